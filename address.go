@@ -1,0 +1,80 @@
+package secret
+
+import "strings"
+
+const (
+	addressPrefix    = "$SECRET."
+	defaultNamespace = "default"
+	maxNameLength    = 63
+	nameRule         = "1 to 63 of a-z, 0-9, and between them - and _"
+)
+
+// Address names a secret across programs: $SECRET.<namespace>.<name>. It is comparable, so it can be the key of a map,
+// and holds no value. An empty Namespace stands for "default" wherever an Address is written out; the addresses that
+// this package hands out always have it filled in, so they compare equal.
+//
+// Namespace and name consist of lower-case letters and digits, inside also of - and _, at most 63 characters each.
+type Address struct {
+	Namespace string
+	Name      string
+}
+
+// ParseAddress reads the form that [Address.String] writes. Anything else is [ErrInvalid].
+func ParseAddress(text string) (Address, error) {
+	rest, ok := strings.CutPrefix(text, addressPrefix)
+	namespace, name, dot := strings.Cut(rest, ".")
+	a := Address{Namespace: namespace, Name: name}
+	if !ok || !dot || !validName(namespace) || !validName(name) {
+		// The text is not quoted: whoever mixes up an argument may have passed a value.
+		return Address{}, &Error{Op: "parse address", Offset: -1,
+			Err: because(ErrInvalid, "an address is $SECRET.<namespace>.<name>, each "+nameRule)}
+	}
+	return a, nil
+}
+
+// String returns the address in the form $SECRET.auth.session-key.
+func (a Address) String() string {
+	a = a.withDefault()
+	return addressPrefix + a.Namespace + "." + a.Name
+}
+
+// MarshalText returns what String does, and [ErrInvalid] for an address that [ParseAddress] would refuse.
+func (a Address) MarshalText() ([]byte, error) {
+	text := a.String()
+	if _, err := ParseAddress(text); err != nil {
+		return nil, err
+	}
+	return []byte(text), nil
+}
+
+// UnmarshalText is [ParseAddress]; a receiver is left as it was when the text is refused.
+func (a *Address) UnmarshalText(text []byte) error {
+	parsed, err := ParseAddress(string(text))
+	if err != nil {
+		return err
+	}
+	*a = parsed
+	return nil
+}
+
+func (a Address) withDefault() Address {
+	if a.Namespace == "" {
+		a.Namespace = defaultNamespace
+	}
+	return a
+}
+
+func validName(s string) bool {
+	if s == "" || len(s) > maxNameLength {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		case (c == '-' || c == '_') && i > 0 && i < len(s)-1:
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,47 @@
+package secret
+
+import "strings"
+
+const bindingPrefix = "LAYERON_SECRET_"
+
+// Binding returns the name under which a runtime hands the value over: an environment variable, a Worker's binding, a
+// file in a mounted directory. For $SECRET.auth.session-key it is LAYERON_SECRET_AUTH_SESSION_KEY.
+//
+// Two addresses can share one binding (auth/session-key and auth-session/key do): an App refuses to hold both.
+func (a Address) Binding() string {
+	a = a.withDefault()
+	b := make([]byte, 0, len(bindingPrefix)+len(a.Namespace)+1+len(a.Name))
+	b = append(b, bindingPrefix...)
+	b = appendBinding(b, a.Namespace)
+	b = append(b, '_')
+	b = appendBinding(b, a.Name)
+	return string(b)
+}
+
+func appendBinding(b []byte, name string) []byte {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z':
+			b = append(b, c-'a'+'A')
+		case c == '-':
+			b = append(b, '_')
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// isBinding tells whether some address has this binding name.
+func isBinding(s string) bool {
+	rest, ok := strings.CutPrefix(s, bindingPrefix)
+	if !ok || strings.IndexByte(rest, '_') < 0 {
+		return false
+	}
+	for i := range len(rest) {
+		if c := rest[i]; c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,81 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+type dirStore struct{ path string }
+
+// Dir is the store of a directory: a secret's value is the content of the file named like its binding. That is how Docker
+// and Kubernetes mount secrets and how systemd passes credentials. Every read opens the file anew, so a mount that is
+// swapped shows at once.
+//
+// One trailing newline (LF or CRLF) is dropped, as a shell's $(<file) does: editors and echo add it, and it breaks HTTP
+// headers. A file over 1 MiB is [ErrTooLarge]. A link that leads out of the directory is refused, and so is anything but a
+// regular file.
+func Dir(path string) Store { return dirStore{path} }
+
+func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if addr = addr.withDefault(); !validName(addr.Namespace) || !validName(addr.Name) {
+		return "", because(ErrInvalid, "namespace and name are each "+nameRule)
+	}
+	text, err := s.read(addr.Binding())
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", because(ErrNotFound, s.Locate(addr)+" does not exist")
+	}
+	return text, err
+}
+
+func (s dirStore) read(name string) (string, error) {
+	root, err := os.OpenRoot(s.path)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	// Asked before it is opened: opening a named pipe would wait for its writer.
+	info, err := root.Stat(name)
+	if err != nil {
+		return "", s.named(name, err)
+	}
+	where := "file " + filepath.Join(s.path, name)
+	if !info.Mode().IsRegular() {
+		return "", because(ErrInvalid, where+" is no regular file")
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return "", s.named(name, err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	if err != nil {
+		return "", s.named(name, err)
+	}
+	if len(content) > maxText {
+		return "", because(ErrTooLarge, where+" is over 1 MiB")
+	}
+	text := string(content)
+	if cut, ok := strings.CutSuffix(text, "\n"); ok {
+		text = strings.TrimSuffix(cut, "\r")
+	}
+	return text, nil
+}
+
+// named gives an error of the file system the whole path: os.Root knows the name alone.
+func (s dirStore) named(name string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return &fs.PathError{Op: p.Op, Path: filepath.Join(s.path, name), Err: p.Err}
+	}
+	return err
+}
+
+func (s dirStore) Locate(addr Address) string { return "file " + filepath.Join(s.path, addr.Binding()) }

@@ -1,0 +1,112 @@
+package secret
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Every failure of this package wraps one of these; test for them with [errors.Is]. A failing [Store] adds its own.
+var (
+	// ErrNotFound: the store holds no value for the secret. A Store returns it, wrapped with where it looked.
+	ErrNotFound = errors.New("not found")
+	// ErrVersionNotFound: the stored document has no version with that id.
+	ErrVersionNotFound = errors.New("version not found")
+	// ErrNotActive: no version is active at that time, or the named one has expired.
+	ErrNotActive = errors.New("no version active")
+	// ErrEmpty: a value is stored, but it is empty or only white space.
+	ErrEmpty = errors.New("empty")
+	// ErrMalformed: the text is a version document, or is declared to be one, and breaks its rules.
+	ErrMalformed = errors.New("malformed")
+	// ErrTooLarge: the text is over 1 MiB.
+	ErrTooLarge = errors.New("too large")
+	// ErrEncoding: a value cannot be decoded as asked (bytes of the declared length, JSON), or a document cannot be
+	// written in the format asked for.
+	ErrEncoding = errors.New("wrong encoding")
+	// ErrInvalid: a declaration or an argument breaks a rule.
+	ErrInvalid = errors.New("invalid")
+)
+
+// Error is the type of every error that this package returns from a read, a parse or a declaration; get at it with
+// [errors.As]. It never holds any part of a value.
+type Error struct {
+	// Op is what was being done: "load", "parse", "version", "at", "active version", "bytes", "json", "encode",
+	// "declare", "new document", "parse address".
+	Op string
+	// Address is the secret's; zero where no declaration is involved.
+	Address Address
+	// Where is the place in which the text was found, such as a variable or a file, if the store tells. A missing value's
+	// place stands in Err.
+	Where string
+	// Version is the id of the version in question, or empty. While a text is malformed only ids of the form v<digits>
+	// stand here: another "id" may be a piece of a value that was split.
+	Version string
+	// Member is the member or option in question ("current", "expiresAt", "Bytes"), or empty.
+	Member string
+	// Offset is the place of the fault in the stored text, in bytes from 0; -1 where it is unknown or has no meaning.
+	Offset int
+	// Err is the reason. It wraps one of the sentinels, or is a store's own error.
+	Err error
+}
+
+// Error says what was done, to which secret, where and why it failed.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("secret: ")
+	b.WriteString(e.Op)
+	if e.Address != (Address{}) {
+		b.WriteByte(' ')
+		b.WriteString(e.Address.String())
+	}
+	if e.Where != "" {
+		b.WriteString(" from ")
+		b.WriteString(e.Where)
+	}
+	if e.Version != "" {
+		b.WriteString(", version ")
+		b.WriteString(quoteID(e.Version))
+	}
+	if e.Member != "" {
+		b.WriteString(", ")
+		b.WriteString(e.Member)
+	}
+	if e.Offset >= 0 {
+		b.WriteString(", at byte ")
+		b.WriteString(strconv.Itoa(e.Offset))
+	}
+	b.WriteString(": ")
+	if e.Err != nil {
+		b.WriteString(e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the reason.
+func (e *Error) Unwrap() error { return e.Err }
+
+// quoteID shows an id that a caller asked for: as it is where it is harmless, else quoted and cut.
+func quoteID(id string) string {
+	const most = 64
+	cut := ""
+	if len(id) > most {
+		id, cut = id[:most], "…"
+	}
+	for i := range len(id) {
+		c := id[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
+			return strconv.QuoteToASCII(id) + cut
+		}
+	}
+	return id + cut
+}
+
+// reason is a sentinel with an explanation.
+type reason struct {
+	sentinel error
+	text     string
+}
+
+func because(sentinel error, text string) error { return &reason{sentinel, text} }
+
+func (r *reason) Error() string { return r.sentinel.Error() + ": " + r.text }
+func (r *reason) Unwrap() error { return r.sentinel }

@@ -1,0 +1,60 @@
+package secret
+
+import "hash/maphash"
+
+// few is the number of versions up to which a look at each beats an index.
+const few = 8
+
+// index finds entries by id: a hash table of their numbers from 1, 0 where a place is free. It is nil for few entries. A
+// map would take five times the memory, and most of the time that a large document takes to parse.
+type index []int32
+
+var indexSeed = maphash.MakeSeed() // random, so no text can make its ids collide
+
+// newIndex returns the index of entries, or the number of the first entry whose id an earlier one has; else twice is -1.
+func newIndex(entries []entry) (x index, twice int) {
+	if len(entries) <= few {
+		for i := range entries {
+			if x.find(entries[:i], entries[i].id) >= 0 {
+				return nil, i
+			}
+		}
+		return nil, -1
+	}
+	size := 2 * few
+	for size < 2*len(entries) {
+		size *= 2
+	}
+	x = make(index, size)
+	for i := range entries {
+		place := x.place(entries, entries[i].id)
+		if x[place] != 0 {
+			return nil, i
+		}
+		x[place] = int32(i + 1)
+	}
+	return x, -1
+}
+
+// place returns where id stands, or the free place where it would. At least half the places are free.
+func (x index) place(entries []entry, id string) int {
+	mask := len(x) - 1
+	at := int(maphash.String(indexSeed, id)) & mask
+	for x[at] != 0 && entries[x[at]-1].id != id {
+		at = (at + 1) & mask
+	}
+	return at
+}
+
+// find returns the number of the entry with that id, or -1.
+func (x index) find(entries []entry, id string) int {
+	if x != nil {
+		return int(x[x.place(entries, id)]) - 1
+	}
+	for i := range entries {
+		if entries[i].id == id {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,85 @@
+package secret
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// JSON reads a value that is JSON, such as credentials with several members, into a T. On an error it returns the zero T.
+func JSON[T any](r Ref) (T, error) {
+	var dst T
+	if err := r.JSON(&dst); err != nil {
+		var zero T
+		return zero, err
+	}
+	return dst, nil
+}
+
+// JSON decodes the value into dst, a non-nil pointer, by the rules of encoding/json. Errors wrap [ErrEncoding], and
+// [ErrMalformed] as well where the value is no JSON at all; a dst that is no pointer is [ErrInvalid]. They name offsets and
+// Go types, never what stands in the value. After an error dst may hold part of it.
+func (v Version) JSON(dst any) error {
+	text := v.Text()
+	err := decodeJSON(text, dst)
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: "json", Address: v.doc.data().addr, Version: v.ID, Offset: offsetIn(err), Err: withoutOffset(err)}
+}
+
+// located is a reason with its place in the value.
+type located struct {
+	error
+	offset int
+}
+
+func offsetIn(err error) int {
+	if l, ok := err.(located); ok {
+		return l.offset
+	}
+	return -1
+}
+
+func withoutOffset(err error) error {
+	if l, ok := err.(located); ok {
+		return l.error
+	}
+	return err
+}
+
+// notJSON is ErrEncoding to whoever asks what went wrong with the read, ErrMalformed to whoever asks about the text.
+type notJSON struct{ text string }
+
+func (e notJSON) Error() string   { return ErrEncoding.Error() + ": " + e.text }
+func (e notJSON) Unwrap() []error { return []error{ErrEncoding, ErrMalformed} }
+
+// decodeJSON replaces the decoder's messages, which quote what they found.
+func decodeJSON(text string, dst any) error {
+	if text == "" {
+		return because(ErrEncoding, "there is no value")
+	}
+	if !utf8.ValidString(text) {
+		// The decoder would put U+FFFD in its place: another password.
+		return located{notJSON{"invalid UTF-8"}, invalidUTF8(text)}
+	}
+	err := json.Unmarshal([]byte(text), dst)
+	if err == nil {
+		return nil
+	}
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	var argument *json.InvalidUnmarshalError
+	switch {
+	case errors.As(err, &argument):
+		return because(ErrInvalid, "JSON decodes into a non-nil pointer, not into "+typeName(dst))
+	case errors.As(err, &syntax) && !json.Valid([]byte(text)):
+		return located{notJSON{"the value is not JSON; use Text for a plain one"}, int(syntax.Offset)}
+	case errors.As(err, &mismatch) && mismatch.Type != nil:
+		return located{because(ErrEncoding, "the value does not fit the Go type "+mismatch.Type.String()), int(mismatch.Offset)}
+	}
+	return because(ErrEncoding, "the value does not fit "+typeName(dst))
+}
+
+func typeName(dst any) string { return fmt.Sprintf("%T", dst) }

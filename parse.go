@@ -1,0 +1,154 @@
+package secret
+
+import "strings"
+
+// maxText is the size in bytes above which a text is refused before anything looks into it.
+const maxText = 1 << 20
+
+const byteOrderMark = "\ufeff"
+
+// Parse reads a stored text, whose format it finds out by itself, as the package documentation says. It knows no
+// declaration, so [Version.Bytes] of what it returns is the text's bytes. It looks at no clock.
+//
+// Errors wrap [ErrEmpty], [ErrMalformed] or [ErrTooLarge], are of type [*Error], and say where the fault is but nothing of
+// what stands there. Parse takes time and memory in proportion to the text, whatever is in it, and may be called
+// concurrently.
+func Parse(text string) (*Document, error) {
+	d, err := parse(text, FormatAuto)
+	if err != nil {
+		return nil, err
+	}
+	return newDocument(d), nil
+}
+
+// parse reads text in the pinned format, or finds the format out where pin is FormatAuto.
+func parse(text string, pin Format) (*document, error) {
+	if len(text) > maxText {
+		return nil, parseError(-1, because(ErrTooLarge, "the text is over 1 MiB"))
+	}
+	t := trim(text)
+	if t.s == "" {
+		return nil, parseError(-1, because(ErrEmpty, "nothing is stored but white space"))
+	}
+	switch pin {
+	case FormatPlain:
+		return plainDocument(text), nil
+	case FormatJSON:
+		return parsePinnedJSON(t)
+	case FormatCompact:
+		return parseCompact(t)
+	}
+	switch {
+	case t.s[0] == '{':
+		return parseBrace(text, t)
+	case strings.HasPrefix(t.s, "current=") || looksCompact(t.s):
+		return parseCompact(t)
+	}
+	return plainDocument(text), nil
+}
+
+// parseBrace decides about a text that begins with a brace: a version document, the damaged remains of one, or a plain
+// value such as JSON credentials.
+func parseBrace(text string, t trimmed) (*document, error) {
+	o := outlineJSON(t.s)
+	switch {
+	case o.valid() && !o.versionsObject, !o.valid() && !o.versionDocument():
+		return plainDocument(text), nil
+	case !o.valid():
+		return nil, parseError(t.start+o.fault, because(ErrMalformed, "a JSON version document with a syntax error here; was it cut off?"))
+	}
+	d, err := parseJSON(t, o.versions)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.entries) == 0 {
+		return plainDocument(text), nil
+	}
+	return d, nil
+}
+
+func parsePinnedJSON(t trimmed) (*document, error) {
+	const want = `the declaration pins FormatJSON: {"current": …, "versions": {…}}`
+	if t.s[0] != '{' {
+		return nil, parseError(t.start, because(ErrMalformed, "not a JSON object; "+want))
+	}
+	o := outlineJSON(t.s)
+	if !o.valid() {
+		return nil, parseError(t.start+o.fault, because(ErrMalformed, "a JSON syntax error; "+want))
+	}
+	if !o.versionsObject {
+		return nil, parseError(-1, because(ErrMalformed, "no object \"versions\"; "+want))
+	}
+	d, err := parseJSON(t, o.versions)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.entries) == 0 {
+		return nil, parseError(-1, because(ErrMalformed, "no version in \"versions\"; "+want))
+	}
+	return d, nil
+}
+
+// plainDocument is the whole text as version v1, white space and all.
+func plainDocument(text string) *document {
+	return &document{format: FormatPlain, entries: []entry{{id: "v1", text: text}}}
+}
+
+func parseError(offset int, err error) *Error { return &Error{Op: "parse", Offset: offset, Err: err} }
+
+// malformed is a fault in one member of one version (either may be empty).
+func malformed(id, member string, offset int, why string) *Error {
+	e := parseError(offset, because(ErrMalformed, why))
+	e.Version, e.Member = shownID(id), member
+	return e
+}
+
+// shownID returns the id where a malformed text may show it: v and a few digits. Anything else may be part of a value.
+func shownID(id string) string {
+	if len(id) > 10 || !isVDigits(id) {
+		return ""
+	}
+	return id
+}
+
+// isVDigits tells whether s is of the form v<digits>.
+func isVDigits(s string) bool {
+	if len(s) < 2 || s[0] != 'v' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// trimmed is the part of a text that decides about its format, and where in the text it starts.
+type trimmed struct {
+	s     string
+	start int
+}
+
+func trim(text string) trimmed {
+	s := strings.TrimPrefix(text, byteOrderMark)
+	start := len(text) - len(s)
+	lead, rest := cutLeadingSpace(s)
+	return trimmed{s: trimTrailingSpace(rest), start: start + lead}
+}
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
+func cutLeadingSpace(s string) (n int, rest string) {
+	for n < len(s) && isSpace(s[n]) {
+		n++
+	}
+	return n, s[n:]
+}
+
+func trimTrailingSpace(s string) string {
+	for len(s) > 0 && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}

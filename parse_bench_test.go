@@ -1,0 +1,65 @@
+package secret_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// documents returns n versions of a 33-byte value each, as JSON and in the compact form.
+func documents(n int) (asJSON, asCompact string) {
+	var j, c strings.Builder
+	fmt.Fprintf(&j, `{"current":"v%d","versions":{`, n)
+	fmt.Fprintf(&c, `current=v%d`, n)
+	for i := 1; i <= n; i++ {
+		value := fmt.Sprintf("value-of-thirty-three-bytes--%05d", i)
+		from := fmt.Sprintf("20%02d-05-01T00:00:00.000Z", i)
+		until := fmt.Sprintf("20%02d-06-01T00:00:00.000Z", i)
+		if i > 1 {
+			j.WriteByte(',')
+		}
+		fmt.Fprintf(&j, `"v%d":{"value":%q,"activeFrom":%q,"expiresAt":%q}`, i, value, from, until)
+		fmt.Fprintf(&c, ";v%d=%s;v%d_active=%s;v%d_expires=%s", i, value, i, from, i, until)
+	}
+	return j.String() + "}}", c.String()
+}
+
+// BenchmarkParse sets Parse beside encoding/json, which decodes the same versions into a map.
+func BenchmarkParse(b *testing.B) {
+	for _, n := range []int{3, 50} {
+		asJSON, asCompact := documents(n)
+		b.Run(fmt.Sprintf("versions=%d/of=encodingjson", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var m map[string]any
+				if json.Unmarshal([]byte(asJSON), &m) != nil {
+					b.Fatal("not JSON")
+				}
+			}
+		})
+		for name, text := range map[string]string{"json": asJSON, "compact": asCompact} {
+			b.Run(fmt.Sprintf("versions=%d/of=%s", n, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := secret.Parse(text); err != nil {
+						b.Fatal("not parsed")
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestParseAllocations holds the budget for three versions.
+func TestParseAllocations(t *testing.T) {
+	asJSON, asCompact := documents(3)
+	for name, text := range map[string]string{"json": asJSON, "compact": asCompact} {
+		allocs := testing.AllocsPerRun(100, func() { _, _ = secret.Parse(text) })
+		require.LessOrEqual(t, allocs, 8.0, name)
+	}
+}

@@ -1,0 +1,106 @@
+package secret
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// The methods here decide what fmt, encoding/json and log/slog show of a type that holds values: names and times, never a
+// value. Where they are not asked (in another type's unexported field) reflection meets an atomic pointer, which shows
+// an address at most.
+
+// String returns the secret's address.
+func (s *Secret) String() string { return s.Address().String() }
+
+// Format writes the address, under every verb and flag.
+func (s *Secret) Format(f fmt.State, _ rune) { write(f, s.String()) }
+
+// MarshalText returns the address, for encoding/json and log/slog.
+func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String describes the read, not what it returns.
+func (r Ref) String() string {
+	text := r.s.String()
+	switch r.pick {
+	case pickVersion:
+		return text + " version " + quoteID(r.id)
+	case pickAt:
+		return text + " at " + formatInstant(r.t)
+	case pickActiveVersion:
+		return text + " active version " + quoteID(r.id)
+	}
+	return text + " current"
+}
+
+// Format writes what String returns, under every verb and flag.
+func (r Ref) Format(f fmt.State, _ rune) { write(f, r.String()) }
+
+// MarshalText returns what String does.
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// String returns id and life: "version v2, from 2026-05-01T00:00:00Z until 2026-06-01T00:00:00Z".
+func (v Version) String() string {
+	if v.ID == "" {
+		return "no version"
+	}
+	text := "version " + quoteID(v.ID)
+	if !v.ActiveFrom.IsZero() {
+		text += ", from " + formatInstant(v.ActiveFrom)
+	}
+	if !v.ExpiresAt.IsZero() {
+		text += ", until " + formatInstant(v.ExpiresAt)
+	}
+	return text
+}
+
+// Format writes what String returns, under every verb and flag.
+func (v Version) Format(f fmt.State, _ rune) { write(f, v.String()) }
+
+// MarshalJSON writes id and life: {"id":"v2","activeFrom":"…","expiresAt":"…"}, times absent where there are none.
+func (v Version) MarshalJSON() ([]byte, error) { return v.appendJSON(nil), nil }
+
+func (v Version) appendJSON(b []byte) []byte {
+	b = appendQuoted(append(b, `{"id":`...), v.ID)
+	if !v.ActiveFrom.IsZero() {
+		b = append(append(append(b, `,"activeFrom":"`...), formatInstant(v.ActiveFrom)...), '"')
+	}
+	if !v.ExpiresAt.IsZero() {
+		b = append(append(append(b, `,"expiresAt":"`...), formatInstant(v.ExpiresAt)...), '"')
+	}
+	return append(b, '}')
+}
+
+// String returns the format, the current id and the number of versions.
+func (d *Document) String() string {
+	n := len(d.data().entries)
+	return d.StoredAs().String() + " document, " + strconv.Itoa(n) + " versions, current " + quoteID(d.Current().ID)
+}
+
+// Format writes what String returns, under every verb and flag.
+func (d *Document) Format(f fmt.State, _ rune) { write(f, d.String()) }
+
+// MarshalJSON writes format, current id, and the versions' ids and lives.
+func (d *Document) MarshalJSON() ([]byte, error) {
+	b := appendQuoted([]byte(`{"storedAs":`), d.StoredAs().String())
+	b = appendQuoted(append(b, `,"current":`...), d.Current().ID)
+	b = append(b, `,"versions":[`...)
+	for i := range d.data().entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = d.version(i).appendJSON(b)
+	}
+	return append(b, ']', '}'), nil
+}
+
+// String tells that it is a store, and nothing of what it holds.
+func (m *Memory) String() string { return "memory store" }
+
+// Format writes what String returns, under every verb and flag.
+func (m *Memory) Format(f fmt.State, _ rune) { write(f, m.String()) }
+
+// MarshalText returns what String does.
+func (m *Memory) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+func write(f fmt.State, text string) { _, _ = io.WriteString(f, text) }

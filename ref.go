@@ -1,0 +1,81 @@
+package secret
+
+import (
+	"context"
+	"time"
+)
+
+// Ref is one read, not carried out yet: make one with [Secret.Current], [Secret.Version], [Secret.At] or
+// [Secret.ActiveVersion]. It holds no value, may be kept, and reads anew each time. A read of the zero Ref fails with
+// [ErrInvalid].
+type Ref struct {
+	s    *Secret
+	pick pick
+	id   string
+	t    time.Time
+}
+
+type pick uint8
+
+const (
+	pickCurrent pick = iota
+	pickVersion
+	pickAt
+	pickActiveVersion
+)
+
+// Get carries out the read. Where the store has to be asked, ctx bounds that. Errors are of type [*Error] and wrap one of
+// the package's sentinels, or what the store or ctx says.
+func (r Ref) Get(ctx context.Context) (Version, error) {
+	doc, err := r.s.Load(ctx)
+	if err != nil {
+		return Version{}, err
+	}
+	return r.of(doc)
+}
+
+// of answers from a document.
+func (r Ref) of(doc *Document) (Version, error) {
+	switch r.pick {
+	case pickVersion:
+		return doc.Version(r.id)
+	case pickAt:
+		return doc.At(r.t)
+	case pickActiveVersion:
+		return doc.ActiveVersion(r.id, time.Now())
+	}
+	return doc.Current(), nil
+}
+
+func (r Ref) getNow() (Version, error) {
+	doc, err := r.s.loadNow()
+	if err != nil {
+		return Version{}, err
+	}
+	return r.of(doc)
+}
+
+// Text is the version's text, exactly as stored. A store that has to be asked is given 10 seconds (on js/wasm no limit is
+// set, since that takes a timer); use Get to bound the read yourself.
+func (r Ref) Text() (string, error) {
+	v, err := r.getNow()
+	return v.Text(), err
+}
+
+// Bytes is the version's [Version.Bytes], with the patience of Text.
+func (r Ref) Bytes() ([]byte, error) {
+	v, err := r.getNow()
+	if err != nil {
+		return nil, err
+	}
+	return v.Bytes()
+}
+
+// JSON decodes the version's text into dst, as [Version.JSON] does, with the patience of Text.
+func (r Ref) JSON(dst any) error {
+	v, err := r.getNow()
+	if err != nil {
+		return err
+	}
+	return v.JSON(dst)
+}

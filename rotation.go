@@ -1,0 +1,46 @@
+package secret
+
+import "time"
+
+// Rotation declares how often a value is renewed and how long an old one stays good. The library reads whatever is
+// stored; the declaration is what `layer secret rotate` and package rotate carry out.
+type Rotation struct {
+	// EveryDays is the period in days of 24 hours: 7 to 36,500. There is no default.
+	EveryDays int
+	// StartAt anchors the period, so that many secrets can rotate on a chosen day. Zero: the value's creation.
+	StartAt time.Time
+	// Retain says how long a replaced version stays accepted beyond the overlap that every rotation has.
+	Retain Retention
+}
+
+// Retention says how long a replaced version is kept. The zero value is RetainNone.
+type Retention struct {
+	Mode RetentionMode
+	// Days goes with RetainFor alone: 1 to 36,500. With another mode it must be zero.
+	Days int
+}
+
+// RetentionMode is one of RetainNone, RetainFor and RetainForever.
+type RetentionMode uint8
+
+const (
+	// RetainNone, the zero value: a replaced version ends with the overlap of its rotation.
+	RetainNone RetentionMode = iota
+	// RetainFor keeps a replaced version for Retention.Days more.
+	RetainFor
+	// RetainForever keeps every version: encrypted data stays readable.
+	RetainForever
+)
+
+// String returns the mode's name in the spec: none, retain_for or retain_forever.
+func (m RetentionMode) String() string {
+	switch m {
+	case RetainNone:
+		return "none"
+	case RetainFor:
+		return "retain_for"
+	case RetainForever:
+		return "retain_forever"
+	}
+	return "unknown"
+}
