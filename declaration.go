@@ -45,17 +45,15 @@ const (
 )
 
 // String returns static, random or generated.
-func (k Kind) String() string {
-	switch k {
-	case KindStatic:
-		return "static"
-	case KindRandom:
-		return "random"
-	case KindGenerated:
-		return "generated"
-	}
-	return "unknown"
-}
+func (k Kind) String() string { return nameOf(k, kindNames) }
+
+// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
+func (k Kind) MarshalText() ([]byte, error) { return textOf(k, kindNames) }
+
+// UnmarshalText reads what String returns; anything else is [ErrInvalid].
+func (k *Kind) UnmarshalText(text []byte) error { return readName(k, text, kindNames) }
+
+var kindNames = []string{"static", "random", "generated"}
 
 // declaration is what a constructor made of its Options: checked, with defaults filled in. It never changes.
 type declaration struct {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 type dirStore struct{ path string }
@@ -79,3 +80,47 @@ func (s dirStore) named(name string, err error) error {
 }
 
 func (s dirStore) Locate(addr Address) string { return "file " + filepath.Join(s.path, addr.Binding()) }
+
+// lookEvery is how often Watch looks at the files. Their times of change lie, and mounts are swapped by links, so nothing but
+// the content tells.
+const lookEvery = time.Second
+
+// Watch is [Watcher]'s: it compares the files' content every second.
+func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
+	seen := make([]sight, len(addrs))
+	for i, addr := range addrs {
+		seen[i] = s.look(addr)
+	}
+	for _, addr := range addrs {
+		changed(addr)
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		for i, addr := range addrs {
+			if now := s.look(addr); now != seen[i] {
+				seen[i] = now
+				changed(addr)
+			}
+		}
+	}
+}
+
+// sight is what Watch remembers of a file: the print of its content, or what kept it from being read.
+type sight struct {
+	print fingerprint
+	err   string
+}
+
+func (s dirStore) look(addr Address) sight {
+	text, err := s.Get(context.Background(), addr)
+	if err != nil {
+		return sight{err: err.Error()}
+	}
+	return sight{print: fingerprintOf(text)}
+}

@@ -29,6 +29,7 @@ type document struct {
 
 	addr Address // the secret it was loaded for; zero: none
 	rule keyRule
+	err  error // set where this stands for a document that is not to be read any more; then there are no versions
 }
 
 // entry is one version. Zero times mean "since ever" and "never".
@@ -192,8 +193,25 @@ func (e *entry) activeAt(t time.Time) bool { return !t.Before(e.activeFrom) && !
 
 func (e *entry) expired(t time.Time) bool { return !e.expiresAt.IsZero() && !t.Before(e.expiresAt) }
 
-// activeVersion returns the index of the version with that id, or why there is none that may be accepted now.
-func (d *document) activeVersion(id string, now time.Time) (int, error) {
+// The following return the number of the version that a read means, or why there is none.
+
+func (d *document) pickVersion(id string) (int, error) {
+	i := d.find(id)
+	if i < 0 {
+		return -1, d.refuse("version", id, ErrVersionNotFound)
+	}
+	return i, nil
+}
+
+func (d *document) pickAt(t time.Time) (int, error) {
+	i := d.at(t)
+	if i < 0 {
+		return -1, d.refuse("at", "", ErrNotActive)
+	}
+	return i, nil
+}
+
+func (d *document) pickActiveVersion(id string, now time.Time) (int, error) {
 	i := d.find(id)
 	switch {
 	case i < 0:
@@ -217,6 +235,13 @@ func (d *Document) version(i int) Version {
 	return Version{ID: e.id, ActiveFrom: e.activeFrom, ExpiresAt: e.expiresAt, doc: d, i: i}
 }
 
+func (d *Document) picked(i int, err error) (Version, error) {
+	if err != nil {
+		return Version{}, err
+	}
+	return d.version(i), nil
+}
+
 func (d *Document) versions(indexes []int) []Version {
 	vs := make([]Version, len(indexes))
 	for k, i := range indexes {
@@ -236,12 +261,7 @@ func (d *Document) Current() Version { return d.version(d.data().current) }
 // Version returns the version with that id, expired or not: what was made with it must stay readable. Else the error wraps
 // [ErrVersionNotFound].
 func (d *Document) Version(id string) (Version, error) {
-	data := d.data()
-	i := data.find(id)
-	if i < 0 {
-		return Version{}, data.refuse("version", id, ErrVersionNotFound)
-	}
-	return d.version(i), nil
+	return d.picked(d.data().pickVersion(id))
 }
 
 // At returns the version that was in force at t. Of the versions that were active then (activeFrom <= t < expiresAt), those
@@ -252,12 +272,7 @@ func (d *Document) Version(id string) (Version, error) {
 // No time can tell which version made a record within seconds of a rotation: machines learn of it at different moments.
 // Store [Version.ID] beside the record where you can.
 func (d *Document) At(t time.Time) (Version, error) {
-	data := d.data()
-	i := data.at(t)
-	if i < 0 {
-		return Version{}, data.refuse("at", "", ErrNotActive)
-	}
-	return d.version(i), nil
+	return d.picked(d.data().pickAt(t))
 }
 
 // Active returns what to accept now: every version that has not expired, the current one first if it is among them, then
@@ -275,11 +290,7 @@ func (d *Document) ActiveAt(t time.Time) []Version {
 // ActiveVersion returns the version with that id if it has not expired: for a token that names its key. Else the error
 // wraps [ErrVersionNotFound] or [ErrNotActive].
 func (d *Document) ActiveVersion(id string, now time.Time) (Version, error) {
-	i, err := d.data().activeVersion(id, now)
-	if err != nil {
-		return Version{}, err
-	}
-	return d.version(i), nil
+	return d.picked(d.data().pickActiveVersion(id, now))
 }
 
 // All yields the versions in the order in which they stand in the text.

@@ -16,16 +16,12 @@ const (
 )
 
 // String returns auto, plain, json or compact.
-func (f Format) String() string {
-	switch f {
-	case FormatAuto:
-		return "auto"
-	case FormatPlain:
-		return "plain"
-	case FormatJSON:
-		return "json"
-	case FormatCompact:
-		return "compact"
-	}
-	return "unknown"
-}
+func (f Format) String() string { return nameOf(f, formatNames) }
+
+// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
+func (f Format) MarshalText() ([]byte, error) { return textOf(f, formatNames) }
+
+// UnmarshalText reads what String returns; anything else is [ErrInvalid].
+func (f *Format) UnmarshalText(text []byte) error { return readName(f, text, formatNames) }
+
+var formatNames = []string{"auto", "plain", "json", "compact"}

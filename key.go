@@ -18,15 +18,15 @@ const (
 )
 
 // String returns auto or raw.
-func (e Encoding) String() string {
-	switch e {
-	case EncodingAuto:
-		return "auto"
-	case EncodingRaw:
-		return "raw"
-	}
-	return "unknown"
-}
+func (e Encoding) String() string { return nameOf(e, encodingNames) }
+
+// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
+func (e Encoding) MarshalText() ([]byte, error) { return textOf(e, encodingNames) }
+
+// UnmarshalText reads what String returns; anything else is [ErrInvalid].
+func (e *Encoding) UnmarshalText(text []byte) error { return readName(e, text, encodingNames) }
+
+var encodingNames = []string{"auto", "raw"}
 
 // keyRule says how a text turns into bytes. Zero bytes: it is no key, the text's bytes are meant.
 type keyRule struct {

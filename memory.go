@@ -18,6 +18,28 @@ type memory struct {
 	values map[string]string // by binding
 	misfit int               // keys given that are neither addresses nor bindings
 	fail   error
+	feeds  map[*memoryFeed]struct{} // of the Watches under way
+}
+
+// memoryFeed is what a Watch has still to tell.
+type memoryFeed struct {
+	due  map[Address]bool // guarded by memory.mu
+	wake chan struct{}
+}
+
+// tell notes a change of one binding, or of all where it is empty; mu is held.
+func (d *memory) tell(binding string) {
+	for f := range d.feeds {
+		for addr := range f.due {
+			if binding == "" || addr.Binding() == binding {
+				f.due[addr] = true
+			}
+		}
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // NewMemory makes a store of the given texts. Keys are addresses ($SECRET.auth.session-key) or binding names
@@ -34,7 +56,7 @@ func (m *Memory) data() *memory {
 	if d := m.p.Load(); d != nil {
 		return d
 	}
-	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}})
+	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}, feeds: map[*memoryFeed]struct{}{}})
 	return m.p.Load()
 }
 
@@ -57,6 +79,7 @@ func (m *Memory) Set(key, text string) {
 	defer d.mu.Unlock()
 	if binding := memoryKey(key); binding != "" {
 		d.values[binding] = text
+		d.tell(binding)
 	} else {
 		d.misfit++
 	}
@@ -67,7 +90,10 @@ func (m *Memory) Delete(key string) {
 	d := m.data()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.values, memoryKey(key))
+	if binding := memoryKey(key); binding != "" {
+		delete(d.values, binding)
+		d.tell(binding)
+	}
 }
 
 // Fail makes every Get return err, as a store does that is out of order. Nil ends that.
@@ -76,6 +102,7 @@ func (m *Memory) Fail(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = err
+	d.tell("")
 }
 
 // Get is [Store]'s.
@@ -102,3 +129,36 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 
 // Locate is [Locator]'s.
 func (m *Memory) Locate(addr Address) string { return "memory store, " + addr.Binding() }
+
+// Watch is [Watcher]'s: an App sees at once what Set, Delete and Fail did.
+func (m *Memory) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
+	d := m.data()
+	feed := &memoryFeed{due: make(map[Address]bool, len(addrs)), wake: make(chan struct{}, 1)}
+	for _, addr := range addrs {
+		feed.due[addr] = true
+	}
+	d.mu.Lock()
+	d.feeds[feed] = struct{}{}
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		delete(d.feeds, feed)
+		d.mu.Unlock()
+	}()
+	for {
+		for _, addr := range addrs {
+			d.mu.Lock()
+			due := feed.due[addr]
+			feed.due[addr] = false
+			d.mu.Unlock()
+			if due {
+				changed(addr)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-feed.wake:
+		}
+	}
+}

@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-// patience bounds a read that takes no context and has to ask the store.
-func patience() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 10*time.Second)
+// background tells whether timers may run: whether an App may refresh by itself.
+const background = true
+
+// withPatience bounds a load by a timer.
+func withPatience(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, errPatience(d))
 }

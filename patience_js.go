@@ -1,6 +1,14 @@
 package secret
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
-// patience sets no timer: in workerd a timer that one request started breaks the next request of the same instance.
-func patience() (context.Context, context.CancelFunc) { return context.Background(), func() {} }
+// background is off: in workerd a timer that one request started breaks the next request of the same instance.
+const background = false
+
+// withPatience sets no timer, for the same reason.
+func withPatience(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}

@@ -33,14 +33,14 @@ const (
 )
 
 // String returns the mode's name in the spec: none, retain_for or retain_forever.
-func (m RetentionMode) String() string {
-	switch m {
-	case RetainNone:
-		return "none"
-	case RetainFor:
-		return "retain_for"
-	case RetainForever:
-		return "retain_forever"
-	}
-	return "unknown"
+func (m RetentionMode) String() string { return nameOf(m, retentionModeNames) }
+
+// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
+func (m RetentionMode) MarshalText() ([]byte, error) { return textOf(m, retentionModeNames) }
+
+// UnmarshalText reads what String returns; anything else is [ErrInvalid].
+func (m *RetentionMode) UnmarshalText(text []byte) error {
+	return readName(m, text, retentionModeNames)
 }
+
+var retentionModeNames = []string{"none", "retain_for", "retain_forever"}

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"context"
-	"hash/maphash"
 	"sync/atomic"
 	"time"
 )
@@ -12,34 +11,34 @@ import (
 // a log.
 //
 // Reads look in Options.Store, else in the App's store, else in the environment. Without an App every read asks the
-// store; a text that has not changed is not parsed again.
+// store; a text that has not changed is not parsed again. With one that has started, reads come from memory.
 type Secret struct {
-	decl atomic.Pointer[declaration] // set once. Pointers keep stores and values out of reflection's sight
-	last atomic.Pointer[loaded]      // what the last load gave
+	// Atomic pointers keep stores and values out of reflection's sight.
+	decl atomic.Pointer[declaration] // set once
+	src  atomic.Pointer[source]      // its own, or the App's that it was last given to
+	live atomic.Pointer[Document]    // what reads return without asking: set by an App
 }
 
-// loaded is a document and the print of the text that it was parsed from.
-type loaded struct {
-	print fingerprint
-	doc   *Document
-}
+func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kind, o)) }
 
-func declare(kind Kind, o Options) *Secret {
+func newSecret(d *declaration) *Secret {
 	s := new(Secret)
-	s.decl.Store(newDeclaration(kind, o))
+	s.decl.Store(d)
+	s.src.Store(newSource(d, nil))
 	return s
 }
 
-var undeclared = &declaration{err: &Error{Op: "declare", Offset: -1,
-	Err: because(ErrInvalid, "a Secret that was not made by Static, Random or Generated")}}
+var undeclared = newSecret(&declaration{err: &Error{Op: "declare", Offset: -1,
+	Err: because(ErrInvalid, "a Secret that was not made by Static, Random or Generated")}})
 
-func (s *Secret) declaration() *declaration {
-	if s != nil {
-		if d := s.decl.Load(); d != nil {
-			return d
-		}
+func (s *Secret) declaration() *declaration { return s.declared().decl.Load() }
+
+// declared returns s, or what stands for a Secret that no constructor made.
+func (s *Secret) declared() *Secret {
+	if s == nil || s.decl.Load() == nil {
+		return undeclared
 	}
-	return undeclared
+	return s
 }
 
 // Address returns the secret's address, with the namespace filled in.
@@ -60,41 +59,35 @@ func (s *Secret) Err() error { return s.declaration().err }
 func (s *Secret) With(store Store) *Secret {
 	d := *s.declaration()
 	d.Store = store
-	other := new(Secret)
-	other.decl.Store(&d)
-	return other
+	return newSecret(&d)
 }
 
 // Load returns the whole document in one read: what is then asked of it is consistent, however the stored value changes
-// meanwhile. Errors are of type [*Error] and wrap [ErrNotFound], [ErrEmpty], [ErrMalformed], [ErrTooLarge], [ErrInvalid],
-// or what the store or ctx says.
+// meanwhile. Under an App that has started it comes from memory and ctx plays no part.
+//
+// Errors are of type [*Error] and wrap [ErrNotFound], [ErrEmpty], [ErrMalformed], [ErrTooLarge], [ErrInvalid], or what the
+// store or ctx says.
 func (s *Secret) Load(ctx context.Context) (*Document, error) {
-	d := s.declaration()
-	if d.err != nil {
-		return nil, d.err
+	s = s.declared()
+	if doc := s.live.Load(); doc != nil {
+		if err := doc.data().err; err != nil {
+			return nil, err
+		}
+		return doc, nil
 	}
-	store := d.Store
-	if store == nil {
-		store = Env()
+	src := s.src.Load()
+	if src.slot != nil {
+		return src.share(ctx, true) // an App that has not started: the first read loads, and is kept
 	}
-	text, err := store.Get(ctx, d.addr)
-	if err != nil {
-		return nil, &Error{Op: "load", Address: d.addr, Offset: -1, Err: err}
-	}
-	print := fingerprintOf(text)
-	if last := s.last.Load(); last != nil && last.print == print {
-		return last.doc, nil
-	}
-	data, err := parse(text, d.Format)
-	if err != nil {
-		e := *err.(*Error)
-		e.Op, e.Address, e.Where = "load", d.addr, locate(store, d.addr)
-		return nil, &e
-	}
-	data.addr, data.rule = d.addr, d.keyRule()
-	doc := newDocument(data)
-	s.last.Store(&loaded{print, doc})
-	return doc, nil
+	return src.load(ctx)
+}
+
+// Refresh asks the store now, under an App too, where reads then return what it found. Calls at the same time share one
+// load, which is given 10 seconds (under an App AppOptions.Timeout); a caller whose ctx ends leaves without disturbing the
+// others. Errors are those of [Secret.Load]; what was read before stays.
+func (s *Secret) Refresh(ctx context.Context) error {
+	_, err := s.declared().src.Load().share(ctx, true)
+	return err
 }
 
 // Current is the version to use for new work: the one that the document marks, else its last.
@@ -131,20 +124,11 @@ func (s *Secret) ActiveAt(t time.Time) ([]Version, error) {
 
 // loadNow is Load for reads that take no context.
 func (s *Secret) loadNow() (*Document, error) {
-	ctx, cancel := patience()
+	s = s.declared()
+	if s.live.Load() != nil {
+		return s.Load(context.Background())
+	}
+	ctx, cancel := withPatience(context.Background(), ownPatience)
 	defer cancel()
 	return s.Load(ctx)
-}
-
-// fingerprint tells texts apart without keeping them: a document does not always hold its text, and need not keep two
-// copies of a value. Its seeds are random, so nobody can make two texts collide.
-type fingerprint struct {
-	size int
-	a, b uint64
-}
-
-var seedA, seedB = maphash.MakeSeed(), maphash.MakeSeed()
-
-func fingerprintOf(text string) fingerprint {
-	return fingerprint{len(text), maphash.String(seedA, text), maphash.String(seedB, text)}
 }

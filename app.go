@@ -1,0 +1,309 @@
+package secret
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// AppOptions are the settings of an App. All may stay zero.
+type AppOptions struct {
+	// Store is where secrets are read that have no Options.Store of their own. Nil: the environment.
+	Store Store
+	// Refresh is the time between two looks at the store, give or take 10 %. Zero: a minute. Negative: never, and then changes that
+	// a Watcher tells of are not followed either. On js/wasm nothing but a negative one is allowed.
+	Refresh time.Duration
+	// MaxStale bounds how long reads go on with a value that could not be confirmed since; after that they fail. Zero: for ever.
+	MaxStale time.Duration
+	// Timeout bounds one load of one secret. Zero: 10 seconds.
+	Timeout time.Duration
+	// Concurrency bounds how many secrets are loaded at a time. Zero: 64.
+	Concurrency int
+	// Logger is told of failures, recoveries and new versions, by id, never a value. Nil: slog.Default().
+	Logger *slog.Logger
+	// Workspace, Project and Environment stand in the Spec, and in the names under which values are kept in a secrets store.
+	Workspace, Project, Environment string
+}
+
+// App holds the secrets of one program: it loads them all at once, tells of every problem at once, and keeps them fresh.
+// Its methods may be called concurrently. Make one with [NewApp].
+type App struct {
+	options AppOptions
+
+	// Locks are taken in this order: claims, mu, a slot's own.
+	mu       sync.Mutex
+	slots    []*slot // in the order of Use
+	byAddr   map[Address]*slot
+	state    appState
+	lifetime context.Context // of loads: that of Start, then one that ends with Close
+	end      context.CancelCauseFunc
+	running  sync.WaitGroup
+	wake     chan struct{} // a hint has come
+	holds    bool          // guarded by claims: this App's secrets are its own
+	changes  changeFeed
+
+	healthy, failing chan struct{} // places for loads: see refresh.go
+}
+
+type appState uint8
+
+const (
+	appNew appState = iota
+	appStarting
+	appStarted
+	appClosed
+)
+
+// NewApp makes an App. It reports what is wrong with its options at Start.
+func NewApp(o AppOptions) *App {
+	a := &App{options: o, byAddr: map[Address]*slot{}, wake: make(chan struct{}, 1)}
+	a.options.Refresh = cmp.Or(o.Refresh, time.Minute)
+	a.options.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	a.options.Concurrency = cmp.Or(o.Concurrency, 64)
+	a.healthy = make(chan struct{}, max(1, a.options.Concurrency))
+	a.failing = make(chan struct{}, max(1, a.options.Concurrency/4))
+	return a
+}
+
+func (a *App) logger() *slog.Logger {
+	if a.options.Logger != nil {
+		return a.options.Logger
+	}
+	return slog.Default()
+}
+
+// Use records secrets, and returns a. It looks at no store: until Start, each secret's first read loads it, and later reads
+// return what that found. The same secret may be given twice. One given after Start is not checked by it, and is refreshed
+// like the others once it has been read.
+func (a *App) Use(secrets ...*Secret) *App {
+	claims.Lock()
+	defer claims.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range secrets {
+		s = s.declared()
+		sl := a.slotFor(s)
+		if !slices.Contains(sl.secrets, s) {
+			sl.secrets = append(sl.secrets, s)
+		}
+		if holder := s.holder(); holder == nil || holder == a || !holder.holds {
+			s.src.Store(&sl.source)
+		}
+	}
+	return a
+}
+
+// slotFor returns the slot for s: one for each declaration.
+func (a *App) slotFor(s *Secret) *slot {
+	d := s.declaration()
+	first := a.byAddr[d.addr]
+	if first != nil && first.decl.same(d) {
+		return first
+	}
+	if first != nil { // the address is declared twice, differently, which Start refuses
+		for _, sl := range a.slots {
+			if sl.decl.same(d) {
+				return sl
+			}
+		}
+	}
+	sl := newSlot(a, d)
+	a.slots = append(a.slots, sl)
+	if first == nil {
+		a.byAddr[d.addr] = sl
+	}
+	return sl
+}
+
+// claims guards which App a secret belongs to, across Apps: App.holds and Secret.src.
+var claims sync.Mutex
+
+// holder returns the App whose source s reads from, or nil.
+func (s *Secret) holder() *App {
+	if src := s.src.Load(); src.slot != nil {
+		return src.slot.app
+	}
+	return nil
+}
+
+// Start loads every secret, several at a time, and reports all that is wrong in one error, a line each: a declaration that
+// breaks a rule, a value that is missing or malformed or has not the declared length, two secrets of one address or one
+// binding name, a secret that another App holds which is not closed. The error wraps each problem's own; nothing of a
+// value is in it. ctx bounds the loading only.
+//
+// After a nil error reads return from memory: no I/O, no lock, no allocation for Text. The App goes on looking at the store
+// until Close. After an error nothing is held, and Start may be called again.
+func (a *App) Start(ctx context.Context) error {
+	slots, err := a.begin(ctx)
+	if err != nil {
+		return err
+	}
+	found := a.conflicts(slots)
+	found = append(found, a.claim(slots)...)
+	docs := make([]*Document, len(slots))
+	errs := make([]error, len(slots))
+	a.each(slots, func(i int, sl *slot) { docs[i], errs[i] = sl.firstLoad(ctx) })
+	for i, sl := range slots {
+		if errs[i] != nil {
+			found = append(found, problem{sl.decl, errs[i]})
+		}
+	}
+	if len(found) > 0 {
+		a.release(appNew)
+		return startError(found, len(slots))
+	}
+	for i, sl := range slots {
+		sl.publish(docs[i])
+	}
+	a.run()
+	return nil
+}
+
+// begin enters the start, and returns the slots that it is about.
+func (a *App) begin(ctx context.Context) ([]*slot, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.state != appNew:
+		return nil, appError("Start was called before; make a new App")
+	case a.options.Refresh >= 0 && !background:
+		return nil, appError("on js/wasm nothing can run in the background: set AppOptions.Refresh to -1, and call Refresh where a request needs it")
+	case a.options.MaxStale != 0 && !background:
+		return nil, appError("on js/wasm nothing can run in the background: AppOptions.MaxStale must be 0")
+	case a.options.MaxStale < 0:
+		return nil, appError("AppOptions.MaxStale is " + a.options.MaxStale.String() + ", allowed is 0 (none) or more")
+	case a.options.Timeout < 0:
+		return nil, appError("AppOptions.Timeout is " + a.options.Timeout.String() + ", allowed is 0 (10s) or more")
+	case a.options.Concurrency < 1:
+		return nil, appError("AppOptions.Concurrency is " + strconv.Itoa(a.options.Concurrency) + ", allowed is 0 (64) or more")
+	}
+	a.state, a.lifetime = appStarting, ctx
+	return slices.Clone(a.slots), nil
+}
+
+func appError(why string) error {
+	return &Error{Op: "start", Offset: -1, Err: because(ErrInvalid, why)}
+}
+
+// conflicts finds declarations that cannot be served together.
+func (a *App) conflicts(slots []*slot) (found []problem) {
+	bindings := map[string]*declaration{}
+	for _, sl := range slots {
+		d := sl.decl
+		if d.err != nil {
+			continue // reported by its load
+		}
+		switch other := bindings[d.binding]; {
+		case other == nil:
+			bindings[d.binding] = d
+		case other.addr == d.addr:
+			found = append(found, problem{d, because(ErrInvalid, "declared twice, differently: "+other.difference(d)+
+				"; declare it once and share the variable")})
+		default:
+			found = append(found, problem{d, because(ErrInvalid, "has the binding name of "+other.addr.String()+", "+d.binding+
+				": one would read the other's value; rename one of them")})
+		}
+	}
+	return found
+}
+
+// claim takes hold of all secrets, and names those that another App holds.
+func (a *App) claim(slots []*slot) (found []problem) {
+	claims.Lock()
+	defer claims.Unlock()
+	for _, sl := range slots {
+		for _, s := range sl.secrets {
+			if s == undeclared {
+				continue
+			}
+			if holder := s.holder(); holder != nil && holder != a && holder.holds {
+				found = append(found, problem{sl.decl, because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
+				continue
+			}
+			s.src.Store(&sl.source)
+		}
+	}
+	a.holds = true
+	return found
+}
+
+func (a *App) closed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == appClosed
+}
+
+// release lets go of all secrets; they keep what they have.
+func (a *App) release(next appState) {
+	claims.Lock()
+	a.holds = false
+	claims.Unlock()
+	a.mu.Lock()
+	a.state = next
+	a.mu.Unlock()
+}
+
+// Refresh looks at the store for every secret now, several at a time, and waits for the answers or for ctx. Secrets that
+// could be loaded are up to date then; the error lists the others, a line each, and what they had stays.
+func (a *App) Refresh(ctx context.Context) error {
+	a.mu.Lock()
+	slots := slices.Clone(a.slots)
+	a.mu.Unlock()
+	errs := make([]error, len(slots))
+	a.each(slots, func(i int, sl *slot) { _, errs[i] = sl.share(ctx, true) })
+	var found []problem
+	for i, sl := range slots {
+		if errs[i] != nil {
+			found = append(found, problem{sl.decl, errs[i]})
+		}
+	}
+	if len(found) > 0 {
+		return refreshError(found, len(slots))
+	}
+	return nil
+}
+
+// each calls f for every slot, as many at a time as the App allows, and returns when all have come back.
+func (a *App) each(slots []*slot, f func(int, *slot)) {
+	var next sync.Mutex
+	at := 0
+	var workers sync.WaitGroup
+	for range min(len(slots), a.options.Concurrency) {
+		workers.Go(func() {
+			for {
+				next.Lock()
+				i := at
+				at++
+				next.Unlock()
+				if i >= len(slots) {
+					return
+				}
+				f(i, slots[i])
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// Close ends the refreshing and lets go of the secrets: reads keep the last documents, and another App may use them. It
+// waits for what runs in the background; where a store does not come back although its context has ended, Close returns an
+// error after AppOptions.Timeout. A second Close does nothing.
+func (a *App) Close() error {
+	a.mu.Lock()
+	end, closed := a.end, a.state == appClosed
+	a.mu.Unlock()
+	if closed {
+		return nil
+	}
+	a.changes.close()
+	a.release(appClosed)
+	if end == nil {
+		return nil
+	}
+	end(errClosed)
+	return a.wait()
+}

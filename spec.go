@@ -1,0 +1,103 @@
+package secret
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Spec is what an App declares: `layer secret` creates, rotates and publishes by it. It holds no value, is safe to commit,
+// and gives the same JSON for the same declarations; testdata/spec.schema.json describes that.
+type Spec struct {
+	Workspace   string `json:"workspace,omitempty"`
+	Project     string `json:"project,omitempty"`
+	Environment string `json:"environment,omitempty"`
+	// Secrets are sorted by address.
+	Secrets []SpecSecret `json:"secrets"`
+	Graph   Graph        `json:"graph"`
+}
+
+// SpecSecret is one declaration.
+type SpecSecret struct {
+	Address   Address `json:"address"`
+	Kind      Kind    `json:"kind"`
+	Namespace string  `json:"namespace"`
+	Name      string  `json:"name"`
+	Binding   string  `json:"binding"`
+	// SecretName is the name in a secrets store: the declared one, or lo_ and 24 hex digits derived from workspace, project,
+	// environment, namespace and name.
+	SecretName string `json:"secretName"`
+	// Bytes is the length of the key. Zero: the value is no key.
+	Bytes     int               `json:"bytes,omitempty"`
+	Encoding  Encoding          `json:"encoding,omitzero"`
+	Format    Format            `json:"format,omitzero"`
+	Rotation  *SpecRotation     `json:"rotation,omitempty"`
+	Generator string            `json:"generator,omitempty"`
+	Params    map[string]string `json:"params,omitempty"`
+}
+
+// SpecRotation is a declared [Rotation].
+type SpecRotation struct {
+	EveryDays int           `json:"everyDays"`
+	StartAt   time.Time     `json:"startAt,omitzero"`
+	Retain    SpecRetention `json:"retain"`
+}
+
+// SpecRetention is a declared [Retention]; its mode is always written.
+type SpecRetention struct {
+	Mode RetentionMode `json:"mode"`
+	Days int           `json:"days,omitempty"`
+}
+
+// Spec returns what was given to Use, by address; it asks no store. A declaration that is wrong stands there as it is:
+// Start tells of it, and [ParseSpec] refuses it.
+func (a *App) Spec() Spec {
+	a.mu.Lock()
+	slots := slices.Clone(a.slots)
+	a.mu.Unlock()
+	s := Spec{Workspace: a.options.Workspace, Project: a.options.Project, Environment: a.options.Environment,
+		Secrets: []SpecSecret{}}
+	for _, sl := range slots {
+		if sl.decl.addr != (Address{}) {
+			s.Secrets = append(s.Secrets, sl.decl.spec(&s))
+		}
+	}
+	s.finish()
+	return s
+}
+
+func (d *declaration) spec(s *Spec) SpecSecret {
+	one := SpecSecret{Address: d.addr, Kind: d.kind, Namespace: d.addr.Namespace, Name: d.addr.Name, Binding: d.binding,
+		SecretName: d.SecretName, Bytes: d.Bytes, Encoding: d.Encoding, Format: d.Format, Generator: d.Generator}
+	if one.SecretName == "" {
+		one.SecretName = s.secretName(d.addr)
+	}
+	if len(d.Params) > 0 {
+		one.Params = d.Params
+	}
+	if r := d.Rotation; r != nil {
+		one.Rotation = &SpecRotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt),
+			Retain: SpecRetention{Mode: r.Retain.Mode, Days: r.Retain.Days}}
+	}
+	return one
+}
+
+// secretName derives the name of a value in a secrets store, where several projects share one. Each part is preceded by its
+// length, so that no two lists of parts look alike.
+func (s *Spec) secretName(addr Address) string {
+	var b []byte
+	for _, part := range []string{s.Workspace, s.Project, s.Environment, addr.Namespace, addr.Name} {
+		b = strconv.AppendInt(b, int64(len(part)), 10)
+		b = append(append(b, ':'), part...)
+	}
+	sum := sha256.Sum256(b)
+	return "lo_" + hex.EncodeToString(sum[:12])
+}
+
+// finish sorts the secrets and draws the graph.
+func (s *Spec) finish() {
+	slices.SortStableFunc(s.Secrets, func(x, y SpecSecret) int { return compareAddress(x.Address, y.Address) })
+	s.Graph = graphOf(s.Secrets)
+}

@@ -1,0 +1,48 @@
+// Package statushttp shows an App's status to people and machines: as JSON over HTTP, and among a program's expvars. It is a
+// package of its own because a Worker that reads secrets has no use for net/http, which would double its size.
+package statushttp
+
+import (
+	"encoding/json"
+	"errors"
+	"expvar"
+	"net/http"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Handler answers GET and HEAD with app's [secret.Status] as JSON: ids, times and errors, never a value. The status code is
+// 200, or 503 where a secret needs a person (Status.OK is false), so that a health check can watch it. It belongs behind
+// whatever protects a program's other internal pages.
+//
+// Use it to alert somebody. A load balancer that takes a replica out on 503 takes out all of them: they read one store.
+func Handler(app *secret.App) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are answered here", http.StatusMethodNotAllowed)
+			return
+		}
+		status := app.Status()
+		body, err := json.MarshalIndent(status, "", "  ")
+		if err != nil {
+			http.Error(w, "the status cannot be written as JSON", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if !status.OK {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = w.Write(append(body, '\n'))
+	})
+}
+
+// Publish puts app's status among the program's expvars under name. A name that is taken is an error, and nothing changes.
+func Publish(name string, app *secret.App) error {
+	if expvar.Get(name) != nil {
+		return errors.New("statushttp: the expvar name is taken; choose another one")
+	}
+	expvar.Publish(name, expvar.Func(func() any { return app.Status() }))
+	return nil
+}

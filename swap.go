@@ -1,0 +1,32 @@
+package secret
+
+import "github.com/layeron-hq/secret/internal/hook"
+
+func init() {
+	hook.Swap = func(s, store any) (func(), error) { return s.(*Secret).swap(store.(Store)) }
+}
+
+// swap puts s on another store, as With does with a copy: tests need it for declarations that other packages hold.
+func (s *Secret) swap(store Store) (restore func(), err error) {
+	claims.Lock()
+	defer claims.Unlock()
+	if holder := s.holder(); holder != nil && holder.holds {
+		return nil, because(ErrInvalid, s.String()+" is held by a running App; swap its store before App.Start")
+	}
+	decl, src, live := s.decl.Load(), s.src.Load(), s.live.Load()
+	s.put(s.With(store))
+	return func() {
+		claims.Lock()
+		defer claims.Unlock()
+		s.decl.Store(decl)
+		s.src.Store(src)
+		s.live.Store(live)
+	}, nil
+}
+
+// put makes s what other is.
+func (s *Secret) put(other *Secret) {
+	s.decl.Store(other.decl.Load())
+	s.src.Store(other.src.Load())
+	s.live.Store(nil)
+}
