@@ -3,7 +3,10 @@ package secret
 import "github.com/layeron-hq/secret/internal/hook"
 
 func init() {
-	hook.Swap = func(s, store any) (func(), error) { return s.(*Secret).swap(store.(Store)) }
+	hook.Swap = func(s, store any) (func(), error) {
+		to, _ := store.(Store) // nil: the App's, or the environment
+		return s.(*Secret).swap(to)
+	}
 }
 
 // swap puts s on another store, as With does with a copy: tests need it for declarations that other packages hold.

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/statushttp"
+)
+
+const cookieName = "session"
+
+// handler serves POST /login?user=NAME, which sets the cookie, GET /, which reads it, and GET /status.
+func handler(app *secret.App) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		cookie, err := issue(r.Context(), r.FormValue("user"), time.Now())
+		if err != nil {
+			unavailable(w, err)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		fmt.Fprintln(w, "logged in")
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		cookie, err := r.Cookie(cookieName)
+		if err != nil {
+			http.Error(w, errLogin.Error(), http.StatusUnauthorized)
+			return
+		}
+		who, err := check(r.Context(), cookie.Value, time.Now())
+		switch {
+		case errors.Is(err, errLogin):
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+		case err != nil:
+			unavailable(w, err)
+		default:
+			fmt.Fprintf(w, "hello %s, your cookie was signed by %s\n", who.user, who.key)
+		}
+	})
+	mux.Handle("GET /status", statushttp.Handler(app))
+	return mux
+}
+
+// unavailable logs what is wrong with the key, which holds no value, and keeps it from the client all the same.
+func unavailable(w http.ResponseWriter, err error) {
+	slog.Error("no session key", "error", err)
+	http.Error(w, "try again later", http.StatusServiceUnavailable)
+}

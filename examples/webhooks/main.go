@@ -1,0 +1,76 @@
+// Webhooks verifies a sender's signature against every key that is accepted now, so that sender and receiver need not change
+// keys in the same moment.
+//
+//	go run ./examples/webhooks
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/layeron-hq/secret"
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run is a sender that changes keys a while after the receiver learned of the new one.
+func run(ctx context.Context, out io.Writer) error {
+	now := time.Now()
+	const oldKey, newKey = "whsec-first-example", "whsec-second-example"
+	doc, err := secret.NewDocument("v2",
+		secret.NewVersion("v1", oldKey, time.Time{}, now.Add(24*time.Hour)),
+		secret.NewVersion("v2", newKey, now, time.Time{}))
+	if err != nil {
+		return err
+	}
+	text, err := doc.Encode(secret.FormatCompact)
+	if err != nil {
+		return err
+	}
+	app := secret.NewApp(secret.AppOptions{Store: secret.NewMemory(map[string]string{webhookSecret.Binding(): text})}).Use(webhookSecret)
+	if err := app.Start(ctx); err != nil {
+		return err
+	}
+	defer app.Close()
+	server := httptest.NewServer(http.HandlerFunc(receive))
+	defer server.Close()
+
+	for _, sender := range []struct{ who, key string }{
+		{"sender with the old key", oldKey},
+		{"sender with the new key", newKey},
+		{"somebody else", "whsec-guessed"},
+	} {
+		status, err := send(ctx, server.URL, sender.key, `{"event":"paid"}`)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%-24s %s\n", sender.who+":", status)
+	}
+	return nil
+}
+
+// send posts a body with its signature, as the sender does.
+func send(ctx context.Context, to, key, body string) (status string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set(signatureHeader, "sha256="+hexSignature([]byte(key), []byte(body)))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	return answer.Status, nil
+}

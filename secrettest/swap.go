@@ -1,0 +1,69 @@
+package secrettest
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/hook"
+)
+
+// Set has s, a declaration that some package holds, read text until the test ends. It returns the store that holds the
+// text, to change it. No environment and no file is touched.
+//
+// A secret can be swapped by one test at a time: tests that run in parallel use [secret.Secret.With]. A second test that
+// tries ends with t.Fatal, and so does one whose secret a running App holds. A subtest may swap again what its parent swapped.
+func Set(t testing.TB, s *secret.Secret, text string) *secret.Memory {
+	t.Helper()
+	store := secret.NewMemory(map[string]string{s.Address().String(): text})
+	Swap(t, store, s)
+	return store
+}
+
+// Swap has all given secrets read from store until the test ends, by the rules of [Set]. A nil
+// store stands for what a declaration without a store reads.
+func Swap(t testing.TB, store secret.Store, secrets ...*secret.Secret) {
+	t.Helper()
+	for _, s := range secrets {
+		if other := swapped.take(s, t.Name()); other != "" {
+			t.Fatalf("secrettest: %v is swapped by %s already; tests that run in parallel use With", s, other)
+		}
+		t.Cleanup(func() { swapped.giveBack(s) })
+		restore, err := hook.Swap(s, store)
+		if err != nil {
+			t.Fatalf("secrettest: %v", err)
+		}
+		t.Cleanup(restore)
+	}
+}
+
+// holders knows which tests hold a secret: a test, then the subtest in it that swapped again, and so on.
+type holders struct {
+	mu    sync.Mutex
+	tests map[*secret.Secret][]string
+}
+
+var swapped = holders{tests: map[*secret.Secret][]string{}}
+
+// take notes test as the holder of s, or returns the other test that is in the way.
+func (h *holders) take(s *secret.Secret, test string) (other string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	stack := h.tests[s]
+	if n := len(stack); n > 0 && test != stack[n-1] && !strings.HasPrefix(test, stack[n-1]+"/") {
+		return stack[n-1]
+	}
+	h.tests[s] = append(stack, test)
+	return ""
+}
+
+func (h *holders) giveBack(s *secret.Secret) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if stack := h.tests[s]; len(stack) > 1 {
+		h.tests[s] = stack[:len(stack)-1]
+	} else {
+		delete(h.tests, s)
+	}
+}
