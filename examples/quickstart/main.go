@@ -8,6 +8,7 @@
 package main
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"io"
@@ -22,7 +23,10 @@ import (
 var files embed.FS
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	var out bytes.Buffer // written at once: a reader who leaves early must not end the program before it has tidied up
+	err := run(&out)
+	os.Stdout.Write(out.Bytes())
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
