@@ -124,8 +124,8 @@ var claims sync.Mutex
 
 // holder returns the App whose source s reads from, or nil.
 func (s *Secret) holder() *App {
-	if src := s.src.Load(); src.slot != nil {
-		return src.slot.app
+	if keep := s.src.Load().keep; keep != nil {
+		return keep.holder()
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ type Change struct {
 type changeFeed struct {
 	mu        sync.Mutex
 	listeners []*listener
-	closed    bool
 }
 
 type listener struct {

@@ -76,7 +76,7 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 		return doc, nil
 	}
 	src := s.src.Load()
-	if src.slot != nil {
+	if src.keep != nil {
 		return src.share(ctx, true) // an App that has not started: the first read loads, and is kept
 	}
 	return src.load(ctx)

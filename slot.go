@@ -34,15 +34,14 @@ func newSlot(a *App, d *declaration) *slot {
 	sl := &slot{app: a}
 	sl.source.decl = d
 	sl.source.store = newSource(d, a.options.Store).store
-	sl.source.slot = sl
+	sl.source.keep = sl
 	return sl
 }
 
-// patience returns the context of a load that is not one caller's own. The slot may be nil: no App.
+func (sl *slot) holder() *App { return sl.app }
+
+// patience returns the context of a load that is not one caller's own.
 func (sl *slot) patience() (context.Context, context.CancelFunc) {
-	if sl == nil {
-		return withPatience(context.Background(), ownPatience)
-	}
 	sl.app.mu.Lock()
 	defer sl.app.mu.Unlock()
 	parent := context.Background()
@@ -52,12 +51,8 @@ func (sl *slot) patience() (context.Context, context.CancelFunc) {
 	return withPatience(parent, sl.app.options.Timeout)
 }
 
-// begin runs a load in a goroutine, which a running App waits for when it closes. The slot may be nil: no App.
+// begin runs a load in a goroutine, which a running App waits for when it closes.
 func (sl *slot) begin(load func()) {
-	if sl == nil {
-		go load()
-		return
-	}
 	sl.app.mu.Lock()
 	defer sl.app.mu.Unlock()
 	if sl.app.state == appStarted {

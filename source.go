@@ -12,12 +12,21 @@ import (
 type source struct {
 	decl  *declaration
 	store Store
-	slot  *slot // set in an App: what is loaded is kept there
+	keep  keeper // set in an App; nil: what is loaded is not kept
 
 	last atomic.Pointer[loaded]
 
 	mu     sync.Mutex
 	flight *flight // the load under way that whoever comes may share
+}
+
+// keeper is an App's part in a source. It is an interface so that a program without an App does not link one: in a Worker
+// every kilobyte counts.
+type keeper interface {
+	holder() *App
+	begin(load func())                               // runs a load in a goroutine
+	patience() (context.Context, context.CancelFunc) // bounds it
+	took(doc *Document, err error)                   // keeps what it found
 }
 
 // loaded is a document and the print of the text that it was parsed from.
@@ -91,8 +100,11 @@ func (src *source) share(ctx context.Context, keep bool) (*Document, error) {
 		src.flight = f
 	}
 	src.mu.Unlock()
-	if first {
-		src.slot.begin(func() { src.fly(f, keep) })
+	switch {
+	case first && src.keep == nil:
+		go src.fly(f, false)
+	case first:
+		src.keep.begin(func() { src.fly(f, keep) })
 	}
 	select {
 	case <-f.done:
@@ -104,16 +116,23 @@ func (src *source) share(ctx context.Context, keep bool) (*Document, error) {
 
 // fly carries a shared load out. Loads of one source follow one another, so what is kept never goes back in time.
 func (src *source) fly(f *flight, keep bool) {
-	ctx, cancel := src.slot.patience()
+	ctx, cancel := src.patience()
 	f.doc, f.err = src.load(ctx)
 	cancel()
-	if keep && src.slot != nil {
-		src.slot.took(f.doc, f.err)
+	if keep {
+		src.keep.took(f.doc, f.err)
 	}
 	src.mu.Lock()
 	src.flight = nil
 	src.mu.Unlock()
 	close(f.done)
+}
+
+func (src *source) patience() (context.Context, context.CancelFunc) {
+	if src.keep != nil {
+		return src.keep.patience()
+	}
+	return withPatience(context.Background(), ownPatience)
 }
 
 // landed waits for a load that is under way, if one is: what begins after that sees what is stored now.

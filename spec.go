@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -92,7 +91,7 @@ func (s *Spec) secretName(addr Address) string {
 		b = strconv.AppendInt(b, int64(len(part)), 10)
 		b = append(append(b, ':'), part...)
 	}
-	sum := sha256.Sum256(b)
+	sum := sum256(b)
 	return "lo_" + hex.EncodeToString(sum[:12])
 }
 
