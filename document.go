@@ -206,7 +206,7 @@ func (d *document) pickVersion(id string) (int, error) {
 func (d *document) pickAt(t time.Time) (int, error) {
 	i := d.at(t)
 	if i < 0 {
-		return -1, d.refuse("at", "", ErrNotActive)
+		return -1, d.refuse("at", "", because(ErrNotActive, "no version was in force at that time"))
 	}
 	return i, nil
 }

@@ -129,7 +129,7 @@ func ExampleRotation() {
 	fmt.Println(tooOften.Err())
 	// Output:
 	// <nil>
-	// secret: declare $SECRET.default.key, Rotation.EveryDays: invalid: Rotation.EveryDays is 1, allowed is 7 to 36500
+	// secret: declare $SECRET.default.key: invalid: Rotation.EveryDays is 1, allowed is 7 to 36500
 }
 
 // A wrong declaration can stand in a var block: nothing panics, and every read returns what Err does.
@@ -224,7 +224,7 @@ func ExampleSecret_At() {
 	fmt.Println(err)
 	// Output:
 	// 00112233445566778899aabbccddeeff
-	// secret: at $SECRET.storage.encryption-key: no version active
+	// secret: at $SECRET.storage.encryption-key: not active: no version was in force at that time
 }
 
 // Active is what to accept now: during an overlap a cookie may have been signed by either key.
@@ -395,7 +395,7 @@ func ExampleParse_plain() {
 	fmt.Println(doc)
 	fmt.Println(doc.Current().Text())
 	// Output:
-	// plain document, 1 versions, current v1
+	// plain document, 1 version, current v1
 	// sk_test_xxx
 }
 
@@ -557,7 +557,7 @@ func ExampleSecret_redaction() {
 	// Output:
 	// $SECRET.billing.stripe-secret
 	// $SECRET.billing.stripe-secret current
-	// plain document, 1 versions, current v1
+	// plain document, 1 version, current v1
 	// version v1
 	// version v1
 }

@@ -45,11 +45,15 @@ func (v Version) String() string {
 		return "no version"
 	}
 	text := "version " + quoteID(v.ID)
+	if v.ActiveFrom.IsZero() && v.ExpiresAt.IsZero() {
+		return text
+	}
+	text += ","
 	if !v.ActiveFrom.IsZero() {
-		text += ", from " + formatInstant(v.ActiveFrom)
+		text += " from " + formatInstant(v.ActiveFrom)
 	}
 	if !v.ExpiresAt.IsZero() {
-		text += ", until " + formatInstant(v.ExpiresAt)
+		text += " until " + formatInstant(v.ExpiresAt)
 	}
 	return text
 }
@@ -73,8 +77,12 @@ func (v Version) appendJSON(b []byte) []byte {
 
 // String returns the format, the current id and the number of versions.
 func (d *Document) String() string {
+	versions := " versions"
 	n := len(d.data().entries)
-	return d.StoredAs().String() + " document, " + strconv.Itoa(n) + " versions, current " + quoteID(d.Current().ID)
+	if n == 1 {
+		versions = " version"
+	}
+	return d.StoredAs().String() + " document, " + strconv.Itoa(n) + versions + ", current " + quoteID(d.Current().ID)
 }
 
 // Format writes what String returns, under every verb and flag.
