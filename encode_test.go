@@ -273,6 +273,7 @@ func TestNewDocument(t *testing.T) {
 			var e *secret.Error
 			require.True(t, errors.As(err, &e))
 			require.Equal(t, c.id, e.Version)
+			require.Equal(t, -1, e.Offset)
 			quiet(t, err, e, "hush")
 		})
 	}

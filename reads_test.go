@@ -225,6 +225,8 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"compact, an attribute alone that is not shown", "", "active", []string{"current=v1;v1=a;", "hush_active=2026-01-01T00:00:00Z;v2=b"}},
 		{"compact, an attribute twice", "v1", "active", []string{"v1=a;v1_active=2026-01-01T00:00:00Z;", "v1_active=2026-01-01T00:00:00Z"}},
 		{"compact, an id twice", "v1", "", []string{"v1=hush;v1=hush"}},
+		{"a name twice", "v1", "", []string{`{"versions":{"v1":{"value":"hush","hush":{"hush":1,"hush":2}}}}`}},
+		{"compact, no version", "", "", []string{"current=hush"}},
 		{"compact, a life", "v1", "expires", []string{"v1=hush;v1_active=2026-01-01T00:00:00Z;v1_expires=2025-01-01T00:00:00Z"}},
 	}
 	for _, c := range cases {
@@ -243,5 +245,23 @@ func TestErrorsSayWhere(t *testing.T) {
 			require.Equal(t, want, e.Offset)
 			quiet(t, err, e, "hush")
 		})
+	}
+}
+
+// TestEveryCut: wherever a version document is cut off, none of its values is handed out as a plain one.
+func TestEveryCut(t *testing.T) {
+	const text = `{"current":"v\u0032","n":[-1.5e+3,0.25,10,true,false,null,{},[]],"versions":` +
+		`{"v1":{"value":"a\\\"\n","activeFrom":"2026-05-01T00:00:00Z"},"v2":{"x":0,"value":"\ud83d\ude00"}}}`
+	require.NotNil(t, parsed(t, text))
+	for i := 1; i < len(text); i++ {
+		d, err := secret.Parse(text[:i])
+		if i < len(`{"current"`) {
+			require.True(t, err == nil && d.StoredAs() == secret.FormatPlain, "%d: no name stands there yet: %v", i, err)
+			continue
+		}
+		require.True(t, errors.Is(err, secret.ErrMalformed), "%d: %v", i, err)
+		var e *secret.Error
+		require.True(t, errors.As(err, &e))
+		require.True(t, 0 <= e.Offset && e.Offset <= i, "%d: the fault is at %d", i, e.Offset)
 	}
 }
