@@ -1,0 +1,14 @@
+// Package secrettest tells whether a [secret.Store] behaves as programs that read from it expect:
+//
+//	func TestStore(t *testing.T) {
+//		secrettest.TestStore(t, func(t *testing.T, values map[secret.Address]string) secret.Store {
+//			server := startServer(t)
+//			for addr, text := range values {
+//				server.Put(addr.Binding(), text)
+//			}
+//			return NewStore(server.URL)
+//		})
+//	}
+//
+// The values are made up for the test, so its messages may quote what the store says.
+package secrettest

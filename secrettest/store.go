@@ -1,0 +1,319 @@
+package secrettest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/leak"
+)
+
+// TestStore runs a subtest for each thing that a [secret.Store] promises:
+//
+//   - text: a text comes back whole and unchanged, whatever it holds, and addresses that resemble each other are kept apart;
+//   - large: so does a text of 1 MiB (1,048,576 bytes), the most that package secret reads;
+//   - missing: a secret without a value is an error that wraps [secret.ErrNotFound], says where the store looked (it contains
+//     the address or the binding name), and shows nothing of other values;
+//   - context: Get comes back at once when its context has ended, with the context's error;
+//   - concurrent: concurrent Gets give the same (run the test with -race);
+//   - shown: no verb of fmt, encoding/json or log/slog shows a value that the store holds, and neither does a struct with the
+//     store in one of its fields. A store that keeps no values has nothing to do for it.
+//
+// It calls open once in each subtest, with that subtest's t. open makes a store that holds just these values and returns it;
+// what has to be taken down again belongs into t.Cleanup. Where the place behind the store cannot hold a text of such a size,
+// open may call t.Skip in the subtest "large".
+//
+// No text is empty, ends in a newline or holds a NUL byte or invalid UTF-8: there are places that cannot hold these
+// ([secret.Dir] drops one trailing newline, an environment variable ends at a NUL).
+func TestStore(t *testing.T, open func(t *testing.T, values map[secret.Address]string) secret.Store) {
+	t.Helper()
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
+			for _, problem := range c.run(open(t, maps.Clone(c.values)), c.values) {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
+// check is one promise. It reports problems instead of failing a test, so that it can be tested on stores that break it.
+type check struct {
+	name   string
+	values map[secret.Address]string
+	run    func(s secret.Store, values map[secret.Address]string) []error
+}
+
+var checks = []check{
+	{"text", texts, checkText},
+	{"large", map[secret.Address]string{addr("size", "large"): large()}, checkText},
+	{"missing", texts, checkMissing},
+	{"context", texts, checkContext},
+	{"concurrent", texts, checkConcurrent},
+	{"shown", marked, checkShown},
+}
+
+func addr(namespace, name string) secret.Address {
+	return secret.Address{Namespace: namespace, Name: name}
+}
+
+var texts = map[secret.Address]string{
+	addr("text", "token"):         "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+	addr("text", "one"):           "x",
+	addr("text", "inner-space"):   "correct  horse\tbattery staple",
+	addr("text", "outer-space"):   "  \t padded on both sides \t ",
+	addr("text", "newline-first"): "\n\r\nafter empty lines",
+	addr("text", "crlf"):          "first\r\nsecond\nthird\rfourth",
+	addr("text", "utf-8"):         "pässwörd ☃ \U0001f511 e\u0301 \ufeff\u00a0",
+	addr("text", "control"):       "\x01\x1b[0m\x7f",
+	addr("text", "quotes"):        `"it's" \"quoted\" \n $HOME ${HOME} %PATH% %s $(id) <&>` + "`",
+	addr("text", "base64"):        "3q2+7wAAAP//+w==",
+	addr("text", "url"):           "postgres://user:p%40ss@db.internal:5432/app?sslmode=require#frag",
+	addr("text", "json"):          `{ "clientId": "a", "clientSecret": "b\u00e9\/", "n": 1.0e3, "n2": 12345678901234567890 }`,
+	addr("text", "versions-json"): `{"current":"v2","versions":{"v2":{"value":"second"},"v1":{"value":"first"}}}`,
+	addr("text", "compact"):       "current=v3;v2=old;v2_expires=2026-06-01T00:00:00.000Z;v3=new",
+	addr("text", "pem"): "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5LCBvbmx5IGEgdGVz\n" +
+		"dCB0ZXh0AAAAAAAA\n-----END PRIVATE KEY-----",
+	// Addresses that a careless prefix, separator or default would mix up.
+	addr("near", "key"):                "near/key",
+	addr("near", "key-2"):              "near/key-2",
+	addr("near", "key-22"):             "near/key-22",
+	addr("nea", "r"):                   "nea/r",
+	addr("near2", "key"):               "near2/key",
+	addr("key", "near"):                "key/near",
+	addr("default", "key"):             "default/key",
+	addr("default", "near"):            "default/near",
+	addr("0", "9"):                     "0/9",
+	addr(longName('n'), longName('m')): "the longest address",
+	addr("shown", "first"):             markers[0],
+}
+
+func longName(c byte) string { return strings.Repeat(string(c), 63) }
+
+// large is of 1 MiB and nowhere the same, so that a part that is lost or repeated shows.
+func large() string {
+	var b strings.Builder
+	for i := 0; b.Len() < 1<<20; i++ {
+		fmt.Fprintf(&b, "line %06d\n", i)
+	}
+	return b.String()[:1<<20-1] + "."
+}
+
+// markers are what is looked for where no value may show: nothing prints them by chance.
+var markers = []string{"Qz7kWv2mXt9RbLp4nHc8sJ1dFg6yTe3u", "hB5rNx8wKq3vMz6tYc1pLd9s"}
+
+var marked = map[secret.Address]string{
+	addr("shown", "first"):  markers[0],
+	addr("shown", "second"): `{"current":"v1","versions":{"v1":{"value":"` + markers[1] + `"}}}`,
+}
+
+// patience is how long a Get may take that should come back at once. It runs out only when something is wrong.
+var patience = 10 * time.Second
+
+// get is s.Get, but comes back in any case: problem says that Get did not, or panicked.
+func get(ctx context.Context, s secret.Store, a secret.Address) (text string, err, problem error) {
+	type answer struct {
+		text         string
+		err, problem error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		var got answer
+		defer func() {
+			if p := recover(); p != nil {
+				got = answer{problem: fmt.Errorf("Get(%s) panicked with a %T", a, p)}
+			}
+			done <- got
+		}()
+		got.text, got.err = s.Get(ctx, a)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case got := <-done:
+		return got.text, got.err, got.problem
+	case <-timer.C:
+		return "", nil, fmt.Errorf("Get(%s) has not come back after %v", a, patience)
+	}
+}
+
+func checkText(s secret.Store, values map[secret.Address]string) (problems []error) {
+	for _, a := range sorted(values) {
+		if problem := readBack(s, a, values[a]); problem != nil {
+			problems = append(problems, problem)
+		}
+	}
+	return problems
+}
+
+// readBack tells what is wrong with the text that s has for a.
+func readBack(s secret.Store, a secret.Address, want string) error {
+	got, err, problem := get(context.Background(), s, a)
+	switch {
+	case problem != nil:
+		return problem
+	case err != nil:
+		return fmt.Errorf("Get(%s) fails: %w", a, err)
+	case got != want:
+		return fmt.Errorf("Get(%s) returns another text: %d bytes instead of %d, and different from byte %d on",
+			a, len(got), len(want), firstDifference(got, want))
+	}
+	return nil
+}
+
+func firstDifference(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
+func checkMissing(s secret.Store, _ map[secret.Address]string) (problems []error) {
+	for _, a := range []secret.Address{
+		addr("text", "missing"), addr("missing", "token"), addr("near", "ke"), addr("near", "key-222"), addr("default", "token"),
+	} {
+		add := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("Get(%s), which is missing, "+format, append([]any{a}, args...)...))
+		}
+		text, err, problem := get(context.Background(), s, a)
+		switch {
+		case problem != nil:
+			problems = append(problems, problem)
+			continue
+		case err == nil:
+			add("gives no error")
+			continue
+		case !errors.Is(err, secret.ErrNotFound):
+			add("gives an error that does not wrap secret.ErrNotFound: %v", err)
+		case !strings.Contains(err.Error(), a.Binding()) && !strings.Contains(err.Error(), a.String()):
+			add("gives an error that does not say where the store looked: it names neither %s nor the address", a.Binding())
+		}
+		if text != "" {
+			add("returns a text beside the error")
+		}
+		problems = append(problems, silent(fmt.Sprintf("the error of Get(%s)", a), err)...)
+	}
+	return problems
+}
+
+func checkContext(s secret.Store, values map[secret.Address]string) (problems []error) {
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	late, cancelLate := context.WithDeadline(context.Background(), time.Unix(0, 0))
+	defer cancelLate()
+	cause := errors.New("the caller has gone")
+	caused, giveUp := context.WithCancelCause(context.Background())
+	giveUp(cause)
+	for _, a := range []secret.Address{addr("text", "token"), addr("text", "missing")} {
+		for _, c := range []struct {
+			name string
+			ctx  context.Context
+		}{{"cancelled", cancelled}, {"late", late}, {"cancelled with a cause", caused}} {
+			text, err, problem := get(c.ctx, s, a)
+			switch {
+			case problem != nil:
+				problems = append(problems, fmt.Errorf("with a context that was %s before, %w", c.name, problem))
+			case err == nil:
+				problems = append(problems, fmt.Errorf("Get(%s) does not mind that its context was %s before", a, c.name))
+			case !endedBy(c.ctx, err):
+				problems = append(problems, fmt.Errorf("Get(%s) with a context that was %s before gives another error than the context's: %w",
+					a, c.name, err))
+			}
+			if err != nil && text != "" {
+				problems = append(problems, fmt.Errorf("Get(%s) returns a text beside the error", a))
+			}
+			if err != nil {
+				problems = append(problems, silent(fmt.Sprintf("the error of Get(%s) with an ended context", a), err)...)
+			}
+		}
+	}
+	problems = append(problems, checkEndMeanwhile(s, values)...)
+	// One caller's end must not show in another's read.
+	return append(problems, checkText(s, map[secret.Address]string{addr("text", "token"): values[addr("text", "token")]})...)
+}
+
+// checkEndMeanwhile ends the context while Get may be at work: then either answer is right, but nothing else.
+func checkEndMeanwhile(s secret.Store, values map[secret.Address]string) (problems []error) {
+	a := addr("text", "pem")
+	for range 20 {
+		ctx, cancel := context.WithCancel(context.Background())
+		go cancel()
+		text, err, problem := get(ctx, s, a)
+		cancel()
+		switch {
+		case problem != nil:
+			return append(problems, fmt.Errorf("after its context has ended, %w", problem))
+		case err != nil && !endedBy(ctx, err):
+			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a, err))
+		case err == nil && text != values[a]:
+			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, returns another text and no error", a))
+		}
+	}
+	return nil
+}
+
+func endedBy(ctx context.Context, err error) bool {
+	return errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))
+}
+
+func checkConcurrent(s secret.Store, values map[secret.Address]string) (problems []error) {
+	const readers = 8
+	addrs := sorted(values)
+	start := make(chan struct{})
+	found := make([][]error, readers)
+	var wg sync.WaitGroup
+	for r := range readers {
+		wg.Go(func() {
+			<-start
+			for i := range addrs {
+				a := addrs[(i+r)%len(addrs)] // not all the same at the same time
+				if problem := readBack(s, a, values[a]); problem != nil {
+					found[r] = append(found[r], fmt.Errorf("beside other calls, %w", problem))
+				}
+				if _, err, problem := get(context.Background(), s, addr("text", "missing")); problem != nil || !errors.Is(err, secret.ErrNotFound) {
+					found[r] = append(found[r], fmt.Errorf("beside other calls, Get(%s), which is missing, does not give secret.ErrNotFound",
+						addr("text", "missing")))
+				}
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
+func checkShown(s secret.Store, values map[secret.Address]string) (problems []error) {
+	// A store may keep what it has read: read all of it.
+	problems = checkText(s, values)
+	problems = append(problems, silent("the store", s)...)
+	problems = append(problems, silent("the store in an exported field", struct{ Store secret.Store }{s})...)
+	// fmt calls no methods on what it finds in an unexported field.
+	problems = append(problems, silent("the store in an unexported field", struct{ store secret.Store }{s})...)
+	if l, ok := s.(secret.Locator); ok {
+		for _, a := range sorted(values) {
+			problems = append(problems, silent("Locate", l.Locate(a))...)
+		}
+	}
+	return problems
+}
+
+// silent tells where v, printed, shows a part of a value.
+func silent(what string, v any) (problems []error) {
+	for _, shown := range leak.Check(v, markers...) {
+		problems = append(problems, fmt.Errorf("%s shows a value: %s", what, shown))
+	}
+	return problems
+}
+
+func sorted(values map[secret.Address]string) []secret.Address {
+	return slices.SortedFunc(maps.Keys(values), func(a, b secret.Address) int { return strings.Compare(a.String(), b.String()) })
+}
