@@ -83,9 +83,6 @@ func newDeclaration(kind Kind, o Options) *declaration {
 	return d
 }
 
-// keyRule is how a version of this secret turns into bytes.
-func (d *declaration) keyRule() keyRule { return keyRule{bytes: d.Bytes, encoding: d.Encoding} }
-
 // fault is one broken rule: the option, the value given, what is allowed.
 type fault struct{ option, given, allowed string }
 

@@ -27,9 +27,8 @@ type document struct {
 	index   index  // of entries by id; nil while there are few
 	extra   string // top-level JSON members that this format does not name, as they stand in the text
 
-	addr Address // the secret it was loaded for; zero: none
-	rule keyRule
-	err  error // set where this stands for a document that is not to be read any more; then there are no versions
+	decl *declaration // of the secret that it was loaded for; nil: none
+	err  error        // set where this stands for a document that is not to be read any more; then there are no versions
 }
 
 // entry is one version. Zero times mean "since ever" and "never".
@@ -46,6 +45,22 @@ func newDocument(d *document) *Document {
 }
 
 var noDocument document
+
+// addr returns the address of the secret that d was loaded for, or the zero Address.
+func (d *document) addr() Address {
+	if d.decl == nil {
+		return Address{}
+	}
+	return d.decl.addr
+}
+
+// keyRule says how the versions of d turn into bytes.
+func (d *document) keyRule() keyRule {
+	if d.decl == nil {
+		return keyRule{}
+	}
+	return keyRule{bytes: d.decl.Bytes, encoding: d.decl.Encoding}
+}
 
 func (d *Document) data() *document {
 	if d != nil {
@@ -98,7 +113,7 @@ func (d *document) seal(copied bool) (twice int) {
 	if copied {
 		d.detach()
 	}
-	if n := len(d.entries); cap(d.entries)-n > n/8+2 {
+	if n := len(d.entries); cap(d.entries)-n > n/8 {
 		d.entries = append(make([]entry, 0, n), d.entries...)
 	}
 	if d.index, twice = newIndex(d.entries); twice >= 0 {
@@ -189,7 +204,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-func (e *entry) activeAt(t time.Time) bool { return !t.Before(e.activeFrom) && !e.expired(t) }
+func (e *entry) activeAt(t time.Time) bool {
+	return (e.activeFrom.IsZero() || !t.Before(e.activeFrom)) && !e.expired(t)
+}
 
 func (e *entry) expired(t time.Time) bool { return !e.expiresAt.IsZero() && !t.Before(e.expiresAt) }
 
@@ -206,7 +223,7 @@ func (d *document) pickVersion(id string) (int, error) {
 func (d *document) pickAt(t time.Time) (int, error) {
 	i := d.at(t)
 	if i < 0 {
-		return -1, d.refuse("at", "", because(ErrNotActive, "no version was in force at that time"))
+		return -1, d.refuse("at", "", ErrNotActive)
 	}
 	return i, nil
 }
@@ -223,7 +240,7 @@ func (d *document) pickActiveVersion(id string, now time.Time) (int, error) {
 }
 
 func (d *document) refuse(op, id string, err error) error {
-	return &Error{Op: op, Address: d.addr, Version: id, Offset: -1, Err: err}
+	return &Error{Op: op, Address: d.addr(), Version: id, Offset: -1, Err: err}
 }
 
 func (d *Document) version(i int) Version {

@@ -13,7 +13,7 @@ var (
 	// ErrVersionNotFound: the stored document has no version with that id.
 	ErrVersionNotFound = errors.New("version not found")
 	// ErrNotActive: no version is active at that time, or the named one has expired.
-	ErrNotActive = errors.New("not active")
+	ErrNotActive = errors.New("no version active")
 	// ErrEmpty: a value is stored, but it is empty or only white space.
 	ErrEmpty = errors.New("empty")
 	// ErrMalformed: the text is a version document, or is declared to be one, and breaks its rules.

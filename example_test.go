@@ -224,7 +224,7 @@ func ExampleSecret_At() {
 	fmt.Println(err)
 	// Output:
 	// 00112233445566778899aabbccddeeff
-	// secret: at $SECRET.storage.encryption-key: not active: no version was in force at that time
+	// secret: at $SECRET.storage.encryption-key: no version active
 }
 
 // Active is what to accept now: during an overlap a cookie may have been signed by either key.

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -26,7 +25,7 @@ func (v Version) JSON(dst any) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: "json", Address: v.doc.data().addr, Version: v.ID, Offset: offsetIn(err), Err: withoutOffset(err)}
+	return &Error{Op: "json", Address: v.doc.data().addr(), Version: v.ID, Offset: offsetIn(err), Err: withoutOffset(err)}
 }
 
 // located is a reason with its place in the value.
@@ -68,18 +67,29 @@ func decodeJSON(text string, dst any) error {
 	if err == nil {
 		return nil
 	}
-	var syntax *json.SyntaxError
-	var mismatch *json.UnmarshalTypeError
-	var argument *json.InvalidUnmarshalError
-	switch {
-	case errors.As(err, &argument):
+	// Only the decoder's own errors are looked at: one that an UnmarshalJSON wraps counts from the start of some part.
+	switch e := err.(type) {
+	case *json.InvalidUnmarshalError:
 		return because(ErrInvalid, "JSON decodes into a non-nil pointer, not into "+typeName(dst))
-	case errors.As(err, &syntax) && !json.Valid([]byte(text)):
-		return located{notJSON{"the value is not JSON; use Text for a plain one"}, int(syntax.Offset)}
-	case errors.As(err, &mismatch) && mismatch.Type != nil:
-		return located{because(ErrEncoding, "the value does not fit the Go type "+mismatch.Type.String()), int(mismatch.Offset)}
+	case *json.SyntaxError:
+		if !json.Valid([]byte(text)) {
+			return located{notJSON{"the value is not JSON; use Text for a plain one"}, syntaxOffset(e, text)}
+		}
+	case *json.UnmarshalTypeError:
+		if e.Type != nil {
+			return located{because(ErrEncoding, "the value does not fit the Go type "+e.Type.String()), int(e.Offset)}
+		}
 	}
 	return because(ErrEncoding, "the value does not fit "+typeName(dst))
+}
+
+// syntaxOffset returns where the fault is. The decoder counts the bytes that it has read, the faulty one among them unless the
+// text ended too early.
+func syntaxOffset(e *json.SyntaxError, text string) int {
+	if e.Error() == "unexpected end of JSON input" {
+		return len(text)
+	}
+	return int(e.Offset) - 1
 }
 
 func typeName(dst any) string { return fmt.Sprintf("%T", dst) }

@@ -76,7 +76,7 @@ func (sl *slot) checked(doc *Document, err error) (*Document, error) {
 		return nil, err
 	}
 	v := doc.Current()
-	if _, err := doc.data().rule.decode(v.Text()); err != nil {
+	if _, err := doc.data().keyRule().decode(v.Text()); err != nil {
 		return nil, &Error{Op: "load", Address: sl.decl.addr, Where: locate(sl.store, sl.decl.addr), Version: v.ID, Offset: -1, Err: err}
 	}
 	return doc, nil
@@ -199,7 +199,7 @@ func (sl *slot) expire(limit time.Duration) {
 	}
 	err := &Error{Op: "load", Address: sl.decl.addr, Offset: -1, Err: &staleError{limit, cause}}
 	sl.stale = true
-	sl.serve(newDocument(&document{addr: sl.decl.addr, err: err}))
+	sl.serve(newDocument(&document{decl: sl.decl, err: err}))
 	sl.mu.Unlock()
 	claims.Unlock()
 	sl.app.logger().Error("secret is read no more", "address", sl.decl.addr.String(), "error", err.Error())

@@ -76,7 +76,7 @@ func (src *source) load(ctx context.Context) (*Document, error) {
 		e.Op, e.Address, e.Where = "load", d.addr, locate(src.store, d.addr)
 		return nil, &e
 	}
-	data.addr, data.rule = d.addr, d.keyRule()
+	data.decl = d
 	doc := newDocument(data)
 	src.last.Store(&loaded{print, doc})
 	return doc, nil

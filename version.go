@@ -62,9 +62,9 @@ func (v Version) Text() string {
 // Errors wrap [ErrEncoding] and name lengths, never a character. The slice is the caller's.
 func (v Version) Bytes() ([]byte, error) {
 	data := v.doc.data()
-	b, err := data.rule.decode(v.Text())
+	b, err := data.keyRule().decode(v.Text())
 	if err != nil {
-		return nil, &Error{Op: "bytes", Address: data.addr, Version: v.ID, Offset: -1, Err: err}
+		return nil, &Error{Op: "bytes", Address: data.addr(), Version: v.ID, Offset: -1, Err: err}
 	}
 	return b, nil
 }
