@@ -1,0 +1,66 @@
+package secret_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// That the stores keep what secrettest.TestStore asks for is shown in package secrettest. What is theirs alone stands in
+// env_test.go, dir_test.go and memory_test.go; here is what all three have in common beyond it.
+
+var authKey = secret.Address{Namespace: "auth", Name: "session-key"}
+
+const authBinding = "LAYERON_SECRET_AUTH_SESSION_KEY"
+
+func TestStoresAreLocators(t *testing.T) {
+	dir := t.TempDir()
+	for want, store := range map[string]secret.Store{
+		"environment variable " + authBinding:     secret.Env(),
+		"file " + filepath.Join(dir, authBinding): secret.Dir(dir),
+		"memory store, " + authBinding:            secret.NewMemory(nil),
+	} {
+		locator, ok := store.(secret.Locator)
+		require.True(t, ok, "%T", store)
+		require.Equal(t, want, locator.Locate(authKey))
+	}
+}
+
+// An address that was made by hand may lack its namespace.
+func TestStoresKnowTheDefaultNamespace(t *testing.T) {
+	const binding = "LAYERON_SECRET_DEFAULT_KEY"
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, binding), "text")
+	t.Setenv(binding, "text")
+	for _, store := range []secret.Store{secret.Env(), secret.Dir(dir), secret.NewMemory(map[string]string{binding: "text"})} {
+		for _, addr := range []secret.Address{{Name: "key"}, {Namespace: "default", Name: "key"}} {
+			got, err := store.Get(t.Context(), addr)
+			require.NoError(t, err, "%T", store)
+			require.Equal(t, "text", got)
+		}
+	}
+}
+
+// Whoever cancels with a cause learns of it, and errors.Is(err, context.Canceled) is true all the same: that is how callers
+// tell "I gave up" from "it failed".
+func TestStoresTellContextErrorAndCause(t *testing.T) {
+	cause := errors.New("the caller has gone")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(cause)
+	for name, store := range map[string]secret.Store{
+		"env": secret.Env(), "dir": secret.Dir(t.TempDir()), "memory": oneSecret("text"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := store.Get(ctx, authKey)
+			require.Empty(t, text)
+			require.ErrorIs(t, err, cause)
+			require.ErrorIs(t, err, context.Canceled)
+			require.NotErrorIs(t, err, secret.ErrNotFound)
+		})
+	}
+}
