@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -75,7 +76,7 @@ func (d *declaration) spec(s *Spec) SpecSecret {
 		one.SecretName = s.secretName(d.addr)
 	}
 	if len(d.Params) > 0 {
-		one.Params = d.Params
+		one.Params = maps.Clone(d.Params)
 	}
 	if r := d.Rotation; r != nil {
 		one.Rotation = &SpecRotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt),
