@@ -2,6 +2,7 @@ package secret
 
 import (
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -74,7 +75,7 @@ func (d *declaration) spec(s *Spec) SpecSecret {
 		one.SecretName = s.secretName(d.addr)
 	}
 	if len(d.Params) > 0 {
-		one.Params = d.Params
+		one.Params = maps.Clone(d.Params)
 	}
 	if r := d.Rotation; r != nil {
 		one.Rotation = &SpecRotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt),

@@ -58,7 +58,7 @@ func (a *App) Status() Status {
 	a.mu.Lock()
 	slots := slices.Clone(a.slots)
 	a.mu.Unlock()
-	st := Status{Time: now.UTC(), OK: true, Secrets: make([]SecretStatus, len(slots))}
+	st := Status{Time: instant(now), OK: true, Secrets: make([]SecretStatus, len(slots))}
 	for i, sl := range slots {
 		st.Secrets[i] = sl.status(now)
 		st.OK = st.OK && !st.Secrets[i].NeedsPerson
@@ -76,7 +76,7 @@ func (sl *slot) status(now time.Time) SecretStatus {
 	defer sl.mu.Unlock()
 	d := sl.decl
 	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sl.doc == nil || sl.stale,
-		LastSuccess: sl.lastSuccess.UTC(), StaleSince: sl.failedSince.UTC()}
+		LastSuccess: instant(sl.lastSuccess), StaleSince: instant(sl.failedSince)}
 	err := sl.err
 	if d.err != nil {
 		err = d.err

@@ -53,7 +53,8 @@ func (d *document) warnings(rotation *Rotation, now time.Time) []Warning {
 	case e.expired(now.Add(soon)) && !d.succeeded(e):
 		found = append(found, Warning{WarnExpiresSoon, e.id, "the current version expires within a week and has no successor"})
 	}
-	if rotation != nil && !e.activeFrom.IsZero() && !now.Before(rotation.after(e.activeFrom).Add(overdueAfter)) {
+	if rotation != nil && !e.activeFrom.IsZero() && !e.activeFrom.After(now) && // one to come is not late, and could be centuries off
+		!now.Before(rotation.after(e.activeFrom).Add(overdueAfter)) {
 		found = append(found, Warning{WarnRotationOverdue, e.id, "the current version is older than the declared rotation allows"})
 	}
 	return found

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"expvar"
 	"net/http"
+	"sync"
 
 	"github.com/layeron-hq/secret"
 )
@@ -38,8 +39,12 @@ func Handler(app *secret.App) http.Handler {
 	})
 }
 
+var publishing sync.Mutex // expvar itself ends the program where a name is published twice
+
 // Publish puts app's status among the program's expvars under name. A name that is taken is an error, and nothing changes.
 func Publish(name string, app *secret.App) error {
+	publishing.Lock()
+	defer publishing.Unlock()
 	if expvar.Get(name) != nil {
 		return errors.New("statushttp: the expvar name is taken; choose another one")
 	}
