@@ -145,7 +145,12 @@ func TestHostileTexts(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, _ = secret.Parse(large)
 			runtime.ReadMemStats(&after)
-			require.LessOrEqual(t, (after.TotalAlloc-before.TotalAlloc)/uint64(len(large)), uint64(100), "bytes allocated for a byte of text")
+			// A growing list of versions passes through several sizes; where they count for nothing the text alone does.
+			allowed := 100 * len(large)
+			if h.versions != nil {
+				allowed = 32*len(large) + 800*h.versions(8*h.n)
+			}
+			require.LessOrEqual(t, int(after.TotalAlloc-before.TotalAlloc), allowed, "bytes allocated")
 		})
 	}
 }

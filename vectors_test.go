@@ -216,6 +216,10 @@ func checkVector(t *testing.T, v vector, text string, doc *secret.Document, err 
 	requireKind(t, err, v.Error, "the text")
 	if v.Error != "" {
 		require.True(t, doc == nil, "a document beside an error")
+		var e *secret.Error
+		if errors.As(err, &e) && v.Error != "malformed" {
+			require.Equal(t, -1, e.Offset, "the whole text is at fault, no place in it")
+		}
 		return
 	}
 	require.Equal(t, v.Format, doc.StoredAs().String())
