@@ -77,9 +77,8 @@ func printed(v any) []output {
 	encoded("encoding/json", b, err)
 	b, err = xml.Marshal(v)
 	encoded("encoding/xml", b, err)
-	var buf bytes.Buffer
-	err = gob.NewEncoder(&buf).Encode(v)
-	encoded("encoding/gob", buf.Bytes(), err)
+	b, err = asGob(v)
+	encoded("encoding/gob", b, err)
 
 	for name, handler := range map[string]func(*bytes.Buffer) slog.Handler{
 		"slog text": func(b *bytes.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
@@ -92,6 +91,18 @@ func printed(v any) []output {
 		add(name, buf.String())
 	}
 	return outputs
+}
+
+// asGob makes an error of the panic with which gob meets a nil pointer.
+func asGob(v any) (b []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	var buf bytes.Buffer
+	err = gob.NewEncoder(&buf).Encode(v)
+	return buf.Bytes(), err
 }
 
 func asError(v any) error {
