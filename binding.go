@@ -35,13 +35,14 @@ func appendBinding(b []byte, name string) []byte {
 // isBinding tells whether some address has this binding name.
 func isBinding(s string) bool {
 	rest, ok := strings.CutPrefix(s, bindingPrefix)
-	if !ok || strings.IndexByte(rest, '_') < 0 {
+	lower := strings.ToLower(rest)
+	if !ok || strings.ToUpper(rest) != rest || strings.IndexByte(rest, '-') >= 0 {
 		return false
 	}
 	for i := range len(rest) {
-		if c := rest[i]; c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return false
+		if rest[i] == '_' && validName(lower[:i]) && validName(lower[i+1:]) {
+			return true
 		}
 	}
-	return true
+	return false
 }

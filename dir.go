@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,12 +37,26 @@ func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
 	return text, err
 }
 
+// read returns the content of a file. A mount is swapped by a link while the file itself stays a link to it, so one that leads
+// nowhere may lead somewhere the next moment.
 func (s dirStore) read(name string) (string, error) {
 	root, err := os.OpenRoot(s.path)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
+	for tries := 100; ; tries-- {
+		text, err := s.readIn(root, name)
+		if !errors.Is(err, fs.ErrNotExist) || tries == 0 {
+			return text, err
+		}
+		if _, err := root.Lstat(name); err != nil {
+			return "", s.named(name, err)
+		}
+	}
+}
+
+func (s dirStore) readIn(root *os.Root, name string) (string, error) {
 	// Asked before it is opened: opening a named pipe would wait for its writer.
 	info, err := root.Stat(name)
 	if err != nil {
@@ -70,9 +85,14 @@ func (s dirStore) read(name string) (string, error) {
 	return text, nil
 }
 
-// named gives an error of the file system the whole path: os.Root knows the name alone.
+// named gives an error of the file system the whole path: os.Root knows the name alone. What the system did not say, os.Root
+// did: the path leads out of it.
 func (s dirStore) named(name string, err error) error {
 	var p *fs.PathError
+	var system syscall.Errno
+	if !errors.As(err, &system) {
+		return because(ErrInvalid, "file "+filepath.Join(s.path, name)+" is a link that leads out of the directory")
+	}
 	if errors.As(err, &p) {
 		return &fs.PathError{Op: p.Op, Path: filepath.Join(s.path, name), Err: p.Err}
 	}
