@@ -23,6 +23,7 @@ type document struct {
 	format  Format
 	marker  string // the id that "current" gives; empty: none
 	current int    // index of the current version
+	text    string // of the current version: the read that programs make all the time
 	entries []entry
 	index   index  // of entries by id; nil while there are few
 	extra   string // top-level JSON members that this format does not name, as they stand in the text
@@ -122,6 +123,9 @@ func (d *document) seal(copied bool) (twice int) {
 	d.current = len(d.entries) - 1
 	if i := d.find(d.marker); i >= 0 {
 		d.current = i
+	}
+	if n := len(d.entries); n > 0 {
+		d.text = d.entries[d.current].text
 	}
 	return -1
 }

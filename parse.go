@@ -91,7 +91,7 @@ func parsePinnedJSON(t trimmed) (*document, error) {
 
 // plainDocument is the whole text as version v1, white space and all.
 func plainDocument(text string) *document {
-	return &document{format: FormatPlain, entries: []entry{{id: "v1", text: text}}}
+	return &document{format: FormatPlain, text: text, entries: []entry{{id: "v1", text: text}}}
 }
 
 func parseError(offset int, err error) *Error { return &Error{Op: "parse", Offset: offset, Err: err} }

@@ -65,10 +65,11 @@ func (r Ref) Text() (string, error) {
 	if r.s != nil {
 		if doc := r.s.live.Load(); doc != nil {
 			d := doc.p.Load()
+			if r.pick == pickCurrent && d.text != "" {
+				return d.text, nil
+			}
 			i := -1
 			switch r.pick {
-			case pickCurrent:
-				i = d.current
 			case pickVersion:
 				i = d.find(r.id)
 			case pickAt:

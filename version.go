@@ -23,7 +23,7 @@ type Version struct {
 // declaration: Bytes returns the text's bytes. What is wrong with the arguments is reported by NewDocument.
 func NewVersion(id, text string, activeFrom, expiresAt time.Time) Version {
 	e := entry{id: id, text: text, activeFrom: instant(activeFrom), expiresAt: instant(expiresAt)}
-	return newDocument(&document{format: FormatPlain, entries: []entry{e}}).version(0)
+	return newDocument(&document{format: FormatPlain, text: text, entries: []entry{e}}).version(0)
 }
 
 // instant returns t as a document holds it: in UTC, without a reading of the monotonic clock.
