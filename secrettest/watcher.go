@@ -82,6 +82,8 @@ const (
 	watchEnding = 10 * time.Second
 	// watchWindow is how long a check listens for calls that should not come.
 	watchWindow = 2 * time.Second
+	// watchCalm is how long calls are counted while nothing changes.
+	watchCalm = 5 * time.Second
 )
 
 var (
@@ -408,9 +410,15 @@ func watchEnd(s watched) error {
 
 func watchQuiet(s watched) error {
 	return s.beside(func(w *watching) error {
-		<-time.After(watchWindow)
-		if calls, most := w.count(), 3*len(watchAddrs); calls > most {
-			return fmt.Errorf("%d calls of changed for %d addresses while nothing changed", calls, len(watchAddrs))
+		// A change first: who then forgets what it has told of tells of it again and again.
+		err := s.after(w, watchA, "a change", func() { s.set(watchA, "calm") }, wantText("calm"))
+		if err != nil {
+			return err
+		}
+		before := w.count()
+		<-time.After(watchCalm)
+		if calls := w.count() - before; calls > len(watchAddrs) {
+			return fmt.Errorf("%d calls of changed for %d addresses in %s in which nothing changed", calls, len(watchAddrs), watchCalm)
 		}
 		return nil
 	})

@@ -183,7 +183,7 @@ func TestWatchChecksCatch(t *testing.T) {
 			defer time.AfterFunc(time.Second, func() { changed(addrs[0]) })
 			return good.Watch(ctx, addrs, changed)
 		}},
-		{"runs hot", "quiet", "nothing changed", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+		{"runs hot", "quiet", "in which nothing changed", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
 			for {
 				bounded, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 				_ = good.Watch(bounded, addrs, changed)
