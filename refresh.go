@@ -153,7 +153,7 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 		case now.Before(ends):
 			next = earlier(next, ends)
 		default:
-			sl.expire(limit)
+			sl.expire(now, limit)
 		}
 	}
 	return next

@@ -187,7 +187,7 @@ func stateOf(err error) error {
 }
 
 // expire lets reads fail: the value could not be confirmed for too long.
-func (sl *slot) expire(limit time.Duration) {
+func (sl *slot) expire(now time.Time, limit time.Duration) {
 	claims.Lock()
 	sl.mu.Lock()
 	cause := sl.err
@@ -209,6 +209,11 @@ type staleError struct {
 }
 
 func (e *staleError) Error() string {
+	if now.Before(sl.lastSuccess.Add(limit)) { // it has been confirmed just now
+		sl.mu.Unlock()
+		claims.Unlock()
+		return
+	}
 	return "not confirmed for over " + e.limit.String() + " (AppOptions.MaxStale): " + e.cause.Error()
 }
 
