@@ -34,13 +34,14 @@ type AppOptions struct {
 type App struct {
 	options AppOptions
 
-	// Locks are taken in this order: claims, mu, a slot's own.
+	// Locks are taken in this order: claims, mu, a slot's own, those of changes.
 	mu       sync.Mutex
 	slots    []*slot // in the order of Use
 	byAddr   map[Address]*slot
 	state    appState
-	lifetime context.Context // of loads: that of Start, then one that ends with Close
+	lifetime context.Context // of loads; it ends with Close
 	end      context.CancelCauseFunc
+	starting context.Context // of Start's loads
 	running  sync.WaitGroup
 	wake     chan struct{} // a hint has come
 	holds    bool          // guarded by claims: this App's secrets are its own
@@ -61,13 +62,17 @@ const (
 // NewApp makes an App. It reports what is wrong with its options at Start.
 func NewApp(o AppOptions) *App {
 	a := &App{options: o, byAddr: map[Address]*slot{}, wake: make(chan struct{}, 1)}
-	a.options.Refresh = cmp.Or(o.Refresh, time.Minute)
-	a.options.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	a.lifetime, a.end = context.WithCancelCause(context.Background())
+	a.options.Refresh = min(cmp.Or(o.Refresh, time.Minute), forever)
+	a.options.Timeout = min(cmp.Or(o.Timeout, 10*time.Second), forever)
 	a.options.Concurrency = cmp.Or(o.Concurrency, 64)
 	a.healthy = make(chan struct{}, max(1, a.options.Concurrency))
 	a.failing = make(chan struct{}, max(1, a.options.Concurrency/4))
 	return a
 }
+
+// forever is what the longest durations are cut to, which otherwise would overflow where something is added to them.
+const forever = 100 * 365 * day
 
 func (a *App) logger() *slog.Logger {
 	if a.options.Logger != nil {
@@ -87,6 +92,9 @@ func (a *App) Use(secrets ...*Secret) *App {
 	for _, s := range secrets {
 		s = s.declared()
 		sl := a.slotFor(s)
+		if s == undeclared {
+			continue // nobody's: it stands for all that no constructor made
+		}
 		if !slices.Contains(sl.secrets, s) {
 			sl.secrets = append(sl.secrets, s)
 		}
@@ -138,18 +146,24 @@ func (s *Secret) holder() *App {
 // After a nil error reads return from memory: no I/O, no lock, no allocation for Text. The App goes on looking at the store
 // until Close. After an error nothing is held, and Start may be called again.
 func (a *App) Start(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	slots, err := a.begin(ctx)
 	if err != nil {
 		return err
 	}
+	defer context.AfterFunc(a.lifetime, func() { cancel(errClosed) })()
 	found := a.conflicts(slots)
 	found = append(found, a.claim(slots)...)
-	docs := make([]*Document, len(slots))
+	loads := make([]*flight, len(slots))
 	errs := make([]error, len(slots))
-	a.each(slots, func(i int, sl *slot) { docs[i], errs[i] = sl.firstLoad(ctx) })
+	a.each(slots, func(i int, sl *slot) { loads[i], errs[i] = sl.firstLoad(ctx) })
+	if a.closed() {
+		return closedError()
+	}
 	for i, sl := range slots {
 		if errs[i] != nil {
-			found = append(found, problem{sl.decl, errs[i]})
+			found = append(found, sl.problem(errs[i]))
 		}
 	}
 	if len(found) > 0 {
@@ -157,10 +171,9 @@ func (a *App) Start(ctx context.Context) error {
 		return startError(found, len(slots))
 	}
 	for i, sl := range slots {
-		sl.publish(docs[i])
+		sl.publish(loads[i])
 	}
-	a.run()
-	return nil
+	return a.run()
 }
 
 // begin enters the start, and returns the slots that it is about.
@@ -168,6 +181,8 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
+	case a.state == appClosed:
+		return nil, closedError()
 	case a.state != appNew:
 		return nil, appError("Start was called before; make a new App")
 	case a.options.Refresh >= 0 && !background:
@@ -181,9 +196,11 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 	case a.options.Concurrency < 1:
 		return nil, appError("AppOptions.Concurrency is " + strconv.Itoa(a.options.Concurrency) + ", allowed is 0 (64) or more")
 	}
-	a.state, a.lifetime = appStarting, ctx
+	a.state, a.starting = appStarting, ctx
 	return slices.Clone(a.slots), nil
 }
+
+func closedError() error { return &Error{Op: "start", Offset: -1, Err: errClosed} }
 
 func appError(why string) error {
 	return &Error{Op: "start", Offset: -1, Err: because(ErrInvalid, why)}
@@ -201,10 +218,10 @@ func (a *App) conflicts(slots []*slot) (found []problem) {
 		case other == nil:
 			bindings[d.binding] = d
 		case other.addr == d.addr:
-			found = append(found, problem{d, because(ErrInvalid, "declared twice, differently: "+other.difference(d)+
+			found = append(found, problem{decl: d, err: because(ErrInvalid, "declared twice, differently: "+other.difference(d)+
 				"; declare it once and share the variable")})
 		default:
-			found = append(found, problem{d, because(ErrInvalid, "has the binding name of "+other.addr.String()+", "+d.binding+
+			found = append(found, problem{decl: d, err: because(ErrInvalid, "has the binding name of "+other.addr.String()+", "+d.binding+
 				": one would read the other's value; rename one of them")})
 		}
 	}
@@ -217,17 +234,14 @@ func (a *App) claim(slots []*slot) (found []problem) {
 	defer claims.Unlock()
 	for _, sl := range slots {
 		for _, s := range sl.secrets {
-			if s == undeclared {
-				continue
-			}
 			if holder := s.holder(); holder != nil && holder != a && holder.holds {
-				found = append(found, problem{sl.decl, because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
+				found = append(found, problem{decl: sl.decl, err: because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
 				continue
 			}
 			s.src.Store(&sl.source)
 		}
 	}
-	a.holds = true
+	a.holds = !a.closed()
 	return found
 }
 
@@ -240,11 +254,13 @@ func (a *App) closed() bool {
 // release lets go of all secrets; they keep what they have.
 func (a *App) release(next appState) {
 	claims.Lock()
-	a.holds = false
-	claims.Unlock()
+	defer claims.Unlock()
 	a.mu.Lock()
-	a.state = next
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	a.holds = false
+	if a.state != appClosed {
+		a.state = next
+	}
 }
 
 // Refresh looks at the store for every secret now, several at a time, and waits for the answers or for ctx. Secrets that
@@ -254,11 +270,11 @@ func (a *App) Refresh(ctx context.Context) error {
 	slots := slices.Clone(a.slots)
 	a.mu.Unlock()
 	errs := make([]error, len(slots))
-	a.each(slots, func(i int, sl *slot) { _, errs[i] = sl.share(ctx, true) })
+	a.each(slots, func(i int, sl *slot) { _, errs[i] = sl.refresh(ctx) })
 	var found []problem
 	for i, sl := range slots {
 		if errs[i] != nil {
-			found = append(found, problem{sl.decl, errs[i]})
+			found = append(found, sl.problem(errs[i]))
 		}
 	}
 	if len(found) > 0 {
@@ -293,17 +309,11 @@ func (a *App) each(slots []*slot, f func(int, *slot)) {
 // waits for what runs in the background; where a store does not come back although its context has ended, Close returns an
 // error after AppOptions.Timeout. A second Close does nothing.
 func (a *App) Close() error {
-	a.mu.Lock()
-	end, closed := a.end, a.state == appClosed
-	a.mu.Unlock()
-	if closed {
+	if a.closed() {
 		return nil
 	}
 	a.changes.close()
 	a.release(appClosed)
-	if end == nil {
-		return nil
-	}
-	end(errClosed)
+	a.end(errClosed)
 	return a.wait()
 }

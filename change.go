@@ -14,6 +14,7 @@ type Change struct {
 type changeFeed struct {
 	mu        sync.Mutex
 	listeners []*listener
+	closed    bool
 }
 
 type listener struct {
@@ -36,6 +37,9 @@ func (a *App) OnChange(call func(Change)) (stop func()) {
 	}}
 	a.changes.mu.Lock()
 	defer a.changes.mu.Unlock()
+	if a.changes.closed {
+		return func() {}
+	}
 	a.changes.listeners = append(a.changes.listeners, l)
 	return func() {
 		l.stop()
@@ -70,7 +74,7 @@ func (f *changeFeed) close() {
 	for _, l := range f.listeners {
 		l.stop()
 	}
-	f.listeners = nil
+	f.listeners, f.closed = nil, true
 }
 
 func (l *listener) stop() {

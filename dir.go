@@ -25,7 +25,7 @@ func Dir(path string) Store { return dirStore{path} }
 
 func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		return "", endOf(ctx)
 	}
 	if addr = addr.withDefault(); !validName(addr.Namespace) || !validName(addr.Name) {
 		return "", because(ErrInvalid, "namespace and name are each "+nameRule)

@@ -13,7 +13,7 @@ func Env() Store { return envStore{} }
 
 func (s envStore) Get(ctx context.Context, addr Address) (string, error) {
 	if err := ctx.Err(); err != nil {
-		return "", context.Cause(ctx)
+		return "", endOf(ctx)
 	}
 	text, ok := os.LookupEnv(addr.Binding())
 	if !ok {

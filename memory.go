@@ -108,7 +108,7 @@ func (m *Memory) Fail(err error) {
 // Get is [Store]'s.
 func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	if ctx.Err() != nil {
-		return "", context.Cause(ctx)
+		return "", endOf(ctx)
 	}
 	d := m.data()
 	d.mu.RLock()

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -10,8 +11,17 @@ import (
 
 // problem is what is wrong with one secret of an App.
 type problem struct {
-	decl *declaration
-	err  error
+	decl  *declaration
+	where string // the store's place for it, if err does not tell that
+	err   error
+}
+
+func (sl *slot) problem(err error) problem {
+	p := problem{decl: sl.decl, err: err}
+	if stateOf(err) == errUnavailable {
+		p.where = locate(sl.store, sl.decl.addr)
+	}
+	return p
 }
 
 // problems is one error about many secrets, a line each.
@@ -67,8 +77,8 @@ func (p problem) line() string {
 	var e *Error
 	if errors.As(p.err, &e) && p.err == error(e) {
 		why = e.Err // the address stands there already
-		if e.Where != "" {
-			b.WriteString(" from " + e.Where)
+		if where := cmp.Or(e.Where, p.where); where != "" {
+			b.WriteString(" from " + where)
 		}
 		if e.Version != "" {
 			b.WriteString(", version " + quoteID(e.Version))

@@ -7,20 +7,23 @@ import (
 	"time"
 )
 
-// run starts what goes on in the background, unless the options leave nothing to do.
-func (a *App) run() {
+// run starts what goes on in the background, unless the options leave nothing to do. It fails where Close was faster.
+func (a *App) run() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.state == appClosed {
+		return closedError()
+	}
 	a.state = appStarted
-	a.lifetime, a.end = context.WithCancelCause(context.Background())
 	if a.options.Refresh < 0 && a.options.MaxStale == 0 {
-		return
+		return nil
 	}
 	ctx := a.lifetime
 	a.running.Go(func() { a.keepFresh(ctx) })
 	if a.options.Refresh > 0 {
 		a.watch(ctx)
 	}
+	return nil
 }
 
 // wait waits for the background, as long as a load may take.
@@ -153,7 +156,7 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 		case now.Before(ends):
 			next = earlier(next, ends)
 		default:
-			sl.expire(limit)
+			sl.expire(now, limit)
 		}
 	}
 	return next
@@ -183,7 +186,7 @@ func (a *App) dispatch(ctx context.Context, sl *slot, fresh bool) {
 		if fresh {
 			sl.landed(patient)
 		}
-		_, err := sl.share(patient, true)
+		_, err := sl.share(patient, toRead)
 		if err != nil && ctx.Err() == nil {
 			sl.overdue(err)
 			if fresh {

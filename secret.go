@@ -77,7 +77,7 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 	}
 	src := s.src.Load()
 	if src.keep != nil {
-		return src.share(ctx, true) // an App that has not started: the first read loads, and is kept
+		return src.share(ctx, toRead) // an App that has not started: the first read loads, and is kept
 	}
 	return src.load(ctx)
 }
@@ -86,7 +86,7 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 // load, which is given 10 seconds (under an App AppOptions.Timeout); a caller whose ctx ends leaves without disturbing the
 // others. Errors are those of [Secret.Load]; what was read before stays.
 func (s *Secret) Refresh(ctx context.Context) error {
-	_, err := s.declared().src.Load().share(ctx, true)
+	_, err := s.declared().src.Load().refresh(ctx)
 	return err
 }
 

@@ -16,6 +16,7 @@ type slot struct {
 
 	// Guarded by source.mu.
 	doc         *Document // the last good one
+	published   uint64    // the number of the load that found it
 	err         error     // of the last load, if it failed
 	state       error     // the sentinel that err wraps, or err's stand-in: what is logged when it changes
 	lastSuccess time.Time
@@ -40,34 +41,36 @@ func newSlot(a *App, d *declaration) *slot {
 
 func (sl *slot) holder() *App { return sl.app }
 
-// patience returns the context of a load that is not one caller's own.
-func (sl *slot) patience() (context.Context, context.CancelFunc) {
-	sl.app.mu.Lock()
-	defer sl.app.mu.Unlock()
-	parent := context.Background()
-	if sl.app.state == appStarting || sl.app.state == appStarted {
-		parent = sl.app.lifetime
-	}
-	return withPatience(parent, sl.app.options.Timeout)
-}
+func (sl *slot) patience() time.Duration { return sl.app.options.Timeout }
 
-// begin runs a load in a goroutine, which a running App waits for when it closes.
-func (sl *slot) begin(load func()) {
-	sl.app.mu.Lock()
-	defer sl.app.mu.Unlock()
-	if sl.app.state == appStarted {
-		sl.app.running.Go(load)
-		return
+// begin runs a load in a goroutine. Until the App is closed it ends with the App, or with its Start, and Close waits for it.
+func (sl *slot) begin(p purpose, load func(parent context.Context)) {
+	a := sl.app
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.state == appClosed && p != toStart:
+		go load(context.Background())
+	case a.state == appClosed:
+		go load(a.lifetime) // which has ended
+	case p == toStart:
+		a.running.Go(func() { load(a.starting) })
+	default:
+		a.running.Go(func() { load(a.lifetime) })
 	}
-	go load()
 }
 
 // firstLoad is Start's: it waits out a load that may have begun long ago, keeps nothing, and insists on the declared length.
-func (sl *slot) firstLoad(ctx context.Context) (*Document, error) {
-	ctx, cancel := withPatience(ctx, sl.app.options.Timeout)
+func (sl *slot) firstLoad(ctx context.Context) (*flight, error) {
+	ctx, cancel := withPatience(ctx, sl.patience())
 	defer cancel()
 	sl.landed(ctx)
-	return sl.checked(sl.share(ctx, false))
+	f, err := sl.join(ctx, toStart)
+	if err != nil {
+		return nil, err
+	}
+	_, err = sl.checked(f.doc, f.err)
+	return f, err
 }
 
 // checked refuses a document whose current version has not the declared length. Older ones may have had another.
@@ -83,15 +86,15 @@ func (sl *slot) checked(doc *Document, err error) (*Document, error) {
 }
 
 // took keeps what a shared load found. A failure leaves the last good document where it is.
-func (sl *slot) took(doc *Document, err error) {
-	if err == nil && sl.known() != nil {
-		doc, err = sl.checked(doc, nil)
+func (sl *slot) took(f *flight) {
+	if f.err == nil && sl.known() != nil {
+		f.doc, f.err = sl.checked(f.doc, nil)
 	}
-	if err != nil {
-		sl.failed(err)
+	if f.err != nil {
+		sl.failed(f.err)
 		return
 	}
-	sl.publish(doc)
+	sl.publish(f)
 }
 
 func (sl *slot) known() *Document {
@@ -100,25 +103,40 @@ func (sl *slot) known() *Document {
 	return sl.doc
 }
 
-// publish makes doc what all reads of the slot's secrets return.
-func (sl *slot) publish(doc *Document) {
+// publish makes what f found what all reads of the slot's secrets return.
+func (sl *slot) publish(f *flight) {
+	old, recovered, ok := sl.replace(f)
+	if !ok {
+		return
+	}
+	if recovered {
+		sl.app.logger().Info("secret can be loaded again", "address", sl.decl.addr.String(), "current", f.doc.Current().ID)
+	}
+	if old != f.doc {
+		sl.logChange(old, f.doc)
+	}
+}
+
+// replace is publish without its logging. It does nothing where a later load has been published: what Start found has
+// waited for the other secrets.
+func (sl *slot) replace(f *flight) (old *Document, recovered, ok bool) {
 	now := time.Now()
 	claims.Lock()
+	defer claims.Unlock()
 	sl.mu.Lock()
-	old, recovered := sl.doc, sl.state
-	sl.doc, sl.err, sl.state = doc, nil, nil
+	defer sl.mu.Unlock()
+	if f.number < sl.published {
+		return nil, false, false
+	}
+	old, recovered = sl.doc, sl.state != nil || sl.stale
+	sl.doc, sl.err, sl.state, sl.published = f.doc, nil, nil, f.number
 	sl.lastSuccess, sl.failedSince = now, time.Time{}
 	sl.failures, sl.skip, sl.stale = 0, 0, false
-	sl.serve(doc)
-	sl.mu.Unlock()
-	claims.Unlock()
-
-	if recovered != nil {
-		sl.app.logger().Info("secret can be loaded again", "address", sl.decl.addr.String(), "current", doc.Current().ID)
+	sl.serve(f.doc)
+	if c, news := changeOf(sl.decl.addr, old, f.doc); news {
+		sl.app.changes.send(c) // under the lock: changes are told in their order
 	}
-	if old != doc {
-		sl.changed(old, doc)
-	}
+	return old, recovered, true
 }
 
 // serve makes doc what the reads of the secrets return that this slot holds; claims is locked, so none changes hands.
@@ -130,21 +148,22 @@ func (sl *slot) serve(doc *Document) {
 	}
 }
 
-// changed tells of a new document.
-func (sl *slot) changed(old, doc *Document) {
-	now := doc.Current()
+// changeOf tells whether the current value is another. A first document is no change.
+func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
+	if old == nil {
+		return c, false
+	}
+	was, now := old.Current(), doc.Current()
+	return Change{Address: addr, Old: was.ID, New: now.ID}, was.ID != now.ID || was.Text() != now.Text()
+}
+
+func (sl *slot) logChange(old, doc *Document) {
 	for _, w := range doc.data().faultsOfText() {
 		sl.app.logger().Warn("secret is readable, but look at it", "address", sl.decl.addr.String(), "warning", w.Message)
 	}
-	if old == nil {
-		return
+	if c, news := changeOf(sl.decl.addr, old, doc); news {
+		sl.app.logger().Info("secret has a new current version", "address", sl.decl.addr.String(), "old", c.Old, "new", c.New)
 	}
-	was := old.Current()
-	if was.ID == now.ID && was.Text() == now.Text() {
-		return
-	}
-	sl.app.logger().Info("secret has a new current version", "address", sl.decl.addr.String(), "old", was.ID, "new", now.ID)
-	sl.app.changes.send(Change{Address: sl.decl.addr, Old: was.ID, New: now.ID})
 }
 
 // failed records a load that gave nothing, and logs it where it is news.
@@ -168,10 +187,7 @@ func (sl *slot) failed(err error) {
 // roundsToSkip returns how many rounds a secret is left out after so many failures in a row: 0, 1, 3, 4, 4 …, so that it
 // is asked for at most every fifth round, and a store in trouble is not asked by everybody all the time.
 func roundsToSkip(failures int) int {
-	if failures < 3 {
-		return max(0, failures-1)
-	}
-	return min(1<<(failures-1)-1, 4)
+	return []int{0, 0, 1, 3, 4}[min(failures, 4)]
 }
 
 var (
@@ -190,9 +206,14 @@ func stateOf(err error) error {
 }
 
 // expire lets reads fail: the value could not be confirmed for too long.
-func (sl *slot) expire(limit time.Duration) {
+func (sl *slot) expire(now time.Time, limit time.Duration) {
 	claims.Lock()
 	sl.mu.Lock()
+	if now.Before(sl.lastSuccess.Add(limit)) { // it has been confirmed just now
+		sl.mu.Unlock()
+		claims.Unlock()
+		return
+	}
 	cause := sl.err
 	if cause == nil {
 		cause = errUnavailable
@@ -252,5 +273,8 @@ func sameStore(a, b Store) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}
-	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+	return isComparable(a) && isComparable(b) && a == b
 }
+
+// isComparable tells whether == works on s. Its type alone does not tell: a store may hold another in an interface.
+func isComparable(s any) bool { return reflect.ValueOf(s).Comparable() }

@@ -2,7 +2,9 @@ package secret
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,15 +20,16 @@ type source struct {
 
 	mu     sync.Mutex
 	flight *flight // the load under way that whoever comes may share
+	loads  uint64  // begun until now
 }
 
 // keeper is an App's part in a source. It is an interface so that a program without an App does not link one: in a Worker
 // every kilobyte counts.
 type keeper interface {
 	holder() *App
-	begin(load func())                               // runs a load in a goroutine
-	patience() (context.Context, context.CancelFunc) // bounds it
-	took(doc *Document, err error)                   // keeps what it found
+	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
+	patience() time.Duration                            // bounds it
+	took(*flight)                                       // keeps what it found, or refuses it
 }
 
 // loaded is a document and the print of the text that it was parsed from.
@@ -37,10 +40,22 @@ type loaded struct {
 
 // flight is a load that several callers wait for.
 type flight struct {
-	done chan struct{} // closed when doc and err are set
-	doc  *Document
-	err  error
+	purpose purpose
+	number  uint64        // of its source's loads, which follow one another
+	done    chan struct{} // closed when the rest is set
+	doc     *Document
+	err     error
+	cut     bool // it was for Start, and who called that has given up
 }
+
+// purpose is what a load is begun for.
+type purpose uint8
+
+const (
+	toRead    purpose = iota // by whoever comes, and to keep fresh
+	toRefresh                // because somebody asks for what is stored now
+	toStart                  // an App, under Start's context; what it finds is not kept before all is found
+)
 
 func newSource(d *declaration, fallback Store) *source {
 	store := d.Store
@@ -62,7 +77,7 @@ func (src *source) load(ctx context.Context) (*Document, error) {
 	text, err := src.store.Get(ctx, d.addr)
 	if err != nil {
 		if err == ctx.Err() {
-			err = context.Cause(ctx) // it says whose limit that was
+			err = gaveUp(ctx)
 		}
 		return nil, src.fail(err)
 	}
@@ -87,40 +102,66 @@ func (src *source) fail(err error) error {
 }
 
 // share joins the load under way, or begins one. The load has its own time limit: a caller whose ctx ends leaves, and the
-// others are not disturbed. In an App, keep has what a new load finds kept there.
-func (src *source) share(ctx context.Context, keep bool) (*Document, error) {
+// others are not disturbed.
+func (src *source) share(ctx context.Context, p purpose) (*Document, error) {
+	f, err := src.join(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return f.doc, f.err
+}
+
+// join is share for who needs to know which load it was.
+func (src *source) join(ctx context.Context, p purpose) (*flight, error) {
 	if src.decl.err != nil {
 		return nil, src.decl.err
 	}
+	for ctx.Err() == nil {
+		f := src.board(p)
+		select {
+		case <-f.done:
+			if f.cut && p != toStart {
+				continue // it ended with the context of somebody else
+			}
+			return f, nil
+		case <-ctx.Done():
+		}
+	}
+	return nil, src.fail(gaveUp(ctx))
+}
+
+// board returns the load under way, which it begins where there is none.
+func (src *source) board(p purpose) *flight {
 	src.mu.Lock()
 	f := src.flight
 	first := f == nil
 	if first {
-		f = &flight{done: make(chan struct{})}
+		src.loads++
+		f = &flight{purpose: p, number: src.loads, done: make(chan struct{})}
 		src.flight = f
 	}
 	src.mu.Unlock()
 	switch {
 	case first && src.keep == nil:
-		go src.fly(f, false)
+		go src.fly(context.Background(), f)
 	case first:
-		src.keep.begin(func() { src.fly(f, keep) })
+		src.keep.begin(p, func(parent context.Context) { src.fly(parent, f) })
 	}
-	select {
-	case <-f.done:
-		return f.doc, f.err
-	case <-ctx.Done():
-		return nil, src.fail(context.Cause(ctx))
-	}
+	return f
 }
 
 // fly carries a shared load out. Loads of one source follow one another, so what is kept never goes back in time.
-func (src *source) fly(f *flight, keep bool) {
-	ctx, cancel := src.patience()
+func (src *source) fly(parent context.Context, f *flight) {
+	patience := ownPatience
+	if src.keep != nil {
+		patience = src.keep.patience()
+	}
+	ctx, cancel := withPatience(parent, patience)
 	f.doc, f.err = src.load(ctx)
 	cancel()
-	if keep {
-		src.keep.took(f.doc, f.err)
+	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
+	if src.keep != nil && f.purpose != toStart {
+		src.keep.took(f)
 	}
 	src.mu.Lock()
 	src.flight = nil
@@ -128,24 +169,47 @@ func (src *source) fly(f *flight, keep bool) {
 	close(f.done)
 }
 
-func (src *source) patience() (context.Context, context.CancelFunc) {
-	if src.keep != nil {
-		return src.keep.patience()
-	}
-	return withPatience(context.Background(), ownPatience)
+// refresh asks the store now: it shares a load that another refresh has begun, but none that began for less and may have
+// found what was stored before.
+func (src *source) refresh(ctx context.Context) (*Document, error) {
+	src.landed(ctx, toRefresh)
+	return src.share(ctx, toRefresh)
 }
 
-// landed waits for a load that is under way, if one is: what begins after that sees what is stored now.
-func (src *source) landed(ctx context.Context) {
+// landed waits for a load that is under way, if one is: what begins after that sees what is stored now. It does not wait for
+// one of the excepted purposes.
+func (src *source) landed(ctx context.Context, except ...purpose) {
 	src.mu.Lock()
 	f := src.flight
 	src.mu.Unlock()
-	if f != nil {
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-		}
+	if f == nil || slices.Contains(except, f.purpose) {
+		return
 	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+}
+
+// endOf returns why ctx has ended: its cause, which says whose limit that was, as an error that is ctx's own as well.
+func endOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+		return &ended{cause, ctx.Err()}
+	}
+	return context.Cause(ctx)
+}
+
+type ended struct{ cause, err error }
+
+func (e *ended) Error() string   { return e.cause.Error() }
+func (e *ended) Unwrap() []error { return []error{e.cause, e.err} }
+
+// gaveUp is endOf where a store was asked: a bare "context deadline exceeded" would not say what took so long.
+func gaveUp(ctx context.Context) error {
+	if err := endOf(ctx); err != ctx.Err() {
+		return err
+	}
+	return &ended{errors.New("gave up waiting for the store: " + ctx.Err().Error()), ctx.Err()}
 }
 
 // ownPatience is how long a store that is asked without a context is given.

@@ -3,7 +3,6 @@ package secret
 import (
 	"context"
 	"math/rand/v2"
-	"reflect"
 	"time"
 )
 
@@ -36,7 +35,7 @@ func (a *App) watch(ctx context.Context) {
 		w, ok := sl.store.(Watcher)
 		switch {
 		case !ok:
-		case !reflect.TypeOf(w).Comparable(): // it cannot be a key, so it is watched for this secret alone
+		case !isComparable(w): // it cannot be a key, so it is watched for this secret alone
 			a.running.Go(func() { a.follow(ctx, w, []*slot{sl}) })
 		default:
 			followed[w] = append(followed[w], sl)
