@@ -32,7 +32,7 @@ type AppOptions struct {
 // App holds the secrets of one program: it loads them all at once, tells of every problem at once, and keeps them fresh.
 // Its methods may be called concurrently. Make one with [NewApp].
 type App struct {
-	options AppOptions
+	options *AppOptions // behind a pointer: a store may be a map of values, which fmt would print
 
 	// Locks are taken in this order: claims, mu, a slot's own, those of changes.
 	mu       sync.Mutex
@@ -61,7 +61,7 @@ const (
 
 // NewApp makes an App. It reports what is wrong with its options at Start.
 func NewApp(o AppOptions) *App {
-	a := &App{options: o, byAddr: map[Address]*slot{}, wake: make(chan struct{}, 1)}
+	a := &App{options: &o, byAddr: map[Address]*slot{}, wake: make(chan struct{}, 1)}
 	a.lifetime, a.end = context.WithCancelCause(context.Background())
 	a.options.Refresh = min(cmp.Or(o.Refresh, time.Minute), forever)
 	a.options.Timeout = min(cmp.Or(o.Timeout, 10*time.Second), forever)

@@ -111,4 +111,13 @@ func (m *Memory) Format(f fmt.State, _ rune) { write(f, m.String()) }
 // MarshalText returns what String does.
 func (m *Memory) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
+// String tells that it is an App; Status tells more.
+func (a *App) String() string { return "App" }
+
+// Format writes what String returns, under every verb and flag.
+func (a *App) Format(f fmt.State, _ rune) { write(f, a.String()) }
+
+// MarshalText returns what String does.
+func (a *App) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
 func write(f fmt.State, text string) { _, _ = io.WriteString(f, text) }
