@@ -174,6 +174,41 @@ func TestDirLinks(t *testing.T) {
 	}
 }
 
+// What is looked at and what is opened may not be the same: a link that is turned meanwhile leads nowhere else either.
+func TestDirLinkTurnedMeanwhile(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
+	write(t, filepath.Join(dir, "beside"), "inside")
+	write(t, outside, "outside")
+	turn := func(target string) {
+		link(t, target, filepath.Join(dir, "new"))
+		require.NoError(t, os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, authBinding)))
+	}
+	turn("beside")
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if got, err := secret.Dir(dir).Get(context.Background(), authKey); err == nil && got != "inside" {
+					t.Error("read outside of the directory")
+					return
+				}
+			}
+		})
+	}
+	for range 200 {
+		turn(outside)
+		turn("beside")
+	}
+	close(done)
+	wg.Wait()
+}
+
 func relative(t *testing.T, from, to string) string {
 	t.Helper()
 	path, err := filepath.Rel(from, to)
