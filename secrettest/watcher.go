@@ -182,7 +182,7 @@ func (w *watching) until(what string, done func() bool) error {
 		select {
 		case <-w.news:
 		case <-w.returned:
-			return fmt.Errorf("Watch returned although its context goes on: %v", w.err)
+			return fmt.Errorf("the Watcher's Watch returned although its context goes on: %v", w.err)
 		case <-limit.C:
 			return fmt.Errorf("%s did not come within %s", what, watchPatience)
 		}
@@ -207,15 +207,15 @@ func (w *watching) stop() error {
 	select {
 	case <-w.returned:
 	case <-limit.C:
-		return fmt.Errorf("Watch did not return within %s of its context's end", watchEnding)
+		return fmt.Errorf("the Watcher's Watch did not return within %s of its context's end", watchEnding)
 	}
 	switch err := w.faulty(); {
 	case err != nil:
 		return err
 	case w.err == nil:
-		return errors.New("Watch returned nil; want its context's cause")
+		return errors.New("the Watcher's Watch returned nil; want its context's cause")
 	case !errors.Is(w.err, errWatchOver):
-		return fmt.Errorf("Watch returned %w; want its context's cause", w.err)
+		return fmt.Errorf("the Watcher's Watch returned %w; want its context's cause", w.err)
 	}
 	return nil
 }
