@@ -145,17 +145,20 @@ func TestPublishTaken(t *testing.T) {
 // TestPublishAtOnce: of many that want one name at the same moment one gets it, and none panics.
 func TestPublishAtOnce(t *testing.T) {
 	app, _ := started(t)
-	for range 50 {
+	for range 1000 {
 		at := name()
 		var published atomic.Int64
 		var all sync.WaitGroup
+		begin := make(chan struct{})
 		for range 8 {
 			all.Go(func() {
+				<-begin
 				if statushttp.Publish(at, app) == nil {
 					published.Add(1)
 				}
 			})
 		}
+		close(begin)
 		all.Wait()
 		require.EqualValues(t, 1, published.Load())
 	}
