@@ -60,10 +60,13 @@ func (r Ref) getNow() (Version, error) {
 
 // Text is the version's text, exactly as stored. A store that has to be asked is given 10 seconds (on js/wasm no limit is
 // set, since that takes a timer); use Get to bound the read yourself.
-func (r Ref) Text() (string, error) {
+func (r Ref) Text() (string, error) { return r.s.text(&r) }
+
+// text is a function of its own so that Text is inlined where it is called, and the Ref never leaves the caller's frame.
+func (s *Secret) text(r *Ref) (string, error) {
 	// What services do all the time is kept short: an answer from memory.
-	if r.s != nil {
-		if doc := r.s.live.Load(); doc != nil {
+	if s != nil {
+		if doc := s.live.Load(); doc != nil {
 			d := doc.p.Load()
 			if r.pick == pickCurrent && d.text != "" {
 				return d.text, nil
