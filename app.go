@@ -127,6 +127,33 @@ func (a *App) slotFor(s *Secret) *slot {
 	return sl
 }
 
+// rehome gives the secrets that were swapped to another store since Use (see swap) slots of their own; claims and mu are held.
+func (a *App) rehome() {
+	var swapped []*Secret
+	leave := func(sl *slot) (empty bool) {
+		had := len(sl.secrets)
+		sl.secrets = slices.DeleteFunc(sl.secrets, func(s *Secret) bool {
+			if s.declaration().same(sl.decl) {
+				return false
+			}
+			swapped = append(swapped, s)
+			return true
+		})
+		return had > 0 && len(sl.secrets) == 0
+	}
+	a.slots = slices.DeleteFunc(a.slots, func(sl *slot) bool {
+		empty := leave(sl)
+		if empty && a.byAddr[sl.decl.addr] == sl {
+			delete(a.byAddr, sl.decl.addr)
+		}
+		return empty
+	})
+	for _, s := range swapped {
+		sl := a.slotFor(s)
+		sl.secrets = append(sl.secrets, s)
+	}
+}
+
 // claims guards which App a secret belongs to, across Apps: App.holds and Secret.src.
 var claims sync.Mutex
 
@@ -178,6 +205,8 @@ func (a *App) Start(ctx context.Context) error {
 
 // begin enters the start, and returns the slots that it is about.
 func (a *App) begin(ctx context.Context) ([]*slot, error) {
+	claims.Lock()
+	defer claims.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -196,6 +225,7 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 	case a.options.Concurrency < 1:
 		return nil, appError("AppOptions.Concurrency is " + strconv.Itoa(a.options.Concurrency) + ", allowed is 0 (64) or more")
 	}
+	a.rehome()
 	a.state, a.starting = appStarting, ctx
 	return slices.Clone(a.slots), nil
 }

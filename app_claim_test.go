@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/secrettest"
 )
 
 // TestOneAppHoldsASecret: until it is closed, or its Start has failed; Use alone takes nothing from it.
@@ -43,6 +44,33 @@ func TestOneAppHoldsASecret(t *testing.T) {
 	require.ErrorContains(t, second.Start(context.Background()), "in use by another App")
 	require.NoError(t, second.Close())
 	requireRead(t, "of the first", s)
+}
+
+// TestSwappedSecretStaysSwapped: a test that swaps a secret which an App was given before reads what it has put there, from
+// its Start on too, and the store that is not to be touched is not asked.
+func TestSwappedSecretStaysSwapped(t *testing.T) {
+	p, s, twin, other := newProbe(), static("key"), static("key"), static("other")
+	p.set(s, "not for tests")
+	p.set(other, "untouched")
+	app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1}).Use(s, twin, other)
+	store := secret.NewMemory(map[string]string{"$SECRET.app.key": "swapped"})
+	t.Run("in a test", func(t *testing.T) {
+		secrettest.Swap(t, store, s, twin)
+		requireStart(t, app)
+		for _, one := range []*secret.Secret{s, twin} {
+			requireRead(t, "swapped", one)
+		}
+		store.Set("$SECRET.app.key", "again")
+		require.NoError(t, app.Refresh(context.Background()))
+		requireRead(t, "again", twin)
+		requireRead(t, "untouched", other)
+		require.Zero(t, p.gets(s))
+		require.Len(t, app.Status().Secrets, 2)
+	})
+	later := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1}).Use(s, twin)
+	requireStart(t, later)
+	requireRead(t, "not for tests", s)
+	requireRead(t, "not for tests", twin)
 }
 
 // TestClosedAppWritesNoMore: a late answer to an App that was closed does not reach reads under the App that holds the secret now.

@@ -47,7 +47,8 @@ func TestTenThousandRounds(t *testing.T) {
 		closed = weak.Make(app)
 		var changes atomic.Int64
 		app.OnChange(func(secret.Change) { changes.Add(1) })
-		require.NoError(t, app.Start(context.Background()))
+		requireStart(t, app)
+		var heeding atomic.Bool
 		w.step(func(ctx context.Context, addr secret.Address) error {
 			switch addr.Name {
 			case "failing":
@@ -55,7 +56,9 @@ func TestTenThousandRounds(t *testing.T) {
 			case "hanging":
 				return hang(ctx, addr)
 			case "deaf":
-				time.Sleep(25 * time.Second)
+				if !heeding.Load() {
+					time.Sleep(25 * time.Second)
+				}
 			}
 			return nil
 		})
@@ -79,9 +82,9 @@ func TestTenThousandRounds(t *testing.T) {
 		}
 		require.Less(t, heap()-early, 64<<10, "bytes that 8,000 rounds left")
 		require.Greater(t, changes.Load(), int64(rounds/3))
-		require.Greater(t, len(w.begun()), 400, "a Watch ends every 20 minutes")
-		w.step(nil)
-		time.Sleep(time.Minute) // the store that ignores its context comes back; until then Close would say that it has not
+		require.Greater(t, len(w.begun()), 450)
+		heeding.Store(true) // Close does not wait for who ignores his context, and so says that a goroutine is left
+		time.Sleep(25 * time.Second)
 		require.NoError(t, app.Close())
 	})
 	require.Eventually(t, func() bool {
@@ -120,6 +123,7 @@ func BenchmarkReadersBesideWriter(b *testing.B) {
 	p.set(s, "current=v1;v1=text")
 	app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(s)
 	requireStart(b, app)
+	var writing time.Duration
 	slowest := func(write bool) time.Duration {
 		var over atomic.Bool
 		var all sync.WaitGroup
@@ -134,19 +138,22 @@ func BenchmarkReadersBesideWriter(b *testing.B) {
 						}
 					}
 					took[r] = append(took[r], time.Since(began))
+					runtime.Gosched() // there are fewer cores than readers: the writer gets its turn
 				}
 			})
 		}
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for i := range 2000 {
-			<-tick.C
+		began := time.Now()
+		for i := 1; i <= 1000; i++ {
+			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Millisecond))) // what is late is caught up on
 			if write {
 				p.set(s, "current=v1;v1=text "+strconv.Itoa(i))
 				if err := s.Refresh(context.Background()); err != nil {
 					b.Fatal(err)
 				}
 			}
+		}
+		if write {
+			writing += time.Since(began)
 		}
 		over.Store(true)
 		all.Wait()
@@ -161,4 +168,5 @@ func BenchmarkReadersBesideWriter(b *testing.B) {
 	b.ReportMetric(float64(idle)/float64(b.N), "idle-ns/p99.9")
 	b.ReportMetric(float64(beside)/float64(b.N), "beside-ns/p99.9")
 	b.ReportMetric(float64(beside)/float64(idle), "ratio")
+	b.ReportMetric(1000*float64(b.N)/writing.Seconds(), "swaps/s")
 }

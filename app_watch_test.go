@@ -215,6 +215,26 @@ func TestFailedReadAfterHintIsRepeated(t *testing.T) {
 	})
 }
 
+// TestWatchedSecretBacksOff: one that was deleted is not asked for in every round because it is watched.
+func TestWatchedSecretBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newTelling(), static("key")
+		w.set(s, "one")
+		requireStart(t, secret.NewApp(secret.AppOptions{Store: w, Logger: silence}).Use(s))
+		time.Sleep(2 * time.Second)
+		w.texts.Delete("$SECRET.app.key")
+		time.Sleep(10 * time.Minute)
+		before := w.gets()
+		time.Sleep(100 * time.Minute)
+		require.InDelta(t, 20, w.gets()-before, 3)
+		requireRead(t, "one", s)
+		w.set(s, "two")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		requireRead(t, "two", s)
+	})
+}
+
 // TestHintDuringALoad: the load may have looked before the change, so another follows, even where that one hangs first.
 func TestHintDuringALoad(t *testing.T) {
 	for name, pause := range map[string]time.Duration{"a load takes a while": 3 * time.Second, "and its context ends first": time.Minute} {

@@ -235,14 +235,17 @@ func (sl *slot) overdue(err error) {
 	}
 }
 
-// hintAgain repeats a hint whose load failed: nothing else would tell of that change for a long time.
+// hintAgain repeats a hint whose load failed, later each time: nothing else would tell of that change for a while.
 func (a *App) hintAgain(sl *slot) {
 	sl.mu.Lock()
-	failures := sl.failures
+	pause := time.Second << min(sl.failures, 20)
 	sl.mu.Unlock()
+	if pause >= a.options.Refresh {
+		return // the rounds see to it: to them a secret that fails is not watched
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if sl.hinted.IsZero() {
-		sl.hinted = time.Now().Add(withJitter(min(time.Second<<min(failures, 20), a.options.Refresh)))
+		sl.hinted = time.Now().Add(withJitter(pause))
 	}
 }
