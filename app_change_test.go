@@ -3,11 +3,13 @@ package secret_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -153,6 +155,21 @@ func TestStop(t *testing.T) {
 		require.Len(t, other.all(), 3)
 		stopSelf()
 	})
+}
+
+// TestStoppedFunctionIsForgotten: an App that runs for months does not keep what asked for changes once.
+func TestStoppedFunctionIsForgotten(t *testing.T) {
+	app := secret.NewApp(secret.AppOptions{})
+	gone := func() weak.Pointer[told] {
+		c := new(told)
+		app.OnChange(c.hear)()
+		return weak.Make(c)
+	}()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return gone.Value() == nil
+	}, 10*time.Second, time.Millisecond)
+	runtime.KeepAlive(app)
 }
 
 // TestNoCallAfterClose: not for what waits, not for what a Refresh finds later, and not to whoever asks then. A function may

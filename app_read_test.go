@@ -125,6 +125,7 @@ func TestRefreshAsksNow(t *testing.T) {
 				}
 				close(gate)
 				all.Wait()
+				require.Equal(t, 1, p.gets()-before)
 				requireRead(t, "0123456789abcde2", s)
 				p.step(nil)
 
@@ -183,6 +184,10 @@ func TestReadsAfterStart(t *testing.T) {
 	doc, err := s.Load(over)
 	require.NoError(t, err)
 	require.Equal(t, "three", doc.Current().Text())
+	require.NoError(t, s.Refresh(context.Background()))
+	again, err := s.Load(over)
+	require.NoError(t, err)
+	require.Same(t, doc, again, "the same text is the same document")
 	at := time.Date(2021, 6, 1, 0, 0, 0, 0, time.UTC)
 	for want, ref := range map[string]secret.Ref{"three": s.Current(), "one": s.Version("v1"), "two": s.At(at)} {
 		text, err := ref.Text()
@@ -203,7 +208,7 @@ func TestReadsAfterStart(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrVersionNotFound)
 	_, err = s.ActiveVersion("v1").Get(over)
 	require.NoError(t, err)
-	require.Equal(t, 1, p.gets())
+	require.Equal(t, 2, p.gets())
 }
 
 // TestLoadIsOneView: while documents are swapped underneath, what one Load returns belongs together, and time goes one way.

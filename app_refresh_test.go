@@ -107,6 +107,10 @@ func TestFailingSecretBacksOff(t *testing.T) {
 		before := p.gets(bad)
 		time.Sleep(10 * 67 * time.Second)
 		require.InDelta(t, 10, p.gets(bad)-before, 2, "every round again")
+		p.step(func(context.Context, secret.Address) error { return errRefused })
+		before = p.gets(bad)
+		time.Sleep(2 * 67 * time.Second)
+		require.Equal(t, 2, p.gets(bad)-before, "as after the first failures")
 	})
 }
 

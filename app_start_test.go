@@ -3,6 +3,7 @@ package secret_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -210,9 +211,11 @@ func TestHugeDurationsDoNotOverflow(t *testing.T) {
 
 			app = secret.NewApp(secret.AppOptions{Store: p, Timeout: never, MaxStale: never, Logger: log.logger()}).Use(s)
 			require.NoError(t, app.Start(context.Background()))
-			time.Sleep(time.Hour)
-			require.NoError(t, app.Close())
 			require.Empty(t, log.lines())
+			p.set(s, "two")
+			time.Sleep(67 * time.Second)
+			requireRead(t, "two", s)
+			require.NoError(t, app.Close())
 		}
 	})
 }
@@ -317,6 +320,27 @@ func TestStartPublishesNothingOlder(t *testing.T) {
 	})
 }
 
+// TestStartTrustsNoEarlierLook: a first read may be at the store since before Start was called.
+func TestStartTrustsNoEarlierLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newProbe(), static("key")
+		p.set(s, "one")
+		gate := make(chan struct{})
+		p.after = until(gate)
+		app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(s)
+		go s.Load(context.Background())
+		synctest.Wait()
+		p.set(s, "two")
+		started := make(chan error)
+		go func() { started <- app.Start(context.Background()) }()
+		synctest.Wait()
+		close(gate)
+		require.NoError(t, <-started)
+		requireRead(t, "two", s)
+		require.NoError(t, app.Close())
+	})
+}
+
 // TestCloseEndsStart: an App that is closed while it starts does not come to life later.
 func TestCloseEndsStart(t *testing.T) {
 	for name, step := range map[string]func(context.Context, secret.Address) error{
@@ -353,6 +377,26 @@ func TestCloseEndsStart(t *testing.T) {
 		})
 	}
 }
+
+// TestCloseDuringTheLastStepOfStart: here by a logger that is told of a value with white space around it.
+func TestCloseDuringTheLastStepOfStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newProbe(), static("key")
+		p.set(s, " one ")
+		var app *secret.App
+		logger := slog.New(slog.NewTextHandler(writerFunc(func(line []byte) (int, error) {
+			return len(line), app.Close()
+		}), nil))
+		app = secret.NewApp(secret.AppOptions{Store: p, Logger: logger}).Use(s)
+		require.ErrorContains(t, app.Start(context.Background()), "the App was closed")
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, p.gets())
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // TestContextOfStartIsStartsAlone: who reads while an App starts is not told "canceled" because Start was given up, or because
 // its context was ended after it had returned.
