@@ -156,3 +156,18 @@ func copyFile(t testing.TB, from, to string) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(to, data, 0o600))
 }
+
+// TestWrangler: wrangler takes the example's configuration, builds it and would deploy it.
+func TestWrangler(t *testing.T) {
+	wrangler, err := filepath.Abs("node_modules/.bin/wrangler")
+	require.NoError(t, err)
+	deploy := exec.Command(wrangler, "deploy", "--dry-run", "--outdir", t.TempDir())
+	deploy.Dir = "../../examples/worker"
+	deploy.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1", "NO_COLOR=1", "XDG_CONFIG_HOME="+t.TempDir())
+	out, err := deploy.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for binding, name := range secrets {
+		require.Regexp(t, binding+` \([0-9a-f]+/`+name+`\) +Secrets Store Secret`, string(out))
+	}
+	require.NotContains(t, string(out), "WARNING")
+}
