@@ -70,5 +70,24 @@
 //
 // # What it costs
 //
-// FIGURES
+// Sizes after gzip -9, as a deployment counts them (a free plan takes 3 MB):
+//
+//	a Go Worker that answers a constant      767 KB
+//	one that reads a secret's Text           876 KB, 109 more
+//	examples/worker, with HMAC and AES-GCM   988 KB
+//
+// Times in workerd on a machine with two cores, medians:
+//
+//	first answer from the start of workerd on: 217 ms constant, 236 ms with a secret's Text (1.08 ×)
+//	first answer of a workerd that has started: 39 ms constant, 43 ms with a secret's Text (1.12 ×)
+//	a request with an instance of its own: 4.9 ms constant, 5.6 ms Text, 5.7 ms examples/worker
+//	a request to a shared instance: 1.9 ms Text
+//	one more read: 0.82 ms by [Bindings], 0.60 ms by await env.X.get() in JavaScript
+//
+// An instance's memory is 3.5 MB after a request of examples/worker, and is given back when its garbage is collected; workerd
+// took 185 MB in all while 32 requests at a time made 1,000 instances. A Worker has 128 MB for all that it does at one time.
+// Where that or the time on the processor is short, share an instance.
+//
+// In a clone of the repository workers/e2e/run -bench . measures the times and the instance's memory, and
+// go test -v -run Size ./workers the sizes.
 package workers

@@ -7,15 +7,16 @@ const running = new Map();
 const ids = new Map(); // of stored secrets, by Worker and binding: the store's own names for them
 
 const commands = {
-  // Starts the Worker in a directory that holds all its modules. secrets maps bindings to names in the store.
-  async start({ name, dir, main = "worker.mjs", secrets = {}, durableObjects = {}, service }) {
+  // Starts the Worker in a directory that holds all its modules. secrets maps bindings to names in the store, bindings
+  // to plain texts.
+  async start({ name, dir, main = "worker.mjs", secrets = {}, bindings = {}, durableObjects = {}, service }) {
     const mf = new Miniflare({
       name, host: "127.0.0.1", port: 0, compatibilityDate: "2026-04-01", cf: false, telemetry: { enabled: false },
       modules: true, rootPath: dir, modulesRoot: dir, scriptPath: main,
       modulesRules: [{ type: "ESModule", include: ["**/*.js", "**/*.mjs"] }, { type: "CompiledWasm", include: ["**/*.wasm"] }],
       secretsStoreSecrets: Object.fromEntries(Object.entries(secrets).map(
         ([binding, secret_name]) => [binding, { store_id: "0123456789abcdef0123456789abcdef", secret_name }])),
-      durableObjects,
+      bindings, durableObjects,
       serviceBindings: service ? { OUTSIDE: { external: { address: service, http: {} } } } : {},
     });
     running.set(name, mf);

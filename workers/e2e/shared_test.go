@@ -63,6 +63,19 @@ func TestSharedInstance(t *testing.T) {
 	})
 }
 
+// TestPlainSecret: a string of the Worker's own, as in .dev.vars, under the same name.
+func TestPlainSecret(t *testing.T) {
+	h := newHarness(t)
+	dir := program(t, exampleGlue, "workers/internal/reader")
+	start := func(bindings map[string]string) *worker {
+		return h.start(t, dir, map[string]any{"secrets": map[string]string{}, "bindings": bindings})
+	}
+	_, body := start(map[string]string{sessionKey: "current=v2;v1=old;v2=made-up"}).ask(t, "/")
+	require.Equal(t, "made-up", body)
+	_, body = start(map[string]string{}).ask(t, "/")
+	require.Contains(t, body, `not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; add to its wrangler config`)
+}
+
 // TestJavaScript: a Worker in JavaScript gets the stored document and picks the current version itself.
 func TestJavaScript(t *testing.T) {
 	dir := t.TempDir()
