@@ -18,7 +18,9 @@ var sessionKey = secret.Static(secret.Options{Namespace: "auth", Name: "session-
 
 func main() {
 	call := js.Global().Get("layeronRequest")
-	fmt.Fprintln(os.Stderr, context.Background(), time.Now())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	fmt.Fprintf(os.Stderr, "%v, at %v\n", ctx, time.Now())
 	text, err := sessionKey.With(workers.Bindings(call.Get("env"))).Current().Text()
 	if err != nil {
 		text = err.Error()
