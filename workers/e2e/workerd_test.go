@@ -38,8 +38,9 @@ func TestMain(m *testing.M) {
 	if noNode == nil && noModules == nil {
 		os.Exit(m.Run())
 	}
-	// By the first words `go test ./...` knows what to say after the package's name.
-	fmt.Println("testing: warning: no tests to run: no Node or no node_modules here; workers/e2e/run installs these")
+	// By the first line `go test ./...` knows what to say after the package's name; the second is for who runs this one.
+	fmt.Println("testing: warning: no tests to run")
+	fmt.Println("no Node here or no node_modules: workers/e2e/run installs these")
 	if os.Getenv("LAYER_E2E") != "" {
 		os.Exit(1)
 	}
