@@ -98,7 +98,7 @@ func (a *App) Use(secrets ...*Secret) *App {
 		if !slices.Contains(sl.secrets, s) {
 			sl.secrets = append(sl.secrets, s)
 		}
-		if holder := s.holder(); holder == nil || holder == a || !holder.holds {
+		if !s.held(a) {
 			s.src.Store(&sl.source)
 		}
 	}
@@ -157,12 +157,10 @@ func (a *App) rehome() {
 // claims guards which App a secret belongs to, across Apps: App.holds and Secret.src.
 var claims sync.Mutex
 
-// holder returns the App whose source s reads from, or nil.
-func (s *Secret) holder() *App {
-	if keep := s.src.Load().keep; keep != nil {
-		return keep.holder()
-	}
-	return nil
+// held tells whether an App besides that one has claimed s; claims is locked.
+func (s *Secret) held(besides any) bool {
+	keep := s.src.Load().keep
+	return keep != nil && keep.holds(besides)
 }
 
 // Start loads every secret, several at a time, and reports all that is wrong in one error, a line each: a declaration that
@@ -264,7 +262,7 @@ func (a *App) claim(slots []*slot) (found []problem) {
 	defer claims.Unlock()
 	for _, sl := range slots {
 		for _, s := range sl.secrets {
-			if holder := s.holder(); holder != nil && holder != a && holder.holds {
+			if s.held(a) {
 				found = append(found, problem{decl: sl.decl, err: because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
 				continue
 			}

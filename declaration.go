@@ -70,7 +70,10 @@ func newDeclaration(kind Kind, o Options) *declaration {
 		copied := *o.Rotation
 		o.Rotation = &copied
 	}
-	o.Params = maps.Clone(o.Params)
+	if given := o.Params; given != nil {
+		o.Params = make(map[string]string, len(given))
+		maps.Copy(o.Params, given)
+	}
 	d := &declaration{kind: kind, Options: o, addr: addr, binding: addr.Binding()}
 	if faults := d.faults(); len(faults) > 0 {
 		d.err = &Error{Op: "declare", Address: addr, Member: faults[0].option, Offset: -1,

@@ -3,7 +3,6 @@ package secret
 import (
 	"errors"
 	"strconv"
-	"strings"
 )
 
 // Every failure of this package wraps one of these; test for them with [errors.Is]. A failing [Store] adds its own.
@@ -51,34 +50,27 @@ type Error struct {
 
 // Error says what was done, to which secret, where and why it failed.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("secret: ")
-	b.WriteString(e.Op)
+	text := "secret: " + e.Op
 	if e.Address != (Address{}) {
-		b.WriteByte(' ')
-		b.WriteString(e.Address.String())
+		text += " " + e.Address.String()
 	}
 	if e.Where != "" {
-		b.WriteString(" from ")
-		b.WriteString(e.Where)
+		text += " from " + e.Where
 	}
 	if e.Version != "" {
-		b.WriteString(", version ")
-		b.WriteString(quoteID(e.Version))
+		text += ", version " + quoteID(e.Version)
 	}
 	if e.Member != "" && e.Op != "declare" { // there Err names every option that is wrong
-		b.WriteString(", ")
-		b.WriteString(e.Member)
+		text += ", " + e.Member
 	}
 	if e.Offset >= 0 {
-		b.WriteString(", at byte ")
-		b.WriteString(strconv.Itoa(e.Offset))
+		text += ", at byte " + strconv.Itoa(e.Offset)
 	}
-	b.WriteString(": ")
+	text += ": "
 	if e.Err != nil {
-		b.WriteString(e.Err.Error())
+		text += e.Err.Error()
 	}
-	return b.String()
+	return text
 }
 
 // Unwrap returns the reason.

@@ -39,7 +39,7 @@ func newSlot(a *App, d *declaration) *slot {
 	return sl
 }
 
-func (sl *slot) holder() *App { return sl.app }
+func (sl *slot) holds(besides any) bool { return besides != sl.app && sl.app.holds }
 
 func (sl *slot) patience() time.Duration { return sl.app.options.Timeout }
 

@@ -26,7 +26,7 @@ type source struct {
 // keeper is an App's part in a source. It is an interface so that a program without an App does not link one: in a Worker
 // every kilobyte counts.
 type keeper interface {
-	holder() *App
+	holds(besides any) bool                             // whether an App other than that one claims the secrets; *App would link it
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	patience() time.Duration                            // bounds it
 	took(*flight)                                       // keeps what it found, or refuses it

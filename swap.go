@@ -13,7 +13,7 @@ func init() {
 func (s *Secret) swap(store Store) (restore func(), err error) {
 	claims.Lock()
 	defer claims.Unlock()
-	if holder := s.holder(); holder != nil && holder.holds {
+	if s.held(nil) {
 		return nil, because(ErrInvalid, s.String()+" is held by a running App; swap its store before App.Start")
 	}
 	decl, src, live := s.decl.Load(), s.src.Load(), s.live.Load()

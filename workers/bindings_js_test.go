@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/secrettest"
 	"github.com/layeron-hq/secret/workers"
 )
 
@@ -211,4 +212,22 @@ func TestNoTimer(t *testing.T) {
 		require.NoError(t, key.Refresh(context.Background()))
 	}
 	require.Zero(t, timers.Length())
+}
+
+// TestStore holds Bindings to what every Store promises, over plain secrets and over stored ones.
+func TestStore(t *testing.T) {
+	for name, wrap := range map[string]js.Value{
+		"plain":  run(`text => text`),
+		"stored": run(`text => ` + binding + `(text)`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			secrettest.TestStore(t, func(_ *testing.T, values map[secret.Address]string) secret.Store {
+				e := run(`{}`)
+				for addr, text := range values {
+					e.Set(addr.Binding(), wrap.Invoke(text))
+				}
+				return workers.Bindings(e)
+			})
+		})
+	}
 }

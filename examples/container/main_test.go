@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const binding = "LAYERON_SECRET_AUTH_SESSION_KEY"
+
+// build returns the program that goes into the Container.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "service.exe")
+	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return program
+}
+
+// token is what examples/worker issues.
+func token(key, id string, end time.Time) string {
+	body := fmt.Sprintf("%s.%s.%d", id, base64.RawURLEncoding.EncodeToString([]byte("ann")), end.Unix())
+	mac := hmac.New(sha256.New, bytes.Repeat([]byte(key), 32))
+	mac.Write([]byte(body))
+	return body + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func hexKey(key string) string { return fmt.Sprintf("%x", bytes.Repeat([]byte(key), 32)) }
+
+// TestProcess starts the service as a Container is started: with its secrets in the environment, and nothing else.
+func TestProcess(t *testing.T) {
+	service := exec.Command(build(t), "-addr", "127.0.0.1:0")
+	service.Env = []string{binding + "=current=v2;v1=" + hexKey("a") + ";v0=" + hexKey("z") + ";v0_expires=2020-01-01T00:00:00Z;v2=" + hexKey("b")}
+	out, err := service.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, service.Start())
+	t.Cleanup(func() {
+		service.Process.Kill()
+		service.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	address := strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+
+	later := time.Now().Add(time.Hour)
+	for _, c := range []struct{ token, want string }{
+		{token("b", "v2", later), "ann, signed by v2\n"},
+		{token("a", "v1", later), "ann, signed by v1\n"},
+		{token("z", "v0", later), "log in first\n"},
+		{token("a", "v2", later), "log in first\n"},
+		{token("b", "v3", later), "log in first\n"},
+		{token("b", "v2", time.Now()), "log in first\n"},
+		{"", "log in first\n"},
+	} {
+		r, err := http.Get("http://" + address + "/session?token=" + url.QueryEscape(c.token))
+		require.NoError(t, err)
+		body, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(body), c.token)
+	}
+}
+
+// TestProcessWithoutItsSecret says what is missing, and ends: a Container that cannot serve should not stay up.
+func TestProcessWithoutItsSecret(t *testing.T) {
+	program := build(t)
+	for value, says := range map[string]string{
+		"":                    "environment variable " + binding + " is not set",
+		binding + "=made-up":  "wrong encoding",
+		binding + "=current=": "malformed",
+	} {
+		service := exec.Command(program, "-addr", "127.0.0.1:0")
+		service.Env = []string{value}
+		out, err := service.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), says)
+		require.NotContains(t, string(out), "made-up")
+	}
+}
