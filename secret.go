@@ -77,7 +77,7 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 	}
 	src := s.src.Load()
 	if src.keep != nil {
-		return src.share(ctx, toRead) // an App that has not started: the first read loads, and is kept
+		return src.keep.read(ctx) // an App that has not started: the first read loads, and is kept
 	}
 	return src.load(ctx)
 }

@@ -41,6 +41,8 @@ func newSlot(a *App, d *declaration) *slot {
 
 func (sl *slot) holds(besides any) bool { return besides != sl.app && sl.app.holds }
 
+func (sl *slot) read(ctx context.Context) (*Document, error) { return sl.share(ctx, toRead) }
+
 func (sl *slot) patience() time.Duration { return sl.app.options.Timeout }
 
 // begin runs a load in a goroutine. Until the App is closed it ends with the App, or with its Start, and Close waits for it.

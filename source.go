@@ -27,6 +27,7 @@ type source struct {
 // every kilobyte counts.
 type keeper interface {
 	holds(besides any) bool                             // whether an App other than that one claims the secrets; *App would link it
+	read(ctx context.Context) (*Document, error)        // shares a load and keeps what it finds
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	patience() time.Duration                            // bounds it
 	took(*flight)                                       // keeps what it found, or refuses it

@@ -1,3 +1,5 @@
+//go:build !js
+
 package secret
 
 import "github.com/layeron-hq/secret/internal/hook"

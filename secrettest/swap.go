@@ -21,10 +21,13 @@ func Set(t testing.TB, s *secret.Secret, text string) *secret.Memory {
 	return store
 }
 
-// Swap has all given secrets read from store until the test ends, by the rules of [Set]. A nil
-// store stands for what a declaration without a store reads.
+// Swap has all given secrets read from store until the test ends, by the rules of [Set]. A nil store stands for what a
+// declaration without a store reads. On js/wasm it ends the test: use [secret.Secret.With] there.
 func Swap(t testing.TB, store secret.Store, secrets ...*secret.Secret) {
 	t.Helper()
+	if hook.Swap == nil {
+		t.Fatal("secrettest: a declaration cannot be swapped on js/wasm; use With")
+	}
 	for _, s := range secrets {
 		if other := swapped.take(s, t.Name()); other != "" {
 			t.Fatalf("secrettest: %v is swapped by %s already; tests that run in parallel use With", s, other)

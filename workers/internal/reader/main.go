@@ -18,9 +18,7 @@ var sessionKey = secret.Static(secret.Options{Namespace: "auth", Name: "session-
 
 func main() {
 	call := js.Global().Get("layeronRequest")
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	fmt.Fprintf(os.Stderr, "%v, at %v\n", ctx, time.Now())
+	fmt.Fprintln(os.Stderr, context.Background(), time.Now())
 	text, err := sessionKey.With(workers.Bindings(call.Get("env"))).Current().Text()
 	if err != nil {
 		text = err.Error()
