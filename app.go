@@ -188,6 +188,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	for i, sl := range slots {
 		if errs[i] != nil {
+			sl.notStarted(errs[i])
 			found = append(found, sl.problem(errs[i]))
 		}
 	}

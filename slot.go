@@ -168,6 +168,16 @@ func (sl *slot) logChange(old, doc *Document) {
 	}
 }
 
+// notStarted records why Start failed for this secret; Start itself has said it, so nothing is logged.
+func (sl *slot) notStarted(err error) {
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	sl.err = err
+	if sl.failedSince.IsZero() {
+		sl.failedSince = time.Now()
+	}
+}
+
 // failed records a load that gave nothing, and logs it where it is news.
 func (sl *slot) failed(err error) {
 	sl.mu.Lock()

@@ -321,3 +321,23 @@ func decodeName[T any](b *bytes.Buffer) (any, error) {
 	err := json.Unmarshal(b.Bytes(), &v)
 	return v, err
 }
+
+// TestStatusAfterAFailedStart: whoever asks what keeps a program from starting is told, and a Start that succeeds ends it.
+func TestStatusAfterAFailedStart(t *testing.T) {
+	m := secret.NewMemory(nil)
+	s := secret.Static(secret.Options{Name: "key"})
+	app := secret.NewApp(secret.AppOptions{Refresh: -1, Store: m}).Use(s)
+	require.ErrorIs(t, app.Start(context.Background()), secret.ErrNotFound)
+	st := app.Status().Secrets[0]
+	require.True(t, st.Failing && st.NeedsPerson)
+	require.Contains(t, st.LastError, "not found")
+	require.False(t, st.StaleSince.IsZero())
+
+	m.Set(s.Binding(), "one")
+	require.NoError(t, app.Start(context.Background()))
+	defer app.Close()
+	st = app.Status().Secrets[0]
+	require.False(t, st.Failing || st.NeedsPerson)
+	require.Empty(t, st.LastError)
+	require.True(t, st.StaleSince.IsZero())
+}
