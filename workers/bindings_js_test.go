@@ -120,7 +120,7 @@ func TestCancelledWhileItWaits(t *testing.T) {
 			require.ErrorIs(t, err, why)
 
 			e.Get("LAYERON_SECRET_AUTH_SESSION_KEY").Call(outcome, "made-up")
-			time.Sleep(time.Millisecond) // lets the event loop turn
+			turn()
 			require.Zero(t, logged.Length(), "a callback was gone before it was called")
 			require.Equal(t, 1, callbacks.Length())
 			kept, broken := callbacks.Index(0).Index(0), callbacks.Index(0).Index(1)
@@ -230,4 +230,13 @@ func TestStore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// turn lets the event loop turn: what it was due to call has been called then.
+func turn() {
+	done := make(chan struct{})
+	f := js.FuncOf(func(js.Value, []js.Value) any { close(done); return nil })
+	defer f.Release()
+	js.Global().Call("setTimeout", f, 0)
+	<-done
 }
