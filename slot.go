@@ -170,6 +170,9 @@ func (sl *slot) logChange(old, doc *Document) {
 
 // notStarted records why Start failed for this secret; Start itself has said it, so nothing is logged.
 func (sl *slot) notStarted(err error) {
+	if sl.decl.err != nil {
+		return // it was never loaded, and tells of itself
+	}
 	sl.mu.Lock()
 	defer sl.mu.Unlock()
 	sl.err = err
