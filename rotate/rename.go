@@ -1,0 +1,46 @@
+package rotate
+
+import "fmt"
+
+// renaming prepares a rename: it returns the record under the new address as reconcile is to see it.
+func (s *state) renaming(to *record, o order, name string) (*record, order, error) {
+	from := s.find(o.source)
+	switch {
+	case from.empty():
+		return nil, o, fmt.Errorf("%w: the ledger holds no value of %s", errRefused, o.source)
+	case to.empty():
+		o.from = from
+		return to, o, nil
+	case to == from && from.Name != name:
+		o.from = from
+		return nil, o, nil // only its name in the store changes
+	case to == from:
+		return nil, o, fmt.Errorf("%w: %s has that name already", errRefused, o.source)
+	case to.Current == from.Current && to.version(to.Current).Value == from.version(from.Current).Value:
+		return to, order{}, nil // renamed by an earlier run
+	}
+	return nil, o, fmt.Errorf("%w: %s has a value of its own: it would be lost", errRefused, to.Address)
+}
+
+// rename takes over the versions of another record, for the new address or name.
+func (w *work) rename() {
+	if w.verdict == verdictBound && w.from.Name != w.name {
+		w.refuse("a value that `layer` did not make stands in the store under the new name: it would be overwritten")
+		return
+	}
+	moved := w.from.clone()
+	moved.Address, moved.Kind, moved.Name = w.spec.Address, w.spec.Kind, w.name
+	moved.Gen, moved.Highest = max(w.r.Gen, w.from.Gen), max(w.r.Highest, w.from.Highest)
+	moved.Making = nil
+	w.act(opRename, moved.Current)
+	w.r, w.done = moved, true
+	if w.from.Name == w.name {
+		// The value stays where it is; only its address in the ledger is another.
+		w.next, w.also = moved, w.from.clone()
+		w.also.Versions, w.also.Current, w.also.Announced = nil, "", ""
+		w.also.Intent, w.also.Published, w.also.Removed = nil, nil, true
+		return
+	}
+	moved.Published, moved.Intent, moved.Ready = nil, nil, noTime
+	w.publish(opRename, false, "")
+}

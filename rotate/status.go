@@ -1,0 +1,137 @@
+package rotate
+
+import (
+	"errors"
+	"time"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Result is what a run found and did.
+type Result struct {
+	// Actions are what it did, or with DryRun would do, in order.
+	Actions []Action
+	// Secrets tell how the secrets that it concerned stand now, by address.
+	Secrets []SecretStatus
+	// Failed is what went wrong beside the secrets, such as an unused token that could not be deleted.
+	Failed []error
+}
+
+// OK tells whether everything is done that the next run would not do by itself.
+func (r Result) OK() bool {
+	for _, s := range r.Secrets {
+		if s.NeedsPerson {
+			return false
+		}
+	}
+	return len(r.Failed) == 0
+}
+
+// SecretStatus tells how one secret stands. It holds no value.
+type SecretStatus struct {
+	Address secret.Address
+	Kind    secret.Kind
+	// Name is what its value is called in the store.
+	Name  string
+	State string // one of the State constants
+	// Current is the id of the current version, Pending that of an announced one; empty where there is none.
+	Current, Pending string
+	// Versions are those that readers see, in their order; Past those that are gone: pruned, revoked or withdrawn.
+	Versions, Past []Life
+	// NextRotation is when its rotation is due. Zero: never.
+	NextRotation time.Time
+	// Ready is when a pending version comes into use at the earliest; zero where that is not known yet.
+	Ready time.Time
+	// Bytes is the length of the published text, Limit the most that it may have, Room how many more versions like the current
+	// one would fit.
+	Bytes, Limit, Room int
+	// NeedsPerson: the next run will not do by itself what is left. Problem says what that is, or what failed.
+	NeedsPerson bool
+	Problem     error
+}
+
+// Life is a version's id and life. Zero times mean since ever, and never.
+type Life struct {
+	ID                    string
+	ActiveFrom, ExpiresAt time.Time
+	// Gone is pruned, revoked or withdrawn; empty for one that readers see.
+	Gone string
+}
+
+// The states of a secret.
+const (
+	StateOK          = "ok"
+	StatePending     = "pending"                 // a version is announced, or something is not confirmed yet
+	StateDue         = "due"                     // its rotation is due
+	StateDrifted     = "drifted"                 // somebody else has changed the value in the store
+	StateBound       = "bound"                   // the store has somebody's value, and it is used as it is
+	StateUnpublished = "unpublished"             // missing in the store, or never created
+	StateExternal    = "external_value_required" // only a person can supply the value
+)
+
+// result tells how the secrets of the run stand.
+func (r *run) result() Result {
+	result := Result{Actions: r.actions, Failed: r.notes}
+	st := r.state.state()
+	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
+	for _, spec := range r.targets() {
+		rec := st.find(spec.Address)
+		s := describe(spec, r.name(spec), rec, r.decisions[spec.Address].verdict, p)
+		if err := r.problems[spec.Address]; err != nil {
+			s.Problem = err
+			s.NeedsPerson = s.NeedsPerson || !errors.Is(err, errUnsettled) || r.sent[spec.Address].err != nil
+		}
+		result.Secrets = append(result.Secrets, s)
+	}
+	return result
+}
+
+// describe tells how one secret stands by its record, which may be nil, and what the store was found to hold.
+func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p policy) SecretStatus {
+	s := SecretStatus{Address: spec.Address, Kind: spec.Kind, Name: name, Limit: p.limit}
+	personal := spec.Kind == secret.KindStatic || spec.Kind == secret.KindGenerated && spec.Generator == ""
+	if rec.empty() {
+		switch {
+		case v == verdictBound:
+			s.State, s.NeedsPerson = StateBound, spec.Rotation != nil
+		case v == verdictAhead:
+			s.State, s.NeedsPerson = StateDrifted, true
+		case personal:
+			s.State, s.NeedsPerson = StateExternal, true
+		default:
+			s.State = StateUnpublished
+		}
+		return s
+	}
+	s.Current, s.Pending, s.Ready = rec.Current, rec.Announced, rec.Ready
+	for _, ver := range rec.Versions {
+		life := Life{ver.ID, ver.ActiveFrom, ver.ExpiresAt, ver.Gone}
+		if ver.Gone != "" || spec.Format == secret.FormatPlain && ver.ID != rec.Current {
+			s.Past = append(s.Past, life)
+			continue
+		}
+		s.Versions = append(s.Versions, life)
+	}
+	s.NextRotation = nextRotation(spec.Rotation, spec.Address, rec.Created, rec.Rotated)
+	switch {
+	case rec.Intent != nil:
+		s.Bytes = len(rec.Intent.Text)
+	case rec.Published != nil:
+		s.Bytes = rec.Published.Bytes
+	}
+	s.Room = rec.room(spec, s.Bytes, p.limit)
+	due := rec.Announced == "" && !s.NextRotation.IsZero() && !p.now.Before(s.NextRotation)
+	switch {
+	case v == verdictDrifted || v == verdictAhead:
+		s.State, s.NeedsPerson = StateDrifted, true
+	case v == verdictMissing || rec.Published == nil && v != verdictConfirm && v != verdictWaiting && rec.Intent != nil:
+		s.State = StateUnpublished
+	case due:
+		s.State, s.NeedsPerson = StateDue, personal
+	case rec.Announced != "" || rec.Intent != nil:
+		s.State = StatePending
+	default:
+		s.State = StateOK
+	}
+	return s
+}
