@@ -1,0 +1,201 @@
+package rotatetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// PublisherTarget is a Publisher on a place of its own in which nothing stands yet.
+type PublisherTarget struct {
+	Publisher rotate.Publisher
+	// Read returns what a reader of the place gets under a name, and false where it has nothing. It waits for what the
+	// publisher calls pending. Nil: nothing can be read there, and what would need it is left out.
+	Read func(name string) (string, bool)
+}
+
+// TestPublisher runs a subtest for each thing that a [rotate.Publisher] promises:
+//
+//   - publish: a value that is published is there, text and note; again, it is replaced; others stay as they are; where all goes
+//     well Publish returns nil;
+//   - inspect: names without a value are absent, and only the names asked for are told; asking changes nothing;
+//   - modified: Modified stays until somebody publishes, and is another once the text is another;
+//   - text: a text comes back unchanged, whatever UTF-8 it holds, up to 65,536 bytes;
+//   - note: so does a note, up to 200 characters;
+//   - many: 60 values in one Publish and one Inspect;
+//   - errors: an item that is refused (a name that nobody should use, a text of 3 MiB) has its error at its index, and the items
+//     beside it are published; what wraps [rotate.ErrNotApplied] was not carried out;
+//   - context: with a context that has ended, every method returns the context's error;
+//   - shown: no error, and the Publisher under no verb of fmt, in no JSON and no log, shows a text;
+//   - remove, recognize, check, name: what the optional interfaces promise, where they are there.
+//
+// It calls open once in each subtest, with that subtest's t; what has to be taken down again belongs into t.Cleanup. Names are
+// binding names, unless the Publisher is a [rotate.Namer].
+func TestPublisher(t *testing.T, open func(t *testing.T) PublisherTarget) {
+	t.Helper()
+	for _, c := range publisherChecks {
+		t.Run(c.name, func(t *testing.T) {
+			on := &onPublisher{ctx: t.Context(), PublisherTarget: open(t)}
+			if c.needs != nil && !c.needs(on.Publisher) {
+				t.Skip("the publisher does not have this")
+			}
+			c.run(on)
+			for _, problem := range on.problems {
+				t.Error(problem)
+			}
+		})
+	}
+}
+
+// publisherCheck is one promise. It gathers problems instead of failing a test, so that it can be tested on publishers that
+// break it.
+type publisherCheck struct {
+	name  string
+	needs func(rotate.Publisher) bool
+	run   func(on *onPublisher)
+}
+
+var publisherChecks = []publisherCheck{
+	{"publish", nil, checkPublish},
+	{"inspect", nil, checkInspect},
+	{"modified", nil, checkModified},
+	{"text", nil, checkTexts},
+	{"note", nil, checkNotes},
+	{"many", nil, checkMany},
+	{"errors", nil, checkErrors},
+	{"context", nil, checkEnded},
+	{"shown", nil, checkNothingShown},
+	{"remove", is[rotate.Remover], checkRemove},
+	{"recognize", is[rotate.Recognizer], checkRecognize},
+	{"check", is[rotate.Checker], checkCheck},
+	{"name", is[rotate.Namer], checkNames},
+}
+
+func is[T any](p rotate.Publisher) bool { _, ok := p.(T); return ok }
+
+// onPublisher is a Publisher under test, and what was found wrong with it.
+type onPublisher struct {
+	PublisherTarget
+	ctx      context.Context
+	problems []error
+}
+
+func (on *onPublisher) problem(format string, args ...any) {
+	on.problems = append(on.problems, fmt.Errorf(format, args...))
+}
+
+// These texts are looked for in whatever is printed: nothing prints them by chance.
+const (
+	publisherText  = "Wn4qRz8vTk2mYx6bLc9pHd3s"
+	publisherOther = "gJ7uKe5wXo1fVa4rNi8tBz2y"
+)
+
+// noteOf is a note as the engine writes it.
+func noteOf(gen int) string {
+	return fmt.Sprintf("sv1 gen=%d cur=v%d fp=%032x by=%016x", gen, gen, 0xfeed+gen, 0xbeef+gen)
+}
+
+// specOf is a declaration as a spec tells it.
+func specOf(name string) secret.SpecSecret {
+	a := secret.Address{Namespace: "publisher", Name: name}
+	return secret.SpecSecret{Address: a, Namespace: a.Namespace, Name: a.Name, Binding: a.Binding(), SecretName: a.Binding()}
+}
+
+func (on *onPublisher) nameOf(name string) string {
+	s := specOf(name)
+	if n, ok := on.Publisher.(rotate.Namer); ok {
+		return n.NameOf(secret.Spec{Secrets: []secret.SpecSecret{s}}, s)
+	}
+	return s.SecretName
+}
+
+func (on *onPublisher) item(name, text string, gen int) rotate.Item {
+	return rotate.Item{Name: on.nameOf(name), Text: rotate.NewValue(text), Note: noteOf(gen)}
+}
+
+// publish publishes and expects no error.
+func (on *onPublisher) publish(items ...rotate.Item) {
+	errs := on.Publisher.Publish(on.ctx, items)
+	if errs != nil && !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		on.problem("Publish of %d items returns a slice where no error is in it: return nil", len(items))
+	}
+	for i, err := range errs {
+		if err != nil {
+			on.silent("an error of Publish", err)
+			on.problem("Publish of %d items, item %d: %w", len(items), i, err)
+		}
+	}
+}
+
+// inspect inspects names and expects no error.
+func (on *onPublisher) inspect(names ...string) map[string]rotate.Published {
+	found, err := on.Publisher.Inspect(on.ctx, names)
+	if err != nil {
+		on.silent("an error of Inspect", err)
+		on.problem("Inspect of %d names: %w", len(names), err)
+	}
+	return found
+}
+
+// stands expects these values to be there, each with its text and note.
+func (on *onPublisher) stands(when string, items ...rotate.Item) map[string]rotate.Published {
+	var names []string
+	for _, item := range items {
+		names = append(names, item.Name)
+	}
+	found := on.inspect(names...)
+	for _, item := range items {
+		p, ok := found[item.Name]
+		switch {
+		case !ok:
+			on.problem("%s, Inspect does not have %s", when, item.Name)
+			continue
+		case p.Note != item.Note:
+			on.problem("%s, %s has another note than its own: %q", when, item.Name, p.Note)
+		case p.Modified == "":
+			on.problem("%s, Modified of %s is empty", when, item.Name)
+		}
+		on.reads(when, item)
+	}
+	return found
+}
+
+func (on *onPublisher) reads(when string, item rotate.Item) {
+	if on.Read == nil {
+		return
+	}
+	want := item.Text.Reveal()
+	switch got, ok := on.Read(item.Name); {
+	case !ok:
+		on.problem("%s, %s cannot be read", when, item.Name)
+	case got != want:
+		on.problem("%s, %s is read as another text: %d bytes instead of %d", when, item.Name, len(got), len(want))
+	}
+}
+
+// absent expects no values there.
+func (on *onPublisher) absent(when string, names ...string) {
+	found := on.inspect(names...)
+	for _, name := range names {
+		if _, ok := found[name]; ok {
+			on.problem("%s, Inspect has %s", when, name)
+		}
+		if on.Read != nil {
+			if _, ok := on.Read(name); ok {
+				on.problem("%s, %s can be read", when, name)
+			}
+		}
+	}
+}
+
+// silent expects v to show nothing of a text under any verb.
+func (on *onPublisher) silent(what string, v any) {
+	for _, shown := range leak.Check(v, publisherText, publisherOther) {
+		on.problem("%s shows a text: %s", what, shown)
+	}
+}
