@@ -134,7 +134,9 @@ func (w *work) settle() bool {
 		}
 		return false
 	case verdictConfirm:
-		w.act(opConfirm, w.r.Current)
+		if !mine {
+			w.act(opConfirm, w.r.Current)
+		}
 		w.r.confirm(w.seen.Published, mine && answered, w.policy)
 		w.next = w.r
 		return true
