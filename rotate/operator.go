@@ -192,11 +192,13 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 		defer func() { err = errors.Join(err, unlock()) }()
 	}
 	r := newRun(o, orders, op)
+	stepping, stop := outlast(ctx, grace)
+	defer stop()
 	for r.stage != stageDone {
 		if ctx.Err() != nil {
 			return r.result(), r.interrupted()
 		}
-		if err := r.step(ctx); err != nil {
+		if err := r.step(stepping); err != nil {
 			if ctx.Err() != nil {
 				return r.result(), r.interrupted()
 			}
@@ -204,6 +206,25 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 		}
 	}
 	return r.result(), nil
+}
+
+// grace is how long the step in hand may take after the run was interrupted: an answer that is not waited for is an outcome
+// that nobody knows.
+const grace = 5 * time.Second
+
+// outlast returns a context that ends some time after ctx.
+func outlast(ctx context.Context, d time.Duration) (context.Context, func()) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel(context.Cause(ctx))
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel(nil) }
 }
 
 // Rename publishes the versions of from as those of to, which must be declared and have no value yet. What stands under the old
