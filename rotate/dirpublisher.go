@@ -170,6 +170,9 @@ func (d *DirPublisher) open() (*os.Root, error) {
 	}
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
+		if info, statErr := os.Stat(d.path); statErr == nil && !info.IsDir() {
+			err = syscall.ENOTDIR // os.Root has a word of its own for it
+		}
 		return nil, d.failed("", "cannot be opened", err)
 	}
 	return root, nil
