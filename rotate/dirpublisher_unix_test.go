@@ -37,11 +37,14 @@ func TestDirWithoutRoom(t *testing.T) {
 	const dirVar, marker = "ROTATE_TEST_FULL_DIR", "Qz7kWv2mXt9RbLp4nHc8"
 	if dir := os.Getenv(dirVar); dir != "" {
 		signal.Ignore(syscall.SIGXFSZ)
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: 4096}))
+		var limit syscall.Rlimit
+		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: limit.Max}))
 		errs := rotate.Dir(dir).Publish(t.Context(), []rotate.Item{
 			{Name: authBinding, Text: rotate.NewValue(strings.Repeat(marker, 1000)), Note: "new"},
 			{Name: "LAYERON_SECRET_SMALL_ENOUGH", Text: rotate.NewValue("small"), Note: "new"},
 		})
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
 		require.Len(t, errs, 2)
 		require.NoError(t, errs[1])
 		require.ErrorIs(t, errs[0], syscall.EFBIG)
