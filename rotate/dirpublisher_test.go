@@ -297,7 +297,10 @@ func TestDirMissing(t *testing.T) {
 	require.Nil(t, p.Publish(t.Context(), nil))
 	require.Empty(t, dirFiles(t, parent), "nothing was to be written, so nothing is")
 	t.Chdir(parent)
+	// What stands above the directory is nothing to it.
+	require.NoError(t, os.Mkdir(authBinding, 0o700))
 	require.NoError(t, rotate.Dir("here").Check(t.Context(), []string{authBinding}))
+	require.NoError(t, os.Remove(authBinding))
 	publish(t, rotate.Dir("here"), authBinding, "x", "n")
 	require.Equal(t, []string{"here"}, dirFiles(t, parent))
 }
@@ -350,6 +353,7 @@ func TestDirReadOnly(t *testing.T) {
 		require.ErrorContains(t, err, dir)
 		require.ErrorContains(t, err, "let this user read and write the directory")
 	}
+	require.ErrorContains(t, rotate.Dir(filepath.Join(dir, "no", "such")).Check(t.Context(), nil), "is missing and cannot be made in "+dir)
 	got, err := secret.Dir(dir).Get(t.Context(), authKey)
 	require.NoError(t, err)
 	require.Equal(t, "old", got)
