@@ -170,6 +170,9 @@ func (d *DirPublisher) open() (*os.Root, error) {
 	}
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
+		if info, statErr := os.Stat(d.path); statErr == nil && !info.IsDir() {
+			err = syscall.ENOTDIR // os.Root has a word of its own for it
+		}
 		return nil, d.failed("", "cannot be opened", err)
 	}
 	return root, nil
@@ -285,11 +288,13 @@ func (d *DirPublisher) Check(ctx context.Context, create []string) error {
 			return err
 		}
 	}
+	at, failing := d.path, "cannot be written"
 	root, err := d.open()
-	for at := d.path; errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at; {
+	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at {
 		at = filepath.Dir(at)
+		failing = "is missing and cannot be made in " + at
 		if root, err = os.OpenRoot(at); err != nil {
-			err = d.failed("", "cannot be made in "+at, err)
+			err = d.failed("", failing, err)
 		}
 	}
 	if err != nil {
@@ -297,12 +302,15 @@ func (d *DirPublisher) Check(ctx context.Context, create []string) error {
 	}
 	defer root.Close()
 	temp := tempFile()
-	if err := d.fill(root, temp, ""); err != nil {
-		_ = root.Remove(temp)
-		return d.failed("", "cannot be written", err)
+	err = d.fill(root, temp, "")
+	if removeErr := root.Remove(temp); err == nil {
+		err = removeErr
 	}
-	if err := root.Remove(temp); err != nil {
-		return d.failed("", "cannot be written", err)
+	if err != nil {
+		return d.failed("", failing, err)
+	}
+	if at != d.path {
+		return nil
 	}
 	for _, name := range create {
 		if err := d.ready(ctx, root, name); err != nil {

@@ -49,7 +49,7 @@ func (m *MemoryPublisher) put(item Item) {
 	m.store.Set(item.Name, item.Text.Reveal())
 }
 
-// out tells why nothing can be done now; mu is held.
+// out tells why nothing can be changed now; mu is held.
 func (m *MemoryPublisher) out(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return notApplied(err)
@@ -61,8 +61,11 @@ func (m *MemoryPublisher) out(ctx context.Context) error {
 func (m *MemoryPublisher) Inspect(ctx context.Context, names []string) (map[string]Published, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.out(ctx); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return nil, err
+	}
+	if m.fail != nil {
+		return nil, m.fail
 	}
 	found := map[string]Published{}
 	for _, name := range names {

@@ -11,19 +11,19 @@ import (
 )
 
 func TestDirIsAPublisher(t *testing.T) {
-	rotatetest.TestPublisher(t, func(t *testing.T) rotatetest.PublisherTarget {
+	rotatetest.TestPublisher(t, func(t *testing.T) (rotate.Publisher, func(string) (string, bool)) {
 		dir := filepath.Join(t.TempDir(), "secrets")
-		return rotatetest.PublisherTarget{Publisher: rotate.Dir(dir), Read: func(name string) (string, bool) {
+		return rotate.Dir(dir), func(name string) (string, bool) {
 			text, err := secret.Dir(dir).Get(t.Context(), addressOf(name))
 			return text, err == nil
-		}}
+		}
 	})
 }
 
 func TestMemoryIsAPublisher(t *testing.T) {
-	rotatetest.TestPublisher(t, func(*testing.T) rotatetest.PublisherTarget {
+	rotatetest.TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) {
 		m := new(rotate.MemoryPublisher)
-		return rotatetest.PublisherTarget{Publisher: m, Read: m.Text}
+		return m, m.Text
 	})
 }
 

@@ -11,14 +11,6 @@ import (
 	"github.com/layeron-hq/secret/rotate"
 )
 
-// PublisherTarget is a Publisher on a place of its own in which nothing stands yet.
-type PublisherTarget struct {
-	Publisher rotate.Publisher
-	// Read returns what a reader of the place gets under a name, and false where it has nothing. It waits for what the
-	// publisher calls pending. Nil: nothing can be read there, and what would need it is left out.
-	Read func(name string) (string, bool)
-}
-
 // TestPublisher runs a subtest for each thing that a [rotate.Publisher] promises:
 //
 //   - publish: a value that is published is there, text and note; again, it is replaced; others stay as they are; where all goes
@@ -34,14 +26,17 @@ type PublisherTarget struct {
 //   - shown: no error, and the Publisher under no verb of fmt, in no JSON and no log, shows a text;
 //   - remove, recognize, check, name: what the optional interfaces promise, where they are there.
 //
-// It calls open once in each subtest, with that subtest's t; what has to be taken down again belongs into t.Cleanup. Names are
-// binding names, unless the Publisher is a [rotate.Namer].
-func TestPublisher(t *testing.T, open func(t *testing.T) PublisherTarget) {
+// It calls open once in each subtest, with that subtest's t. open returns a Publisher on a place of its own in which nothing
+// stands yet, and read, which returns what a reader of that place gets under a name, or false where there is nothing; it waits
+// for what is pending. Where nothing can be read, read is nil, and what would need it is left out. What has to be taken down
+// again belongs into t.Cleanup. Names are binding names, unless the Publisher is a [rotate.Namer].
+func TestPublisher(t *testing.T, open func(t *testing.T) (p rotate.Publisher, read func(name string) (string, bool))) {
 	t.Helper()
 	for _, c := range publisherChecks {
 		t.Run(c.name, func(t *testing.T) {
-			on := &onPublisher{ctx: t.Context(), PublisherTarget: open(t)}
-			if c.needs != nil && !c.needs(on.Publisher) {
+			p, read := open(t)
+			on := &onPublisher{p: p, read: read, ctx: t.Context()}
+			if c.needs != nil && !c.needs(p) {
 				t.Skip("the publisher does not have this")
 			}
 			c.run(on)
@@ -80,7 +75,8 @@ func is[T any](p rotate.Publisher) bool { _, ok := p.(T); return ok }
 
 // onPublisher is a Publisher under test, and what was found wrong with it.
 type onPublisher struct {
-	PublisherTarget
+	p        rotate.Publisher
+	read     func(name string) (string, bool) // nil: nothing can be read
 	ctx      context.Context
 	problems []error
 }
@@ -108,7 +104,7 @@ func specOf(name string) secret.SpecSecret {
 
 func (on *onPublisher) nameOf(name string) string {
 	s := specOf(name)
-	if n, ok := on.Publisher.(rotate.Namer); ok {
+	if n, ok := on.p.(rotate.Namer); ok {
 		return n.NameOf(secret.Spec{Secrets: []secret.SpecSecret{s}}, s)
 	}
 	return s.SecretName
@@ -120,7 +116,7 @@ func (on *onPublisher) item(name, text string, gen int) rotate.Item {
 
 // publish publishes and expects no error.
 func (on *onPublisher) publish(items ...rotate.Item) {
-	errs := on.Publisher.Publish(on.ctx, items)
+	errs := on.p.Publish(on.ctx, items)
 	if errs != nil && !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
 		on.problem("Publish of %d items returns a slice where no error is in it: return nil", len(items))
 	}
@@ -134,7 +130,7 @@ func (on *onPublisher) publish(items ...rotate.Item) {
 
 // inspect inspects names and expects no error.
 func (on *onPublisher) inspect(names ...string) map[string]rotate.Published {
-	found, err := on.Publisher.Inspect(on.ctx, names)
+	found, err := on.p.Inspect(on.ctx, names)
 	if err != nil {
 		on.silent("an error of Inspect", err)
 		on.problem("Inspect of %d names: %w", len(names), err)
@@ -166,11 +162,11 @@ func (on *onPublisher) stands(when string, items ...rotate.Item) map[string]rota
 }
 
 func (on *onPublisher) reads(when string, item rotate.Item) {
-	if on.Read == nil {
+	if on.read == nil {
 		return
 	}
 	want := item.Text.Reveal()
-	switch got, ok := on.Read(item.Name); {
+	switch got, ok := on.read(item.Name); {
 	case !ok:
 		on.problem("%s, %s cannot be read", when, item.Name)
 	case got != want:
@@ -185,8 +181,8 @@ func (on *onPublisher) absent(when string, names ...string) {
 		if _, ok := found[name]; ok {
 			on.problem("%s, Inspect has %s", when, name)
 		}
-		if on.Read != nil {
-			if _, ok := on.Read(name); ok {
+		if on.read != nil {
+			if _, ok := on.read(name); ok {
 				on.problem("%s, %s can be read", when, name)
 			}
 		}

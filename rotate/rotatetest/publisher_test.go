@@ -55,7 +55,6 @@ func (f *faulty) Remove(ctx context.Context, names []string) []error { return f.
 func (f *faulty) Check(ctx context.Context, names []string) error    { return f.check(ctx, names) }
 func (f *faulty) ModifiedOf(text rotate.Value) string                { return f.modifiedOf(text) }
 func (f *faulty) NameOf(_ secret.Spec, s secret.SpecSecret) string   { return f.nameOf(s) }
-func (f *faulty) target() PublisherTarget                            { return PublisherTarget{f, f.Text} }
 func (f *faulty) put(ctx context.Context, items []rotate.Item) []error {
 	return f.MemoryPublisher.Publish(ctx, items)
 }
@@ -75,20 +74,24 @@ func (f *faulty) change(change func(*rotate.Item)) {
 }
 
 func TestPublisherPasses(t *testing.T) {
-	TestPublisher(t, func(*testing.T) PublisherTarget { return newFaulty().target() })
+	TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) {
+		f := newFaulty()
+		return f, f.Text
+	})
 }
 
 // A store that hands out no value is held to the rest.
 func TestPublisherWithoutRead(t *testing.T) {
-	TestPublisher(t, func(*testing.T) PublisherTarget { return PublisherTarget{Publisher: newFaulty()} })
+	TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) { return newFaulty(), nil })
 }
 
 // plain has none of the optional interfaces.
 type plain struct{ rotate.Publisher }
 
 func TestPublisherSkipsWhatIsNotThere(t *testing.T) {
-	TestPublisher(t, func(*testing.T) PublisherTarget {
-		return PublisherTarget{Publisher: plain{new(rotate.MemoryPublisher)}}
+	TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) {
+		m := new(rotate.MemoryPublisher)
+		return plain{m}, m.Text
 	})
 }
 
@@ -148,7 +151,8 @@ func TestPublisherFindsFaults(t *testing.T) {
 			f.inspect = func(ctx context.Context, names []string) (map[string]rotate.Published, error) {
 				found, err := good(ctx, names)
 				for _, name := range names {
-					found[name] = found[name]
+					p := found[name]
+					found[name] = p
 				}
 				return found, err
 			}
@@ -289,7 +293,7 @@ func TestPublisherFindsFaults(t *testing.T) {
 			tc.spoil(f)
 			i := slices.IndexFunc(publisherChecks, func(c publisherCheck) bool { return c.name == tc.check })
 			require.GreaterOrEqual(t, i, 0)
-			on := &onPublisher{ctx: t.Context(), PublisherTarget: f.target()}
+			on := &onPublisher{p: f, read: f.Text, ctx: t.Context()}
 			publisherChecks[i].run(on)
 			require.NotEmpty(t, on.problems)
 		})

@@ -13,7 +13,7 @@ import (
 )
 
 func checkPublish(on *onPublisher) {
-	if errs := on.Publisher.Publish(on.ctx, nil); errs != nil {
+	if errs := on.p.Publish(on.ctx, nil); errs != nil {
 		on.problem("Publish of nothing returns errors")
 	}
 	a, b := on.item("first", "one", 1), on.item("second", "two", 1)
@@ -130,7 +130,7 @@ func checkErrors(on *onPublisher) {
 		gen++
 		refused.Note = noteOf(gen)
 		first, last := on.item("first", publisherOther, gen), on.item("last", publisherOther, gen)
-		errs := on.Publisher.Publish(on.ctx, []rotate.Item{first, refused, last})
+		errs := on.p.Publish(on.ctx, []rotate.Item{first, refused, last})
 		when := fmt.Sprintf("beside an item with the name %.20q and a text of %d bytes", refused.Name, len(refused.Text.Reveal()))
 		if errs == nil { // a place that can hold it
 			on.stands(when, first, refused, last)
@@ -153,7 +153,7 @@ func checkErrors(on *onPublisher) {
 		}
 		on.stands(when, first, last)
 		// A name that cannot be published may be one that cannot be asked for.
-		found, err := on.Publisher.Inspect(on.ctx, []string{refused.Name})
+		found, err := on.p.Inspect(on.ctx, []string{refused.Name})
 		if _, ok := found[refused.Name]; ok && err == nil && errors.Is(errs[1], rotate.ErrNotApplied) {
 			on.problem("what was not applied is there, %s", when)
 		}
@@ -181,14 +181,14 @@ func checkEnded(on *onPublisher) {
 		}
 	}
 	next := []rotate.Item{on.item("first", publisherOther, 2), on.item("second", publisherOther, 2)}
-	errs := on.Publisher.Publish(ended, next)
+	errs := on.p.Publish(ended, next)
 	all("Publish", 2, errs)
-	_, err := on.Publisher.Inspect(ended, []string{a.Name})
+	_, err := on.p.Inspect(ended, []string{a.Name})
 	is("Inspect", err)
-	if r, ok := on.Publisher.(rotate.Remover); ok {
+	if r, ok := on.p.(rotate.Remover); ok {
 		all("Remove", 1, r.Remove(ended, []string{a.Name}))
 	}
-	if c, ok := on.Publisher.(rotate.Checker); ok {
+	if c, ok := on.p.(rotate.Checker); ok {
 		is("Check", c.Check(ended, []string{a.Name}))
 	}
 	on.stands("after calls with a context that had ended", a)
@@ -199,14 +199,14 @@ func checkNothingShown(on *onPublisher) {
 	a := on.item("first", publisherText, 1)
 	on.publish(a, on.item("second", publisherOther, 1))
 	on.silent("Inspect", on.inspect(a.Name))
-	on.silent("the publisher", on.Publisher)
-	on.silent("the publisher in an exported field", struct{ P rotate.Publisher }{on.Publisher})
+	on.silent("the publisher", on.p)
+	on.silent("the publisher in an exported field", struct{ P rotate.Publisher }{on.p})
 	// fmt calls no methods on what it finds in an unexported field.
-	on.silent("the publisher in an unexported field", struct{ p rotate.Publisher }{on.Publisher})
+	on.silent("the publisher in an unexported field", struct{ p rotate.Publisher }{on.p})
 }
 
 func checkRemove(on *onPublisher) {
-	r := on.Publisher.(rotate.Remover)
+	r := on.p.(rotate.Remover)
 	remove := func(when string, names ...string) {
 		for i, err := range r.Remove(on.ctx, names) {
 			if err != nil {
@@ -229,7 +229,7 @@ func checkRemove(on *onPublisher) {
 }
 
 func checkRecognize(on *onPublisher) {
-	r := on.Publisher.(rotate.Recognizer)
+	r := on.p.(rotate.Recognizer)
 	seen := map[string]bool{}
 	for i, text := range awkwardTexts() {
 		item := on.item("text", text, i+1)
@@ -246,7 +246,7 @@ func checkRecognize(on *onPublisher) {
 }
 
 func checkCheck(on *onPublisher) {
-	c := on.Publisher.(rotate.Checker)
+	c := on.p.(rotate.Checker)
 	check := func(when string, names ...string) {
 		if err := c.Check(on.ctx, names); err != nil {
 			on.problem("Check %s finds fault with a place that is ready: %w", when, err)
@@ -266,7 +266,7 @@ func checkCheck(on *onPublisher) {
 }
 
 func checkNames(on *onPublisher) {
-	n := on.Publisher.(rotate.Namer)
+	n := on.p.(rotate.Namer)
 	seen := map[string]string{}
 	for _, of := range []string{"key", "key-2", "key2", "k", "0", strings.Repeat("n", 63)} {
 		s := specOf(of)
