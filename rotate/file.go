@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"filippo.io/age"
 	"filippo.io/age/armor"
 )
 
@@ -202,7 +203,7 @@ func (f *File) remember(known seen, s State) error {
 		f.disk.drop(temp)
 		return fmt.Errorf("%s cannot be written: %w", f.seenPath, cause(err))
 	}
-	return f.disk.sync(f.seenPath)
+	return nil
 }
 
 // CompareAndSwap is [Ledger]'s. It takes the lock for itself where this File does not hold it. A change after which none of
@@ -228,7 +229,7 @@ func (f *File) CompareAndSwap(ctx context.Context, old Revision, next State) (Re
 
 // seal makes what is written, and sees that it can be read.
 func (f *File) seal(next State) ([]byte, error) {
-	sealed, err := Seal(next)
+	sealed, plain, err := seal(next)
 	if err != nil {
 		return nil, err
 	}
@@ -242,12 +243,12 @@ func (f *File) seal(next State) ([]byte, error) {
 	if text.Len() > maxLedger {
 		return nil, fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", text.Len(), maxLedger)
 	}
-	back, err := Open(text.Bytes(), f.ids)
+	back, err := decrypt(text.Bytes(), []age.Identity{f.ids})
 	if err != nil {
 		return nil, fmt.Errorf("after this change it could not be read: %w", err)
 	}
-	if !back.Equal(next) {
-		return nil, errors.New("after this change it would be read as another state: a text in it is not UTF-8")
+	if !bytes.Equal(back, plain) {
+		return nil, errors.New("what was encrypted cannot be decrypted: the memory of this machine may be failing")
 	}
 	return text.Bytes(), nil
 }
@@ -272,7 +273,7 @@ func (f *File) swap(old Revision, next State, data []byte) (Revision, error) {
 		return f.other(found, there, known, next)
 	}
 	if err := f.follows(known, next); err != nil {
-		return "", err
+		return "", fmt.Errorf("the change is refused: %w", err)
 	}
 	if err := f.replace(known, next, data); err != nil {
 		return "", err
@@ -348,7 +349,7 @@ func (f *File) replace(known seen, next State, data []byte) (err error) {
 		return unknown(err)
 	}
 	// The change is made, and stays. A memory that lags behind refuses nothing, and the next run brings it up to date.
-	if f.disk.commit(memory, f.seenPath) != nil || f.disk.sync(f.seenPath) != nil {
+	if f.disk.commit(memory, f.seenPath) != nil {
 		f.disk.drop(memory)
 	}
 	return nil

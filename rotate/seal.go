@@ -15,30 +15,50 @@ import (
 // Seal encrypts a state to the recipients in its settings: classic ones (age1…) or post-quantum ones (age1pq1…), not both. The
 // result is binary, and every call gives other bytes. The errors show no recipient: it might be a key that was mixed up.
 func Seal(s State) ([]byte, error) {
+	sealed, _, err := seal(s)
+	return sealed, err
+}
+
+// seal returns what it encrypted as well.
+func seal(s State) (sealed, plain []byte, err error) {
 	to, err := parseRecipients(s.Settings().Recipients)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	plain, err := s.encode()
-	if err != nil {
-		return nil, errors.New("the state of the ledger cannot be written: a time in it is out of range")
+	if plain, err = s.encode(); err != nil {
+		return nil, nil, errors.New("the state of the ledger cannot be written: a time in it is out of range")
+	}
+	if mended(plain) {
+		return nil, nil, errors.New("the state of the ledger cannot be written: a text in it is not UTF-8")
 	}
 	if _, err := decodeState(plain); err != nil {
-		return nil, fmt.Errorf("%w: a new one begins with NewState", err)
+		return nil, nil, fmt.Errorf("%w: a new one begins with NewState", err)
 	}
-	var sealed bytes.Buffer
-	sealed.Grow(len(plain) + len(plain)/1024 + 4096)
-	w, err := age.Encrypt(&sealed, to...)
+	var out bytes.Buffer
+	out.Grow(len(plain) + len(plain)/1024 + 4096)
+	w, err := age.Encrypt(&out, to...)
+	if err == nil {
+		_, err = w.Write(plain)
+		err = errors.Join(err, w.Close())
+	}
 	if err != nil {
-		return nil, errors.New("the ledger cannot be encrypted to its recipients")
+		return nil, nil, errors.New("the ledger cannot be encrypted to its recipients")
 	}
-	if _, err := w.Write(plain); err != nil {
-		return nil, errors.New("the ledger cannot be encrypted")
+	return out.Bytes(), plain, nil
+}
+
+// mended tells whether encoding/json has put its replacement for bytes that are not UTF-8 into a text: a value would change.
+func mended(encoded []byte) bool {
+	for i := 0; i < len(encoded); i++ {
+		if encoded[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(encoded[i:], []byte(`\ufffd`)) {
+			return true
+		}
+		i++
 	}
-	if err := w.Close(); err != nil {
-		return nil, errors.New("the ledger cannot be encrypted")
-	}
-	return sealed.Bytes(), nil
+	return false
 }
 
 func parseRecipients(texts []string) ([]age.Recipient, error) {
@@ -96,7 +116,10 @@ func Open(sealed []byte, identities ...age.Identity) (State, error) {
 const restore = "restore the last good one from git or a backup"
 
 func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
-	identities = slices.DeleteFunc(slices.Clone(identities), func(id age.Identity) bool { return id == nil })
+	identities = slices.DeleteFunc(slices.Clone(identities), func(id age.Identity) bool {
+		ids, several := id.(Identities)
+		return id == nil || several && len(ids.list()) == 0
+	})
 	trimmed := bytes.TrimSpace(sealed)
 	var in io.Reader
 	switch {
