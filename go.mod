@@ -4,6 +4,7 @@ go 1.26
 
 require (
 	filippo.io/age v1.3.2
+	github.com/gofrs/flock v0.13.0
 	github.com/google/jsonschema-go v0.4.3
 	github.com/stretchr/testify v1.12.1
 )

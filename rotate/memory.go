@@ -34,7 +34,13 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, old Revision, next St
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old != l.revision() {
+	switch {
+	case old == l.revision():
+	case next.WriteID() != "" && next.WriteID() == l.state.WriteID():
+		return l.revision(), nil // sent again: it is stored
+	case l.state.Wrote(next.WriteID()):
+		return "", fmt.Errorf("memory ledger: %w", ErrSuperseded)
+	default:
 		return "", fmt.Errorf("memory ledger: %w", ErrConflict)
 	}
 	l.n, l.state = l.n+1, next
