@@ -3,6 +3,8 @@ package cloudflare
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -90,3 +92,5 @@ func methods(requests []cloudflarefake.Request) (list []string) {
 	}
 	return list
 }
+
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
