@@ -23,7 +23,7 @@ func TestCheck(t *testing.T) {
 		{"room for all", cloudflarefake.Options{}, 10, 90, fault{}, 3, ""},
 		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, 1, "the account uses 10 of its 100 secrets, so 91 more do not fit: remove secrets"},
 		{"nothing to create", cloudflarefake.Options{Quota: 3}, 3, 0, fault{}, 2, ""},
-		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500}, 1, "ask how many secrets fit: status 500"},
+		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500, Code: 1, Message: "quota_not_known"}, 1, "ask how many secrets fit: status 500, quota_not_known: "},
 		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, 3, ""},
 		{"no permission", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 403, Code: 10000}, 3, "try the API token: status 403, code 10000: add the permission Account > Secrets Store > Edit (Secrets Store Write)"},
 		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 401}, 3, "the API token is not valid any more"},

@@ -192,11 +192,17 @@ func (f *failure) next() string {
 	case f.status == http.StatusUnauthorized:
 		return "the API token is not valid any more: set CLOUDFLARE_API_TOKEN to one with the permission " + string(f.needs)
 	case f.status == http.StatusForbidden:
-		return "add the permission " + string(f.needs) + " to the API token"
+		return "add the permission " + string(f.needs) + " to the API token, if it is one of this account"
 	case f.status >= 500:
 		return "Cloudflare has a problem: run again later, which finds out how far it came"
-	case f.notApplied || f.cause != nil && !errors.Is(f.cause, context.DeadlineExceeded):
+	case f.cause != nil && !errors.Is(f.cause, context.DeadlineExceeded):
 		return ""
+	case f.status/100 == 3:
+		return "something on the way redirects, which is not followed: check CLOUDFLARE_API_BASE_URL"
+	case f.notApplied && f.status != 0 && f.status/100 != 2:
+		return "it is refused, and would be again: look the answer up in Cloudflare's documentation"
+	case f.notApplied && f.status == 0:
+		return "check the network, and CLOUDFLARE_API_BASE_URL if it is set"
 	}
 	return "run again, which finds out how far it came"
 }

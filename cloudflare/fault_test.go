@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
+	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -36,15 +37,15 @@ func TestFaults(t *testing.T) {
 		batch      string // "unknown": a batch knows less than a single request
 	}{
 		{"token refused", fault{Status: 401, Code: 1000, Message: "Invalid API Token"}, "status 401, code 1000: the API token is not valid any more: set CLOUDFLARE_API_TOKEN to one with the permission Account > Secrets Store > Edit (Secrets Store Write)", true, ""},
-		{"malformed token", fault{Status: 400, Code: 6003, Message: "Invalid request headers"}, "the API token is malformed", true, "unknown"},
-		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"}, "add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token", true, ""},
+		{"malformed token", fault{Status: 400, Code: 6003, Message: "Invalid request headers"}, "the API token is malformed", true, ""},
+		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"}, "add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token, if it is one of this account", true, ""},
 		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"}, "status 404, secret_not_found: somebody has deleted the secret: run again", true, ""},
 		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
 		{"no such account", fault{Status: 404, Code: 7003, Message: "Could not route to /x"}, "code 7003: check the account id", true, ""},
 		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, which finds out how far it came", false, ""},
 		{"conflict after it was applied", fault{Applied: now, Status: 409}, "status 409", false, ""},
 		{"invalid", fault{Status: 400, Code: 1001, Message: "secret_value_too_long"}, "secret_value_too_long: keep the value within 65,536 bytes", true, ""},
-		{"invalid, in words that are new", fault{Status: 422, Code: 1099, Message: "secret_moon_phase_wrong"}, "status 422, secret_moon_phase_wrong", true, "unknown"},
+		{"invalid, in words that are new", fault{Status: 422, Code: 1099, Message: "secret_moon_phase_wrong"}, "status 422, secret_moon_phase_wrong: ", true, "unknown"},
 		{"full", fault{Status: 400, Code: 1003, Message: "maximum_secrets_exceeded"}, "maximum_secrets_exceeded: remove secrets", true, "unknown"},
 		{"refused without a reason", fault{Status: 400}, "status 400", true, "unknown"},
 		{"the name exists", fault{Status: 400, Code: 1003, Message: "secret_name_already_exists: x"}, "secret_name_already_exists: somebody has created", false, ""},
@@ -63,7 +64,7 @@ func TestFaults(t *testing.T) {
 		{"an answer cut off", fault{Applied: now, Raw: `{"success":true,"result":[{"id":"` + value}, "the answer was not understood", false, ""},
 		{"null", fault{Applied: now, Raw: `null`}, "status 200, but no success", false, ""},
 		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", largestAnswer) + `"}`}, "the answer is too long", false, ""},
-		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307", false, ""},
+		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: something on the way redirects", false, ""},
 	} {
 		for kind, list := range map[string][]rotate.Item{"create": items(1), "create a batch": items(3), "replace": items(1)} {
 			t.Run(tc.name+"/"+kind, func(t *testing.T) {
@@ -191,7 +192,7 @@ func TestLost(t *testing.T) {
 		notApplied bool
 		is         error
 	}{
-		{"nobody listens", closed.URL, "connection refused", true, nil},
+		{"nobody listens", closed.URL, "connection refused: check the network", true, nil},
 		{"no such host", "http://nowhere.invalid", "dial tcp: lookup nowhere.invalid", true, nil},
 		{"no trust", untrusted.URL, "the server's certificate is not trusted", true, nil},
 		{"no answer", hanging.URL, "no answer in time: context deadline exceeded: run again", false, context.DeadlineExceeded},
@@ -302,6 +303,50 @@ func TestIDs(t *testing.T) {
 			quiet(t, err, "Zt9qWm4xKp7Rb2Vn")
 		})
 	}
+}
+
+// TestNoEnd: a list whose pages never end.
+func TestNoEnd(t *testing.T) {
+	fake, o := start(t, cloudflarefake.Options{})
+	o.StoreID = fake.StoreID()
+	s, _ := open(t, o)
+	fake.Fail(fault{Times: -1, Raw: `{"success":true,"result":[{"id":"` + o.StoreID + `","name":"n","status":"active"}]}`, Applied: now})
+	_, err := s.Inspect(t.Context(), []string{"n"})
+	require.ErrorContains(t, err, "list the secrets: the list has no end")
+	require.Len(t, fake.Requests(), mostPages)
+}
+
+// FuzzAnswer: no answer makes a program panic, or show what was sent.
+func FuzzAnswer(f *testing.F) {
+	f.Add(200, `{"success":true,"result":[{"id":"`+cloudflarefake.Account+`","name":"n","status":"active","modified":"2026-01-01T00:00:00Z"}],"result_info":{"total_count":1}}`)
+	f.Add(200, `{"success":true,"result":{"id":"`+cloudflarefake.Account+`","value":"x"}}`)
+	f.Add(200, `{"success":true,"result":{"secrets":{"quota":1e99,"usage":-1}}}`)
+	f.Add(200, `{"success":true,"result":null,"result_info":null}`)
+	f.Add(400, `{"success":false,"errors":[{"code":1001,"message":"`+`Zt9qWm4xKp7Rb2Vn`+`"}]}`)
+	f.Add(429, `null`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			return
+		}
+		o := Options{AccountID: cloudflarefake.Account, Token: rotate.NewValue(cloudflarefake.Token), StoreID: cloudflarefake.Account,
+			HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+			})}}
+		s, _ := open(t, o)
+		g, err := NewR2Generator(o)
+		require.NoError(t, err)
+		still(g.client)
+		_, err = s.Inspect(t.Context(), []string{"n"})
+		errs := []error{err, s.Check(t.Context(), []string{"n"}), g.Sweep(t.Context(), []string{"n"}, nil)}
+		errs = append(errs, s.Publish(t.Context(), append(items(2), rotate.Item{Name: "n", Text: rotate.NewValue(value)}))...)
+		errs = append(errs, s.Remove(t.Context(), []string{"n"})...)
+		_, err = g.Make(t.Context(), "n", media("read"))
+		for _, err := range append(errs, err) {
+			if err != nil {
+				require.Empty(t, leak.Find(err.Error(), value[len(`{"current":"v1","versions":{`):])+leak.Find(err.Error(), cloudflarefake.Token))
+			}
+		}
+	})
 }
 
 // TestTwins: two secrets of one name are nothing to choose from.

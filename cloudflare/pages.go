@@ -28,7 +28,7 @@ func (c *client) pages(ctx context.Context, op string, needs permission,
 			return nil
 		}
 	}
-	return &failure{op: op, detail: "the list has no end"}
+	return &failure{op: op, notApplied: true, detail: "the list has no end", hint: "run again later"}
 }
 
 // more tells whether a list goes on after a page. The API may give fewer entries a page than it was asked for, and says so.

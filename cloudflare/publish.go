@@ -169,7 +169,7 @@ func (s *Store) create(ctx context.Context, items []rotate.Item, batch []int, er
 
 // ofBatch: nothing says that a batch is all or nothing. Only what refuses the whole of it is certain.
 func (f *failure) ofBatch(n int) {
-	if n == 1 || f.status != 400 && f.status != 422 {
+	if n == 1 || f.status != 400 && f.status != 422 || f.badToken() {
 		return
 	}
 	whole := len(f.codes) > 0 && len(f.messages) == len(f.codes)
@@ -200,7 +200,7 @@ func (s *Store) replace(ctx context.Context, item rotate.Item, id string) error 
 // forAll returns the error of what is not sent any more, because it would meet the same.
 func forAll(err error) error {
 	var f *failure
-	if !errors.As(err, &f) || f.status != 401 && f.status != 403 && f.status != 429 {
+	if !errors.As(err, &f) || f.status != 401 && f.status != 403 && f.status != 429 && !f.badToken() {
 		return nil
 	}
 	rest := *f
