@@ -18,7 +18,7 @@ type run struct {
 	*Operator
 	op     string // for the log
 	orders map[secret.Address]order
-	stage  stage
+	stage  runStage
 
 	state State
 	rev   Revision
@@ -46,10 +46,10 @@ type sending struct {
 	err error
 }
 
-type stage int
+type runStage int
 
 const (
-	stageLoad stage = iota
+	stageLoad runStage = iota
 	stageInspect
 	stageDecide
 	stageMake
@@ -136,7 +136,7 @@ func (r *run) targets() []secret.SpecSecret {
 	return list
 }
 
-func (r *run) inspect(ctx context.Context, next stage) error {
+func (r *run) inspect(ctx context.Context, next runStage) error {
 	var names []string
 	for _, s := range r.targets() {
 		name := r.name(s)

@@ -1,0 +1,52 @@
+package cloudflare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
+
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// Remove is [rotate.Remover]'s. It lists the store, and deletes one secret a request.
+func (s *Store) Remove(ctx context.Context, names []string) []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := make([]error, len(names))
+	if len(names) == 0 {
+		return nil
+	}
+	if _, err := s.list(ctx); err != nil {
+		return fill(errs, fmt.Errorf("%w: %w", err, rotate.ErrNotApplied))
+	}
+	failed := false
+	for i, name := range names {
+		if id, ok := s.ids[name]; ok {
+			errs[i] = s.delete(ctx, name, id)
+			failed = failed || errs[i] != nil
+			delete(s.ids, name)
+		}
+	}
+	if !failed {
+		return nil
+	}
+	s.ids = nil
+	return errs
+}
+
+func (s *Store) delete(ctx context.Context, name, id string) error {
+	var p secrets_store.StoreSecretDeleteParams
+	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	service := secrets_store.NewStoreSecretService()
+	_, err := s.client.do(ctx, "delete "+name, editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+		_, err := service.Delete(ctx, s.id, id, p, opts...)
+		return err
+	})
+	if f := (*failure)(nil); errors.As(err, &f) && f.says("secret_not_found") {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+package cloudflare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
+
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// Store is a rotate.Publisher on a Secrets Store; it is a rotate.Checker and a rotate.Remover too. A request is sent once,
+// and again only where the rate limit turned it away. Errors that wrap rotate.ErrNotApplied are refusals, and requests
+// that never left.
+//
+// A Store may be used concurrently, but knows no order then. It shows no token, however it is printed.
+type Store struct {
+	client *client
+	scopes []string
+
+	mu  sync.Mutex
+	id  string            // of the store; empty until it is known
+	ids map[string]string // name -> id of every secret, as it was listed last; nil where that is not known
+}
+
+var (
+	_ rotate.Publisher = (*Store)(nil)
+	_ rotate.Checker   = (*Store)(nil)
+	_ rotate.Remover   = (*Store)(nil)
+)
+
+// NewStore returns a Store, without sending anything. It fails where o is incomplete or malformed.
+func NewStore(o Options) (*Store, error) {
+	c, err := newClient(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{client: c, scopes: slices.Clone(o.Scopes), id: o.StoreID}
+	if len(s.scopes) == 0 {
+		s.scopes = []string{"workers"}
+	}
+	return s, nil
+}
+
+// ID returns the id of the store, which bindings name: the one of Options, else that of the account's only store.
+func (s *Store) ID(ctx context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.storeID(ctx)
+}
+
+func (s *Store) storeID(ctx context.Context) (string, error) {
+	if s.id != "" {
+		return s.id, nil
+	}
+	var found []secrets_store.StoreListResponse
+	services := secrets_store.NewStoreService()
+	err := s.client.pages(ctx, "look for the account's store", editSecrets,
+		func(ctx context.Context, page int64, opts ...option.RequestOption) (int, error) {
+			var p secrets_store.StoreListParams
+			p.AccountID.Value, p.AccountID.Present = s.client.account, true
+			p.PerPage.Value, p.PerPage.Present = 100, true
+			p.Page.Value, p.Page.Present = page, true
+			res, err := services.List(ctx, p, opts...)
+			if err != nil {
+				return 0, err
+			}
+			found = append(found, res.Result...)
+			return len(res.Result), nil
+		})
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case len(found) == 0:
+		return "", errors.New("cloudflare: the account has no secrets store: make one with `wrangler secrets-store store create NAME --remote`")
+	case len(found) > 1:
+		return "", fmt.Errorf("cloudflare: the account has several secrets stores, so say which one by its id: %s", choices(found))
+	case !idForm.MatchString(found[0].ID):
+		return "", errors.New("cloudflare: the API tells no usable id for the account's store: give the store's id")
+	}
+	s.id = found[0].ID
+	return s.id, nil
+}
+
+func choices(stores []secrets_store.StoreListResponse) string {
+	var list []string
+	for _, store := range stores {
+		if idForm.MatchString(store.ID) && nameForm.MatchString(store.Name) {
+			list = append(list, store.ID+" ("+store.Name+")")
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// String tells the account.
+func (s *Store) String() string { return "secrets store of " + s.client.String() }
+
+// Format writes what String returns, under every verb and flag.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
