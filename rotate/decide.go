@@ -105,7 +105,19 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, seen sight
 	if w.problem != nil && !w.send && !w.make && len(w.actions) == 0 {
 		w.next = nil
 	}
+	w.abandon(r)
 	return w.decision
+}
+
+// abandon gives up what a generator was asked for and nobody waits for any more: what it made is swept up.
+func (w *work) abandon(r *record) {
+	if r.Making == nil || w.make || w.next != nil && w.next.Making != r.Making {
+		return
+	}
+	if w.next == nil {
+		w.next = r.clone()
+	}
+	w.next.Making = nil
 }
 
 func (w *work) act(op, id string) {
