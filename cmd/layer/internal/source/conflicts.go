@@ -1,0 +1,60 @@
+package source
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/layeron-hq/secret"
+)
+
+// conflicts reports declarations that no App could serve together, each with the first that it does not go with.
+func (r *reader) conflicts() {
+	bindings, names := map[string]declared{}, map[string]declared{}
+	for _, d := range r.found {
+		one := d.spec(r.options)
+		first, ok := bindings[one.Binding]
+		if !ok {
+			bindings[one.Binding] = d
+		} else if other := first.spec(r.options); other.Address != one.Address {
+			r.report(d.pos, "Name", "the declaration has the binding name %s like the one at %s: one would read the other's value; rename one of them",
+				one.Binding, r.at(first.pos))
+			continue
+		} else if different := difference(first.secret, d.secret, other, one); different != "" {
+			r.report(d.pos, "", "%s is declared differently at %s (%s); declare it once and share the variable",
+				one.Address, r.at(first.pos), different)
+			continue
+		}
+		other, ok := names[one.SecretName]
+		if !ok {
+			names[one.SecretName] = d
+			continue
+		}
+		// Two static secrets may share a value that an operator keeps; what is made for one would replace the other's.
+		if before := other.spec(r.options); before.Address != one.Address && (before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
+			r.report(d.pos, "SecretName", "SecretName is that of the declaration at %s: one would replace the other's value; give each its own", r.at(other.pos))
+		}
+	}
+}
+
+func (d declared) spec(o Options) secret.SpecSecret {
+	app := secret.NewApp(secret.AppOptions{Workspace: o.Workspace, Project: o.Project, Environment: o.Environment})
+	return app.Use(d.secret).Spec().Secrets[0]
+}
+
+// difference names the options in which two declarations of one address differ. Whether they do, the App decides.
+func difference(a, b *secret.Secret, x, y secret.SpecSecret) string {
+	if len(secret.NewApp(secret.AppOptions{}).Use(a, b).Spec().Secrets) < 2 {
+		return ""
+	}
+	var names []string
+	vx, vy := reflect.ValueOf(x), reflect.ValueOf(y)
+	for i := range vx.NumField() {
+		if !reflect.DeepEqual(vx.Field(i).Interface(), vy.Field(i).Interface()) {
+			names = append(names, vx.Type().Field(i).Name)
+		}
+	}
+	if len(names) == 0 {
+		return "SecretName" // the derived one, written out in one place
+	}
+	return strings.Join(names, ", ")
+}
