@@ -106,7 +106,7 @@ func Open(sealed []byte, identities ...age.Identity) (State, error) {
 		return State{}, err
 	}
 	s, err := decodeState(plain)
-	if errors.Is(err, errNoState) {
+	if errors.Is(err, errNoState) || err == nil && slices.Contains(s.state().Secrets, nil) {
 		return State{}, errors.New("it can be decrypted, but what is in it is not a ledger: somebody put another file in its place, " +
 			"or forged one. Restore the ledger from git or a backup")
 	}
