@@ -193,9 +193,6 @@ func (d *DirPublisher) Inspect(ctx context.Context, names []string) (map[string]
 	}
 	defer root.Close()
 	for _, name := range names {
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
 		if err := checkName(name); err != nil {
 			return nil, err
 		}

@@ -176,6 +176,7 @@ func TestDirKeepsWhatIsNoFile(t *testing.T) {
 				found, ok := inspect(t, p, authBinding)
 				require.True(t, ok, "something is there")
 				require.Empty(t, found.Note)
+				require.NotEmpty(t, found.Modified)
 				require.NotEqual(t, p.ModifiedOf(rotate.NewValue(marker)), found.Modified)
 				other := rotate.Item{Name: authBinding + "_2", Text: rotate.NewValue("x"), Note: "x"}
 				errs := p.Publish(t.Context(), []rotate.Item{{Name: authBinding, Text: rotate.NewValue("new value"), Note: "n"}, other})

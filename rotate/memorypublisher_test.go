@@ -3,6 +3,7 @@ package rotate_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -130,6 +131,7 @@ func TestMemoryPublisherShowsNothing(t *testing.T) {
 	require.Empty(t, leak.Check(&m, marker))
 	require.Empty(t, leak.Check(struct{ m *rotate.MemoryPublisher }{&m}, marker))
 	require.Equal(t, "memory publisher", m.String())
+	require.Equal(t, "memory publisher", fmt.Sprintf("%+d", &m))
 }
 
 // A test changes values while the program under test reads them (run it with -race).
