@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// minWindow is the shortest window: lives are whole seconds.
+const minWindow = time.Second
+
+func (l *layer) initCommand() *cobra.Command {
+	var recipients []string
+	c := &cobra.Command{Use: "init --to TARGET", Short: "Make an identity and an empty ledger", Args: noArgs,
+		Long: `Make an identity (the key to the ledger) and an empty ledger, and keep both from being mixed up: the identity goes into
+.gitignore, the ledger is encrypted and belongs into git. Whoever loses the identity loses the ledger: keep a copy in a safe place.
+
+TARGET is where values are published: dir:PATH, a folder with a file for each secret, or cloudflare, the account's Secrets Store.`,
+		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
+  layer secret init --to cloudflare --workspace acme --project shop --environment production`,
+		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
+	l.nameFlags(c)
+	c.Flags().StringArrayVar(&recipients, "recipient", nil, "a colleague's public key (age1…) that may open the ledger too; repeat for more")
+	return c
+}
+
+// nameFlags adds the flags from which the names in a store are derived.
+func (l *layer) nameFlags(c *cobra.Command) {
+	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace, from which names in the store are derived")
+	c.Flags().StringVar(&l.project, "project", "", "the project, likewise")
+	c.Flags().StringVar(&l.environment, "environment", "", "the environment, likewise")
+}
+
+func (l *layer) init(ctx context.Context, recipients []string) error {
+	if l.to == "" {
+		return usagef("--to says where values are published: dir:PATH or cloudflare")
+	}
+	if err := l.checkFlags(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(l.ledger); err == nil {
+		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", l.ledger)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	target, err := targetToKeep(l.ledger, l.to)
+	if err != nil {
+		return err
+	}
+	if kind, path, _ := strings.Cut(l.to, ":"); l.to != "cloudflare" && (kind != "dir" || path == "") {
+		return usagef("the target is dir:PATH or cloudflare, not %q", l.to)
+	}
+	ids, made, err := l.initIdentity()
+	if err != nil {
+		return err
+	}
+	to := ids.Recipients()
+	for _, r := range recipients {
+		if !slices.Contains(to, r) {
+			to = append(to, r)
+		}
+	}
+	set := rotate.Settings{Workspace: l.workspace, Project: l.project, Environment: l.environment, Target: target,
+		Window: l.window, Margin: l.margin, Recipients: to}
+	file, err := rotate.OpenFile(l.ledger, rotate.FileOptions{Identities: ids})
+	if err != nil {
+		return err
+	}
+	first := rotate.NewState(set).WithLog(rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "init"})
+	if _, _, err := rotate.Commit(ctx, file, "", first); err != nil {
+		return err
+	}
+	ignored, err := l.ignore(target)
+	if err != nil {
+		return err
+	}
+	if l.json {
+		l.printJSON(map[string]any{"ok": true, "ledger": l.ledger, "identity": orNull(made), "recipients": to})
+		return nil
+	}
+	fmt.Fprintf(l.out, "made the ledger %s: commit it\n", l.ledger)
+	if made != "" {
+		fmt.Fprintf(l.out, "made the identity %s: keep a copy in a safe place, and never commit it\n", made)
+	}
+	if len(ignored) > 0 {
+		fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(ignored, ", "))
+	}
+	fmt.Fprintln(l.out, "next: `layer secret apply` creates the values that the program declares")
+	return nil
+}
+
+// initIdentity returns the keys to the new ledger, and the file that was made for them, if one was.
+func (l *layer) initIdentity() (ids rotate.Identities, made string, err error) {
+	ids, err = l.identities()
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return ids, "", err
+	}
+	key, _, err := rotate.NewIdentity()
+	if err != nil {
+		return ids, "", err
+	}
+	made = l.identityPath()
+	if err := rotate.WriteIdentity(made, key); err != nil {
+		return ids, "", err
+	}
+	ids, err = rotate.ReadIdentities(made)
+	return ids, made, err
+}
+
+// ignore adds what must not be committed to .gitignore beside the ledger, and returns what it added.
+func (l *layer) ignore(target string) ([]string, error) {
+	dir := filepath.Dir(l.ledger)
+	want := []string{"layer.identity", "layer.seen", filepath.Base(l.ledger) + ".lock"}
+	if rel, err := filepath.Rel(dir, l.identityPath()); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
+		want = append(want, filepath.ToSlash(rel))
+	}
+	if path, ok := strings.CutPrefix(target, "dir:"); ok && filepath.IsLocal(filepath.FromSlash(path)) && path != "." {
+		want = append(want, path+"/")
+	}
+	name := filepath.Join(dir, ".gitignore")
+	text, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	var added []string
+	for _, w := range want {
+		if !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) {
+			added = append(added, w)
+		}
+	}
+	if len(added) == 0 {
+		return nil, nil
+	}
+	more := strings.Join(added, "\n") + "\n"
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		more = "\n" + more
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.WriteString(more)
+	return added, errors.Join(err, f.Close())
+}

@@ -1,0 +1,5 @@
+package mermaid
+
+import "github.com/layeron-hq/secret"
+
+func Mermaid(secret.Graph) string { return "" }

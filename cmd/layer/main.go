@@ -1,0 +1,22 @@
+// Layer sets up, fills, rotates, inspects and publishes the secrets that a program declares with package secret:
+//
+//	layer secret init --to dir:./secrets
+//	layer secret apply
+//	layer secret rotate
+//
+// `layer secret --help` lists the commands, and docs/operations.md tells how to work with them.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the step in hand; a second one ends the program.
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (l *layer) revealCommand() *cobra.Command {
+	yes := false
+	c := &cobra.Command{Use: "reveal ADDRESS", Short: "Print the current value", Args: count(1, 1),
+		Long:    `Print the current value, from the ledger. It asks first: whatever prints can be read by others, logged or recorded.`,
+		Example: `  layer secret reveal '$SECRET.billing.stripe-secret'`,
+		RunE: func(c *cobra.Command, args []string) error {
+			addr, err := address(args[0])
+			if err != nil {
+				return err
+			}
+			ledger, err := l.openLedger(false)
+			if err != nil {
+				return err
+			}
+			state, _, err := ledger.Load(c.Context())
+			if err != nil {
+				return err
+			}
+			value, err := state.Value(addr)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				switch ok, err := l.ask(fmt.Sprintf("Print the current value of %s here?", addr)); {
+				case err != nil:
+					return err
+				case !ok:
+					return fmt.Errorf("nothing was printed")
+				}
+			}
+			if l.json {
+				l.printJSON(map[string]any{"ok": true, "address": addr.String(), "value": value.Reveal()})
+				return nil
+			}
+			fmt.Fprintln(l.out, value.Reveal())
+			return nil
+		}}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return c
+}

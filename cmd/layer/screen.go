@@ -1,0 +1,143 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// screen is stdout or stderr: a terminal, which people read, or a pipe.
+type screen struct {
+	w        io.Writer
+	terminal bool
+	width    int
+
+	mu     sync.Mutex
+	status string // the line of progress that stands there
+	timer  *time.Timer
+}
+
+func newScreen(w io.Writer) *screen {
+	s := &screen{w: w, width: 80}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		s.terminal = os.Getenv("TERM") != "dumb"
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			s.width = width
+		}
+	}
+	return s
+}
+
+// color tells whether colours may be used.
+func (s *screen) color() bool { return s.terminal && os.Getenv("NO_COLOR") == "" }
+
+// Write takes the line of progress away first.
+func (s *screen) Write(p []byte) (int, error) {
+	s.clear()
+	return s.w.Write(p)
+}
+
+// progress shows what is being done to people, if it lasts for over half a second.
+func (s *screen) progress(text string) {
+	if !s.terminal {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status != "" {
+		s.show(text)
+		return
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(500*time.Millisecond, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.timer != nil {
+			s.show(text)
+		}
+	})
+}
+
+func (s *screen) show(text string) {
+	if len(text) >= s.width {
+		text = text[:s.width-1]
+	}
+	_, _ = fmt.Fprintf(s.w, "\r\x1b[K%s", text)
+	s.status = text
+}
+
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if s.status != "" {
+		_, _ = io.WriteString(s.w, "\r\x1b[K")
+		s.status = ""
+	}
+}
+
+// printJSON prints one object.
+func (l *layer) printJSON(v any) {
+	e := json.NewEncoder(l.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v)
+}
+
+// ask puts a question that is answered by y or n. Without a terminal nobody answers.
+func (l *layer) ask(question string) (bool, error) {
+	if !l.interactive() {
+		return false, usagef("there is no terminal to ask at: --yes is the answer")
+	}
+	fmt.Fprintf(l.err, "%s [y/N] ", question)
+	answer, err := readLine(l.in)
+	if err != nil {
+		return false, err
+	}
+	return answer == "y" || answer == "Y" || answer == "yes", nil
+}
+
+// interactive tells whether a person sits there.
+func (l *layer) interactive() bool {
+	f, ok := l.in.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && l.err.isTerminal()
+}
+
+func (s *screen) isTerminal() bool {
+	f, ok := s.w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// readLine reads up to a newline, and no byte beyond it.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for {
+		n, err := r.Read(b)
+		if n == 1 {
+			switch b[0] {
+			case '\n':
+				return string(line), nil
+			case '\r':
+			default:
+				line = append(line, b[0])
+			}
+		}
+		if err == io.EOF && len(line) > 0 {
+			return string(line), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}

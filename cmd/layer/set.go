@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// maxValue is the most bytes that a value may have: what package secret parses.
+const maxValue = 1 << 20
+
+func (l *layer) setCommand() *cobra.Command {
+	var env, file string
+	stdin := false
+	c := &cobra.Command{Use: "set ADDRESS", Short: "Give a secret a value from outside", Args: count(1, 1),
+		Long: `Give a secret a value: from a prompt that shows nothing, from the environment, from stdin or from a file. It is never taken from the
+command line, which other processes can read. One newline at its end is dropped.
+
+The value of a static secret counts at once, and the old one stays for as long as the declaration retains it. A value for a random or
+generated secret is announced first.`,
+		Example: `  layer secret set '$SECRET.billing.stripe-secret'
+  layer secret set '$SECRET.billing.stripe-secret' --value-env STRIPE_SECRET
+  pass show stripe | layer secret set '$SECRET.billing.stripe-secret' --from-stdin`,
+		RunE: func(c *cobra.Command, args []string) error {
+			addr, err := address(args[0])
+			if err != nil {
+				return err
+			}
+			if stdin && l.spec == "-" {
+				return usagef("--spec - and --from-stdin cannot both read stdin")
+			}
+			o, _, err := l.operator(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			if err := declared(o.Spec, addr); err != nil {
+				return err
+			}
+			l.err.clear()
+			value, err := l.value(c.Context(), addr, c.Flags().Changed("value-env"), env, stdin, c.Flags().Changed("from-file"), file)
+			if err != nil {
+				return err
+			}
+			r, err := o.Set(c.Context(), addr, value)
+			if err != nil {
+				return l.failed(o, r, err)
+			}
+			return l.report(o, r, true)
+		}}
+	c.Flags().StringVar(&env, "value-env", "", "the environment variable that holds the value")
+	c.Flags().BoolVar(&stdin, "from-stdin", false, "read the value from stdin")
+	c.Flags().StringVar(&file, "from-file", "", "the file that holds the value")
+	c.MarkFlagsMutuallyExclusive("value-env", "from-stdin", "from-file")
+	return c
+}
+
+// value reads the value from where the flags say.
+func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, env string, stdin, fromFile bool, file string) (rotate.Value, error) {
+	var text string
+	var err error
+	switch {
+	case fromEnv:
+		var ok bool
+		if text, ok = os.LookupEnv(env); !ok {
+			return rotate.Value{}, usagef("the environment has no variable %s", env)
+		}
+	case stdin:
+		text, err = readAll(ctx, l.in)
+	case fromFile:
+		var f *os.File
+		if f, err = os.Open(file); err == nil {
+			text, err = readAll(ctx, f)
+			_ = f.Close()
+		}
+	default:
+		return l.prompt(ctx, addr)
+	}
+	if err != nil {
+		return rotate.Value{}, err
+	}
+	return l.checked(text)
+}
+
+func (l *layer) checked(text string) (rotate.Value, error) {
+	if cut, ok := strings.CutSuffix(text, "\n"); ok {
+		text = strings.TrimSuffix(cut, "\r")
+		l.say("the newline at the value's end was dropped")
+	}
+	switch {
+	case text == "":
+		return rotate.Value{}, errors.New("the value is empty: nothing was changed")
+	case len(text) > maxValue:
+		return rotate.Value{}, fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
+	case !utf8.ValidString(text):
+		return rotate.Value{}, errors.New("the value is not UTF-8 text: store bytes as base64. Nothing was changed")
+	}
+	return rotate.NewValue(text), nil
+}
+
+// readAll reads to the end, or until ctx does.
+func readAll(ctx context.Context, r io.Reader) (string, error) {
+	type read struct {
+		data []byte
+		err  error
+	}
+	c := make(chan read, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(r, maxValue+3))
+		c <- read{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
+	case got := <-c:
+		return string(got.data), got.err
+	}
+}
+
+// prompt asks for a value without showing it.
+func (l *layer) prompt(ctx context.Context, addr secret.Address) (rotate.Value, error) {
+	f, ok := l.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return rotate.Value{}, usagef("there is no terminal to ask at: --value-env, --from-stdin or --from-file say where the value is")
+	}
+	before, err := term.GetState(int(f.Fd()))
+	if err != nil {
+		return rotate.Value{}, err
+	}
+	fmt.Fprintf(l.err, "Value of %s (not shown): ", addr)
+	type read struct {
+		data []byte
+		err  error
+	}
+	c := make(chan read, 1)
+	go func() {
+		data, err := term.ReadPassword(int(f.Fd()))
+		c <- read{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		_ = term.Restore(int(f.Fd()), before)
+		fmt.Fprintln(l.err)
+		return rotate.Value{}, fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
+	case got := <-c:
+		fmt.Fprintln(l.err)
+		if got.err != nil {
+			return rotate.Value{}, got.err
+		}
+		return l.checked(string(got.data))
+	}
+}

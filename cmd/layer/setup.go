@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/cloudflare"
+	"github.com/layeron-hq/secret/cmd/layer/internal/source"
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// maxInput is more than any spec or value has.
+const maxInput = 64 << 20
+
+func (l *layer) identityPath() string {
+	if l.identity != "" {
+		return l.identity
+	}
+	return filepath.Join(filepath.Dir(l.ledger), "layer.identity")
+}
+
+// identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
+func (l *layer) identities() (rotate.Identities, error) {
+	if l.identity == "" {
+		if ids, ok, err := rotate.IdentitiesFromEnv(); ok || err != nil {
+			return ids, err
+		}
+	}
+	return rotate.ReadIdentities(l.identityPath())
+}
+
+// openLedger returns the ledger, and fails where there is none.
+func (l *layer) openLedger(adopt bool) (*rotate.File, error) {
+	if _, err := os.Stat(l.ledger); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", l.ledger)
+	}
+	ids, err := l.identities()
+	if err != nil {
+		return nil, err
+	}
+	return rotate.OpenFile(l.ledger, rotate.FileOptions{Identities: ids, Adopt: adopt})
+}
+
+// operator returns what carries out a command, with the state that the ledger is in now.
+func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rotate.State, error) {
+	if err := l.checkFlags(); err != nil {
+		return nil, rotate.State{}, err
+	}
+	ledger, err := l.openLedger(adopt)
+	if err != nil {
+		return nil, rotate.State{}, err
+	}
+	state, _, err := ledger.Load(ctx)
+	if err != nil {
+		return nil, rotate.State{}, err
+	}
+	set := state.Settings()
+	spec, err := l.readSpec(ctx, set)
+	if err != nil {
+		return nil, rotate.State{}, err
+	}
+	o := &rotate.Operator{Ledger: ledger, Spec: spec, Window: l.window, Margin: l.margin, Limit: l.limit, By: operatorName(),
+		Progress: l.progress}
+	target := l.to
+	if target == "" {
+		target = keptTarget(l.ledger, set.Target)
+	}
+	if o.Publisher, err = l.publisher(target); err != nil {
+		return nil, rotate.State{}, err
+	}
+	if getenv("CLOUDFLARE_API_TOKEN") != "" && getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
+		r2, err := cloudflare.NewR2Generator(l.cloudflare())
+		if err != nil {
+			return nil, rotate.State{}, err
+		}
+		o.Generators = map[string]rotate.Generator{cloudflare.R2Credentials: r2}
+	}
+	return o, state, nil
+}
+
+func (l *layer) checkFlags() error {
+	switch {
+	case l.window < 0 || l.margin < 0:
+		return usagef("--window and --margin cannot be negative")
+	case l.window != 0 && l.window < minWindow:
+		return usagef("--window is at least %v", minWindow)
+	case l.limit < 1 || l.limit > 1<<20:
+		return usagef("--limit is 1 to 1048576 bytes")
+	}
+	return nil
+}
+
+// publisher returns the target's publisher.
+func (l *layer) publisher(target string) (rotate.Publisher, error) {
+	kind, rest, _ := strings.Cut(target, ":")
+	switch {
+	case kind == "dir" && rest != "":
+		return rotate.Dir(rest), nil
+	case target == "cloudflare":
+		return cloudflare.NewStore(l.cloudflare())
+	}
+	return nil, usagef("the target is dir:PATH or cloudflare: --to names it")
+}
+
+func (l *layer) cloudflare() cloudflare.Options {
+	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: rotate.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
+		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
+}
+
+// keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger.
+func keptTarget(ledger, target string) string {
+	path, ok := strings.CutPrefix(target, "dir:")
+	if !ok || filepath.IsAbs(path) {
+		return target
+	}
+	return "dir:" + filepath.Join(filepath.Dir(ledger), filepath.FromSlash(path))
+}
+
+// targetToKeep is the inverse of keptTarget.
+func targetToKeep(ledger, target string) (string, error) {
+	path, ok := strings.CutPrefix(target, "dir:")
+	if !ok || filepath.IsAbs(path) {
+		return target, nil
+	}
+	from, err := filepath.Abs(filepath.Dir(ledger))
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(from, to)
+	if err != nil {
+		return "", err
+	}
+	return "dir:" + filepath.ToSlash(rel), nil
+}
+
+// readSpec returns the declarations: of --spec, else of the packages here.
+func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec, error) {
+	if l.spec == "" {
+		l.progressText("reading the declarations")
+		return l.readSource(ctx, []string{"./..."}, set)
+	}
+	var data []byte
+	var err error
+	if l.spec == "-" {
+		data, err = io.ReadAll(io.LimitReader(l.in, maxInput))
+	} else {
+		data, err = os.ReadFile(l.spec)
+	}
+	if err != nil {
+		return secret.Spec{}, fmt.Errorf("the spec cannot be read: %w", err)
+	}
+	return secret.ParseSpec(bytes.TrimSpace(data))
+}
+
+// readSource reads declarations out of packages.
+func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
+	spec, problems, err := source.Read(ctx, source.Options{Patterns: patterns, Workspace: set.Workspace, Project: set.Project,
+		Environment: set.Environment})
+	if err != nil {
+		return secret.Spec{}, err
+	}
+	if len(problems) > 0 {
+		var lines []string
+		for _, p := range problems {
+			lines = append(lines, p.String())
+		}
+		return spec, fmt.Errorf("what is declared cannot all be known:\n%s", strings.Join(lines, "\n"))
+	}
+	return spec, nil
+}
+
+// operatorName is who works here, for the ledger's log.
+func operatorName() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+// address reads an argument: $SECRET.ns.name, or ns/name as people say it.
+func address(arg string) (secret.Address, error) {
+	addr, err := secret.ParseAddress(arg)
+	if err == nil {
+		return addr, nil
+	}
+	if arg == "" || strings.HasPrefix(arg, ".") {
+		return secret.Address{}, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET otherwise")
+	}
+	return secret.Address{}, usageError{err}
+}
