@@ -12,8 +12,9 @@ import (
 // An Operator calls one method at a time. No error of a Publisher shows a text or a credential.
 type Publisher interface {
 	// Publish creates or replaces the named values: text and note in one request, and each sent once, without a retry. The
-	// errors stand at their item's index; a nil slice means that all went well. An error that wraps [ErrNotApplied] promises
-	// that this request was not carried out and never will be; after any other one nobody knows.
+	// errors stand at their item's index: the slice is nil, which means that all went well, or as long as items. One item's
+	// failure does not keep the others back. An error that wraps [ErrNotApplied] promises that this request was not carried out
+	// and never will be; after any other one nobody knows.
 	Publish(ctx context.Context, items []Item) []error
 	// Inspect tells what stands under these names now. A name that is absent from the map has no value. One request should
 	// serve many names.
@@ -24,6 +25,7 @@ type Publisher interface {
 type Item struct {
 	// Name is what [Namer] says, else the secretName of the spec.
 	Name string
+	// Text is 1 to 65,536 bytes of UTF-8.
 	Text Value
 	// Note is stored beside the text, at most 200 characters of ASCII. It shows nothing of the text.
 	Note string
@@ -33,7 +35,9 @@ type Item struct {
 type Published struct {
 	// Note is what stands beside the text; empty where there is none.
 	Note string
-	// Modified names this state of the value: it is another after every change of text or note, by whomever.
+	// Modified names this state of the value: it stays while nobody writes, and is another once the text is another, by
+	// whomever. A store that keeps times gives another for every write, so that a value replaced and put back shows too; a
+	// digest of the text cannot tell that. It may be a digest of a guessable value: it is never shown.
 	Modified string
 	// Pending: the store has accepted the value and readers cannot read it yet.
 	Pending bool
@@ -59,7 +63,7 @@ type Recognizer interface {
 	ModifiedOf(text Value) string
 }
 
-// Remover is a Publisher that can delete values. A name that has no value is no error.
+// Remover is a Publisher that can delete values. A name that has no value is no error; errors are as those of Publish.
 type Remover interface {
 	Remove(ctx context.Context, names []string) []error
 }
