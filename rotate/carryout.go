@@ -80,7 +80,7 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 		w.r.Making = nil
 		return v.Value, v.Resource, true
 	}
-	w.r.Making = &making{Generator: w.spec.Generator, Name: w.named(w.spec), At: w.policy.now.UTC()}
+	w.r.Making = &making{Generator: w.spec.Generator, Name: w.title(w.spec), At: w.policy.now.UTC()}
 	w.next, w.make = w.r, true
 	return "", nil, false
 }
@@ -128,8 +128,8 @@ func (w *work) rotate() {
 
 // due tells whether a new version should be made now.
 func (w *work) due() bool {
-	if w.force || w.immediate {
-		return w.rotates()
+	if (w.force || w.immediate) && (w.named || w.rotates()) {
+		return true
 	}
 	next := nextRotation(w.spec.Rotation, w.spec.Address, w.r.Created, w.r.Rotated)
 	return !next.IsZero() && !w.policy.now.Before(next)
@@ -141,7 +141,7 @@ func (w *work) begin() string {
 	case w.ready:
 		return w.replace(w.value, w.resource)
 	case !w.rotates():
-		w.problem = fmt.Errorf("%w: its rotation is due, and %s", errExternal, w.whoMakesIt())
+		w.problem = fmt.Errorf("%w: it is time for a new value, and %s", errExternal, w.whoMakesIt())
 	default:
 		w.problem = fmt.Errorf("%w: it is declared plain, so readers see one value only and it cannot be announced: "+
 			"`layer secret rotate --immediate '%s'` replaces it", errRefused, w.spec.Address)

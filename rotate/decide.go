@@ -11,6 +11,7 @@ import (
 type order struct {
 	op        string         // what begins: "" only settles, opCreate makes what is missing, opFlip rotates, else one of the changes below
 	force     bool           // rotate whatever the schedule says
+	named     bool           // the person has named this secret
 	immediate bool           // both phases at once
 	adopt     bool           // go on over what was found
 	value     string         // set
@@ -48,7 +49,7 @@ type desk struct {
 	state *state
 	mint  func(secret.SpecSecret) string             // a random value
 	made  func(secret.Address) (version, bool)       // what a generator has made in this run
-	named func(secret.SpecSecret) string             // a name for what a generator is to make
+	title func(secret.SpecSecret) string             // a name for what a generator is to make
 	able  func(generator string) bool                // is it registered
 	sent  func(secret.Address) (gen uint64, ok bool) // what this run has sent, and whether it was answered
 }

@@ -59,7 +59,8 @@ func (o *Operator) Apply(ctx context.Context) (Result, error) {
 
 // Rotate begins the rotations that are due, goes on with those under way, creates what is missing and prunes what has expired.
 func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error) {
-	orders := o.all(order{op: orderRotate, force: how.Now, immediate: how.Immediate, adopt: how.Adopt})
+	orders := o.all(order{op: orderRotate, force: how.Now, immediate: how.Immediate, adopt: how.Adopt,
+		named: len(how.Only) > 0})
 	if len(how.Only) > 0 {
 		for _, addr := range how.Only {
 			if _, ok := orders[addr]; !ok {

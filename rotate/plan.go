@@ -71,7 +71,7 @@ func newDesk(st *state, p policy) *desk {
 	return &desk{policy: p, state: st,
 		mint: randomText,
 		made: func(secret.Address) (version, bool) { return version{}, false },
-		named: func(spec secret.SpecSecret) string {
+		title: func(spec secret.SpecSecret) string {
 			return fmt.Sprintf("layer %.8s %.60s %s", st.ID, spec.Address.String(), randomHex(6))
 		},
 		able: func(string) bool { return false },

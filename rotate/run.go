@@ -27,7 +27,7 @@ type run struct {
 
 	passes, conflicts, looks int
 	decisions                map[secret.Address]decision
-	makes                    []secret.Address // still to be made
+	minting                  []secret.Address // still to be made
 	items                    []Item           // to be published
 	to                       []secret.Address // whose they are
 	checked                  bool
@@ -174,6 +174,11 @@ func (r *run) desk() *desk {
 	return d
 }
 
+// makes tells whether a new value of a secret can be made here.
+func (r *run) makes(s secret.SpecSecret) bool {
+	return s.Kind == secret.KindRandom || s.Kind == secret.KindGenerated && s.Generator != "" && r.Generators[s.Generator] != nil
+}
+
 func (r *run) sighting(rec *record, name string) sighting {
 	p, ok := r.found[name]
 	seen := sighting{Published: p, exists: ok}
@@ -300,7 +305,7 @@ func (r *run) collect() {
 func (r *run) record(ctx context.Context, st *state) error {
 	next := *st
 	var records []*record
-	r.items, r.to, r.makes = nil, nil, nil
+	r.items, r.to, r.minting = nil, nil, nil
 	var retire []resource
 	for _, s := range r.targets() {
 		dec := r.decisions[s.Address]
@@ -324,7 +329,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 			records = append(records, dec.also)
 		}
 		if dec.make {
-			r.makes = append(r.makes, s.Address)
+			r.minting = append(r.minting, s.Address)
 		}
 		if dec.send {
 			r.items = append(r.items, Item{Name: dec.next.Name, Text: NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
@@ -398,12 +403,12 @@ func logOf(actions []Action, by, op string, at time.Time) []LogEntry {
 
 // makeOne lets a generator make the next value.
 func (r *run) makeOne(ctx context.Context) error {
-	if len(r.makes) == 0 {
+	if len(r.minting) == 0 {
 		r.stage = stagePublish
 		return nil
 	}
-	addr := r.makes[0]
-	r.makes = r.makes[1:]
+	addr := r.minting[0]
+	r.minting = r.minting[1:]
 	spec, _ := r.Operator.find(addr)
 	m := r.state.state().find(addr).Making
 	r.tell(Event{Stage: "make", Secrets: 1})

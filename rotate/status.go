@@ -76,7 +76,7 @@ func (r *run) result() Result {
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
 	for _, spec := range r.targets() {
 		rec := st.find(spec.Address)
-		s := describe(spec, r.name(spec), rec, r.decisions[spec.Address].verdict, p)
+		s := describe(spec, r.name(spec), rec, r.decisions[spec.Address].verdict, p, r.makes(spec))
 		if err := r.problems[spec.Address]; err != nil {
 			s.Problem = err
 			s.NeedsPerson = s.NeedsPerson || !errors.Is(err, errUnsettled) || r.sent[spec.Address].err != nil
@@ -86,17 +86,17 @@ func (r *run) result() Result {
 	return result
 }
 
-// describe tells how one secret stands by its record, which may be nil, and what the store was found to hold.
-func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p policy) SecretStatus {
+// describe tells how one secret stands by its record, which may be nil, and what the store was found to hold. made: new values
+// of it need no person.
+func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p policy, made bool) SecretStatus {
 	s := SecretStatus{Address: spec.Address, Kind: spec.Kind, Name: name, Limit: p.limit}
-	personal := spec.Kind == secret.KindStatic || spec.Kind == secret.KindGenerated && spec.Generator == ""
 	if rec.empty() {
 		switch {
 		case v == verdictBound:
 			s.State, s.NeedsPerson = StateBound, spec.Rotation != nil
 		case v == verdictAhead:
 			s.State, s.NeedsPerson = StateDrifted, true
-		case personal:
+		case !made:
 			s.State, s.NeedsPerson = StateExternal, true
 		default:
 			s.State = StateUnpublished
@@ -124,10 +124,10 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 	switch {
 	case v == verdictDrifted || v == verdictAhead:
 		s.State, s.NeedsPerson = StateDrifted, true
-	case v == verdictMissing || rec.Published == nil && v != verdictConfirm && v != verdictWaiting && rec.Intent != nil:
+	case rec.Name != name || v == verdictMissing || rec.Published == nil && v != verdictConfirm && v != verdictWaiting && rec.Intent != nil:
 		s.State = StateUnpublished
 	case due:
-		s.State, s.NeedsPerson = StateDue, personal
+		s.State, s.NeedsPerson = StateDue, !made
 	case rec.Announced != "" || rec.Intent != nil:
 		s.State = StatePending
 	default:
