@@ -362,3 +362,11 @@ func swallowed(Item) (bool, error) { return false, errLost }
 
 // turnedDown promises that nothing happens.
 func turnedDown(Item) (bool, error) { return false, notApplied(errLost) }
+
+func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now: true}) }
+
+// remember returns what brings the ledger back to what it is now, as an old copy of its file does.
+func (s *scene) remember() (goBack func()) {
+	n, state := s.ledger.n, s.ledger.state
+	return func() { s.ledger.n, s.ledger.state = n, state }
+}
