@@ -140,10 +140,13 @@ func (o *Operator) name(s secret.SpecSecret) string {
 	return s.SecretName
 }
 
-// checkSpec refuses what would let two secrets overwrite each other.
+// checkSpec refuses wrong declarations, and what would let two secrets overwrite each other.
 func (o *Operator) checkSpec() error {
 	names, bindings := map[string]secret.Address{}, map[string]secret.Address{}
 	for _, s := range o.Spec.Secrets {
+		if err := checkDeclaration(s); err != nil {
+			return fmt.Errorf("%w: %w", errRefused, err)
+		}
 		if other, ok := bindings[s.Binding]; ok {
 			return fmt.Errorf("%w: %s and %s have the same binding name %s: rename one", errRefused, other, s.Address, s.Binding)
 		}

@@ -145,10 +145,20 @@ func checkValue(spec secret.SpecSecret, value string) error {
 	return err
 }
 
+// checkDeclaration returns what package secret says against a declaration: nobody could read what is made by it.
+func checkDeclaration(spec secret.SpecSecret) error {
+	return declared(spec, "").Err()
+}
+
 // declared is the declaration of a spec, over a store that holds the text.
 func declared(spec secret.SpecSecret, text string) *secret.Secret {
 	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name, Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,
+		Generator: spec.Generator, Params: spec.Params, SecretName: spec.SecretName,
 		Store: secret.NewMemory(map[string]string{spec.Binding: text})}
+	if r := spec.Rotation; r != nil {
+		o.Rotation = &secret.Rotation{EveryDays: r.EveryDays, StartAt: r.StartAt,
+			Retain: secret.Retention{Mode: r.Retain.Mode, Days: r.Retain.Days}}
+	}
 	switch spec.Kind {
 	case secret.KindRandom:
 		return secret.Random(o)

@@ -24,7 +24,7 @@ func jitter(addr secret.Address) time.Duration {
 // begin at StartAt (else at the creation) plus jitter, and it is due in the first slot after the one it was last rotated in.
 // Missed slots are made up by one rotation, since only the last one counts. Zero: never.
 func nextRotation(r *secret.SpecRotation, addr secret.Address, created, rotated time.Time) time.Time {
-	if r == nil || created.IsZero() {
+	if r == nil || r.EveryDays < 1 || created.IsZero() {
 		return time.Time{}
 	}
 	// In seconds: a Duration does not reach from 1970 to 9999.
