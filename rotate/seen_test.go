@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -150,6 +151,30 @@ func TestSeenFollows(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, known.knows("layer.secrets.age", s), "what was loaded is remembered")
 	}
+}
+
+// TestSeenCannotBeWritten reads where nothing can be written: what was not remembered is missing later, and no more.
+func TestSeenCannotBeWritten(t *testing.T) {
+	ctx := context.Background()
+	f, s := newFile(t)
+	_, _, err := Commit(ctx, f, "", s)
+	require.NoError(t, err)
+	before, err := readSeen(f.seenPath)
+	require.NoError(t, err)
+	elsewhere, err := OpenFile(f.path, FileOptions{Identities: f.ids, Seen: filepath.Join(t.TempDir(), "layer.seen")})
+	require.NoError(t, err)
+	latest := at{t, elsewhere}.change(1)
+	f.disk.at = func(string) error { return syscall.EROFS }
+	s, _, err = f.Load(ctx)
+	require.NoError(t, err)
+	require.True(t, s.Equal(latest))
+	after, err := readSeen(f.seenPath)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
+	f.adopt = true
+	_, _, err = f.Load(ctx)
+	require.ErrorContains(t, err, "layer.seen cannot be written: read-only file system", "what a person asked for is not left out in silence")
 }
 
 func TestSeenElsewhere(t *testing.T) {
