@@ -2,13 +2,18 @@ package rotate
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/leak"
 )
 
 // newFile returns a ledger file in a folder of its own, with one identity.
@@ -52,6 +57,204 @@ func TestFileRoundTrip(t *testing.T) {
 		require.ErrorIs(t, err, ErrConflict)
 		s, rev = loaded, next
 	}
+}
+
+// TestFileRecipients lets somebody in, and one go.
+func TestFileRecipients(t *testing.T) {
+	ctx := context.Background()
+	f, s := newFile(t)
+	ids, to := keyed(t)
+	other, err := OpenFile(f.path, FileOptions{Identities: ids, Seen: filepath.Join(t.TempDir(), "layer.seen")})
+	require.NoError(t, err)
+	s, rev, err := Commit(ctx, f, "", s)
+	require.NoError(t, err)
+	mine := s.Settings().Recipients[0]
+	_, _, err = other.Load(ctx)
+	require.ErrorContains(t, err, "ledger "+f.path+": it is encrypted to others")
+
+	s, rev, err = Commit(ctx, f, rev, s.WithSettings(Settings{Recipients: []string{mine, to}}))
+	require.NoError(t, err)
+	for _, l := range []*File{f, other} {
+		got, _, err := l.Load(ctx)
+		require.NoError(t, err)
+		require.True(t, got.Equal(s))
+	}
+	_, _, err = Commit(ctx, f, rev, s.WithSettings(Settings{Recipients: []string{to}}))
+	require.ErrorContains(t, err, "after this change it could not be read: it is encrypted to others")
+	_, now, err := f.Load(ctx)
+	require.NoError(t, err)
+	require.Equal(t, rev, now, "nobody locks himself out")
+
+	_, _, err = Commit(ctx, other, rev, s.WithSettings(Settings{Recipients: []string{to}}))
+	require.NoError(t, err)
+	_, _, err = f.Load(ctx)
+	require.ErrorContains(t, err, "it is encrypted to others")
+	_, _, err = other.Load(ctx)
+	require.NoError(t, err)
+}
+
+func TestFileRefuses(t *testing.T) {
+	f, s := newFile(t)
+	sealed := sealedAs(t, f, s, 1)
+	for _, tc := range []struct {
+		name string
+		make func(path string) error
+		want string
+	}{
+		{"empty", func(path string) error { return os.WriteFile(path, nil, 0o600) }, "it is empty: restore"},
+		{"cut off", func(path string) error { return os.WriteFile(path, sealed[:len(sealed)/2], 0o600) }, "it is damaged or cut off: restore"},
+		{"conflict", func(path string) error {
+			return os.WriteFile(path, []byte("<<<<<<< HEAD\n"+string(sealed)+"=======\n"+string(sealed)+">>>>>>> theirs\n"), 0o600)
+		}, "git checkout --ours"},
+		{"too large", func(path string) error {
+			return errors.Join(os.WriteFile(path, sealed, 0o600), os.Truncate(path, maxLedger+1))
+		}, "it has more than 67108864 bytes"},
+		{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "it is not a regular file"},
+		{"folder since it was opened", func(path string) error { return os.Mkdir(path, 0o700) }, "it is a folder: name the file"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "layer.secrets.age")
+			l, err := OpenFile(path, FileOptions{Identities: f.ids})
+			require.NoError(t, err)
+			require.NoError(t, tc.make(path))
+			_, _, err = l.Load(context.Background())
+			require.ErrorContains(t, err, "ledger "+path+": ")
+			require.ErrorContains(t, err, tc.want)
+			require.NotErrorIs(t, err, ErrNotFound)
+			_, _, err = Commit(context.Background(), l, "", s)
+			require.Error(t, err, "it is not replaced")
+			require.Empty(t, leak.Check(err, forTests[16:]))
+		})
+	}
+}
+
+func TestFileWithoutIdentity(t *testing.T) {
+	f, s := newFile(t)
+	blind, err := OpenFile(f.path, FileOptions{})
+	require.NoError(t, err)
+	_, _, err = Commit(context.Background(), blind, "", s)
+	require.ErrorContains(t, err, "no identity to open it with")
+	require.NoFileExists(t, f.path)
+	_, _, err = Commit(context.Background(), f, "", s)
+	require.NoError(t, err)
+	_, _, err = blind.Load(context.Background())
+	require.ErrorContains(t, err, "no identity to open it with")
+}
+
+func TestFileWhere(t *testing.T) {
+	ctx := context.Background()
+	f, s := newFile(t)
+	_, _, err := Commit(ctx, f, "", s)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	open := func(path string) (*File, error) { return OpenFile(path, FileOptions{Identities: f.ids}) }
+
+	require.NoError(t, os.Symlink(f.path, in("link.age")))
+	require.NoError(t, os.Symlink(filepath.Dir(f.path), in("folder")))
+	for _, path := range []string{in("link.age"), filepath.Join(in("folder"), "layer.secrets.age")} {
+		linked, err := open(path)
+		require.NoError(t, err)
+		require.Equal(t, f.path, linked.path)
+		_ = at{t, linked}.change(1)
+		_ = at{t, f}.change(1)
+		info, err := os.Lstat(in("link.age"))
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&os.ModeSymlink, "the link stays one")
+	}
+	require.Equal(t, []string{"folder", "link.age"}, files(t, dir))
+
+	require.NoError(t, os.Symlink(in("nowhere"), in("dangling.age")))
+	_, err = open(in("dangling.age"))
+	require.ErrorContains(t, err, "it is a link that leads nowhere")
+	_, err = open(dir)
+	require.ErrorContains(t, err, "it is a folder: name the file in it")
+	_, err = open(filepath.Join(in("no"), "layer.secrets.age"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "its folder: no such file or directory: make it, or name another file")
+
+	t.Chdir(filepath.Dir(f.path))
+	here, err := open("layer.secrets.age")
+	require.NoError(t, err)
+	t.Chdir(dir)
+	_ = at{t, here}.change(1)
+	info, err := os.Stat(f.path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+}
+
+// TestFileLockRemoved is somebody who removes the lock's file while it is held, as `git clean -x` does.
+func TestFileLockRemoved(t *testing.T) {
+	ctx := context.Background()
+	f, s := newFile(t)
+	s, rev, err := Commit(ctx, f, "", s)
+	require.NoError(t, err)
+	unlock, err := f.Lock(ctx)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(f.lockPath))
+	second := reopen(t, f)
+	_, rev2, err := Commit(ctx, second, rev, s)
+	require.NoError(t, err)
+	_, _, err = Commit(ctx, f, rev, s)
+	require.ErrorContains(t, err, "was removed or replaced while it locked the ledger")
+	require.NoError(t, unlock())
+	_, _, err = Commit(ctx, f, rev2, s.stamped())
+	require.NoError(t, err)
+
+	// A link in its place must not be followed: what it leads to would be overwritten.
+	target := filepath.Join(t.TempDir(), "target")
+	require.NoError(t, os.WriteFile(target, []byte("precious"), 0o600))
+	require.NoError(t, os.Remove(f.lockPath))
+	require.NoError(t, os.Symlink(target, f.lockPath))
+	_, err = f.Lock(ctx)
+	require.ErrorContains(t, err, "is a link, or somebody keeps on removing it")
+	text, err := os.ReadFile(target)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(text))
+}
+
+// TestFileLockOnce: an unlock that is called twice says so.
+func TestFileLockOnce(t *testing.T) {
+	f, _ := newFile(t)
+	unlock, err := f.Lock(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, unlock())
+	require.ErrorIs(t, unlock(), errNoLock)
+	over, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("enough"))
+	_, err = f.Lock(over)
+	require.ErrorContains(t, err, "enough")
+	unlock, err = f.Lock(context.Background())
+	require.NoError(t, err, "who gave up holds nothing")
+	require.NoError(t, unlock())
+}
+
+func TestFileNotPrepared(t *testing.T) {
+	f, s := newFile(t)
+	_, err := f.CompareAndSwap(context.Background(), "", s)
+	require.ErrorContains(t, err, "a state is stored with Commit, which prepares it")
+	require.NoFileExists(t, f.path)
+}
+
+// TestFileTooLarge is refused before anything is written.
+func TestFileTooLarge(t *testing.T) {
+	f, s := newFile(t)
+	_, _, err := Commit(context.Background(), f, "", holding(strings.Repeat("x", maxLedger*3/4), s.Settings().Recipients...))
+	require.ErrorContains(t, err, "67108864 is the most: remove secrets, or retain versions for a shorter time")
+	require.NoFileExists(t, f.path)
+}
+
+func TestFileShowsNothing(t *testing.T) {
+	identity, _, err := NewIdentity()
+	require.NoError(t, err)
+	ids, err := ParseIdentities(identity.Reveal())
+	require.NoError(t, err)
+	f, err := OpenFile(filepath.Join(t.TempDir(), "layer.secrets.age"), FileOptions{Identities: ids})
+	require.NoError(t, err)
+	_, _, missing := f.Load(context.Background())
+	require.Empty(t, leak.Check(f, identity.Reveal()[16:]))
+	require.Empty(t, leak.Check(struct{ f *File }{f}, identity.Reveal()[16:]))
+	require.Empty(t, leak.Check(missing, identity.Reveal()[16:]))
 }
 
 func BenchmarkFile(b *testing.B) {

@@ -1,0 +1,45 @@
+package rotate
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestFileDiskFull fills a real file system, where the machine lets tests mount one.
+func TestFileDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skip("only root may mount a small file system: ", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	ctx := context.Background()
+	ids, to := keyed(t)
+	f, err := OpenFile(filepath.Join(dir, "layer.secrets.age"), FileOptions{Identities: ids})
+	require.NoError(t, err)
+	s, rev, err := Commit(ctx, f, "", NewState(Settings{Recipients: []string{to}}))
+	require.NoError(t, err)
+	full := false
+	for range 40 {
+		more := s.WithLog(LogEntry{By: strings.Repeat("x", 8<<10)})
+		stored, now, err := Commit(ctx, f, rev, more)
+		if err == nil {
+			require.False(t, full)
+			s, rev = stored, now
+			continue
+		}
+		full = true
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.ErrorContains(t, err, "no space left on device. The ledger is as it was; free some space")
+		got, there, err := f.Load(ctx)
+		require.NoError(t, err)
+		require.True(t, got.Equal(s))
+		require.Equal(t, rev, there)
+		require.Equal(t, kept, files(t, dir))
+	}
+	require.True(t, full)
+}
