@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -27,8 +28,20 @@ type pkg struct {
 const mode = packages.LoadSyntax
 
 func (r *reader) load(mode packages.LoadMode, patterns ...string) ([]*packages.Package, error) {
+	return r.loadFor(nil, mode, patterns...)
+}
+
+// loadFor loads with settings added to the environment.
+func (r *reader) loadFor(settings []string, mode packages.LoadMode, patterns ...string) ([]*packages.Package, error) {
+	env := r.options.Env
+	if len(settings) > 0 {
+		if env == nil {
+			env = os.Environ()
+		}
+		env = slices.Concat(env, settings)
+	}
 	loaded, err := packages.Load(&packages.Config{
-		Mode: mode, Context: r.ctx, Dir: r.options.Dir, Env: r.options.Env, BuildFlags: r.options.BuildFlags, Fset: r.fset,
+		Mode: mode, Context: r.ctx, Dir: r.options.Dir, Env: env, BuildFlags: r.options.BuildFlags, Fset: r.fset,
 		ParseFile: func(fset *token.FileSet, name string, src []byte) (*ast.File, error) {
 			return parser.ParseFile(fset, name, src, parser.SkipObjectResolution|parser.AllErrors)
 		},
@@ -36,11 +49,9 @@ func (r *reader) load(mode packages.LoadMode, patterns ...string) ([]*packages.P
 	switch {
 	case r.ctx.Err() != nil:
 		return nil, r.ctx.Err()
-	case errors.Is(err, exec.ErrNotFound):
-		return nil, errors.New("read declarations: the go command was not found; install Go, or give a spec with --spec")
 	case err != nil:
 		text := err.Error()
-		if _, said, ok := strings.Cut(text, "stderr: "); ok {
+		if _, said, ok := strings.Cut(text, "stderr: "); ok && said != "" {
 			text = said // what comes before is the loader's
 		}
 		return nil, errors.New("read declarations: " + firstLines(strings.TrimSpace(text)))
@@ -50,6 +61,12 @@ func (r *reader) load(mode packages.LoadMode, patterns ...string) ([]*packages.P
 
 // loadRoots loads the packages that the patterns name.
 func (r *reader) loadRoots() error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return errors.New("read declarations: the go command was not found; install Go, or give the spec that the program prints with --spec")
+	}
+	if info, err := os.Stat(r.options.Dir); err != nil || !info.IsDir() {
+		return errors.New("read declarations: " + r.options.Dir + " is no folder; name that of the program")
+	}
 	loaded, err := r.load(mode, r.options.Patterns...)
 	if err != nil {
 		return err
@@ -65,6 +82,7 @@ func (r *reader) loadRoots() error {
 			r.roots = append(r.roots, one)
 		}
 	}
+	r.leftOut(loaded)
 	return nil
 }
 
@@ -137,8 +155,11 @@ func (r *reader) loadError(loaded []*packages.Package) error {
 	if len(lines) > maxErrors {
 		lines, more = lines[:maxErrors], "\n  and more"
 	}
-	return errors.New("read declarations: the packages do not compile; mend this, then run it again:\n  " +
-		strings.Join(lines, "\n  ") + more)
+	head := "the packages do not compile; mend this, then run it again"
+	if !slices.ContainsFunc(loaded, func(p *packages.Package) bool { return len(p.CompiledGoFiles) > 0 }) {
+		head = "the packages cannot be loaded; run this in the program's module, and name packages that it has for this platform and these tags"
+	}
+	return errors.New("read declarations: " + head + ":\n  " + strings.Join(lines, "\n  ") + more)
 }
 
 // errorLines returns each error once. missing tells that something could not be imported.

@@ -78,7 +78,7 @@ func (d *declaration) unknown(option string, pos token.Pos, u unknown) {
 // todo is what a person does next.
 func (u unknown) todo(otherwise string) string {
 	if u.param {
-		return "call the constructor with constants, once for each secret"
+		return "call the constructor with constants, once for each secret, or let the program print App.Spec() and give that with --spec"
 	}
 	return otherwise
 }
