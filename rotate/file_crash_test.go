@@ -36,7 +36,7 @@ func files(t testing.TB, dir string) (names []string) {
 	return names
 }
 
-var kept = []string{"layer.secrets.age", "layer.secrets.age.lock", "layer.seen"}
+var ledgerFiles = []string{"layer.secrets.age", "layer.secrets.age.lock", "layer.seen"}
 
 var changeSteps = []string{
 	"sweep layer.secrets.age", "sweep layer.seen",
@@ -111,7 +111,7 @@ func failAt(t *testing.T, i int, crash, create bool) {
 	if !crash {
 		// A change that failed cleans up after itself.
 		for _, name := range files(t, filepath.Dir(f.path)) {
-			require.Contains(t, kept, name)
+			require.Contains(t, ledgerFiles, name)
 		}
 	}
 	switch {
@@ -131,7 +131,7 @@ func failAt(t *testing.T, i int, crash, create bool) {
 	found, _, err = reopen(t, f).Load(ctx)
 	require.NoError(t, err)
 	require.True(t, found.Equal(stored))
-	require.Equal(t, kept, files(t, filepath.Dir(f.path)))
+	require.Equal(t, ledgerFiles, files(t, filepath.Dir(f.path)))
 }
 
 // TestFileUnknownThenAgain sends a change again whose outcome was not known.

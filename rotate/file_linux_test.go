@@ -39,7 +39,7 @@ func TestFileDiskFull(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, got.Equal(s))
 		require.Equal(t, rev, there)
-		require.Equal(t, kept, files(t, dir))
+		require.Equal(t, ledgerFiles, files(t, dir))
 	}
 	require.True(t, full)
 }

@@ -179,7 +179,7 @@ func killed(t *testing.T, f *File, identity Value, kills int) (halfway int) {
 			err = fmt.Errorf("%w: the process says %q", err, first+string(rest))
 			break
 		}
-		if len(files(t, dir)) > len(kept) {
+		if len(files(t, dir)) > len(ledgerFiles) {
 			halfway++
 		}
 		var s State
@@ -199,7 +199,7 @@ func killed(t *testing.T, f *File, identity Value, kills int) (halfway int) {
 	if err == nil {
 		_, _, err = Commit(ctx, f, rev, s)
 	}
-	if err != nil || len(files(t, dir)) != len(kept) {
+	if err != nil || len(files(t, dir)) != len(ledgerFiles) {
 		t.Errorf("the change after the kills: %v, and %q is left", err, files(t, dir))
 	}
 	return halfway
@@ -298,7 +298,7 @@ func TestFileFull(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, after.Equal(before))
 			require.Equal(t, rev, now)
-			require.Equal(t, kept, files(t, filepath.Dir(f.path)))
+			require.Equal(t, ledgerFiles, files(t, filepath.Dir(f.path)))
 		})
 	}
 }

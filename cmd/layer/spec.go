@@ -35,7 +35,7 @@ returns for an App that uses every one. An option that is not a constant is repo
 			}
 			if graph {
 				l.err.clear()
-				fmt.Fprint(l.out, mermaid.Mermaid(spec.Graph))
+				fmt.Fprint(l.out, mermaid.Flowchart(spec.Graph))
 				return nil
 			}
 			e := json.NewEncoder(l.out)
