@@ -118,7 +118,7 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if to := st.state().Fenced; to != "" && !r.DryRun {
+	if to := st.Moved(); to != "" && !r.DryRun {
 		return fmt.Errorf("%w: this ledger has moved to %s: use that one", errRefused, to)
 	}
 	r.state, r.rev, r.stage = st, rev, stageInspect

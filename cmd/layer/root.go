@@ -137,7 +137,7 @@ func (l *layer) command() *cobra.Command {
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
 		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
-		l.bindingsCommand(), l.runCommand(), l.revealCommand()} {
+		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand()} {
 		group.AddCommand(c)
 	}
 	root.AddCommand(group)
