@@ -263,13 +263,16 @@ func (s *state) index(addr secret.Address) (int, bool) {
 func (s *state) with(records ...*record) *state {
 	next := *s
 	next.Secrets = slices.Clone(s.Secrets)
+	added := false
 	for _, r := range records {
-		if i, ok := next.index(r.Address); ok {
+		if i, ok := s.index(r.Address); ok {
 			next.Secrets[i] = r
 		} else {
-			next.Secrets = append(next.Secrets, r)
-			defer slices.SortFunc(next.Secrets, func(x, y *record) int { return compareAddress(x.Address, y.Address) })
+			next.Secrets, added = append(next.Secrets, r), true
 		}
+	}
+	if added {
+		slices.SortFunc(next.Secrets, func(x, y *record) int { return compareAddress(x.Address, y.Address) })
 	}
 	return &next
 }
