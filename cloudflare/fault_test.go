@@ -62,6 +62,7 @@ func TestFaults(t *testing.T) {
 		{"no success", fault{Status: 200}, "status 200, but no success: run again", false, ""},
 		{"no success after it was applied", fault{Applied: now, Status: 200, Code: 1, Message: "x"}, "status 200, but no success, code 1", false, ""},
 		{"an answer cut off", fault{Applied: now, Raw: `{"success":true,"result":[{"id":"` + value}, "the answer was not understood", false, ""},
+		{"an envelope of another kind", fault{Applied: now, Raw: `{"success":true,"errors":"none","result":[]}`}, "status 200: the answer was not understood", false, ""},
 		{"null", fault{Applied: now, Raw: `null`}, "status 200, but no success", false, ""},
 		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", largestAnswer) + `"}`}, "the answer is too long", false, ""},
 		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: something on the way redirects", false, ""},
@@ -210,6 +211,7 @@ func TestLost(t *testing.T) {
 			require.Len(t, errs, 2)
 			for _, err := range errs {
 				require.ErrorContains(t, err, tc.err)
+				require.NotContains(t, err.Error(), "/accounts/")
 				require.Equal(t, tc.notApplied, errors.Is(err, rotate.ErrNotApplied), err)
 				if tc.is != nil {
 					require.ErrorIs(t, err, tc.is)
