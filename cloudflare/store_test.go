@@ -297,6 +297,9 @@ func TestRemove(t *testing.T) {
 	published(t, s, items(3)...)
 	require.Empty(t, s.Remove(t.Context(), []string{item(0).Name, "lo_missing", item(0).Name}))
 	require.Equal(t, []string{item(1).Name, item(2).Name}, fake.Names())
+	published(t, s, item(0))
+	require.Equal(t, []string{item(1).Name, item(2).Name, item(0).Name}, fake.Names(), "it is known to be gone")
+	require.Empty(t, s.Remove(t.Context(), []string{item(0).Name}))
 
 	// Somebody deletes it between the list and the request.
 	fake.Fail(cloudflarefake.Fault{Method: http.MethodDelete, Applied: cloudflarefake.Twice})
