@@ -82,7 +82,9 @@ func (r *reader) loadRoots() error {
 			r.roots = append(r.roots, one)
 		}
 	}
-	r.leftOut(loaded)
+	if r.options.Warn != nil {
+		r.leftOut(loaded)
+	}
 	return nil
 }
 

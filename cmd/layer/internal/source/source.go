@@ -25,6 +25,9 @@ type Options struct {
 	Env []string
 	// Workspace, Project and Environment are those of the App whose Spec is made.
 	Workspace, Project, Environment string
+	// Warn is told of files that declare secrets, but are not part of a build for this platform and with these tags: a
+	// Worker's are for js/wasm. Nil: they are not looked for.
+	Warn func(Problem)
 }
 
 // Problem is something in the source that stands in the way of a whole spec. It quotes no text of the program.
@@ -35,8 +38,6 @@ type Problem struct {
 	Option string
 	// Text says what is wrong, with the option's name in it, and what to do.
 	Text string
-	// Warning: the spec is whole without it.
-	Warning bool
 }
 
 // String returns file:line:column and the text.
@@ -44,7 +45,7 @@ func (p Problem) String() string { return p.Pos.String() + ": " + p.Text }
 
 // Read returns the Spec of an App that uses every secret declared in the packages, tests left out. What cannot be known
 // without running the program, or would be refused by App.Start, is among the problems, in the order of the files; the Spec
-// is whole only where there are none but warnings. Packages that cannot be loaded or do not compile are an error, which says where.
+// is whole only where there are none. Packages that cannot be loaded or do not compile are an error, which says where.
 //
 // A variable counts as known if nothing in the packages read changes it.
 func Read(ctx context.Context, o Options) (secret.Spec, []Problem, error) {
