@@ -246,7 +246,7 @@ func (p *printer) run(w *world, r *run) {
 		one := r.orders[spec.Address]
 		p.str(one.op)
 		p.flag(one.force, one.immediate, one.adopt, r.done[spec.Address], r.problems[spec.Address] != nil,
-			slices.Contains(r.makes, spec.Address))
+			slices.Contains(r.minting, spec.Address))
 		if r.stage == stageDecide {
 			f, ok := r.found[r.names[spec.Address]]
 			p.flag(ok, f.Pending)

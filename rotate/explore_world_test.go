@@ -103,7 +103,7 @@ const (
 	goesWell   outcome = ""
 	fails      outcome = "fails"
 	unanswered outcome = "carried out, the answer is lost"
-	lost       outcome = "lost, nobody knows"
+	vanishes   outcome = "lost, nobody knows"
 	late       outcome = "under way for long, given up"
 	twice      outcome = "carried out, and once more later, given up"
 	lateCrash  outcome = "under way for long, crash"
@@ -127,10 +127,10 @@ const (
 )
 
 var otherOutcomes = map[call][]outcome{
-	callSwap:    {unanswered, lost, late, superseded},
+	callSwap:    {unanswered, vanishes, late, superseded},
 	callInspect: {fails, pending},
-	callPublish: {unanswered, lost, late, twice, lateCrash, twiceCrash},
-	callMake:    {unanswered, lost, late, twice},
+	callPublish: {unanswered, vanishes, late, twice, lateCrash, twiceCrash},
+	callMake:    {unanswered, vanishes, late, twice},
 	callClean:   {fails},
 }
 
@@ -234,7 +234,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 		return "", ErrConflict
 	}
 	switch p.goes {
-	case lost:
+	case vanishes:
 		return "", ErrUnknown
 	case late:
 		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, until: w.at.Add(w.margin)})
@@ -274,7 +274,7 @@ func (p *port) Publish(_ context.Context, items []Item) []error {
 		switch p.goes {
 		case refused:
 			errs[i] = fmt.Errorf("%w: %w", ErrNotApplied, errInjected)
-		case lost:
+		case vanishes:
 		case late, lateCrash:
 			w.flights = append(w.flights, f)
 		case twice, twiceCrash:
@@ -334,7 +334,7 @@ func (p *port) Make(_ context.Context, name string, _ map[string]string) (Made, 
 	w.minted++
 	made := token{name, strconv.Itoa(w.minted)}
 	switch p.goes {
-	case lost:
+	case vanishes:
 		return Made{}, errInjected
 	case late:
 		w.flights = append(w.flights, f)
