@@ -41,6 +41,7 @@ func TestFaults(t *testing.T) {
 		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"}, "add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token, if it is one of this account", true, ""},
 		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"}, "status 404, secret_not_found: somebody has deleted the secret: run again", true, ""},
 		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
+		{"no such store, in another way", fault{Status: 400, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
 		{"no such account", fault{Status: 404, Code: 7003, Message: "Could not route to /x"}, "code 7003: check the account id", true, ""},
 		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, which finds out how far it came", false, ""},
 		{"conflict after it was applied", fault{Applied: now, Status: 409}, "status 409", false, ""},
