@@ -116,14 +116,15 @@ func (r *reader) add(p *packages.Package) *pkg {
 	return one
 }
 
-// pkg returns a package that holds options which a declaration uses. If no pattern names it, it is loaded now.
+// pkg returns a package that holds options which a declaration uses. If no pattern names it, it is loaded now. The standard
+// library, which belongs to no module, holds none.
 func (r *reader) pkg(path string) *pkg {
 	if p, ok := r.pkgs[path]; ok {
 		return p
 	}
-	if loaded, err := r.load(mode, path); err == nil {
+	if loaded, err := r.load(mode|packages.NeedModule, path); err == nil {
 		for _, p := range loaded {
-			if p.PkgPath == path && len(p.Errors) == 0 {
+			if p.PkgPath == path && p.Module != nil && len(p.Errors) == 0 {
 				r.add(p)
 			}
 		}
