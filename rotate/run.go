@@ -452,9 +452,11 @@ func (r *run) makeOne(ctx context.Context) error {
 	m := r.state.state().find(addr).Making
 	r.tell(Event{Stage: "make", Secrets: 1})
 	made, err := r.Generators[m.Generator].Make(ctx, m.Name, maps.Clone(spec.Params))
+	if err == nil {
+		err = checkValue(spec, made.Value.Reveal())
+	}
 	if err != nil {
-		// Whatever it may have made is swept away by the next run, which makes another.
-		r.problem(addr, fmt.Errorf("%w: %s could not make its value: %w", errUnsettled, m.Generator, err))
+		// Whatever it may have made is swept up, and the next run makes another.
 		one := r.orders[addr]
 		one.op = orderSettle
 		r.orders = maps.Clone(r.orders)
