@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -94,12 +95,13 @@ func (p *printer) text(text string) {
 }
 
 func (p *printer) note(text string) {
-	m := noteForm.FindStringSubmatch(text)
-	if m == nil {
+	rest, ok := strings.CutPrefix(text, "sv1 gen=")
+	if !ok {
 		p.str(text)
 		return
 	}
-	gen, _ := strconv.ParseUint(m[2], 10, 64)
+	digits, _, _ := strings.Cut(rest, " ")
+	gen, _ := strconv.ParseUint(digits, 10, 64)
 	p.int(int(int64(gen - p.gen)))
 }
 
@@ -218,8 +220,8 @@ func (p *printer) world(w *world) print {
 		p.int(len(v.sudden))
 		p.int(len(v.ended))
 	}
-	for _, r := range w.runs {
-		p.flag(r != nil)
+	for i, r := range w.runs {
+		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0)
 		if r != nil {
 			p.run(w, r)
 		}

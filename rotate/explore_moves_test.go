@@ -33,9 +33,13 @@ type broken struct {
 // walker makes moves. Each goroutine has one.
 type walker struct {
 	*port
-	next []*world
-	bad  *broken
+	printer printer
+	next    []*world
+	bad     *broken
+	live    map[print]struct{} // from where all is known to finish
 }
+
+func newWalker(s *setting) *walker { return &walker{port: newPort(s), live: map[print]struct{}{}} }
 
 func (k *walker) reached(w *world, err error, what func() string) {
 	w.note(what)
@@ -47,8 +51,19 @@ func (k *walker) reached(w *world, err error, what func() string) {
 	}
 }
 
+// holds keeps the first break of a rule that is not a move.
+func (k *walker) holds(w *world, err error) {
+	if err != nil && k.bad == nil {
+		k.bad = &broken{w, err}
+	}
+}
+
 // moves appends all worlds that come next.
 func (k *walker) moves(w *world) {
+	k.holds(w, k.finishes(w, false))
+	if len(w.flights) > 0 {
+		k.holds(w, k.finishes(w, true))
+	}
 	for who := range w.runs {
 		if w.runs[who] != nil {
 			k.goOn(w, who)
@@ -73,7 +88,7 @@ func (k *walker) moves(w *world) {
 	for i, f := range w.flights {
 		n := w.fork()
 		n.flights = slices.Delete(n.flights, i, i+1)
-		err := n.arrive(f)
+		err := n.arrive(f, -1)
 		k.reached(n, err, func() string { return fmt.Sprintf("the late request arrives (%s)", f) })
 	}
 	if w.ticks > 0 {
@@ -105,6 +120,7 @@ func (k *walker) goOn(w *world, who int) {
 	if w.faults == 0 {
 		return
 	}
+	k.holds(w, k.sameAfterCrash(w, who))
 	crashed := w.fork()
 	crashed.faults--
 	crashed.runs[who] = nil

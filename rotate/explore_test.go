@@ -52,12 +52,7 @@ func (p *port) complete(w *world, who int, c command) error {
 	if err := p.begin(w, who, c); err != nil {
 		return err
 	}
-	for w.runs[who] != nil {
-		if _, err := p.step(w, who, goesWell); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.goToEnd(w, who)
 }
 
 type result struct {
@@ -81,9 +76,8 @@ func explore(t *testing.T, s *scenario) result {
 	seen := map[print]struct{}{new(printer).world(w): {}}
 	frontier := []*world{w}
 	var walkers [workers]*walker
-	var printers [workers]printer
 	for i := range walkers {
-		walkers[i] = &walker{port: newPort(&s.setting)}
+		walkers[i] = newWalker(&s.setting)
 	}
 	res := result{worlds: 1, whole: true}
 	type found struct {
@@ -106,7 +100,7 @@ func explore(t *testing.T, s *scenario) result {
 						return
 					}
 					for _, n := range k.next {
-						parts[i] = append(parts[i], found{n, printers[i].world(n)})
+						parts[i] = append(parts[i], found{n, k.printer.world(n)})
 					}
 				}
 			})
@@ -137,19 +131,50 @@ func explore(t *testing.T, s *scenario) result {
 	return res
 }
 
+// The states that explorations begin from.
+
+// due: created long ago, and to be rotated now.
+func due(t *testing.T, w *world, p *port) {
+	require.NoError(t, p.complete(w, 0, rotateCommand))
+	s := w.spec.Secrets[0]
+	w.at = nextRotation(s.Rotation, s.Address, w.at, w.at).Add(time.Minute)
+}
+
+// ready: announced a window ago.
+func ready(t *testing.T, w *world, p *port) {
+	due(t, w, p)
+	require.NoError(t, p.complete(w, 0, rotateCommand))
+	w.at = w.at.Add(w.window + time.Minute)
+}
+
+// flipped: in use, and the older version still accepted.
+func flipped(t *testing.T, w *world, p *port) {
+	ready(t, w, p)
+	require.NoError(t, p.complete(w, 0, rotateCommand))
+	require.Equal(t, "v2", w.ledger.state().Secrets[0].Current)
+}
+
+// expired: the older version may be pruned.
+func expired(t *testing.T, w *world, p *port) {
+	flipped(t, w, p)
+	w.at = w.ledger.state().Secrets[0].Versions[0].ExpiresAt.Add(time.Minute)
+}
+
 func TestExplore(t *testing.T) {
-	whole := setting{window: day, margin: day, lag: day * 3 / 4, skew: [2]time.Duration{30 * time.Second, -30 * time.Second},
-		readerSkew: time.Minute, instants: 3}
-	first := whole
-	first.spec, first.commands = randomKey(secret.Retention{}), []command{rotateCommand}
+	base := setting{window: day, margin: day, lag: day * 3 / 4, late: day - time.Minute, skew: [2]time.Duration{30 * time.Second, -30 * time.Second},
+		readerSkew: time.Minute, instants: 3, commands: []command{rotateCommand}}
+	none := base
+	none.spec = randomKey(secret.Retention{})
 	total := 0
 	for _, s := range []*scenario{
-		{name: "none", setting: first, begins: 4, ticks: 3, faults: 1, most: 300000, prepare: func(t *testing.T, w *world, p *port) {
-			require.NoError(t, p.complete(w, 0, rotateCommand))
-			w.at = nextRotation(w.spec.Secrets[0].Rotation, w.spec.Secrets[0].Address, w.at, w.at).Add(time.Minute)
-		}},
+		{name: "none/empty", setting: none, begins: 3, ticks: 2, faults: 2},
+		{name: "none/due", setting: none, begins: 3, ticks: 2, faults: 2, prepare: due},
+		{name: "none/ready", setting: none, begins: 3, ticks: 2, faults: 2, prepare: ready},
+		{name: "none/flipped", setting: none, begins: 3, ticks: 2, faults: 2, prepare: flipped},
+		{name: "none/expired", setting: none, begins: 3, ticks: 2, faults: 2, prepare: expired},
 	} {
 		t.Run(s.name, func(t *testing.T) {
+			s.most = 120000
 			start := time.Now()
 			r := explore(t, s)
 			total += r.worlds

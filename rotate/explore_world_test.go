@@ -16,7 +16,7 @@ import (
 // The exploration drives the engine itself, step by step, through a world that can be forked between any two steps: what the
 // ledger and the store hold, requests that are still under way, documents that readers may still go by, and the time.
 
-// world is one state of everything. Whoever changes one has forked it: what its fields point to is shared.
+// world is one state of everything. Whoever changes one has forked it: what its fields point to, runs too, is shared.
 type world struct {
 	*setting
 	at      time.Time // the true time
@@ -32,6 +32,7 @@ type world struct {
 
 	begins, ticks, faults int  // how many of these moves are left
 	used                  uint // commands that have been begun already, by bit
+	disturbed             int  // runs, by bit, since whose begin others have changed the store
 	edited                bool // a person has changed the store by hand
 
 	last *trace
@@ -42,6 +43,7 @@ type setting struct {
 	spec           secret.Spec
 	window, margin time.Duration
 	lag            time.Duration    // how far readers are behind
+	late           time.Duration    // a request arrives at most so long after it was sent: the margin covers clocks, too
 	skew           [2]time.Duration // of the operators' clocks
 	readerSkew     time.Duration    // readers' clocks are fast by up to that
 	commands       []command
@@ -84,11 +86,6 @@ func (w *world) fork() *world {
 	n.flights = slices.Clone(w.flights)
 	n.tokens = slices.Clone(w.tokens)
 	n.views = slices.Clone(w.views)
-	for i, r := range w.runs {
-		if r != nil {
-			n.runs[i] = r.copy()
-		}
-	}
 	return &n
 }
 
@@ -174,13 +171,15 @@ func (p *port) begin(w *world, who int, c command) error {
 	}
 	r := newRun(p.ops[who], orders, c.op)
 	w.runs[who] = r
+	w.disturbed &^= 1 << who
 	_, err := p.step(w, who, goesWell)
 	return err
 }
 
 // step lets an operator go on until it has made one call. The error is a rule that was broken.
 func (p *port) step(w *world, who int, goes outcome) (call, error) {
-	r := w.runs[who]
+	r := w.runs[who].copy()
+	w.runs[who] = r
 	p.w, p.who, p.goes, p.did, p.bad = w, who, goes, callNone, nil
 	r.Operator = p.ops[who]
 	var err error
@@ -237,7 +236,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 	case vanishes:
 		return "", ErrUnknown
 	case late:
-		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, until: w.at.Add(w.margin)})
+		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, until: w.at.Add(w.late)})
 		return "", ErrUnknown
 	}
 	p.swap(next)
@@ -264,7 +263,7 @@ func (p *port) Publish(_ context.Context, items []Item) []error {
 	w := p.w
 	errs := make([]error, len(items))
 	for i, item := range items {
-		f := flight{secret: w.index(item.Name), text: item.Text.Reveal(), note: item.Note, until: w.at.Add(w.margin)}
+		f := flight{secret: w.index(item.Name), text: item.Text.Reveal(), note: item.Note, until: w.at.Add(w.late)}
 		if err := w.mayLeave(f); err != nil && p.bad == nil {
 			p.bad = err
 		}
@@ -289,12 +288,16 @@ func (p *port) Publish(_ context.Context, items []Item) []error {
 
 // arrive carries a request out.
 func (p *port) arrive(f flight) {
-	if err := p.w.arrive(f); err != nil && p.bad == nil {
+	if err := p.w.arrive(f, p.who); err != nil && p.bad == nil {
 		p.bad = err
 	}
 }
 
-func (w *world) arrive(f flight) error {
+func (w *world) arrive(f flight, from int) error {
+	w.disturbed |= 3 &^ (1 << max(from, 0))
+	if from < 0 {
+		w.disturbed = 3
+	}
 	switch {
 	case f.token != "":
 		w.tokens = append(w.tokens, token{f.token, fmt.Sprintf("late%d", len(w.tokens))})
@@ -330,7 +333,7 @@ func (p *port) Inspect(_ context.Context, names []string) (map[string]Published,
 func (p *port) Make(_ context.Context, name string, _ map[string]string) (Made, error) {
 	p.did = callMake
 	w := p.w
-	f := flight{token: name, until: w.at.Add(w.margin)}
+	f := flight{token: name, until: w.at.Add(w.late)}
 	w.minted++
 	made := token{name, strconv.Itoa(w.minted)}
 	switch p.goes {
