@@ -177,7 +177,7 @@ func (p *page) label(r row) string { return label(p.span, r, p.short) }
 
 func label(s span, r row, short bool) string {
 	switch {
-	case !r.never.IsZero() || len(r.stretches) == 0:
+	case len(r.stretches) == 0 && r.until.IsZero():
 		return r.word
 	case r.fill == announced && r.until.IsZero():
 		return pick(short, "due now", "announced, due now")
@@ -325,13 +325,15 @@ func (p *page) row(b block, r row) {
 		id = id[:p.idWidth-len([]rune(p.cut))] + p.cut
 	}
 	l.put(2, id, pick2(r.fill == current, bold, plain))
-	for _, st := range r.stretches {
-		p.bar(&l, st)
+	for i, st := range r.stretches {
+		if p.shows(st, i == 0) {
+			p.bar(&l, st)
+		}
 	}
 	if p.drawn(r.never) {
 		l.set(p.column(p.seconds(r.never)), p.never, dim)
 	}
-	if r.fill == current && p.drawn(b.NextRotation) {
+	if b.rotates(r) && p.drawn(b.NextRotation) {
 		l.set(p.column(p.seconds(b.NextRotation)), p.glyphs.next, rota)
 	}
 	l.set(p.now, p.glyphs.now, onNow)
@@ -395,7 +397,7 @@ func (p *page) legend(blocks []block) {
 	var next, never bool
 	for _, b := range blocks {
 		for _, r := range b.rows {
-			next = next || r.fill == current && p.drawn(b.NextRotation)
+			next = next || b.rotates(r) && p.drawn(b.NextRotation)
 			never = never || p.drawn(r.never)
 			for _, st := range r.stretches {
 				used[st.fill] = true
@@ -434,4 +436,4 @@ func (p *page) legend(blocks []block) {
 	l.writeTo(&p.out, p.Color)
 }
 
-var meaning = [4]string{gone: "gone", accepted: "accepted, not current", current: "current", announced: "announced"}
+var meaning = [4]string{gone: "gone", accepted: "overlap, still accepted", current: "current", announced: "announced"}
