@@ -63,7 +63,7 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 		}
 	}
 	cover()
-	if s.length() > 0 {
+	if !math.IsInf(reach, 1) && s.length() > 0 { // while something goes on
 		reach = min(reach, zoom*s.length())
 	}
 	events = nil

@@ -79,6 +79,10 @@ func TestSpan(t *testing.T) {
 		from, most, until, mostUntil float64
 	}{
 		{"between rotations", []Secret{quarter}, -30, -45, 60, 75},
+		{"new: the first rotation is in sight", []Secret{{Current: "v1", NextRotation: days(90), Versions: []Version{{ID: "v1", From: seconds(-5)}}}},
+			-1, -20, 90, 110},
+		{"a flip in seconds is seen, the rotation in a week is not", []Secret{{Current: "v1", Pending: "v2", NextRotation: days(7),
+			Versions: []Version{{ID: "v1", From: seconds(-60)}, {ID: "v2", From: seconds(4)}}}}, -60 * second, -70 * second, 4 * second, 15 * second},
 		{"an overlap of seconds is seen, the rotation in a week is not", []Secret{minute}, -5 * second, -10 * second, 5 * second, 10 * second},
 		{"an announced flip leaves the lives around it", []Secret{flip}, -90, -120, 90, 120},
 		{"several secrets, one axis", []Secret{quarter, flip}, -90, -120, 90, 120},

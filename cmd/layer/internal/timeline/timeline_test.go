@@ -43,6 +43,10 @@ var pictures = []struct {
 		{Address: "$SECRET.auth.session-key", Current: "v2", Pending: "v3", NextRotation: days(7), Ready: seconds(4), Versions: []Version{
 			{ID: "v1", From: seconds(-40), Until: seconds(7)}, {ID: "v2", From: seconds(-3)}, {ID: "v3", From: seconds(4)}}},
 	}},
+	{"fresh", []Secret{
+		{Address: "$SECRET.auth.session-key", Current: "v1", NextRotation: days(90), Versions: []Version{{ID: "v1", From: seconds(-20)}}},
+		{Address: "$SECRET.storage.r2", Current: "v1", Versions: []Version{{ID: "v1"}}},
+	}},
 	{"due", []Secret{
 		{Address: "$SECRET.auth.session-key", Current: "v2", Pending: "v3", NextRotation: days(-3), Versions: []Version{
 			{ID: "v1", Until: days(-1)}, {ID: "v2", From: days(-93)}, {ID: "v3", From: days(-2)}}},
