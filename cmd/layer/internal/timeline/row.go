@@ -66,7 +66,10 @@ func (b block) row(v Version, all []Version, now time.Time) row {
 	r := row{id: printable(v.ID), until: v.Until}
 	switch {
 	case v.Gone != "" && unused(v, now):
-		r.word, r.never, r.until = printable(v.Gone), v.From, time.Time{}
+		r.word, r.never = printable(v.Gone), v.From
+		if v.Until.After(now) {
+			r.until = time.Time{}
+		}
 	case v.Gone != "":
 		r.word = printable(v.Gone)
 		if v.Until.IsZero() || v.Until.After(now) { // it ended before its planned end, at a time that nobody wrote down
@@ -94,6 +97,17 @@ func (b block) row(v Version, all []Version, now time.Time) row {
 		r.stretches = []stretch{{v.From, v.Until, accepted}}
 	}
 	return r
+}
+
+// rotates tells whether the next rotation is to be marked on a row: on that of the version which is current then.
+func (b block) rotates(r row) bool {
+	holder := current
+	for _, other := range b.rows {
+		if other.fill == announced && !other.stretches[0].from.After(b.NextRotation) {
+			holder = announced
+		}
+	}
+	return r.fill == holder && !b.NextRotation.IsZero()
 }
 
 // phases cuts a life in two where another version takes over. Zero: nowhere.

@@ -34,7 +34,7 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 	for _, b := range blocks {
 		if !b.flip.IsZero() {
 			// Not much less than an hour: in its last minutes a rotation should not make the lives around it vanish.
-			reach = min(reach, zoom*max(s.seconds(b.flip), 3600))
+			reach = min(reach, zoom*max(4*s.seconds(b.flip), 3600))
 		}
 		lastGone := -1
 		for i, r := range b.rows {
@@ -63,7 +63,7 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 		}
 	}
 	cover()
-	if s.length() > 0 {
+	if !math.IsInf(reach, 1) && s.length() > 0 { // while something goes on
 		reach = min(reach, zoom*s.length())
 	}
 	events = nil
@@ -71,8 +71,8 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 		add(b.NextRotation)
 	}
 	cover()
-	total := s.until - s.from
-	if total < 1 {
+	total := max(s.length(), 10)
+	if s.length() == 0 {
 		total = day
 	}
 	// Room for what goes on beyond the first and the last event.
@@ -87,6 +87,15 @@ func (s span) seconds(t time.Time) float64 {
 }
 
 func (s span) length() float64 { return s.until - s.from }
+
+// shows tells whether a stretch is to be drawn: not what is over before the drawing begins. The first one of a life that begins
+// after its end is, as an arrow.
+func (s span) shows(st stretch, first bool) bool {
+	if !st.until.IsZero() && s.seconds(st.until) <= s.from {
+		return false
+	}
+	return first || st.from.IsZero() || s.seconds(st.from) < s.until
+}
 
 // stamp writes an instant as exactly as the drawing is.
 func (s span) stamp(t time.Time) string {
@@ -126,7 +135,7 @@ var steps = func() []step {
 	for _, n := range []int{1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720} {
 		list = append(list, step{seconds: 60 * n, layout: "15:04", above: "Mon 2006-01-02"})
 	}
-	for _, n := range []int{1, 2, 4, 7, 15} {
+	for _, n := range []int{1, 2, 7, 15} {
 		list = append(list, step{days: n, layout: "2", above: "Jan 2006"})
 	}
 	for _, n := range []int{1, 2, 3, 6} {
@@ -161,7 +170,7 @@ func (s span) ticks(wide float64) []tick {
 	st := steps[len(steps)-1]
 	for _, try := range steps {
 		letters := wide / s.length() // a second
-		if try.length()*letters >= float64(len(try.layout)+2) && try.larger()*letters > float64(len(try.above)) {
+		if try.length()*letters >= float64(len(try.layout)+2) && try.larger()*letters >= float64(len(try.above)+1) {
 			st = try
 			break
 		}

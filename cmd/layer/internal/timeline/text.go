@@ -6,88 +6,6 @@ import (
 	"time"
 )
 
-// glyphs are what bars are drawn with.
-type glyphs struct {
-	fills                     [4]rune
-	now, before, beyond       rune
-	next, never               rune
-	axis, tick, cross, marker rune
-	cut                       string
-}
-
-var (
-	unicodeGlyphs = glyphs{fills: [4]rune{gone: '─', accepted: '▒', current: '█', announced: '░'}, now: '│', before: '◄', beyond: '►',
-		next: '◆', never: '×', axis: '─', tick: '┬', cross: '┼', marker: '▼', cut: "…"}
-	asciiGlyphs = glyphs{fills: [4]rune{gone: '-', accepted: '=', current: '#', announced: '+'}, now: '|', before: '<', beyond: '>',
-		next: 'R', never: 'x', axis: '-', tick: '+', cross: '|', marker: 'v', cut: "..."}
-)
-
-// tone is a colour of a terminal: the parameter of SGR.
-type tone string
-
-const (
-	plain tone = ""
-	bold  tone = "1"
-	dim   tone = "2"
-	onNow tone = "1;31"
-	rota  tone = "1;35"
-)
-
-var fillTones = [4]tone{gone: dim, accepted: "33", current: "32", announced: "36"}
-
-// line is a line of text, a cell a column.
-type line struct {
-	runes []rune
-	tones []tone
-}
-
-func (l *line) put(x int, s string, t tone) {
-	for _, r := range s {
-		l.set(x, r, t)
-		x++
-	}
-}
-
-func (l *line) set(x int, r rune, t tone) {
-	for len(l.runes) <= x {
-		l.runes, l.tones = append(l.runes, ' '), append(l.tones, plain)
-	}
-	l.runes[x], l.tones[x] = r, t
-}
-
-// free tells whether nothing stands in the columns from a up to b.
-func (l *line) free(a, b int) bool {
-	for x := max(a, 0); x < min(b, len(l.runes)); x++ {
-		if l.runes[x] != ' ' {
-			return false
-		}
-	}
-	return true
-}
-
-func (l *line) writeTo(b *strings.Builder, color bool) {
-	last, n := plain, len(l.runes)
-	for n > 0 && l.runes[n-1] == ' ' {
-		n--
-	}
-	for x, r := range l.runes[:n] {
-		if t := l.tones[x]; color && t != last && (r != ' ' || last != plain) {
-			if last != plain {
-				b.WriteString("\x1b[0m")
-			}
-			if t != plain {
-				b.WriteString("\x1b[" + string(t) + "m")
-			}
-			last = t
-		}
-		b.WriteRune(r)
-	}
-	if last != plain {
-		b.WriteString("\x1b[0m")
-	}
-	b.WriteByte('\n')
-}
-
 // page is a drawing in the making.
 type page struct {
 	TextOptions
@@ -177,7 +95,7 @@ func (p *page) label(r row) string { return label(p.span, r, p.short) }
 
 func label(s span, r row, short bool) string {
 	switch {
-	case !r.never.IsZero() || len(r.stretches) == 0:
+	case len(r.stretches) == 0 && r.until.IsZero():
 		return r.word
 	case r.fill == announced && r.until.IsZero():
 		return pick(short, "due now", "announced, due now")
@@ -325,13 +243,15 @@ func (p *page) row(b block, r row) {
 		id = id[:p.idWidth-len([]rune(p.cut))] + p.cut
 	}
 	l.put(2, id, pick2(r.fill == current, bold, plain))
-	for _, st := range r.stretches {
-		p.bar(&l, st)
+	for i, st := range r.stretches {
+		if p.shows(st, i == 0) {
+			p.bar(&l, st)
+		}
 	}
 	if p.drawn(r.never) {
 		l.set(p.column(p.seconds(r.never)), p.never, dim)
 	}
-	if r.fill == current && p.drawn(b.NextRotation) {
+	if b.rotates(r) && p.drawn(b.NextRotation) {
 		l.set(p.column(p.seconds(b.NextRotation)), p.glyphs.next, rota)
 	}
 	l.set(p.now, p.glyphs.now, onNow)
@@ -395,7 +315,7 @@ func (p *page) legend(blocks []block) {
 	var next, never bool
 	for _, b := range blocks {
 		for _, r := range b.rows {
-			next = next || r.fill == current && p.drawn(b.NextRotation)
+			next = next || b.rotates(r) && p.drawn(b.NextRotation)
 			never = never || p.drawn(r.never)
 			for _, st := range r.stretches {
 				used[st.fill] = true
@@ -434,4 +354,4 @@ func (p *page) legend(blocks []block) {
 	l.writeTo(&p.out, p.Color)
 }
 
-var meaning = [4]string{gone: "gone", accepted: "accepted, not current", current: "current", announced: "announced"}
+var meaning = [4]string{gone: "gone", accepted: "overlap, still accepted", current: "current", announced: "announced"}

@@ -43,6 +43,10 @@ var pictures = []struct {
 		{Address: "$SECRET.auth.session-key", Current: "v2", Pending: "v3", NextRotation: days(7), Ready: seconds(4), Versions: []Version{
 			{ID: "v1", From: seconds(-40), Until: seconds(7)}, {ID: "v2", From: seconds(-3)}, {ID: "v3", From: seconds(4)}}},
 	}},
+	{"fresh", []Secret{
+		{Address: "$SECRET.auth.session-key", Current: "v1", NextRotation: days(90), Versions: []Version{{ID: "v1", From: seconds(-20)}}},
+		{Address: "$SECRET.storage.r2", Current: "v1", Versions: []Version{{ID: "v1"}}},
+	}},
 	{"due", []Secret{
 		{Address: "$SECRET.auth.session-key", Current: "v2", Pending: "v3", NextRotation: days(-3), Versions: []Version{
 			{ID: "v1", Until: days(-1)}, {ID: "v2", From: days(-93)}, {ID: "v3", From: days(-2)}}},
@@ -57,11 +61,12 @@ func TestGolden(t *testing.T) {
 			p.name + ".txt":       Text(p.secrets, noon, TextOptions{}),
 			p.name + ".ascii.txt": Text(p.secrets, noon, TextOptions{ASCII: true}),
 			p.name + ".40.txt":    Text(p.secrets, noon, TextOptions{Width: 40}),
+			p.name + ".svg":       SVG(p.secrets, noon, nil),
 		} {
 			t.Run(name, func(t *testing.T) {
 				file := filepath.Join("testdata", name)
 				if *update {
-					require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
+					require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 				}
 				want, err := os.ReadFile(file)
 				require.NoError(t, err)
@@ -109,7 +114,7 @@ var escape = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 func TestTextWhateverTheHistory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range 1000 {
 		secrets := anySecrets(r, noon)
 		o := TextOptions{Width: 40 + r.IntN(161), ASCII: r.IntN(2) == 0}
 		got := Text(secrets, noon, o)
@@ -144,6 +149,65 @@ func column(line, chars string) int {
 		}
 	}
 	return -1
+}
+
+// TestTextTellsTheTruth compares what stands around now with what the version is good for.
+func TestTextTellsTheTruth(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	axis := regexp.MustCompile(`^ +[─┬]*┼[─┬]*$`)
+	for range 1000 {
+		secrets := anySecrets(r, noon)
+		for i := range secrets {
+			for n := range secrets[i].Versions {
+				secrets[i].Versions[n].ID = "v" + strconv.Itoa(n+1)
+			}
+			secrets[i].Current, secrets[i].Pending = "v2", "v9"
+		}
+		if len(secrets) == 0 {
+			continue
+		}
+		got := Text(secrets, noon, TextOptions{Width: 40 + r.IntN(161)})
+		var bars [][]rune
+		left, end, now := 0, 0, 0
+		for _, l := range strings.Split(got, "\n") {
+			switch {
+			case isBar.MatchString(l):
+				bars = append(bars, []rune(l))
+			case axis.MatchString(l):
+				left, end, now = column(l, "─┬┼"), utf8.RuneCountInString(l), column(l, "┼")
+			}
+		}
+		blocks, _ := prepare(secrets, noon, nil)
+		for _, b := range blocks {
+			for _, row := range b.rows {
+				require.NotEmpty(t, bars, got)
+				line := bars[0]
+				bars = bars[1:]
+				for x, c := range line {
+					if strings.ContainsRune("█▒░◄►◆×", c) {
+						require.True(t, left <= x && x < end, got)
+					}
+				}
+				if len(row.stretches) == 0 {
+					continue
+				}
+				from, until := row.stretches[0].from, row.stretches[len(row.stretches)-1].until
+				before, after := string(line[left:now]), string(line[min(now+1, len(line)):min(end, len(line))])
+				begun, over := from.IsZero() || from.Before(noon), !until.IsZero() && !until.After(noon)
+				switch {
+				case begun && !over:
+					require.NotEqual(t, ' ', line[now-1], "goes on: %s\n%s", row.id, got)
+					require.NotEmpty(t, strings.Trim(after, " "), "goes on: %s\n%s", row.id, got)
+				case over:
+					require.Empty(t, strings.Trim(after, " ◆"), "is over: %s\n%s", row.id, got)
+				default:
+					require.Empty(t, strings.Trim(before, " ◆"), "has not begun: %s\n%s", row.id, got)
+					require.NotEmpty(t, strings.Trim(after, " "), "has not begun: %s\n%s", row.id, got)
+				}
+			}
+		}
+		require.Empty(t, bars, got)
+	}
 }
 
 func TestNoSecrets(t *testing.T) {
