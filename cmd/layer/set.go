@@ -84,7 +84,7 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 		var ok bool
 		if text, ok = os.LookupEnv(env); !ok {
 			// Its name is not repeated: it may be the value.
-			return rotate.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, "+
+			return rotate.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
 				"and the variable must be exported")
 		}
 	case stdin:
