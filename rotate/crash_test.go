@@ -112,8 +112,8 @@ func (h *history) current(i Item, now time.Time) {
 	require.Equal(h.t, n.cur, doc.Current().ID)
 }
 
-// outcome is what readers have in the end, and what generators left.
-func outcome(s *scene, g *tokens, times bool) string {
+// endOf is what readers have in the end, and what generators left.
+func endOf(s *scene, g *tokens, times bool) string {
 	text := ""
 	for _, key := range s.Spec.Secrets {
 		spec := key
@@ -152,7 +152,7 @@ func TestACrashAfterAnyStep(t *testing.T) {
 				require.NoError(t, err)
 				s.did(s.rotate())
 				s.still()
-				want := outcome(s, g, after == 0)
+				want := endOf(s, g, after == 0)
 				for steps := 0; ; steps++ {
 					s, g := op.begin(t)
 					gen := s.state().Gen
@@ -169,7 +169,7 @@ func TestACrashAfterAnyStep(t *testing.T) {
 						require.NoError(t, err)
 					}
 					s.did(s.rotate())
-					require.Equal(t, want, outcome(s, g, after == 0), "after step %d", steps)
+					require.Equal(t, want, endOf(s, g, after == 0), "after step %d", steps)
 					s.still()
 					if r.stage == stageDone {
 						require.Greater(t, steps, 2)

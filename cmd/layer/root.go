@@ -133,7 +133,7 @@ func (l *layer) command() *cobra.Command {
 	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most bytes that a published text may have")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
-		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
+		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.timelineCommand(),
 		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand()} {
 		group.AddCommand(c)
 	}
