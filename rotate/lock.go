@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -91,3 +92,57 @@ func holder(path string) string {
 }
 
 var errNoLock = errors.New("the lock was released already")
+
+// Lock is [Locker]'s. It waits until no other process, and no other caller of this File, works on the ledger. While it is held,
+// CompareAndSwap of this File works as without; a second Lock waits. When ctx ends first, the error wraps its cause and
+// says who may have the lock.
+func (f *File) Lock(ctx context.Context) (unlock func() error, err error) {
+	select {
+	case f.gate <- struct{}{}:
+	case <-ctx.Done():
+		return nil, f.explain(fmt.Errorf("another part of this program works on it: %w", context.Cause(ctx)))
+	}
+	l, err := takeLock(ctx, f.lockPath)
+	if err != nil {
+		<-f.gate
+		return nil, f.explain(err)
+	}
+	f.mu.Lock()
+	f.lock = l
+	f.mu.Unlock()
+	var once sync.Once
+	return func() error {
+		err := errNoLock
+		once.Do(func() {
+			f.mu.Lock()
+			f.lock = nil
+			err = l.Unlock()
+			f.mu.Unlock()
+			<-f.gate
+		})
+		return err
+	}, nil
+}
+
+// locked runs do under the lock, which it takes where this File does not have it.
+func (f *File) locked(ctx context.Context, do func() error) error {
+	if done, err := f.ifLocked(do); done {
+		return err
+	}
+	unlock, err := f.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unlock() }() // closing the file releases it in any case
+	_, err = f.ifLocked(do)
+	return err
+}
+
+func (f *File) ifLocked(do func() error) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lock == nil {
+		return false, nil
+	}
+	return true, do()
+}
