@@ -2,6 +2,7 @@ package cloudflare
 
 import (
 	"context"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,7 @@ func TestCheck(t *testing.T) {
 		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 400, Code: 6003}, 3, "the API token is malformed"},
 		{"nothing to change", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 400, Code: 1001}, 3, ""},
 		{"not known", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 405}, 3, ""},
+		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, 3, "try the API token: status 429: Cloudflare asks to wait"},
 		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Drop: true}, 3, "try the API token: the connection ended"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -34,24 +34,26 @@ func TestFaults(t *testing.T) {
 		fault      fault
 		err        string // in the error; empty: there is none
 		notApplied bool
-		batch      string // "unknown": a batch knows less than a single request
+		batch      string // "unknown": a batch knows less than a single request; "halves": it is sent again in halves
 	}{
 		{"token refused", fault{Status: 401, Code: 1000, Message: "Invalid API Token"}, "status 401, code 1000: the API token is not valid any more: set CLOUDFLARE_API_TOKEN to one with the permission Account > Secrets Store > Edit (Secrets Store Write)", true, ""},
 		{"malformed token", fault{Status: 400, Code: 6003, Message: "Invalid request headers"}, "the API token is malformed", true, ""},
 		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"}, "add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token, if it is one of this account", true, ""},
 		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"}, "status 404, secret_not_found: somebody has deleted the secret: run again", true, ""},
 		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
+		{"no such store, in another way", fault{Status: 400, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
 		{"no such account", fault{Status: 404, Code: 7003, Message: "Could not route to /x"}, "code 7003: check the account id", true, ""},
 		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, which finds out how far it came", false, ""},
 		{"conflict after it was applied", fault{Applied: now, Status: 409}, "status 409", false, ""},
-		{"invalid", fault{Status: 400, Code: 1001, Message: "secret_value_too_long"}, "secret_value_too_long: keep the value within 65,536 bytes", true, ""},
+		{"invalid", fault{Status: 400, Code: 1001, Message: "secret_value_too_long"}, "secret_value_too_long: keep the value within 65,536 bytes", true, "halves"},
 		{"invalid, in words that are new", fault{Status: 422, Code: 1099, Message: "secret_moon_phase_wrong"}, "status 422, secret_moon_phase_wrong: ", true, "unknown"},
+		{"invalid, in other words that are new", fault{Status: 400, Code: 1001, Message: "secret_moon_phase_wrong"}, "status 400, secret_moon_phase_wrong: ", true, "halves"},
 		{"full", fault{Status: 400, Code: 1003, Message: "maximum_secrets_exceeded"}, "maximum_secrets_exceeded: remove secrets", true, "unknown"},
 		{"refused without a reason", fault{Status: 400}, "status 400", true, "unknown"},
 		{"the name exists", fault{Status: 400, Code: 1003, Message: "secret_name_already_exists: x"}, "secret_name_already_exists: somebody has created", false, ""},
-		{"an answer that repeats the value", fault{Status: 400, Raw: echo}, "status 400, code 1001", true, "unknown"},
+		{"an answer that repeats the value", fault{Status: 400, Raw: echo}, "status 400, code 1001", true, "halves"},
 		{"a word that repeats the value", fault{Status: 400, Code: 1, Message: "versions_of"}, "code 1", true, "unknown"},
-		{"too large", fault{Status: 413, Raw: "<html>413</html>"}, "status 413: the answer was not understood", true, ""},
+		{"too large", fault{Status: 413, Raw: "<html>413</html>"}, "status 413: the answer was not understood", true, "halves"},
 		{"timeout at the server", fault{Status: 408}, "status 408", false, ""},
 		{"broken", fault{Status: 500, Code: 10001, Message: value}, "status 500, code 10001: Cloudflare has a problem", false, ""},
 		{"broken after it was applied", fault{Applied: now, Status: 500}, "status 500", false, ""},
@@ -62,6 +64,7 @@ func TestFaults(t *testing.T) {
 		{"no success", fault{Status: 200}, "status 200, but no success: run again", false, ""},
 		{"no success after it was applied", fault{Applied: now, Status: 200, Code: 1, Message: "x"}, "status 200, but no success, code 1", false, ""},
 		{"an answer cut off", fault{Applied: now, Raw: `{"success":true,"result":[{"id":"` + value}, "the answer was not understood", false, ""},
+		{"an envelope of another kind", fault{Applied: now, Raw: `{"success":true,"errors":"none","result":[]}`}, "status 200: the answer was not understood", false, ""},
 		{"null", fault{Applied: now, Raw: `null`}, "status 200, but no success", false, ""},
 		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", largestAnswer) + `"}`}, "the answer is too long", false, ""},
 		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: something on the way redirects", false, ""},
@@ -83,7 +86,11 @@ func TestFaults(t *testing.T) {
 				fake.Fail(tc.fault)
 				errs := s.Publish(t.Context(), list)
 				require.Len(t, errs, len(list))
-				require.Equal(t, []string{method}, methods(fake.Requests()), "sent once")
+				once := []string{method}
+				if tc.batch == "halves" && len(list) == 3 {
+					once = []string{method, method, method, method, method} // 3, 1, 2, 1, 1
+				}
+				require.Equal(t, once, methods(fake.Requests()), "sent once")
 				for _, err := range errs {
 					require.ErrorContains(t, err, tc.err)
 					certain := tc.notApplied && (len(list) == 1 || tc.batch != "unknown")
@@ -143,6 +150,24 @@ func TestBatchInPart(t *testing.T) {
 	require.Contains(t, fake.Names(), item(3).Name, "it was created all the same")
 	theirs, _ := fake.Value(item(4).Name)
 	require.Equal(t, "theirs", theirs)
+}
+
+// TestSplit: one secret that Cloudflare refuses holds back none of the others.
+func TestSplit(t *testing.T) {
+	fake, o := start(t, cloudflarefake.Options{Refuse: item(41).Name})
+	s, _ := open(t, o)
+	errs := s.Publish(t.Context(), items(90))
+	require.Len(t, errs, 90)
+	for i, err := range errs {
+		if i != 41 {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "create "+item(41).Name+": status 400, secret_name_invalid")
+		require.ErrorIs(t, err, rotate.ErrNotApplied)
+	}
+	require.Len(t, fake.Names(), 89)
+	require.LessOrEqual(t, len(fake.Requests()), 2+1+2*7)
 }
 
 // TestRest: what every request would meet ends the sending.
@@ -210,6 +235,7 @@ func TestLost(t *testing.T) {
 			require.Len(t, errs, 2)
 			for _, err := range errs {
 				require.ErrorContains(t, err, tc.err)
+				require.NotContains(t, err.Error(), "/accounts/")
 				require.Equal(t, tc.notApplied, errors.Is(err, rotate.ErrNotApplied), err)
 				if tc.is != nil {
 					require.ErrorIs(t, err, tc.is)
@@ -314,6 +340,12 @@ func TestNoEnd(t *testing.T) {
 	_, err := s.Inspect(t.Context(), []string{"n"})
 	require.ErrorContains(t, err, "list the secrets: the list has no end")
 	require.Len(t, fake.Requests(), mostPages)
+
+	fake.Forget()
+	fake.Fail(fault{Times: -1, Raw: `{"success":true,"result":[],"result_info":{"total_count":5}}`, Applied: now})
+	_, err = s.Inspect(t.Context(), []string{"n"})
+	require.NoError(t, err, "an empty page is the end, whatever the total")
+	require.Len(t, fake.Requests(), 1)
 }
 
 // FuzzAnswer: no answer makes a program panic, or show what was sent.

@@ -41,5 +41,5 @@ func (x *exchange) more(page int64, seen, n int) bool {
 		return false
 	}
 	// It tells no totals, or less than there was.
-	return info.PerPage <= 0 || n >= int(info.PerPage)
+	return float64(n) >= info.PerPage
 }

@@ -29,7 +29,8 @@ var (
 )
 
 // Publish is [rotate.Publisher]'s. What does not exist is created, many secrets a request, and each of the others replaced
-// by a request of its own. It goes by the last Inspect, and lists the store where there was none. After an answer that
+// by a request of its own. Where something about one secret is why none of a batch was created, the batch is sent again in
+// halves. It goes by the last Inspect, and lists the store where there was none. After an answer that
 // would be everybody's (a token that is refused, the rate limit) the rest is not sent.
 func (s *Store) Publish(ctx context.Context, items []rotate.Item) []error {
 	s.mu.Lock()
@@ -59,12 +60,18 @@ func (s *Store) Publish(ctx context.Context, items []rotate.Item) []error {
 	}
 	ids := s.ids
 	var stop error
-	for _, batch := range batches(items, fresh) {
+	for queue := batches(items, fresh); len(queue) > 0; {
+		batch := queue[0]
+		queue = queue[1:]
 		if stop != nil {
-			errs = fillOf(errs, batch, stop)
+			fillOf(errs, batch, stop)
 			continue
 		}
-		stop = s.create(ctx, items, batch, errs)
+		err := s.create(ctx, items, batch, errs)
+		if stop = forAll(err); stop == nil && splits(err, len(batch)) {
+			fillOf(errs, batch, nil)
+			queue = append([][]int{batch[:len(batch)/2], batch[len(batch)/2:]}, queue...)
+		}
 	}
 	for _, i := range known {
 		if stop != nil {
@@ -117,8 +124,8 @@ func batches(items []rotate.Item, fresh []int) (cut [][]int) {
 	return cut
 }
 
-// create sends one batch. It returns what holds for all that is still to be sent.
-func (s *Store) create(ctx context.Context, items []rotate.Item, batch []int, errs []error) (stop error) {
+// create sends one batch. It returns the error of the whole of it.
+func (s *Store) create(ctx context.Context, items []rotate.Item, batch []int, errs []error) error {
 	var p secrets_store.StoreSecretNewParams
 	p.AccountID.Value, p.AccountID.Present = s.client.account, true
 	for _, i := range batch {
@@ -155,7 +162,7 @@ func (s *Store) create(ctx context.Context, items []rotate.Item, batch []int, er
 			f.ofBatch(len(batch))
 		}
 		fillOf(errs, batch, err)
-		return forAll(err)
+		return err
 	}
 	for _, i := range batch {
 		if id, ok := created[items[i].Name]; ok {
@@ -172,11 +179,18 @@ func (f *failure) ofBatch(n int) {
 	if n == 1 || f.status != 400 && f.status != 422 || f.badToken() {
 		return
 	}
-	whole := len(f.codes) > 0 && len(f.messages) == len(f.codes)
-	for _, m := range f.messages {
-		whole = whole && invalid[m]
+	known := len(f.messages) == len(f.codes)
+	for i, code := range f.codes {
+		// 1001 is whatever is wrong with a request, 1003 what is in its way.
+		f.notApplied = f.notApplied && (code == 1001 || known && invalid[f.messages[i]])
 	}
-	f.notApplied = f.notApplied && whole
+	f.notApplied = f.notApplied && len(f.codes) > 0
+}
+
+// splits: one secret is why none of the batch was created. It must not hold the others back.
+func splits(err error, n int) bool {
+	var f *failure
+	return n > 1 && errors.As(err, &f) && f.notApplied && (f.status == 400 || f.status == 413 || f.status == 422) && !f.says("store_not_found")
 }
 
 // replace sends text, note and scopes of a secret that exists.
@@ -218,9 +232,8 @@ func fill(errs []error, err error) []error {
 	return errs
 }
 
-func fillOf(errs []error, of []int, err error) []error {
+func fillOf(errs []error, of []int, err error) {
 	for _, i := range of {
 		errs[i] = err
 	}
-	return errs
 }

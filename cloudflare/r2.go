@@ -19,9 +19,7 @@ import (
 	"github.com/layeron-hq/secret/rotate"
 )
 
-// R2Credentials is the name under which declarations ask for this generator ([secret.Options].Generator).
-//
-// [secret.Options]: https://pkg.go.dev/github.com/layeron-hq/secret#Options
+// R2Credentials is the name by which a declaration asks for an R2Generator (secret.Options.Generator).
 const R2Credentials = "cloudflare/r2-credentials"
 
 // R2Generator is a rotate.Generator of credentials for one R2 bucket, as S3 clients take them:

@@ -15,8 +15,9 @@ import (
 	"github.com/layeron-hq/secret/rotate"
 )
 
-// Store is a rotate.Publisher on a Secrets Store; it is a rotate.Checker and a rotate.Remover too. A request is sent once,
-// and again only where the rate limit turned it away. Errors that wrap rotate.ErrNotApplied are refusals, and requests
+// Store is a rotate.Publisher on a Secrets Store; it is a rotate.Checker and a rotate.Remover too. A request is sent once;
+// what it asks for is sent again only after an answer that it was not carried out: the rate limit, and a batch that is refused
+// because of one secret in it. Errors that wrap rotate.ErrNotApplied are refusals, and requests
 // that never left.
 //
 // A Store may be used concurrently, but knows no order then. It shows no token, however it is printed.

@@ -150,13 +150,12 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, o := start(t, tc.o)
-			s, _ := open(t, o)
 			list := items(tc.n)
 			for _, i := range list {
 				fake.Put(i.Name, "x", i.Note)
 			}
 			o.StoreID = fake.StoreID()
-			s, _ = open(t, o)
+			s, _ := open(t, o)
 			found, err := s.Inspect(t.Context(), append(namesOf(list), "lo_missing"))
 			require.NoError(t, err)
 			require.Len(t, found, tc.n)
@@ -172,6 +171,34 @@ func TestPages(t *testing.T) {
 				require.ErrorIs(t, err, context.Canceled)
 				require.Len(t, fake.Requests(), 1)
 			}
+		})
+	}
+}
+
+// TestMore: a list goes on until what the API tells of its length, or an empty page, says otherwise.
+func TestMore(t *testing.T) {
+	for _, tc := range []struct {
+		name               string
+		perPage, total, of float64
+		page               int64
+		seen, n            int
+		more               bool
+	}{
+		{"nothing told", 0, 0, 0, 1, 5, 5, true},
+		{"a full page", 5, 0, 0, 1, 5, 5, true},
+		{"a page that is not full", 5, 0, 0, 1, 4, 4, false},
+		{"all of the total", 5, 5, 0, 1, 5, 5, false},
+		{"less than the total", 5, 6, 0, 1, 5, 5, true},
+		{"less than the total, on a page that is not full", 100, 90, 0, 1, 25, 25, true},
+		{"more than the total, on a full page", 5, 9, 2, 2, 10, 5, true},
+		{"more than the total, on the last page", 5, 9, 3, 3, 11, 1, false},
+		{"pages to come", 5, 0, 2, 1, 5, 5, true},
+		{"no pages to come", 5, 0, 2, 2, 10, 5, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			x := &exchange{}
+			x.envelope.Info.PerPage, x.envelope.Info.TotalCount, x.envelope.Info.TotalPages = tc.perPage, tc.total, tc.of
+			require.Equal(t, tc.more, x.more(tc.page, tc.seen, tc.n))
 		})
 	}
 }
@@ -270,6 +297,9 @@ func TestRemove(t *testing.T) {
 	published(t, s, items(3)...)
 	require.Empty(t, s.Remove(t.Context(), []string{item(0).Name, "lo_missing", item(0).Name}))
 	require.Equal(t, []string{item(1).Name, item(2).Name}, fake.Names())
+	published(t, s, item(0))
+	require.Equal(t, []string{item(1).Name, item(2).Name, item(0).Name}, fake.Names(), "it is known to be gone")
+	require.Empty(t, s.Remove(t.Context(), []string{item(0).Name}))
 
 	// Somebody deletes it between the list and the request.
 	fake.Fail(cloudflarefake.Fault{Method: http.MethodDelete, Applied: cloudflarefake.Twice})

@@ -213,6 +213,7 @@ func (w *work) keep() {
 	if v := w.r.version(w.r.Current); v != nil {
 		if v.Value == w.value {
 			w.done = true
+			w.problem = w.keeps()
 			return
 		}
 		v.leave(goneWithdrawn)
@@ -224,9 +225,13 @@ func (w *work) keep() {
 	if w.r.Intent != nil && w.next != nil {
 		w.r.Intent.Unsent = true
 		w.send = false
-		w.problem = fmt.Errorf("%w: the ledger keeps the value as %s. A value that `layer` did not make stands in the store, and was "+
-			"not replaced: `layer secret rotate --adopt-ledger` publishes the kept one over it", errDrifted, w.r.Current)
+		w.problem = w.keeps()
 	}
+}
+
+func (w *work) keeps() error {
+	return fmt.Errorf("%w: the ledger keeps the value as %s. A value that `layer` did not make stands in the store, and was "+
+		"not replaced: `layer secret rotate --adopt-ledger` publishes the kept one over it", errDrifted, w.r.Current)
 }
 
 func (w *work) refuse(format string, args ...any) {

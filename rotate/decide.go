@@ -137,8 +137,9 @@ func (w *work) settle() bool {
 	case verdictNothing, verdictSettled:
 		return true
 	case verdictBound:
-		if w.op == orderSet {
-			return true
+		switch w.op {
+		case orderSet, orderRollback, orderRevoke, orderRename:
+			return true // each says what it makes of it
 		}
 		if w.spec.Rotation != nil {
 			w.problem = fmt.Errorf("%w: a value that `layer` did not make stands in the store, so nothing can rotate it: "+

@@ -60,6 +60,27 @@ func TestFileStepsOfAChange(t *testing.T) {
 	require.Equal(t, changeSteps, steps)
 }
 
+// TestFileStepsOfALoad: what another machine changed must be on the disk before it is remembered.
+func TestFileStepsOfALoad(t *testing.T) {
+	ctx := context.Background()
+	f, s := newFile(t)
+	_, _, err := Commit(ctx, f, "", s)
+	require.NoError(t, err)
+	var steps []string
+	again, err := OpenFile(f.path, FileOptions{Identities: f.ids, Seen: filepath.Join(t.TempDir(), "layer.seen")})
+	require.NoError(t, err)
+	again.disk.at = func(step string) error {
+		steps = append(steps, step)
+		return nil
+	}
+	for range 2 { // the second has nothing to remember
+		_, _, err = again.Load(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []string{"create layer.seen", "write layer.seen", "written layer.seen",
+			"sync folder of layer.secrets.age", "rename layer.seen"}, steps)
+	}
+}
+
 // TestFileFailure lets each step of a change fail, alone or with all that follow it, as in a crash: what is there then is the
 // state before or the one after, as the change has said, and the next change cleans up.
 func TestFileFailure(t *testing.T) {

@@ -234,6 +234,16 @@ func TestFileNotPrepared(t *testing.T) {
 	_, err := f.CompareAndSwap(context.Background(), "", s)
 	require.ErrorContains(t, err, "a state is stored with Commit, which prepares it")
 	require.NoFileExists(t, f.path)
+
+	first, rev, err := Commit(context.Background(), f, "", s)
+	require.NoError(t, err)
+	_, rev, err = Commit(context.Background(), f, rev, first)
+	require.NoError(t, err)
+	_, _, err = Commit(context.Background(), f, rev, first)
+	require.ErrorContains(t, err, "this change was made from an older copy of it: generation 2 was seen on this machine")
+	_, now, err := f.Load(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, rev, now)
 }
 
 // TestFileTooLarge is refused before anything is written.

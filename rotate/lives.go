@@ -175,14 +175,16 @@ func (r *record) withdraw(why string) {
 	r.Announced, r.Ready = "", noTime
 }
 
-// previous returns the version that was current before the current one and is still there, or nil.
+// previous returns the version that was current before the current one and is still there, or nil. One that holds the same
+// value is no way back.
 func (r *record) previous() *version {
 	var found *version
+	current := r.version(r.Current).Value
 	for i := range r.Versions {
 		switch v := &r.Versions[i]; {
 		case v.ID == r.Current:
 			return found
-		case v.Gone == "" && v.ID != r.Announced:
+		case v.Gone == "" && v.ID != r.Announced && v.Value != current:
 			found = v
 		}
 	}

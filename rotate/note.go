@@ -23,11 +23,18 @@ var noteForm = regexp.MustCompile(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]
 func (s *state) newNote(name string, gen uint64, cur, text string) string {
 	fp := mac(s.FpKey, name, strconv.FormatUint(gen, 10), text)
 	front := "sv1 gen=" + strconv.FormatUint(gen, 10) + " cur=" + cur + " fp=" + hex.EncodeToString(fp[:16])
-	return front + " by=" + s.by(name, front)
+	return front + " by=" + by(s.ByKey, name, front)
 }
 
-func (s *state) by(name, front string) string {
-	return hex.EncodeToString(mac(s.ByKey, name, front)[:8])
+func by(key []byte, name, front string) string { return hex.EncodeToString(mac(key, name, front)[:8]) }
+
+// signed tells whether this ledger has made the signature, under its key or an earlier one.
+func (s *state) signed(name, front, sign string) bool {
+	known := hmac.Equal([]byte(by(s.ByKey, name, front)), []byte(sign))
+	for _, key := range s.Former {
+		known = known || hmac.Equal([]byte(by(key, name, front)), []byte(sign))
+	}
+	return known
 }
 
 // readNote tells what a note says; false: it has not the form of one.
@@ -40,7 +47,7 @@ func (s *state) readNote(name, text string) (note, bool) {
 	if err != nil {
 		return note{}, false
 	}
-	return note{gen: gen, cur: m[3], ours: hmac.Equal([]byte(s.by(name, m[1])), []byte(m[4]))}, true
+	return note{gen: gen, cur: m[3], ours: s.signed(name, m[1], m[4])}, true
 }
 
 // mac is HMAC-SHA256 of the parts, each preceded by its length.

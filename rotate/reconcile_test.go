@@ -315,6 +315,12 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 			require.True(t, s.status(key.Address()).NeedsPerson)
 			require.Equal(t, StateBound, s.status(other.Address()).State)
 			require.False(t, s.status(other.Address()).NeedsPerson)
+			for what, do := range map[string]func() (Result, error){
+				"rollback": func() (Result, error) { return s.rollback(other, false) },
+				"revoke":   func() (Result, error) { return s.revoke(other, "v1") },
+			} {
+				require.ErrorIs(t, s.problem(other)(s.unchanged(do)), errRefused, what+" of what the ledger does not have")
+			}
 			// Adoption alone has nothing to publish.
 			r, err := s.unchanged(func() (Result, error) { return s.rotate(RotateOptions{Adopt: true}) })
 			require.NoError(t, err)

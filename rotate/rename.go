@@ -6,6 +6,8 @@ import "fmt"
 func (s *state) renaming(to *record, o order, name string) (*record, order, error) {
 	from := s.find(o.source)
 	switch {
+	case from.empty() && from != nil && from.Removed && !to.empty() && to.Name == from.Name:
+		return to, order{}, nil // renamed by an earlier run, under the same name in the store
 	case from.empty():
 		return nil, o, fmt.Errorf("%w: the ledger holds no value of %s", errRefused, o.source)
 	case to.empty():
@@ -42,5 +44,11 @@ func (w *work) rename() {
 		return
 	}
 	moved.Published, moved.Intent, moved.Ready = nil, nil, noTime
-	w.publish(opRename, false, "")
+	op := opRename
+	if w.from.Intent != nil {
+		// Its readers may be on the document before that, and its lives may count from long ago.
+		moved.repair(w.spec.Rotation, w.policy)
+		op = opRepair
+	}
+	w.publish(op, op == opRepair, "")
 }

@@ -80,7 +80,7 @@ func tooLarge(size, limit int, doc *secret.Document) error {
 			secret.ErrTooLarge, size, limit)
 	}
 	return fmt.Errorf("%w: the text would have %d bytes in %d versions, and the store takes %d: nothing was changed. "+
-		"It is full: retain versions for a shorter time, revoke old ones, or use a shorter value",
+		"It is full: declare a shorter retention for later versions and revoke old ones now, or use a shorter value",
 		secret.ErrTooLarge, size, n, limit)
 }
 

@@ -31,6 +31,7 @@ type run struct {
 	items                    []Item           // to be published
 	to                       []secret.Address // whose they are
 	checked                  bool
+	certain                  bool // the ledger has not changed since found was seen
 	sent                     map[secret.Address]sending
 	made                     map[secret.Address]version
 	done                     map[secret.Address]bool // changes that are in the ledger
@@ -52,6 +53,7 @@ const (
 	stageLoad runStage = iota
 	stageInspect
 	stageDecide
+	stageAscertain
 	stageMake
 	stagePublish
 	stageLook
@@ -97,6 +99,8 @@ func (r *run) step(ctx context.Context) error {
 		return r.inspect(ctx, stageDecide)
 	case stageDecide:
 		return r.decideAll(ctx)
+	case stageAscertain:
+		return r.ascertain(ctx)
 	case stageMake:
 		return r.makeOne(ctx)
 	case stagePublish:
@@ -118,7 +122,7 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if to := st.state().Fenced; to != "" && !r.DryRun {
+	if to := st.Moved(); to != "" && !r.DryRun {
 		return fmt.Errorf("%w: this ledger has moved to %s: use that one", errRefused, to)
 	}
 	r.state, r.rev, r.stage = st, rev, stageInspect
@@ -147,6 +151,7 @@ func (r *run) inspect(ctx context.Context, next runStage) error {
 		names = append(names, name)
 	}
 	r.tell(Event{Stage: "inspect", Secrets: len(names)})
+	r.certain = false
 	if len(names) == 0 {
 		r.found, r.stage = nil, next
 		return nil
@@ -199,6 +204,7 @@ func (r *run) decideAll(ctx context.Context) error {
 	var creates []string
 	changed := false
 	contradicted, standing := 0, 0
+	var ahead error
 	for _, spec := range r.targets() {
 		rec, one := st.find(spec.Address), r.orders[spec.Address]
 		if r.done[spec.Address] {
@@ -216,8 +222,8 @@ func (r *run) decideAll(ctx context.Context) error {
 			creates = append(creates, dec.next.Name)
 		}
 		changed = changed || dec.next != nil
-		if dec.verdict == verdictAhead && !one.adopt && r.op != "status" && len(r.sent) == 0 {
-			return fmt.Errorf("%w: %s: %w", errStop, spec.Address, dec.problem)
+		if dec.verdict == verdictAhead && !one.adopt && r.op != "status" && len(r.sent) == 0 && ahead == nil {
+			ahead = fmt.Errorf("%w: %s: %w", errStop, spec.Address, dec.problem)
 		}
 		if rec != nil && rec.Published != nil {
 			if _, ok := r.found[rec.Name]; ok {
@@ -230,7 +236,16 @@ func (r *run) decideAll(ctx context.Context) error {
 			}
 		}
 		r.decisions[spec.Address] = dec
-		r.problem(spec.Address, dec.problem)
+	}
+	if !r.certain && r.doubtful() {
+		r.stage = stageAscertain
+		return nil
+	}
+	for addr, dec := range r.decisions {
+		r.problem(addr, dec.problem)
+	}
+	if ahead != nil {
+		return ahead
 	}
 	if contradicted > 0 && contradicted == standing && len(r.sent) == 0 && r.op != "status" && !r.adopts() {
 		return fmt.Errorf("%w: no value in the store was published by this ledger, though it says so: it is a stale or forged copy, or "+
@@ -257,6 +272,30 @@ func (r *run) decideAll(ctx context.Context) error {
 		return fmt.Errorf("%w after %d attempts: run it again", errUnsettled, maxPasses)
 	}
 	return r.record(ctx, st)
+}
+
+// doubtful tells whether the store seems to contradict the ledger.
+func (r *run) doubtful() bool {
+	for _, d := range r.decisions {
+		if d.verdict == verdictDrifted || d.verdict == verdictAhead {
+			return true
+		}
+	}
+	return false
+}
+
+// ascertain makes sure that what the store holds was not put there by a run that has gone on with the ledger meanwhile.
+func (r *run) ascertain(ctx context.Context) error {
+	r.tell(Event{Stage: "load"})
+	_, rev, err := r.Ledger.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if rev != r.rev {
+		return r.again()
+	}
+	r.certain, r.stage = true, stageDecide
+	return nil
 }
 
 func (r *run) adopts() bool {
@@ -413,9 +452,11 @@ func (r *run) makeOne(ctx context.Context) error {
 	m := r.state.state().find(addr).Making
 	r.tell(Event{Stage: "make", Secrets: 1})
 	made, err := r.Generators[m.Generator].Make(ctx, m.Name, maps.Clone(spec.Params))
+	if err == nil {
+		err = checkValue(spec, made.Value.Reveal())
+	}
 	if err != nil {
-		// Whatever it may have made is swept away by the next run, which makes another.
-		r.problem(addr, fmt.Errorf("%w: %s could not make its value: %w", errUnsettled, m.Generator, err))
+		// Whatever it may have made is swept up, and the next run makes another.
 		one := r.orders[addr]
 		one.op = orderSettle
 		r.orders = maps.Clone(r.orders)

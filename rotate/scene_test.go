@@ -208,14 +208,14 @@ func (s *scene) still() {
 	require.Empty(s.t, s.did(s.unchanged(func() (Result, error) { return s.rotate() })))
 }
 
-// picture is every byte of ledger and store.
+// picture tells every byte of ledger and store from any other, and shows none.
 func (s *scene) picture() string {
 	s.t.Helper()
 	st, rev, err := s.ledger.Load(context.Background())
 	require.NoError(s.t, err)
 	b, err := st.encode()
 	require.NoError(s.t, err)
-	return fmt.Sprint(rev, string(b), s.texts())
+	return fmt.Sprint("revision ", rev, ", digest ", digest(fmt.Sprint(string(b), s.texts())))
 }
 
 func (s *scene) texts() map[string]string {

@@ -68,7 +68,7 @@ func (s seen) check(place string, st State) error {
 	switch {
 	case !known:
 		return nil
-	case last.Fingerprint != st.Fingerprint():
+	case !st.Succeeds(last.Fingerprint):
 		return fmt.Errorf("it has the id of the ledger seen here before, but other keys: somebody forged it, or replaced the keys "+
 			"on another machine. Ask your colleagues, or restore it from git. %s", adopt)
 	case st.Generation() < last.Generation:

@@ -55,6 +55,7 @@ type state struct {
 	Fenced  string     `json:"fenced,omitempty"` // where the ledger has moved to; empty: it is in use
 	FpKey   []byte     `json:"fpKey"`            // of the notes' fp
 	ByKey   []byte     `json:"byKey"`            // of the notes' by
+	Former  [][]byte   `json:"former,omitempty"` // earlier ByKeys: the notes made under them are ours too
 	Config  Settings   `json:"settings"`
 	Secrets []*record  `json:"secrets,omitempty"` // by address
 	Retire  []resource `json:"retire,omitempty"`  // made by generators, used by no version any more
@@ -124,8 +125,45 @@ func (s State) WithSettings(set Settings) State {
 }
 
 // Fingerprint tells ledgers with different keys apart, and nothing of the keys.
-func (s State) Fingerprint() string {
-	return hex.EncodeToString(mac(s.state().ByKey, "layer ledger fingerprint")[:16])
+func (s State) Fingerprint() string { return fingerprint(s.state().ByKey) }
+
+func fingerprint(key []byte) string {
+	return hex.EncodeToString(mac(key, "layer ledger fingerprint")[:16])
+}
+
+// Succeeds tells whether a ledger of that fingerprint is this one, now or before its keys were changed.
+func (s State) Succeeds(print string) bool {
+	return print == s.Fingerprint() || slices.ContainsFunc(s.state().Former, func(key []byte) bool { return print == fingerprint(key) })
+}
+
+// Rekeyed returns the state with new keys for its notes, for [Commit]: somebody who knew the old ones has left. Notes that
+// stand in the store stay known.
+func (s State) Rekeyed() State {
+	next := *s.state()
+	next.Former = append(slices.Clip(next.Former), next.ByKey)
+	next.FpKey, next.ByKey = randomBytes(32), randomBytes(32)
+	return hold(&next)
+}
+
+// Moved tells where the ledger has moved to; empty: it is in use.
+func (s State) Moved() string { return s.state().Fenced }
+
+// MovedTo returns the state with a fence, for [Commit]: no run changes it any more, and each is told where to go.
+func (s State) MovedTo(place string) State {
+	next := *s.state()
+	next.Fenced = place
+	return hold(&next)
+}
+
+// Addresses lists the secrets of which the ledger holds values, declared or not, in order.
+func (s State) Addresses() []secret.Address {
+	var list []secret.Address
+	for _, r := range s.state().Secrets {
+		if !r.empty() {
+			list = append(list, r.Address)
+		}
+	}
+	return list
 }
 
 // Log returns who did what, oldest first. The slice is the caller's.
@@ -225,13 +263,16 @@ func (s *state) index(addr secret.Address) (int, bool) {
 func (s *state) with(records ...*record) *state {
 	next := *s
 	next.Secrets = slices.Clone(s.Secrets)
+	added := false
 	for _, r := range records {
-		if i, ok := next.index(r.Address); ok {
+		if i, ok := s.index(r.Address); ok {
 			next.Secrets[i] = r
 		} else {
-			next.Secrets = append(next.Secrets, r)
-			defer slices.SortFunc(next.Secrets, func(x, y *record) int { return compareAddress(x.Address, y.Address) })
+			next.Secrets, added = append(next.Secrets, r), true
 		}
+	}
+	if added {
+		slices.SortFunc(next.Secrets, func(x, y *record) int { return compareAddress(x.Address, y.Address) })
 	}
 	return &next
 }

@@ -2,6 +2,8 @@ package rotate
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/layeron-hq/secret"
@@ -83,7 +85,27 @@ func (r *run) result() Result {
 		}
 		result.Secrets = append(result.Secrets, s)
 	}
+	for i := range result.Secrets {
+		if s := &result.Secrets[i]; errors.Is(s.Problem, secret.ErrTooLarge) {
+			s.Problem = fmt.Errorf("%w%s", s.Problem, r.theRest(result.Secrets, s.Address))
+		}
+	}
 	return result
+}
+
+// theRest tells in how many rotations the other secrets that keep every version will be full.
+func (r *run) theRest(list []SecretStatus, but secret.Address) string {
+	var rest []string
+	for _, s := range list {
+		spec, _ := r.find(s.Address)
+		if _, forever := retention(spec.Rotation); forever && s.Address != but && s.Current != "" {
+			rest = append(rest, fmt.Sprintf("%s in %d rotations", s.Address, s.Room))
+		}
+	}
+	if len(rest) == 0 {
+		return ""
+	}
+	return "; the rest will be full: " + strings.Join(rest, ", ")
 }
 
 // describe tells how one secret stands by its record, which may be nil, and what the store was found to hold. made: new values

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/layeron-hq/secret/rotate"
 )
@@ -32,25 +34,17 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // errSilent fails a command that has said already why.
 var errSilent = errors.New("needs a person")
 
-// exitCode ends with the status of a child.
-type exitCode int
-
-func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
-
 // layer is one invocation: flags that every command has, and where its input and output go.
 type layer struct {
 	in       io.Reader
 	out, err *screen
 
-	ledger, identity, spec            string
-	to, store                         string
-	window, margin                    time.Duration
-	limit                             int
-	json                              bool
-	workspace, project, environment   string
-	setWorkspace, setProject, setEnvs bool
-
-	dir string // where relative paths begin; empty: the working directory
+	ledger, identity, spec          string
+	to, store                       string
+	window, margin                  time.Duration
+	limit                           int
+	json                            bool
+	workspace, project, environment string
 }
 
 // execute runs one command line and returns its exit status.
@@ -61,9 +55,10 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	return l.exit(root.ExecuteContext(ctx), wantsJSON(args))
+	return l.exit(ctx, root.ExecuteContext(ctx), args)
 }
 
+// wantsJSON tells what the arguments ask for where they could not be parsed.
 func wantsJSON(args []string) bool {
 	for _, a := range args {
 		switch a {
@@ -77,26 +72,29 @@ func wantsJSON(args []string) bool {
 }
 
 // exit reports an error and returns the exit status.
-func (l *layer) exit(err error, asJSON bool) int {
+func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	l.err.clear()
-	var code exitCode
 	var wrong usageError
-	status := exitFailed
+	status, asJSON := exitFailed, l.json
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &code):
-		return int(code)
 	case errors.Is(err, errSilent):
 		return exitFailed
 	case errors.As(err, &wrong) || isUsage(err):
-		status = exitUsage
-	case errors.Is(err, rotate.ErrInterrupted), errors.Is(err, context.Canceled):
+		status, asJSON = exitUsage, l.json || wantsJSON(args)
+	case errors.Is(err, rotate.ErrInterrupted):
 		status = exitInterrupted
+	case ctx.Err() != nil:
+		// Whatever failed, failed for that.
+		status, err = exitInterrupted, fmt.Errorf("%w: run it again, which finds out how far it came", rotate.ErrInterrupted)
 	}
 	text := strings.TrimPrefix(err.Error(), "secret: ")
 	if asJSON {
-		l.printJSON(map[string]any{"ok": false, "error": text})
+		l.printJSON(struct {
+			OK    bool   `json:"ok"`
+			Error string `json:"error"`
+		}{false, text})
 		return status
 	}
 	fmt.Fprintf(l.err, "layer: %s\n", text)
@@ -106,10 +104,9 @@ func (l *layer) exit(err error, asJSON bool) int {
 	return status
 }
 
-// isUsage knows cobra's own complaints, which have no type.
+// isUsage knows the complaints of cobra's own commands, which have no type.
 func isUsage(err error) bool {
-	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "accepts ",
-		"requires at least", "required flag", "if any flags in the group", "bad flag syntax"} {
+	for _, start := range []string{"unknown command", "accepts ", "requires at least"} {
 		if strings.HasPrefix(err.Error(), start) {
 			return true
 		}
@@ -136,21 +133,48 @@ func (l *layer) command() *cobra.Command {
 	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most bytes that a published text may have")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
-		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
-		l.bindingsCommand(), l.runCommand(), l.revealCommand()} {
+		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.timelineCommand(),
+		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand()} {
 		group.AddCommand(c)
 	}
 	root.AddCommand(group)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
 func needsCommand(c *cobra.Command, _ []string) error {
-	if err := c.Help(); err != nil {
-		return err
-	}
-	return exitCode(exitUsage)
+	return usagef("`%s` needs a command: `layer secret apply`, say", c.CommandPath())
 }
+
+// flagName is what a flag may look like. What does not may be a value that slipped into its place, and is not repeated.
+var flagName = regexp.MustCompile(`^[a-z][a-z-]{0,20}$`)
+
+// flagError says what is wrong with a flag. pflag's own messages repeat what was given.
+func flagError(_ *cobra.Command, err error) error {
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		switch name := unknown.GetSpecifiedName(); {
+		case unknown.GetSpecifiedShortnames() != "":
+			return usagef("there is no flag -%.1s", unknown.GetSpecifiedShortnames())
+		case flagName.MatchString(name):
+			return usagef("there is no flag --%s", name)
+		}
+		return usagef("there is no such flag")
+	case errors.As(err, &missing):
+		return usagef("--%s needs a value", missing.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return usagef("--%s takes %s", invalid.GetFlag().Name, takes[invalid.GetFlag().Value.Type()])
+	}
+	return usagef("a flag is written --name or --name=value")
+}
+
+// takes is what the types of flags take.
+var takes = map[string]string{"bool": "no value", "duration": "a time such as 24h or 90m", "int": "a whole number"}
 
 func noArgs(c *cobra.Command, args []string) error { return count(0, 0)(c, args) }
 
@@ -159,17 +183,21 @@ func count(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usagef("`%s` needs an argument: %s", c.CommandPath(), c.UseLine())
+			return usagef("`%s` needs more arguments: layer secret %s", c.CommandPath(), c.Use)
 		case most >= 0 && len(args) > most && c.HasSubCommands():
-			return usagef("there is no command %q in `%s`", args[most], c.CommandPath())
+			hint := ""
+			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
+				hint = fmt.Sprintf(": did you mean `%s %s`?", c.CommandPath(), near[0])
+			}
+			return usagef("there is no command %q in `%s`%s", args[most], c.CommandPath(), hint)
+		case most == 0 && len(args) > 0:
+			return usagef("`%s` takes no arguments", c.CommandPath())
 		case most >= 0 && len(args) > most:
-			return usagef("`%s` takes no argument %q", c.CommandPath(), args[most])
+			// Not repeated: it may be a value.
+			return usagef("`%s` has too many arguments: layer secret %s", c.CommandPath(), c.Use)
 		}
 		return nil
 	}
 }
-
-// path returns a path as the process sees it.
-func (l *layer) path(name string) string { return name }
 
 func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }

@@ -25,7 +25,7 @@ ledger is not passed on. A process keeps what it started with: restart it within
 			}
 			program, err := exec.LookPath(args[0])
 			if err != nil {
-				return fmt.Errorf("%s cannot be run: %w", args[0], err)
+				return fmt.Errorf("there is no program %s here, nor in PATH: it was not run", args[0])
 			}
 			env, err := l.environ(c)
 			if err != nil {

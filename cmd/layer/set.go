@@ -36,6 +36,9 @@ generated secret is announced first.`,
 			if err != nil {
 				return err
 			}
+			if n := c.Flags(); countTrue(n.Changed("value-env"), n.Changed("from-stdin"), n.Changed("from-file")) > 1 {
+				return usagef("only one of --from-file, --from-stdin, --value-env says where the value is")
+			}
 			if stdin && l.spec == "-" {
 				return usagef("--spec - and --from-stdin cannot both read stdin")
 			}
@@ -60,8 +63,16 @@ generated secret is announced first.`,
 	c.Flags().StringVar(&env, "value-env", "", "the environment variable that holds the value")
 	c.Flags().BoolVar(&stdin, "from-stdin", false, "read the value from stdin")
 	c.Flags().StringVar(&file, "from-file", "", "the file that holds the value")
-	c.MarkFlagsMutuallyExclusive("value-env", "from-stdin", "from-file")
 	return c
+}
+
+func countTrue(list ...bool) (n int) {
+	for _, b := range list {
+		if b {
+			n++
+		}
+	}
+	return n
 }
 
 // value reads the value from where the flags say.
@@ -72,7 +83,9 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 	case fromEnv:
 		var ok bool
 		if text, ok = os.LookupEnv(env); !ok {
-			return rotate.Value{}, usagef("the environment has no variable %s", env)
+			// Its name is not repeated: it may be the value.
+			return rotate.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
+				"and the variable must be exported")
 		}
 	case stdin:
 		text, err = readAll(ctx, l.in)
@@ -81,6 +94,9 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 		if f, err = os.Open(file); err == nil {
 			text, err = readAll(ctx, f)
 			_ = f.Close()
+		}
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("the value cannot be read from %s: %w. Nothing was changed", file, cause(err))
 		}
 	default:
 		return l.prompt(ctx, addr)

@@ -160,9 +160,13 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 		data, err = os.ReadFile(l.spec)
 	}
 	if err != nil {
-		return secret.Spec{}, fmt.Errorf("the spec cannot be read: %w", err)
+		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.spec, cause(err))
 	}
-	return secret.ParseSpec(bytes.TrimSpace(data))
+	spec, err := secret.ParseSpec(bytes.TrimSpace(data))
+	if err != nil {
+		return secret.Spec{}, fmt.Errorf("the spec %s is refused: %w: `layer secret spec` prints one that is right", l.spec, plain(err))
+	}
+	return spec, nil
 }
 
 // readSource reads declarations out of packages.
@@ -194,14 +198,37 @@ func operatorName() string {
 	return name
 }
 
-// address reads an argument: $SECRET.ns.name, or ns/name as people say it.
+// address reads an argument. One that is refused is not repeated: it may be a value, or hold what a shell put in the place of
+// $SECRET.
 func address(arg string) (secret.Address, error) {
 	addr, err := secret.ParseAddress(arg)
-	if err == nil {
+	switch {
+	case err == nil:
 		return addr, nil
+	case strings.HasPrefix(arg, "$SECRET."):
+		return addr, usagef("an address is '$SECRET.namespace.name': namespace and name have 1 to 63 of a-z, 0-9, and between them - and _")
 	}
-	if arg == "" || strings.HasPrefix(arg, ".") {
-		return secret.Address{}, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET otherwise")
+	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET otherwise")
+}
+
+// cause leaves out the operation and the path, which the message names already.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
-	return secret.Address{}, usageError{err}
+	return err
+}
+
+// plain is an error of package secret without what it says before the reason: where and why are enough here.
+func plain(err error) error {
+	var known *secret.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	text := strings.TrimPrefix(known.Err.Error(), secret.ErrInvalid.Error()+": ")
+	if known.Member != "" {
+		text = known.Member + ": " + text
+	}
+	return errors.New(text)
 }

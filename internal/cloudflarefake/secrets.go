@@ -228,11 +228,14 @@ func (s *Server) createSecrets(r *http.Request, body []byte) answer {
 		a := n.check(true)
 		switch {
 		case a != nil:
+		case *n.Name == s.o.Refuse:
+			a = new(answer)
+			*a = refuse(http.StatusBadRequest, 1001, "secret_name_invalid")
 		case names[*n.Name], st.named(*n.Name) != nil:
-			a = &answer{}
+			a = new(answer)
 			*a = refuse(http.StatusBadRequest, 1003, "secret_name_already_exists: "+*n.Name)
 		case s.usage()+i >= s.o.Quota:
-			a = &answer{}
+			a = new(answer)
 			*a = refuse(http.StatusBadRequest, 1003, "maximum_secrets_exceeded")
 		}
 		if a != nil {

@@ -34,6 +34,8 @@ type Options struct {
 	NoTotals bool
 	// Pending is how many times a secret is listed as pending after every write.
 	Pending int
+	// Refuse is a name that no secret may have.
+	Refuse string
 	// Partial: a batch whose nth secret is refused has created those before it.
 	Partial bool
 }

@@ -1,0 +1,216 @@
+package timeline
+
+import (
+	"math"
+	"time"
+)
+
+// span is the time that a drawing covers. Its ends are seconds from now: a time.Duration would end after 292 years.
+type span struct {
+	now         time.Time
+	loc         *time.Location
+	from, until float64 // from < 0 < until
+}
+
+const day = 86_400
+
+// zoom is how much farther than an overlap is long a drawing reaches: an overlap of seconds would vanish beside a rotation every
+// 90 days. What is farther is cut off, and told in words.
+const zoom = 100
+
+// newSpan finds the time that shows what matters: every life that goes on, the last one that is gone, and what comes next.
+func newSpan(blocks []block, now time.Time, loc *time.Location) span {
+	if loc == nil {
+		loc = time.UTC
+	}
+	s := span{now: now.In(loc), loc: loc}
+	var events []float64
+	add := func(t time.Time) {
+		if !t.IsZero() {
+			events = append(events, s.seconds(t))
+		}
+	}
+	reach := math.Inf(1)
+	for _, b := range blocks {
+		if !b.flip.IsZero() {
+			// Not much less than an hour: in its last minutes a rotation should not make the lives around it vanish.
+			reach = min(reach, zoom*max(4*s.seconds(b.flip), 3600))
+		}
+		lastGone := -1
+		for i, r := range b.rows {
+			if r.fill == gone && len(r.stretches) > 0 {
+				lastGone = i
+			}
+		}
+		for i, r := range b.rows {
+			if r.fill == gone && i != lastGone {
+				continue
+			}
+			for _, st := range r.stretches {
+				add(st.from)
+				add(st.until)
+				if st.fill == accepted && r.fill == accepted && !st.from.IsZero() && !st.until.IsZero() {
+					reach = min(reach, zoom*(s.seconds(st.until)-s.seconds(st.from)))
+				}
+			}
+		}
+	}
+	cover := func() {
+		for _, e := range events {
+			if math.Abs(e) <= reach {
+				s.from, s.until = min(s.from, e), max(s.until, e)
+			}
+		}
+	}
+	cover()
+	if !math.IsInf(reach, 1) && s.length() > 0 { // while something goes on
+		reach = min(reach, zoom*s.length())
+	}
+	events = nil
+	for _, b := range blocks {
+		add(b.NextRotation)
+	}
+	cover()
+	total := max(s.length(), 10)
+	if s.length() == 0 {
+		total = day
+	}
+	// Room for what goes on beyond the first and the last event.
+	s.from = min(s.from-0.04*total, -0.15*total)
+	s.until = max(s.until+0.06*total, 0.15*total)
+	return s
+}
+
+// seconds from now to t.
+func (s span) seconds(t time.Time) float64 {
+	return float64(t.Unix()-s.now.Unix()) + float64(t.Nanosecond()-s.now.Nanosecond())/1e9
+}
+
+func (s span) length() float64 { return s.until - s.from }
+
+// shows tells whether a stretch is to be drawn: not what is over before the drawing begins. The first one of a life that begins
+// after its end is, as an arrow.
+func (s span) shows(st stretch, first bool) bool {
+	if !st.until.IsZero() && s.seconds(st.until) <= s.from {
+		return false
+	}
+	return first || st.from.IsZero() || s.seconds(st.from) < s.until
+}
+
+// stamp writes an instant as exactly as the drawing is.
+func (s span) stamp(t time.Time) string {
+	t = t.In(s.loc)
+	switch {
+	case sameDay(t, s.now) && s.length() < 1200:
+		return t.Format("15:04:05")
+	case sameDay(t, s.now):
+		return t.Format("today 15:04")
+	case s.length() >= 14*day:
+		return t.Format(time.DateOnly)
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+func sameDay(a, b time.Time) bool {
+	return a.Year() == b.Year() && a.YearDay() == b.YearDay()
+}
+
+// tick is a mark of the axis: what stands at it, and above that the larger unit where it changes.
+type tick struct {
+	at           float64
+	label, above string
+}
+
+// step is the distance of ticks: so many seconds of a day, days of a month, or months.
+type step struct {
+	seconds, days, months int
+	layout, above         string
+}
+
+var steps = func() []step {
+	var list []step
+	for _, n := range []int{1, 2, 5, 10, 15, 30} {
+		list = append(list, step{seconds: n, layout: "15:04:05", above: "Mon 2006-01-02"})
+	}
+	for _, n := range []int{1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720} {
+		list = append(list, step{seconds: 60 * n, layout: "15:04", above: "Mon 2006-01-02"})
+	}
+	for _, n := range []int{1, 2, 7, 15} {
+		list = append(list, step{days: n, layout: "2", above: "Jan 2006"})
+	}
+	for _, n := range []int{1, 2, 3, 6} {
+		list = append(list, step{months: n, layout: "Jan", above: "2006"})
+	}
+	for n := 1; n <= 1000; n *= 10 {
+		for _, m := range []int{1, 2, 5} {
+			list = append(list, step{months: 12 * n * m, layout: "2006"})
+		}
+	}
+	return list
+}()
+
+func (st step) length() float64 {
+	return float64(st.seconds) + day*float64(st.days) + 30.4*day*float64(st.months)
+}
+
+// larger is how long the unit lasts that stands above the labels.
+func (st step) larger() float64 {
+	switch {
+	case st.seconds > 0:
+		return day
+	case st.days > 0:
+		return 28 * day
+	}
+	return 365 * day
+}
+
+// ticks returns the marks of the axis, at most so many that each has the room that its label asks for: wide is the width of the
+// whole axis, in letters.
+func (s span) ticks(wide float64) []tick {
+	st := steps[len(steps)-1]
+	for _, try := range steps {
+		letters := wide / s.length() // a second
+		if try.length()*letters >= float64(len(try.layout)+2) && try.larger()*letters >= float64(len(try.above)+1) {
+			st = try
+			break
+		}
+	}
+	first := s.now.Add(time.Duration(max(s.from, -math.MaxInt64/1e9) * 1e9))
+	year, month, date := first.Date()
+	clock := 3600*first.Hour() + 60*first.Minute() + first.Second()
+	var list []tick
+	above := ""
+	add := func(t time.Time) bool {
+		x := s.seconds(t)
+		if x > s.until {
+			return false
+		}
+		if x >= s.from && (len(list) == 0 || x > list[len(list)-1].at) {
+			k := tick{at: x, label: t.Format(st.layout)}
+			if a := t.Format(st.above); a != above {
+				k.above, above = a, a
+			}
+			list = append(list, k)
+		}
+		return true
+	}
+	switch {
+	// Each tick is counted from the first: where clocks change, no step can then lead back to itself.
+	case st.seconds > 0:
+		for i := clock / st.seconds; add(time.Date(year, month, date, 0, 0, i*st.seconds, 0, s.loc)); i++ {
+		}
+	case st.days > 0:
+		for m := month; add(time.Date(year, m, 1, 0, 0, 0, 0, s.loc)); m++ {
+			for d := 1 + st.days; d <= 30-st.days/2; d += st.days {
+				if t := time.Date(year, m, d, 0, 0, 0, 0, s.loc); t.Day() == d {
+					add(t)
+				}
+			}
+		}
+	default:
+		n := (12*year + int(month) - 1) / st.months
+		for ; add(time.Date(0, time.Month(1+n*st.months), 1, 0, 0, 0, 0, s.loc)); n++ {
+		}
+	}
+	return list
+}

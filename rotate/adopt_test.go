@@ -1,0 +1,161 @@
+package rotate
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// To bring a value that stands already under rotation: set it, then adopt. It becomes v1 and stays readable under retain.
+func TestBringingAValueUnderRotation(t *testing.T) {
+	value := strings.Repeat("Ab1_", 10) + "AAA"
+	for name, c := range map[string]struct {
+		key  *secret.Secret
+		acts []string
+	}{
+		"random":             {aRandom("key", retained(10)), []string{"add v2"}},
+		"static":             {aStatic("key", retained(10)), nil},
+		"without a rotation": {aStatic("key", nil), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := c.key
+			s := newScene(t, key)
+			s.shop.Set(s.called(key), value)
+			s.values = append(s.values, value)
+			require.Equal(t, StateBound, s.status(key.Address()).State)
+
+			r, err := s.seen(s.set(key, value))
+			require.NoError(t, err)
+			require.False(t, r.OK(), "the command exits 1")
+			require.ErrorIs(t, r.Secrets[0].Problem, errDrifted)
+			require.ErrorContains(t, r.Secrets[0].Problem, "layer secret rotate --adopt-ledger")
+			require.Equal(t, []string{"keep v1"}, s.actions(r, nil))
+			require.Empty(t, s.shop.sent, "never overwritten")
+			require.Equal(t, value, s.record(key).version("v1").Value, "the ledger keeps it")
+
+			// Nothing else goes on without the person's word.
+			for _, do := range []func() (Result, error){s.apply, s.rotateNow, func() (Result, error) { return s.rotate() },
+				func() (Result, error) { return s.set(key, value) }} {
+				err := s.problem(key)(s.unchanged(do))
+				require.ErrorIs(t, err, errDrifted)
+				require.ErrorContains(t, err, "--adopt-ledger")
+			}
+			require.True(t, s.status(key.Address()).NeedsPerson)
+
+			require.Equal(t, []string{"adopt v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+			require.Equal(t, map[string]string{"v1": value}, s.reads(key))
+			require.Zero(t, s.version(key, "v1").ActiveFrom, "a first value")
+			require.Zero(t, s.version(key, "v1").ExpiresAt)
+			require.Equal(t, StateOK, s.status(key.Address()).State)
+			s.still()
+			s.pass(time.Hour)
+			got := s.did(s.rotateNow())
+			require.Equal(t, c.acts, got)
+			if c.acts != nil {
+				s.pass(day)
+				s.did(s.rotate())
+				require.Equal(t, s.at.Add(12*day), s.version(key, "v1").ExpiresAt)
+			}
+		})
+	}
+}
+
+// A mistake is mended before it is adopted: the value that was kept first was never published.
+func TestSettingAnotherValueBeforeAdoption(t *testing.T) {
+	key := aStatic("stripe", every(30))
+	s := newScene(t, key)
+	s.shop.Set(s.called(key), "sk_live_real_value")
+	s.problem(key)(s.set(key, "sk_live_mistyped"))
+	s.problem(key)(s.set(key, "sk_live_real_value"))
+	require.Empty(t, s.shop.sent)
+	r := s.record(key)
+	require.Empty(t, r.version("v1").Value)
+	require.Equal(t, "withdrawn", r.version("v1").Gone)
+	require.Equal(t, []string{"adopt v2"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+	require.Equal(t, map[string]string{"v2": "sk_live_real_value"}, s.reads(key))
+}
+
+// New ids count the cur of any note that is found, and the generation goes above it.
+func TestIDsCountTheNotesThatAreFound(t *testing.T) {
+	key := aStatic("stripe", every(30))
+	s := newScene(t, key)
+	foreign := NewState(Settings{}).state()
+	s.shop.late(Item{Name: s.called(key), Text: NewValue("sk_live_real_value"),
+		Note: foreign.newNote(s.called(key), 41, "v7", "sk_live_real_value")})
+	s.problem(key)(s.set(key, "sk_live_real_value"))
+	require.Equal(t, []string{"adopt v8"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+	require.Equal(t, []string{"v8"}, s.ids(key))
+	require.Greater(t, s.record(key).Gen, uint64(41))
+	s.did(s.set(key, "sk_live_other_value"))
+	require.Equal(t, "v9", s.current(key))
+}
+
+// Over a published value that somebody has changed: the ledger's versions again.
+func TestAdoptingOverAHandEdit(t *testing.T) {
+	key := aRandom("key", retained(10))
+	s := newScene(t, key)
+	s.flip(key)
+	s.pass(time.Hour)
+	gen := s.record(key).Gen
+	s.shop.Set(s.called(key), "somebody's value")
+	s.problem(key)(s.rotate())
+	require.Equal(t, []string{"adopt v2"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+	require.Equal(t, []string{"v1", "v2"}, s.ids(key))
+	require.Equal(t, gen+1, s.record(key).Published.Gen)
+	require.Equal(t, s.at.Add(12*day), s.version(key, "v1").ExpiresAt, "readers may be on anything")
+	s.still()
+}
+
+// Adoption where nothing is to be adopted is an ordinary rotate.
+func TestAdoptingNothing(t *testing.T) {
+	key := aRandom("key", every(30))
+	s := newScene(t, key)
+	require.Equal(t, []string{"create v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+	require.Empty(t, s.did(s.unchanged(func() (Result, error) { return s.rotate(RotateOptions{Adopt: true}) })))
+}
+
+// A value that stands where the ledger has none, and a person's word without one: there is nothing to publish.
+func TestAdoptingWhatTheLedgerDoesNotHave(t *testing.T) {
+	key := aRandom("key", every(30))
+	s := newScene(t, key)
+	s.did(s.apply())
+	goBack := s.remember()
+	_ = goBack
+	other := newScene(t, key)
+	other.shop = s.shop
+	other.store = s.store
+	other.Publisher = s.shop
+	r, err := other.unchanged(func() (Result, error) { return other.rotate(RotateOptions{Adopt: true}) })
+	require.NoError(t, err)
+	require.False(t, r.OK())
+	require.Error(t, r.Secrets[0].Problem)
+}
+
+// A forged or another's ledger fits none of the notes: it is refused as a whole, before anything changes.
+func TestALedgerThatFitsNoNote(t *testing.T) {
+	a, b := aRandom("a", every(30)), aRandom("b", every(30))
+	s := newScene(t, a, b)
+	s.did(s.apply())
+	s.change(func(st *state) { // whoever knows the recipients can seal such a state
+		st.ByKey, st.FpKey = randomBytes(32), randomBytes(32)
+	})
+	for name, do := range map[string]func() (Result, error){
+		"apply": s.apply, "rotate": func() (Result, error) { return s.rotate() }, "revoke": func() (Result, error) { return s.revoke(a, "v1") },
+		"set": func() (Result, error) { return s.set(a, s.nth(a, 9)) },
+	} {
+		err := s.stopped(do)
+		require.ErrorIs(t, err, errStop, name)
+		require.ErrorContains(t, err, "--adopt-ledger", name)
+	}
+	r, err := s.seen(s.Status(t.Context()))
+	require.NoError(t, err)
+	for _, one := range r.Secrets {
+		require.Equal(t, StateDrifted, one.State)
+	}
+	require.Equal(t, []string{"adopt v1", "adopt v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+	s.still()
+}

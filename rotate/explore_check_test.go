@@ -1,0 +1,239 @@
+package rotate
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/layeron-hq/secret"
+)
+
+// view is what readers may have seen of one secret, and what was ever known of it.
+type view struct {
+	now      *reading   // what stands in the store; nil: nothing yet
+	past     []standing // what stood there, as long as anybody may go by it
+	recorded []string   // the value of version N+1, once the ledger held it
+	sudden   []int      // versions that came into use at once, by command
+	ended    []int      // versions that were revoked
+}
+
+// standing is a document that stood in the store until then.
+type standing struct {
+	*reading
+	until time.Time
+}
+
+// reading is a text as package secret reads it. It never changes.
+type reading struct {
+	text     string
+	current  int // index of the version
+	versions []life
+}
+
+type life struct {
+	number  int
+	value   string
+	from    time.Time
+	expires time.Time
+}
+
+var readings sync.Map // by text
+
+func read(text string) (*reading, error) {
+	if r, ok := readings.Load(text); ok {
+		return r.(*reading), nil
+	}
+	doc, err := secret.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{text: text, current: -1}
+	for v := range doc.All() {
+		if v.ID == doc.Current().ID {
+			r.current = len(r.versions)
+		}
+		r.versions = append(r.versions, life{number(v.ID), v.Text(), v.ActiveFrom, v.ExpiresAt})
+	}
+	readings.Store(text, r)
+	return r, nil
+}
+
+func (r *reading) find(number int) *life {
+	for i := range r.versions {
+		if r.versions[i].number == number {
+			return &r.versions[i]
+		}
+	}
+	return nil
+}
+
+// newLedger holds a state that is being stored against the rules for ids and values, and keeps what it records.
+func (w *world) newLedger(next State) error {
+	for i, s := range w.spec.Secrets {
+		rec := next.state().find(s.Address)
+		if rec == nil {
+			continue
+		}
+		v := &w.views[i]
+		for _, ver := range rec.Versions {
+			n := number(ver.ID)
+			if ver.Gone == goneRevoked && !slices.Contains(v.ended, n) {
+				v.ended = append(slices.Clip(v.ended), n)
+			}
+			if ver.Gone != "" {
+				continue
+			}
+			for len(v.recorded) < n {
+				v.recorded = append(slices.Clip(v.recorded), "")
+			}
+			switch known := v.recorded[n-1]; known {
+			case ver.Value:
+			case "":
+				v.recorded = slices.Clone(v.recorded)
+				v.recorded[n-1] = ver.Value
+			default:
+				return fmt.Errorf("3: %s had another value before", ver.ID)
+			}
+		}
+		if rec.Intent == nil {
+			continue
+		}
+		r, err := read(rec.Intent.Text)
+		if err != nil {
+			return fmt.Errorf("2: the text to be published cannot be read: %w", err)
+		}
+		for _, l := range r.versions {
+			if slices.Contains(v.ended, l.number) {
+				return fmt.Errorf("5: v%d was revoked and is to be published again", l.number)
+			}
+		}
+		if op := rec.Intent.Op; op == opSet || op == opRevoke || op == opCreate || op == opFlip && w.atOnce(next, i) {
+			v.sudden = append(slices.Clip(v.sudden), r.versions[r.current].number)
+		}
+	}
+	return nil
+}
+
+// atOnce tells whether a flip in the next state is one by command: the version was not yet, or only announced.
+func (w *world) atOnce(next State, i int) bool {
+	for _, r := range w.runs {
+		if r == nil {
+			continue
+		}
+		if o := r.orders[w.spec.Secrets[i].Address]; o.immediate || r.op == "rollback" && w.spec.Secrets[i].Kind == secret.KindStatic {
+			return true
+		}
+	}
+	return false
+}
+
+// mayLeave holds a request against what the ledger held before.
+func (w *world) mayLeave(f flight) error {
+	r, err := read(f.text)
+	if err != nil {
+		return fmt.Errorf("2: a text that cannot be read leaves: %w", err)
+	}
+	for _, l := range r.versions {
+		known := w.views[f.secret].recorded
+		if l.number > len(known) || known[l.number-1] != l.value {
+			return fmt.Errorf("3: v%d leaves and was not in the ledger first", l.number)
+		}
+	}
+	return nil
+}
+
+// retained is how much longer what was made with a version must be accepted.
+func (w *world) retained(i int) time.Duration {
+	more, forever := retention(w.spec.Secrets[i].Rotation)
+	if forever {
+		return 100 * 365 * day
+	}
+	return more
+}
+
+// newDocument is called when the store has got another document: the one before ends now.
+func (w *world) newDocument(i int) error {
+	v := &w.views[i]
+	r, err := read(w.slots[i].text)
+	if err != nil {
+		return fmt.Errorf("2: what stands in the store cannot be read: %w", err)
+	}
+	if v.now == r {
+		return w.check(i)
+	}
+	kept := make([]standing, 0, len(v.past)+1)
+	for _, s := range v.past {
+		if s.reading != v.now && s.reading != r && !s.until.Add(w.lag+w.retained(i)).Before(w.at) {
+			kept = append(kept, s)
+		}
+	}
+	if v.now != nil {
+		kept = append(kept, standing{v.now, w.at})
+	}
+	v.now, v.past = r, kept
+	for _, s := range kept {
+		// Whoever signs by the new one is read by those who still go by an older one.
+		until := s.until.Add(w.lag)
+		if until.Before(w.at) {
+			continue
+		}
+		if err := w.accepts(i, s.reading, r, until); err != nil {
+			return err
+		}
+	}
+	return w.check(i)
+}
+
+// check holds what stands in the store now against all that readers may have signed: it is called whenever the time or
+// the store has changed.
+func (w *world) check(i int) error {
+	v := &w.views[i]
+	if v.now == nil {
+		return nil
+	}
+	if v.now.current < 0 {
+		return fmt.Errorf("2: current names no version")
+	}
+	until := w.at.Add(w.lag)
+	if err := w.accepts(i, v.now, v.now, until); err != nil {
+		return err
+	}
+	retain := w.retained(i)
+	for _, s := range v.past {
+		last := s.until.Add(w.lag + retain)
+		if last.After(until) {
+			last = until
+		}
+		if last.Before(w.at) {
+			continue
+		}
+		if err := w.accepts(i, v.now, s.reading, last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accepts tells whether readers that go by one document accept, until then, what is signed by another.
+func (w *world) accepts(i int, reader, signer *reading, until time.Time) error {
+	v := &w.views[i]
+	c := signer.versions[signer.current]
+	l := reader.find(c.number)
+	switch {
+	case slices.Contains(v.ended, c.number):
+		return nil
+	case l == nil && slices.Contains(v.sudden, c.number) && reader.versions[reader.current].number < c.number:
+		return nil // it came at once, and the reader has not seen it yet
+	case l == nil:
+		return fmt.Errorf("1: v%d is signed with, and readers go by a document without it (current v%d)", c.number,
+			reader.versions[reader.current].number)
+	case l.value != c.value:
+		return fmt.Errorf("3: v%d has two values", c.number)
+	case !l.expires.IsZero() && until.Add(w.readerSkew).After(l.expires):
+		return fmt.Errorf("1: v%d is signed with until %s, and for readers it ends at %s", c.number, shown(until), shown(l.expires))
+	}
+	return nil
+}
+
+func shown(t time.Time) string { return t.Format("01-02 15:04:05") }

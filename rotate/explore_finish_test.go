@@ -1,0 +1,182 @@
+package rotate
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// The rules that need runs of their own: interrupted and run again gives the same, twice is once, and with no more faults every
+// rotation is finished.
+
+// finishes holds that from here, with enough runs and time and without more faults, everything gets done. What is under way
+// comes as late as it can, or with dropped not at all.
+func (k *walker) finishes(w *world, dropped bool) error {
+	w = w.fork()
+	w.runs = [2]*run{}
+	w.faults = 0
+	if dropped {
+		w.flights = nil
+	}
+	var seen []print
+	for range 16 {
+		k.printer.reset(w)
+		k.printer.settled(w)
+		at := k.printer.sum()
+		if _, ok := k.live[at]; ok {
+			break
+		}
+		seen = append(seen, at)
+		if err := k.once(w); err != nil {
+			return k.within(w, err)
+		}
+		if err := w.arriveDue(); err != nil {
+			return k.within(w, err)
+		}
+		if w.finished() {
+			break
+		}
+		if len(seen) == 16 {
+			return k.within(w, fmt.Errorf("liveness: not finished after %d runs", len(seen)))
+		}
+		if err := k.passTime(w); err != nil {
+			return k.within(w, err)
+		}
+	}
+	for _, at := range seen {
+		k.live[at] = struct{}{}
+	}
+	return nil
+}
+
+// within keeps where a rule broke on the way to the end.
+func (k *walker) within(w *world, err error) error {
+	k.holds(w, err)
+	return err
+}
+
+// once carries a rotation out twice, and holds that the second changes nothing.
+func (k *walker) once(w *world) error {
+	if err := k.complete(w, 0, rotateCommand); err != nil {
+		return err
+	}
+	rev, writes := w.rev, w.writes
+	w.note(func() string { return "A rotates, to the end, twice" })
+	if err := k.complete(w, 0, rotateCommand); err != nil {
+		return err
+	}
+	if rev != w.rev || writes != w.writes {
+		return fmt.Errorf("4: a second run at once changes something")
+	}
+	return nil
+}
+
+// passTime moves on to the next instant at which something happens.
+func (k *walker) passTime(w *world) error {
+	ahead := w.instantsAhead()
+	next := w.at.Add(w.window)
+	if len(ahead) > 0 {
+		next = ahead[0]
+	}
+	w.at = next
+	w.note(func() string { return "it is " + shown(next) })
+	if err := w.tick(); err != nil {
+		return err
+	}
+	return w.arriveDue()
+}
+
+// arriveDue lets requests arrive that cannot be later.
+func (w *world) arriveDue() error {
+	for i := 0; i < len(w.flights); {
+		f := w.flights[i]
+		if f.until.After(w.at) {
+			i++
+			continue
+		}
+		w.flights = slices.Delete(slices.Clone(w.flights), i, i+1)
+		w.note(func() string { return fmt.Sprintf("the late request arrives (%s)", f) })
+		if err := w.arrive(f, -1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finished tells whether every secret stands in the store as the ledger says, with no rotation under way.
+func (w *world) finished() bool {
+	if len(w.flights) > 0 {
+		return false
+	}
+	st := w.ledger.state()
+	for i, spec := range w.spec.Secrets {
+		rec := st.find(spec.Address)
+		if rec.empty() || rec.Intent != nil || rec.Announced != "" || rec.Published == nil || rec.Published.Note != w.slots[i].note {
+			return false
+		}
+		for _, v := range rec.Versions {
+			if v.Gone == "" && v.ID != rec.Current && !v.ExpiresAt.IsZero() && v.ExpiresAt.Before(w.at.Add(-w.margin)) {
+				return false
+			}
+		}
+	}
+	for _, t := range w.tokens {
+		if !w.usesToken(t) {
+			return false
+		}
+	}
+	return len(st.Retire)+len(st.Sweep) == 0
+}
+
+// sameAfterCrash holds that a run that crashed and is begun again at once leaves what it would have left.
+func (k *walker) sameAfterCrash(w *world, who int) error {
+	if w.runs[1-who] != nil || w.disturbed&(1<<who) != 0 {
+		return nil
+	}
+	r := w.runs[who]
+	if r.rev != worldRevision(w.rev) {
+		return nil // others have gone on without it
+	}
+	for _, spec := range w.spec.Secrets {
+		if one := r.orders[spec.Address]; one != rotateCommand.one && !r.done[spec.Address] {
+			return nil // nothing of it is in the ledger yet
+		}
+	}
+	whole, again := w.fork(), w.fork()
+	if err := k.goToEnd(whole, who); err != nil {
+		return err
+	}
+	// Whichever run the fault is in: the next one makes up for it.
+	if err := k.complete(whole, who, rotateCommand); err != nil {
+		return err
+	}
+	again.runs[who] = nil
+	again.note(func() string { return fmt.Sprintf("%c crashes, and rotates again", 'A'+who) })
+	if err := k.complete(again, who, rotateCommand); err != nil {
+		return err
+	}
+	if a, b := k.texts(whole), k.texts(again); !bytes.Equal(a, b) {
+		w.note(func() string {
+			return fmt.Sprintf("%c crashes, and rotates again: %s, not %s", 'A'+who, again.slots[0].text, whole.slots[0].text)
+		})
+		return fmt.Errorf("4: interrupted and run again gives another text")
+	}
+	return nil
+}
+
+func (k *walker) texts(w *world) []byte {
+	k.printer.reset(w)
+	for _, s := range w.slots {
+		k.printer.text(s.text)
+	}
+	return bytes.Clone(k.printer.b)
+}
+
+func (p *port) goToEnd(w *world, who int) error {
+	for w.runs[who] != nil {
+		if _, err := p.step(w, who, goesWell); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package rotate
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// print is the hash of a world: worlds with the same one have the same future.
+type print [16]byte
+
+// printer writes down what can make a difference to the future, and nothing else: times relative to now and, once they are past
+// all influence, just as past; generations relative to the ledger's; values and states of the store by when they first appear.
+type printer struct {
+	b        []byte
+	now      time.Time
+	past     time.Duration
+	gen      uint64
+	values   map[string]int
+	modified map[string]int
+}
+
+func (p *printer) reset(w *world) {
+	p.b, p.now = p.b[:0], w.at
+	p.past = 3 * time.Minute
+	if w.window < time.Hour {
+		p.past = 3 * time.Second
+	}
+	if p.values == nil {
+		p.values, p.modified = map[string]int{}, map[string]int{}
+	}
+	clear(p.values)
+	clear(p.modified)
+}
+
+func (p *printer) sum() print {
+	sum := sha256.Sum256(p.b)
+	return print(sum[:16])
+}
+
+func (p *printer) int(n int)    { p.b = binary.AppendVarint(p.b, int64(n)) }
+func (p *printer) str(s string) { p.int(len(s)); p.b = append(p.b, s...) }
+func (p *printer) flag(list ...bool) {
+	n := 0
+	for _, b := range list {
+		n *= 2
+		if b {
+			n++
+		}
+	}
+	p.int(n)
+}
+
+func (p *printer) time(t time.Time) {
+	if t.IsZero() {
+		p.int(0)
+		return
+	}
+	p.int(1 + int(max(t.Sub(p.now), -p.past)+p.past))
+}
+
+func index(m map[string]int, s string) int {
+	n, ok := m[s]
+	if !ok {
+		n = len(m) + 1
+		m[s] = n
+	}
+	return n
+}
+
+func (p *printer) reading(r *reading) {
+	if r == nil {
+		p.int(-1)
+		return
+	}
+	p.int(r.current)
+	p.int(len(r.versions))
+	for _, l := range r.versions {
+		p.int(l.number)
+		p.int(index(p.values, l.value))
+		p.time(l.from)
+		p.time(l.expires)
+	}
+}
+
+func (p *printer) text(text string) {
+	r, err := read(text)
+	if err != nil {
+		r = nil
+	}
+	p.reading(r)
+}
+
+func (p *printer) note(text string) {
+	rest, ok := strings.CutPrefix(text, "sv1 gen=")
+	if !ok {
+		p.str(text)
+		return
+	}
+	digits, _, _ := strings.Cut(rest, " ")
+	gen, _ := strconv.ParseUint(digits, 10, 64)
+	p.int(int(int64(gen - p.gen)))
+}
+
+func (p *printer) state(w *world, s *state) {
+	for _, spec := range w.spec.Secrets {
+		p.record(s.find(spec.Address))
+	}
+	p.int(len(s.Retire))
+	for _, r := range s.Retire {
+		p.int(index(p.values, r.ID))
+	}
+	p.int(len(s.Sweep))
+	for _, x := range s.Sweep {
+		p.int(index(p.values, x.Name))
+		p.time(x.Until)
+	}
+}
+
+func (p *printer) record(r *record) {
+	if r == nil {
+		p.int(-1)
+		return
+	}
+	p.int(int(int64(r.Gen - p.gen)))
+	p.int(r.Highest)
+	p.int(number(r.Current))
+	p.int(number(r.Announced))
+	for i := range r.Versions {
+		v := &r.Versions[i]
+		p.str(v.Gone)
+		if v.Gone != "" && v.Resource == nil {
+			continue
+		}
+		p.int(index(p.values, v.Value))
+		p.time(v.ActiveFrom)
+		p.time(v.ExpiresAt)
+		p.time(v.Base)
+		if v.Resource != nil {
+			p.int(index(p.values, v.Resource.ID))
+		}
+	}
+	if in := r.Intent; in != nil {
+		p.str(in.Op)
+		p.text(in.Text)
+		p.note(in.Note)
+		p.int(int(max(in.At.Sub(p.now), -4*time.Hour)))
+		p.flag(in.Timed, in.Unsent, in.Taken)
+		p.int(number(in.Replaced))
+	}
+	if pub := r.Published; pub != nil {
+		p.note(pub.Note)
+		p.int(index(p.modified, pub.Modified))
+		p.flag(pub.At.Before(r.Stray))
+	}
+	p.time(r.Created)
+	p.time(r.Rotated)
+	p.time(r.Ready)
+	p.time(r.Hold)
+	p.time(r.Stray)
+	if m := r.Making; m != nil {
+		p.int(index(p.values, m.Name))
+		p.time(m.At)
+	}
+}
+
+// settled writes what outlives the operators: ledger, store and requests under way.
+func (p *printer) settled(w *world) {
+	st := w.ledger.state()
+	for _, r := range st.Secrets {
+		p.gen = r.Gen
+	}
+	p.state(w, st)
+	for _, s := range w.slots {
+		p.flag(s.exists)
+		p.text(s.text)
+		p.note(s.note)
+		p.int(index(p.modified, strconv.Itoa(s.modified)))
+	}
+	p.int(len(w.flights))
+	for _, f := range w.flights {
+		p.int(f.secret)
+		p.time(f.until)
+		switch {
+		case f.token != "":
+			p.int(index(p.values, f.token))
+		case f.secret < 0:
+			p.flag(f.rev == w.rev)
+			if f.rev == w.rev {
+				p.state(w, f.next.state())
+			}
+		default:
+			p.text(f.text)
+			p.note(f.note)
+		}
+	}
+	p.int(len(w.tokens))
+	for _, t := range w.tokens {
+		p.int(index(p.values, t.name))
+		p.int(index(p.values, t.id))
+	}
+}
+
+// world writes everything.
+func (p *printer) world(w *world) print {
+	p.reset(w)
+	p.settled(w)
+	for i := range w.views {
+		v := &w.views[i]
+		p.reading(v.now)
+		p.int(len(v.past))
+		for _, s := range v.past {
+			p.reading(s.reading)
+			p.int(int(s.until.Sub(p.now)))
+		}
+		p.int(len(v.recorded))
+		p.int(len(v.sudden))
+		p.int(len(v.ended))
+	}
+	for i, r := range w.runs {
+		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0)
+		if r != nil {
+			p.run(w, r)
+		}
+	}
+	p.int(w.begins)
+	p.int(w.ticks)
+	p.int(w.faults)
+	p.int(int(w.used))
+	return p.sum()
+}
+
+func (p *printer) run(w *world, r *run) {
+	p.int(int(r.stage))
+	same := r.rev == worldRevision(w.rev)
+	p.flag(same, r.cleaned, len(r.items) > 0)
+	if !same {
+		p.state(w, r.state.state())
+	}
+	p.int(r.looks)
+	p.int(r.passes)
+	p.int(r.conflicts)
+	p.str(r.op)
+	for _, spec := range w.spec.Secrets {
+		one := r.orders[spec.Address]
+		p.str(one.op)
+		p.flag(one.force, one.immediate, one.adopt, r.done[spec.Address], r.problems[spec.Address] != nil,
+			slices.Contains(r.minting, spec.Address))
+		if r.stage == stageDecide {
+			f, ok := r.found[r.names[spec.Address]]
+			p.flag(ok, f.Pending)
+			p.note(f.Note)
+			p.int(index(p.modified, f.Modified))
+		}
+		s, ok := r.sent[spec.Address]
+		p.flag(ok, s.err == nil)
+		p.int(int(int64(s.gen - p.gen)))
+		m := r.made[spec.Address]
+		p.int(index(p.values, m.Value))
+	}
+}

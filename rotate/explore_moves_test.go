@@ -1,0 +1,210 @@
+package rotate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// trace is how a world came about: the last move, and those before.
+type trace struct {
+	before *trace
+	what   func() string
+}
+
+func (t *trace) String() string {
+	var lines []string
+	for ; t != nil; t = t.before {
+		lines = append(lines, t.what())
+	}
+	slices.Reverse(lines)
+	return strings.Join(lines, "\n")
+}
+
+func (w *world) note(what func() string) { w.last = &trace{w.last, what} }
+
+// broken is a rule that does not hold after a move.
+type broken struct {
+	w   *world
+	err error
+}
+
+// walker makes moves. Each goroutine has one.
+type walker struct {
+	*port
+	printer printer
+	next    []*world
+	bad     *broken
+	live    map[print]struct{} // from where all is known to finish
+}
+
+func newWalker(s *setting) *walker { return &walker{port: newPort(s), live: map[print]struct{}{}} }
+
+func (k *walker) reached(w *world, err error, what func() string) {
+	w.note(what)
+	if err != nil && k.bad == nil {
+		k.bad = &broken{w, err}
+	}
+	if err == nil {
+		k.next = append(k.next, w)
+	}
+}
+
+// holds keeps the first break of a rule that is not a move.
+func (k *walker) holds(w *world, err error) {
+	if err != nil && k.bad == nil {
+		k.bad = &broken{w, err}
+	}
+}
+
+// moves appends all worlds that come next.
+func (k *walker) moves(w *world) {
+	k.holds(w, k.finishes(w, false))
+	if len(w.flights) > 0 {
+		k.holds(w, k.finishes(w, true))
+	}
+	for who := range w.runs {
+		if w.runs[who] != nil {
+			k.goOn(w, who)
+			continue
+		}
+		if w.begins == 0 {
+			continue
+		}
+		for i, c := range w.commands {
+			if w.used&(1<<i) != 0 {
+				continue
+			}
+			n := w.fork()
+			n.begins--
+			if !c.always {
+				n.used |= 1 << i
+			}
+			err := k.begin(n, who, c)
+			k.reached(n, err, func() string { return fmt.Sprintf("%c begins %s", 'A'+who, c.name) })
+		}
+	}
+	for i, f := range w.flights {
+		n := w.fork()
+		n.flights = slices.Delete(n.flights, i, i+1)
+		err := n.arrive(f, -1)
+		k.reached(n, err, func() string { return fmt.Sprintf("the late request arrives (%s)", f) })
+	}
+	if w.ticks > 0 {
+		for _, at := range w.instantsAhead() {
+			n := w.fork()
+			n.ticks--
+			n.at = at
+			err := n.tick()
+			k.reached(n, err, func() string { return "it is " + shown(at) })
+		}
+	}
+}
+
+func (f flight) String() string {
+	switch {
+	case f.token != "":
+		return "make " + f.token
+	case f.secret < 0:
+		return "ledger"
+	}
+	return f.note[:strings.Index(f.note, " fp=")]
+}
+
+func (k *walker) goOn(w *world, who int) {
+	n := w.fork()
+	stage := n.runs[who].stage
+	did, err := k.step(n, who, goesWell)
+	k.reached(n, err, func() string { return fmt.Sprintf("%c: %s%s", 'A'+who, did, did.detail(n, stage)) })
+	if w.faults == 0 {
+		return
+	}
+	k.holds(w, k.sameAfterCrash(w, who))
+	crashed := w.fork()
+	crashed.faults--
+	crashed.runs[who] = nil
+	k.reached(crashed, nil, func() string { return fmt.Sprintf("%c crashes", 'A'+who) })
+	for _, o := range otherOutcomes[did] {
+		if did == callSwap && n.rev == w.rev {
+			break // a conflict
+		}
+		f := w.fork()
+		f.faults--
+		_, err := k.step(f, who, o)
+		k.reached(f, err, func() string { return fmt.Sprintf("%c: %s%s: %s", 'A'+who, did, did.detail(f, stage), o) })
+	}
+}
+
+func (c call) detail(w *world, stage runStage) string {
+	if c == callSwap {
+		var list []string
+		for _, rec := range w.ledger.state().Secrets {
+			s := fmt.Sprintf(" gen=%d cur=%s", rec.Gen, rec.Current)
+			if rec.Intent != nil {
+				s += " to " + rec.Intent.Op
+			}
+			list = append(list, s)
+		}
+		return strings.Join(list, ",")
+	}
+	if c == callNone {
+		return fmt.Sprintf("ends (stage %d)", stage)
+	}
+	return ""
+}
+
+func (w *world) tick() error {
+	for i := range w.views {
+		if err := w.check(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// instantsAhead returns the next instants at which something may change, for one clock or another.
+func (w *world) instantsAhead() []time.Time {
+	var list []time.Time
+	add := func(t time.Time) {
+		if !t.IsZero() {
+			list = append(list, t.Add(-w.skew[0]), t.Add(-w.skew[1]))
+		}
+	}
+	st := w.ledger.state()
+	fresh := policy{window: w.window}.fresh()
+	for _, spec := range w.spec.Secrets {
+		rec := st.find(spec.Address)
+		if rec.empty() {
+			continue
+		}
+		add(rec.Ready)
+		add(rec.Hold)
+		add(rec.Stray)
+		if rec.Intent != nil {
+			add(rec.Intent.At.Add(fresh + time.Nanosecond))
+		}
+		for i := range rec.Versions {
+			if v := &rec.Versions[i]; v.Gone == "" {
+				add(v.ExpiresAt)
+			}
+		}
+		add(nextRotation(spec.Rotation, spec.Address, rec.Created, rec.Rotated))
+	}
+	for _, s := range st.Sweep {
+		add(s.Until)
+	}
+	var last time.Time
+	for _, f := range w.flights {
+		if last.IsZero() || f.until.Before(last) {
+			last = f.until
+		}
+	}
+	if !last.IsZero() {
+		list = append(list, last)
+	}
+	slices.SortFunc(list, time.Time.Compare)
+	list = slices.CompactFunc(list, time.Time.Equal)
+	list = slices.DeleteFunc(list, func(t time.Time) bool { return !t.After(w.at) || !last.IsZero() && t.After(last) })
+	return list[:min(len(list), w.instants)]
+}
