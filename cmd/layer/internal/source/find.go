@@ -49,7 +49,7 @@ func (r *reader) use(p *pkg, name *ast.Ident, stack []ast.Node) {
 			return
 		case *ast.ValueSpec:
 			for i, v := range up.Values {
-				if v == e && (up.Names[i].Name == "_" || r.constructor(p.info.Defs[up.Names[i]]) != "") {
+				if v == e && r.constructor(p.info.Defs[up.Names[i]]) != "" {
 					return // what it is called with is looked at there
 				}
 			}
@@ -81,7 +81,7 @@ func (r *reader) lost(pos token.Pos, constructor string) {
 func (r *reader) constructor(obj types.Object) string {
 	switch obj := obj.(type) {
 	case *types.Func:
-		if isSecret(obj.Pkg()) && obj.Signature().Recv() == nil && constructors[obj.Name()] != nil {
+		if isSecret(obj.Pkg()) && constructors[obj.Name()] != nil {
 			return obj.Name()
 		}
 	case *types.Var:

@@ -58,7 +58,7 @@ func (r *reader) goos() string {
 // warnOf looks at one file by its syntax alone: it may not compile here.
 func (r *reader) warnOf(name string) {
 	base := filepath.Base(name)
-	if filepath.Ext(base) != ".go" || strings.HasSuffix(base, "_test.go") || strings.HasPrefix(base, "_") || strings.HasPrefix(base, ".") {
+	if filepath.Ext(base) != ".go" || strings.HasSuffix(base, "_test.go") {
 		return
 	}
 	file, err := parser.ParseFile(r.fset, name, nil, parser.SkipObjectResolution)

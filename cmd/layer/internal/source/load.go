@@ -124,7 +124,7 @@ func (r *reader) pkg(path string) *pkg {
 	}
 	if loaded, err := r.load(mode|packages.NeedModule, path); err == nil {
 		for _, p := range loaded {
-			if p.PkgPath == path && p.Module != nil && len(p.Errors) == 0 {
+			if p.PkgPath == path && p.Module != nil {
 				r.add(p)
 			}
 		}

@@ -43,7 +43,6 @@ func (r *reader) declared(p *pkg, constructor string, call *ast.CallExpr) (o sec
 		"Generator":  func(at string, e element) { o.Generator = d.text(at, e) },
 		"Params":     func(at string, e element) { o.Params = d.texts(at, e) },
 		"SecretName": func(at string, e element) { o.SecretName = d.text(at, e) },
-		"Store":      func(string, element) {}, // of the running program only
 	})
 	return o, d.places, d.ok
 }
@@ -51,6 +50,9 @@ func (r *reader) declared(p *pkg, constructor string, call *ast.CallExpr) (o sec
 // fields hands each field of a struct to what reads it.
 func (d *declaration) fields(s structValue, prefix string, readers map[string]func(string, element)) {
 	for name, e := range s.fields {
+		if prefix == "" && name == "Store" {
+			continue // of the running program only
+		}
 		read, ok := readers[name]
 		if !ok {
 			d.fail(prefix+name, e, "is an option that this version of layer does not know; use the version of layer that go.mod names for "+libraryPath)

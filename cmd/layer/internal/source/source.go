@@ -112,11 +112,11 @@ func (r *reader) report(pos token.Pos, option, format string, args ...any) {
 	r.problem = append(r.problem, Problem{Pos: r.position(pos), Option: option, Text: fmt.Sprintf(format, args...)})
 }
 
-// sorted returns the problems by place, each once: a file can belong to several packages.
+// sorted returns the problems by place.
 func (r *reader) sorted() []Problem {
 	slices.SortStableFunc(r.problem, func(a, b Problem) int {
 		return cmp.Or(strings.Compare(a.Pos.Filename, b.Pos.Filename), a.Pos.Line-b.Pos.Line, a.Pos.Column-b.Pos.Column,
 			strings.Compare(a.Text, b.Text))
 	})
-	return slices.Compact(r.problem)
+	return r.problem
 }

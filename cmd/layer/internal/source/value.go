@@ -96,9 +96,6 @@ func (r *reader) literalOf(p *pkg, lit *ast.CompositeLit, t types.Type) value {
 			if kv, ok := e.(*ast.KeyValueExpr); ok {
 				name, e = kv.Key.(*ast.Ident).Name, kv.Value
 			}
-			if name == "Store" && isNamed(t, "Options") {
-				continue // of the running program only
-			}
 			s.fields[name] = element{e.Pos(), r.eval(p, e)}
 		}
 		return s
