@@ -172,7 +172,7 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 // readSource reads declarations out of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
 	spec, problems, err := source.Read(ctx, source.Options{Patterns: patterns, Workspace: set.Workspace, Project: set.Project,
-		Environment: set.Environment})
+		Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
 		return secret.Spec{}, err
 	}
