@@ -33,6 +33,9 @@ func TestStretches(t *testing.T) {
 			Secret{Current: "v2", Pending: "v3", Versions: []Version{{ID: "v1", From: days(-9)}, {ID: "v2", From: days(-3)}, {ID: "v3", From: days(-1)}}},
 			rows{"v1": {{days(-9), days(-3), current}, {days(-3), open, accepted}}, "v2": {{days(-3), open, current}},
 				"v3": {{days(-1), open, announced}}}},
+		{"nor does it where nothing else tells an end",
+			Secret{Current: "v2", Pending: "v3", Versions: []Version{{ID: "v1"}, {ID: "v2"}, {ID: "v3", From: days(-1)}}},
+			rows{"v1": {{open, open, accepted}}, "v2": {{open, open, current}}, "v3": {{days(-1), open, announced}}}},
 		{"withdrawn ones replace nothing and have no bar",
 			Secret{Current: "v3", Versions: []Version{{ID: "v1", Until: days(1)}, {ID: "v2", From: days(-3), Gone: "withdrawn"}, {ID: "v3", From: days(-1)}}},
 			rows{"v1": {{open, days(-1), current}, {days(-1), days(1), accepted}}, "v2": nil, "v3": {{days(-1), open, current}}}},
@@ -104,6 +107,22 @@ func TestLongGoneIsCounted(t *testing.T) {
 	require.Equal(t, 50, len(rows)+blocks[0].hidden)
 	require.Less(t, over.length(), 40.0*day, "what is long gone does not stretch the axis")
 	require.Contains(t, Text([]Secret{s}, noon, TextOptions{}), "  "+strconv.Itoa(blocks[0].hidden)+" older versions, gone")
+}
+
+// A version that is retained for ever keeps the axis long: then the number of those that are gone is what is limited.
+func TestManyGoneBesideAnOldOne(t *testing.T) {
+	s := Secret{Current: "v30", Versions: []Version{{ID: "v1", From: days(-300)}}}
+	for i := 2; i < 30; i++ {
+		s.Versions = append(s.Versions, Version{ID: "v" + strconv.Itoa(i), From: days(float64(10*i - 310)), Until: days(float64(10*i - 299)), Gone: "pruned"})
+	}
+	s.Versions = append(s.Versions, Version{ID: "v30", From: days(-10)})
+	blocks, _ := prepare([]Secret{s}, noon, nil)
+	var ids []string
+	for _, r := range blocks[0].rows {
+		ids = append(ids, r.id)
+	}
+	require.Equal(t, []string{"v1", "v26", "v27", "v28", "v29", "v30"}, ids)
+	require.Equal(t, 24, blocks[0].hidden)
 }
 
 func TestOrder(t *testing.T) {

@@ -67,6 +67,33 @@ func TestTicksAreRound(t *testing.T) {
 	}
 }
 
+// TestTicksWhereClocksChange: in the hour that is left out no tick stands before the one ahead of it.
+func TestTicksWhereClocksChange(t *testing.T) {
+	loc, err := time.LoadLocation("America/New_York")
+	require.NoError(t, err)
+	for _, change := range []time.Time{time.Date(2026, 3, 8, 7, 0, 0, 0, time.UTC), time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)} {
+		s := span{now: change.In(loc), loc: loc, from: -7000, until: 7000}
+		last := math.Inf(-1)
+		ticks := s.ticks(110)
+		require.NotEmpty(t, ticks)
+		for _, k := range ticks {
+			require.Greater(t, k.at, last)
+			require.Equal(t, change.Add(time.Duration(k.at)*time.Second).In(loc).Format("15:04"), k.label)
+			last = k.at
+		}
+	}
+}
+
+func TestShows(t *testing.T) {
+	s := span{now: noon, loc: time.UTC, from: -10 * day, until: 10 * day}
+	for _, first := range []bool{true, false} {
+		require.False(t, s.shows(stretch{from: days(-20), until: days(-11)}, first), "over before the drawing begins")
+		require.True(t, s.shows(stretch{from: days(-20), until: days(-9)}, first))
+		require.True(t, s.shows(stretch{}, first))
+		require.Equal(t, first, s.shows(stretch{from: days(11)}, first), "beyond it, only the first is shown, as an arrow")
+	}
+}
+
 // TestSpan: what the axis covers, in days from now, at least and at most.
 func TestSpan(t *testing.T) {
 	quarter := Secret{Current: "v2", NextRotation: days(60), Versions: []Version{{ID: "v1", Until: days(-28), Gone: "pruned"}, {ID: "v2", From: days(-30)}}}

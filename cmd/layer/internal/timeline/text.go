@@ -2,8 +2,10 @@ package timeline
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // page is a drawing in the making.
@@ -115,7 +117,7 @@ func label(s span, r row, short bool) string {
 	return r.word + preposition + s.stamp(r.until)
 }
 
-func pick(first bool, a, b string) string {
+func pick[T any](first bool, a, b T) T {
 	if first {
 		return a
 	}
@@ -239,15 +241,11 @@ func nextText(s span, b block) string {
 func (p *page) row(b block, r row) {
 	var l line
 	id := r.id
-	if len(id) > p.idWidth {
-		id = id[:p.idWidth-len([]rune(p.cut))] + p.cut
+	if room := p.idWidth - utf8.RuneCountInString(p.cut); len(id) > p.idWidth {
+		id = id[:room/2] + p.cut + id[len(id)-(room+1)/2:] // the end is what tells ids apart
 	}
-	l.put(2, id, pick2(r.fill == current, bold, plain))
-	for i, st := range r.stretches {
-		if p.shows(st, i == 0) {
-			p.bar(&l, st)
-		}
-	}
+	l.put(2, id, pick(r.fill == current, bold, plain))
+	p.bars(&l, r.stretches)
 	if p.drawn(r.never) {
 		l.set(p.column(p.seconds(r.never)), p.never, dim)
 	}
@@ -259,39 +257,49 @@ func (p *page) row(b block, r row) {
 	if len(text) > p.labels {
 		text = text[:max(p.labels, 0)]
 	}
-	l.put(p.labelAt, text, pick2(r.fill == gone, dim, plain))
+	l.put(p.labelAt, text, pick(r.fill == gone, dim, plain))
 	l.writeTo(&p.out, p.Color)
 }
 
-func pick2(first bool, a, b tone) tone {
-	if first {
-		return a
+// bars draws a life. Its arrows come last, so that no short stretch covers them.
+func (p *page) bars(l *line, life []stretch) {
+	var arrows line
+	for i, st := range life {
+		if !p.shows(st, i == 0) {
+			continue
+		}
+		from, until := math.Inf(-1), math.Inf(1)
+		if !st.from.IsZero() {
+			from = p.seconds(st.from)
+		}
+		if !st.until.IsZero() {
+			until = p.seconds(st.until)
+		}
+		p.bar(l, st.fill, max(from, p.span.from), min(until, p.span.until))
+		if from < p.span.from {
+			arrows.set(p.left, p.before, fillTones[st.fill])
+		}
+		if until > p.span.until {
+			arrows.set(p.end-1, p.beyond, fillTones[st.fill])
+		}
 	}
-	return b
+	for x, r := range arrows.runes {
+		if r != ' ' {
+			l.set(x, r, arrows.tones[x])
+		}
+	}
 }
 
 // bar draws a stretch: on either side of now at least a cell, where it has any time there.
-func (p *page) bar(l *line, st stretch) {
-	from, until := p.span.from, p.span.until
-	before, beyond := st.from.IsZero(), st.until.IsZero()
-	if !before {
-		x := p.seconds(st.from)
-		before = x < from
-		from = max(from, x)
-	}
-	if !beyond {
-		x := p.seconds(st.until)
-		beyond = x > until
-		until = min(until, x)
-	}
+func (p *page) bar(l *line, f fill, from, until float64) {
 	put := func(a, b int) {
 		for x := max(a, p.left); x < min(b, p.end); x++ {
-			l.set(x, p.fills[st.fill], fillTones[st.fill])
+			l.set(x, p.fills[f], fillTones[f])
 		}
 	}
 	if from < 0 {
-		a, b := p.column(from), p.column(min(until, 0))
-		put(min(a, p.now-1), max(b, min(a, p.now-1)+1))
+		a, b := min(p.column(from), p.now-1), p.column(min(until, 0))
+		put(a, max(b, a+1))
 	}
 	if until > 0 {
 		a, b := p.now+1, p.column(until)
@@ -300,12 +308,6 @@ func (p *page) bar(l *line, st stretch) {
 		}
 		a = min(a, p.end-1)
 		put(a, max(b, a+1))
-	}
-	if before && from < p.span.until {
-		l.set(p.left, p.before, fillTones[st.fill])
-	}
-	if beyond && until > p.span.from {
-		l.set(p.end-1, p.beyond, fillTones[st.fill])
 	}
 }
 
@@ -326,7 +328,7 @@ func (p *page) legend(blocks []block) {
 	var l line
 	at := 0
 	add := func(sign, text string, t tone) {
-		if at > 0 && at+3+len([]rune(sign))+1+len(text) > p.Width {
+		if at > 0 && at+3+utf8.RuneCountInString(sign)+1+len(text) > p.Width {
 			l.writeTo(&p.out, p.Color)
 			l, at = line{}, 0
 		}
@@ -334,7 +336,7 @@ func (p *page) legend(blocks []block) {
 			at += 3
 		}
 		l.put(at, sign, t)
-		at += len([]rune(sign)) + 1
+		at += utf8.RuneCountInString(sign) + 1
 		l.put(at, text, plain)
 		at += len(text)
 	}

@@ -210,6 +210,15 @@ func TestTextTellsTheTruth(t *testing.T) {
 	}
 }
 
+func TestLongNamesAreCutOrWrapped(t *testing.T) {
+	got := Text([]Secret{{Address: "$SECRET." + strings.Repeat("n", 63) + ".x", Current: "key-2026-11", Versions: []Version{
+		{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40})
+	require.Contains(t, got, "  key…-10 ◄▒")
+	require.Contains(t, got, "  key…-11 █")
+	require.Equal(t, 63, strings.Count(got, "n")-strings.Count(Text([]Secret{{Current: "key-2026-11", Versions: []Version{
+		{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40}), "n"), "nothing of an address is lost")
+}
+
 func TestNoSecrets(t *testing.T) {
 	require.Equal(t, "no secrets\n", Text(nil, noon, TextOptions{}))
 }
