@@ -219,6 +219,24 @@ func TestLongNamesAreCutOrWrapped(t *testing.T) {
 		{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40}), "n"), "nothing of an address is lost")
 }
 
+func TestShortLivesAreSeen(t *testing.T) {
+	got := Text([]Secret{{Current: "v4", Pending: "v5", NextRotation: days(90), Versions: []Version{
+		{ID: "v1", From: days(-90), Until: days(-30)}, {ID: "v2", From: days(-40), Until: days(-39.99), Gone: "revoked"},
+		{ID: "v3", From: days(-39.99), Until: days(1)}, {ID: "v4", From: days(-1)}, {ID: "v5", From: days(89.99)}}}}, noon, TextOptions{})
+	for _, want := range []string{"  v2 +─ +│ +revoked", "  v3 +█+▒│▒ +accepted", "  v4 +█│█+", "  v5 +│ +◆░► announced"} {
+		require.Regexp(t, want, got)
+	}
+}
+
+func TestLongDrawingsHaveTheAxisTwice(t *testing.T) {
+	var secrets []Secret
+	for range 31 {
+		secrets = append(secrets, Secret{Current: "v1", Versions: []Version{{ID: "v1", From: days(-3)}}})
+	}
+	require.Equal(t, 2, strings.Count(Text(secrets, noon, TextOptions{}), "┼"))
+	require.Equal(t, 1, strings.Count(Text(secrets[:30], noon, TextOptions{}), "┼"))
+}
+
 func TestNoSecrets(t *testing.T) {
 	require.Equal(t, "no secrets\n", Text(nil, noon, TextOptions{}))
 }
