@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
-			"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes,
+			"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps,
 		}})
 }
 
@@ -163,7 +163,7 @@ func has(args []string, one string) bool {
 }
 
 var (
-	goTalk = regexp.MustCompile(`goroutine \d|panic:|\.go:\d|%!|0x[0-9a-f]{6}|<nil>|\*?\b[a-z]+\.[A-Z][A-Za-z]*(Error|Err)\b|strconv\.|(^|[ :])json: |` +
+	goTalk = regexp.MustCompile(`goroutine \d|panic:|\.go:\d+ \+0x|%!|0x[0-9a-f]{6}|<nil>|\*?\b[a-z]+\.[A-Z][A-Za-z]*(Error|Err)\b|strconv\.|(^|[ :])json: |` +
 		`context (canceled|deadline)|map\[|\{[A-Z]\w+:`)
 	colours = regexp.MustCompile("\x1b")
 )

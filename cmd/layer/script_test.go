@@ -251,3 +251,21 @@ func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
+
+// cmdHelps: helps COMMAND…: each has a --help of its own, on stdout, with an example of itself.
+func cmdHelps(ts *testscript.TestScript, _ bool, args []string) {
+	for _, command := range args {
+		of(ts).layer(ts, 0, []string{"secret", command, "--help"})
+		help := ts.ReadFile("stdout")
+		_, examples, _ := strings.Cut(help, "Examples:\n")
+		examples, _, _ = strings.Cut(examples, "\n\n")
+		if !strings.Contains(examples, "layer secret "+command) {
+			ts.Fatalf("the help of %s shows no example", command)
+		}
+		for line := range strings.Lines(help) {
+			if len([]rune(line)) > 200 {
+				ts.Fatalf("the help of %s has a line of %d characters", command, len(line))
+			}
+		}
+	}
+}

@@ -33,8 +33,14 @@ returns for an App that uses every one. An option that is not a constant is repo
 			if err != nil {
 				return err
 			}
+			if graph && l.json {
+				l.printJSON(struct {
+					OK      bool   `json:"ok"`
+					Mermaid string `json:"mermaid"`
+				}{true, mermaid.Mermaid(spec.Graph)})
+				return nil
+			}
 			if graph {
-				l.err.clear()
 				fmt.Fprint(l.out, mermaid.Mermaid(spec.Graph))
 				return nil
 			}
