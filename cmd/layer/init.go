@@ -127,7 +127,9 @@ func (l *layer) ignore(target string) ([]string, error) {
 	if rel, err := filepath.Rel(dir, l.identityPath()); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
 		want = append(want, filepath.ToSlash(rel))
 	}
-	if path, ok := strings.CutPrefix(target, "dir:"); ok && filepath.IsLocal(filepath.FromSlash(path)) && path != "." {
+	if path, ok := strings.CutPrefix(target, "dir:"); ok && path == "." {
+		want = append(want, "LAYERON_SECRET_*", ".LAYERON_SECRET_*")
+	} else if ok && filepath.IsLocal(filepath.FromSlash(path)) {
 		want = append(want, path+"/")
 	}
 	name := filepath.Join(dir, ".gitignore")

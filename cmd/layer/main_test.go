@@ -230,5 +230,6 @@ func startFake(env func(key, value string), end func(func()), fake *cloudflarefa
 	env("CLOUDFLARE_API_BASE_URL", server.URL+"/client/v4")
 	env("CLOUDFLARE_ACCOUNT_ID", cloudflarefake.Account)
 	env("CLOUDFLARE_API_TOKEN", cloudflarefake.Token)
+	env("TOKEN", cloudflarefake.Token)
 	env("STORE_ID", fake.StoreID())
 }
