@@ -1,10 +1,14 @@
 package main
 
 import (
+	"regexp"
+
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret/cloudflare"
 )
+
+var storeID = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 type bindingJSON struct {
 	Binding    string `json:"binding"`
@@ -28,6 +32,9 @@ to env.NAME: repeat it there. The store's id is --store, else it is asked of the
 				return err
 			}
 			id := l.store
+			if id != "" && !storeID.MatchString(id) {
+				return usagef("--store takes the store's id, 32 hexadecimal digits: `wrangler secrets-store store list` shows it")
+			}
 			if id == "" {
 				store, err := cloudflare.NewStore(l.cloudflare())
 				if err != nil {

@@ -13,6 +13,7 @@ import (
 func (l *layer) rollbackCommand() *cobra.Command {
 	immediate := false
 	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Bring the previous version's value again", Args: count(1, 1),
+		ValidArgsFunction: l.completeAddresses(1),
 		Long: `Take an announced version back. Where none is announced, bring the previous version's value again under a new id: at once for a static
 secret, else in two phases unless --immediate. What was revoked or has been pruned never comes back.`,
 		Example: `  layer secret rollback '$SECRET.billing.stripe-secret'`,
@@ -27,6 +28,7 @@ secret, else in two phases unless --immediate. What was revoked or has been prun
 
 func (l *layer) revokeCommand() *cobra.Command {
 	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Make a version gone everywhere, at once", Args: count(2, 2),
+		ValidArgsFunction: l.completeVersion,
 		Long: `Make a version gone everywhere, at once, and every other one that holds the same value. The current one gets a successor first. The
 current one of a static secret is refused: set a new value first.`,
 		Example: `  layer secret revoke '$SECRET.auth.session-key' v2`,
@@ -59,6 +61,7 @@ func (l *layer) change(ctx context.Context, arg string, do func(context.Context,
 
 func (l *layer) renameCommand() *cobra.Command {
 	return &cobra.Command{Use: "rename OLD NEW", Short: "Publish the versions under a new address", Args: count(2, 2),
+		ValidArgsFunction: l.completeAddresses(2),
 		Long: `Publish the versions of OLD under the address and name of NEW, which the program declares now. The old value stays, for programs that
 still read it, until ` + "`layer secret remove`" + `.`,
 		Example: `  layer secret rename '$SECRET.auth.session-key' '$SECRET.web.session-key'`,
@@ -76,8 +79,9 @@ still read it, until ` + "`layer secret remove`" + `.`,
 func (l *layer) removeCommand() *cobra.Command {
 	yes := false
 	c := &cobra.Command{Use: "remove ADDRESS", Short: "Delete a secret that is declared no more", Args: count(1, 1),
-		Long:    `Delete a secret that is declared no more from ledger and target. What is still declared is refused.`,
-		Example: `  layer secret remove '$SECRET.auth.old-key' --yes`,
+		ValidArgsFunction: l.completeAddresses(1),
+		Long:              `Delete a secret that is declared no more from ledger and target. What is still declared is refused.`,
+		Example:           `  layer secret remove '$SECRET.auth.old-key' --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
 			if err != nil {
@@ -92,7 +96,7 @@ func (l *layer) removeCommand() *cobra.Command {
 			}
 			if !yes {
 				l.err.clear()
-				switch ok, err := l.ask(fmt.Sprintf("Delete every version of %s, from ledger and target, for good?", addr)); {
+				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete every version of %s, from ledger and target, for good?", addr)); {
 				case err != nil:
 					return err
 				case !ok:

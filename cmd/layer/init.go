@@ -30,15 +30,15 @@ TARGET is where values are published: dir:PATH, a folder with a file for each se
   layer secret init --to cloudflare --workspace acme --project shop --environment production`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
 	l.nameFlags(c)
-	c.Flags().StringArrayVar(&recipients, "recipient", nil, "a colleague's public key (age1…) that may open the ledger too; repeat for more")
+	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1…) of a colleague who may open the ledger too; repeat for more")
 	return c
 }
 
 // nameFlags adds the flags from which the names in a store are derived.
 func (l *layer) nameFlags(c *cobra.Command) {
-	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace, from which names in the store are derived")
-	c.Flags().StringVar(&l.project, "project", "", "the project, likewise")
-	c.Flags().StringVar(&l.environment, "environment", "", "the environment, likewise")
+	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace's `NAME`, from which names in the store are derived")
+	c.Flags().StringVar(&l.project, "project", "", "the project's `NAME`, likewise")
+	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, likewise")
 }
 
 func (l *layer) init(ctx context.Context, recipients []string) error {
@@ -57,8 +57,10 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err != nil {
 		return err
 	}
-	if kind, path, _ := strings.Cut(l.to, ":"); l.to != "cloudflare" && (kind != "dir" || path == "") {
-		return usagef("the target is dir:PATH or cloudflare, not %q", l.to)
+	// Before there is anything to keep out of git: a crash after it leaves nothing that could be committed by mistake.
+	ignored, err := l.ignore(target)
+	if err != nil {
+		return err
 	}
 	ids, made, err := l.initIdentity()
 	if err != nil {
@@ -80,12 +82,13 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if _, _, err := rotate.Commit(ctx, file, "", first); err != nil {
 		return err
 	}
-	ignored, err := l.ignore(target)
-	if err != nil {
-		return err
-	}
 	if l.json {
-		l.printJSON(map[string]any{"ok": true, "ledger": l.ledger, "identity": orNull(made), "recipients": to})
+		l.printJSON(struct {
+			OK         bool     `json:"ok"`
+			Ledger     string   `json:"ledger"`
+			Identity   *string  `json:"identity"`
+			Recipients []string `json:"recipients"`
+		}{true, l.ledger, orNull(made), to})
 		return nil
 	}
 	fmt.Fprintf(l.out, "made the ledger %s: commit it\n", l.ledger)
@@ -124,7 +127,9 @@ func (l *layer) ignore(target string) ([]string, error) {
 	if rel, err := filepath.Rel(dir, l.identityPath()); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
 		want = append(want, filepath.ToSlash(rel))
 	}
-	if path, ok := strings.CutPrefix(target, "dir:"); ok && filepath.IsLocal(filepath.FromSlash(path)) && path != "." {
+	if path, ok := strings.CutPrefix(target, "dir:"); ok && path == "." {
+		want = append(want, "LAYERON_SECRET_*", ".LAYERON_SECRET_*")
+	} else if ok && filepath.IsLocal(filepath.FromSlash(path)) {
 		want = append(want, path+"/")
 	}
 	name := filepath.Join(dir, ".gitignore")

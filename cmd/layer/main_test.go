@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
-			"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes,
+			"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps,
 		}})
 }
 
@@ -163,7 +163,7 @@ func has(args []string, one string) bool {
 }
 
 var (
-	goTalk = regexp.MustCompile(`goroutine \d|panic:|\.go:\d|%!|0x[0-9a-f]{6}|<nil>|\*?\b[a-z]+\.[A-Z][A-Za-z]*(Error|Err)\b|strconv\.|(^|[ :])json: |` +
+	goTalk = regexp.MustCompile(`goroutine \d|panic:|\.go:\d+ \+0x|%!|0x[0-9a-f]{6}|<nil>|\*?\b[a-z]+\.[A-Z][A-Za-z]*(Error|Err)\b|strconv\.|(^|[ :])json: |` +
 		`context (canceled|deadline)|map\[|\{[A-Z]\w+:`)
 	colours = regexp.MustCompile("\x1b")
 )
@@ -230,5 +230,6 @@ func startFake(env func(key, value string), end func(func()), fake *cloudflarefa
 	env("CLOUDFLARE_API_BASE_URL", server.URL+"/client/v4")
 	env("CLOUDFLARE_ACCOUNT_ID", cloudflarefake.Account)
 	env("CLOUDFLARE_API_TOKEN", cloudflarefake.Token)
+	env("TOKEN", cloudflarefake.Token)
 	env("STORE_ID", fake.StoreID())
 }

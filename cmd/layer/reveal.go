@@ -9,8 +9,9 @@ import (
 func (l *layer) revealCommand() *cobra.Command {
 	yes := false
 	c := &cobra.Command{Use: "reveal ADDRESS", Short: "Print the current value", Args: count(1, 1),
-		Long:    `Print the current value, from the ledger. It asks first: whatever prints can be read by others, logged or recorded.`,
-		Example: `  layer secret reveal '$SECRET.billing.stripe-secret'`,
+		ValidArgsFunction: l.completeAddresses(1),
+		Long:              `Print the current value, from the ledger. It asks first: whatever prints can be read by others, logged or recorded.`,
+		Example:           `  layer secret reveal '$SECRET.billing.stripe-secret'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
 			if err != nil {
@@ -29,7 +30,7 @@ func (l *layer) revealCommand() *cobra.Command {
 				return err
 			}
 			if !yes {
-				switch ok, err := l.ask(fmt.Sprintf("Print the current value of %s here?", addr)); {
+				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Print the current value of %s here?", addr)); {
 				case err != nil:
 					return err
 				case !ok:

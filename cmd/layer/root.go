@@ -123,27 +123,45 @@ func (l *layer) command() *cobra.Command {
   layer secret rotate`,
 		RunE: needsCommand}
 	f := group.PersistentFlags()
-	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger's file")
-	f.StringVar(&l.identity, "identity", "", "the file with the key to the ledger (default layer.identity beside it, or the key in LAYER_IDENTITY)")
-	f.StringVar(&l.spec, "spec", "", "a file with the declarations as `layer secret spec` prints them, - for stdin (default the declarations of ./...)")
-	f.StringVar(&l.to, "to", "", "where values are published: dir:PATH or cloudflare (default what init was told)")
-	f.StringVar(&l.store, "store", "", "the id of the Secrets Store (default the account's only one)")
-	f.DurationVar(&l.window, "window", 0, "after that long every reader has seen what was published (default what init was told, 24h)")
-	f.DurationVar(&l.margin, "margin", 0, "for late requests and clocks that differ (default what init was told, 24h)")
-	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most bytes that a published text may have")
+	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger's `FILE`")
+	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger)")
+	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
+	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is dir:PATH or cloudflare (default what init was told)")
+	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
+	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has seen what was published (default what init was told, 24h)")
+	f.DurationVar(&l.margin, "margin", 0, "the `TIME` for late requests and clocks that differ (default what init was told, 24h)")
+	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most `BYTES` that a published text may have")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
 		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.timelineCommand(),
-		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand()} {
+		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
 		group.AddCommand(c)
 	}
 	root.AddCommand(group)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra lets a wrong shell pass
+			c.Args, c.RunE = noArgs, needsCommand
+		}
+	}
 	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
+// helpCommand lets `layer secret help rotate` be what `layer secret rotate --help` is.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", Args: count(0, 1), Hidden: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Parent().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q in `%s`", args[0], c.Parent().CommandPath())
+			}
+			return about.Help()
+		}}
+}
+
 func needsCommand(c *cobra.Command, _ []string) error {
-	return usagef("`%s` needs a command: `layer secret apply`, say", c.CommandPath())
+	return usagef("`%s` needs a command: `%[1]s --help` lists them", c.CommandPath())
 }
 
 // flagName is what a flag may look like. What does not may be a value that slipped into its place, and is not repeated.
@@ -186,6 +204,7 @@ func count(least, most int) cobra.PositionalArgs {
 			return usagef("`%s` needs more arguments: layer secret %s", c.CommandPath(), c.Use)
 		case most >= 0 && len(args) > most && c.HasSubCommands():
 			hint := ""
+			c.SuggestionsMinimumDistance = 2
 			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
 				hint = fmt.Sprintf(": did you mean `%s %s`?", c.CommandPath(), near[0])
 			}

@@ -47,6 +47,7 @@ func (l *layer) rotateCommand() *cobra.Command {
 	var how rotate.RotateOptions
 	dry := false
 	c := &cobra.Command{Use: "rotate [ADDRESS...]", Short: "Carry out the rotations that are due", Args: count(0, -1),
+		ValidArgsFunction: l.completeAddresses(-1),
 		Long: `Carry out what is due: announce new versions, bring announced ones into use a window later, let expired ones go, create what is
 missing, and repair what went astray. It is made to be run by cron or CI as often as one likes: running it twice is running it once.
 

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/layeron-hq/secret/rotate"
 )
 
 // screen is stdout or stderr: a terminal, which people read, or a pipe.
@@ -95,16 +99,31 @@ func (l *layer) printJSON(v any) {
 }
 
 // ask puts a question that is answered by y or n. Without a terminal nobody answers.
-func (l *layer) ask(question string) (bool, error) {
+func (l *layer) ask(ctx context.Context, question string) (bool, error) {
 	if !l.interactive() {
 		return false, usagef("there is no terminal to ask at: --yes is the answer")
 	}
 	fmt.Fprintf(l.err, "%s [y/N] ", question)
-	answer, err := readLine(l.in)
-	if err != nil {
-		return false, err
+	type line struct {
+		text string
+		err  error
 	}
-	return answer == "y" || answer == "Y" || answer == "yes", nil
+	c := make(chan line, 1)
+	go func() {
+		text, err := readLine(l.in)
+		c <- line{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(l.err)
+		return false, fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
+	case got := <-c:
+		if got.err != nil { // the end of input is no yes
+			fmt.Fprintln(l.err)
+		}
+		answer := strings.ToLower(strings.TrimSpace(got.text))
+		return got.err == nil && (answer == "y" || answer == "yes"), nil
+	}
 }
 
 // interactive tells whether a person sits there.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"reflect"
 	"regexp"
@@ -145,8 +146,8 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdCloudflare works on a fake account:
 //
-//	cloudflare start [quota=N] [pending=N]   from here on it is the account in the environment
-//	cloudflare fail METHOD PATH [applied=now|twice|late] [drop] [status=N] [code=N] [message=TEXT] [times=N] [skip=N]
+//	cloudflare start [quota=N] [pending=N] [stores=N]   from here on it is the account in the environment
+//	cloudflare fail METHOD PATH [applied=now|twice|late] [drop] [status=N] [code=N] [message=TEXT] [after=SECONDS] [times=N] [skip=N]
 //	cloudflare names N                       so many values are in its store
 //	cloudflare text NAME PATTERN             the value of that name matches
 //	cloudflare comment NAME PATTERN          and what stands beside it
@@ -160,7 +161,11 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
 	if args[0] == "start" {
-		s.fake = cloudflarefake.New(cloudflarefake.Options{Quota: option(ts, args, "quota"), Pending: option(ts, args, "pending")})
+		o := cloudflarefake.Options{Quota: option(ts, args, "quota"), Pending: option(ts, args, "pending")}
+		for i := range option(ts, args, "stores") {
+			o.Stores = append(o.Stores, fmt.Sprintf("store-%d", i+1))
+		}
+		s.fake = cloudflarefake.New(o)
 		startFake(ts.Setenv, ts.Defer, s.fake)
 		return
 	}
@@ -240,6 +245,8 @@ func fault(ts *testscript.TestScript, args []string) cloudflarefake.Fault {
 				"late": cloudflarefake.Late}[text]
 		case "message":
 			f.Message = text
+		case "after":
+			f.Header = http.Header{"Retry-After": {text}}
 		}
 	}
 	return f
@@ -250,4 +257,22 @@ func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := hex.DecodeString(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdHelps: helps COMMAND…: each has a --help of its own, on stdout, with an example of itself.
+func cmdHelps(ts *testscript.TestScript, _ bool, args []string) {
+	for _, command := range args {
+		of(ts).layer(ts, 0, []string{"secret", command, "--help"})
+		help := ts.ReadFile("stdout")
+		_, examples, _ := strings.Cut(help, "Examples:\n")
+		examples, _, _ = strings.Cut(examples, "\n\n")
+		if !strings.Contains(examples, "layer secret "+command) {
+			ts.Fatalf("the help of %s shows no example", command)
+		}
+		for line := range strings.Lines(help) {
+			if len([]rune(line)) > 200 {
+				ts.Fatalf("the help of %s has a line of %d characters", command, len(line))
+			}
+		}
+	}
 }

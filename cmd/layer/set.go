@@ -23,6 +23,7 @@ func (l *layer) setCommand() *cobra.Command {
 	var env, file string
 	stdin := false
 	c := &cobra.Command{Use: "set ADDRESS", Short: "Give a secret a value from outside", Args: count(1, 1),
+		ValidArgsFunction: l.completeAddresses(1),
 		Long: `Give a secret a value: from a prompt that shows nothing, from the environment, from stdin or from a file. It is never taken from the
 command line, which other processes can read. One newline at its end is dropped.
 
@@ -60,9 +61,9 @@ generated secret is announced first.`,
 			}
 			return l.report(o, r, true)
 		}}
-	c.Flags().StringVar(&env, "value-env", "", "the environment variable that holds the value")
+	c.Flags().StringVar(&env, "value-env", "", "the `NAME` of the environment variable that holds the value")
 	c.Flags().BoolVar(&stdin, "from-stdin", false, "read the value from stdin")
-	c.Flags().StringVar(&file, "from-file", "", "the file that holds the value")
+	c.Flags().StringVar(&file, "from-file", "", "the `FILE` that holds the value")
 	return c
 }
 

@@ -88,7 +88,10 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 }
 
 func (l *layer) checkFlags() error {
+	kind, path, _ := strings.Cut(l.to, ":")
 	switch {
+	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
+		return usagef("the target is dir:PATH or cloudflare: --to names it")
 	case l.window < 0 || l.margin < 0:
 		return usagef("--window and --margin cannot be negative")
 	case l.window != 0 && l.window < minWindow:
@@ -108,7 +111,7 @@ func (l *layer) publisher(target string) (rotate.Publisher, error) {
 	case target == "cloudflare":
 		return cloudflare.NewStore(l.cloudflare())
 	}
-	return nil, usagef("the target is dir:PATH or cloudflare: --to names it")
+	return nil, errors.New("the ledger names no target that this version of layer knows: --to names one, dir:PATH or cloudflare")
 }
 
 func (l *layer) cloudflare() cloudflare.Options {

@@ -33,6 +33,13 @@ returns for an App that uses every one. An option that is not a constant is repo
 			if err != nil {
 				return err
 			}
+			if graph && l.json {
+				l.printJSON(struct {
+					OK      bool   `json:"ok"`
+					Mermaid string `json:"mermaid"`
+				}{true, mermaid.Flowchart(spec.Graph)})
+				return nil
+			}
 			if graph {
 				l.err.clear()
 				fmt.Fprint(l.out, mermaid.Flowchart(spec.Graph))

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// completeAddresses completes the first arguments by addresses: those of --spec, else those in the ledger, since reading the
+// source would keep the person waiting. most below zero: all arguments.
+func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
+		if most >= 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		if l.spec != "" && l.spec != "-" {
+			spec, _ := l.readSpec(c.Context(), rotate.Settings{})
+			for _, s := range spec.Secrets {
+				if !slices.Contains(args, s.Address.String()) {
+					list = append(list, cobra.CompletionWithDesc(s.Address.String(), s.Kind.String()))
+				}
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		}
+		for _, e := range l.log(c) {
+			switch {
+			case e.Op == "remove":
+				list = slices.DeleteFunc(list, func(a string) bool { return a == e.Address })
+			case e.Address != "" && !slices.Contains(list, e.Address) && !slices.Contains(args, e.Address):
+				list = append(list, e.Address)
+			}
+		}
+		slices.Sort(list)
+		return list, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeVersion completes an address, and then one of its versions.
+func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return l.completeAddresses(1)(c, args, typed)
+	}
+	for _, e := range l.log(c) {
+		for _, id := range e.IDs {
+			switch {
+			case e.Address != args[0]:
+			case e.Op == "revoke" || e.Op == "prune" || e.Op == "withdraw":
+				list = slices.DeleteFunc(list, func(v string) bool { return v == id })
+			case !slices.Contains(list, id):
+				list = append(list, id)
+			}
+		}
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
+}
+
+// log is the ledger's, as far as it can be read: who presses Tab wants no errors.
+func (l *layer) log(c *cobra.Command) []rotate.LogEntry {
+	ledger, err := l.openLedger(false)
+	if err != nil {
+		return nil
+	}
+	state, _, err := ledger.Load(c.Context())
+	if err != nil {
+		return nil
+	}
+	return state.Log()
+}
