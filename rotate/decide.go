@@ -246,7 +246,7 @@ func (w *work) contradicted() bool {
 // publish makes the record an intent: the text and note to send, under the next generation.
 func (w *work) publish(op string, timed bool, replaced string) {
 	text, err := w.r.render(w.spec, w.limit)
-	if err == nil && op == opAdd {
+	if err == nil && op == opAdd && len(text) > w.limit-100 {
 		// The second phase must fit too: the old version gets its end. Else the new one would stay announced for ever.
 		flipped := w.r.clone()
 		flipped.flip(flipped.Announced, w.spec.Rotation, w.policy)

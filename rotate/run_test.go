@@ -33,3 +33,87 @@ func TestOneRecordAnAddress(t *testing.T) {
 		}
 	}
 }
+
+// busy tells whether the next step of a run makes a call: the others need no turn of their own.
+func (r *run) busy() bool {
+	switch r.stage {
+	case stageMake:
+		return len(r.minting) > 0
+	case stagePublish:
+		return len(r.items) > 0
+	case stageClean:
+		return !r.cleaned && len(r.state.state().Retire)+len(r.state.state().Sweep) > 0
+	}
+	return true
+}
+
+// turn makes one call of a run.
+func turn(t *testing.T, r *run) {
+	for r.stage != stageDone {
+		busy := r.busy()
+		err := r.step(t.Context())
+		if err != nil {
+			require.ErrorIs(t, err, errStop, "what the other did is no failure of this one")
+			r.stage = stageDone
+		}
+		if busy {
+			return
+		}
+	}
+}
+
+// together runs two operations on one ledger, by turns, and then everything that is left. turns says whose each turn is, until
+// one has ended.
+func together(t *testing.T, a, b operation, turns func(i int) int) *scene {
+	s, _ := a.begin(t)
+	runs := []*run{newRun(s.Operator, a.orders(s), a.op), newRun(s.Operator, b.orders(s), b.op)}
+	for used := 0; runs[0].stage != stageDone && runs[1].stage != stageDone; used++ {
+		turn(t, runs[turns(used)])
+	}
+	for _, r := range runs {
+		for r.stage != stageDone {
+			turn(t, r)
+		}
+		s.seen(r.result(), nil)
+	}
+	s.did(s.rotate())
+	s.still()
+	for _, spec := range s.Spec.Secrets {
+		r := s.state().find(spec.Address)
+		require.Nil(t, r.Intent)
+		text, err := r.render(spec, DefaultLimit)
+		require.NoError(t, err)
+		there, _ := s.store.Text(r.Name)
+		require.True(t, text == there, "the store holds what the ledger says")
+	}
+	return s
+}
+
+// Pairs of operations that meet, changing places up to three times.
+func TestTwoOperationsThatMeet(t *testing.T) {
+	ops := operations()
+	for _, pair := range [][2]string{
+		{"apply", "apply"}, {"add", "add"}, {"flip", "flip"}, {"immediate", "immediate"}, {"immediate", "add"}, {"flip", "withdraw"}, {"withdraw", "flip"}, {"revoke", "revoke it"},
+		{"revoke it", "revoke"}, {"set", "rollback"}, {"rollback", "set"}, {"rename", "rename"}, {"prune", "prune"}, {"repair", "repair"},
+	} {
+		t.Run(pair[0]+" and "+pair[1], func(t *testing.T) {
+			a, b := ops[pair[0]], ops[pair[1]]
+			const most = 8
+			for i := range most {
+				for j := 1; j < most; j++ {
+					for k := 1; k < most; k += 4 {
+						s := together(t, a, b, func(n int) int {
+							if n < i || i+j <= n && n < i+j+k {
+								return 0
+							}
+							return 1
+						})
+						if pair[0] == "apply" || pair[0] == "add" || pair[0] == "flip" && pair[1] == "flip" {
+							require.Len(t, s.ids(crashKey), map[string]int{"apply": 1, "add": 2, "flip": 2}[pair[0]], "one of them made it")
+						}
+					}
+				}
+			}
+		})
+	}
+}
