@@ -240,6 +240,9 @@ func (p *printer) run(w *world, r *run) {
 	if !same {
 		p.state(w, r.state.state())
 	}
+	if len(r.items) > 0 {
+		p.time(r.recorded)
+	}
 	p.int(r.looks)
 	p.int(r.passes)
 	p.int(r.conflicts)
