@@ -116,8 +116,9 @@ func (w *work) rotate() {
 	}
 	if begins {
 		if begun := w.begin(); begun != "" {
-			op, timed = begun, begun == opFlip
-			replaced = w.old.Current
+			if op, timed = begun, begun == opFlip; timed {
+				replaced = w.old.Current
+			}
 		}
 	}
 	w.done = true

@@ -179,9 +179,9 @@ func (w *work) settle() bool {
 		return false
 	case verdictRepair:
 		op, replaced := opRepair, ""
-		if w.r.Intent != nil {
-			w.r.retime(w.spec.Rotation, w.policy, w.r.Intent)
-			replaced = w.r.Intent.Replaced
+		if in := w.r.Intent; in != nil && in.Timed {
+			w.r.retime(w.spec.Rotation, w.policy, in)
+			replaced = in.Replaced
 		}
 		w.r.repair(w.spec.Rotation, w.policy)
 		w.act(opRepair, w.r.Current)

@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -220,11 +221,19 @@ func (p *printer) world(w *world) print {
 		p.int(len(v.sudden))
 		p.int(len(v.ended))
 	}
+	var parts [2][]byte
 	for i, r := range w.runs {
+		start := len(p.b)
 		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0)
 		if r != nil {
 			p.run(w, r)
 		}
+		parts[i] = p.b[start:]
+	}
+	if w.skew[0] == w.skew[1] && bytes.Compare(parts[0], parts[1]) > 0 {
+		// With one clock it makes no difference who is who.
+		swapped := slices.Concat(parts[1], parts[0])
+		copy(p.b[len(p.b)-len(swapped):], swapped)
 	}
 	p.int(w.begins)
 	p.int(w.ticks)
@@ -239,6 +248,9 @@ func (p *printer) run(w *world, r *run) {
 	p.flag(same, r.cleaned, len(r.items) > 0)
 	if !same {
 		p.state(w, r.state.state())
+	}
+	if len(r.items) > 0 {
+		p.time(r.recorded)
 	}
 	p.int(r.looks)
 	p.int(r.passes)

@@ -194,6 +194,11 @@ func (w *world) instantsAhead() []time.Time {
 	for _, s := range st.Sweep {
 		add(s.Until)
 	}
+	for _, r := range w.runs {
+		if r != nil && len(r.items) > 0 {
+			add(r.recorded.Add(policy{margin: w.margin}.prompt()))
+		}
+	}
 	var last time.Time
 	for _, f := range w.flights {
 		if last.IsZero() || f.until.Before(last) {

@@ -161,20 +161,26 @@ func expired(t *testing.T, w *world, p *port) {
 }
 
 func TestExplore(t *testing.T) {
-	base := setting{window: day, margin: day, lag: day * 3 / 4, late: day - time.Minute, skew: [2]time.Duration{30 * time.Second, -30 * time.Second},
+	base := setting{window: day, margin: day, lag: day * 3 / 4, late: day - 3*time.Minute, skew: [2]time.Duration{30 * time.Second, -30 * time.Second},
 		readerSkew: time.Minute, instants: 3, commands: []command{rotateCommand}}
 	none := base
 	none.spec = randomKey(secret.Retention{})
 	total := 0
-	for _, s := range []*scenario{
-		{name: "none/empty", setting: none, begins: 3, ticks: 2, faults: 2},
-		{name: "none/due", setting: none, begins: 3, ticks: 2, faults: 2, prepare: due},
-		{name: "none/ready", setting: none, begins: 3, ticks: 2, faults: 2, prepare: ready},
-		{name: "none/flipped", setting: none, begins: 3, ticks: 2, faults: 2, prepare: flipped},
-		{name: "none/expired", setting: none, begins: 3, ticks: 2, faults: 2, prepare: expired},
-	} {
+	same := none
+	same.skew = [2]time.Duration{}
+	var list []*scenario
+	for _, b := range [][3]int{{4, 3, 0}, {3, 2, 1}, {3, 3, 1}, {2, 2, 2}, {4, 2, 1}, {3, 1, 2}} {
+		for _, r := range []struct {
+			name string
+			f    func(*testing.T, *world, *port)
+		}{{"empty", nil}, {"due", due}, {"ready", ready}, {"flipped", flipped}, {"expired", expired}} {
+			list = append(list, &scenario{name: fmt.Sprint("skewed/", r.name, b), setting: none, begins: b[0], ticks: b[1], faults: b[2], prepare: r.f})
+			list = append(list, &scenario{name: fmt.Sprint("same/", r.name, b), setting: same, begins: b[0], ticks: b[1], faults: b[2], prepare: r.f})
+		}
+	}
+	for _, s := range list {
 		t.Run(s.name, func(t *testing.T) {
-			s.most = 120000
+			s.most = 100000
 			start := time.Now()
 			r := explore(t, s)
 			total += r.worlds

@@ -23,6 +23,9 @@ type policy struct {
 // fresh is how soon a document whose lives count from an instant must be confirmed after it.
 func (p policy) fresh() time.Duration { return max(p.window/8, time.Minute) }
 
+// prompt is how soon a request must leave after it was recorded: the margin, which begins when others learn of it, covers so much.
+func (p policy) prompt() time.Duration { return min(p.margin/8, time.Minute) }
+
 // clone returns a record that can be changed.
 func (r *record) clone() *record {
 	next := *r

@@ -29,6 +29,7 @@ type run struct {
 	decisions                map[secret.Address]decision
 	minting                  []secret.Address // still to be made
 	items                    []Item           // to be published
+	recorded                 time.Time        // when they were swapped into the ledger
 	to                       []secret.Address // whose they are
 	checked                  bool
 	certain                  bool // the ledger has not changed since found was seen
@@ -402,7 +403,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 	r.collectDone()
 	r.collect()
 	r.state, r.rev = committed, rev
-	r.stage = stageMake
+	r.recorded, r.stage = r.now(), stageMake
 	return nil
 }
 
@@ -475,7 +476,7 @@ func (r *run) publishAll(ctx context.Context) error {
 		return nil
 	}
 	r.tell(Event{Stage: "publish", Secrets: len(r.items)})
-	// A run that was held up for long sends nothing any more: the lives in it would have begun without readers knowing.
+	// A run that was held up sends nothing any more: it looks anew.
 	if r.held() {
 		r.stage = stageLoad
 		return nil
@@ -493,9 +494,14 @@ func (r *run) publishAll(ctx context.Context) error {
 	return nil
 }
 
+// held tells whether it is too late to send what was recorded: others may have sent it and gone on, so that nobody would count
+// on this request; or the lives in it would have begun without readers knowing.
 func (r *run) held() bool {
 	st := r.state.state()
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
+	if p.now.After(r.recorded.Add(p.prompt())) {
+		return true
+	}
 	for _, addr := range r.to {
 		if in := st.find(addr).Intent; in.Timed && p.now.After(in.At.Add(p.fresh())) {
 			return true
