@@ -1,0 +1,51 @@
+// Package keyring does with a versioned key what most programs have one for, so that it goes on through every rotation: what is
+// made names the version that made it, new work uses the current version, and old work is judged by the version it names.
+//
+//	tokens := keyring.NewSigner(sessionKey, "session cookie")
+//	token, err := tokens.Sign(payload, time.Now().Add(24*time.Hour))
+//	payload, err := tokens.Verify(ctx, token)
+//
+//	records := keyring.NewSealer(encryptionKey, "customer record")
+//	sealed, err := records.Seal(plaintext, []byte("customer 42"))
+//	plaintext, err := records.Open(ctx, sealed, []byte("customer 42"))
+//
+//	err := keyring.VerifyHMAC(webhookSecret, body, mac)
+//
+// # Which one
+//
+//   - Somebody brings back what you gave out, and may read it: [Signer]. Session cookies, links to confirm an address.
+//   - You store something, or give it out, that nobody may read: [Sealer]. Columns, files of some megabytes, cookies with a secret.
+//   - Somebody else signs with a secret that you both have: [VerifyHMAC]. Webhooks.
+//   - Somebody else must verify what you signed: none of these, since whoever can verify can also sign. Use a signature with a
+//     public key, such as a JWT with EdDSA; [secret.Secret.ActiveVersion] finds the key that it names.
+//
+// # What each promises
+//
+// A token that Verify accepts was made by somebody who has the key, for this purpose, and not changed. The token hides nothing:
+// base64 is no encryption. It can be copied, and used again until it expires. To end one before that, keep a list.
+//
+// A text that Open accepts was sealed by somebody who has the key, for this purpose and context, and not changed; without the key
+// nobody reads more of it than its length and its version's id. An older text for the same context opens as well: if that
+// matters, put a number into the context. Losing the version is losing the text.
+//
+// Keys must be random: a password of 32 characters passes for one, and can be guessed all the same. Declare them with
+// [secret.Random] and have `layer secret` make them.
+//
+// # Rotation
+//
+// Nothing has to be done. A version that is announced is accepted before anybody uses it; while both are good, tokens of the
+// old version are accepted; a token dies with its version, so retain versions for at least as long as tokens live. Sealed texts
+// open for as long as the store holds the version, expired or not: retain those of a Sealer for ever, or seal again what
+// Stale finds before the version goes.
+//
+// After `layer secret rotate --immediate` a machine meets versions that it has not heard of. Verify and Open then ask the
+// store, at most once in ten seconds for all Signers and Sealers of a secret, so made-up ids cannot load it. After
+// `layer secret revoke` the version's tokens are refused as soon as a machine has read that, and its sealed texts cannot be
+// opened any more once the version is gone.
+//
+// A text without versions in the store is always v1. To replace it is no rotation: all tokens become invalid and all sealed
+// texts are lost, whatever is asked. So is Options.Bytes no place for a change: older versions would no longer decode.
+//
+// docs/keyring.md tells the same with more words, and the formats byte by byte; testdata/keyring.json has vectors for whoever
+// writes the other half in another language.
+package keyring

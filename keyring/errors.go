@@ -1,0 +1,48 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Every refusal wraps one of the first two; test for them with [errors.Is]. Where the version that a text names is the reason it
+// wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive] as well, and what kept the store from being asked. A fault of the
+// store, the declaration or the key is neither: it says nothing about the text, and the same text may pass later.
+var (
+	// ErrInvalidToken: the token or the code is not accepted. Answer as to somebody who has none.
+	ErrInvalidToken = errors.New("invalid token")
+	// ErrOpen: the sealed text does not open under this key, purpose and context.
+	ErrOpen = errors.New("the sealed text does not open")
+	// ErrExpired: the token is genuine, and its time is over. It comes together with ErrInvalidToken.
+	ErrExpired = errors.New("the token has expired")
+)
+
+// because is an error of a class, with what is wrong.
+func because(class error, why string) error { return fmt.Errorf("%w: %s", class, why) }
+
+// failed says what was being done to which secret. It keeps what err wraps.
+func (r *ring) failed(op string, err error) error {
+	return fmt.Errorf("keyring: %s under %v for %q: %w", op, r.secret, r.purpose, err)
+}
+
+// refused says that a text is not accepted, and why. A fault stays what it is.
+func (r *ring) refused(op string, class, why error) error {
+	if why == nil {
+		return r.failed(op, class)
+	}
+	var f *fault
+	if errors.As(why, &f) {
+		return r.failed(op, f.error)
+	}
+	return r.failed(op, fmt.Errorf("%w: %w", class, why))
+}
+
+// fault is an error that says nothing about the text in question.
+type fault struct{ error }
+
+// unmade is what a Signer or Sealer answers that no constructor made.
+func unmade(what string) error {
+	return fmt.Errorf("keyring: %w", because(secret.ErrInvalid, "a "+what+" that New"+what+" did not make"))
+}

@@ -1,0 +1,52 @@
+package keyring
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"github.com/layeron-hq/secret"
+)
+
+// VerifyHMAC tells whether mac is the HMAC-SHA256 of message under a version of s that has not expired, as senders of webhooks
+// sign: nil if it is, an error that wraps [ErrInvalidToken] if not. mac is the code itself, 32 bytes: decode the hex or base64 of
+// the header first.
+//
+// The sender chose the key, so its bytes are used as they are: there is no purpose, no least length, and whoever holds the
+// key can make codes, the receiver too. All versions are tried, whichever matches, and compared in constant time. One that does
+// not decode as declared is left out; if none does, that is the error. A message that is sent again passes again: look at the
+// time or the id that the sender signed with it.
+//
+// Errors of reading the secret are those of [secret.Secret.Active]. It is safe for concurrent use.
+func VerifyHMAC(s *secret.Secret, message, mac []byte) error {
+	versions, err := s.Active()
+	if err != nil {
+		return fmt.Errorf("keyring: verify HMAC: %w", err)
+	}
+	refused := fmt.Errorf("keyring: verify HMAC under %v: %w", s, ErrInvalidToken)
+	if len(versions) == 0 {
+		return fmt.Errorf("%w: %w", refused, secret.ErrNotActive)
+	}
+	found, tried := 0, 0
+	var undecoded error
+	for _, v := range versions {
+		key, err := v.Bytes()
+		if err != nil {
+			undecoded = errors.Join(undecoded, err)
+			continue
+		}
+		h := hmac.New(sha256.New, key)
+		h.Write(message)
+		found |= subtle.ConstantTimeCompare(h.Sum(nil), mac)
+		tried++
+	}
+	switch {
+	case tried == 0:
+		return fmt.Errorf("keyring: verify HMAC: %w", undecoded)
+	case found == 0:
+		return fmt.Errorf("%w: no active version makes this code", refused)
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package keyring
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// String tells the secret's address and the purpose.
+func (s *Signer) String() string { return s.made().describe("Signer") }
+
+// Format writes what String returns, under every verb and flag.
+func (s *Signer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText returns what String does.
+func (s *Signer) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String tells the secret's address and the purpose.
+func (s *Sealer) String() string { return s.made().describe("Sealer") }
+
+// Format writes what String returns, under every verb and flag.
+func (s *Sealer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText returns what String does.
+func (s *Sealer) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func (r *ring) describe(what string) string {
+	if r == nil {
+		return what + " that New" + what + " did not make"
+	}
+	return what + " under " + r.secret.String() + " for " + strconv.Quote(r.purpose)
+}

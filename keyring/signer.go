@@ -1,0 +1,133 @@
+package keyring
+
+import (
+	"context"
+	"crypto/subtle"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Signer makes tokens and recognises its own: a payload that anybody can read and nobody can change without the key. Make one
+// with [NewSigner], for each purpose; it is safe for concurrent use, and shows its secret's address and its purpose under any
+// verb of fmt, in JSON or in a log, never a key. All calls on the zero Signer fail with [secret.ErrInvalid].
+type Signer struct {
+	ring atomic.Pointer[ring] // set once; out of reflection's sight
+}
+
+// NewSigner returns a Signer under the versions of s. The purpose is any text that says what the tokens are for, such as
+// "session cookie": each purpose has keys of its own, and no token made for one passes for another. An empty purpose and
+// a wrong declaration are reported by every call, as [secret.ErrInvalid].
+func NewSigner(s *secret.Secret, purpose string) *Signer {
+	signer := new(Signer)
+	signer.ring.Store(newRing(s, "sign", purpose))
+	return signer
+}
+
+// Sign returns a token with payload, of at most 64 KiB, signed by the current version. It is safe in a cookie, which holds
+// about 4 KB, and in a URL.
+//
+// The token is accepted until expires, rounded down to the second, or until its version expires, whichever comes first: a
+// secret should retain a version for as long as its tokens live. The zero Time leaves it to the version alone.
+//
+// Errors wrap [secret.ErrTooLarge]; [secret.ErrInvalid] for a time before 1970-01-01T00:00:01Z or after the year 9999, for
+// a key that is too short and for an id that cannot stand in a token; [secret.ErrNotActive] where the current version has
+// expired; or what [secret.Secret.Load] says. Without an App the store is asked each time, and given 10 seconds.
+func (s *Signer) Sign(payload []byte, expires time.Time) (string, error) {
+	r := s.made()
+	if r == nil {
+		return "", unmade("Signer")
+	}
+	token, err := r.sign(payload, expires)
+	if err != nil {
+		return "", r.failed("sign", err)
+	}
+	return token, nil
+}
+
+func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
+	if len(payload) > maxPayload {
+		return "", because(secret.ErrTooLarge, "the payload has "+strconv.Itoa(len(payload))+" bytes, a token takes up to 65536")
+	}
+	end := int64(0)
+	if !expires.IsZero() {
+		if end = expires.Unix(); end < 1 || end > lastSecond {
+			return "", because(secret.ErrInvalid, "the token's expiry lies outside 1970-01-01T00:00:01Z to the end of 9999; the zero Time means none")
+		}
+	}
+	v, k, err := r.current()
+	if err != nil {
+		return "", err
+	}
+	if !v.ExpiresAt.IsZero() && !time.Now().Before(v.ExpiresAt) {
+		return "", because(secret.ErrNotActive, "the current version, "+v.ID+", has expired, so nobody would accept the token; rotate the secret")
+	}
+	b := make([]byte, 0, len(tokenPrefix)+len(v.ID)+1+encoding.EncodedLen(expiryLen+len(payload))+1+tagLen)
+	b = appendUnsigned(b, v.ID, end, payload)
+	m := k.mac()
+	defer k.giveBack(m)
+	m.text = append(m.text[:0], b...)
+	return string(encoding.AppendEncode(append(b, '.'), m.of())), nil
+}
+
+// Verify returns the payload of a token that a version signed which has not expired, for this purpose, and whose own time is
+// not over. Any other token is refused with [ErrInvalidToken], a genuine one after its time with [ErrExpired] as well. What
+// it does not tell: whether the token was used before, and whether somebody else has copied it.
+//
+// A token may name a version that is newer than this machine's copy of the secret. Then the store is asked, within ctx, but
+// not more often than every ten seconds, whoever makes up ids; otherwise no call waits under an App. The slice is the caller's.
+func (s *Signer) Verify(ctx context.Context, token string) (payload []byte, err error) {
+	r := s.made()
+	if r == nil {
+		return nil, unmade("Signer")
+	}
+	if err := r.usable(); err != nil {
+		return nil, r.failed("verify", err)
+	}
+	t, ok := parseToken(token)
+	if !ok {
+		return nil, r.refused("verify", ErrInvalidToken, errForm)
+	}
+	k, err := r.find(ctx, t.id, pickActive)
+	if err != nil {
+		return nil, r.refused("verify", ErrInvalidToken, err)
+	}
+	if !k.signed(t) {
+		return nil, r.refused("verify", ErrInvalidToken, errSignature)
+	}
+	if t.expires != 0 && time.Now().Unix() >= t.expires {
+		return nil, r.refused("verify", ErrInvalidToken, ErrExpired)
+	}
+	return t.payload, nil
+}
+
+// Stale tells whether the token names a version that has been replaced, so that a new token would be signed by another. It
+// does not verify. It is false where that is not known: for a malformed token, an unknown version, one that is only announced,
+// and while the secret cannot be read.
+func (s *Signer) Stale(token string) bool {
+	r := s.made()
+	if r == nil {
+		return false
+	}
+	t, ok := parseToken(token)
+	return ok && r.stale(t.id)
+}
+
+func (s *Signer) made() *ring {
+	if s == nil {
+		return nil
+	}
+	return s.ring.Load()
+}
+
+// signed compares the tag's characters, not what they decode to: there is one way to write it.
+func (k *key) signed(t token) bool {
+	m := k.mac()
+	defer k.giveBack(m)
+	m.text = append(m.text[:0], t.signed...)
+	sum := m.of()
+	m.text = encoding.AppendEncode(m.text[:0], sum)
+	return subtle.ConstantTimeCompare(m.text, []byte(t.tag)) == 1
+}

@@ -1,0 +1,74 @@
+package keyring
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+)
+
+const (
+	tokenPrefix = "s1."
+	expiryLen   = 8
+	maxPayload  = 64 << 10
+	lastSecond  = 253402300799 // 9999-12-31T23:59:59Z
+)
+
+var (
+	encoding   = base64.RawURLEncoding.Strict()
+	tagLen     = encoding.EncodedLen(sha256.Size)
+	maxBodyLen = encoding.EncodedLen(expiryLen + maxPayload)
+)
+
+// token is one taken apart. Nothing of it is believed before its tag is.
+type token struct {
+	id      string
+	signed  string // what the tag is of
+	tag     string
+	expires int64 // Unix seconds; 0: never
+	payload []byte
+}
+
+// parseToken takes a token apart. There is one way to write each, and every other is refused.
+func parseToken(text string) (t token, ok bool) {
+	rest, ok := strings.CutPrefix(text, tokenPrefix)
+	if !ok || len(rest) > maxID+1+maxBodyLen+1+tagLen {
+		return token{}, false
+	}
+	id, rest, _ := strings.Cut(rest, ".")
+	body, tag, _ := strings.Cut(rest, ".")
+	if !validID(id) || len(tag) != tagLen || len(body) > maxBodyLen {
+		return token{}, false
+	}
+	var sum [sha256.Size]byte
+	if _, ok := decode(sum[:], tag); !ok {
+		return token{}, false
+	}
+	plain := make([]byte, encoding.DecodedLen(len(body)))
+	plain, ok = decode(plain, body)
+	if !ok || len(plain) < expiryLen {
+		return token{}, false
+	}
+	expires := binary.BigEndian.Uint64(plain)
+	if expires > lastSecond {
+		return token{}, false
+	}
+	return token{id, text[:len(text)-tagLen-1], tag, int64(expires), plain[expiryLen:]}, true
+}
+
+// decode reads unpadded base64url into dst. Line breaks, which package base64 passes over, make another spelling.
+func decode(dst []byte, text string) ([]byte, bool) {
+	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
+		return nil, false
+	}
+	n, err := encoding.Decode(dst, []byte(text))
+	return dst[:n], err == nil
+}
+
+// appendUnsigned writes a token up to its tag, with the dot before that left out.
+func appendUnsigned(b []byte, id string, expires int64, payload []byte) []byte {
+	b = append(append(append(b, tokenPrefix...), id...), '.')
+	body := make([]byte, expiryLen, expiryLen+len(payload))
+	binary.BigEndian.PutUint64(body, uint64(expires))
+	return encoding.AppendEncode(b, append(body, payload...))
+}
