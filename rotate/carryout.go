@@ -129,7 +129,7 @@ func (w *work) rotate() {
 
 // due tells whether a new version should be made now.
 func (w *work) due() bool {
-	if (w.force || w.immediate) && (w.named || w.rotates()) {
+	if (w.force || w.immediate) && (w.named || w.rotates() && !w.plainInTwoPhases()) {
 		return true
 	}
 	next := nextRotation(w.spec.Rotation, w.spec.Address, w.r.Created, w.r.Rotated)

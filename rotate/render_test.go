@@ -54,7 +54,10 @@ func TestPlain(t *testing.T) {
 		key := secret.Random(secret.Options{Name: "key", Format: secret.FormatPlain})
 		s := newScene(t, key)
 		s.did(s.apply())
-		err := s.problem(key)(s.unchanged(s.rotateNow))
+		require.Empty(t, s.did(s.unchanged(s.rotateNow)))
+		err := s.problem(key)(s.unchanged(func() (Result, error) {
+			return s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})
+		}))
 		require.ErrorIs(t, err, errRefused)
 		require.ErrorContains(t, err, "layer secret rotate --immediate '$SECRET.default.key'")
 		require.Equal(t, []string{"flip v2"}, s.did(s.rotate(RotateOptions{Immediate: true})))
