@@ -572,3 +572,20 @@ func TestAnOrderAfterWhatWasLeft(t *testing.T) {
 	require.Equal(t, []string{"confirm v2", "revoke v1"}, s.did(s.revoke(key, "v1")))
 	require.Equal(t, []string{"v2"}, s.ids(key))
 }
+
+// What is announced while lives have begun anew waits for them: the planned flip says so.
+func TestAnAnnouncementSoonAfterARepair(t *testing.T) {
+	key := aRandom("key", every(300))
+	s := newScene(t, key)
+	s.flip(key)
+	s.shop.late(s.shop.sent[1])
+	require.Equal(t, []string{"repair v2"}, s.did(s.rotate()))
+	repaired := s.at
+	s.pass(time.Hour)
+	require.Equal(t, []string{"add v3"}, s.did(s.rotateNow()))
+	require.Equal(t, repaired.Add(2*day), s.version(key, "v3").ActiveFrom)
+	s.at = repaired.Add(2*day - time.Second)
+	s.still()
+	s.at = repaired.Add(2 * day)
+	require.Contains(t, s.did(s.rotate()), "flip v3")
+}
