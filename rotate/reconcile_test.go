@@ -589,3 +589,20 @@ func TestAnAnnouncementSoonAfterARepair(t *testing.T) {
 	s.at = repaired.Add(2 * day)
 	require.Contains(t, s.did(s.rotate()), "flip v3")
 }
+
+// A repair that is confirmed later holds flips and prunes back as long as counts from then.
+func TestARepairHoldsFromItsConfirmation(t *testing.T) {
+	key := aRandom("key", every(300))
+	s := newScene(t, key)
+	s.flip(key)
+	s.shop.late(s.shop.sent[1])
+	repaired := s.at
+	s.interrupt(lost, func() (Result, error) { return s.rotate() })
+	s.pass(2 * time.Hour)
+	require.Equal(t, []string{"confirm v2"}, s.did(s.rotate()))
+	require.Equal(t, repaired.Add(2*day), s.version(key, "v1").ExpiresAt, "in time, so as it was sent")
+	s.at = repaired.Add(2*day + 2*time.Hour - time.Second)
+	s.still()
+	s.pass(time.Second)
+	require.Equal(t, []string{"prune v1"}, s.did(s.rotate()))
+}
