@@ -606,3 +606,22 @@ func TestARepairHoldsFromItsConfirmation(t *testing.T) {
 	s.pass(time.Second)
 	require.Equal(t, []string{"prune v1"}, s.did(s.rotate()))
 }
+
+// The same generation with another text: two ledgers of one key have each gone on.
+func TestTheSameGenerationWithAnotherText(t *testing.T) {
+	key := aRandom("key", every(30))
+	s := newScene(t, key)
+	s.did(s.apply())
+	twin := Item{Name: s.called(key), Text: NewValue("a text of the other one"),
+		Note: s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")}
+	s.shop.late(twin)
+	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
+
+	// And so it is while an intent is open.
+	s = newScene(t, key)
+	s.did(s.apply())
+	s.interrupt(swallowed, s.rotateNow)
+	twin.Note = s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")
+	s.shop.late(twin)
+	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
+}
