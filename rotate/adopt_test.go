@@ -159,3 +159,15 @@ func TestALedgerThatFitsNoNote(t *testing.T) {
 	require.Equal(t, []string{"adopt v1", "adopt v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
 	s.still()
 }
+
+// A value that is kept is not sent without the person's word, even where the very same text stands in the store.
+func TestAKeptPlainValueWaitsForTheWord(t *testing.T) {
+	key := secret.Static(secret.Options{Namespace: "billing", Name: "dsn", Format: secret.FormatPlain})
+	s := newScene(t, key)
+	s.Publisher = recognizing{s.shop}
+	s.shop.Set(s.called(key), "postgres-password")
+	s.problem(key)(s.set(key, "postgres-password"))
+	require.ErrorIs(t, s.problem(key)(s.unchanged(func() (Result, error) { return s.rotate() })), errDrifted)
+	require.Equal(t, []string{"adopt v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+	s.still()
+}

@@ -10,8 +10,6 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-var noExpiry time.Time
-
 // What stands in the document after each phase, to the second.
 func TestLives(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -572,3 +572,56 @@ func TestAnOrderAfterWhatWasLeft(t *testing.T) {
 	require.Equal(t, []string{"confirm v2", "revoke v1"}, s.did(s.revoke(key, "v1")))
 	require.Equal(t, []string{"v2"}, s.ids(key))
 }
+
+// What is announced while lives have begun anew waits for them: the planned flip says so.
+func TestAnAnnouncementSoonAfterARepair(t *testing.T) {
+	key := aRandom("key", every(300))
+	s := newScene(t, key)
+	s.flip(key)
+	s.shop.late(s.shop.sent[1])
+	require.Equal(t, []string{"repair v2"}, s.did(s.rotate()))
+	repaired := s.at
+	s.pass(time.Hour)
+	require.Equal(t, []string{"add v3"}, s.did(s.rotateNow()))
+	require.Equal(t, repaired.Add(2*day), s.version(key, "v3").ActiveFrom)
+	s.at = repaired.Add(2*day - time.Second)
+	s.still()
+	s.at = repaired.Add(2 * day)
+	require.Contains(t, s.did(s.rotate()), "flip v3")
+}
+
+// A repair that is confirmed later holds flips and prunes back as long as counts from then.
+func TestARepairHoldsFromItsConfirmation(t *testing.T) {
+	key := aRandom("key", every(300))
+	s := newScene(t, key)
+	s.flip(key)
+	s.shop.late(s.shop.sent[1])
+	repaired := s.at
+	s.interrupt(lost, func() (Result, error) { return s.rotate() })
+	s.pass(2 * time.Hour)
+	require.Equal(t, []string{"confirm v2"}, s.did(s.rotate()))
+	require.Equal(t, repaired.Add(2*day), s.version(key, "v1").ExpiresAt, "in time, so as it was sent")
+	s.at = repaired.Add(2*day + 2*time.Hour - time.Second)
+	s.still()
+	s.pass(time.Second)
+	require.Equal(t, []string{"prune v1"}, s.did(s.rotate()))
+}
+
+// The same generation with another text: two ledgers of one key have each gone on.
+func TestTheSameGenerationWithAnotherText(t *testing.T) {
+	key := aRandom("key", every(30))
+	s := newScene(t, key)
+	s.did(s.apply())
+	twin := Item{Name: s.called(key), Text: NewValue("a text of the other one"),
+		Note: s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")}
+	s.shop.late(twin)
+	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
+
+	// And so it is while an intent is open.
+	s = newScene(t, key)
+	s.did(s.apply())
+	s.interrupt(swallowed, s.rotateNow)
+	twin.Note = s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")
+	s.shop.late(twin)
+	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
+}

@@ -133,9 +133,12 @@ func TestARevokedVersionStaysGone(t *testing.T) {
 	s.flip(key)
 	stray := s.shop.sent[len(s.shop.sent)-1]
 	s.did(s.revoke(key, "v1"))
+	past := s.status(key.Address()).Past
+	s.pass(time.Hour)
 	s.shop.late(stray)
-	require.Contains(t, s.text(key), s.nth(key, 1))
+	require.Contains(t, s.reads(key), "v1")
 	require.Equal(t, []string{"repair v2"}, s.did(s.rotate()))
+	require.Equal(t, past, s.status(key.Address()).Past, "its life is history")
 	require.Equal(t, []string{"v2"}, s.ids(key))
 	s.shop.Set(s.called(key), "somebody's value")
 	s.problem(key)(s.rotate())
