@@ -23,6 +23,7 @@ type run struct {
 	state State
 	rev   Revision
 	found map[string]Published
+	seen  time.Time // when
 	names map[secret.Address]string
 
 	passes, conflicts, looks int
@@ -154,14 +155,14 @@ func (r *run) inspect(ctx context.Context, next runStage) error {
 	r.tell(Event{Stage: "inspect", Secrets: len(names)})
 	r.certain = false
 	if len(names) == 0 {
-		r.found, r.stage = nil, next
+		r.found, r.seen, r.stage = nil, r.now(), next
 		return nil
 	}
 	found, err := r.Publisher.Inspect(ctx, names)
 	if err != nil {
 		return err
 	}
-	r.found, r.stage = found, next
+	r.found, r.seen, r.stage = found, r.now(), next
 	return nil
 }
 
@@ -193,6 +194,10 @@ func (r *run) sighting(rec *record, name string) sighting {
 func (r *run) decideAll(ctx context.Context) error {
 	d := r.desk()
 	st := d.state
+	if d.now.After(r.seen.Add(d.prompt())) {
+		r.stage = stageInspect // it was held up: what it saw may have changed
+		return nil
+	}
 	if err := r.checkNames(st); err != nil {
 		return err
 	}
