@@ -31,6 +31,8 @@ type world struct {
 	writes  int // changes of the store so far
 
 	begins, ticks, faults int  // how many of these moves are left
+	switches              int  // and how often the one who works may be held up: by the other, or while time passes
+	actor                 int  // who made the last step
 	used                  uint // commands that have been begun already, by bit
 	disturbed             int  // runs, by bit, since whose begin others have changed the store
 	edited                bool // a person has changed the store by hand
@@ -179,7 +181,7 @@ func (p *port) begin(w *world, who int, c command) error {
 // step lets an operator go on until it has made one call. The error is a rule that was broken.
 func (p *port) step(w *world, who int, goes outcome) (call, error) {
 	r := w.runs[who].copy()
-	w.runs[who] = r
+	w.runs[who], w.actor = r, who
 	p.w, p.who, p.goes, p.did, p.bad = w, who, goes, callNone, nil
 	r.Operator = p.ops[who]
 	var err error
