@@ -189,7 +189,7 @@ func (p *printer) settled(w *world) {
 		case f.token != "":
 			p.int(index(p.values, f.token))
 		case f.secret < 0:
-			p.flag(f.rev == w.rev)
+			p.flag(f.rev == w.rev, f.sudden)
 			if f.rev == w.rev {
 				p.state(w, f.next.state())
 			}
@@ -250,7 +250,7 @@ func (p *printer) run(w *world, r *run) {
 	if !same {
 		p.state(w, r.state.state())
 	}
-	if len(r.items) > 0 {
+	if len(r.items)+len(r.makes) > 0 {
 		p.time(r.recorded)
 	}
 	if r.stage == stageDecide {

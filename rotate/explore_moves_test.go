@@ -207,7 +207,7 @@ func (w *world) instantsAhead() []time.Time {
 		add(s.Until)
 	}
 	for _, r := range w.runs {
-		if r != nil && len(r.items) > 0 {
+		if r != nil && len(r.items)+len(r.makes) > 0 {
 			add(r.recorded.Add(policy{margin: w.margin}.prompt()))
 		}
 		if r != nil && r.stage == stageDecide {

@@ -65,6 +65,7 @@ type flight struct {
 	text, note string
 	next       State
 	rev        int
+	sudden     bool   // the change brings a version in at once, by command
 	token      string // the name under which it makes one
 	until      time.Time
 }
@@ -238,7 +239,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 	case lost:
 		return "", ErrUnknown
 	case late:
-		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, until: w.at.Add(w.late)})
+		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, sudden: p.sudden(), until: w.at.Add(w.late)})
 		return "", ErrUnknown
 	}
 	p.swap(next)
@@ -253,7 +254,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 }
 
 func (p *port) swap(next State) {
-	if err := p.w.newLedger(next); err != nil && p.bad == nil {
+	if err := p.w.newLedger(next, p.sudden()); err != nil && p.bad == nil {
 		p.bad = err
 	}
 	p.w.ledger = next
@@ -308,7 +309,7 @@ func (w *world) arrive(f flight, from int) error {
 		if f.rev != w.rev {
 			return nil
 		}
-		err := w.newLedger(f.next)
+		err := w.newLedger(f.next, f.sudden)
 		w.ledger = f.next
 		w.rev++
 		return err
