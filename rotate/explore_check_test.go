@@ -69,7 +69,7 @@ func (r *reading) find(number int) *life {
 }
 
 // newLedger holds a state that is being stored against the rules for ids and values, and keeps what it records.
-func (w *world) newLedger(next State) error {
+func (w *world) newLedger(next State, sudden bool) error {
 	for i, s := range w.spec.Secrets {
 		rec := next.state().find(s.Address)
 		if rec == nil {
@@ -108,20 +108,18 @@ func (w *world) newLedger(next State) error {
 				return fmt.Errorf("5: v%d was revoked and is to be published again", l.number)
 			}
 		}
-		if op := rec.Intent.Op; op == opSet || op == opRevoke || op == opCreate || op == opFlip && w.atOnce(next, i) {
+		if op := rec.Intent.Op; op == opSet || op == opRevoke || op == opCreate || op == opFlip && sudden {
 			v.sudden = append(slices.Clip(v.sudden), r.versions[r.current].number)
 		}
 	}
 	return nil
 }
 
-// atOnce tells whether a flip in the next state is one by command: the version was not yet, or only announced.
-func (w *world) atOnce(next State, i int) bool {
-	for _, r := range w.runs {
-		if r == nil {
-			continue
-		}
-		if o := r.orders[w.spec.Secrets[i].Address]; o.immediate || r.op == "rollback" && w.spec.Secrets[i].Kind == secret.KindStatic {
+// sudden tells whether the run that is at work was told to bring a version in at once.
+func (p *port) sudden() bool {
+	r := p.w.runs[p.who]
+	for _, spec := range p.w.spec.Secrets {
+		if r.orders[spec.Address].immediate || r.op == "rollback" && spec.Kind == secret.KindStatic {
 			return true
 		}
 	}

@@ -167,7 +167,19 @@ func (k *walker) sameAfterCrash(w *world, who int) error {
 func (k *walker) texts(w *world) []byte {
 	k.printer.reset(w)
 	for _, s := range w.slots {
-		k.printer.text(s.text)
+		r, err := read(s.text)
+		if err == nil && r.current >= 0 {
+			// When an announced version comes into use may wait for requests that nobody knows of.
+			plain := *r
+			plain.versions = slices.Clone(r.versions)
+			for i := range plain.versions {
+				if i > plain.current {
+					plain.versions[i].from = noTime
+				}
+			}
+			r = &plain
+		}
+		k.printer.reading(r)
 	}
 	return bytes.Clone(k.printer.b)
 }

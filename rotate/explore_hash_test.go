@@ -189,7 +189,7 @@ func (p *printer) settled(w *world) {
 		case f.token != "":
 			p.int(index(p.values, f.token))
 		case f.secret < 0:
-			p.flag(f.rev == w.rev)
+			p.flag(f.rev == w.rev, f.sudden)
 			if f.rev == w.rev {
 				p.state(w, f.next.state())
 			}
@@ -224,7 +224,7 @@ func (p *printer) world(w *world) print {
 	var parts [2][]byte
 	for i, r := range w.runs {
 		start := len(p.b)
-		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0)
+		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0, r != nil && w.actor == i)
 		if r != nil {
 			p.run(w, r)
 		}
@@ -238,6 +238,7 @@ func (p *printer) world(w *world) print {
 	p.int(w.begins)
 	p.int(w.ticks)
 	p.int(w.faults)
+	p.int(w.switches)
 	p.int(int(w.used))
 	return p.sum()
 }
@@ -249,8 +250,11 @@ func (p *printer) run(w *world, r *run) {
 	if !same {
 		p.state(w, r.state.state())
 	}
-	if len(r.items) > 0 {
+	if len(r.items)+len(r.minting) > 0 {
 		p.time(r.recorded)
+	}
+	if r.stage == stageDecide {
+		p.time(r.seen)
 	}
 	p.int(r.looks)
 	p.int(r.passes)

@@ -64,9 +64,18 @@ func (k *walker) moves(w *world) {
 	if len(w.flights) > 0 {
 		k.holds(w, k.finishes(w, true))
 	}
+	busy := w.runs[w.actor] != nil
 	for who := range w.runs {
+		from := w
+		if busy && who != w.actor {
+			if w.switches == 0 {
+				continue
+			}
+			from = w.fork()
+			from.switches--
+		}
 		if w.runs[who] != nil {
-			k.goOn(w, who)
+			k.goOn(from, who)
 			continue
 		}
 		if w.begins == 0 {
@@ -76,7 +85,7 @@ func (k *walker) moves(w *world) {
 			if w.used&(1<<i) != 0 {
 				continue
 			}
-			n := w.fork()
+			n := from.fork()
 			n.begins--
 			if !c.always {
 				n.used |= 1 << i
@@ -91,11 +100,14 @@ func (k *walker) moves(w *world) {
 		err := n.arrive(f, -1)
 		k.reached(n, err, func() string { return fmt.Sprintf("the late request arrives (%s)", f) })
 	}
-	if w.ticks > 0 {
+	if w.ticks > 0 && (!busy || w.switches > 0) {
 		for _, at := range w.instantsAhead() {
 			n := w.fork()
 			n.ticks--
 			n.at = at
+			if busy {
+				n.switches--
+			}
 			err := n.tick()
 			k.reached(n, err, func() string { return "it is " + shown(at) })
 		}
@@ -195,8 +207,11 @@ func (w *world) instantsAhead() []time.Time {
 		add(s.Until)
 	}
 	for _, r := range w.runs {
-		if r != nil && len(r.items) > 0 {
+		if r != nil && len(r.items)+len(r.minting) > 0 {
 			add(r.recorded.Add(policy{margin: w.margin}.prompt()))
+		}
+		if r != nil && r.stage == stageDecide {
+			add(r.seen.Add(policy{margin: w.margin}.prompt()))
 		}
 	}
 	var last time.Time

@@ -31,6 +31,8 @@ type world struct {
 	writes  int // changes of the store so far
 
 	begins, ticks, faults int  // how many of these moves are left
+	switches              int  // and how often the one who works may be held up: by the other, or while time passes
+	actor                 int  // who made the last step
 	used                  uint // commands that have been begun already, by bit
 	disturbed             int  // runs, by bit, since whose begin others have changed the store
 	edited                bool // a person has changed the store by hand
@@ -63,6 +65,7 @@ type flight struct {
 	text, note string
 	next       State
 	rev        int
+	sudden     bool   // the change brings a version in at once, by command
 	token      string // the name under which it makes one
 	until      time.Time
 }
@@ -179,7 +182,7 @@ func (p *port) begin(w *world, who int, c command) error {
 // step lets an operator go on until it has made one call. The error is a rule that was broken.
 func (p *port) step(w *world, who int, goes outcome) (call, error) {
 	r := w.runs[who].copy()
-	w.runs[who] = r
+	w.runs[who], w.actor = r, who
 	p.w, p.who, p.goes, p.did, p.bad = w, who, goes, callNone, nil
 	r.Operator = p.ops[who]
 	var err error
@@ -236,7 +239,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 	case vanishes:
 		return "", ErrUnknown
 	case late:
-		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, until: w.at.Add(w.late)})
+		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, sudden: p.sudden(), until: w.at.Add(w.late)})
 		return "", ErrUnknown
 	}
 	p.swap(next)
@@ -251,7 +254,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 }
 
 func (p *port) swap(next State) {
-	if err := p.w.newLedger(next); err != nil && p.bad == nil {
+	if err := p.w.newLedger(next, p.sudden()); err != nil && p.bad == nil {
 		p.bad = err
 	}
 	p.w.ledger = next
@@ -306,7 +309,7 @@ func (w *world) arrive(f flight, from int) error {
 		if f.rev != w.rev {
 			return nil
 		}
-		err := w.newLedger(f.next)
+		err := w.newLedger(f.next, f.sudden)
 		w.ledger = f.next
 		w.rev++
 		return err

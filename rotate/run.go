@@ -23,6 +23,7 @@ type run struct {
 	state State
 	rev   Revision
 	found map[string]Published
+	seen  time.Time // when
 	names map[secret.Address]string
 
 	passes, conflicts, looks int
@@ -126,7 +127,8 @@ func (r *run) load(ctx context.Context) error {
 	if to := st.Moved(); to != "" && !r.DryRun {
 		return fmt.Errorf("%w: this ledger has moved to %s: use that one", errRefused, to)
 	}
-	r.state, r.rev, r.stage = st, rev, stageInspect
+	// What was made for another state may have been swept away since.
+	r.state, r.rev, r.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
 	return nil
 }
 
@@ -154,14 +156,14 @@ func (r *run) inspect(ctx context.Context, next runStage) error {
 	r.tell(Event{Stage: "inspect", Secrets: len(names)})
 	r.certain = false
 	if len(names) == 0 {
-		r.found, r.stage = nil, next
+		r.found, r.seen, r.stage = nil, r.now(), next
 		return nil
 	}
 	found, err := r.Publisher.Inspect(ctx, names)
 	if err != nil {
 		return err
 	}
-	r.found, r.stage = found, next
+	r.found, r.seen, r.stage = found, r.now(), next
 	return nil
 }
 
@@ -198,6 +200,10 @@ func (r *run) sighting(rec *record, name string) sighting {
 func (r *run) decideAll(ctx context.Context) error {
 	d := r.desk()
 	st := d.state
+	if d.now.After(r.seen.Add(d.prompt())) {
+		r.stage = stageInspect // it was held up: what it saw may have changed
+		return nil
+	}
 	if err := r.checkNames(st); err != nil {
 		return err
 	}
@@ -358,7 +364,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 		if old := st.find(s.Address); old != nil && old.Making != nil && old.Making != dec.next.Making {
 			if old.Making.Name != "" {
 				until := old.Making.At
-				if _, mine := r.made[s.Address]; !mine {
+				if mine, ok := r.made[s.Address]; !ok || mine.Resource.Name != old.Making.Name {
 					until = r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin)
 				}
 				next.Sweep = append(slices.Clip(next.Sweep), sweep{old.Making.Generator, old.Making.Name, until.UTC()})
@@ -400,6 +406,11 @@ func (r *run) record(ctx context.Context, st *state) error {
 	case err != nil:
 		return err
 	}
+	for _, rec := range records {
+		if rec.Making == nil {
+			delete(r.made, rec.Address) // it is a version now, and no other one's value
+		}
+	}
 	r.collectDone()
 	r.collect()
 	r.state, r.rev = committed, rev
@@ -425,7 +436,7 @@ func (r *run) again() error {
 	if r.conflicts++; r.conflicts > maxConflicts {
 		return fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 	}
-	r.stage, r.made = stageLoad, map[secret.Address]version{}
+	r.stage = stageLoad
 	return nil
 }
 
@@ -445,6 +456,10 @@ func logOf(actions []Action, by, op string, at time.Time) []LogEntry {
 func (r *run) makeOne(ctx context.Context) error {
 	if len(r.minting) == 0 {
 		r.stage = stagePublish
+		return nil
+	}
+	if r.overslept() {
+		r.stage = stageLoad
 		return nil
 	}
 	addr := r.minting[0]
@@ -494,14 +509,20 @@ func (r *run) publishAll(ctx context.Context) error {
 	return nil
 }
 
-// held tells whether it is too late to send what was recorded: others may have sent it and gone on, so that nobody would count
-// on this request; or the lives in it would have begun without readers knowing.
+// overslept tells whether what was recorded is too old to be carried out: others may have taken it over and gone on, and would
+// not count on this request any more.
+func (r *run) overslept() bool {
+	p := r.state.state().policy(r.now(), r.Window, r.Margin, r.Limit)
+	return p.now.After(r.recorded.Add(p.prompt()))
+}
+
+// held tells whether it is too late to send what was recorded. The lives in it would have begun without readers knowing.
 func (r *run) held() bool {
-	st := r.state.state()
-	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
-	if p.now.After(r.recorded.Add(p.prompt())) {
+	if r.overslept() {
 		return true
 	}
+	st := r.state.state()
+	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
 	for _, addr := range r.to {
 		if in := st.find(addr).Intent; in.Timed && p.now.After(in.At.Add(p.fresh())) {
 			return true
