@@ -625,3 +625,27 @@ func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	s.shop.late(twin)
 	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
 }
+
+// What an earlier run was ordered, and the store has, is not done once more.
+func TestAnImmediateRotationIsFinishedNotRepeated(t *testing.T) {
+	key := aRandom("key", every(300))
+	s := newScene(t, key)
+	s.did(s.apply())
+	now := func() (Result, error) { return s.rotate(RotateOptions{Immediate: true}) }
+	s.interrupt(lost, now)
+	require.Equal(t, []string{"confirm v2"}, s.did(now()))
+	require.Equal(t, []string{"v1", "v2"}, s.ids(key))
+}
+
+// A stray of before the confirmed generation while an intent is open: lives begin anew in it.
+func TestAStrayUnderAnIntent(t *testing.T) {
+	key := aRandom("key", every(300))
+	s := newScene(t, key)
+	s.flip(key)
+	s.interrupt(swallowed, s.rotateNow)
+	s.shop.late(s.shop.sent[0])
+	s.pass(time.Hour)
+	require.Equal(t, []string{"repair v2"}, s.did(s.rotate()))
+	require.Equal(t, s.at.Add(2*day), s.version(key, "v1").ExpiresAt)
+	require.Equal(t, "v3", s.status(key.Address()).Pending)
+}
