@@ -24,7 +24,8 @@ type policy struct {
 func (p policy) fresh() time.Duration { return max(p.window/8, time.Minute) }
 
 // prompt is how soon a request must leave after it was recorded: the margin, which begins when others learn of it, covers so much.
-func (p policy) prompt() time.Duration { return min(p.margin/8, time.Minute) }
+// A margin of seconds, for trying things out, leaves it what a busy machine takes.
+func (p policy) prompt() time.Duration { return min(max(p.margin/8, 2*time.Second), time.Minute) }
 
 // clone returns a record that can be changed.
 func (r *record) clone() *record {

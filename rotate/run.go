@@ -66,7 +66,8 @@ const (
 const (
 	maxConflicts = 20
 	maxPasses    = 12
-	maxLooks     = 8 // after a publish, while the store says pending
+	maxMakes     = 16 // in one pass: what is recorded must leave soon after
+	maxLooks     = 8  // after a publish, while the store says pending
 )
 
 // errStop ends a run before it changes anything.
@@ -210,7 +211,7 @@ func (r *run) decideAll(ctx context.Context) error {
 	r.decisions = map[secret.Address]decision{}
 	var creates []string
 	changed := false
-	contradicted, standing := 0, 0
+	contradicted, standing, makes := 0, 0, 0
 	var ahead error
 	for _, spec := range r.targets() {
 		rec, one := st.find(spec.Address), r.orders[spec.Address]
@@ -225,6 +226,11 @@ func (r *run) decideAll(ctx context.Context) error {
 			}
 		}
 		dec := d.decide(spec, name, rec, r.sighting(rec, r.names[spec.Address]), one)
+		if dec.make {
+			if makes++; makes > maxMakes {
+				dec = decision{verdict: dec.verdict} // in the next pass
+			}
+		}
 		if dec.create && dec.send {
 			creates = append(creates, dec.next.Name)
 		}
