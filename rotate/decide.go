@@ -73,6 +73,8 @@ type work struct {
 	order
 	decision
 
+	confirmed *record // the record as it was settled: kept where nothing comes of the rest
+
 	resource *resource // of the new value
 	ready    bool      // the new value is there
 }
@@ -103,7 +105,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, seen sight
 		w.carryOut()
 	}
 	if w.problem != nil && !w.send && !w.make && len(w.actions) == 0 {
-		w.next = nil
+		w.next = w.confirmed
 	}
 	return w.decision
 }
@@ -138,7 +140,7 @@ func (w *work) settle() bool {
 			w.act(opConfirm, w.r.Current)
 		}
 		w.r.confirm(w.seen.Published, mine && answered, w.policy)
-		w.next = w.r
+		w.next, w.confirmed = w.r, w.r.clone()
 		return true
 	case verdictWaiting:
 		w.problem = fmt.Errorf("%w: the store has accepted it, and readers cannot read it yet", errUnsettled)
@@ -233,7 +235,7 @@ func (w *work) contradicted() bool {
 func (w *work) publish(op string, timed bool, replaced string) {
 	text, err := w.r.render(w.spec, w.limit)
 	if err != nil {
-		w.next, w.send, w.make, w.done, w.actions = nil, false, false, false, nil
+		w.next, w.send, w.make, w.done, w.actions = w.confirmed, false, false, false, nil
 		w.problem = fmt.Errorf("%w: %w", errRefused, err)
 		return
 	}
