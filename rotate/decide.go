@@ -51,6 +51,7 @@ type desk struct {
 	named func(secret.SpecSecret) string             // a name for what a generator is to make
 	able  func(generator string) bool                // is it registered
 	sent  func(secret.Address) (gen uint64, ok bool) // what this run has sent, and whether it was answered
+	judge func(verdict, sighting, *record) verdict   // what a verdict becomes: tests change one
 }
 
 // Errors of a single secret. The texts say what to do; errors.Is tells the kind.
@@ -116,7 +117,7 @@ func (w *work) act(op, id string) {
 
 // settle does what the verdict asks for. It returns true when nothing is left open.
 func (w *work) settle() bool {
-	w.verdict = w.state.reconcile(w.old, w.seen, w.r.Name, w.policy)
+	w.verdict = w.judge(w.state.reconcile(w.old, w.seen, w.r.Name, w.policy), w.seen, w.old)
 	if in := w.r.Intent; in != nil && w.verdict == verdictConfirm && (in.Op == opFlip || in.Op == opCreate) {
 		w.force, w.immediate = false, false // that is what was ordered, by an earlier run
 	}

@@ -173,6 +173,9 @@ func (r *run) desk() *desk {
 	if r.mint != nil {
 		d.mint = r.mint
 	}
+	if r.judge != nil {
+		d.judge = r.judge
+	}
 	d.able = func(name string) bool { return r.Generators[name] != nil }
 	d.made = func(a secret.Address) (version, bool) { v, ok := r.made[a]; return v, ok }
 	if r.DryRun {
@@ -220,6 +223,9 @@ func (r *run) decideAll(ctx context.Context) error {
 			}
 		}
 		dec := d.decide(spec, name, rec, r.sighting(rec, r.names[spec.Address]), one)
+		if r.amend != nil {
+			r.amend(d, spec, rec, &dec)
+		}
 		if dec.create && dec.send {
 			creates = append(creates, dec.next.Name)
 		}
