@@ -52,6 +52,7 @@ type desk struct {
 	title func(secret.SpecSecret) string             // a name for what a generator is to make
 	able  func(generator string) bool                // is it registered
 	sent  func(secret.Address) (gen uint64, ok bool) // what this run has sent, and whether it was answered
+	judge func(verdict, sighting, *record) verdict   // what a verdict becomes: tests change one
 }
 
 // Errors of a single secret. The texts say what to do; errors.Is tells the kind.
@@ -73,6 +74,8 @@ type work struct {
 	seen sighting
 	order
 	decision
+
+	confirmed *record // the record as it was settled: kept where nothing comes of the rest
 
 	resource *resource // of the new value
 	ready    bool      // the new value is there
@@ -104,7 +107,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, seen sight
 		w.carryOut()
 	}
 	if w.problem != nil && !w.send && !w.make && len(w.actions) == 0 {
-		w.next = nil
+		w.next = w.confirmed
 	}
 	w.abandon(r)
 	return w.decision
@@ -127,7 +130,7 @@ func (w *work) act(op, id string) {
 
 // settle does what the verdict asks for. It returns true when nothing is left open.
 func (w *work) settle() bool {
-	w.verdict = w.state.reconcile(w.old, w.seen, w.r.Name, w.policy)
+	w.verdict = w.judge(w.state.reconcile(w.old, w.seen, w.r.Name, w.policy), w.seen, w.old)
 	if in := w.r.Intent; in != nil && w.verdict == verdictConfirm && (in.Op == opFlip || in.Op == opCreate) {
 		w.force, w.immediate = false, false // that is what was ordered, by an earlier run
 	}
@@ -152,7 +155,7 @@ func (w *work) settle() bool {
 			w.act(opConfirm, w.r.Current)
 		}
 		w.r.confirm(w.seen.Published, mine && answered, w.policy)
-		w.next = w.r
+		w.next, w.confirmed = w.r, w.r.clone()
 		return true
 	case verdictWaiting:
 		w.problem = fmt.Errorf("%w: the store has accepted it, and readers cannot read it yet", errUnsettled)
@@ -253,7 +256,7 @@ func (w *work) publish(op string, timed bool, replaced string) {
 		_, err = flipped.render(w.spec, w.limit)
 	}
 	if err != nil {
-		w.next, w.send, w.make, w.done, w.actions = nil, false, false, false, nil
+		w.next, w.send, w.make, w.done, w.actions = w.confirmed, false, false, false, nil
 		w.problem = fmt.Errorf("%w: %w", errRefused, err)
 		return
 	}

@@ -187,7 +187,7 @@ func (w *world) newDocument(i int) error {
 // the store has changed.
 func (w *world) check(i int) error {
 	v := &w.views[i]
-	if v.now == nil {
+	if v.now == nil || w.edited {
 		return nil
 	}
 	if v.now.current < 0 {

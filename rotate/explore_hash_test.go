@@ -239,6 +239,8 @@ func (p *printer) world(w *world) print {
 	p.int(w.ticks)
 	p.int(w.faults)
 	p.int(w.switches)
+	p.int(w.edits)
+	p.flag(w.edited)
 	p.int(int(w.used))
 	return p.sum()
 }

@@ -60,9 +60,14 @@ func (k *walker) holds(w *world, err error) {
 
 // moves appends all worlds that come next.
 func (k *walker) moves(w *world) {
-	k.holds(w, k.finishes(w, false))
+	if !w.edited {
+		k.holds(w, k.finishes(w, false))
+	}
 	if len(w.flights) > 0 {
 		k.holds(w, k.finishes(w, true))
+	}
+	if w.edits > 0 && w.runs == [2]*run{} && len(w.flights) == 0 {
+		k.edit(w)
 	}
 	busy := w.runs[w.actor] != nil
 	for who := range w.runs {
@@ -111,6 +116,29 @@ func (k *walker) moves(w *world) {
 			err := n.tick()
 			k.reached(n, err, func() string { return "it is " + shown(at) })
 		}
+	}
+}
+
+// edit lets a person change the store by hand.
+func (k *walker) edit(w *world) {
+	st := w.ledger.state()
+	rec := st.Secrets[0]
+	for how, s := range map[string]slot{
+		"puts a value of its own there":     {true, "by hand", "", -1},
+		"changes the value, not its note":   {true, "by hand", w.slots[0].note, -1},
+		"publishes from a later ledger":     {true, "by hand", st.newNote(rec.Name, rec.Gen+1, rec.Current, "by hand"), -1},
+		"publishes from a ledger beside it": {true, "by hand", st.newNote(rec.Name, rec.Gen, rec.Current, "by hand"), -1},
+		"deletes it":                        {},
+	} {
+		n := w.fork()
+		n.edits--
+		n.edited = s.exists
+		n.slots[0] = s
+		if v := &n.views[0]; v.now != nil && !s.exists {
+			v.past = append(slices.Clip(v.past), standing{v.now, n.at})
+			v.now = nil
+		}
+		k.reached(n, nil, func() string { return "somebody " + how })
 	}
 }
 

@@ -17,6 +17,7 @@ type scenario struct {
 	setting
 	begins, ticks, faults, switches int
 	prepare                         func(*testing.T, *world, *port)
+	edits                           int
 	most                            int // worlds
 }
 
@@ -75,7 +76,7 @@ func explore(t *testing.T, s *scenario) result {
 		s.prepare(t, w, p)
 	}
 	w.begins, w.ticks, w.faults, w.switches, w.last = s.begins, s.ticks, s.faults, s.switches, nil
-	w.runs = [2]*run{}
+	w.runs, w.edits = [2]*run{}, s.edits
 	seen := map[print]struct{}{new(printer).world(w): {}}
 	frontier := []*world{w}
 	var walkers [workers]*walker
@@ -203,7 +204,7 @@ func scenarios() []*scenario {
 	static := staticKey(secret.Retention{})
 	var list []*scenario
 	add := func(name string, s setting, prepare func(*testing.T, *world, *port), begins, ticks, faults, switches int) {
-		list = append(list, &scenario{name, s, begins, ticks, faults, switches, prepare, 0})
+		list = append(list, &scenario{name, s, begins, ticks, faults, switches, prepare, 0, 0})
 	}
 	for _, root := range []struct {
 		name    string
@@ -231,7 +232,20 @@ func scenarios() []*scenario {
 	add("static/empty", same.of(static, setCommand("one")), nil, 3, 2, 1, 1)
 	add("static/set", same.of(static, setCommand("one"), rollbackCommand), stated, 3, 2, 1, 0)
 	add("static/revoke", same.of(static, setCommand("one"), revokeCommand), stated, 3, 2, 1, 0)
+	for _, root := range []struct {
+		name    string
+		prepare func(*testing.T, *world, *port)
+	}{{"due", due}, {"ready", ready}, {"flipped", flipped}} {
+		add("edited/"+root.name, same.of(none), root.prepare, 3, 2, 0, 0)
+		list[len(list)-1].edits = 1
+	}
+	add("bound", same.of(none), bound, 2, 1, 0, 0)
 	return list
+}
+
+// bound: somebody's value stands in the store, and the ledger has none.
+func bound(_ *testing.T, w *world, _ *port) {
+	w.slots[0], w.edited = slot{true, "by hand", "", 1}, true
 }
 
 func TestExplore(t *testing.T) {

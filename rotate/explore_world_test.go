@@ -35,6 +35,7 @@ type world struct {
 	actor                 int  // who made the last step
 	used                  uint // commands that have been begun already, by bit
 	disturbed             int  // runs, by bit, since whose begin others have changed the store
+	edits                 int  // how often a person may still change the store by hand
 	edited                bool // a person has changed the store by hand
 
 	last *trace
@@ -49,6 +50,7 @@ type setting struct {
 	skew           [2]time.Duration // of the operators' clocks
 	readerSkew     time.Duration    // readers' clocks are fast by up to that
 	commands       []command
+	mutant         *mutant
 	instants       int // how many of the next interesting instants a clock may move to
 }
 
@@ -155,6 +157,9 @@ func newPort(s *setting) *port {
 			mint:       func(secret.SpecSecret) string { return p.mint() },
 			pause:      func(context.Context, time.Duration) error { return nil },
 		}
+		if m := s.mutant; m != nil {
+			p.ops[i].judge, p.ops[i].amend = m.judge, m.amend
+		}
 	}
 	return p
 }
@@ -187,6 +192,9 @@ func (p *port) step(w *world, who int, goes outcome) (call, error) {
 	r.Operator = p.ops[who]
 	var err error
 	for err == nil && p.did == callNone && r.stage != stageDone {
+		if w.mutant != nil && w.mutant.step != nil {
+			w.mutant.step(r)
+		}
 		err = r.step(context.Background())
 	}
 	if p.bad != nil {
@@ -232,6 +240,9 @@ func worldRevision(n int) Revision { return Revision(strconv.Itoa(n)) }
 func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revision, error) {
 	p.did = callSwap
 	w := p.w
+	if w.mutant != nil && w.mutant.first {
+		p.sendFirst(next)
+	}
 	if old != worldRevision(w.rev) {
 		return "", ErrConflict
 	}
@@ -253,6 +264,21 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 	return worldRevision(w.rev), nil
 }
 
+// sendFirst is a mutant: what is to be recorded is sent before.
+func (p *port) sendFirst(next State) {
+	for i, spec := range p.w.spec.Secrets {
+		rec := next.state().find(spec.Address)
+		if rec == nil || rec.Intent == nil || rec.Intent.Note == p.w.slots[i].note {
+			continue
+		}
+		f := flight{secret: i, text: rec.Intent.Text, note: rec.Intent.Note}
+		if err := p.w.mayLeave(f); err != nil && p.bad == nil {
+			p.bad = err
+		}
+		p.arrive(f)
+	}
+}
+
 func (p *port) swap(next State) {
 	if err := p.w.newLedger(next, p.sudden()); err != nil && p.bad == nil {
 		p.bad = err
@@ -269,6 +295,9 @@ func (p *port) Publish(_ context.Context, items []Item) []error {
 		f := flight{secret: w.index(item.Name), text: item.Text.Reveal(), note: item.Note, until: w.at.Add(w.late)}
 		if err := w.mayLeave(f); err != nil && p.bad == nil {
 			p.bad = err
+		}
+		if w.edited && p.bad == nil {
+			p.bad = errors.New("table: what a person has put there is overwritten")
 		}
 		if p.goes != goesWell {
 			errs[i] = errInjected

@@ -37,6 +37,9 @@ type Operator struct {
 	clock func() time.Time
 	mint  func(secret.SpecSecret) string
 	pause func(context.Context, time.Duration) error
+	// For tests that take a rule away and see what breaks.
+	judge func(verdict, sighting, *record) verdict
+	amend func(*desk, secret.SpecSecret, *record, *decision)
 }
 
 // RotateOptions are the choices of [Operator.Rotate].

@@ -174,6 +174,9 @@ func (r *run) desk() *desk {
 	if r.mint != nil {
 		d.mint = r.mint
 	}
+	if r.judge != nil {
+		d.judge = r.judge
+	}
 	d.able = func(name string) bool { return r.Generators[name] != nil }
 	d.made = func(a secret.Address) (version, bool) { v, ok := r.made[a]; return v, ok }
 	if r.DryRun {
@@ -230,6 +233,9 @@ func (r *run) decideAll(ctx context.Context) error {
 			if makes++; makes > maxMakes {
 				dec = decision{verdict: dec.verdict} // in the next pass
 			}
+		}
+		if r.amend != nil {
+			r.amend(d, spec, rec, &dec)
 		}
 		if dec.create && dec.send {
 			creates = append(creates, dec.next.Name)

@@ -1,0 +1,172 @@
+package rotate
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// mutant is the engine with one rule taken away.
+type mutant struct {
+	name  string
+	where string // the scenario that shows it
+	judge func(verdict, sighting, *record) verdict
+	amend func(*desk, secret.SpecSecret, *record, *decision)
+	step  func(*run) // before each step
+	first bool       // sends before it records
+}
+
+// becomes replaces one verdict by another.
+func becomes(from, to verdict) func(verdict, sighting, *record) verdict {
+	return func(v verdict, _ sighting, _ *record) verdict {
+		if v == from {
+			return to
+		}
+		return v
+	}
+}
+
+// change lets a mutant change the record that is decided on, and publish that.
+func change(f func(d *desk, old, next *record)) func(*desk, secret.SpecSecret, *record, *decision) {
+	return func(d *desk, spec secret.SpecSecret, old *record, dec *decision) {
+		if dec.next == nil {
+			return
+		}
+		if old == nil {
+			old = &record{}
+		}
+		next := dec.next.clone()
+		f(d, old, next)
+		dec.next = next
+		if next.Intent == nil || !dec.send {
+			return
+		}
+		in := *next.Intent
+		next.Intent = &in
+		if text, err := next.render(spec, d.limit); err == nil && text != in.Text {
+			in.Text, in.Note = text, d.state.newNote(next.Name, next.Gen, next.Current, text)
+		}
+	}
+}
+
+func mutants() []mutant {
+	return []mutant{
+		// The rows of the table.
+		{name: "intent, older in the store: settled", where: "faults/due", judge: becomes(verdictResend, verdictWaiting)},
+		{name: "intent, too late: the same bytes", where: "faults/ready", judge: becomes(verdictFresh, verdictResend)},
+		{name: "intent, too late but in the store: confirmed", where: "faults/ready", judge: func(v verdict, s sighting, r *record) verdict {
+			if v == verdictFresh && s.Note == r.Intent.Note {
+				return verdictConfirm
+			}
+			return v
+		}},
+		{name: "intent stands: not confirmed", where: "faults/due", judge: becomes(verdictConfirm, verdictWaiting)},
+		{name: "published, older in the store: settled", where: "faults/ready", judge: becomes(verdictRepair, verdictSettled)},
+		{name: "published, older in the store: drifted", where: "faults/ready", judge: becomes(verdictRepair, verdictDrifted)},
+		{name: "a stray may have come and gone: hand edit", where: "faults/due", judge: func(v verdict, s sighting, r *record) verdict {
+			if v == verdictRepair && r.Published != nil && s.Note == r.Published.Note {
+				return verdictDrifted
+			}
+			return v
+		}},
+		{name: "hand edit: repaired", where: "edited/ready", judge: becomes(verdictDrifted, verdictRepair)},
+		{name: "ahead: repaired", where: "edited/ready", judge: becomes(verdictAhead, verdictRepair)},
+		{name: "somebody's value: nothing there", where: "bound", judge: becomes(verdictBound, verdictNothing)},
+		{name: "missing: settled", where: "edited/ready", judge: becomes(verdictMissing, verdictSettled)},
+		{name: "not readable yet: confirmed", where: "both/ready", judge: becomes(verdictWaiting, verdictConfirm)},
+
+		// The two phases.
+		{name: "in use when it is announced", where: "faults/due", amend: change(func(_ *desk, _, next *record) {
+			if next.Announced != "" && next.Intent != nil {
+				next.Current = next.Announced
+			}
+		})},
+		{name: "flip without a window", where: "faults/due", amend: change(func(d *desk, _, next *record) {
+			if !next.Ready.IsZero() {
+				next.Ready = d.now
+			}
+		})},
+		{name: "window from the announcement, not its confirmation", where: "faults/due", amend: change(func(d *desk, _, next *record) {
+			if next.Announced != "" && !next.Ready.IsZero() {
+				next.Ready = next.Rotated.Add(d.window).UTC()
+			}
+		})},
+		{name: "flip before strays have come", where: "short/due", amend: change(func(d *desk, old, next *record) {
+			if old.Ready.IsZero() && !next.Ready.IsZero() {
+				next.Ready = d.now.Add(d.window).UTC()
+			}
+		})},
+		{name: "no hold after a repair", where: "faults/ready", amend: change(func(_ *desk, _, next *record) { next.Hold = noTime })},
+		{name: "no window in a life", where: "faults/ready", amend: change(func(d *desk, old, next *record) {
+			for i := range next.Versions {
+				v := &next.Versions[i]
+				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) || was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
+					v.ExpiresAt = v.ExpiresAt.Add(-d.window)
+				}
+			}
+		})},
+		{name: "no margin in a life", where: "short/ready", amend: change(func(d *desk, old, next *record) {
+			for i := range next.Versions {
+				v := &next.Versions[i]
+				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) || was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
+					v.ExpiresAt = v.ExpiresAt.Add(-d.margin)
+				}
+			}
+		})},
+		{name: "no retention in a life", where: "month/ready", amend: change(func(_ *desk, _, next *record) {
+			for i := range next.Versions {
+				if v := &next.Versions[i]; !v.ExpiresAt.IsZero() {
+					v.ExpiresAt = v.Base
+				}
+			}
+		})},
+		{name: "pruned before it has expired", where: "faults/flipped", amend: change(func(_ *desk, _, next *record) {
+			for i := range next.Versions {
+				if v := &next.Versions[i]; v.Gone == "" && !v.ExpiresAt.IsZero() {
+					v.leave(gonePruned)
+				}
+			}
+		})},
+		{name: "ids count what is there", where: "rollback/ready", amend: change(func(_ *desk, _, next *record) {
+			for next.Highest > 0 && (next.version("v"+strconv.Itoa(next.Highest)) == nil || next.version("v"+strconv.Itoa(next.Highest)).Gone != "") {
+				next.Versions = next.Versions[:len(next.Versions)-1]
+				next.Highest--
+			}
+		})},
+
+		// Crashes and others.
+		{name: "sent before it is in the ledger", where: "faults/due", first: true},
+		{name: "taking over is not marked", where: "held/due", amend: change(func(_ *desk, old, next *record) {
+			next.Stray = old.Stray
+			if next.Intent != nil {
+				next.Intent.Taken = false
+			}
+		})},
+		{name: "the ledger is not asked again", where: "held/due", step: func(r *run) { r.certain = true }},
+		{name: "held up, and sent all the same", where: "held/due", step: func(r *run) { r.recorded = r.now() }},
+		{name: "held up, and decided by what it saw", where: "both/ready", step: func(r *run) { r.seen = r.now() }},
+	}
+}
+
+func TestEveryRuleIsNeeded(t *testing.T) {
+	all := map[string]*scenario{}
+	for _, s := range scenarios() {
+		all[s.name] = s
+	}
+	for _, m := range mutants() {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			s := *all[m.where]
+			s.mutant = &m
+			s.most = 150_000
+			start := time.Now()
+			r := explore(t, &s)
+			require.NotNil(t, r.broken, "nothing breaks in %d worlds", r.worlds)
+			t.Logf("%d worlds, %s: %v\nafter\n%s", r.worlds, time.Since(start).Round(time.Millisecond), r.broken.err, r.broken.w.last)
+		})
+	}
+}
