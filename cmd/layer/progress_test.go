@@ -39,6 +39,14 @@ func (g *gate) hold(chosen func(*http.Request) bool) {
 	g.holds, g.opened = chosen, make(chan struct{})
 }
 
+// answer lets what is held up pass, and holds up everything after it.
+func (g *gate) answer() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.opened)
+	g.holds, g.opened = func(*http.Request) bool { return true }, make(chan struct{})
+}
+
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
