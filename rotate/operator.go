@@ -193,6 +193,9 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 	}
 	if l, ok := o.Ledger.(Locker); ok && !o.DryRun {
 		unlock, err := l.Lock(ctx)
+		if ctx.Err() != nil && err != nil {
+			return Result{}, fmt.Errorf("%w: nothing was changed", ErrInterrupted)
+		}
 		if err != nil {
 			return Result{}, err
 		}

@@ -19,6 +19,9 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 	r := newRun(o, nil, opRemove)
 	if l, ok := o.Ledger.(Locker); ok && !o.DryRun {
 		unlock, err := l.Lock(ctx)
+		if ctx.Err() != nil && err != nil {
+			return Result{}, fmt.Errorf("%w: nothing was changed", ErrInterrupted)
+		}
 		if err != nil {
 			return Result{}, err
 		}

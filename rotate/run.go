@@ -662,6 +662,9 @@ func (r *run) interrupted() error {
 	if left == 0 {
 		return fmt.Errorf("%w: nothing is left half done", ErrInterrupted)
 	}
-	return fmt.Errorf("%w: %d secrets are recorded in the ledger and not confirmed in the store: the next run finishes them",
-		ErrInterrupted, left)
+	what := "1 secret is"
+	if left > 1 {
+		what = fmt.Sprintf("%d secrets are", left)
+	}
+	return fmt.Errorf("%w: %s recorded in the ledger and not confirmed in the store: the next run finishes that", ErrInterrupted, what)
 }

@@ -223,11 +223,16 @@ func doubled(line string) string {
 	return ""
 }
 
-// startFake serves a fake account; a handler in front of it may hold requests up.
-func startFake(env func(key, value string), end func(func()), fake *cloudflarefake.Server) {
+// startFake serves a fake account until the script ends.
+func startFake(ts *testscript.TestScript, fake *cloudflarefake.Server) {
 	server := httptest.NewServer(fake)
-	end(server.Close)
-	env("CLOUDFLARE_API_BASE_URL", server.URL+"/client/v4")
+	ts.Defer(server.Close)
+	startFakeAt(server.URL, ts.Setenv, fake)
+}
+
+// startFakeAt sets what leads layer to a fake account.
+func startFakeAt(url string, env func(key, value string), fake *cloudflarefake.Server) {
+	env("CLOUDFLARE_API_BASE_URL", url+"/client/v4")
 	env("CLOUDFLARE_ACCOUNT_ID", cloudflarefake.Account)
 	env("CLOUDFLARE_API_TOKEN", cloudflarefake.Token)
 	env("TOKEN", cloudflarefake.Token)

@@ -3,12 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/rotate"
@@ -186,75 +182,6 @@ func people(t time.Time) string {
 		return "-"
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
-}
-
-// printStatus prints a table to people, and tab-separated lines to a pipe.
-func (l *layer) printStatus(r rotate.Result) {
-	if !l.out.terminal {
-		for _, s := range r.Secrets {
-			fmt.Fprintf(l.out, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d/%d\n", s.Address, s.Kind, s.State, dash(s.Current), dash(s.Pending),
-				len(s.Versions), stamp(s.NextRotation), s.Bytes, s.Limit)
-		}
-		return
-	}
-	if len(r.Secrets) == 0 {
-		fmt.Fprintln(l.out, "no secrets are declared")
-		return
-	}
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format.Header = text.FormatDefault
-	t.SetStyle(style)
-	t.AppendHeader(table.Row{"address", "kind", "state", "current", "versions", "next rotation", "bytes"})
-	for _, s := range r.Secrets {
-		current := dash(s.Current)
-		if s.Pending != "" {
-			current += " → " + s.Pending
-		}
-		t.AppendRow(table.Row{s.Address.String(), s.Kind.String(), l.paint(s), current, len(s.Versions), people(s.NextRotation), used(s)})
-	}
-	fmt.Fprintln(l.out, t.Render())
-}
-
-func (l *layer) paint(s rotate.SecretStatus) string {
-	if !l.out.color() {
-		return s.State
-	}
-	text.EnableColors()
-	color := text.FgYellow
-	switch {
-	case s.NeedsPerson:
-		color = text.FgRed
-	case s.State == rotate.StateOK || s.State == rotate.StateBound:
-		color = text.FgGreen
-	}
-	return color.Sprint(s.State)
-}
-
-func used(s rotate.SecretStatus) string {
-	if s.Bytes == 0 {
-		return "-"
-	}
-	share := strconv.Itoa(s.Bytes)
-	if s.Limit > 0 {
-		share += fmt.Sprintf(" (%d %%)", 100*s.Bytes/s.Limit)
-	}
-	return share
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // stages are what an Event says to people.

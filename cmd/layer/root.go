@@ -50,6 +50,7 @@ type layer struct {
 // execute runs one command line and returns its exit status.
 func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	l := &layer{in: in, out: newScreen(out), err: newScreen(errs)}
+	l.out.beside = l.err
 	root := l.command()
 	root.SetArgs(args)
 	root.SetIn(in)

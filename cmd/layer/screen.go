@@ -20,10 +20,12 @@ type screen struct {
 	w        io.Writer
 	terminal bool
 	width    int
+	beside   *screen // where progress may stand on the same terminal
 
-	mu     sync.Mutex
-	status string // the line of progress that stands there
-	timer  *time.Timer
+	mu    sync.Mutex
+	next  string // what progress would show now
+	shown bool   // a line of progress stands there
+	timer *time.Timer
 }
 
 func newScreen(w io.Writer) *screen {
@@ -43,6 +45,9 @@ func (s *screen) color() bool { return s.terminal && os.Getenv("NO_COLOR") == ""
 // Write takes the line of progress away first.
 func (s *screen) Write(p []byte) (int, error) {
 	s.clear()
+	if s.beside != nil {
+		s.beside.clear()
+	}
 	return s.w.Write(p)
 }
 
@@ -53,28 +58,31 @@ func (s *screen) progress(text string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.status != "" {
-		s.show(text)
-		return
+	s.next = text
+	switch {
+	case s.shown:
+		s.show()
+	case s.timer == nil: // counted from the first stage: many short ones last long too
+		s.timer = time.AfterFunc(patience, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.timer != nil {
+				s.show()
+			}
+		})
 	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.timer = time.AfterFunc(500*time.Millisecond, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.timer != nil {
-			s.show(text)
-		}
-	})
 }
 
-func (s *screen) show(text string) {
+// patience is how long nothing is shown.
+const patience = 500 * time.Millisecond
+
+func (s *screen) show() {
+	text := []rune(s.next)
 	if len(text) >= s.width {
 		text = text[:s.width-1]
 	}
-	_, _ = fmt.Fprintf(s.w, "\r\x1b[K%s", text)
-	s.status = text
+	_, _ = fmt.Fprintf(s.w, "\r\x1b[K%s", string(text))
+	s.shown = true
 }
 
 func (s *screen) clear() {
@@ -84,9 +92,9 @@ func (s *screen) clear() {
 		s.timer.Stop()
 		s.timer = nil
 	}
-	if s.status != "" {
+	if s.shown {
 		_, _ = io.WriteString(s.w, "\r\x1b[K")
-		s.status = ""
+		s.shown = false
 	}
 }
 

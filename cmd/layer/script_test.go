@@ -166,7 +166,7 @@ func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 			o.Stores = append(o.Stores, fmt.Sprintf("store-%d", i+1))
 		}
 		s.fake = cloudflarefake.New(o)
-		startFake(ts.Setenv, ts.Defer, s.fake)
+		startFake(ts, s.fake)
 		return
 	}
 	if s.fake == nil {

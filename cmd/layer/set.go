@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/rotate"
@@ -140,39 +139,5 @@ func readAll(ctx context.Context, r io.Reader) (string, error) {
 		return "", fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
 	case got := <-c:
 		return string(got.data), got.err
-	}
-}
-
-// prompt asks for a value without showing it.
-func (l *layer) prompt(ctx context.Context, addr secret.Address) (rotate.Value, error) {
-	f, ok := l.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return rotate.Value{}, usagef("there is no terminal to ask at: --value-env, --from-stdin or --from-file say where the value is")
-	}
-	before, err := term.GetState(int(f.Fd()))
-	if err != nil {
-		return rotate.Value{}, err
-	}
-	fmt.Fprintf(l.err, "Value of %s (not shown): ", addr)
-	type read struct {
-		data []byte
-		err  error
-	}
-	c := make(chan read, 1)
-	go func() {
-		data, err := term.ReadPassword(int(f.Fd()))
-		c <- read{data, err}
-	}()
-	select {
-	case <-ctx.Done():
-		_ = term.Restore(int(f.Fd()), before)
-		fmt.Fprintln(l.err)
-		return rotate.Value{}, fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
-	case got := <-c:
-		fmt.Fprintln(l.err)
-		if got.err != nil {
-			return rotate.Value{}, got.err
-		}
-		return l.checked(string(got.data))
 	}
 }

@@ -84,6 +84,7 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		}
 		o.Generators = map[string]rotate.Generator{cloudflare.R2Credentials: r2}
 	}
+	l.progressText("waiting for another run to end")
 	return o, state, nil
 }
 

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// start starts layer with pipes.
+func start(t *testing.T, dir string, env []string, args ...string) (cmd *exec.Cmd, stdout, stderr *strings.Builder) {
+	t.Helper()
+	cmd = exec.CommandContext(t.Context(), program(t), args...)
+	cmd.Dir, cmd.Env = dir, append(plainEnv(), env...)
+	stdout, stderr = new(strings.Builder), new(strings.Builder)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	require.NoError(t, cmd.Start())
+	return cmd, stdout, stderr
+}
+
+// statusOf asks for the status, and returns it by address.
+func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
+	t.Helper()
+	stdout, _ := layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json", "--json")
+	var r reportJSON
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	require.True(t, r.OK)
+	list := map[string]secretJSON{}
+	for _, s := range r.Secrets {
+		list[s.Address] = s
+	}
+	return list
+}
+
+// TestInterrupted: a signal while a request hangs. The step in hand is finished if its answer comes, and left if it does not;
+// either way the exit status is 130, it says what is left, and the next run finishes it.
+func TestInterrupted(t *testing.T) {
+	for name, test := range map[string]struct {
+		signal  os.Signal
+		answers bool // the request that hangs is answered after the signal
+		left    string
+	}{
+		"SIGINT, answered":   {os.Interrupt, true, "half done|not confirmed"},
+		"SIGTERM, answered":  {syscall.SIGTERM, true, "half done|not confirmed"},
+		"SIGINT, unanswered": {os.Interrupt, false, "1 secret is recorded in the ledger and not confirmed"},
+	} {
+		for _, asJSON := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, JSON %v", name, asJSON), func(t *testing.T) {
+				t.Parallel()
+				g := newGate(t)
+				dir := t.TempDir()
+				declare(t, dir, rotating)
+				layerIn(t, dir, g.env, 0, "secret", "init", "--to", "cloudflare")
+				layerIn(t, dir, g.env, 0, "secret", "apply", "--spec", "spec.json")
+				g.hold(writes)
+				args := []string{"secret", "rotate", "--immediate", "--spec", "spec.json"}
+				if asJSON {
+					args = append(args, "--json")
+				}
+				cmd, stdout, stderr := start(t, dir, g.env, args...)
+				<-g.waits
+				require.NoError(t, cmd.Process.Signal(test.signal))
+				if test.answers {
+					g.answer()
+				}
+				_ = cmd.Wait()
+				require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr.String())
+				said := stderr.String()
+				if asJSON {
+					var failure struct {
+						OK    *bool
+						Error string
+					}
+					require.NoError(t, json.Unmarshal([]byte(stdout.String()), &failure))
+					require.False(t, *failure.OK)
+					require.Empty(t, said)
+					said = failure.Error
+				}
+				require.Regexp(t, "interrupted: .*("+test.left+")", said)
+				require.Empty(t, readable(said))
+				g.open()
+				layerIn(t, dir, g.env, 0, "secret", "rotate", "--spec", "spec.json")
+				s := statusOf(t, dir, g.env)["$SECRET.auth.session-key"]
+				require.Equal(t, "ok", s.State)
+				require.Equal(t, "v2", *s.Current)
+				require.Len(t, s.Versions, 2)
+			})
+		}
+	}
+}
+
+// TestInterruptedBeforeAnything: while layer waits for another run, or for stdin.
+func TestInterruptedBeforeAnything(t *testing.T) {
+	t.Run("the lock", func(t *testing.T) {
+		t.Parallel()
+		g := newGate(t)
+		dir := t.TempDir()
+		declare(t, dir, rotating)
+		layerIn(t, dir, g.env, 0, "secret", "init", "--to", "cloudflare")
+		g.hold(writes)
+		first, _, _ := start(t, dir, g.env, "secret", "apply", "--spec", "spec.json")
+		<-g.waits
+		second := atTerminal(t, dir, g.env, 80, "secret", "apply", "--spec", "spec.json")
+		second.expect("waiting for another run to end …")
+		second.types("\x03")
+		require.Contains(t, second.ends(130), "layer: interrupted: nothing was changed")
+		g.open()
+		require.NoError(t, first.Wait())
+	})
+	t.Run("stdin", func(t *testing.T) {
+		t.Parallel()
+		dir := folder(t, stripe)
+		cmd := exec.CommandContext(t.Context(), program(t), "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json", "--from-stdin")
+		cmd.Dir, cmd.Env = dir, plainEnv()
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		require.NoError(t, cmd.Start())
+		// More than a pipe holds: layer reads.
+		_, err = in.Write([]byte(strings.Repeat("madeup_Wm29bHs4Ly", 10_000)))
+		require.NoError(t, err)
+		nowhereInArguments(t, "madeup_Wm29bHs4Ly")
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		_ = cmd.Wait()
+		require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr.String())
+		require.Equal(t, "layer: interrupted: nothing was changed\n", stderr.String())
+	})
+}
+
+// nowhereInArguments looks at the argument lists of all processes.
+func nowhereInArguments(t *testing.T, value string) {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		require.False(t, strings.Contains(string(text), value), "%s shows the value", list)
+	}
+}
+
+// TestKilled: apply and rotate are killed at any point, again and again. The next run always ends well: nothing is lost, nothing
+// has drifted, what readers knew stays readable, and no temporary file is left.
+func TestKilled(t *testing.T) {
+	for _, target := range []string{"dir:secrets", "cloudflare"} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			var env []string
+			g := newGate(t)
+			if target == "cloudflare" {
+				env = g.env
+			}
+			dir := t.TempDir()
+			declare(t, dir, rotating, `{"kind": "random", "namespace": "auth", "name": "token", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`)
+			layerIn(t, dir, env, 0, "secret", "init", "--to", target)
+			values := map[string]string{} // address and id -> value: none ever changes
+			kills := 0
+			began := time.Now()
+			layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json")
+			whole := time.Since(began)
+			for range 40 {
+				command := []string{"apply", "--spec", "spec.json"}
+				if len(values) > 0 {
+					command = []string{"rotate", "--immediate", "--spec", "spec.json"}
+				}
+				cmd, _, _ := start(t, dir, env, append([]string{"secret"}, command...)...)
+				kill := time.AfterFunc(whole/4+rand.N(3*whole), func() { _ = cmd.Process.Kill() })
+				_ = cmd.Wait()
+				kill.Stop()
+				if !cmd.ProcessState.Exited() {
+					kills++
+				}
+				layerIn(t, dir, env, 0, "secret", "rotate", "--spec", "spec.json")
+				for address, s := range statusOf(t, dir, env) {
+					require.Equal(t, "ok", s.State, address)
+					remember(t, values, address, s, stored(t, dir, g, s, target))
+				}
+			}
+			t.Logf("%d of 40 killed", kills)
+			require.Greater(t, kills, 4, "the runs are killed at all")
+			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change sweeps up
+			left, err := filepath.Glob(filepath.Join(dir, "*", ".*tmp*"))
+			require.NoError(t, err)
+			more, err := filepath.Glob(filepath.Join(dir, ".*tmp*"))
+			require.NoError(t, err)
+			require.Empty(t, append(left, more...))
+		})
+	}
+}
+
+// stored is the text that readers get.
+func stored(t *testing.T, dir string, g *gate, s secretJSON, target string) string {
+	t.Helper()
+	if target == "cloudflare" {
+		text, ok := g.Value(s.SecretName)
+		require.True(t, ok)
+		return text
+	}
+	addr, err := secret.ParseAddress(s.Address)
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, "secrets", addr.Binding()))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// remember holds a document to what was seen of it before: every version is still there, with its value.
+func remember(t *testing.T, values map[string]string, address string, s secretJSON, text string) {
+	t.Helper()
+	doc, err := secret.Parse(text)
+	require.NoError(t, err)
+	require.Equal(t, *s.Current, doc.Current().ID)
+	n := 0
+	for v := range doc.All() {
+		key := address + " " + v.ID
+		if old, ok := values[key]; ok {
+			require.True(t, old == v.Text(), "%s has another value", key)
+		}
+		values[key] = v.Text()
+		n++
+	}
+	known := 0
+	for key := range values {
+		if strings.HasPrefix(key, address+" ") {
+			known++
+		}
+	}
+	require.Equal(t, known, n, "versions of %s were lost", address)
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/term"
+)
+
+// terminal is layer at a pseudo-terminal, with somebody who looks and types.
+type terminal struct {
+	t        *testing.T
+	keyboard *os.File
+	device   *os.File
+	before   *term.State
+	cmd      *exec.Cmd
+	began    time.Time
+
+	mu      sync.Mutex
+	screen  strings.Builder
+	changed chan struct{}
+}
+
+// patient is more than anything here takes.
+const patient = 15 * time.Second
+
+func atTerminal(t *testing.T, dir string, env []string, columns int, args ...string) *terminal {
+	t.Helper()
+	x := &terminal{t: t, changed: make(chan struct{}, 1)}
+	var err error
+	x.keyboard, x.device, err = pty.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = x.keyboard.Close(); _ = x.device.Close() })
+	require.NoError(t, pty.Setsize(x.keyboard, &pty.Winsize{Rows: 24, Cols: uint16(columns)}))
+	x.before, err = term.GetState(int(x.device.Fd()))
+	require.NoError(t, err)
+	x.cmd = exec.CommandContext(t.Context(), program(t), args...)
+	x.cmd.Dir, x.cmd.Env = dir, append(plainEnv(), env...)
+	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = x.device, x.device, x.device
+	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	x.began = time.Now()
+	require.NoError(t, x.cmd.Start())
+	go x.look()
+	return x
+}
+
+// program is the command, as TestMain has put it into PATH.
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("layer")
+	require.NoError(t, err)
+	return path
+}
+
+// plainEnv is this process's environment without what steers layer.
+func plainEnv() []string {
+	env := []string{"TERM=xterm-256color"}
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		switch {
+		case name == "TERM", name == "NO_COLOR", strings.HasPrefix(name, "LAYER"), strings.HasPrefix(name, "CLOUDFLARE_"):
+		default:
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+func (x *terminal) look() {
+	b := make([]byte, 4096)
+	for {
+		n, err := x.keyboard.Read(b)
+		x.mu.Lock()
+		x.screen.Write(b[:n])
+		x.mu.Unlock()
+		select {
+		case x.changed <- struct{}{}:
+		default:
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (x *terminal) shown() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.screen.String()
+}
+
+// expect waits until text is on the screen.
+func (x *terminal) expect(text string) {
+	x.t.Helper()
+	timeout := time.After(patient)
+	for !strings.Contains(x.shown(), text) {
+		select {
+		case <-x.changed:
+		case <-timeout:
+			x.t.Fatalf("the screen does not show %q", text) // and is not repeated: it may show a value
+		}
+	}
+}
+
+func (x *terminal) types(text string) {
+	x.t.Helper()
+	_, err := x.keyboard.WriteString(text)
+	require.NoError(x.t, err)
+}
+
+// ends waits for the exit status, with the terminal as it was before.
+func (x *terminal) ends(status int) string {
+	x.t.Helper()
+	hangs := time.AfterFunc(patient, func() { _ = x.cmd.Process.Kill() })
+	err := x.cmd.Wait()
+	require.True(x.t, hangs.Stop(), "layer hangs")
+	var failed *exec.ExitError
+	if err != nil {
+		require.ErrorAs(x.t, err, &failed)
+	}
+	after, err := term.GetState(int(x.device.Fd()))
+	require.NoError(x.t, err)
+	require.Equal(x.t, x.before, after, "the terminal is as it was")
+	// What was written last may still be on its way; a mark that the device writes comes after it.
+	const mark = "\x00end\x00"
+	_, err = x.device.WriteString(mark)
+	require.NoError(x.t, err)
+	x.expect(mark)
+	text, _, _ := strings.Cut(x.shown(), mark)
+	require.Equal(x.t, status, x.cmd.ProcessState.ExitCode(), "exit status")
+	return text
+}
+
+// folder is one with a ledger and a directory as the target, and a spec with the secrets.
+func folder(t *testing.T, secrets ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	declare(t, dir, secrets...)
+	layerIn(t, dir, nil, 0, "secret", "init", "--to", "dir:secrets")
+	return dir
+}
+
+func declare(t *testing.T, dir string, secrets ...string) {
+	t.Helper()
+	text := `{"secrets": [` + strings.Join(secrets, ",\n") + `]}`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "spec.json"), []byte(text), 0o600))
+}
+
+const (
+	stripe   = `{"kind": "static", "namespace": "billing", "name": "stripe-secret"}`
+	rotating = `{"kind": "random", "namespace": "auth", "name": "session-key", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`
+)
+
+// layerIn runs layer with pipes, and returns what it printed.
+func layerIn(t *testing.T, dir string, env []string, status int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program(t), args...)
+	cmd.Dir, cmd.Env = dir, append(plainEnv(), env...)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		require.NoError(t, err)
+	}
+	require.Equal(t, status, cmd.ProcessState.ExitCode(), "layer %s: %s", strings.Join(args, " "), errs.String())
+	return out.String(), errs.String()
+}
+
+// TestPrompt: what is typed for set does not show, and is stored.
+func TestPrompt(t *testing.T) {
+	long := "madeup_" + strings.Repeat("Wm29bHs4Ly", 500)
+	for name, test := range map[string]struct{ types, want string }{
+		"typed":                   {"madeup_Wm29bHs4Ly\r", "madeup_Wm29bHs4Ly"},
+		"corrected":               {"xyz\x15madeup_é\x7fWm29bHs4Lz\x7fy\n", "madeup_Wm29bHs4Ly"},
+		"pasted with its newline": {"madeup_Wm29bHs4Ly\r\n\r\n", "madeup_Wm29bHs4Ly"},
+		"longer than a line":      {long + "\r", long},
+		"ended by Ctrl-D":         {"madeup_Wm29bHs4Ly\x04", "madeup_Wm29bHs4Ly"},
+		"Backspace too often":     {"\x7f\x7fmadeup_Wm29bHs4Ly\r", "madeup_Wm29bHs4Ly"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, stripe)
+			x := atTerminal(t, dir, nil, 80, "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json")
+			x.expect("Value of $SECRET.billing.stripe-secret (not shown): ")
+			x.types(test.types)
+			screen := x.ends(0)
+			require.NotContains(t, screen, "madeup")
+			require.Contains(t, screen, "created v1")
+			stdout, _ := layerIn(t, dir, nil, 0, "secret", "reveal", "$SECRET.billing.stripe-secret", "--yes")
+			require.True(t, stdout == test.want+"\n", "what was typed is stored")
+		})
+	}
+}
+
+// TestPromptLeft: nothing is stored, and the terminal shows again what is typed.
+func TestPromptLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		leave  func(x *terminal)
+		status int
+	}{
+		"Ctrl-C":        {func(x *terminal) { x.types("madeup_Wm\x03") }, 130},
+		"SIGTERM":       {func(x *terminal) { require.NoError(x.t, x.cmd.Process.Signal(syscall.SIGTERM)) }, 130},
+		"Ctrl-D":        {func(x *terminal) { x.types("\x04") }, 130},
+		"nothing":       {func(x *terminal) { x.types("\n") }, 1},
+		"several lines": {func(x *terminal) { x.types("madeup_Wm\rmadeup_b29Hs4Ly\rmadeup") }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, stripe)
+			x := atTerminal(t, dir, nil, 80, "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json")
+			x.expect("(not shown): ")
+			test.leave(x)
+			screen := x.ends(test.status)
+			require.NotContains(t, screen, "madeup")
+			require.Contains(t, strings.ToLower(screen), "nothing was changed")
+			_, stderr := layerIn(t, dir, nil, 1, "secret", "status", "--spec", "spec.json")
+			require.Contains(t, stderr, "external_value_required")
+		})
+	}
+}
+
+// TestQuestions: reveal and remove ask, and only y or yes is a yes.
+func TestQuestions(t *testing.T) {
+	const asks = "Print the current value of $SECRET.billing.stripe-secret here? [y/N] "
+	const asksToRemove = "Delete every version of $SECRET.billing.stripe-secret, from ledger and target, for good? [y/N] "
+	for name, test := range map[string]struct {
+		answer string
+		status int
+		yes    bool
+	}{
+		"y": {"y\n", 0, true}, "yes": {"yes\n", 0, true}, "Y": {"Y\n", 0, true},
+		"n": {"n\n", 1, false}, "Enter": {"\n", 1, false}, "yet": {"yet\n", 1, false}, "Ctrl-D": {"\x04", 1, false}, "Ctrl-C": {"\x03", 130, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, stripe)
+			layerIn(t, dir, []string{"VALUE=madeup_Wm29bHs4Ly"}, 0, "secret", "set", "$SECRET.billing.stripe-secret", "--value-env", "VALUE", "--spec", "spec.json")
+			x := atTerminal(t, dir, nil, 120, "secret", "reveal", "$SECRET.billing.stripe-secret")
+			x.expect(asks)
+			x.types(test.answer)
+			require.Equal(t, test.yes, strings.Contains(x.ends(test.status), "madeup_Wm29bHs4Ly"))
+
+			declare(t, dir)
+			x = atTerminal(t, dir, nil, 120, "secret", "remove", "$SECRET.billing.stripe-secret", "--spec", "spec.json")
+			x.expect(asksToRemove)
+			x.types(test.answer)
+			x.ends(test.status)
+			_, err := os.Stat(filepath.Join(dir, "secrets", "LAYERON_SECRET_BILLING_STRIPE_SECRET"))
+			require.Equal(t, test.yes, errors.Is(err, os.ErrNotExist))
+		})
+	}
+}
+
+var escape = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
+// TestTable: the table of status fits the terminal, has colours unless NO_COLOR or TERM forbid, and says in any width what
+// matters.
+func TestTable(t *testing.T) {
+	dir := folder(t, stripe, rotating, `{"kind": "generated", "namespace": "storage", "name": "media-bucket-credentials"}`)
+	layerIn(t, dir, nil, 1, "secret", "apply", "--spec", "spec.json")
+	layerIn(t, dir, nil, 0, "secret", "rotate", "$SECRET.auth.session-key", "--now", "--spec", "spec.json")
+	status := []string{"secret", "status", "--spec", "spec.json"}
+	for _, columns := range []int{200, 120, 100, 80, 60, 40} {
+		x := atTerminal(t, dir, nil, columns, status...)
+		screen := x.ends(1)
+		require.Contains(t, screen, "\x1b[3", "colours")
+		text := escape.ReplaceAllString(screen, "")
+		for _, want := range []string{"$SECRET.auth.session-key", "$SECRET.billing.stripe-secret", "$SECRET.storage.media-bucket-credentials",
+			"v1 → v2", "pending", "external_value_required"} {
+			require.Contains(t, text, want, "%d columns", columns)
+		}
+		table, _, _ := strings.Cut(text, "layer: ")
+		for line := range strings.Lines(table) {
+			line = strings.TrimRight(line, "\r\n")
+			require.LessOrEqual(t, len([]rune(line)), max(columns, len("$SECRET.storage.media-bucket-credentials")), "%d columns: %q", columns, line)
+			require.Equal(t, strings.TrimRight(line, " "), line, "no blanks at the end")
+		}
+		require.Equal(t, columns >= 80, strings.Contains(table, "address"), "%d columns: a table", columns)
+	}
+	for _, env := range []string{"NO_COLOR=1", "TERM=dumb"} {
+		require.NotContains(t, atTerminal(t, dir, []string{env}, 80, status...).ends(1), "\x1b", env)
+	}
+	require.NotContains(t, atTerminal(t, dir, nil, 80, append(status, "--json")...).ends(1), "\x1b", "JSON")
+}
