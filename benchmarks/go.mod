@@ -7,8 +7,10 @@ replace github.com/layeron-hq/secret => ../
 require (
 	github.com/aws/aws-sdk-go v1.49.21
 	github.com/aws/aws-secretsmanager-caching-go v1.2.0
+	github.com/gorilla/securecookie v1.1.2
 	github.com/layeron-hq/secret v0.0.0-00010101000000-000000000000
 	github.com/tailscale/setec v0.0.0-20260115174028-19d190c5556d
+	github.com/tink-crypto/tink-go/v2 v2.9.0
 	gocloud.dev v0.47.0
 )
 
@@ -32,7 +34,7 @@ require (
 	golang.org/x/crypto v0.56.0 // indirect
 	golang.org/x/exp v0.0.0-20250620022241-b7579e27df2b // indirect
 	golang.org/x/net v0.58.0 // indirect
-	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	golang.org/x/xerrors v0.0.0-20240903120638-7835f813f4da // indirect
 	google.golang.org/api v0.297.0 // indirect

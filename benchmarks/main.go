@@ -31,12 +31,12 @@ type table struct {
 
 func tables(p *peers) []table {
 	one, many := p.reads()
-	return []table{
+	return append([]table{
 		{"Warm read", one},
 		{"Warm read, all processors at once", many},
 		{"Decode 3 versions", decodings(3)},
 		{"Decode 50 versions", decodings(50)},
-	}
+	}, p.keyrings()...)
 }
 
 // sample is what one round of a benchmark gave.

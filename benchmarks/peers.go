@@ -30,13 +30,14 @@ type peers struct {
 	file    *runtimevar.Variable
 	aws     *secretcache.Cache
 	own     *secret.Secret
+	rings   rings
 
 	closers []func() error
 }
 
 func newPeers(ctx context.Context) (*peers, error) {
 	p := new(peers)
-	for _, open := range []func(context.Context) error{p.openPlain, p.openSetec, p.openFile, p.openAWS, p.openOwn} {
+	for _, open := range []func(context.Context) error{p.openPlain, p.openSetec, p.openFile, p.openAWS, p.openOwn, p.openRings} {
 		if err := open(ctx); err != nil {
 			p.close()
 			return nil, err

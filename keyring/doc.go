@@ -39,9 +39,9 @@
 // Stale finds before the version goes.
 //
 // After `layer secret rotate --immediate` a machine meets versions that it has not heard of. Verify and Open then ask the
-// store, at most once in ten seconds for all Signers and Sealers of a secret, so made-up ids cannot load it. After
-// `layer secret revoke` the version's tokens are refused as soon as a machine has read that, and its sealed texts cannot be
-// opened any more once the version is gone.
+// store, at most once in ten seconds for all Signers and Sealers of a secret, so made-up ids are no load for it.
+// `layer secret revoke` takes a version out of the store: its tokens are refused, and its sealed texts do not open, as soon as a
+// machine has read that.
 //
 // A text without versions in the store is always v1. To replace it is no rotation: all tokens become invalid and all sealed
 // texts are lost, whatever is asked. So is Options.Bytes no place for a change: older versions would no longer decode.

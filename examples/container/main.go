@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
 )
 
 // sessionKey is declared as in the Worker: same address, same binding, same value.
@@ -62,10 +63,10 @@ func routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
 	mux.HandleFunc("GET /session", func(w http.ResponseWriter, r *http.Request) {
-		greeting, err := check(r.Context(), r.FormValue("token"), time.Now())
+		greeting, err := check(r.Context(), r.FormValue("token"))
 		switch {
-		case errors.Is(err, errLogin):
-			http.Error(w, err.Error(), http.StatusUnauthorized)
+		case errors.Is(err, keyring.ErrInvalidToken):
+			http.Error(w, "log in first", http.StatusUnauthorized)
 		case err != nil:
 			fmt.Fprintln(os.Stderr, err)
 			http.Error(w, "try again later", http.StatusServiceUnavailable)

@@ -3,9 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
 )
 
 const binding = "LAYERON_SECRET_AUTH_SESSION_KEY"
@@ -30,12 +30,13 @@ func build(t *testing.T) string {
 	return program
 }
 
-// token is what examples/worker issues.
-func token(key, id string, end time.Time) string {
-	body := fmt.Sprintf("%s.%s.%d", id, base64.RawURLEncoding.EncodeToString([]byte("ann")), end.Unix())
-	mac := hmac.New(sha256.New, bytes.Repeat([]byte(key), 32))
-	mac.Write([]byte(body))
-	return body + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+// token is what examples/worker issues, to whom that version is the current one.
+func token(t *testing.T, key, id string, end time.Time) string {
+	t.Helper()
+	there := sessionKey.With(secret.NewMemory(map[string]string{binding: "current=" + id + ";" + id + "=" + hexKey(key)}))
+	token, err := keyring.NewSigner(there, "session").Sign([]byte("ann"), end)
+	require.NoError(t, err)
+	return token
 }
 
 func hexKey(key string) string { return fmt.Sprintf("%x", bytes.Repeat([]byte(key), 32)) }
@@ -57,12 +58,13 @@ func TestProcess(t *testing.T) {
 
 	later := time.Now().Add(time.Hour)
 	for _, c := range []struct{ token, want string }{
-		{token("b", "v2", later), "ann, signed by v2\n"},
-		{token("a", "v1", later), "ann, signed by v1\n"},
-		{token("z", "v0", later), "log in first\n"},
-		{token("a", "v2", later), "log in first\n"},
-		{token("b", "v3", later), "log in first\n"},
-		{token("b", "v2", time.Now()), "log in first\n"},
+		{token(t, "b", "v2", later), "ann, signed by v2\n"},
+		{token(t, "a", "v1", later), "ann, signed by v1\n"},
+		{token(t, "z", "v0", later), "log in first\n"},
+		{token(t, "a", "v2", later), "log in first\n"},
+		{token(t, "b", "v3", later), "log in first\n"},
+		{token(t, "b", "v2", time.Now()), "log in first\n"},
+		{token(t, "b", "v2", later) + "\n", "log in first\n"},
 		{"", "log in first\n"},
 	} {
 		r, err := http.Get("http://" + address + "/session?token=" + url.QueryEscape(c.token))

@@ -1,4 +1,4 @@
-// Encryption seals records over three rotations of a key and reads all of them again.
+// Encryption seals records over three rotations of a key, seals them again as they are read, and shows when an old version may go.
 //
 //	go run ./examples/encryption
 package main
@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// recordKey is never thrown away: what it sealed must stay readable.
+// recordKey is kept for ever: what a version sealed can be read for as long as the version is there, and no longer.
 var recordKey = secret.Random(secret.Options{Namespace: "storage", Name: "encryption-key", Bytes: 32,
 	Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainForever}}})
 
@@ -24,52 +24,49 @@ func main() {
 	}
 }
 
-// run plays a year: a record is sealed each quarter, and the key rotates after each.
+// run plays a year: an invoice is sealed each quarter, and the key rotates after each.
 func run(ctx context.Context, out io.Writer) error {
 	store := secret.NewMemory(nil)
-	key := recordKey.With(store)
 	var history rotations
-	var records []record
+	invoices := newTable(recordKey.With(store))
 
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for quarter := range 4 {
-		began := start.AddDate(0, 3*quarter, 0)
-		if err := history.rotate(store, key, began); err != nil {
+		if err := history.rotate(store, start.AddDate(0, 3*quarter, 0)); err != nil {
 			return err
 		}
-		sealed, err := seal(ctx, key, fmt.Sprintf("invoice %d", quarter+1), began.AddDate(0, 1, 0))
+		if err := invoices.write(quarter+1, fmt.Sprintf("invoice %d", quarter+1)); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "after a year:           %s\n", invoices)
+
+	for _, number := range []int{1, 3} {
+		text, err := invoices.read(ctx, number)
 		if err != nil {
 			return err
 		}
-		// An older program kept only the time: half of the records don't know their version.
-		if quarter%2 == 1 {
-			sealed.version = ""
-		}
-		records = append(records, sealed)
+		fmt.Fprintf(out, "%s is read:      %s\n", text, invoices)
 	}
 
-	for _, r := range records {
-		plain, by, err := open(ctx, key, r)
-		if err != nil {
-			return err
-		}
-		how := "named by the record"
-		if r.version == "" {
-			how = "found by its time, " + r.at.Format(time.DateOnly)
-		}
-		fmt.Fprintf(out, "%s, sealed under %s (%s)\n", plain, by, how)
+	// What nobody reads is left to a sweep, at night. When nothing is stale, no record needs an old version.
+	if err := invoices.sweep(ctx); err != nil {
+		return err
 	}
+	fmt.Fprintf(out, "after the sweep:        %s\n", invoices)
 
-	late := records[1]
-	late.at = start.AddDate(0, 3, 0).Add(-time.Second) // stamped by a clock that was a little behind the rotation
-	plain, by, err := open(ctx, key, late)
+	// A version that is kept for ever goes when an operator says so: `layer secret revoke '$SECRET.storage.encryption-key' v1`.
+	if err := history.keepLast(store); err != nil {
+		return err
+	}
+	text, err := invoices.read(ctx, 2)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s, sealed under %s (its time says another version: the others were tried)\n", plain, by)
+	fmt.Fprintf(out, "v1, v2 and v3 are gone: %s is still read\n", text)
 
-	late.sealed[len(late.sealed)-1] ^= 1
-	_, _, err = open(ctx, key, late)
-	fmt.Fprintf(out, "a record that was tampered with: %v\n", err)
+	invoices.rows[1] = invoices.rows[2]
+	_, err = invoices.read(ctx, 1)
+	fmt.Fprintf(out, "moved to another row:   %v\n", err)
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"strconv"
 	"time"
@@ -8,14 +9,26 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// rotations stands for `layer secret rotate`: all versions so far, none of which ever ends.
+// rotations stands for `layer secret`: all versions so far, none of which ends by itself.
 type rotations []secret.Version
 
 // rotate publishes a new version that is current from t on.
-func (r *rotations) rotate(store *secret.Memory, key *secret.Secret, t time.Time) error {
+func (r *rotations) rotate(store *secret.Memory, t time.Time) error {
+	key := make([]byte, 32)
+	rand.Read(key)
 	id := "v" + strconv.Itoa(len(*r)+1)
-	*r = append(*r, secret.NewVersion(id, base64.RawURLEncoding.EncodeToString(newKey()), t, time.Time{}))
-	doc, err := secret.NewDocument(id, *r...)
+	*r = append(*r, secret.NewVersion(id, base64.RawURLEncoding.EncodeToString(key), t, time.Time{}))
+	return r.publish(store)
+}
+
+// keepLast takes all versions away but the current one.
+func (r *rotations) keepLast(store *secret.Memory) error {
+	*r = (*r)[len(*r)-1:]
+	return r.publish(store)
+}
+
+func (r *rotations) publish(store *secret.Memory) error {
+	doc, err := secret.NewDocument("", *r...) // the last is current
 	if err != nil {
 		return err
 	}
@@ -23,6 +36,6 @@ func (r *rotations) rotate(store *secret.Memory, key *secret.Secret, t time.Time
 	if err != nil {
 		return err
 	}
-	store.Set(key.Binding(), text)
+	store.Set(recordKey.Binding(), text)
 	return nil
 }

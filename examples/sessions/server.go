@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
 	"github.com/layeron-hq/secret/statushttp"
 )
 
@@ -17,28 +18,31 @@ const cookieName = "session"
 func handler(app *secret.App) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		cookie, err := issue(r.Context(), r.FormValue("user"), time.Now())
+		token, err := cookies.Sign([]byte(r.FormValue("user")), time.Now().Add(cookieLife))
+		if errors.Is(err, secret.ErrTooLarge) {
+			http.Error(w, "the name is too long", http.StatusBadRequest)
+			return
+		}
 		if err != nil {
 			unavailable(w, err)
 			return
 		}
-		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: cookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 		fmt.Fprintln(w, "logged in")
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		cookie, err := r.Cookie(cookieName)
-		if err != nil {
-			http.Error(w, errLogin.Error(), http.StatusUnauthorized)
-			return
+		token := ""
+		if cookie, err := r.Cookie(cookieName); err == nil {
+			token = cookie.Value
 		}
-		who, err := check(r.Context(), cookie.Value, time.Now())
+		user, err := cookies.Verify(r.Context(), token)
 		switch {
-		case errors.Is(err, errLogin):
-			http.Error(w, err.Error(), http.StatusUnauthorized)
+		case errors.Is(err, keyring.ErrInvalidToken):
+			http.Error(w, "log in first", http.StatusUnauthorized)
 		case err != nil:
 			unavailable(w, err)
 		default:
-			fmt.Fprintf(w, "hello %s, your cookie was signed by %s\n", who.user, who.key)
+			fmt.Fprintf(w, "hello %s, your cookie was signed by %s\n", user, signedBy(token))
 		}
 	})
 	mux.Handle("GET /status", statushttp.Handler(app))

@@ -6,6 +6,9 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -66,7 +69,9 @@ func send(ctx context.Context, to, key, body string) (status string, err error) 
 	if err != nil {
 		return "", err
 	}
-	r.Header.Set(signatureHeader, "sha256="+hexSignature([]byte(key), []byte(body)))
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(body))
+	r.Header.Set(signatureHeader, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return "", err

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/secrettest"
 )
 
 func TestBothKeysAreAccepted(t *testing.T) {
@@ -20,22 +23,32 @@ somebody else:           401 Unauthorized
 `, out.String())
 }
 
-func TestSigned(t *testing.T) {
-	body := []byte("body")
-	key := secret.NewVersion("v1", "key", time.Time{}, time.Time{})
-	right := hexSignature([]byte("key"), body)
-	for name, test := range map[string]struct {
-		keys      []secret.Version
+func TestReceive(t *testing.T) {
+	secrettest.Set(t, webhookSecret, "key")
+	const right = "sha256=515aae133b435d4000956731f68ae5cf5eb85d4f0dc6a546d2bfcd3595ec1ae1"
+	for name, c := range map[string]struct {
 		signature string
-		want      bool
+		want      int
 	}{
-		"right":         {[]secret.Version{key}, right, true},
-		"wrong":         {[]secret.Version{key}, hexSignature([]byte("other"), body), false},
-		"empty":         {[]secret.Version{key}, "", false},
-		"cut":           {[]secret.Version{key}, right[:len(right)-1], false},
-		"no key":        {nil, right, false},
-		"empty, no key": {nil, "", false},
+		"right":   {right, http.StatusNoContent},
+		"wrong":   {strings.Replace(right, "b", "c", 1), http.StatusUnauthorized},
+		"empty":   {"", http.StatusUnauthorized},
+		"no code": {"sha256=", http.StatusUnauthorized},
+		"cut":     {right[:len(right)-2], http.StatusUnauthorized},
+		"half":    {right[:len(right)-1], http.StatusUnauthorized},
+		"no hex":  {right + "zz", http.StatusUnauthorized},
 	} {
-		require.Equal(t, test.want, signed(test.keys, body, test.signature), name)
+		r := httptest.NewRequest("POST", "/", strings.NewReader("body"))
+		r.Header.Set(signatureHeader, c.signature)
+		w := httptest.NewRecorder()
+		receive(w, r)
+		require.Equal(t, c.want, w.Code, name)
 	}
+}
+
+func TestReceiveWithoutAKey(t *testing.T) {
+	secrettest.Swap(t, secret.NewMemory(nil), webhookSecret)
+	w := httptest.NewRecorder()
+	receive(w, httptest.NewRequest("POST", "/", strings.NewReader("body")))
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 }

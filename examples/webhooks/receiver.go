@@ -1,15 +1,15 @@
 package main
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
 )
 
 // webhookSecret is what the sender signs with. It hands us a new one now and then; for some days both are good.
@@ -27,32 +27,19 @@ func receive(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body cannot be read", http.StatusBadRequest)
 		return
 	}
-	keys, err := webhookSecret.Active()
+	code, err := hex.DecodeString(strings.TrimPrefix(r.Header.Get(signatureHeader), "sha256="))
 	if err != nil {
+		http.Error(w, "the signature is not hex", http.StatusUnauthorized)
+		return
+	}
+	err = keyring.VerifyHMAC(webhookSecret, body, code)
+	switch {
+	case errors.Is(err, keyring.ErrInvalidToken):
+		http.Error(w, "wrong signature", http.StatusUnauthorized)
+	case err != nil:
 		slog.Error("no webhook secret", "error", err)
 		http.Error(w, "try again later", http.StatusServiceUnavailable)
-		return
+	default:
+		w.WriteHeader(http.StatusNoContent)
 	}
-	if !signed(keys, body, strings.TrimPrefix(r.Header.Get(signatureHeader), "sha256=")) {
-		http.Error(w, "wrong signature", http.StatusUnauthorized)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// signed tries every key, whatever matches, so that the time taken does not tell which one it was.
-func signed(keys []secret.Version, body []byte, signature string) bool {
-	found := false
-	for _, key := range keys {
-		if hmac.Equal([]byte(hexSignature([]byte(key.Text()), body)), []byte(signature)) {
-			found = true
-		}
-	}
-	return found
-}
-
-func hexSignature(key, body []byte) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
 }

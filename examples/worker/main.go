@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
 	"github.com/layeron-hq/secret/workers"
 )
 
@@ -46,9 +47,9 @@ func (w worker) answer(ctx context.Context, r request, now time.Time) (status in
 	var err error
 	switch r.path {
 	case "/session/new":
-		body, err = issue(ctx, w.sessions, r.query("user"), now)
+		body, err = issue(w.sessions, r.query("user"), now)
 	case "/session":
-		body, err = check(ctx, w.sessions, r.query("token"), now)
+		body, err = check(ctx, w.sessions, r.query("token"))
 	case "/record/new":
 		body, err = seal(ctx, w.records, r.query("text"), now)
 	case "/record":
@@ -59,8 +60,8 @@ func (w worker) answer(ctx context.Context, r request, now time.Time) (status in
 	switch {
 	case err == nil:
 		return 200, body + "\n"
-	case errors.Is(err, errLogin):
-		return 401, err.Error() + "\n"
+	case errors.Is(err, keyring.ErrInvalidToken):
+		return 401, "log in first\n"
 	case errors.Is(err, errOpen):
 		return 400, err.Error() + "\n"
 	}

@@ -1,0 +1,107 @@
+package keyring_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
+)
+
+// In a program the values come from its store, and `layer secret` makes them.
+var (
+	sessionKey = secret.Random(secret.Options{Namespace: "auth", Name: "session-key",
+		Store: secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2)})})
+	recordKey = secret.Random(secret.Options{Namespace: "storage", Name: "encryption-key",
+		Store: secret.NewMemory(map[string]string{"$SECRET.storage.encryption-key": "current=v1;v1=" + hexKey(3)})})
+)
+
+func ExampleSigner() {
+	cookies := keyring.NewSigner(sessionKey, "session cookie")
+	token, err := cookies.Sign([]byte("ann"), time.Now().Add(12*time.Hour))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	user, err := cookies.Verify(context.Background(), token)
+	fmt.Println(string(user), err)
+
+	resets := keyring.NewSigner(sessionKey, "password reset") // the same secret, other keys
+	_, err = resets.Verify(context.Background(), token)
+	fmt.Println(errors.Is(err, keyring.ErrInvalidToken))
+	// Output:
+	// ann <nil>
+	// true
+}
+
+func ExampleSealer() {
+	records := keyring.NewSealer(recordKey, "customer record")
+	sealed, err := records.Seal([]byte("iban"), []byte("customer 42"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	plain, err := records.Open(context.Background(), sealed, []byte("customer 42"))
+	fmt.Println(string(plain), err)
+
+	_, err = records.Open(context.Background(), sealed, []byte("customer 43"))
+	fmt.Println(errors.Is(err, keyring.ErrOpen))
+	// Output:
+	// iban <nil>
+	// true
+}
+
+// A record that an old version sealed is sealed again when it is read. When none is stale, no record needs an old version.
+func ExampleSealer_Stale() {
+	store := secret.NewMemory(map[string]string{"$SECRET.storage.encryption-key": "current=v1;v1=" + hexKey(3)})
+	records := keyring.NewSealer(recordKey.With(store), "customer record")
+	sealed, _ := records.Seal([]byte("iban"), nil)
+
+	store.Set("$SECRET.storage.encryption-key", "current=v2;v1="+hexKey(3)+";v2="+hexKey(4)) // a rotation
+	plain, err := records.Open(context.Background(), sealed, nil)
+	if err == nil && records.Stale(sealed) {
+		if again, err := records.Seal(plain, nil); err == nil {
+			sealed = again
+		}
+	}
+	fmt.Println(string(plain), records.Stale(sealed))
+	// Output: iban false
+}
+
+func ExampleVerifyHMAC() {
+	webhookSecret := secret.Static(secret.Options{Namespace: "billing", Name: "webhook-secret",
+		Store: secret.NewMemory(map[string]string{"$SECRET.billing.webhook-secret": "current=v2;v1=whsec-first;v2=whsec-second"})})
+	body := []byte(`{"event":"paid"}`)
+	mac := hmacOf([]byte("whsec-first"), body) // the sender has not changed keys yet
+	fmt.Println(keyring.VerifyHMAC(webhookSecret, body, mac))
+	// Output: <nil>
+}
+
+// A JWT library asks for the key that a token names in its header. With golang-jwt:
+//
+//	token, err := jwt.Parse(text, func(t *jwt.Token) (any, error) {
+//		id, _ := t.Header["kid"].(string)
+//		return keyOf(id)
+//	}, jwt.WithValidMethods([]string{"HS256"}))    // never what the token itself asks for
+//
+// and to sign, put the version's id into the header:
+//
+//	v, err := sessionKey.Current().Get(ctx)
+//	t := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
+//	t.Header["kid"] = v.ID
+func Example_jwt() {
+	keyOf := func(kid string) ([]byte, error) { return sessionKey.ActiveVersion(kid).Bytes() }
+
+	for _, kid := range []string{"v1", "v2", "v3", ""} {
+		key, err := keyOf(kid)
+		fmt.Println(strings.TrimSpace("kid "+kid)+":", len(key), "bytes,", errors.Is(err, secret.ErrVersionNotFound))
+	}
+	// Output:
+	// kid v1: 32 bytes, false
+	// kid v2: 32 bytes, false
+	// kid v3: 0 bytes, true
+	// kid: 0 bytes, true
+}
