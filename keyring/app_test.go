@@ -316,6 +316,36 @@ func TestWithoutAnApp(t *testing.T) {
 	})
 }
 
+// meanwhile is a store in which something happens between a read and its return.
+type meanwhile struct {
+	text string
+	then func()
+}
+
+func (m *meanwhile) Get(context.Context, secret.Address) (string, error) {
+	text, then := m.text, m.then
+	m.then = nil
+	if then != nil {
+		then()
+	}
+	return text, nil
+}
+
+// TestAnswerOfSomebodyElse: who finds a version missing, and that somebody else has asked since, looks again.
+func TestAnswerOfSomebodyElse(t *testing.T) {
+	store := &meanwhile{text: "current=v1;v1=" + hexKey(1)}
+	s := secret.Random(secret.Options{Name: "k"}).With(store)
+	tokens := keyring.NewSigner(s, "p")
+	store.then = func() {
+		_, err := tokens.Verify(ctx, tokenOf(rawKey(9), "p", "v9", 0, "")) // takes the turn
+		require.ErrorIs(t, err, secret.ErrVersionNotFound)
+		store.text = "current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2)
+	}
+	_, err := tokens.Verify(ctx, tokenOf(rawKey(2), "p", "v2", 0, ""))
+	require.NoError(t, err)
+	require.Nil(t, store.then)
+}
+
 // TestReplaced: another text under the same id is another key, at once.
 func TestReplaced(t *testing.T) {
 	store, texts := newStore(hexKey(1))
