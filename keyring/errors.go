@@ -19,6 +19,15 @@ var (
 	ErrExpired = errors.New("the token has expired")
 )
 
+// What is wrong with a text. None of them tells more than whoever holds the text can see.
+var (
+	errForm         = errors.New("it has not the form of a token")
+	errSignature    = errors.New("it was not signed by the version that it names, for this purpose, or was changed since")
+	errSealedForm   = errors.New("it has not the form of a sealed text, or was cut off")
+	errKeyOrContext = errors.New("it was sealed under another key, for another purpose or in another context, or was changed since")
+	errChanged      = errors.New("it was changed since")
+)
+
 // because is an error of a class, with what is wrong.
 func because(class error, why string) error { return fmt.Errorf("%w: %s", class, why) }
 
