@@ -59,6 +59,7 @@ type desk struct {
 var (
 	errExternal  = errors.New("external_value_required")
 	errDrifted   = errors.New("drifted")
+	errBound     = errors.New("bound")
 	errAhead     = errors.New("the store is ahead of the ledger")
 	errUnsettled = errors.New("not settled")
 	errRefused   = errors.New("refused")
@@ -147,7 +148,7 @@ func (w *work) settle() bool {
 		if w.spec.Rotation != nil {
 			w.problem = fmt.Errorf("%w: a value that `layer` did not make stands in the store, so nothing can rotate it: "+
 				"`layer secret set '%s'` with that value and then `layer secret rotate --adopt-ledger` bring it under rotation",
-				errDrifted, w.spec.Address)
+				errBound, w.spec.Address)
 		}
 		return false
 	case verdictConfirm:

@@ -123,7 +123,7 @@ func (l *layer) initIdentity() (ids rotate.Identities, made string, err error) {
 // ignore adds what must not be committed to .gitignore beside the ledger, and returns what it added.
 func (l *layer) ignore(target string) ([]string, error) {
 	dir := filepath.Dir(l.ledger)
-	want := []string{"layer.identity", "layer.seen", filepath.Base(l.ledger) + ".lock"}
+	want := []string{"layer.identity", "layer.seen", filepath.Base(l.ledger) + ".lock", ".layer.*.tmp-*"}
 	if rel, err := filepath.Rel(dir, l.identityPath()); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
 		want = append(want, filepath.ToSlash(rel))
 	}
