@@ -229,8 +229,7 @@ func (s *state) with(records ...*record) *state {
 		if i, ok := next.index(r.Address); ok {
 			next.Secrets[i] = r
 		} else {
-			next.Secrets = append(next.Secrets, r)
-			defer slices.SortFunc(next.Secrets, func(x, y *record) int { return compareAddress(x.Address, y.Address) })
+			next.Secrets = slices.Insert(next.Secrets, i, r)
 		}
 	}
 	return &next
