@@ -71,10 +71,14 @@ func explore(t *testing.T, s *scenario) result {
 	t.Helper()
 	const workers = 2
 	w := newWorld(&s.setting)
-	p := newPort(&s.setting)
+	sound := s.setting
+	sound.mutant = nil
+	w.setting = &sound
+	p := newPort(&sound)
 	if s.prepare != nil {
 		s.prepare(t, w, p)
 	}
+	w.setting = &s.setting
 	w.begins, w.ticks, w.faults, w.switches, w.last = s.begins, s.ticks, s.faults, s.switches, nil
 	w.runs, w.edits = [2]*run{}, s.edits
 	seen := map[print]struct{}{new(printer).world(w): {}}
