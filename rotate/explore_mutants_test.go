@@ -57,7 +57,15 @@ func mutants() []mutant {
 	return []mutant{
 		// The rows of the table.
 		{name: "intent, older in the store: settled", where: "faults/due", judge: becomes(verdictResend, verdictWaiting)},
-		{name: "intent, too late: the same bytes", where: "faults/ready", judge: becomes(verdictFresh, verdictResend)},
+		{name: "intent, too late: the same bytes", where: "faults/ready", judge: func(v verdict, s sighting, r *record) verdict {
+			switch {
+			case v == verdictFresh && s.Note == r.Intent.Note:
+				return verdictConfirm
+			case v == verdictFresh:
+				return verdictResend
+			}
+			return v
+		}},
 		{name: "intent stands: not confirmed", where: "faults/due", judge: becomes(verdictConfirm, verdictWaiting)},
 		{name: "published, older in the store: settled", where: "faults/ready", judge: becomes(verdictRepair, verdictSettled)},
 		{name: "published, older in the store: drifted", where: "faults/ready", judge: becomes(verdictRepair, verdictDrifted)},
