@@ -69,7 +69,7 @@ func (r *reading) find(number int) *life {
 }
 
 // newLedger holds a state that is being stored against the rules for ids and values, and keeps what it records.
-func (w *world) newLedger(next State, sudden bool) error {
+func (w *world) newLedger(next State, sudden uint) error {
 	for i, s := range w.spec.Secrets {
 		rec := next.state().find(s.Address)
 		if rec == nil {
@@ -108,22 +108,24 @@ func (w *world) newLedger(next State, sudden bool) error {
 				return fmt.Errorf("5: v%d was revoked and is to be published again", l.number)
 			}
 		}
-		if op := rec.Intent.Op; op == opSet || op == opRevoke || op == opCreate || op == opFlip && sudden {
-			v.sudden = append(slices.Clip(v.sudden), r.versions[r.current].number)
+		if op := rec.Intent.Op; op == opSet || op == opRevoke || op == opCreate || op == opFlip && sudden&(1<<i) != 0 {
+			if n := r.versions[r.current].number; !slices.Contains(v.sudden, n) {
+				v.sudden = append(slices.Clip(v.sudden), n)
+			}
 		}
 	}
 	return nil
 }
 
-// sudden tells whether the run that is at work was told to bring a version in at once.
-func (p *port) sudden() bool {
+// sudden tells in which secrets, by bit, the run that is at work was told to bring a version in at once.
+func (p *port) sudden() (which uint) {
 	r := p.w.runs[p.who]
-	for _, spec := range p.w.spec.Secrets {
+	for i, spec := range p.w.spec.Secrets {
 		if r.orders[spec.Address].immediate || r.op == "rollback" && spec.Kind == secret.KindStatic {
-			return true
+			which |= 1 << i
 		}
 	}
-	return false
+	return which
 }
 
 // mayLeave holds a request against what the ledger held before.

@@ -62,6 +62,11 @@ func (k *walker) once(w *world) error {
 	if err := k.complete(w, 0, rotateCommand); err != nil {
 		return err
 	}
+	for i, spec := range w.spec.Secrets {
+		if rec := w.ledger.state().find(spec.Address); !rec.empty() && !w.slots[i].exists {
+			return fmt.Errorf("liveness: a run leaves a value missing in the store")
+		}
+	}
 	rev, writes := w.rev, w.writes
 	w.note(func() string { return "A rotates, to the end, twice" })
 	if err := k.complete(w, 0, rotateCommand); err != nil {

@@ -189,7 +189,7 @@ func (p *printer) settled(w *world) {
 		case f.token != "":
 			p.int(index(p.values, f.token))
 		case f.secret < 0:
-			p.flag(f.rev == w.rev, f.sudden)
+			p.flag(f.rev == w.rev, f.sudden != 0)
 			if f.rev == w.rev {
 				p.state(w, f.next.state())
 			}
@@ -224,7 +224,7 @@ func (p *printer) world(w *world) print {
 	var parts [2][]byte
 	for i, r := range w.runs {
 		start := len(p.b)
-		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0, r != nil && w.actor == i)
+		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0, r != nil && w.actor == i, w.unread&(1<<i) != 0)
 		if r != nil {
 			p.run(w, r)
 		}

@@ -256,3 +256,9 @@ func (w *world) instantsAhead() []time.Time {
 	list = slices.DeleteFunc(list, func(t time.Time) bool { return !t.After(w.at) || !last.IsZero() && t.After(last) })
 	return list[:min(len(list), w.instants)]
 }
+
+// tail returns the last moves.
+func (t *trace) tail(n int) string {
+	lines := strings.Split(t.String(), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -36,6 +36,7 @@ type world struct {
 	used                  uint // commands that have been begun already, by bit
 	disturbed             int  // runs, by bit, since whose begin others have changed the store
 	edits                 int  // how often a person may still change the store by hand
+	unread                uint // who, by bit, was last told that readers cannot read it yet
 	edited                bool // a person has changed the store by hand
 
 	last *trace
@@ -67,7 +68,7 @@ type flight struct {
 	text, note string
 	next       State
 	rev        int
-	sudden     bool   // the change brings a version in at once, by command
+	sudden     uint   // the secrets, by bit, in which the change may bring a version in at once, by command
 	token      string // the name under which it makes one
 	until      time.Time
 }
@@ -280,6 +281,13 @@ func (p *port) sendFirst(next State) {
 }
 
 func (p *port) swap(next State) {
+	if p.w.unread&(1<<p.who) != 0 && p.bad == nil {
+		for _, rec := range next.state().Secrets {
+			if old := p.w.ledger.state().find(rec.Address); old != nil && rec.Published != nil && old.Published != rec.Published {
+				p.bad = fmt.Errorf("table: %s is confirmed, though readers cannot read it yet", rec.Address)
+			}
+		}
+	}
 	if err := p.w.newLedger(next, p.sudden()); err != nil && p.bad == nil {
 		p.bad = err
 	}
@@ -352,6 +360,10 @@ func (p *port) Inspect(_ context.Context, names []string) (map[string]Published,
 	p.did = callInspect
 	if p.goes == fails {
 		return nil, errInjected
+	}
+	p.w.unread &^= 1 << p.who
+	if p.goes == pending {
+		p.w.unread |= 1 << p.who
 	}
 	found := map[string]Published{}
 	for _, name := range names {

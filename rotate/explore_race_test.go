@@ -1,0 +1,6 @@
+//go:build race
+
+package rotate
+
+// raced: the race detector makes everything many times slower.
+const raced = true
