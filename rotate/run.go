@@ -219,7 +219,7 @@ func (r *run) decideAll(ctx context.Context) error {
 				standing++
 			}
 			if dec.verdict == verdictDrifted {
-				if _, ok := st.readNote(rec.Name, r.found[rec.Name].Note); ok {
+				if n, ok := st.readNote(rec.Name, r.found[rec.Name].Note); ok && !n.ours {
 					contradicted++
 				}
 			}

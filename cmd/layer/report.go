@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -149,13 +148,13 @@ func problemText(r rotate.Result) []string {
 	for _, s := range r.Secrets {
 		switch {
 		case s.Problem != nil:
-			lines = append(lines, fmt.Sprintf("%s: %v", s.Address, s.Problem))
+			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, words(s.Problem)))
 		case s.NeedsPerson:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, advice(s)))
 		}
 	}
 	for _, err := range r.Failed {
-		lines = append(lines, err.Error())
+		lines = append(lines, words(err))
 	}
 	return lines
 }
@@ -206,9 +205,6 @@ func (l *layer) failed(o *rotate.Operator, r rotate.Result, err error) error {
 		if len(r.Actions) > 0 {
 			l.printActions(o, r)
 		}
-	}
-	if errors.Is(err, rotate.ErrInterrupted) {
-		return err
 	}
 	return err
 }
