@@ -132,7 +132,7 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 	}
 	for _, s := range r.Secrets {
 		if s.State == rotate.StatePending && s.Pending != "" && !s.Ready.IsZero() && len(r.Actions) > 0 {
-			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on\n", s.Address, s.Pending, people(s.Ready))
+			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on\n", s.Address, s.Pending, l.instant(s.Ready))
 		}
 	}
 }
@@ -173,6 +173,14 @@ func advice(s rotate.SecretStatus) string {
 		return "drifted: somebody else has changed the value in the target: `layer secret rotate --adopt-ledger` publishes what the ledger has"
 	}
 	return s.State
+}
+
+// instant is a time for people, or for a pipe.
+func (l *layer) instant(t time.Time) string {
+	if l.out.terminal {
+		return people(t)
+	}
+	return stamp(t)
 }
 
 // people is how people read an instant.

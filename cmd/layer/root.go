@@ -77,6 +77,10 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	l.err.clear()
 	var wrong usageError
 	status, asJSON := exitFailed, l.json
+	if l.out.lost != nil {
+		fmt.Fprintf(l.err, "layer: the output could not be written: %v\n", cause(l.out.lost))
+		return exitFailed
+	}
 	switch {
 	case err == nil:
 		return exitDone
