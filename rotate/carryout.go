@@ -243,7 +243,7 @@ func (w *work) refuse(format string, args ...any) {
 func (w *work) rollback() {
 	switch {
 	case w.r.empty():
-		w.refuse("the ledger holds no value of it")
+		w.refuse("the ledger holds no value of it yet: `layer secret apply` or `layer secret set` brings the first")
 		return
 	case w.r.Announced != "":
 		w.act(opWithdraw, w.r.Announced)
@@ -266,7 +266,7 @@ func (w *work) revoke() {
 	v := w.r.version(w.version)
 	switch {
 	case v == nil:
-		w.refuse("it has no version %s", w.version)
+		w.refuse("it has no version %s: `layer secret status --json` lists those that it has", w.version)
 		return
 	case v.Gone != "":
 		w.done = true // nobody accepts it any more

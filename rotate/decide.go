@@ -159,11 +159,11 @@ func (w *work) settle() bool {
 		w.next, w.confirmed = w.r, w.r.clone()
 		return true
 	case verdictWaiting:
-		w.problem = fmt.Errorf("%w: the store has accepted it, and readers cannot read it yet", errUnsettled)
+		w.problem = fmt.Errorf("%w: the store has accepted it, and readers cannot read it yet: the next run confirms it", errUnsettled)
 		return false
 	case verdictResend:
 		if mine {
-			w.problem = fmt.Errorf("%w: the store does not hold what was sent to it", errUnsettled)
+			w.problem = fmt.Errorf("%w: the store does not hold what was sent to it. The ledger does, and the next run sends it again", errUnsettled)
 			return false
 		}
 		in := *w.r.Intent

@@ -333,6 +333,8 @@ func (d *DirPublisher) failed(name, what string, err error) error {
 		advice = "; let this user read and write the directory, or publish into another one"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EFBIG):
 		advice = "; make room and run again"
+	case errors.Is(err, fs.ErrNotExist) && name == "":
+		advice = "; make it, or what it leads to if it is a link"
 	case errors.Is(err, syscall.ENOTDIR):
 		advice = "; name a directory, not a file"
 	}

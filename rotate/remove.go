@@ -56,7 +56,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	rec := st.find(addr)
 	switch {
 	case rec == nil:
-		return false, fmt.Errorf("%w: the ledger does not know %s", errRefused, addr)
+		return false, fmt.Errorf("%w: the ledger does not know %s: look for a typing error. Nothing was removed", errRefused, addr)
 	case rec.Removed:
 		return false, nil
 	case r.DryRun:

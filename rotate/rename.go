@@ -9,7 +9,7 @@ func (s *state) renaming(to *record, o order, name string) (*record, order, erro
 	case from.empty() && from != nil && from.Removed && !to.empty() && to.Name == from.Name:
 		return to, order{}, nil // renamed by an earlier run, under the same name in the store
 	case from.empty():
-		return nil, o, fmt.Errorf("%w: the ledger holds no value of %s", errRefused, o.source)
+		return nil, o, fmt.Errorf("%w: the ledger holds no value of %s: look for a typing error. Nothing was changed", errRefused, o.source)
 	case to.empty():
 		o.from = from
 		return to, o, nil
@@ -21,7 +21,7 @@ func (s *state) renaming(to *record, o order, name string) (*record, order, erro
 	case to.Current == from.Current && to.version(to.Current).Value == from.version(from.Current).Value:
 		return to, order{}, nil // renamed by an earlier run
 	}
-	return nil, o, fmt.Errorf("%w: %s has a value of its own: it would be lost", errRefused, to.Address)
+	return nil, o, fmt.Errorf("%w: %s has a value of its own: it would be lost. Nothing was changed", errRefused, to.Address)
 }
 
 // rename takes over the versions of another record, for the new address or name.

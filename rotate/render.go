@@ -142,6 +142,9 @@ func checkValue(spec secret.SpecSecret, value string) error {
 		return err
 	}
 	_, err = declared(spec, text).Current().Bytes()
+	if known := (*secret.Error)(nil); errors.As(err, &known) {
+		return known.Err // whoever set it knows of which secret, and there is no version yet
+	}
 	return err
 }
 

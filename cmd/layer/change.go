@@ -19,6 +19,9 @@ secret, else in two phases unless --immediate. What was revoked or has been prun
 		Example: `  layer secret rollback '$SECRET.billing.stripe-secret'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
+				if immediate {
+					l.say(risk)
+				}
 				return o.Rollback(ctx, addr, immediate)
 			})
 		}}

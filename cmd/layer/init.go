@@ -53,6 +53,9 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if _, err := os.Stat(filepath.Dir(l.ledger)); err != nil {
+		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", filepath.Dir(l.ledger), cause(err))
+	}
 	target, err := targetToKeep(l.ledger, l.to)
 	if err != nil {
 		return err
@@ -135,7 +138,7 @@ func (l *layer) ignore(target string) ([]string, error) {
 	name := filepath.Join(dir, ".gitignore")
 	text, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, unwritable(name, err)
 	}
 	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
 	var added []string
@@ -153,8 +156,16 @@ func (l *layer) ignore(target string) ([]string, error) {
 	}
 	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, unwritable(name, err)
 	}
 	_, err = f.WriteString(more)
-	return added, errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, unwritable(name, err)
+	}
+	return added, nil
+}
+
+func unwritable(name string, err error) error {
+	return fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again", name,
+		cause(err))
 }

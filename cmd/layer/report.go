@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -133,7 +132,7 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 	}
 	for _, s := range r.Secrets {
 		if s.State == rotate.StatePending && s.Pending != "" && !s.Ready.IsZero() && len(r.Actions) > 0 {
-			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on\n", s.Address, s.Pending, people(s.Ready))
+			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on\n", s.Address, s.Pending, l.instant(s.Ready))
 		}
 	}
 }
@@ -149,13 +148,13 @@ func problemText(r rotate.Result) []string {
 	for _, s := range r.Secrets {
 		switch {
 		case s.Problem != nil:
-			lines = append(lines, fmt.Sprintf("%s: %v", s.Address, s.Problem))
+			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, words(s.Problem)))
 		case s.NeedsPerson:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, advice(s)))
 		}
 	}
 	for _, err := range r.Failed {
-		lines = append(lines, err.Error())
+		lines = append(lines, words(err))
 	}
 	return lines
 }
@@ -174,6 +173,14 @@ func advice(s rotate.SecretStatus) string {
 		return "drifted: somebody else has changed the value in the target: `layer secret rotate --adopt-ledger` publishes what the ledger has"
 	}
 	return s.State
+}
+
+// instant is a time for people, or for a pipe.
+func (l *layer) instant(t time.Time) string {
+	if l.out.terminal {
+		return people(t)
+	}
+	return stamp(t)
 }
 
 // people is how people read an instant.
@@ -206,9 +213,6 @@ func (l *layer) failed(o *rotate.Operator, r rotate.Result, err error) error {
 		if len(r.Actions) > 0 {
 			l.printActions(o, r)
 		}
-	}
-	if errors.Is(err, rotate.ErrInterrupted) {
-		return err
 	}
 	return err
 }

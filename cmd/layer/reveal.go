@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/rotate"
 )
 
 func (l *layer) revealCommand() *cobra.Command {
@@ -26,6 +29,9 @@ func (l *layer) revealCommand() *cobra.Command {
 				return err
 			}
 			value, err := state.Value(addr)
+			if errors.Is(err, rotate.ErrNotFound) {
+				return fmt.Errorf("the ledger holds no value of %s: `layer secret apply` or `layer secret set` brings one", addr)
+			}
 			if err != nil {
 				return err
 			}

@@ -77,6 +77,10 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	l.err.clear()
 	var wrong usageError
 	status, asJSON := exitFailed, l.json
+	if l.out.lost != nil {
+		fmt.Fprintf(l.err, "layer: the output could not be written: %v\n", cause(l.out.lost))
+		return exitFailed
+	}
 	switch {
 	case err == nil:
 		return exitDone
@@ -90,7 +94,7 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 		// Whatever failed, failed for that.
 		status, err = exitInterrupted, fmt.Errorf("%w: run it again, which finds out how far it came", rotate.ErrInterrupted)
 	}
-	text := strings.TrimPrefix(err.Error(), "secret: ")
+	text := words(err)
 	if asJSON {
 		l.printJSON(struct {
 			OK    bool   `json:"ok"`
@@ -103,6 +107,16 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 		fmt.Fprintln(l.err, "`layer secret --help` lists commands and flags, and `layer secret COMMAND --help` shows examples.")
 	}
 	return status
+}
+
+// words is an error as people read it: without the marks by which programs tell one from another.
+func words(err error) string {
+	text := err.Error()
+	for _, mark := range []string{"refused: ", "secret: ", "not applied: "} {
+		text = strings.TrimPrefix(text, mark)
+		text = strings.ReplaceAll(text, ": "+mark, ": ")
+	}
+	return text
 }
 
 // isUsage knows the complaints of cobra's own commands, which have no type.

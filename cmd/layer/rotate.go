@@ -73,8 +73,8 @@ up to the window: it is for a leaked key, and for development.`,
 				return err
 			}
 			o.DryRun = dry
-			if how.Immediate && !l.json && l.err.isTerminal() {
-				l.say("readers that have not seen the new version yet reject what others make with it, for up to the window")
+			if how.Immediate && !dry {
+				l.say(risk)
 			}
 			r, err := o.Rotate(c.Context(), how)
 			if err != nil {
@@ -88,6 +88,9 @@ up to the window: it is for a leaked key, and for development.`,
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print what would be done")
 	return c
 }
+
+// risk is what --immediate takes.
+const risk = "readers that have not seen the new version yet reject what others make with it, for up to the window"
 
 // declared makes sure that the addresses are.
 func declared(spec secret.Spec, addrs ...secret.Address) error {

@@ -25,7 +25,7 @@ ledger is not passed on. A process keeps what it started with: restart it within
 			}
 			program, err := exec.LookPath(args[0])
 			if err != nil {
-				return fmt.Errorf("there is no program %s here, nor in PATH: it was not run", args[0])
+				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it may not be executed", args[0])
 			}
 			env, err := l.environ(c)
 			if err != nil {
@@ -33,7 +33,7 @@ ledger is not passed on. A process keeps what it started with: restart it within
 			}
 			l.err.clear()
 			// The program takes this process's place: signals, terminal and exit status are its own.
-			return fmt.Errorf("%s cannot be run: %w", args[0], syscall.Exec(program, args, env))
+			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], syscall.Exec(program, args, env))
 		}}
 	c.Flags().SetInterspersed(false)
 	return c

@@ -23,6 +23,7 @@ type screen struct {
 	beside   *screen // where progress may stand on the same terminal
 
 	mu    sync.Mutex
+	lost  error  // why something could not be written
 	next  string // what progress would show now
 	shown bool   // a line of progress stands there
 	timer *time.Timer
@@ -48,7 +49,13 @@ func (s *screen) Write(p []byte) (int, error) {
 	if s.beside != nil {
 		s.beside.clear()
 	}
-	return s.w.Write(p)
+	n, err := s.w.Write(p)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.lost = err
+	}
+	return n, err
 }
 
 // progress shows what is being done to people, if it lasts for over half a second.
