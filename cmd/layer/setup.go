@@ -182,8 +182,14 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 	}
 	if len(problems) > 0 {
 		var lines []string
+		several := false
 		for _, p := range problems {
 			lines = append(lines, p.String())
+			several = several || strings.Contains(p.Text, " is declared differently at ")
+		}
+		if several {
+			lines = append(lines, "if these are several programs: work in the folder of one, or write down what one declares, "+
+				"`layer secret spec ./cmd/server > spec.json`, and name that file with --spec")
 		}
 		return spec, fmt.Errorf("what is declared cannot all be known:\n%s", strings.Join(lines, "\n"))
 	}
