@@ -39,7 +39,6 @@ var (
 	rotateCommand    = command{name: "rotate", op: "rotate", one: order{op: orderRotate}, always: true}
 	nowCommand       = command{name: "rotate --now", op: "rotate", one: order{op: orderRotate, force: true}}
 	immediateCommand = command{name: "rotate --immediate", op: "rotate", one: order{op: orderRotate, immediate: true}}
-	applyCommand     = command{name: "apply", op: "apply", one: order{op: orderApply}}
 	rollbackCommand  = command{name: "rollback", op: "rollback", one: order{op: orderRollback}}
 	revokeCommand    = command{name: "revoke v1", op: "revoke", one: order{op: orderRevoke, version: "v1", immediate: true}}
 )
