@@ -47,7 +47,7 @@ var (
 	block  = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
 	inline = regexp.MustCompile("`((?:layer\\s+secret|git)\\s[^`]+)`")
 	runs   = regexp.MustCompile(`(?m)^(?:exit [12] |until .* )?secret ([a-z]+)(.*)$`)
-	guides = regexp.MustCompile(`(?m)^guide (?:\d+ |tty )?(?:'((?:[^']|'')*)'|@\S*?([a-z.]+))$`)
+	guides = regexp.MustCompile(`(?m)^guide (?:\d+ |tty \S+ )?(?:'((?:[^']|'')*)'|@\S*?([a-z.]+))$`)
 )
 
 // differences tells what one of the two says and the other does not: every line of the section's blocks is run, in that order; every

@@ -47,7 +47,7 @@ func TestReadme(t *testing.T) {
 		},
 		"go run . -dir ./secrets &": func(string) {
 			// "when it listens"
-			require.Eventually(t, func() bool { return up(addr) }, time.Minute, 50*time.Millisecond, "it does not listen:\n%s", sh)
+			eventually(t, sh, "it does not listen", func() bool { return up(addr) })
 			people = append(people, logIn(t, addr, "ann", "v1"))
 			if _, err := exec.LookPath("curl"); err == nil {
 				for i, m := range regexp.MustCompile("`(curl [^`]+)`").FindAllStringSubmatch(section, -1) {
@@ -62,12 +62,12 @@ func TestReadme(t *testing.T) {
 		},
 		"layer secret rotate": func(out string) {
 			require.Contains(t, out, "$SECRET.auth.session-key: v2 is in use now\n")
-			require.Eventually(t, func() bool {
+			eventually(t, sh, "nothing is signed with v2", func() bool {
 				for _, p := range people {
 					p.isIn(t, addr)
 				}
 				return (&person{name: "cid", by: "v2"}).logIn(t, addr)
-			}, 90*time.Second, 50*time.Millisecond, "nothing is signed with v2:\n%s", sh)
+			})
 			people = append(people, logIn(t, addr, "dan", "v2"))
 		},
 		"wait": func(string) { require.False(t, up(addr)) },
@@ -95,6 +95,15 @@ func TestReadme(t *testing.T) {
 	require.Equal(t, 3, len(r.values), "v1, v2 and the identity") // and not shown
 	r.add("the session", nil, sh.String(), "")
 	require.Empty(t, r.leaks())
+}
+
+// eventually waits for what another process does. Unlike require's, it lets the condition fail the test.
+func eventually(t *testing.T, sh *shell, otherwise string, condition func() bool) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(time.Minute); !condition(); <-again.C {
+		require.True(t, time.Now().Before(deadline), "%s:\n%s", otherwise, sh)
+	}
 }
 
 // usualAddr is where the example listens.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -11,9 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
@@ -113,14 +118,16 @@ func (s *session) inGit() (found []string) {
 }
 
 // cmdGuide: guide [STATUS] 'LINE' runs one line of the guide as it stands there, in bash. An ellipsis stands for what the guide cannot
-// know: age1… is $COLLEAGUE, and NAME=… the account's. guide tty 'LINE' asks the
-// person whose answers ttyin told. guide [STATUS] @FILE runs several at once, as a pipeline does: it stops at
-// the first that fails.
+// know: age1… is $COLLEAGUE, and NAME=… the account's. guide tty FILE 'LINE' is asked
+// something at a terminal, and FILE is the answer; what the terminal showed is then in the file screen. guide [STATUS] @FILE runs
+// several at once, as a pipeline does: it stops at the first that fails.
 func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
-	want, asked := "0", ""
-	if len(args) == 2 && args[0] == "tty" {
-		asked, args = " 2>/dev/tty", args[1:]
-	} else if len(args) == 2 {
+	want := "0"
+	if len(args) == 3 && args[0] == "tty" {
+		ts.Check(of(ts).asked(ts, args[1], args[2]))
+		return
+	}
+	if len(args) == 2 {
 		want, args = args[0], args[1:]
 	}
 	if neg || len(args) != 1 {
@@ -137,7 +144,7 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	shell := []string{"-c", strings.ReplaceAll(line, "age1…", ts.Getenv("COLLEAGUE")) + asked}
+	shell := []string{"-c", strings.ReplaceAll(line, "age1…", ts.Getenv("COLLEAGUE"))}
 	if file, ok := strings.CutPrefix(line, "@"); ok {
 		shell = []string{"-e", file}
 	}
@@ -164,6 +171,62 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s: %s", line, complaint)
 		}
 	}
+}
+
+var question = regexp.MustCompile(`\(not shown\): $|\[y/N\] $`)
+
+// asked runs a line at a terminal, and answers when it asks.
+func (s *session) asked(ts *testscript.TestScript, answer, line string) error {
+	keyboard, device, err := pty.Open()
+	if err != nil {
+		return err
+	}
+	defer keyboard.Close()
+	defer device.Close()
+	if err := ts.Exec("env", "-0"); err != nil {
+		return err
+	}
+	cmd := exec.Command("bash", "-c", line)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\x00"), "\x00")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = device, device, device
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	hangs := time.AfterFunc(patient, func() { _ = cmd.Process.Kill() })
+	defer hangs.Stop()
+	const end = "\x00" // which the device writes behind what the command has written
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		_, _ = device.WriteString(end)
+		ended <- err
+	}()
+	var screen []byte
+	answered := false
+	for b := make([]byte, 4096); !bytes.HasSuffix(screen, []byte(end)); {
+		n, err := keyboard.Read(b)
+		if err != nil {
+			return err
+		}
+		if screen = append(screen, b[:n]...); !answered && question.Match(screen) {
+			answered = true
+			if _, err := keyboard.WriteString(ts.ReadFile(answer)); err != nil {
+				return err
+			}
+		}
+	}
+	s.collect(s.fake)
+	if err := os.WriteFile(ts.MkAbs("screen"), screen, 0o644); err != nil { // where what it showed is looked for, as in every file
+		return err
+	}
+	if !answered {
+		return fmt.Errorf("%s: it asks nothing", line)
+	}
+	if err := <-ended; err != nil {
+		return fmt.Errorf("%s: %w", line, err)
+	}
+	return nil
 }
 
 // cmdKeygen: keygen FILE NAME: the public half of the identity in FILE becomes $NAME, as somebody reads it off and sends it.
