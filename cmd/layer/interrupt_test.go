@@ -186,7 +186,7 @@ func TestKilled(t *testing.T) {
 			began := time.Now()
 			layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json")
 			whole := time.Since(began)
-			for range 40 {
+			for range 25 {
 				command := []string{"apply", "--spec", "spec.json"}
 				if len(values) > 0 {
 					command = []string{"rotate", "--immediate", "--spec", "spec.json"}
@@ -204,7 +204,7 @@ func TestKilled(t *testing.T) {
 					remember(t, values, address, s, stored(t, dir, g, s, target))
 				}
 			}
-			t.Logf("%d of 40 killed", kills)
+			t.Logf("%d of 25 killed", kills)
 			require.Greater(t, kills, 4, "the runs are killed at all")
 			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change sweeps up
 			require.Empty(t, leftovers(t, dir))
