@@ -24,15 +24,11 @@ func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
 			}
 			return list, cobra.ShellCompDirectiveNoFileComp
 		}
-		for _, e := range l.log(c) {
-			switch {
-			case e.Op == "remove":
-				list = slices.DeleteFunc(list, func(a string) bool { return a == e.Address })
-			case e.Address != "" && !slices.Contains(list, e.Address) && !slices.Contains(args, e.Address):
-				list = append(list, e.Address)
+		for _, addr := range l.state(c).Addresses() {
+			if !slices.Contains(args, addr.String()) {
+				list = append(list, addr.String())
 			}
 		}
-		slices.Sort(list)
 		return list, cobra.ShellCompDirectiveNoFileComp
 	}
 }
@@ -42,7 +38,7 @@ func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (
 	if len(args) != 1 {
 		return l.completeAddresses(1)(c, args, typed)
 	}
-	for _, e := range l.log(c) {
+	for _, e := range l.state(c).Log() {
 		for _, id := range e.IDs {
 			switch {
 			case e.Address != args[0]:
@@ -56,15 +52,12 @@ func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// log is the ledger's, as far as it can be read: who presses Tab wants no errors.
-func (l *layer) log(c *cobra.Command) []rotate.LogEntry {
+// state is the ledger's, an empty one where it cannot be read: who presses Tab wants no errors.
+func (l *layer) state(c *cobra.Command) rotate.State {
 	ledger, err := l.openLedger(false)
 	if err != nil {
-		return nil
+		return rotate.State{}
 	}
-	state, _, err := ledger.Load(c.Context())
-	if err != nil {
-		return nil
-	}
-	return state.Log()
+	state, _, _ := ledger.Load(c.Context())
+	return state
 }

@@ -138,6 +138,38 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 	})
 }
 
+// TestInterruptedInTheCompiler: reading the declarations can take long, and ends with a signal too.
+func TestInterruptedInTheCompiler(t *testing.T) {
+	dir := folder(t)
+	tools, begun := t.TempDir(), filepath.Join(dir, "begun")
+	require.NoError(t, syscall.Mkfifo(begun, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "go"), []byte("#!/bin/sh\necho > "+begun+"\nexec sleep 60\n"), 0o700))
+	cmd, stdout, stderr := start(t, dir, []string{"PATH=" + tools + ":" + os.Getenv("PATH")}, "secret", "apply", "--json")
+	_, err := os.ReadFile(begun)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait()
+	require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr.String())
+	require.Empty(t, stderr.String())
+	require.Regexp(t, `(?s)^\{\s*"ok": false,\s*"error": "interrupted: [^"]*"\s*\}\s*$`, stdout.String())
+}
+
+// TestTwoAtOnce: several apply at once are one.
+func TestTwoAtOnce(t *testing.T) {
+	dir := folder(t, rotating)
+	var all []*exec.Cmd
+	for range 5 {
+		cmd, _, _ := start(t, dir, nil, "secret", "apply", "--spec", "spec.json")
+		all = append(all, cmd)
+	}
+	for _, cmd := range all {
+		require.NoError(t, cmd.Wait())
+	}
+	s := statusOf(t, dir, nil)["$SECRET.auth.session-key"]
+	require.Equal(t, "v1", *s.Current)
+	require.Len(t, s.Versions, 1)
+}
+
 // TestRunIsTheProgram: a signal to layer run reaches the program alone, which ends as it would without.
 func TestRunIsTheProgram(t *testing.T) {
 	dir := folder(t)
@@ -186,7 +218,7 @@ func TestKilled(t *testing.T) {
 			began := time.Now()
 			layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json")
 			whole := time.Since(began)
-			for range 40 {
+			for range 25 {
 				command := []string{"apply", "--spec", "spec.json"}
 				if len(values) > 0 {
 					command = []string{"rotate", "--immediate", "--spec", "spec.json"}
@@ -204,7 +236,7 @@ func TestKilled(t *testing.T) {
 					remember(t, values, address, s, stored(t, dir, g, s, target))
 				}
 			}
-			t.Logf("%d of 40 killed", kills)
+			t.Logf("%d of 25 killed", kills)
 			require.Greater(t, kills, 4, "the runs are killed at all")
 			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change sweeps up
 			require.Empty(t, leftovers(t, dir))

@@ -70,7 +70,8 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	for _, r := range remove {
 		i := slices.Index(list, r)
 		if i < 0 {
-			return usagef("%.80q is none of the recipients: `layer secret ledger recipients` shows them", r)
+			// Not repeated: it may be the private half.
+			return usagef("--remove names none of the recipients: `layer secret ledger recipients` shows them")
 		}
 		list = slices.Delete(list, i, i+1)
 	}

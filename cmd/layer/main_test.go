@@ -171,6 +171,7 @@ var (
 // complaints holds every command to what all of them promise.
 func complaints(args []string, status int, stdout, stderr string) (list []string) {
 	helps := has(args, "--help") || has(args, "-h") || has(args, "completion") || has(args, "help") || has(args, "__complete")
+	helps = helps || has(args, "log") // an object a line
 	if asksJSON(args) && !helps && !(has(args, "run") && status != 1 && status != 2) {
 		d := json.NewDecoder(strings.NewReader(stdout))
 		var one map[string]any

@@ -46,6 +46,10 @@ var (
 // quiet is how long nothing comes after the last byte of what was pasted.
 const quiet = 100 * time.Millisecond
 
+// further tells whether there is more than the ends of lines and of the input. The latter is a zero byte where it was typed before the
+// terminal was raw.
+func further(b []byte) bool { return len(bytes.Trim(b, "\r\n\x04\x00")) > 0 }
+
 // typed reads one line from a raw terminal. Further lines, which somebody pasted, are read as well: the shell would take them
 // for commands.
 func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
@@ -83,14 +87,14 @@ func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
 				chunks = nil
 				continue
 			case end != nil: // a newline after the newline is none of the value's
-				several = several || len(bytes.Trim(chunk, "\r\n")) > 0
+				several = several || further(chunk)
 				end = time.After(quiet)
 				continue
 			}
 			for i, c := range chunk {
 				switch c {
 				case '\r', '\n':
-					several = len(bytes.Trim(chunk[i:], "\r\n")) > 0
+					several = further(chunk[i:])
 					end = time.After(quiet)
 				case 0x03: // Ctrl-C
 					return nil, errLeft
