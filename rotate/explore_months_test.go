@@ -126,8 +126,8 @@ func (m *months) command(who int) error {
 // TestMonthsOfRotations lives through 18 months again and again. EXPLORE_LIVES says how often, EXPLORE_SEED which one first.
 func TestMonthsOfRotations(t *testing.T) {
 	lives, seed := 24, uint64(1)
-	if testing.Short() {
-		lives = 4
+	if testing.Short() || raced {
+		lives = 3
 	}
 	if n, err := strconv.Atoi(os.Getenv("EXPLORE_LIVES")); err == nil {
 		lives = n

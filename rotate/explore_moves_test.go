@@ -123,14 +123,17 @@ func (k *walker) moves(w *world) {
 func (k *walker) edit(w *world) {
 	st := w.ledger.state()
 	rec := st.Secrets[0]
-	for how, s := range map[string]slot{
-		"puts a value of its own there":     {true, "by hand", "", -1},
-		"changes the value, not its note":   {true, "by hand", w.slots[0].note, -1},
-		"publishes from a later ledger":     {true, "by hand", st.newNote(rec.Name, rec.Gen+1, rec.Current, "by hand"), -1},
-		"publishes from a ledger beside it": {true, "by hand", st.newNote(rec.Name, rec.Gen, rec.Current, "by hand"), -1},
-		"deletes it":                        {},
+	for _, edit := range []struct {
+		how string
+		slot
+	}{
+		{"puts a value of its own there", slot{true, "by hand", "", -1}},
+		{"changes the value, not its note", slot{true, "by hand", w.slots[0].note, -1}},
+		{"publishes from a later ledger", slot{true, "by hand", st.newNote(rec.Name, rec.Gen+1, rec.Current, "by hand"), -1}},
+		{"publishes from a ledger beside it", slot{true, "by hand", st.newNote(rec.Name, rec.Gen, rec.Current, "by hand"), -1}},
+		{"deletes it", slot{}},
 	} {
-		n := w.fork()
+		n, s := w.fork(), edit.slot
 		n.edits--
 		n.edited = s.exists
 		n.slots[0] = s
@@ -138,7 +141,7 @@ func (k *walker) edit(w *world) {
 			v.past = append(slices.Clip(v.past), standing{v.now, n.at})
 			v.now = nil
 		}
-		k.reached(n, nil, func() string { return "somebody " + how })
+		k.reached(n, nil, func() string { return "somebody " + edit.how })
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/layeron-hq/secret"
@@ -219,118 +218,16 @@ func (p *port) step(w *world, who int, goes outcome) (call, error) {
 // falseStop tells whether a run asks for a person though nobody but operators has touched anything.
 func falseStop(r *run, err error) error {
 	for _, e := range r.problems {
-		if errors.Is(e, errDrifted) || errors.Is(e, errAhead) {
+		if errors.Is(e, errDrifted) || errors.Is(e, errBound) || errors.Is(e, errAhead) {
 			if r.stage == stageDone || r.stage == stageClean || err != nil {
 				return fmt.Errorf("liveness: nobody has edited anything: %w", e)
 			}
 		}
 	}
-	if errors.Is(err, errDrifted) || errors.Is(err, errAhead) || errors.Is(err, errStop) {
+	if errors.Is(err, errDrifted) || errors.Is(err, errBound) || errors.Is(err, errAhead) || errors.Is(err, errStop) {
 		return fmt.Errorf("liveness: nobody has edited anything: %w", err)
 	}
 	return nil
-}
-
-func (p *port) Load(context.Context) (State, Revision, error) {
-	p.did = callLoad
-	return p.w.ledger, worldRevision(p.w.rev), nil
-}
-
-func worldRevision(n int) Revision { return Revision(strconv.Itoa(n)) }
-
-func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revision, error) {
-	p.did = callSwap
-	w := p.w
-	if w.mutant != nil && w.mutant.first {
-		p.sendFirst(next)
-	}
-	if old != worldRevision(w.rev) {
-		return "", ErrConflict
-	}
-	switch p.goes {
-	case vanishes:
-		return "", ErrUnknown
-	case late:
-		w.flights = append(w.flights, flight{secret: -1, next: next, rev: w.rev, sudden: p.sudden(), until: w.at.Add(w.late)})
-		return "", ErrUnknown
-	}
-	p.swap(next)
-	switch p.goes {
-	case unanswered:
-		return "", ErrUnknown
-	case superseded:
-		p.swap(w.ledger.WithLog(LogEntry{At: w.at, Op: "note"}).stamped())
-		return "", ErrSuperseded
-	}
-	return worldRevision(w.rev), nil
-}
-
-// sendFirst is a mutant: what is to be recorded is sent before.
-func (p *port) sendFirst(next State) {
-	for i, spec := range p.w.spec.Secrets {
-		rec := next.state().find(spec.Address)
-		if rec == nil || rec.Intent == nil || rec.Intent.Note == p.w.slots[i].note {
-			continue
-		}
-		f := flight{secret: i, text: rec.Intent.Text, note: rec.Intent.Note}
-		if err := p.w.mayLeave(f); err != nil && p.bad == nil {
-			p.bad = err
-		}
-		p.arrive(f)
-	}
-}
-
-func (p *port) swap(next State) {
-	if p.w.unread&(1<<p.who) != 0 && p.bad == nil {
-		for _, rec := range next.state().Secrets {
-			if old := p.w.ledger.state().find(rec.Address); old != nil && rec.Published != nil && old.Published != rec.Published {
-				p.bad = fmt.Errorf("table: %s is confirmed, though readers cannot read it yet", rec.Address)
-			}
-		}
-	}
-	if err := p.w.newLedger(next, p.sudden()); err != nil && p.bad == nil {
-		p.bad = err
-	}
-	p.w.ledger = next
-	p.w.rev++
-}
-
-func (p *port) Publish(_ context.Context, items []Item) []error {
-	p.did = callPublish
-	w := p.w
-	errs := make([]error, len(items))
-	for i, item := range items {
-		f := flight{secret: w.index(item.Name), text: item.Text.Reveal(), note: item.Note, until: w.at.Add(w.late)}
-		if err := w.mayLeave(f); err != nil && p.bad == nil {
-			p.bad = err
-		}
-		if w.edited && p.bad == nil {
-			p.bad = errors.New("table: what a person has put there is overwritten")
-		}
-		if p.goes != goesWell {
-			errs[i] = errInjected
-		}
-		switch p.goes {
-		case refused:
-			errs[i] = fmt.Errorf("%w: %w", ErrNotApplied, errInjected)
-		case vanishes:
-		case late, lateCrash:
-			w.flights = append(w.flights, f)
-		case twice, twiceCrash:
-			w.flights = append(w.flights, f)
-			p.arrive(f)
-		default:
-			p.arrive(f)
-		}
-	}
-	return errs
-}
-
-// arrive carries a request out.
-func (p *port) arrive(f flight) {
-	if err := p.w.arrive(f, p.who); err != nil && p.bad == nil {
-		p.bad = err
-	}
 }
 
 func (w *world) arrive(f flight, from int) error {
@@ -354,82 +251,4 @@ func (w *world) arrive(f flight, from int) error {
 	w.writes++
 	w.slots[f.secret] = slot{true, f.text, f.note, w.writes}
 	return w.newDocument(f.secret)
-}
-
-func (p *port) Inspect(_ context.Context, names []string) (map[string]Published, error) {
-	p.did = callInspect
-	if p.goes == fails {
-		return nil, errInjected
-	}
-	p.w.unread &^= 1 << p.who
-	if p.goes == pending {
-		p.w.unread |= 1 << p.who
-	}
-	found := map[string]Published{}
-	for _, name := range names {
-		if s := p.w.slots[p.w.index(name)]; s.exists {
-			found[name] = Published{Note: s.note, Modified: strconv.Itoa(s.modified), Pending: p.goes == pending}
-		}
-	}
-	return found, nil
-}
-
-func (p *port) Make(_ context.Context, name string, _ map[string]string) (Made, error) {
-	p.did = callMake
-	w := p.w
-	f := flight{token: name, until: w.at.Add(w.late)}
-	w.minted++
-	made := token{name, strconv.Itoa(w.minted)}
-	switch p.goes {
-	case vanishes:
-		return Made{}, errInjected
-	case late:
-		w.flights = append(w.flights, f)
-		return Made{}, errInjected
-	case twice:
-		w.flights = append(w.flights, f)
-	}
-	w.tokens = append(w.tokens, made)
-	if p.goes != goesWell {
-		return Made{}, errInjected
-	}
-	return Made{Value: NewValue("token " + made.id), ID: made.id}, nil
-}
-
-func (p *port) Retire(_ context.Context, id string) error {
-	p.did = callClean
-	if p.goes == fails {
-		return errInjected
-	}
-	return p.delete(func(t token) bool { return t.id == id })
-}
-
-func (p *port) Sweep(_ context.Context, names, known []string) error {
-	p.did = callClean
-	if p.goes == fails {
-		return errInjected
-	}
-	return p.delete(func(t token) bool { return slices.Contains(names, t.name) && !slices.Contains(known, t.id) })
-}
-
-func (p *port) delete(which func(token) bool) error {
-	for _, t := range p.w.tokens {
-		if which(t) && p.w.usesToken(t) && p.bad == nil {
-			p.bad = fmt.Errorf("generator: a token that a version uses was deleted")
-		}
-	}
-	p.w.tokens = slices.DeleteFunc(slices.Clone(p.w.tokens), which)
-	return nil
-}
-
-// usesToken tells whether the ledger has a version that was made with it.
-func (w *world) usesToken(t token) bool {
-	for _, rec := range w.ledger.state().Secrets {
-		for _, v := range rec.Versions {
-			if v.Resource != nil && v.Resource.ID == t.id && v.Gone == "" {
-				return true
-			}
-		}
-	}
-	return false
 }

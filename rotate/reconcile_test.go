@@ -307,7 +307,7 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 				r, err := s.unchanged(do)
 				require.NoError(t, err)
 				require.False(t, r.OK(), "a rotation is declared, so it needs a person")
-				require.ErrorIs(t, r.Secrets[0].Problem, errDrifted)
+				require.ErrorIs(t, r.Secrets[0].Problem, errBound)
 				require.ErrorContains(t, r.Secrets[0].Problem, "layer secret set '$SECRET.auth.key'")
 				require.NoError(t, r.Secrets[1].Problem, "bound as it is")
 			}

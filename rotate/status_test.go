@@ -127,7 +127,7 @@ func TestInterrupted(t *testing.T) {
 	s.shop.publish = func(Item) (bool, error) { cancel(); return true, nil }
 	_, err := s.seen(s.Apply(ctx))
 	require.ErrorIs(t, err, ErrInterrupted)
-	require.ErrorContains(t, err, "1 secrets")
+	require.ErrorContains(t, err, "1 secret ")
 	require.NotNil(t, s.record(key).Intent)
 	_, err = s.seen(s.Apply(ctx))
 	require.ErrorIs(t, err, ErrInterrupted)

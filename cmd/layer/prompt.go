@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 	"unicode/utf8"
@@ -47,13 +48,13 @@ const quiet = 100 * time.Millisecond
 
 // typed reads one line from a raw terminal. Further lines, which somebody pasted, are read as well: the shell would take them
 // for commands.
-func typed(ctx context.Context, f *os.File) ([]byte, error) {
+func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
 	chunks := make(chan []byte)
 	go func() {
 		defer close(chunks)
 		for {
 			b := make([]byte, 4096)
-			n, err := f.Read(b)
+			n, err := keyboard.Read(b)
 			if n > 0 {
 				chunks <- b[:n]
 			}

@@ -252,6 +252,11 @@ func fault(ts *testscript.TestScript, args []string) cloudflarefake.Fault {
 	return f
 }
 
+// cmdIdentity: identity FILE puts the key in it into LAYER_IDENTITY.
+func cmdIdentity(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("LAYER_IDENTITY", identityKey.FindString(ts.ReadFile(args[0])))
+}
+
 // cmdBytes: bytes FILE HEX writes what a script cannot hold.
 func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := hex.DecodeString(args[1])
