@@ -23,8 +23,8 @@ import (
 
 const (
 	keyID  = "AKIDmadeup0123456789"
-	key    = "mAde/Up+sEcretKey0123456789abcdefGHIJKLM"
-	token  = "MadeUpSessionToken/9876543210+zyxwvut="
+	key    = "mAde/Up+kEy0123456789abcdefGHIJKLMnopQRS"
+	token  = "MaDeUp/9876543210+zYxWvUtSrQ="
 	object = "/ledgers/team/shop/ledger.age"
 	probe  = "/ledgers/team/shop/probe"
 )
