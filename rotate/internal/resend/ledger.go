@@ -17,6 +17,7 @@ type Ledger struct {
 	engine Engine
 	ids    rotate.Identities
 	place  string
+	most   int // bytes of a sealed state
 
 	mu   sync.Mutex
 	seen mark // guarded by mu
@@ -30,7 +31,7 @@ type mark struct {
 
 // New returns a ledger. place names it in errors.
 func New(e Engine, place string, ids rotate.Identities) *Ledger {
-	return &Ledger{engine: e, ids: ids, place: place}
+	return &Ledger{engine: e, ids: ids, place: place, most: MaxSealed}
 }
 
 // Load is [rotate.Ledger]'s.
@@ -112,8 +113,8 @@ func (l *Ledger) fetch(ctx context.Context) (b Blob, err error) {
 		b, err = l.engine.Fetch(ctx)
 		return err
 	})
-	if err == nil && len(b.Sealed) > MaxSealed {
-		err = fmt.Errorf("it has more than %d bytes: somebody put something else in its place. Restore it from a backup", MaxSealed)
+	if err == nil && len(b.Sealed) > l.most {
+		err = fmt.Errorf("it has more than %d bytes: somebody put something else in its place. Restore it from a backup", l.most)
 	}
 	return b, err
 }
@@ -238,8 +239,8 @@ func (l *Ledger) seal(next rotate.State) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) > MaxSealed {
-		return nil, fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", len(sealed), MaxSealed)
+	if len(sealed) > l.most {
+		return nil, fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", len(sealed), l.most)
 	}
 	back, err := rotate.Open(sealed, l.ids)
 	if err != nil {
@@ -264,9 +265,6 @@ func (l *Ledger) note(s rotate.State) {
 		l.seen = mark{s.ID(), s.Generation()}
 	}
 }
-
-// Place names the ledger.
-func (l *Ledger) Place() string { return l.place }
 
 func (l *Ledger) explain(err error) error { return fmt.Errorf("ledger %s: %w", l.place, err) }
 
