@@ -56,7 +56,7 @@ func (c *client) probe(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case a.status == http.StatusPreconditionFailed, a.status == http.StatusNotFound && a.code != "NoSuchBucket":
+	case a.status == http.StatusPreconditionFailed, a.status == http.StatusNotFound && (a.code == "NoSuchKey" || a.code == ""):
 		return nil
 	case a.status == http.StatusNotImplemented:
 		return &resend.Failure{Err: errors.New("the server does not know conditional writes (status 501): " + chooseAnother)}

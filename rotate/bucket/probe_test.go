@@ -26,6 +26,8 @@ func TestProbe(t *testing.T) {
 		{"honours conditions", func(t *testing.T) roundTrip { return direct{newS3(t)}.RoundTrip }, "", "PUT"},
 		{"412", func(*testing.T) roundTrip { return always(412, "PreconditionFailed") }, "", "PUT"},
 		{"404 of the object", func(*testing.T) roundTrip { return always(404, "NoSuchKey") }, "", "PUT"},
+		{"404 of whatever", func(*testing.T) roundTrip { return always(404, "") }, "", "PUT"},
+		{"404 of the key, as versitygw has it", func(*testing.T) roundTrip { return always(404, "XAdminUserNotFound") }, "status 404, XAdminUserNotFound", "PUT"},
 		{"404 of the bucket", func(*testing.T) roundTrip { return always(404, "NoSuchBucket") }, "make the bucket", "PUT"},
 		{"ignores conditions", func(t *testing.T) roundTrip { return deaf(t, direct{newS3(t)}) }, "ignores conditions: it wrote a probe that it should have refused. It is deleted again", "PUT DELETE"},
 		{"ignores conditions, and deletes nothing", func(*testing.T) roundTrip {
