@@ -1,0 +1,96 @@
+// Package contest has several operators change one ledger at the same time, and tells whether every change was made once. Only
+// tests use it.
+package contest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// Result is how it went, beside what was right.
+type Result struct{ Conflicts, Superseded int }
+
+// Run creates a ledger that is sealed to recipients, has each of the operators make so many changes through the handle that
+// open returns for it, and returns what is wrong with the ledger afterwards, as a reader finds it.
+func Run(ctx context.Context, recipients []string, operators, changes int, open func(operator int) rotate.Ledger, reader rotate.Ledger) (Result, error) {
+	var res Result
+	if _, _, err := rotate.Commit(ctx, reader, "", rotate.NewState(rotate.Settings{Recipients: recipients})); err != nil {
+		return res, err
+	}
+	var (
+		mu  sync.Mutex
+		all sync.WaitGroup
+	)
+	problems := make([]error, operators)
+	for i := range operators {
+		all.Go(func() {
+			l := open(i)
+			var own Result
+			for n := range changes {
+				if problems[i] = change(ctx, l, name(i, n), &own); problems[i] != nil {
+					return
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			res.Conflicts += own.Conflicts
+			res.Superseded += own.Superseded
+		})
+	}
+	all.Wait()
+	if err := errors.Join(problems...); err != nil {
+		return res, err
+	}
+	return res, count(ctx, reader, operators, changes)
+}
+
+func name(operator, n int) string { return fmt.Sprintf("%d/%d", operator, n) }
+
+func change(ctx context.Context, l rotate.Ledger, by string, res *Result) error {
+	for {
+		s, rev, err := l.Load(ctx)
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		_, _, err = rotate.Commit(ctx, l, rev, s.WithLog(rotate.LogEntry{By: by, Op: "test"}))
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, rotate.ErrSuperseded):
+			res.Superseded++
+			return nil
+		case !errors.Is(err, rotate.ErrConflict):
+			return fmt.Errorf("change: %w", err)
+		}
+		res.Conflicts++
+		time.Sleep(rand.N(20 * time.Millisecond)) // else the fastest wins most of the time, and the others do work for nothing
+	}
+}
+
+func count(ctx context.Context, l rotate.Ledger, operators, changes int) error {
+	s, _, err := l.Load(ctx)
+	if err != nil {
+		return err
+	}
+	times := map[string]int{}
+	for _, e := range s.Log() {
+		times[e.By]++
+	}
+	for i := range operators {
+		for n := range changes {
+			if times[name(i, n)] != 1 {
+				return fmt.Errorf("change %s was acknowledged, and is there %d times", name(i, n), times[name(i, n)])
+			}
+		}
+	}
+	if want := uint64(operators*changes + 1); s.Generation() != want || len(times) != operators*changes {
+		return fmt.Errorf("after %d changes the generation is %d, and the log has %d", want, s.Generation(), len(times))
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package resend
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	shortest = 20 * time.Millisecond
+	longest  = 2 * time.Second
+	// maxTries bounds the requests of one kind: 8 sends take two seconds and a half at most, beside their own time.
+	maxTries = 8
+)
+
+// ceiling bounds the pause after try n, the first being 0.
+func ceiling(n int) time.Duration { return min(longest, shortest<<min(n, 10)) }
+
+// pause waits after try n, full jitter so that those who failed together don't come back together. It returns the reason
+// where ctx ends first.
+func pause(ctx context.Context, n int) error {
+	t := time.NewTimer(rand.N(ceiling(n)))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return context.Cause(ctx)
+	}
+}
+
+// Try calls do until its outcome is known.
+func Try(ctx context.Context, do func(context.Context) error) error {
+	for try := 0; ; try++ {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		err := do(ctx)
+		if err == nil || outcome(err) != Unknown || try+1 == maxTries {
+			return err
+		}
+		if cause := pause(ctx, try); cause != nil {
+			return errors.Join(cause, err)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+// Package servers starts what the ledgers for a team are tested on, on this machine alone. Only tests use it. The script beside
+// it installs the servers.
+package servers
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Find returns the path of a program that was installed, or of a file. It ends the test where there is none: as skipped, or as
+// failed where LAYER_E2E says that all are there.
+func Find(t testing.TB, name string) string {
+	t.Helper()
+	if dir := os.Getenv("LAYER_SERVERS"); dir != "" {
+		if path := filepath.Join(dir, name); exists(path) {
+			return path
+		}
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	missing(t, filepath.Base(name))
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	const text = "no %s here: rotate/internal/servers/run installs it"
+	if os.Getenv("LAYER_E2E") != "" {
+		t.Fatalf(text, what)
+	}
+	t.Skipf(text, what)
+}
+
+// Start runs a program until the test ends, and returns when it listens on the address.
+func Start(t testing.TB, address string, environment []string, program string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	var said bytes.Buffer
+	cmd.Env = append(os.Environ(), environment...)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = 5 * time.Second
+	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			require.FailNow(t, filepath.Base(program)+" has ended", "%v\n%s", err, said.String())
+		case <-ctx.Done():
+			require.FailNow(t, filepath.Base(program)+" does not listen")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Address returns one of this machine's that is free.
+func Address(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
