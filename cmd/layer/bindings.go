@@ -8,7 +8,7 @@ import (
 	"github.com/layeron-hq/secret/cloudflare"
 )
 
-var storeID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+var storeID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`) // one part of a path
 
 type bindingJSON struct {
 	Binding    string `json:"binding"`
@@ -33,7 +33,7 @@ to env.NAME: repeat it there. The store's id is --store, else it is asked of the
 			}
 			id := l.store
 			if id != "" && !storeID.MatchString(id) {
-				return usagef("--store takes the store's id, 32 hexadecimal digits: `wrangler secrets-store store list` shows it")
+				return usagef("--store takes the id of a store: `wrangler secrets-store store list` shows it")
 			}
 			if id == "" {
 				store, err := cloudflare.NewStore(l.cloudflare())

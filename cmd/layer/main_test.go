@@ -19,7 +19,13 @@ import (
 )
 
 // TestMain lets the tests start layer as a process of its own: it is this binary under another name.
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"layer": main}) }
+func TestMain(m *testing.M) {
+	// Under the race detector every process would otherwise end a second later than it could.
+	_ = os.Setenv(raceOptions, "atexit_sleep_ms=0")
+	testscript.Main(m, map[string]func(){"layer": main})
+}
+
+const raceOptions = "GORACE"
 
 // TestScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
 // prints one object and nothing else, its messages can be read, and no value shows anywhere.
@@ -65,6 +71,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Vars = append(env.Vars, caches...)
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv(raceOptions, os.Getenv(raceOptions))
 	s := &session{record: newRecord(env.WorkDir)}
 	env.Values[sessionKey{}] = s
 	env.Defer(func() {
