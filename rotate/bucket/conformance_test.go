@@ -12,6 +12,7 @@ import (
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
 	"github.com/layeron-hq/secret/rotate/internal/contest"
+	"github.com/layeron-hq/secret/rotate/internal/servers"
 	"github.com/layeron-hq/secret/rotate/rotatetest"
 )
 
@@ -34,7 +35,7 @@ func TestContest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, through := keyed(t), direct{newS3(t)}
 		var strays sync.WaitGroup
-		res, err := contest.Run(t.Context(), ids.Recipients(), 8, 100, func(int) rotate.Ledger {
+		res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
 			return open(t, ids, lossy{through, 80 * time.Millisecond, 200 * time.Millisecond, &strays})
 		}, open(t, ids, through))
 		strays.Wait()

@@ -211,7 +211,7 @@ func TestFaults(t *testing.T) {
 				return answer(412, "PreconditionFailed"), nil
 			}
 			return nil, errLost
-		}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "asking fails", sent: "PUT" + strings.Repeat(" GET", 8)},
+		}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "asking fails", sent: "PUT" + strings.Repeat(" GET", 12)},
 		{name: "gone under If-Match", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			return answer(404, "NoSuchKey"), nil
 		}, want: rotate.ErrConflict, not: rotate.ErrUnknown, says: "it is gone", sent: "PUT GET"},

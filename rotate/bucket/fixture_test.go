@@ -134,11 +134,3 @@ func begin(t testing.TB, l rotate.Ledger, ids rotate.Identities) (rotate.State, 
 func step(s rotate.State, by string) rotate.State {
 	return s.WithLog(rotate.LogEntry{By: by, Op: "test"})
 }
-
-// holds requires that a fresh handle finds just this.
-func holds(t testing.TB, ids rotate.Identities, through http.RoundTripper, want rotate.State) {
-	t.Helper()
-	s, _, err := open(t, ids, through).Load(t.Context())
-	require.NoError(t, err)
-	require.True(t, s.Equal(want), "%v, not %v", s, want)
-}

@@ -76,7 +76,7 @@ func checkPrefix(prefix string) error {
 	}
 	for part := range strings.SplitSeq(prefix, "/") {
 		if part == "" || part == "." || part == ".." {
-			return errors.New("bucket: the prefix must be names with single slashes between them, none at its ends, and none of them . or ..")
+			return errors.New("bucket: the prefix must be names with single slashes between them and none at its ends, and . or .. is no name")
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func TestServerVersity(t *testing.T) {
 			return l
 		}
 		var strays sync.WaitGroup
-		res, err := contest.Run(t.Context(), ids.Recipients(), 8, 100, func(int) rotate.Ledger {
+		res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
 			return opened(lossy{http.DefaultTransport, 10 * time.Millisecond, 100 * time.Millisecond, &strays})
 		}, opened(http.DefaultTransport))
 		strays.Wait()

@@ -2,7 +2,7 @@ package resend
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -30,18 +30,23 @@ func pause(ctx context.Context, n int) error {
 	}
 }
 
-// Try calls do until its outcome is known.
+// Try calls do, which changes nothing, until its outcome is known, eight times at most.
 func Try(ctx context.Context, do func(context.Context) error) error {
+	return retry(ctx, maxTries, 0, do)
+}
+
+// retry makes the first pauses, of that many, short ones.
+func retry(ctx context.Context, tries, short int, do func(context.Context) error) error {
 	for try := 0; ; try++ {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		err := do(ctx)
-		if err == nil || outcome(err) != Unknown || try+1 == maxTries {
+		if err == nil || outcome(err) != Unknown || try+1 == tries {
 			return err
 		}
-		if cause := pause(ctx, try); cause != nil {
-			return errors.Join(cause, err)
+		if cause := pause(ctx, max(0, try-short)); cause != nil {
+			return fmt.Errorf("%w (%w)", cause, err)
 		}
 	}
 }

@@ -51,7 +51,7 @@ var errStale = errors.New("an older state was answered than one seen before: it 
 func (l *Ledger) load(ctx context.Context) (found, error) {
 	for try := 0; ; try++ {
 		floor := l.latest() // before the question: another call may see more before the answer comes
-		f, err := l.look(ctx)
+		f, err := l.look(ctx, maxTries, 0)
 		if err == nil {
 			err = f.after(floor)
 		}
@@ -69,8 +69,8 @@ func (l *Ledger) load(ctx context.Context) (found, error) {
 }
 
 // look reads and opens what the engine holds.
-func (l *Ledger) look(ctx context.Context) (found, error) {
-	b, err := l.fetch(ctx)
+func (l *Ledger) look(ctx context.Context, tries, short int) (found, error) {
+	b, err := l.fetch(ctx, tries, short)
 	if err != nil {
 		return found{}, err
 	}
@@ -107,9 +107,15 @@ func (f found) after(floor mark) error {
 	return nil
 }
 
+// While an outcome is unknown, others go on and the ring runs out: a look is tried again sooner, and more often.
+const (
+	looks      = 12
+	shortLooks = 4
+)
+
 // fetch reads until there is an answer.
-func (l *Ledger) fetch(ctx context.Context) (b Blob, err error) {
-	err = Try(ctx, func(ctx context.Context) (err error) {
+func (l *Ledger) fetch(ctx context.Context, tries, short int) (b Blob, err error) {
+	err = retry(ctx, tries, short, func(ctx context.Context) (err error) {
 		b, err = l.engine.Fetch(ctx)
 		return err
 	})
@@ -173,7 +179,7 @@ func (l *Ledger) swap(ctx context.Context, old rotate.Revision, next rotate.Stat
 // settle finds out what has become of a write whose request has failed by reason. Not done: it may be sent again.
 func (l *Ledger) settle(ctx context.Context, w write, reason error) (rev rotate.Revision, done bool, err error) {
 	for try := 0; ; try++ {
-		f, err := l.look(ctx)
+		f, err := l.look(ctx, looks, shortLooks)
 		if err != nil {
 			return "", true, fmt.Errorf("%w, and asking fails (%w; %w): run again, which tells", rotate.ErrUnknown, reason, err)
 		}
@@ -223,7 +229,7 @@ func (w write) interrupted(cause, last error) error {
 
 // unprepared refuses a state that Commit has not prepared: nobody could tell whether it was stored.
 func (l *Ledger) unprepared(ctx context.Context, old rotate.Revision) error {
-	b, err := l.fetch(ctx)
+	b, err := l.fetch(ctx, maxTries, 0)
 	switch {
 	case err != nil:
 		return err

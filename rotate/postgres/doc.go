@@ -1,0 +1,15 @@
+// Package postgres keeps ledgers in a table of a Postgres database, for a team that has outgrown a file. It works through
+// database/sql; the program brings the driver, such as pgx:
+//
+//	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+//	…
+//	ledger, err := postgres.Open(db, postgres.Options{Name: "shop", Identities: identities})
+//
+// A ledger is one row, encrypted with age. Where the table is missing, the first ledger's creation makes it; a role that may not
+// create tables needs somebody to run this once, and select, insert and update on it:
+//
+//	CREATE TABLE layer_ledger (name text PRIMARY KEY, rev bigint NOT NULL, blob bytea NOT NULL)
+//
+// Every change notifies the channel layer_ledger with the ledger's name and revision, a space between them, for whoever
+// listens. The database must be the primary: a replica is refused, since it may answer with what was true a while ago.
+package postgres
