@@ -297,6 +297,11 @@ func TestSeen(t *testing.T) {
 		_, _, err = New(m, "place", ids).Load(t.Context())
 		require.NoError(t, err, "who has seen nothing cannot tell")
 
+		// An answer that comes late makes nobody forget.
+		l.note(s)
+		_, _, err = l.Load(t.Context())
+		require.ErrorIs(t, err, errStale)
+
 		// Another ledger counts from the beginning.
 		sealed, err := rotate.Seal(chain(t, ids, 1)[1])
 		require.NoError(t, err)
