@@ -115,7 +115,7 @@ func (c *client) do(ctx context.Context, method, object string, condition [2]str
 func (c *client) request(ctx context.Context, method, object string, condition [2]string, body []byte) (*http.Request, error) {
 	u := *c.endpoint
 	u.Path += "/" + c.bucket + "/" + c.object(object)
-	u.RawPath = escape(u.Path)
+	u.RawPath = escape(u.Path) // as it is signed: net/url by itself leaves more characters as they are
 	var content io.Reader
 	if body != nil {
 		content = bytes.NewReader(body)
@@ -124,7 +124,6 @@ func (c *client) request(ctx context.Context, method, object string, condition [
 	if err != nil {
 		return nil, errMade
 	}
-	req.URL = &u      // the path as it is signed, and not as net/url would write it
 	req.GetBody = nil // without it, net/http cannot send a body a second time
 	if condition[0] != "" {
 		req.Header.Set(condition[0], condition[1])

@@ -7,107 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
-	"github.com/layeron-hq/secret/rotate/bucket"
 )
-
-// scene is a ledger of two operators: ours, whose requests meet faults, and another's, whose don't.
-type scene struct {
-	*testing.T
-	ids     rotate.Identities
-	server  direct
-	ours    *bucket.Ledger
-	theirs  *bucket.Ledger
-	state   rotate.State // as it was created
-	rev     rotate.Revision
-	fault   func(n int, r *http.Request) (*http.Response, error) // of our request n, from 1; nil, nil: none
-	sent    []string                                             // our requests since
-	bodies  [][]byte                                             // of our PUTs
-	headers []http.Header
-}
-
-// play runs a test on a ledger that exists, in a time of its own.
-func play(t *testing.T, test func(s *scene)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &scene{T: t, ids: keyed(t), server: direct{newS3(t)}}
-		s.theirs = open(t, s.ids, s.server)
-		s.state, s.rev = begin(t, s.theirs, s.ids)
-		s.ours = open(t, s.ids, roundTrip(s.carry))
-		s.sent, s.bodies, s.headers = nil, nil, nil
-		test(s)
-	})
-}
-
-func (s *scene) carry(r *http.Request) (*http.Response, error) {
-	s.sent = append(s.sent, r.Method)
-	s.headers = append(s.headers, r.Header)
-	if r.Method == http.MethodPut {
-		body, err := io.ReadAll(r.Body)
-		require.NoError(s, err)
-		require.Nil(s, r.GetBody, "net/http could send it again")
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		s.bodies = append(s.bodies, body)
-	}
-	if s.fault != nil {
-		if res, err := s.fault(len(s.sent), r); res != nil || err != nil {
-			return res, err
-		}
-	}
-	return s.server.RoundTrip(r)
-}
-
-// applied carries a request out and loses the answer.
-func (s *scene) applied(r *http.Request) (*http.Response, error) {
-	_, err := s.server.RoundTrip(r)
-	require.NoError(s, err)
-	return nil, errLost
-}
-
-// build has the other operator make changes.
-func (s *scene) build(n int) {
-	for range n {
-		st, rev, err := s.theirs.Load(s.Context())
-		require.NoError(s, err)
-		_, _, err = rotate.Commit(s.Context(), s.theirs, rev, step(st, "theirs"))
-		require.NoError(s, err)
-	}
-}
-
-// times is how often our change is in the ledger.
-func (s *scene) times() int {
-	st, _, err := s.theirs.Load(s.Context())
-	require.NoError(s, err)
-	n := 0
-	for _, e := range st.Log() {
-		if e.By == "ours" {
-			n++
-		}
-	}
-	return n
-}
-
-func (s *scene) commit(ctx context.Context) (rotate.State, rotate.Revision, error) {
-	return rotate.Commit(ctx, s.ours, s.rev, step(s.state, "ours"))
-}
-
-// answer is a response as S3 writes one.
-func answer(status int, code string) *http.Response {
-	body := ""
-	if code != "" {
-		body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + code + `</Code><Message>` + key + `</Message></Error>`
-	}
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
-}
 
 func TestFaults(t *testing.T) {
 	for _, tc := range []struct {
@@ -246,7 +154,7 @@ func TestFaults(t *testing.T) {
 			}
 			return nil, nil
 		}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "after 8 attempts", sent: "PUT GET" + strings.Repeat(" PUT GET", 7)},
-		{name: "stale answers while it is unknown", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
+		{name: "looks are lost, too", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			if n == 1 {
 				return s.applied(r)
 			}
@@ -361,153 +269,5 @@ func TestContextEnds(t *testing.T) {
 			require.ErrorContains(s, err, "no answer in time")
 			require.WithinDuration(s, began.Add(8*time.Minute), time.Now(), 10*time.Second)
 		})
-	})
-}
-
-func TestLoad(t *testing.T) {
-	stale := func(s *scene) *http.Response {
-		old, err := s.server.RoundTrip(httptest.NewRequest(http.MethodGet, "https://s3.example.com"+object, nil))
-		require.NoError(s, err)
-		s.build(1)
-		_, _, err = s.ours.Load(s.Context())
-		require.NoError(s, err)
-		s.sent = nil
-		return old
-	}
-	repeat := func(res *http.Response) func(int, *http.Request) (*http.Response, error) {
-		body, _ := io.ReadAll(res.Body)
-		return func(int, *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(body))}, nil
-		}
-	}
-	for _, tc := range []struct {
-		name string
-		set  func(s *scene)
-		says string // "": it is loaded
-		is   error
-		sent int
-	}{
-		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "`layer secret init` makes one", rotate.ErrNotFound, 1},
-		{"no bucket", func(s *scene) { s.fault = repeat(answer(404, "NoSuchBucket")) }, "make the bucket", nil, 1},
-		{"not found, who knows what", func(s *scene) { s.fault = repeat(answer(404, "")) }, "check the endpoint", nil, 1},
-		{"forbidden", func(s *scene) { s.fault = repeat(answer(403, "AccessDenied")) }, "list the bucket", nil, 1},
-		{"redirected", func(s *scene) {
-			res := answer(301, "PermanentRedirect")
-			res.Header.Set("Location", "https://elsewhere.example.com/")
-			s.fault = repeat(res)
-		}, "another region", nil, 1},
-		{"no ETag", func(s *scene) { s.fault = repeat(answer(200, "")) }, "without an ETag", nil, 1},
-		{"no ledger", func(s *scene) {
-			res := answer(200, "x")
-			res.Header.Set("ETag", `"1"`)
-			s.fault = repeat(res)
-		}, "not encrypted with age", nil, 1},
-		{"a body without end", func(s *scene) {
-			s.fault = func(int, *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"1"`}}, Body: io.NopCloser(endless{})}, nil
-			}
-		}, "more than 67108864 bytes", nil, 1},
-		{"answers are lost", func(s *scene) {
-			s.fault = func(n int, _ *http.Request) (*http.Response, error) {
-				if n < 8 {
-					return nil, errLost
-				}
-				return nil, nil
-			}
-		}, "", nil, 8},
-		{"all answers are lost", func(s *scene) { s.fault = func(int, *http.Request) (*http.Response, error) { return nil, errLost } },
-			"the connection ended before the answer did", nil, 8},
-		{"the server is down", func(s *scene) {
-			s.fault = func(int, *http.Request) (*http.Response, error) { return answer(503, ""), nil }
-		},
-			"status 503", nil, 8},
-		{"one stale answer", func(s *scene) {
-			again := repeat(stale(s))
-			s.fault = func(n int, r *http.Request) (*http.Response, error) {
-				if n == 1 {
-					return again(n, r)
-				}
-				return nil, nil
-			}
-		}, "", nil, 2},
-		{"stale answers", func(s *scene) { s.fault = repeat(stale(s)) }, "an older state was answered", nil, 4},
-		{"gone since", func(s *scene) {
-			stale(s)
-			s.fault = repeat(answer(404, "NoSuchKey"))
-		}, "it was here before", rotate.ErrNotFound, 4},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			play(t, func(s *scene) {
-				tc.set(s)
-				st, rev, err := s.ours.Load(s.Context())
-				require.Len(s, s.sent, tc.sent)
-				if tc.says == "" {
-					require.NoError(s, err)
-					want, now, err := s.theirs.Load(s.Context())
-					require.NoError(s, err)
-					require.True(s, st.Equal(want))
-					require.Equal(s, now, rev)
-					return
-				}
-				require.ErrorContains(s, err, tc.says)
-				require.Equal(s, tc.is != nil, errors.Is(err, rotate.ErrNotFound))
-				require.NotErrorIs(s, err, rotate.ErrConflict)
-				require.NotErrorIs(s, err, rotate.ErrUnknown)
-				require.Empty(s, rev)
-				require.Empty(s, leak.Check(err, keyID, key, token))
-			})
-		})
-	}
-}
-
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-// TestStaleConflict: a conflict that a stale answer seems to explain is none that somebody may act on.
-func TestStaleConflict(t *testing.T) {
-	play(t, func(s *scene) {
-		old, err := s.server.RoundTrip(httptest.NewRequest(http.MethodGet, "https://s3.example.com"+object, nil))
-		require.NoError(s, err)
-		body, err := io.ReadAll(old.Body)
-		require.NoError(s, err)
-		s.build(1)
-		st, rev, err := s.ours.Load(s.Context())
-		require.NoError(s, err)
-		s.fault = func(_ int, r *http.Request) (*http.Response, error) {
-			if r.Method == http.MethodPut {
-				return nil, errLost
-			}
-			return &http.Response{StatusCode: 200, Header: old.Header, Body: io.NopCloser(bytes.NewReader(body))}, nil
-		}
-		_, _, err = rotate.Commit(s.Context(), s.ours, rev, step(st, "ours"))
-		require.ErrorIs(s, err, rotate.ErrUnknown)
-		require.NotErrorIs(s, err, rotate.ErrConflict)
-		require.ErrorContains(s, err, "never from a replica")
-	})
-}
-
-// TestEqualBytes: a server brings an old revision back with the bytes that it named. A ledger never stores the same twice.
-func TestEqualBytes(t *testing.T) {
-	play(t, func(s *scene) {
-		put := func(text string) string {
-			r := httptest.NewRequest(http.MethodPut, "https://s3.example.com/ledgers/other", strings.NewReader(text))
-			res, err := s.server.RoundTrip(r)
-			require.NoError(s, err)
-			return res.Header.Get("ETag")
-		}
-		first := put("a")
-		put("b")
-		require.Equal(s, first, put("a"))
-
-		seen := map[rotate.Revision]bool{s.rev: true}
-		for range 5 {
-			var err error
-			s.rev, err = s.ours.CompareAndSwap(s.Context(), s.rev, s.state)
-			require.NoError(s, err)
-			require.False(s, seen[s.rev])
-			require.Regexp(s, `^"[0-9a-f]{32}"$`, s.rev, "as it was received")
-			seen[s.rev] = true
-		}
 	})
 }

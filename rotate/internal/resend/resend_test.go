@@ -268,6 +268,27 @@ func TestSwap(t *testing.T) {
 		_, _, err = l.Load(t.Context())
 		require.ErrorContains(t, err, "encrypted to others")
 	})
+	t.Run("a look is stale, and the next is not", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, m, s, rev := begin(t)
+			old := m.now()
+			s, rev, err := rotate.Commit(t.Context(), l, rev, step(s))
+			require.NoError(t, err)
+			looks := 0
+			m.after = func(int) error { return lost }
+			m.fetch = func() (Blob, error) {
+				if looks++; looks < staleTries {
+					return old, nil
+				}
+				return m.now(), nil
+			}
+			m.sends = 0
+			_, _, err = rotate.Commit(t.Context(), l, rev, step(s))
+			require.NoError(t, err)
+			require.Equal(t, 1, m.sends)
+			require.Equal(t, staleTries, looks)
+		})
+	})
 	t.Run("created, and the answer lost", func(t *testing.T) {
 		m := &memory{after: func(int) error { return lost }}
 		s, rev, err := rotate.Commit(t.Context(), New(m, "place", ids), "", fresh(ids))
@@ -296,6 +317,11 @@ func TestSeen(t *testing.T) {
 		require.ErrorIs(t, err, errStale)
 		_, _, err = New(m, "place", ids).Load(t.Context())
 		require.NoError(t, err, "who has seen nothing cannot tell")
+
+		// An answer that comes late makes nobody forget.
+		l.note(s)
+		_, _, err = l.Load(t.Context())
+		require.ErrorIs(t, err, errStale)
 
 		// Another ledger counts from the beginning.
 		sealed, err := rotate.Seal(chain(t, ids, 1)[1])
