@@ -137,6 +137,7 @@ func (l *layer) command() *cobra.Command {
   layer secret apply
   layer secret rotate`,
 		RunE: needsCommand}
+	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return l.checkZeros(c.Flags()) }
 	f := group.PersistentFlags()
 	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger's `FILE`")
 	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger)")
@@ -173,6 +174,17 @@ func helpCommand() *cobra.Command {
 			}
 			return about.Help()
 		}}
+}
+
+// checkZeros gives a zero that a person has typed its meaning; elsewhere it stands for what init was told.
+func (l *layer) checkZeros(f *pflag.FlagSet) error {
+	if f.Changed("window") && l.window == 0 {
+		return usagef("--window is at least %v", minWindow)
+	}
+	if f.Changed("margin") && l.margin == 0 {
+		l.margin = time.Nanosecond // the least there is
+	}
+	return nil
 }
 
 func needsCommand(c *cobra.Command, _ []string) error {
