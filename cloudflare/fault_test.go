@@ -315,7 +315,7 @@ func TestIDs(t *testing.T) {
 			_, err = g.Make(t.Context(), "n", map[string]string{"bucket": "media", "access": "read"})
 			return err
 		}},
-		{"a token to be retired", "", "", "the id of a token is malformed", func(o Options) error {
+		{"a token to be retired", "", "", "the id of a token is 32 hexadecimal digits", func(o Options) error {
 			g, err := NewR2Generator(o)
 			require.NoError(t, err)
 			return g.Retire(t.Context(), "../secrets_store")

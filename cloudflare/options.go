@@ -15,11 +15,11 @@ import (
 
 // Options say which account to work on, and as whom. They show no token, however they are printed.
 type Options struct {
-	// AccountID is the account's id, such as 32 hexadecimal digits. It must be given.
+	// AccountID is the account's id: 32 hexadecimal digits. It must be given.
 	AccountID string
 	// Token is an API token, and must be given.
 	Token rotate.Value
-	// StoreID is the Secrets Store's id. Empty: the account's only store. Credentials need none.
+	// StoreID is the Secrets Store's id, 32 hexadecimal digits. Empty: the account's only store. Credentials need none.
 	StoreID string
 	// Scopes are the services that may read what is published: workers, ai_gateway, dex, access, containers, websearch.
 	// Empty: workers.
@@ -37,7 +37,7 @@ type Options struct {
 }
 
 var (
-	idForm    = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`) // 32 hexadecimal digits today; what matters is that it stays one part of a path
+	idForm    = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	tokenForm = regexp.MustCompile(`^[!-~]+$`)
 	scopes    = []string{"workers", "ai_gateway", "dex", "access", "containers", "websearch"}
 )
@@ -47,13 +47,13 @@ func (o Options) check() error {
 	case o.AccountID == "":
 		return errors.New("cloudflare: there is no account id: set CLOUDFLARE_ACCOUNT_ID")
 	case !idForm.MatchString(o.AccountID):
-		return errors.New("cloudflare: the account id is malformed: copy it from the dashboard's overview page")
+		return errors.New("cloudflare: the account id is not 32 hexadecimal digits in lower case: copy it from the dashboard's overview page")
 	case o.Token.Reveal() == "":
 		return errors.New("cloudflare: there is no API token: set CLOUDFLARE_API_TOKEN")
 	case !tokenForm.MatchString(o.Token.Reveal()):
 		return errors.New("cloudflare: the API token holds white space or other characters that no token has: copy it again")
 	case o.StoreID != "" && !idForm.MatchString(o.StoreID):
-		return errors.New("cloudflare: the store id is malformed: `wrangler secrets-store store list` shows it")
+		return errors.New("cloudflare: the store id is not 32 hexadecimal digits in lower case: `wrangler secrets-store store list` shows it")
 	case o.Timeout < 0, o.Patience < 0:
 		return errors.New("cloudflare: a timeout or patience below zero")
 	}

@@ -121,7 +121,7 @@ func (g *R2Generator) Make(ctx context.Context, name string, params map[string]s
 // Retire is [rotate.Generator]'s: it deletes the token.
 func (g *R2Generator) Retire(ctx context.Context, id string) error {
 	if !idForm.MatchString(id) {
-		return fmt.Errorf("cloudflare: the id of a token is malformed: %w", rotate.ErrNotApplied)
+		return fmt.Errorf("cloudflare: the id of a token is 32 hexadecimal digits: %w", rotate.ErrNotApplied)
 	}
 	var p accounts.TokenDeleteParams
 	p.AccountID.Value, p.AccountID.Present = g.client.account, true
