@@ -115,7 +115,7 @@ func TestErrorsOfCloudflare(t *testing.T) {
 		"an ended token":                 {all(cloudflarefake.Fault{Status: 401, Code: 1000}), nil, "status", []string{"401", "CLOUDFLARE_API_TOKEN"}},
 		"a malformed token":              {nil, []string{"CLOUDFLARE_API_TOKEN=two words"}, "status", []string{"API token holds white space", "copy it again"}},
 		"no token":                       {nil, []string{"CLOUDFLARE_API_TOKEN="}, "status", []string{"set CLOUDFLARE_API_TOKEN"}},
-		"a malformed account":            {nil, []string{"CLOUDFLARE_ACCOUNT_ID=mine"}, "status", []string{"404", "check the account id"}},
+		"a malformed account":            {nil, []string{"CLOUDFLARE_ACCOUNT_ID=mine"}, "status", []string{"32 hexadecimal digits"}},
 		"another account":                {nil, []string{"CLOUDFLARE_ACCOUNT_ID=00000000000000000000000000000000"}, "status", []string{"404", "account id"}},
 		"another store":                  {nil, nil, "apply --store 00000000000000000000000000000000", []string{"store_not_found", "give the id of one that it has"}},
 		"a problem there":                {all(cloudflarefake.Fault{Status: 502}), nil, "apply", []string{"502", "run again"}},
