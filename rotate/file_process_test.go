@@ -151,11 +151,9 @@ func TestFileKilled(t *testing.T) {
 		return
 	}
 	t.Logf("temporary files that each ledger's kills left: %v", halfway)
-	sum := 0
-	for _, n := range halfway {
-		sum += n
+	for i, n := range halfway {
+		require.True(t, n > 0 || kills[i] == 0, "no kill hit a change halfway: this shows nothing")
 	}
-	require.NotZero(t, sum, "no kill hit a change halfway: this shows nothing")
 }
 
 // killed returns how many kills left something half done.
@@ -164,7 +162,8 @@ func killed(t *testing.T, f *File, identity Value, kills int) (halfway int) {
 	dir := filepath.Dir(f.path)
 	count, err := 0, error(nil)
 	pace := 3 * time.Millisecond // of one change, as the last process made it
-	for range kills {
+	// Where none has hit a change halfway yet, a few more are tried: a busy machine is no excuse.
+	for n := 0; n < kills || kills > 0 && halfway == 0 && n < kills+1000; n++ {
 		cmd := child(t, f, identity, "count 1000000")
 		out, pipeErr := cmd.StdoutPipe()
 		err = errors.Join(pipeErr, cmd.Start())
