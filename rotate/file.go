@@ -31,6 +31,7 @@ type File struct {
 
 	ids   Identities
 	adopt bool
+	peek  bool
 	disk  disk
 
 	gate chan struct{} // holds one element while this File has, or waits for, the lock
@@ -47,6 +48,8 @@ type FileOptions struct {
 	Seen string
 	// Adopt is the person's word that the ledger is the right one, whatever Seen remembers. It is remembered from then on.
 	Adopt bool
+	// Peek: what Adopt lets pass is not remembered. For a dry run, after which the ledger is refused as before.
+	Peek bool
 }
 
 // 64 MiB are ten times a ledger of a hundred secrets with the largest documents.
@@ -73,7 +76,7 @@ func OpenFile(path string, o FileOptions) (*File, error) {
 		return nil, fmt.Errorf("ledger %s: it is a folder: name the file in it", path)
 	}
 	f := &File{path: real, lockPath: real + ".lock", seenPath: o.Seen, place: filepath.Base(real),
-		ids: o.Identities, adopt: o.Adopt, gate: make(chan struct{}, 1)}
+		ids: o.Identities, adopt: o.Adopt, peek: o.Peek, gate: make(chan struct{}, 1)}
 	if f.seenPath == "" {
 		f.seenPath = filepath.Join(filepath.Dir(real), "layer.seen")
 	} else if f.seenPath, err = filepath.Abs(f.seenPath); err != nil {
@@ -97,7 +100,7 @@ func (f *File) Load(ctx context.Context) (State, Revision, error) {
 	err := context.Cause(ctx)
 	switch {
 	case err != nil:
-	case f.adopt:
+	case f.adopt && !f.peek:
 		// What is remembered by force must be what is there.
 		err = f.locked(ctx, load)
 	default:
@@ -124,6 +127,9 @@ func (f *File) load() (State, Revision, error) {
 		return State{}, "", err
 	}
 	if known.knows(f.place, s) {
+		return s, revision(data), nil
+	}
+	if f.adopt && f.peek {
 		return s, revision(data), nil
 	}
 	if f.adopt {

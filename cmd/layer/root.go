@@ -43,6 +43,7 @@ type layer struct {
 	to, store                       string
 	window, margin                  time.Duration
 	limit                           int
+	dry                             bool // rotate --dry-run
 	json                            bool
 	workspace, project, environment string
 }

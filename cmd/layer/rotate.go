@@ -65,6 +65,7 @@ up to the window: it is for a leaked key, and for development.`,
 				}
 				how.Only = append(how.Only, addr)
 			}
+			l.dry = dry
 			o, _, err := l.operator(c.Context(), how.Adopt)
 			if err != nil {
 				return err

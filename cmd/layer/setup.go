@@ -47,7 +47,7 @@ func (l *layer) openLedger(adopt bool) (*rotate.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rotate.OpenFile(l.ledger, rotate.FileOptions{Identities: ids, Adopt: adopt})
+	return rotate.OpenFile(l.ledger, rotate.FileOptions{Identities: ids, Adopt: adopt, Peek: l.dry})
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.
