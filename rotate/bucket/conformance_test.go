@@ -9,10 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
 	"github.com/layeron-hq/secret/rotate/internal/contest"
-	"github.com/layeron-hq/secret/rotate/internal/servers"
 	"github.com/layeron-hq/secret/rotate/rotatetest"
 )
 

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/internal/contest"
-	"github.com/layeron-hq/secret/rotate/internal/servers"
 	"github.com/layeron-hq/secret/rotate/rotatetest"
 )
 

@@ -1,4 +1,4 @@
-// Package servers starts what the ledgers for a team are tested on, on this machine alone. Only tests use it. The script beside
+// Package servers starts what ledgers and targets for a team are tested on, on this machine alone. Only tests use it. The script beside
 // it installs the servers.
 package servers
 
@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,15 +47,39 @@ func exists(path string) bool {
 
 func missing(t testing.TB, what string) {
 	t.Helper()
-	const text = "no %s here: rotate/internal/servers/run installs it"
+	const text = "no %s here: internal/servers/run installs it"
 	if os.Getenv("LAYER_E2E") != "" {
 		t.Fatalf(text, what)
 	}
 	t.Skipf(text, what)
 }
 
+// Process is a server that runs.
+type Process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed once it has
+	err   error         // why it has; set then
+}
+
+// Kill ends it at once, as a machine does that fails.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // fails where it has ended
+	<-p.ended
+}
+
+// Freeze stops it without ending it: it answers nothing any more, and its connections stay.
+func (p *Process) Freeze(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (p *Process) Thaw(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGCONT) }
+
+func (p *Process) signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(s))
+}
+
 // Start runs a program until the test ends, and returns when it listens on the address.
-func Start(t testing.TB, address string, environment []string, program string, args ...string) {
+func Start(t testing.TB, address string, environment []string, program string, args ...string) *Process {
 	t.Helper()
 	cmd := exec.Command(program, args...)
 	var said bytes.Buffer
@@ -62,24 +87,23 @@ func Start(t testing.TB, address string, environment []string, program string, a
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = 5 * time.Second
 	require.NoError(t, cmd.Start())
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	})
+	p := &Process{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(p.Kill)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			c.Close()
-			return
+			return p
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			require.FailNow(t, filepath.Base(program)+" has ended", "%v\n%s", err, said.String())
+		case <-p.ended:
+			require.FailNow(t, filepath.Base(program)+" has ended", "%v\n%s", p.err, said.String())
 		case <-ctx.Done():
 			require.FailNow(t, filepath.Base(program)+" does not listen")
 		case <-time.After(20 * time.Millisecond):

@@ -1,0 +1,115 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"github.com/layeron-hq/secret"
+)
+
+// client sends requests. clientv3 dials, logs in and spreads them over the members; they are made here, each once, since its own
+// calls wait and try again in silence, a watch for ever.
+type client struct {
+	etcd   *clientv3.Client
+	kv     pb.KVClient
+	watch  pb.WatchClient
+	prefix string
+}
+
+const (
+	// A member that has frozen is noticed after both at most; etcd refuses more pings than that.
+	pingAfter = 10 * time.Second
+	pongTime  = 5 * time.Second
+	// loginTime bounds the request for a token.
+	loginTime = 10 * time.Second
+	// attemptTime bounds one attempt of a read, after which another member is asked.
+	attemptTime = 3 * time.Second
+	attempts    = 6
+	// writeTime bounds a write, which is sent once.
+	writeTime = 10 * time.Second
+	// most is what a member takes in one request, less than it has by default.
+	most = 3<<19 - 4096
+)
+
+func connect(ctx context.Context, o Options) (*client, error) {
+	if err := o.checkNames(); err != nil {
+		return nil, err
+	}
+	endpoints, err := o.endpoints()
+	if err != nil {
+		return nil, err
+	}
+	login := loginTime
+	if deadline, ok := ctx.Deadline(); ok {
+		login = max(min(login, time.Until(deadline)), time.Millisecond)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	c, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoints, TLS: o.TLS, Username: o.Username, Password: o.Password.Reveal(), DialTimeout: login,
+		DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
+		Logger: zap.NewNop(), // what fails is told by errors
+		DialOptions: []grpc.DialOption{
+			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
+				Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
+			grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("etcd: nobody can be logged in: %w", failure(ctx, err, nil))
+	}
+	conn := c.ActiveConnection()
+	return &client{etcd: c, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), prefix: o.prefix()}, nil
+}
+
+var bindingForm = regexp.MustCompile(`^[A-Z0-9_]{1,200}$`)
+
+// key is that of a text; the error repeats nothing of the name.
+func (c *client) key(binding string) (string, error) {
+	if !bindingForm.MatchString(binding) {
+		return "", fmt.Errorf("etcd: %w: a binding name has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid)
+	}
+	return c.prefix + binding, nil
+}
+
+const noteSuffix = ".note"
+
+// read makes attempts until one is answered; what is asked changes nothing.
+func (c *client) read(ctx context.Context, ask func(context.Context) error) error {
+	var before error
+	for try := 0; ; try++ {
+		if ctx.Err() != nil {
+			return failure(ctx, nil, before)
+		}
+		bounded, cancel := context.WithTimeout(ctx, attemptTime)
+		err := ask(bounded)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil {
+			before = err
+		}
+		if !passing(err) || try+1 == attempts {
+			return failure(ctx, err, before)
+		}
+		wait := time.NewTimer(rand.N(min(50*time.Millisecond<<try, time.Second)))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+		case <-wait.C:
+		}
+	}
+}
+
+func place(key string) string { return "etcd key " + key }

@@ -1,0 +1,98 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// failure puts what a request came to into words, which show nothing of what was sent: a message of a server, or of somebody in
+// between, may repeat it. Where ctx has ended, its cause is told beside the failure before, if there was one.
+func failure(ctx context.Context, err, before error) error {
+	if ctx.Err() != nil {
+		if before != nil {
+			return fmt.Errorf("%w (%s)", context.Cause(ctx), words(before))
+		}
+		return context.Cause(ctx)
+	}
+	return errors.New(words(err))
+}
+
+// hints are what to do about etcd's own words.
+var hints = map[string]string{
+	desc(rpctypes.ErrGRPCPermissionDenied):       "let the user's role read this key, or write it and its note",
+	desc(rpctypes.ErrGRPCUserEmpty):              "etcd asks for a user: give one, and a password",
+	desc(rpctypes.ErrGRPCAuthFailed):             "correct user and password",
+	desc(rpctypes.ErrGRPCInvalidAuthToken):       "run it again, which logs in anew",
+	desc(rpctypes.ErrGRPCRequestTooLarge):        "let fewer versions be retained, or raise --max-request-bytes of etcd",
+	desc(rpctypes.ErrGRPCNoSpace):                "compact and defragment etcd, then disarm its alarm",
+	desc(rpctypes.ErrGRPCNoLeader):               "a majority of the members must be up, and reach each other",
+	desc(rpctypes.ErrGRPCTimeout):                "a majority of the members must be up, and reach each other",
+	desc(rpctypes.ErrGRPCTooManyOps):             "raise --max-txn-ops of etcd to 128",
+	desc(rpctypes.ErrGRPCRequestTooManyRequests): "etcd has too much to do: run it again later",
+}
+
+func desc(err error) string { return rpctypes.ErrorDesc(err) }
+
+// transport are marks in grpc's own messages, and what they say.
+var transport = []struct{ mark, words string }{
+	{"keepalive ping failed", "the member does not answer any more"},
+	{"certificate", "the certificate of the member, or the one shown to it, is not trusted: check the endpoints and the certificates"},
+	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
+	{"error reading server preface", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port"},
+	{"tls: ", "the members and this program cannot agree on TLS: check the certificates"},
+	{"connection refused", "connection refused: no member listens at the endpoints"},
+	{"no such host", "no such host: check the endpoints"},
+	{"i/o timeout", "no member could be reached in time"},
+	{"unreachable", "no member can be reached: check the network"},
+}
+
+func words(err error) string {
+	s, ok := status.FromError(err)
+	if !ok {
+		return "the request could not be made"
+	}
+	if etcd, known := rpctypes.Error(err).(rpctypes.EtcdError); known {
+		text := strings.TrimPrefix(etcd.Error(), "etcdserver: ")
+		if hint := hints[desc(err)]; hint != "" {
+			text += ": " + hint
+		}
+		return text
+	}
+	if s.Code() == codes.DeadlineExceeded {
+		return "no answer in time: check the endpoints and the network"
+	}
+	if s.Code() == codes.Unavailable {
+		for _, t := range transport {
+			if strings.Contains(s.Message(), t.mark) {
+				return t.words
+			}
+		}
+		return "the connection was lost, or there is none: check the endpoints and the network"
+	}
+	return "etcd, or something on the way, answers " + s.Code().String()
+}
+
+// passing tells whether the next attempt, or another member, may do better.
+func passing(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
+		return desc(err) != desc(rpctypes.ErrGRPCNoSpace)
+	}
+	return false
+}
+
+// refused tells whether a write was certainly not carried out, and never will be.
+func refused(err error) bool {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
+		codes.OutOfRange, codes.Unimplemented, codes.NotFound:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,211 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// Publisher is a [rotate.Publisher] on etcd, and a [rotate.Checker], [rotate.Namer] and [rotate.Remover]. Text and note are written
+// in one transaction, which is sent once. It may be used concurrently, and shows no value and no password, however it is printed.
+type Publisher struct{ client *client }
+
+// OpenPublisher returns what publishes to where [OpenStore] reads. It asks etcd for nothing unless a user is given, whom it logs in,
+// within 10 seconds or until ctx ends.
+func OpenPublisher(ctx context.Context, o Options) (*Publisher, error) {
+	c, err := connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{c}, nil
+}
+
+// NameOf is [rotate.Namer]'s: the binding.
+func (p *Publisher) NameOf(_ secret.Spec, s secret.SpecSecret) string { return s.Binding }
+
+// Publish is [rotate.Publisher]'s. After a transaction whose outcome is unknown it sends no other: each would take as long.
+func (p *Publisher) Publish(ctx context.Context, items []rotate.Item) []error {
+	return p.each(ctx, len(items), func(i int) error { return p.put(ctx, items[i]) })
+}
+
+// Remove is [rotate.Remover]'s.
+func (p *Publisher) Remove(ctx context.Context, names []string) []error {
+	return p.each(ctx, len(names), func(i int) error {
+		key, err := p.client.key(names[i])
+		if err != nil {
+			return notApplied(err)
+		}
+		return p.write(ctx, key, del(key), del(key+noteSuffix))
+	})
+}
+
+// each does n writes, and returns their errors at their index, or nil where there are none.
+func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []error {
+	var errs []error
+	var lost error
+	for i := range n {
+		err := lost
+		if ctx.Err() != nil {
+			err = notApplied(context.Cause(ctx))
+		}
+		if err == nil {
+			err = do(i)
+			if unknown(err) {
+				lost = notApplied(fmt.Errorf("not sent, since the one before met: %w", err))
+			}
+		}
+		if err != nil && errs == nil {
+			errs = make([]error, n)
+		}
+		if err != nil {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+func (p *Publisher) put(ctx context.Context, item rotate.Item) error {
+	key, err := p.client.key(item.Name)
+	if err != nil {
+		return notApplied(err)
+	}
+	text := item.Text.Reveal()
+	if size := len(text) + len(item.Note) + 2*len(key); size > most {
+		return notApplied(fmt.Errorf("%s: %w: text and note have %d bytes, and etcd takes %d in one request", place(key), secret.ErrTooLarge, size, most))
+	}
+	return p.write(ctx, key, put(key, text), put(key+noteSuffix, item.Note))
+}
+
+// write sends one transaction, once.
+func (p *Publisher) write(ctx context.Context, key string, ops ...*pb.RequestOp) error {
+	bounded, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	_, err := p.client.kv.Txn(bounded, &pb.TxnRequest{Success: ops})
+	if err == nil {
+		return nil
+	}
+	told := fmt.Errorf("%s: %w", place(key), failure(ctx, err, err))
+	if refused(err) {
+		return notApplied(told)
+	}
+	return &lostError{told}
+}
+
+// lostError is that of a write which may have been carried out, or may be yet.
+type lostError struct{ error }
+
+func (e *lostError) Unwrap() error { return e.error }
+
+func unknown(err error) bool {
+	_, is := err.(*lostError)
+	return is
+}
+
+func notApplied(err error) error { return fmt.Errorf("%w: %w", rotate.ErrNotApplied, err) }
+
+func put(key, text string) *pb.RequestOp {
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key), Value: []byte(text)}}}
+}
+
+func del(key string) *pb.RequestOp {
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte(key)}}}
+}
+
+func get(key string, keyOnly bool) *pb.RequestOp {
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key), KeysOnly: keyOnly}}}
+}
+
+// atOnce is how many values one transaction looks at or would write: two operations each, of 128 at most.
+const atOnce = 50
+
+// Inspect is [rotate.Publisher]'s. Modified is etcd's revision of the text.
+func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+	found := map[string]rotate.Published{}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for some := range slices.Chunk(names, atOnce) {
+		var ops []*pb.RequestOp
+		for _, name := range some {
+			key, err := p.client.key(name)
+			if err != nil {
+				return nil, err
+			}
+			ops = append(ops, get(key, true), get(key+noteSuffix, false))
+		}
+		var r *pb.TxnResponse
+		err := p.client.read(ctx, func(ctx context.Context) (err error) {
+			r, err = p.client.kv.Txn(ctx, &pb.TxnRequest{Success: ops})
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("etcd %s cannot be read: %w", p.client.prefix, err)
+		}
+		if len(r.Responses) != len(ops) {
+			return nil, fmt.Errorf("etcd %s cannot be read: it answered something else than it was asked", p.client.prefix)
+		}
+		for i, name := range some {
+			text, note := r.Responses[2*i].GetResponseRange().GetKvs(), r.Responses[2*i+1].GetResponseRange().GetKvs()
+			if len(text) == 0 {
+				continue
+			}
+			one := rotate.Published{Modified: strconv.FormatInt(text[0].ModRevision, 10)}
+			if len(note) > 0 {
+				one.Note = string(note[0].Value)
+			}
+			found[name] = one
+		}
+	}
+	return found, nil
+}
+
+// Check is [rotate.Checker]'s: it sends transactions that would write these values if something were so that never is. etcd refuses
+// them where the user may not write, or there is no room.
+func (p *Publisher) Check(ctx context.Context, create []string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for some := range slices.Chunk(create, atOnce) {
+		var ops []*pb.RequestOp
+		for _, name := range some {
+			key, err := p.client.key(name)
+			if err != nil {
+				return err
+			}
+			ops = append(ops, put(key, ""), put(key+noteSuffix, ""))
+		}
+		// No key has a version below zero.
+		never := &pb.Compare{Key: ops[0].GetRequestPut().Key, Target: pb.Compare_VERSION, Result: pb.Compare_LESS,
+			TargetUnion: &pb.Compare_Version{Version: 0}}
+		err := p.client.read(ctx, func(ctx context.Context) error {
+			_, err := p.client.kv.Txn(ctx, &pb.TxnRequest{Compare: []*pb.Compare{never}, Success: ops})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("etcd %s cannot be written: %w", p.client.prefix, err)
+		}
+	}
+	return nil
+}
+
+// Close ends the connections.
+func (p *Publisher) Close() error {
+	_ = p.client.etcd.Close() // tells nothing but that it was closed before
+	return nil
+}
+
+// String names the place of the values.
+func (p *Publisher) String() string { return "etcd " + p.client.prefix }
+
+// Format writes what String returns, under every verb and flag.
+func (p *Publisher) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
+
+// MarshalText returns what String does, for encoding/json and log/slog.
+func (p *Publisher) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

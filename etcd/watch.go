@@ -1,0 +1,162 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/peer"
+
+	"github.com/layeron-hq/secret"
+)
+
+const (
+	// askEvery is how often a member is asked whether it is there still, and mostSilent how often in vain.
+	askEvery   = 7 * time.Second
+	mostSilent = 3
+)
+
+// Watch is [secret.Watcher]'s: one stream to one member. It ends where the stream does; where the member has had no leader for some
+// seconds, since nothing reaches it then; and where it answers nothing for 21 seconds.
+func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(secret.Address)) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	w := watching{addrs: map[string][]secret.Address{}}
+	for _, addr := range addrs {
+		key, err := s.client.key(addr.Binding())
+		if err != nil {
+			return err
+		}
+		if w.addrs[key] == nil {
+			w.keys = append(w.keys, key)
+		}
+		w.addrs[key] = append(w.addrs[key], addr)
+	}
+	err := s.client.follow(ctx, &w, changed)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("etcd %s: %w", s.client.prefix, err)
+}
+
+// watching is what a Watch has to tell of.
+type watching struct {
+	keys    []string
+	addrs   map[string][]secret.Address // by key
+	created int                         // so many keys are watched
+}
+
+// follow returns why it ended.
+func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Address)) error {
+	ctx, end := context.WithCancel(ctx)
+	stream, err := c.watch.Watch(clientv3.WithRequireLeader(ctx))
+	if err != nil {
+		end()
+		return errors.New(words(err))
+	}
+	answers, ended := make(chan *pb.WatchResponse), make(chan error, 1)
+	go func() {
+		defer close(answers)
+		for {
+			r, err := stream.Recv()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case answers <- r:
+			case <-ctx.Done():
+				ended <- ctx.Err()
+				return
+			}
+		}
+	}()
+	defer func() {
+		end()
+		for range answers { // until nothing of it is left
+		}
+	}()
+	for _, key := range w.keys {
+		// Key by key: a role may read these alone. A failure shows where the answers are received.
+		_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(key)}}})
+	}
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for silent := 0; ; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case r, ok := <-answers:
+			if !ok {
+				return errors.New(words(<-ended) + of(stream.Context()))
+			}
+			silent = 0
+			if err := w.take(r, changed); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if silent++; silent == mostSilent {
+				return errors.New("the member answers nothing any more" + of(stream.Context()))
+			}
+			// A member that is there answers this, on the stream: a proxy between would answer pings for it.
+			_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
+		}
+	}
+}
+
+// take tells of what a member has told. Once all keys are watched it tells of every one: what changed before shows then.
+func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error {
+	if r.Canceled {
+		return errors.New("the member watches no more: " + reason(r))
+	}
+	if r.Created {
+		if w.created++; w.created == len(w.keys) {
+			for _, key := range w.keys {
+				w.tell(key, changed)
+			}
+		}
+		return nil
+	}
+	if w.created < len(w.keys) {
+		return nil // it is told of with all others
+	}
+	told := map[string]bool{}
+	for _, e := range r.Events {
+		if key := string(e.Kv.Key); !told[key] {
+			told[key] = true
+			w.tell(key, changed)
+		}
+	}
+	return nil
+}
+
+func (w *watching) tell(key string, changed func(secret.Address)) {
+	for _, addr := range w.addrs[key] {
+		changed(addr)
+	}
+}
+
+// reason is why a member ended the watch of a key.
+func reason(r *pb.WatchResponse) string {
+	for text, hint := range hints {
+		if r.CancelReason == text || r.CancelReason == "rpc error: code = PermissionDenied desc = "+text {
+			return text + ": " + hint
+		}
+	}
+	if r.CompactRevision > 0 {
+		return "it was compacted before it could tell of everything"
+	}
+	return "it says no reason that is known"
+}
+
+// of names the member at the other end of a stream.
+func of(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		return " (" + p.Addr.String() + ")"
+	}
+	return ""
+}
