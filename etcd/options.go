@@ -15,7 +15,8 @@ import (
 // Options say where the values are, and as whom to ask for them. They show no password, however they are printed.
 type Options struct {
 	// Endpoints are the members' addresses, and at least one must be given: https://host:port, or http://host:port, on which
-	// everybody on the way can read the values. host:port alone is https, and http on this machine. All are of one sort.
+	// everybody on the way can read the values. host:port alone is https, and http on this machine unless TLS is given. All are of
+	// one sort.
 	Endpoints []string
 	// Workspace, Project and Environment are parts of every key, as the ledger has them. Empty: an empty part.
 	Workspace, Project, Environment string
@@ -47,7 +48,7 @@ func (o Options) endpoints() ([]string, error) {
 	}
 	var list []string
 	for _, text := range o.Endpoints {
-		scheme, host, err := endpoint(text)
+		scheme, host, err := o.endpoint(text)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +63,7 @@ func (o Options) endpoints() ([]string, error) {
 	return list, nil
 }
 
-func endpoint(text string) (scheme, host string, err error) {
+func (o Options) endpoint(text string) (scheme, host string, err error) {
 	bare := !strings.Contains(text, "://")
 	if bare {
 		text = "https://" + text
@@ -74,7 +75,7 @@ func endpoint(text string) (scheme, host string, err error) {
 		return "", "", errors.New("etcd: an endpoint is not of the form https://host:port")
 	case u.User != nil:
 		return "", "", errors.New("etcd: an endpoint names a user: a credential never stands in an address, where logs show it. Give it by itself")
-	case bare && loopback(u.Hostname()):
+	case bare && o.TLS == nil && loopback(u.Hostname()):
 		return "http", u.Host, nil
 	}
 	return u.Scheme, u.Host, nil

@@ -30,3 +30,9 @@ const (
 	opRemove   = "remove"   // gone from ledger and store
 	opKeep     = "keep"     // in the ledger only: somebody's value stands in the store
 )
+
+// What else stands in a ledger's log: no action on a secret.
+const (
+	opMove   = "move"   // the ledger has moved to another place
+	opResume = "resume" // and has not, after all
+)

@@ -27,12 +27,11 @@ import (
 //
 // A File may be used concurrently, and several at once on one file.
 type File struct {
-	path, lockPath, seenPath, place string
+	path, lockPath string
+	memory
 
-	ids   Identities
-	adopt bool
-	peek  bool
-	disk  disk
+	ids  Identities
+	disk disk
 
 	gate chan struct{} // holds one element while this File has, or waits for, the lock
 	mu   sync.Mutex    // one change at a time
@@ -75,8 +74,8 @@ func OpenFile(path string, o FileOptions) (*File, error) {
 	if info, err := os.Stat(real); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("ledger %s: it is a folder: name the file in it", path)
 	}
-	f := &File{path: real, lockPath: real + ".lock", seenPath: o.Seen, place: filepath.Base(real),
-		ids: o.Identities, adopt: o.Adopt, peek: o.Peek, gate: make(chan struct{}, 1)}
+	f := &File{path: real, lockPath: real + ".lock", ids: o.Identities, gate: make(chan struct{}, 1),
+		memory: memory{seenPath: o.Seen, place: filepath.Base(real), adopt: o.Adopt, peek: o.Peek}}
 	if f.seenPath == "" {
 		f.seenPath = filepath.Join(filepath.Dir(real), "layer.seen")
 	} else if f.seenPath, err = filepath.Abs(f.seenPath); err != nil {
@@ -135,18 +134,10 @@ func (f *File) load() (State, Revision, error) {
 	if f.adopt {
 		return s, revision(data), f.remember(known, s)
 	}
-	if err := known.check(f.place, s); err != nil {
-		return State{}, "", err
+	if err := known.check(f.place, s); err != nil || known.left(s) {
+		return s, revision(data), err
 	}
 	return s, revision(data), f.rememberIfFree(data, s)
-}
-
-func (f *File) known() (seen, error) {
-	known, err := readSeen(f.seenPath)
-	if f.adopt && errors.Is(err, errSeenDamaged) {
-		return seen{}, nil
-	}
-	return known, err
 }
 
 func (f *File) unread(err error, known seen) error {
@@ -154,8 +145,7 @@ func (f *File) unread(err error, known seen) error {
 	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("it cannot be read: %w", err)
 	case known.Places[f.place] != "":
-		return fmt.Errorf("%w: ledger %s was here before: restore it from git or a backup. To begin anew without it, delete %s first",
-			ErrNotFound, known.Places[f.place], f.seenPath)
+		return f.gone(known)
 	}
 	return fmt.Errorf("%w: `layer secret init` makes one; if there should be one, look for it in git, or name the file", ErrNotFound)
 }
@@ -187,7 +177,7 @@ func (f *File) rememberIfFree(data []byte, s State) error {
 	if err != nil {
 		return nil
 	}
-	if err := known.check(f.place, s); err != nil {
+	if err := known.check(f.place, s); err != nil || known.left(s) {
 		return err
 	}
 	_ = f.remember(known, s)
@@ -305,24 +295,6 @@ func (f *File) other(found Revision, there []byte, known seen, next State) (Revi
 	}
 	_ = f.remember(known, s)
 	return found, nil
-}
-
-// follows refuses to write what would not be accepted when it is read.
-func (f *File) follows(known seen, next State) error {
-	if next.WriteID() == "" {
-		return errors.New("a state is stored with Commit, which prepares it")
-	}
-	if f.adopt {
-		return nil
-	}
-	if err := known.checkPlace(f.place, next); err != nil {
-		return err
-	}
-	if last := known.Ledgers[next.ID()]; next.Generation() <= last.Generation {
-		return fmt.Errorf("this change was made from an older copy of it: generation %d was seen on this machine. Run again. %s",
-			last.Generation, adopt)
-	}
-	return nil
 }
 
 const unchanged = "The ledger is as it was; free some space or mend the folder's permissions, then run again"

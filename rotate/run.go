@@ -52,6 +52,7 @@ type runStage int
 
 const (
 	stageLoad runStage = iota
+	stageResume
 	stageInspect
 	stageDecide
 	stageAscertain
@@ -97,6 +98,8 @@ func (r *run) step(ctx context.Context) error {
 	switch r.stage {
 	case stageLoad:
 		return r.load(ctx)
+	case stageResume:
+		return r.resume(ctx)
 	case stageInspect:
 		return r.inspect(ctx, stageDecide)
 	case stageDecide:
@@ -124,11 +127,34 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if to := st.Moved(); to != "" && !r.DryRun {
-		return fmt.Errorf("%w: this ledger has moved to %s: use that one", errRefused, to)
-	}
 	// What was made for another state may have been swept away since.
 	r.state, r.rev, r.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
+	switch {
+	case st.Moved() == "" || r.DryRun: // it can still be looked at
+	case r.adopts():
+		r.stage = stageResume
+	default:
+		return movedError(st)
+	}
+	return nil
+}
+
+// movedError tells where a ledger is now that has a fence.
+func movedError(s State) error {
+	return fmt.Errorf("%w: this ledger has moved to %s: use that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on with "+
+		"the one here", errRefused, s.Moved())
+}
+
+// resume takes the fence away, on a person's word.
+func (r *run) resume(ctx context.Context) error {
+	st, rev, err := Commit(ctx, r.Ledger, r.rev, r.state.MovedTo("").WithLog(LogEntry{At: r.now(), By: r.By, Op: opResume}))
+	if errors.Is(err, ErrConflict) {
+		return r.again()
+	}
+	if err != nil {
+		return err
+	}
+	r.state, r.rev, r.stage = st, rev, stageInspect
 	return nil
 }
 

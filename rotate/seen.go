@@ -71,6 +71,8 @@ func (s seen) check(place string, st State) error {
 	case !st.Succeeds(last.Fingerprint):
 		return fmt.Errorf("it has the id of the ledger seen here before, but other keys: somebody forged it, or replaced the keys "+
 			"on another machine. Ask your colleagues, or restore it from git. %s", adopt)
+	case s.left(st):
+		return nil
 	case st.Generation() < last.Generation:
 		return fmt.Errorf("it is an older copy: generation %d, and generation %d was seen on this machine. Get the latest one "+
 			"(`git pull`, or a backup). %s", st.Generation(), last.Generation, adopt)
@@ -79,6 +81,12 @@ func (s seen) check(place string, st State) error {
 			"side whose values were published, and repeat in it what the other did. %s", st.Generation(), adopt)
 	}
 	return nil
+}
+
+// left tells whether a state is what a ledger left where it was moved away from: it went on elsewhere, and nothing is done with it
+// here but to say where.
+func (s seen) left(st State) bool {
+	return st.Moved() != "" && st.Generation() < s.Ledgers[st.ID()].Generation
 }
 
 func (s seen) checkPlace(place string, st State) error {
@@ -106,4 +114,43 @@ func (s seen) with(place string, st State) seen {
 // knows tells whether there is nothing new to remember.
 func (s seen) knows(place string, st State) bool {
 	return s.Places[place] == st.ID() && s.Ledgers[st.ID()] == seenLedger{st.Generation(), st.Fingerprint(), st.WriteID()}
+}
+
+// memory is one ledger's part in layer.seen.
+type memory struct {
+	seenPath, place string
+	adopt           bool // a person's word that the ledger is the right one
+	peek            bool // what adopt lets pass is not remembered
+}
+
+func (m memory) known() (seen, error) {
+	known, err := readSeen(m.seenPath)
+	if m.adopt && errors.Is(err, errSeenDamaged) {
+		return seen{}, nil
+	}
+	return known, err
+}
+
+// gone says that nothing stands where something stood.
+func (m memory) gone(known seen) error {
+	return fmt.Errorf("%w: ledger %s was here before: restore it from git or a backup. To begin anew without it, delete %s first",
+		ErrNotFound, known.Places[m.place], m.seenPath)
+}
+
+// follows refuses to write what would not be accepted when it is read.
+func (m memory) follows(known seen, next State) error {
+	if next.WriteID() == "" {
+		return errors.New("a state is stored with Commit, which prepares it")
+	}
+	if m.adopt {
+		return nil
+	}
+	if err := known.checkPlace(m.place, next); err != nil {
+		return err
+	}
+	if last := known.Ledgers[next.ID()]; next.Generation() <= last.Generation {
+		return fmt.Errorf("this change was made from an older copy of it: generation %d was seen on this machine. Run again. %s",
+			last.Generation, adopt)
+	}
+	return nil
 }

@@ -54,10 +54,6 @@ func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (
 
 // state is the ledger's, an empty one where it cannot be read: who presses Tab wants no errors.
 func (l *layer) state(c *cobra.Command) rotate.State {
-	ledger, err := l.openLedger(false)
-	if err != nil {
-		return rotate.State{}
-	}
-	state, _, _ := ledger.Load(c.Context())
+	_, state, _, _ := l.load(c.Context(), opening{})
 	return state
 }

@@ -25,9 +25,11 @@ func (l *layer) initCommand() *cobra.Command {
 		Long: `Make an identity (the key to the ledger) and an empty ledger, and keep both from being mixed up: the identity goes into
 .gitignore, the ledger is encrypted and belongs into git. Whoever loses the identity loses the ledger: keep a copy in a safe place.
 
-TARGET is where values are published: dir:PATH, a folder with a file for each secret, or cloudflare, the account's Secrets Store.`,
+TARGET is where values are published: dir:PATH, a folder with a file for each secret; cloudflare, the account's Secrets Store; or
+etcd://HOST:PORT,HOST:PORT. A team's ledger is in a bucket or in Postgres: --ledger says where.`,
 		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
-  layer secret init --to cloudflare --workspace acme --project shop --environment production`,
+  layer secret init --to cloudflare --workspace acme --project shop --environment production
+  layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
 	l.nameFlags(c)
 	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1…) of a colleague who may open the ledger too; repeat for more")
@@ -43,29 +45,30 @@ func (l *layer) nameFlags(c *cobra.Command) {
 
 func (l *layer) init(ctx context.Context, recipients []string) error {
 	if l.to == "" {
-		return usagef("--to says where values are published: dir:PATH or cloudflare")
+		return usagef("--to says where values are published: %s", targets)
 	}
 	if err := l.checkFlags(); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(l.ledger); err == nil {
-		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", l.ledger)
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	p, err := parsePlace(l.ledger)
+	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Dir(l.ledger)); err != nil {
-		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", filepath.Dir(l.ledger), cause(err))
+	if p.kind == inFile {
+		if err := freeFile(p.text); err != nil {
+			return err
+		}
 	}
-	target, err := targetToKeep(l.ledger, l.to)
+	target, err := targetToKeep(p, l.to)
 	if err != nil {
 		return err
 	}
 	// Before there is anything to keep out of git: a crash after it leaves nothing that could be committed by mistake.
-	ignored, err := l.ignore(target)
+	ignored, err := l.ignore(p, target)
 	if err != nil {
 		return err
 	}
-	ids, made, err := l.initIdentity()
+	ids, made, err := l.initIdentity(p)
 	if err != nil {
 		return err
 	}
@@ -77,12 +80,17 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	}
 	set := rotate.Settings{Workspace: l.workspace, Project: l.project, Environment: l.environment, Target: target,
 		Window: l.window, Margin: l.margin, Recipients: to}
-	file, err := rotate.OpenFile(l.ledger, rotate.FileOptions{Identities: ids})
+	ledger, err := l.open(ctx, p, ids, opening{})
 	if err != nil {
 		return err
 	}
+	if p.kind != inFile {
+		if err := isFree(ctx, ledger, p); err != nil {
+			return err
+		}
+	}
 	first := rotate.NewState(set).WithLog(rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "init"})
-	if _, _, err := rotate.Commit(ctx, file, "", first); err != nil {
+	if _, _, err := rotate.Commit(ctx, ledger, "", first); err != nil {
 		return err
 	}
 	if l.json {
@@ -94,20 +102,49 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 		}{true, l.ledger, orNull(made), to})
 		return nil
 	}
-	fmt.Fprintf(l.out, "made the ledger %s: commit it\n", l.ledger)
+	next := ""
+	if p.kind == inFile {
+		next = ": commit it"
+	}
+	fmt.Fprintf(l.out, "made the ledger %s%s\n", l.ledger, next)
 	if made != "" {
 		fmt.Fprintf(l.out, "made the identity %s: keep a copy in a safe place, and never commit it\n", made)
 	}
 	if len(ignored) > 0 {
-		fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(ignored, ", "))
+		l.printIgnored(ignored)
 	}
 	fmt.Fprintln(l.out, "next: `layer secret apply` creates the values that the program declares")
 	return nil
 }
 
+// freeFile refuses a ledger that is there, and a folder that is not.
+func freeFile(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", path)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", filepath.Dir(path), cause(err))
+	}
+	return nil
+}
+
+// isFree refuses a place that holds a ledger, whoever can open it. Two that begin one at once are told apart when it is written.
+func isFree(ctx context.Context, ledger rotate.Ledger, p place) error {
+	_, _, err := ledger.Load(ctx)
+	if errors.Is(err, rotate.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another place", p.text)
+}
+
 // initIdentity returns the keys to the new ledger, and the file that was made for them, if one was.
-func (l *layer) initIdentity() (ids rotate.Identities, made string, err error) {
-	ids, err = l.identities()
+func (l *layer) initIdentity(p place) (ids rotate.Identities, made string, err error) {
+	ids, err = l.identities(p)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return ids, "", err
 	}
@@ -115,7 +152,7 @@ func (l *layer) initIdentity() (ids rotate.Identities, made string, err error) {
 	if err != nil {
 		return ids, "", err
 	}
-	made = l.identityPath()
+	made = l.identityPath(p)
 	if err := rotate.WriteIdentity(made, key); err != nil {
 		return ids, "", err
 	}
@@ -123,11 +160,14 @@ func (l *layer) initIdentity() (ids rotate.Identities, made string, err error) {
 	return ids, made, err
 }
 
-// ignore adds what must not be committed to .gitignore beside the ledger, and returns what it added.
-func (l *layer) ignore(target string) ([]string, error) {
-	dir := filepath.Dir(l.ledger)
-	want := []string{"layer.identity", "layer.seen", filepath.Base(l.ledger) + ".lock", ".layer.*.tmp-*"}
-	if rel, err := filepath.Rel(dir, l.identityPath()); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
+// ignore adds what must not be committed to .gitignore beside the ledger, or here, and returns what it added.
+func (l *layer) ignore(p place, target string) ([]string, error) {
+	dir, lock := p.folder(), "layer.seen.lock"
+	if p.kind == inFile {
+		lock = filepath.Base(p.text) + ".lock"
+	}
+	want := []string{"layer.identity", "layer.seen", lock, ".layer.*.tmp-*"}
+	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
 		want = append(want, filepath.ToSlash(rel))
 	}
 	if path, ok := strings.CutPrefix(target, "dir:"); ok && path == "." {
@@ -163,6 +203,10 @@ func (l *layer) ignore(target string) ([]string, error) {
 		return nil, unwritable(name, err)
 	}
 	return added, nil
+}
+
+func (l *layer) printIgnored(names []string) {
+	fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(names, ", "))
 }
 
 func unwritable(name string, err error) error {

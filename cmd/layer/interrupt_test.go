@@ -222,7 +222,9 @@ func TestKilled(t *testing.T) {
 			began := time.Now()
 			layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json")
 			whole := time.Since(began)
-			for range 25 {
+			// A busy machine may have grown faster or slower since whole was measured: then it takes more of them.
+			runs := 0
+			for ; runs < 25 || kills < 5 && runs < 100; runs++ {
 				command := []string{"apply", "--spec", "spec.json"}
 				if len(values) > 0 {
 					command = []string{"rotate", "--immediate", "--spec", "spec.json"}
@@ -240,7 +242,7 @@ func TestKilled(t *testing.T) {
 					remember(t, values, address, s, stored(t, dir, g, s, target))
 				}
 			}
-			t.Logf("%d of 25 killed", kills)
+			t.Logf("%d of %d killed", kills, runs)
 			require.Greater(t, kills, 4, "the runs are killed at all")
 			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change sweeps up
 			require.Empty(t, leftovers(t, dir))

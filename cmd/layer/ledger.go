@@ -17,8 +17,9 @@ import (
 func (l *layer) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{Use: "ledger", Short: "Work on the ledger itself", Args: noArgs, RunE: needsCommand,
 		Example: `  layer secret ledger recipients
-  layer secret ledger recipients --add age1…`}
-	c.AddCommand(l.recipientsCommand())
+  layer secret ledger recipients --add age1…
+  layer secret ledger copy layer.secrets.age 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`}
+	c.AddCommand(l.recipientsCommand(), l.copyCommand())
 	return c
 }
 
@@ -45,20 +46,52 @@ type recipientsJSON struct {
 }
 
 func (l *layer) recipients(ctx context.Context, add, remove []string) (err error) {
-	ledger, err := l.openLedger(false)
+	ledger, err := l.openLedger(ctx, opening{})
 	if err != nil {
 		return err
 	}
-	if len(add)+len(remove) > 0 {
-		unlock, err := ledger.Lock(ctx)
+	if lock, ok := ledger.(rotate.Locker); ok && len(add)+len(remove) > 0 {
+		unlock, err := lock.Lock(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
 	}
+	out := recipientsJSON{OK: true}
+	for range 20 { // as often as others may be faster, where nothing keeps them out
+		if out, err = l.changeRecipients(ctx, ledger, add, remove); !errors.Is(err, rotate.ErrConflict) || errors.Is(err, rotate.ErrSuperseded) {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, rotate.ErrSuperseded) { // it was done, and somebody went on with it
+		return err
+	}
+	if l.json {
+		l.printJSON(out)
+		return nil
+	}
+	for _, r := range out.Recipients {
+		fmt.Fprintln(l.out, r)
+	}
+	if len(out.Rotate) > 0 {
+		l.say("who was removed still has what older copies of the ledger hold. Now, in this order: take away their access to where the " +
+			"ledger is kept; end the API tokens that they knew; then end every value that is still accepted, by `layer secret rotate " +
+			"--immediate` and `layer secret revoke` or, of a static secret, a new value by `layer secret set`:")
+		for _, addr := range out.Rotate {
+			fmt.Fprintf(l.err, "  %s\n", addr)
+		}
+	}
+	return nil
+}
+
+// changeRecipients reads the ledger, and changes it where there is something to change.
+func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add, remove []string) (recipientsJSON, error) {
 	state, rev, err := ledger.Load(ctx)
 	if err != nil {
-		return err
+		return recipientsJSON{}, err
+	}
+	if state.Moved() != "" {
+		return recipientsJSON{}, movedError(state)
 	}
 	set := state.Settings()
 	list := set.Recipients
@@ -71,48 +104,36 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		i := slices.Index(list, r)
 		if i < 0 {
 			// Not repeated: it may be the private half.
-			return usagef("--remove names none of the recipients: `layer secret ledger recipients` shows them")
+			return recipientsJSON{}, usagef("--remove names none of the recipients: `layer secret ledger recipients` shows them")
 		}
 		list = slices.Delete(list, i, i+1)
 	}
 	out := recipientsJSON{OK: true, Recipients: list}
-	if !slices.Equal(list, state.Settings().Recipients) {
-		ids, err := l.identities()
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(ids.Recipients(), func(r string) bool { return slices.Contains(list, r) }) {
-			return fmt.Errorf("you could not open the ledger yourself any more: leave one of your own keys among the recipients")
-		}
-		set.Recipients = list
-		next := state.WithSettings(set)
-		if len(remove) > 0 {
-			next = next.Rekeyed()
-			for _, addr := range state.Addresses() {
-				out.Rotate = append(out.Rotate, addr.String())
-			}
-		}
-		entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients", IDs: slices.Concat(prefixed("+", add), prefixed("-", remove))}
-		if _, _, err := rotate.Commit(ctx, ledger, rev, next.WithLog(entry)); err != nil {
-			return err
+	if slices.Equal(list, state.Settings().Recipients) {
+		return out, nil
+	}
+	p, err := parsePlace(l.ledger)
+	if err != nil {
+		return out, err
+	}
+	ids, err := l.identities(p)
+	if err != nil {
+		return out, err
+	}
+	if !slices.ContainsFunc(ids.Recipients(), func(r string) bool { return slices.Contains(list, r) }) {
+		return out, fmt.Errorf("you could not open the ledger yourself any more: leave one of your own keys among the recipients")
+	}
+	set.Recipients = list
+	next := state.WithSettings(set)
+	if len(remove) > 0 {
+		next = next.Rekeyed()
+		for _, addr := range state.Addresses() {
+			out.Rotate = append(out.Rotate, addr.String())
 		}
 	}
-	if l.json {
-		l.printJSON(out)
-		return nil
-	}
-	for _, r := range list {
-		fmt.Fprintln(l.out, r)
-	}
-	if len(out.Rotate) > 0 {
-		l.say("who was removed still has what older copies of the ledger hold. Now, in this order: take away their access to where the " +
-			"ledger is kept; end the API tokens that they knew; then end every value that is still accepted, by `layer secret rotate " +
-			"--immediate` and `layer secret revoke` or, of a static secret, a new value by `layer secret set`:")
-		for _, addr := range out.Rotate {
-			fmt.Fprintf(l.err, "  %s\n", addr)
-		}
-	}
-	return nil
+	entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients", IDs: slices.Concat(prefixed("+", add), prefixed("-", remove))}
+	_, _, err = rotate.Commit(ctx, ledger, rev, next.WithLog(entry))
+	return out, err
 }
 
 func prefixed(sign string, list []string) []string {
@@ -130,11 +151,7 @@ them: whoever can write the ledger can write its log.`,
 		Example: `  layer secret log
   layer secret log --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ledger, err := l.openLedger(false)
-			if err != nil {
-				return err
-			}
-			state, _, err := ledger.Load(c.Context())
+			_, state, _, err := l.load(c.Context(), opening{})
 			if err != nil {
 				return err
 			}

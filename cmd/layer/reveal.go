@@ -20,11 +20,7 @@ func (l *layer) revealCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ledger, err := l.openLedger(false)
-			if err != nil {
-				return err
-			}
-			state, _, err := ledger.Load(c.Context())
+			_, state, _, err := l.current(c.Context(), opening{})
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +47,12 @@ type layer struct {
 	dry                             bool // rotate --dry-run
 	json                            bool
 	workspace, project, environment string
+
+	closers []io.Closer // connections, for the end
 }
+
+// atEnd closes something when the command has ended.
+func (l *layer) atEnd(c io.Closer) { l.closers = append(l.closers, c) }
 
 // execute runs one command line and returns its exit status.
 func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
@@ -57,6 +63,11 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writ
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
+	defer func() {
+		for _, c := range l.closers {
+			_ = c.Close()
+		}
+	}()
 	return l.exit(ctx, root.ExecuteContext(ctx), args)
 }
 
@@ -140,10 +151,12 @@ func (l *layer) command() *cobra.Command {
 		RunE: needsCommand}
 	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return l.checkZeros(c.Flags()) }
 	f := group.PersistentFlags()
-	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger's `FILE`")
-	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger)")
+	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE; "+
+		"LAYER_LEDGER names another default")
+	l.ledger = cmp.Or(getenv("LAYER_LEDGER"), l.ledger)
+	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger, or here)")
 	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
-	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is dir:PATH or cloudflare (default what init was told)")
+	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is "+targets+" (default what init was told)")
 	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
 	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has seen what was published (default what init was told, 24h)")
 	f.DurationVar(&l.margin, "margin", 0, "the `TIME` for late requests and clocks that differ (default what init was told, 24h)")

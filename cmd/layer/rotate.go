@@ -66,9 +66,12 @@ up to the window: it is for a leaked key, and for development.`,
 				how.Only = append(how.Only, addr)
 			}
 			l.dry = dry
-			o, _, err := l.operator(c.Context(), how.Adopt)
+			o, state, err := l.operator(c.Context(), how.Adopt)
 			if err != nil {
 				return err
+			}
+			if to := state.Moved(); to != "" && !dry {
+				l.say("the ledger had moved to %s, and is in use here again: see that nobody uses the other one", to)
 			}
 			if err := declared(o.Spec, how.Only...); err != nil {
 				return err

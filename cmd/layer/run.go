@@ -41,11 +41,7 @@ ledger is not passed on. A process keeps what it started with: restart it within
 
 // environ is the environment of this process, with the texts of the declared secrets and without the key to the ledger.
 func (l *layer) environ(c *cobra.Command) ([]string, error) {
-	ledger, err := l.openLedger(false)
-	if err != nil {
-		return nil, err
-	}
-	state, _, err := ledger.Load(c.Context())
+	_, state, _, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return nil, err
 	}

@@ -15,39 +15,28 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/cloudflare"
 	"github.com/layeron-hq/secret/cmd/layer/internal/source"
+	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/rotate"
 )
 
 // maxInput is more than any spec or value has.
 const maxInput = 64 << 20
 
-func (l *layer) identityPath() string {
+func (l *layer) identityPath(p place) string {
 	if l.identity != "" {
 		return l.identity
 	}
-	return filepath.Join(filepath.Dir(l.ledger), "layer.identity")
+	return filepath.Join(p.folder(), "layer.identity")
 }
 
 // identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
-func (l *layer) identities() (rotate.Identities, error) {
+func (l *layer) identities(p place) (rotate.Identities, error) {
 	if l.identity == "" {
 		if ids, ok, err := rotate.IdentitiesFromEnv(); ok || err != nil {
 			return ids, err
 		}
 	}
-	return rotate.ReadIdentities(l.identityPath())
-}
-
-// openLedger returns the ledger, and fails where there is none.
-func (l *layer) openLedger(adopt bool) (*rotate.File, error) {
-	if _, err := os.Stat(l.ledger); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", l.ledger)
-	}
-	ids, err := l.identities()
-	if err != nil {
-		return nil, err
-	}
-	return rotate.OpenFile(l.ledger, rotate.FileOptions{Identities: ids, Adopt: adopt, Peek: l.dry})
+	return rotate.ReadIdentities(l.identityPath(p))
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.
@@ -55,11 +44,7 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 	if err := l.checkFlags(); err != nil {
 		return nil, rotate.State{}, err
 	}
-	ledger, err := l.openLedger(adopt)
-	if err != nil {
-		return nil, rotate.State{}, err
-	}
-	state, _, err := ledger.Load(ctx)
+	ledger, state, _, err := l.current(ctx, opening{adopt: adopt, peek: l.dry})
 	if err != nil {
 		return nil, rotate.State{}, err
 	}
@@ -72,9 +57,10 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		Progress: l.progress}
 	target := l.to
 	if target == "" {
-		target = keptTarget(l.ledger, set.Target)
+		p, _ := parsePlace(l.ledger) // it was opened
+		target = keptTarget(p, set.Target)
 	}
-	if o.Publisher, err = l.publisher(target); err != nil {
+	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
 		return nil, rotate.State{}, err
 	}
 	if getenv("CLOUDFLARE_API_TOKEN") != "" && getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
@@ -91,8 +77,14 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 func (l *layer) checkFlags() error {
 	kind, path, _ := strings.Cut(l.to, ":")
 	switch {
+	case kind == "etcd":
+		if _, err := etcd.ParseURL(l.to); err != nil {
+			return usageError{err}
+		}
 	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
-		return usagef("the target is dir:PATH or cloudflare: --to names it")
+		return usagef("the target is %s: --to names it", targets)
+	}
+	switch {
 	case l.window < 0 || l.margin < 0:
 		return usagef("--window and --margin cannot be negative")
 	case l.window != 0 && l.window < minWindow:
@@ -103,16 +95,20 @@ func (l *layer) checkFlags() error {
 	return nil
 }
 
+const targets = "dir:PATH, cloudflare or etcd://HOST:PORT,…"
+
 // publisher returns the target's publisher.
-func (l *layer) publisher(target string) (rotate.Publisher, error) {
+func (l *layer) publisher(ctx context.Context, target string, set rotate.Settings) (rotate.Publisher, error) {
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
 	case kind == "dir" && rest != "":
 		return rotate.Dir(rest), nil
 	case target == "cloudflare":
 		return cloudflare.NewStore(l.cloudflare())
+	case kind == "etcd":
+		return l.etcd(ctx, target, set)
 	}
-	return nil, errors.New("the ledger names no target that this version of layer knows: --to names one, dir:PATH or cloudflare")
+	return nil, fmt.Errorf("the ledger names no target that this version of layer knows: --to names one, %s", targets)
 }
 
 func (l *layer) cloudflare() cloudflare.Options {
@@ -120,22 +116,23 @@ func (l *layer) cloudflare() cloudflare.Options {
 		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
 }
 
-// keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger.
-func keptTarget(ledger, target string) string {
+// keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger, or from where identity and
+// memory of one lie that is in no file.
+func keptTarget(ledger place, target string) string {
 	path, ok := strings.CutPrefix(target, "dir:")
 	if !ok || filepath.IsAbs(path) {
 		return target
 	}
-	return "dir:" + filepath.Join(filepath.Dir(ledger), filepath.FromSlash(path))
+	return "dir:" + filepath.Join(ledger.folder(), filepath.FromSlash(path))
 }
 
 // targetToKeep is the inverse of keptTarget.
-func targetToKeep(ledger, target string) (string, error) {
+func targetToKeep(ledger place, target string) (string, error) {
 	path, ok := strings.CutPrefix(target, "dir:")
 	if !ok || filepath.IsAbs(path) {
 		return target, nil
 	}
-	from, err := filepath.Abs(filepath.Dir(ledger))
+	from, err := filepath.Abs(ledger.folder())
 	if err != nil {
 		return "", err
 	}

@@ -58,12 +58,13 @@ returns for an App that uses every one. An option that is not a constant is repo
 // settings returns workspace, project and environment: of the flags, else of the ledger, if there is one that can be opened.
 func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 	var set rotate.Settings
-	if _, err := os.Stat(l.ledger); err == nil {
-		ledger, err := l.openLedger(false)
-		if err == nil {
-			state, _, e := ledger.Load(c.Context())
-			set, err = state.Settings(), e
-		}
+	p, err := parsePlace(l.ledger)
+	if err != nil {
+		return set, err
+	}
+	if _, err := os.Stat(p.text); p.kind != inFile || err == nil {
+		_, state, _, err := l.load(c.Context(), opening{})
+		set = state.Settings()
 		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")
 		switch {
 		case err == nil || named:

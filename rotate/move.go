@@ -1,0 +1,128 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MoveOptions are what [Move] takes beside the ledgers.
+type MoveOptions struct {
+	// From and To name the two places to people, and to a later Move that goes on with this one. Both must be given, and hold no
+	// credential.
+	From, To string
+	// Target is where values are published, as seen from the new place. Empty: as it was.
+	Target string
+	// By is who moves it, for the ledger's log. It may be empty.
+	By string
+}
+
+// Move makes to the ledger in from's place, and returns its state. First from gets a fence: no run changes it any more, and each is
+// told where the ledger is now. Then to gets the state. So there never are two that run; a crash in between leaves one that stands
+// still, and the same Move again goes on. Where nothing can be put into to, the fence is taken away again.
+//
+// What is in to already is never overwritten, but for this ledger itself, left there under a fence when it was moved away. A Move that
+// was done already changes nothing. Both are locked meanwhile where they are a [Locker].
+func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
+	if o.From == "" || o.To == "" || o.From == o.To {
+		return State{}, errors.New("a ledger is moved from one place to another: name two")
+	}
+	for _, l := range []Ledger{from, to} {
+		if l, ok := l.(Locker); ok {
+			unlock, err := l.Lock(ctx)
+			if err != nil {
+				return State{}, err
+			}
+			defer func() { _ = unlock() }() // closing the file releases it in any case
+		}
+	}
+	for range maxConflicts {
+		s, done, err := moveOn(ctx, from, to, o)
+		if done || err != nil {
+			return s, err
+		}
+	}
+	return State{}, fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
+}
+
+// moveOn does the next step. Not done: there is another, or somebody was faster.
+func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
+	src, srcRev, err := from.Load(ctx)
+	if err != nil {
+		return State{}, false, err
+	}
+	dst, dstRev, err := to.Load(ctx)
+	there := err == nil
+	if errors.Is(err, ErrNotFound) {
+		dstRev, err = "", nil
+	}
+	if err != nil {
+		return State{}, false, err
+	}
+	switch step, err := nextMove(src, dst, there, o); {
+	case err != nil:
+		return State{}, false, err
+	case step == moveDone:
+		return dst, true, nil
+	case step == moveFence:
+		fenced := src.MovedTo(o.To).WithLog(LogEntry{At: time.Now(), By: o.By, Op: opMove, IDs: []string{o.To}})
+		_, _, err := Commit(ctx, from, srcRev, fenced)
+		if errors.Is(err, ErrConflict) {
+			err = nil
+		}
+		return State{}, false, err
+	}
+	next := src.MovedTo("")
+	if o.Target != "" {
+		set := next.Settings()
+		set.Target = o.Target
+		next = next.WithSettings(set)
+	}
+	s, _, err := Commit(ctx, to, dstRev, next)
+	switch {
+	case err == nil:
+		return s, true, nil
+	case errors.Is(err, ErrConflict): // ErrSuperseded too: what stands there now tells
+		return State{}, false, nil
+	case errors.Is(err, ErrUnknown), ctx.Err() != nil:
+		return State{}, false, fmt.Errorf("%w. Until then no run changes the ledger: move it again, which goes on", err)
+	}
+	if _, _, back := Commit(ctx, from, srcRev, src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: opResume})); back != nil {
+		return State{}, false, fmt.Errorf("%w; and the old ledger cannot be put back into use: %w. Move it again, or `layer secret rotate "+
+			"--adopt-ledger` goes on with the old one", err, back)
+	}
+	return State{}, false, fmt.Errorf("%w. The old ledger is in use as before", err)
+}
+
+type moveStep int
+
+const (
+	moveFence moveStep = iota
+	movePut
+	moveDone
+)
+
+// nextMove decides what is to be done, or what speaks against it.
+func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
+	ours := there && dst.ID() == src.ID()
+	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation() // it stands there since it was moved away
+	switch moved := src.Moved(); {
+	case moved != "" && moved != o.To:
+		return 0, fmt.Errorf("%w: %s has moved to %s: move that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on with "+
+			"the one here", errRefused, o.From, moved)
+	case there && !ours:
+		return 0, fmt.Errorf("%w: another ledger is in %s, and is not overwritten: name another place", errRefused, o.To)
+	case moved == "" && ours && !left:
+		return 0, fmt.Errorf("%w: the same ledger is in %s, and nobody moved it there: one of the two is a copy. Compare them with "+
+			"`layer secret log`, and delete the one that is behind", errRefused, o.To)
+	case moved == "":
+		return moveFence, nil
+	case !there || left:
+		return movePut, nil
+	case dst.Moved() == "" && (dst.Wrote(src.WriteID()) || !dst.Covers(src.Generation()-1)):
+		return moveDone, nil
+	}
+	return 0, fmt.Errorf("%w: %s has moved to %s, and what is there does not come from it: one of the two is a copy. Compare them with "+
+		"`layer secret log`", errRefused, o.From, o.To)
+}
