@@ -68,4 +68,10 @@
 // Then it decides (a pure function: see [Plan]), records the new document in the ledger as an intent, publishes it, asks the
 // store, and records that it is published. Each step may be the last one of a run that crashes; the next run finishes what it
 // left, and never makes a second value for it. Run twice, it does what it does once.
+//
+// # Ledgers
+//
+// [File] is a ledger in one file, for one pipeline; packages rotate/bucket and rotate/postgres have those for a team, which several
+// runs may change at once: the slower one goes on from what the faster has left. [Remember] lets a machine refuse an older or another
+// one, as a File does by itself. [Move] moves a ledger from one to another.
 package rotate
