@@ -52,6 +52,8 @@ var transport = []struct{ mark, words string }{
 	{"unreachable", "no member can be reached: check the network"},
 }
 
+const unanswered = "no answer in time: check the endpoints and the network"
+
 func words(err error) string {
 	s, ok := status.FromError(err)
 	if !ok {
@@ -65,7 +67,7 @@ func words(err error) string {
 		return text
 	}
 	if s.Code() == codes.DeadlineExceeded {
-		return "no answer in time: check the endpoints and the network"
+		return unanswered
 	}
 	if s.Code() == codes.Unavailable {
 		for _, t := range transport {

@@ -1,8 +1,11 @@
 package etcd_test
 
 import (
+	"bytes"
 	"context"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -51,4 +54,30 @@ func set(t testing.TB, c *clientv3.Client, key, text string) {
 	t.Helper()
 	_, err := c.Put(context.Background(), key, text)
 	require.NoError(t, err)
+}
+
+const password = "hunter2-kT7qZw2mXv9RbL4n"
+
+// until waits for what others do, in real time.
+func until(t testing.TB, what string, limit time.Duration, is func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !is() {
+		require.Less(t, time.Since(began), limit, what)
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+// nothingRuns holds that nothing of a Watch is left: neither what receives nor grpc's stream.
+func nothingRuns(t testing.TB) {
+	t.Helper()
+	until(t, "a Watch has left something running", 10*time.Second, func() bool { return streams() == 0 })
+}
+
+// streams counts what runs for Watches.
+func streams() int {
+	all := make([]byte, 64<<20)
+	all = all[:runtime.Stack(all, true)]
+	return bytes.Count(all, []byte("secret/etcd.(*client).follow")) + bytes.Count(all, []byte("google.golang.org/grpc.newClientStreamWithParams"))
 }
