@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -29,6 +31,7 @@ var hints = map[string]string{
 	desc(rpctypes.ErrGRPCUserEmpty):              "etcd asks for a user: give one, and a password",
 	desc(rpctypes.ErrGRPCAuthFailed):             "correct user and password",
 	desc(rpctypes.ErrGRPCInvalidAuthToken):       "run it again, which logs in anew",
+	desc(rpctypes.ErrGRPCAuthOldRevision):        "run it again, which logs in anew",
 	desc(rpctypes.ErrGRPCRequestTooLarge):        "let fewer versions be retained, or raise --max-request-bytes of etcd",
 	desc(rpctypes.ErrGRPCNoSpace):                "compact and defragment etcd, then disarm its alarm",
 	desc(rpctypes.ErrGRPCNoLeader):               "a majority of the members must be up, and reach each other",
@@ -39,39 +42,42 @@ var hints = map[string]string{
 
 func desc(err error) string { return rpctypes.ErrorDesc(err) }
 
-// transport are marks in grpc's own messages, and what they say.
+// transport are marks in grpc's own messages, as regular expressions, and what they say. The first that fits counts.
 var transport = []struct{ mark, words string }{
 	{"keepalive ping failed", "the member does not answer any more"},
-	{"certificate", "the certificate of the member, or the one shown to it, is not trusted: check the endpoints and the certificates"},
-	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
-	{"error reading server preface", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port"},
-	{"tls: ", "the members and this program cannot agree on TLS: check the certificates"},
 	{"connection refused", "connection refused: no member listens at the endpoints"},
 	{"no such host", "no such host: check the endpoints"},
 	{"i/o timeout", "no member could be reached in time"},
 	{"unreachable", "no member can be reached: check the network"},
+	{"handshake failed: context deadline exceeded", "the member takes the connection and answers nothing"},
+	{"use of closed network connection", "the member takes the connection and answers nothing"}, // which grpc then closes
+	{"remote error: tls: .*certificate", "the member asks for a certificate, and trusts none that it was shown"},
+	{"x509: ", "the certificate of the member is not trusted: check the endpoints and the certificates"},
+	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
+	{"tls: ", "the members and this program cannot agree on TLS"},
+	{"handshake failed", "the member closes the connection at once: if it speaks no TLS, give its endpoint as http://host:port, or mend the member"},
+	{"error reading server preface", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port"},
 }
 
 const unanswered = "no answer in time: check the endpoints and the network"
 
 func words(err error) string {
-	s, ok := status.FromError(err)
-	if !ok {
-		return "the request could not be made"
-	}
 	if etcd, known := rpctypes.Error(err).(rpctypes.EtcdError); known {
-		text := strings.TrimPrefix(etcd.Error(), "etcdserver: ")
-		if hint := hints[desc(err)]; hint != "" {
-			text += ": " + hint
-		}
-		return text
+		return advised(etcd.Error())
 	}
-	if s.Code() == codes.DeadlineExceeded {
+	s, ok := status.FromError(err)
+	switch {
+	case errors.Is(err, io.EOF):
+		return "the member has ended the watch"
+	case code(err) == codes.DeadlineExceeded:
 		return unanswered
-	}
-	if s.Code() == codes.Unavailable {
+	case !ok:
+		return "the request could not be made"
+	case s.Message() == closing:
+		return "it was closed"
+	case s.Code() == codes.Unavailable:
 		for _, t := range transport {
-			if strings.Contains(s.Message(), t.mark) {
+			if fits, _ := regexp.MatchString(t.mark, s.Message()); fits {
 				return t.words
 			}
 		}
@@ -80,9 +86,34 @@ func words(err error) string {
 	return "etcd, or something on the way, answers " + s.Code().String()
 }
 
+// closing is what grpc says of a connection that this program has closed.
+const closing = "grpc: the client connection is closing"
+
+// advised returns etcd's own words, and what to do.
+func advised(text string) string {
+	hint := hints[text]
+	text = strings.TrimPrefix(text, "etcdserver: ")
+	if hint != "" {
+		text += ": " + hint
+	}
+	return text
+}
+
+// code is that of a failure, which clientv3 hides in an error of its own or in a context's.
+func code(err error) codes.Code {
+	var etcd rpctypes.EtcdError
+	switch {
+	case errors.As(err, &etcd):
+		return etcd.Code()
+	case errors.Is(err, context.DeadlineExceeded):
+		return codes.DeadlineExceeded
+	}
+	return status.Code(err)
+}
+
 // passing tells whether the next attempt, or another member, may do better.
 func passing(err error) bool {
-	switch status.Code(err) {
+	switch code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
 		return desc(err) != desc(rpctypes.ErrGRPCNoSpace)
 	}
@@ -91,7 +122,7 @@ func passing(err error) bool {
 
 // refused tells whether a write was certainly not carried out, and never will be.
 func refused(err error) bool {
-	switch status.Code(err) {
+	switch code(err) {
 	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
 		codes.OutOfRange, codes.Unimplemented, codes.NotFound:
 		return true

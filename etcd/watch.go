@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,12 +166,14 @@ func (w *watching) tell(key string, changed func(secret.Address)) {
 	}
 }
 
-// reason is why a member ended the watch of a key.
+// reason is why a member ended the watch of a key. It says so in the words of an error, or of one of grpc.
 func reason(r *pb.WatchResponse) string {
-	for text, hint := range hints {
-		if r.CancelReason == text || r.CancelReason == "rpc error: code = PermissionDenied desc = "+text {
-			return text + ": " + hint
-		}
+	text := r.CancelReason
+	if strings.HasPrefix(text, "rpc error: code = ") {
+		_, text, _ = strings.Cut(text, " desc = ")
+	}
+	if hints[text] != "" {
+		return advised(text)
 	}
 	if r.CompactRevision > 0 {
 		return "it was compacted before it could tell of everything"
