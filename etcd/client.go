@@ -23,6 +23,7 @@ type client struct {
 	kv     pb.KVClient
 	watch  pb.WatchClient
 	prefix string
+	named  bool // a user was given
 }
 
 const (
@@ -58,7 +59,8 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, TLS: o.TLS, Username: o.Username, Password: o.Password.Reveal(), DialTimeout: login,
 		DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
-		Logger: zap.NewNop(), // what fails is told by errors
+		MaxUnaryRetries: 1,            // it would repeat even what was sent, where the answer is that it came too late
+		Logger:          zap.NewNop(), // what fails is told by errors
 		DialOptions: []grpc.DialOption{
 			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
 				Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
@@ -69,7 +71,7 @@ func connect(ctx context.Context, o Options) (*client, error) {
 		return nil, fmt.Errorf("etcd: nobody can be logged in: %w", failure(ctx, err, nil))
 	}
 	conn := c.ActiveConnection()
-	return &client{etcd: c, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), prefix: o.prefix()}, nil
+	return &client{etcd: c, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), prefix: o.prefix(), named: o.Username != ""}, nil
 }
 
 var bindingForm = regexp.MustCompile(`^[A-Z0-9_]{1,200}$`)
@@ -100,7 +102,7 @@ func (c *client) read(ctx context.Context, ask func(context.Context) error) erro
 		if ctx.Err() == nil {
 			before = err
 		}
-		if !passing(err) || try+1 == attempts {
+		if !passing(err) && !c.renewed(err) || try+1 == attempts {
 			return failure(ctx, err, before)
 		}
 		wait := time.NewTimer(rand.N(min(50*time.Millisecond<<try, time.Second)))

@@ -111,6 +111,15 @@ func code(err error) codes.Code {
 	return status.Code(err)
 }
 
+// renewed tells whether a request was refused for its token, in whose place clientv3 has got another by now.
+func (c *client) renewed(err error) bool {
+	switch desc(err) {
+	case desc(rpctypes.ErrGRPCInvalidAuthToken), desc(rpctypes.ErrGRPCAuthOldRevision), desc(rpctypes.ErrGRPCUserEmpty):
+		return c.named
+	}
+	return false
+}
+
 // passing tells whether the next attempt, or another member, may do better.
 func passing(err error) bool {
 	switch code(err) {

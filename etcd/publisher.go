@@ -83,11 +83,14 @@ func (p *Publisher) put(ctx context.Context, item rotate.Item) error {
 	return p.write(ctx, key, put(key, text), put(key+noteSuffix, item.Note))
 }
 
-// write sends one transaction, once.
+// write sends one transaction, once. One that is refused for its token is not counted: clientv3 gets another, and forgets the refusal.
 func (p *Publisher) write(ctx context.Context, key string, ops ...*pb.RequestOp) error {
 	bounded, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
 	_, err := p.client.kv.Txn(bounded, &pb.TxnRequest{Success: ops})
+	if p.client.renewed(err) {
+		_, err = p.client.kv.Txn(bounded, &pb.TxnRequest{Success: ops})
+	}
 	if err == nil {
 		return nil
 	}
