@@ -131,6 +131,10 @@ func passing(err error) bool {
 
 // refused tells whether a write was certainly not carried out, and never will be.
 func refused(err error) bool {
+	// A write for which the last room was taken meanwhile is carried out, and then told of so.
+	if desc(err) == desc(rpctypes.ErrGRPCNoSpace) || strings.Contains(desc(err), "RST_STREAM") {
+		return false // and whoever ends a stream says nothing of what became of it, whatever grpc makes of that
+	}
 	switch code(err) {
 	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
 		codes.OutOfRange, codes.Unimplemented, codes.NotFound:
