@@ -49,25 +49,28 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	login := loginTime
-	if deadline, ok := ctx.Deadline(); ok {
-		login = max(min(login, time.Until(deadline)), time.Millisecond)
-	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	dial := []grpc.DialOption{
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
+			Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
+	}
+	lasting, end := context.WithCancel(context.Background()) // clientv3 keeps it
+	stop := context.AfterFunc(ctx, end)
 	c, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: o.TLS, Username: o.Username, Password: o.Password.Reveal(), DialTimeout: login,
-		DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
+		Endpoints: endpoints, TLS: o.TLS, Username: o.Username, Password: o.Password.Reveal(), DialTimeout: loginTime, Context: lasting,
+		DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime, DialOptions: dial,
 		MaxUnaryRetries: 1,            // it would repeat even what was sent, where the answer is that it came too late
 		Logger:          zap.NewNop(), // what fails is told by errors
-		DialOptions: []grpc.DialOption{
-			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-				Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
-			grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
-		},
 	})
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+		_ = c.Close()
+	}
 	if err != nil {
+		end()
 		return nil, fmt.Errorf("etcd: nobody can be logged in: %w", failure(ctx, err, nil))
 	}
 	conn := c.ActiveConnection()
