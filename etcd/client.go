@@ -57,6 +57,9 @@ func connect(ctx context.Context, o Options) (*client, error) {
 			Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
 	}
+	if o.TLS != nil && o.TLS.ServerName != "" {
+		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName)) // else grpc looks for the endpoint's
+	}
 	lasting, end := context.WithCancel(context.Background()) // clientv3 keeps it
 	stop := context.AfterFunc(ctx, end)
 	c, err := clientv3.New(clientv3.Config{
