@@ -69,10 +69,10 @@ func words(err error) string {
 	switch {
 	case errors.Is(err, io.EOF):
 		return "the member has ended the watch"
-	case code(err) == codes.DeadlineExceeded:
-		return unanswered
 	case !ok:
 		return "the request could not be made"
+	case s.Code() == codes.DeadlineExceeded:
+		return unanswered
 	case s.Message() == closing:
 		return "it was closed"
 	case s.Code() == codes.Unavailable:
@@ -99,30 +99,9 @@ func advised(text string) string {
 	return text
 }
 
-// code is that of a failure, which clientv3 hides in an error of its own or in a context's.
-func code(err error) codes.Code {
-	var etcd rpctypes.EtcdError
-	switch {
-	case errors.As(err, &etcd):
-		return etcd.Code()
-	case errors.Is(err, context.DeadlineExceeded):
-		return codes.DeadlineExceeded
-	}
-	return status.Code(err)
-}
-
-// renewed tells whether a request was refused for its token, in whose place clientv3 has got another by now.
-func (c *client) renewed(err error) bool {
-	switch desc(err) {
-	case desc(rpctypes.ErrGRPCInvalidAuthToken), desc(rpctypes.ErrGRPCAuthOldRevision), desc(rpctypes.ErrGRPCUserEmpty):
-		return c.named
-	}
-	return false
-}
-
 // passing tells whether the next attempt, or another member, may do better.
 func passing(err error) bool {
-	switch code(err) {
+	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
 		return desc(err) != desc(rpctypes.ErrGRPCNoSpace)
 	}
@@ -135,7 +114,7 @@ func refused(err error) bool {
 	if desc(err) == desc(rpctypes.ErrGRPCNoSpace) || strings.Contains(desc(err), "RST_STREAM") {
 		return false // and whoever ends a stream says nothing of what became of it, whatever grpc makes of that
 	}
-	switch code(err) {
+	switch status.Code(err) {
 	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
 		codes.OutOfRange, codes.Unimplemented, codes.NotFound:
 		return true

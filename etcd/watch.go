@@ -19,6 +19,8 @@ const (
 	// askEvery is how often a member is asked whether it is there still, and mostSilent how often in vain.
 	askEvery   = 7 * time.Second
 	mostSilent = 3
+	// openTime bounds the opening of a stream.
+	openTime = 8 * time.Second
 )
 
 // Watch is [secret.Watcher]'s: one stream to one member. It ends where the stream does; where the member has had no leader for some
@@ -58,8 +60,12 @@ type watching struct {
 
 // follow returns why it ended.
 func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Address)) error {
+	// Each time anew: a member may tell of a token that has ended in the words it has for a key that may not be read.
+	if err := c.login(ctx); err != nil {
+		return err
+	}
 	ctx, end := context.WithCancel(ctx)
-	opening := time.AfterFunc(loginTime, end) // clientv3 logs in before, and waits for that as long as it takes
+	opening := time.AfterFunc(openTime, end) // where a member has too many streams, grpc waits until it has not
 	stream, err := c.watch.Watch(clientv3.WithRequireLeader(ctx))
 	switch inTime := opening.Stop(); {
 	case !inTime:
