@@ -71,7 +71,7 @@ func TestServerAuth(t *testing.T) {
 	for _, addr := range []secret.Address{own, also, foreign} {
 		set(t, root(), prefix(o)+addr.Binding(), "v1")
 	}
-	quiet := func(t *testing.T, err error) {
+	hidden := func(t *testing.T, err error) {
 		t.Helper()
 		require.Error(t, err)
 		require.Empty(t, leak.Check(err, password, text))
@@ -101,10 +101,10 @@ func TestServerAuth(t *testing.T) {
 		_, err := s.Get(t.Context(), foreign)
 		require.EqualError(t, err, "etcd key "+prefix(o)+foreign.Binding()+": permission denied: let the user's role read this key, or write it and its note")
 		require.NotErrorIs(t, err, secret.ErrNotFound)
-		quiet(t, err)
+		hidden(t, err)
 		err = watch(t, s, own, foreign)
 		require.ErrorContains(t, err, "the member watches no more: permission denied: let the user's role read this key")
-		quiet(t, err)
+		hidden(t, err)
 	})
 
 	t.Run("a wrong password", func(t *testing.T) {
@@ -113,10 +113,10 @@ func TestServerAuth(t *testing.T) {
 		before := runtime.NumGoroutine()
 		_, err := etcd.OpenStore(t.Context(), wrong)
 		require.EqualError(t, err, "etcd: nobody can be logged in: authentication failed, invalid user ID or password: correct user and password")
-		quiet(t, err)
+		hidden(t, err)
 		_, err = etcd.OpenPublisher(t.Context(), as(o, "nobody"))
 		require.ErrorContains(t, err, "correct user and password")
-		quiet(t, err)
+		hidden(t, err)
 		until(t, "what was opened is closed again", deadline, func() bool { return runtime.NumGoroutine() <= before })
 	})
 
@@ -152,10 +152,10 @@ func TestServerAuth(t *testing.T) {
 			p := openPublisher(t, as(o, user))
 			err := p.Check(t.Context(), mine)
 			require.ErrorContains(t, err, "etcd "+prefix(o)+" cannot be written: permission denied: let the user's role read this key, or write it and its note")
-			quiet(t, err)
+			hidden(t, err)
 			errs := p.Publish(t.Context(), []rotate.Item{{Name: own.Binding(), Text: rotate.NewValue(text), Note: "note"}})
 			require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
-			quiet(t, errs[0])
+			hidden(t, errs[0])
 			_, err = p.Inspect(t.Context(), mine)
 			require.ErrorContains(t, err, "cannot be read: permission denied")
 		}
@@ -214,15 +214,15 @@ func TestServerAuth(t *testing.T) {
 		}
 		_, err := s.Get(t.Context(), own)
 		require.ErrorContains(t, err, "authentication failed, invalid user ID or password: correct user and password")
-		quiet(t, err)
+		hidden(t, err)
 		err = watch(t, s, own)
 		require.ErrorContains(t, err, "correct user and password")
-		quiet(t, err)
+		hidden(t, err)
 		errs := p.Publish(t.Context(), items(2))
 		for _, err := range errs {
 			require.ErrorIs(t, err, rotate.ErrNotApplied)
 			require.ErrorContains(t, err, "correct user and password")
-			quiet(t, err)
+			hidden(t, err)
 		}
 	})
 }

@@ -81,3 +81,21 @@ func streams() int {
 	all = all[:runtime.Stack(all, true)]
 	return bytes.Count(all, []byte("secret/etcd.(*client).follow")) + bytes.Count(all, []byte("google.golang.org/grpc.newClientStreamWithParams"))
 }
+
+// single starts one member with these flags, until the test ends. It is reached at its address and, over http, as Options say.
+func single(t testing.TB, flags ...string) (*servers.Process, etcd.Options) {
+	t.Helper()
+	address, peers := servers.Address(t), "http://"+servers.Address(t)
+	p := servers.Start(t, address, nil, servers.Find(t, "etcd"), append([]string{"--data-dir", t.TempDir(),
+		"--listen-client-urls", "http://" + address, "--advertise-client-urls", "http://" + address,
+		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers}, flags...)...)
+	o := etcd.Options{Endpoints: []string{"http://" + address}, Workspace: "acme", Project: "shop", Environment: "test"}
+	c := raw(t, o.Endpoints...)
+	until(t, "it leads", 30*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := c.Get(ctx, "x")
+		return err == nil
+	})
+	return p, o
+}

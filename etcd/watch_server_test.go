@@ -20,6 +20,8 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
+var quiet = slog.New(slog.DiscardHandler)
+
 var key = secret.Address{Namespace: "auth", Name: "key"}
 
 // begun is a Watch under way.
@@ -101,7 +103,7 @@ func follow(t testing.TB, store *etcd.Store) (*secret.App, *secret.Secret, *spy)
 	t.Helper()
 	s := secret.Static(secret.Options{Namespace: key.Namespace, Name: key.Name})
 	spied := &spy{Store: store}
-	app := secret.NewApp(secret.AppOptions{Store: spied, Logger: slog.New(slog.DiscardHandler)}).Use(s)
+	app := secret.NewApp(secret.AppOptions{Store: spied, Logger: quiet}).Use(s)
 	require.NoError(t, app.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, app.Close()) })
 	until(t, "the App watches", deadline, func() bool { return spied.reads.Load() >= 2 })
