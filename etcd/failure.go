@@ -48,15 +48,16 @@ var transport = []struct{ mark, words string }{
 	{"connection refused", "connection refused: no member listens at the endpoints"},
 	{"no such host", "no such host: check the endpoints"},
 	{"i/o timeout", "no member could be reached in time"},
-	{"unreachable", "no member can be reached: check the network"},
+	{"unreachable|no route to host", "no member can be reached: check the network"},
 	{"handshake failed: context deadline exceeded", "the member takes the connection and answers nothing"},
 	{"use of closed network connection", "the member takes the connection and answers nothing"}, // which grpc then closes
 	{"remote error: tls: .*certificate", "the member asks for a certificate, and trusts none that it was shown"},
 	{"x509: ", "the certificate of the member is not trusted: check the endpoints and the certificates"},
 	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
-	{"tls: ", "the members and this program cannot agree on TLS"},
+	{"tls: ", "the members and this program cannot agree on TLS: check the certificates, and which versions each takes"},
 	{"handshake failed", "the member closes the connection at once: if it speaks no TLS, give its endpoint as http://host:port, or mend the member"},
-	{"error reading server preface", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port"},
+	// With TLS 1.3 this side may be writing already when the member finds that it was shown no certificate.
+	{"error reading server preface|^write tcp ", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port, and if it asks for a certificate, one that it trusts"},
 }
 
 const unanswered = "no answer in time: check the endpoints and the network"

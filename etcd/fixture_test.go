@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,12 +83,18 @@ func streams() int {
 	return bytes.Count(all, []byte("secret/etcd.(*client).follow")) + bytes.Count(all, []byte("google.golang.org/grpc.newClientStreamWithParams"))
 }
 
-// single starts one member with these flags, until the test ends. It is reached at its address and, over http, as Options say.
+// single starts one member with these flags, until the test ends. It is reached as Options say.
 func single(t testing.TB, flags ...string) (*servers.Process, etcd.Options) {
 	t.Helper()
-	address, peers := servers.Address(t), "http://"+servers.Address(t)
+	return singleAt(t, servers.Address(t), nil, flags...)
+}
+
+// singleAt is single, at an address, which is spoken to over http, and at others.
+func singleAt(t testing.TB, address string, also []string, flags ...string) (*servers.Process, etcd.Options) {
+	t.Helper()
+	peers, all := "http://"+servers.Address(t), strings.Join(append([]string{"http://" + address}, also...), ",")
 	p := servers.Start(t, address, nil, servers.Find(t, "etcd"), append([]string{"--data-dir", t.TempDir(),
-		"--listen-client-urls", "http://" + address, "--advertise-client-urls", "http://" + address,
+		"--listen-client-urls", all, "--advertise-client-urls", all,
 		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers}, flags...)...)
 	o := etcd.Options{Endpoints: []string{"http://" + address}, Workspace: "acme", Project: "shop", Environment: "test"}
 	c := raw(t, o.Endpoints...)
