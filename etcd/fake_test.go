@@ -68,8 +68,14 @@ func (f *fake) start(t testing.TB) etcd.Options {
 	return etcd.Options{Endpoints: []string{l.Addr().String()}, Workspace: "acme", Project: "shop", Environment: "test"}
 }
 
-// bubble returns a Store and a Publisher whose member is f, in a bubble of testing/synctest. Everything but the network is what a program has.
+// bubble returns a Store and a Publisher whose member is f, in a bubble of testing/synctest. Everything but the network is what a
+// program has.
 func bubble(t *testing.T, f *fake, o ...grpc.DialOption) (*etcd.Store, *etcd.Publisher) {
+	t.Helper()
+	return etcd.On(f.connect(t, o...))
+}
+
+func (f *fake) connect(t *testing.T, o ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	l := bufconn.Listen(1 << 16)
 	f.serve(t, l)
@@ -77,7 +83,7 @@ func bubble(t *testing.T, f *fake, o ...grpc.DialOption) (*etcd.Store, *etcd.Pub
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.Dial() }))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	return etcd.On(conn)
+	return conn
 }
 
 func (f *fake) serve(t testing.TB, l net.Listener) {
