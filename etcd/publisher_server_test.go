@@ -153,6 +153,7 @@ func TestServerPublisher(t *testing.T) {
 
 // TestServerFull: where there is no room it is told beforehand, and a write that meets it may have been carried out.
 func TestServerFull(t *testing.T) {
+	t.Parallel()
 	_, o := single(t, "--quota-backend-bytes", "4194304")
 	p := openPublisher(t, o)
 	require.NoError(t, p.Check(t.Context(), []string{"ITEM_0"}))
@@ -193,6 +194,7 @@ func TestServerFull(t *testing.T) {
 
 // TestServerOperator: a secret's whole life on etcd, and what an App reads of it.
 func TestServerOperator(t *testing.T) {
+	t.Parallel()
 	e := servers.StartEtcd(t, 3)
 	o := place(t, e)
 	others := raw(t, e.Endpoints()...)

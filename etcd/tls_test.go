@@ -103,6 +103,7 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 
 // TestServerTLS: a member that shows a certificate, and asks for one.
 func TestServerTLS(t *testing.T) {
+	t.Parallel()
 	ours, theirs := newAuthority(t), newAuthority(t)
 	cert, private := write(t, ours.issue(t, func(c *x509.Certificate) {
 		c.IPAddresses, c.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"etcd-1.internal"}
@@ -176,6 +177,7 @@ func port(address string) string {
 
 // TestServerUnreachable: members that cannot be talked to, and what is said of them. TestServerTLS and TestServerWatch have the others.
 func TestServerUnreachable(t *testing.T) {
+	t.Parallel()
 	listen := func(t *testing.T) net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)

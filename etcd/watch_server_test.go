@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,18 +120,26 @@ func reads(s *secret.Secret, want string) func() bool {
 
 var watchers = regexp.MustCompile(`(?m)^etcd_debugging_mvcc_watcher_total (\d+)$`)
 
+// watchersOf is how many keys are watched on a member.
+func watchersOf(t testing.TB, m *servers.Member) int {
+	t.Helper()
+	res, err := http.Get("http://" + m.Address + "/metrics")
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	found := watchers.FindSubmatch(body)
+	require.NotNil(t, found)
+	n, err := strconv.Atoi(string(found[1]))
+	require.NoError(t, err)
+	return n
+}
+
 // watched returns the members on which somebody watches, and the addresses of the others.
 func watched(t testing.TB, e *servers.Etcd) (list []*servers.Member, others []string) {
 	t.Helper()
 	for _, m := range e.Members {
-		res, err := http.Get("http://" + m.Address + "/metrics")
-		require.NoError(t, err)
-		body, err := io.ReadAll(res.Body)
-		require.NoError(t, err)
-		_ = res.Body.Close()
-		n := watchers.FindSubmatch(body)
-		require.NotNil(t, n)
-		if string(n[1]) == "0" {
+		if watchersOf(t, m) == 0 {
 			others = append(others, m.Address)
 		} else {
 			list = append(list, m)
