@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,16 +144,16 @@ func TestSentOnce(t *testing.T) {
 // TestWriteIsBounded: who publishes does not wait for ever.
 func TestWriteIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sent := 0
+		var sent atomic.Int64
 		_, p := bubble(t, &fake{txn: func(ctx context.Context, _ *pb.TxnRequest) (*pb.TxnResponse, error) {
-			sent++
+			sent.Add(1)
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}})
 		began := time.Now()
 		errs := p.Publish(t.Context(), items(10))
 		require.Equal(t, 10*time.Second, time.Since(began))
-		require.Equal(t, 1, sent)
+		require.Equal(t, int64(1), sent.Load())
 		require.NotErrorIs(t, errs[0], rotate.ErrNotApplied)
 		require.ErrorContains(t, errs[0], "no answer in time")
 	})
@@ -299,7 +300,7 @@ func TestNotSent(t *testing.T) {
 		{"too large with its note", rotate.Item{Name: "ITEM_1", Text: rotate.NewValue(long[300:]), Note: long[:300]}, secret.ErrTooLarge, "etcd takes 1568768 in one request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var sent []string
+			var sent []string // one after the other
 			p := openPublisher(t, (&fake{txn: func(_ context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
 				sent = append(sent, string(r.Success[0].GetRequestPut().GetKey()))
 				return &pb.TxnResponse{}, nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -245,13 +246,15 @@ func TestServerWatch(t *testing.T) {
 		w := begin(t, store, key)
 		require.Positive(t, streams())
 		first.Kill()
+		defer first.Start(whole)
 		err := w.ends(t, 5*time.Second)
 		require.ErrorContains(t, err, "the connection was lost")
 		require.ErrorContains(t, err, "("+first.Address+")")
 		nothingRuns(t)
-		err = store.Watch(t.Context(), []secret.Address{key}, func(secret.Address) {})
-		require.ErrorContains(t, err, "connection refused: no member listens at the endpoints")
-		first.Start(whole)
+		until(t, "nobody listens", deadline, func() bool {
+			err := store.Watch(t.Context(), []secret.Address{key}, func(secret.Address) {})
+			return strings.HasSuffix(err.Error(), "connection refused: no member listens at the endpoints")
+		})
 	})
 
 	t.Run("a gap", func(t *testing.T) {
@@ -269,21 +272,22 @@ func TestServerWatch(t *testing.T) {
 
 	t.Run("no majority", func(t *testing.T) {
 		w := begin(t, openStore(t, at(place(t, e), first)), key)
-		e.Members[1].Kill()
-		e.Members[2].Kill()
+		for _, m := range e.Members[1:] {
+			m.Kill()
+			defer m.Start(whole)
+		}
 		err := w.ends(t, deadline)
 		require.ErrorContains(t, err, "no leader: a majority of the members must be up, and reach each other ("+first.Address+")")
 		nothingRuns(t)
-		e.Members[1].Start(whole)
-		e.Members[2].Start(whole)
-		e.Leader(t)
 	})
 
 	t.Run("frozen", func(t *testing.T) {
 		servers.Slow(t)
+		e.Leader(t)
 		store := openStore(t, at(place(t, e), first))
 		w := begin(t, store, key)
 		first.Freeze(t)
+		defer first.Thaw(t)
 		err := w.ends(t, deadline)
 		require.ErrorContains(t, err, "the member does not answer any more")
 		nothingRuns(t)
@@ -293,7 +297,6 @@ func TestServerWatch(t *testing.T) {
 		require.Less(t, time.Since(began), deadline)
 		_, err = store.Get(t.Context(), key)
 		require.ErrorContains(t, err, "the member takes the connection and answers nothing")
-		first.Thaw(t)
 	})
 
 	t.Run("one of three frozen", func(t *testing.T) {
@@ -307,6 +310,7 @@ func TestServerWatch(t *testing.T) {
 			require.Len(t, list, 1)
 			m := list[0]
 			m.Freeze(t)
+			t.Cleanup(func() { m.Thaw(t) })
 			began := time.Now()
 			put(t, raw(t, rest...), o, key, "v2")
 			until(t, "the App reads it", deadline-time.Since(began), reads(s, "v2"))
