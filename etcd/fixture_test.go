@@ -59,6 +59,14 @@ func set(t testing.TB, c *clientv3.Client, key, text string) {
 
 const password = "hunter2-kT7qZw2mXv9RbL4n"
 
+// within is a context that ends a test which would wait for ever.
+func within(t testing.TB, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // until waits for what others do, in real time.
 func until(t testing.TB, what string, limit time.Duration, is func() bool) time.Duration {
 	t.Helper()

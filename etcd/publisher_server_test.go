@@ -28,6 +28,7 @@ func well(t testing.TB, errs []error) {
 
 // TestServerPublisher: what is written, and what is seen of it.
 func TestServerPublisher(t *testing.T) {
+	t.Parallel()
 	e := servers.StartEtcd(t, 3)
 	others := raw(t, e.Endpoints()...)
 	ctx := context.Background()
@@ -56,6 +57,7 @@ func TestServerPublisher(t *testing.T) {
 			})
 		}
 		all.Wait()
+		require.False(t, t.Failed())
 		revisions := map[int64]map[string]*mvccpb.Event{}
 		for len(revisions) < writers*(rounds+1) {
 			r := <-seen
@@ -204,7 +206,7 @@ func TestServerOperator(t *testing.T) {
 	ledger := &rotate.MemoryLedger{}
 	_, _, err := rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{}))
 	require.NoError(t, err)
-	operator := &rotate.Operator{Ledger: ledger, Publisher: openPublisher(t, o), Spec: app.Spec(), Window: 2 * time.Second, Margin: time.Second}
+	operator := &rotate.Operator{Ledger: ledger, Publisher: openPublisher(t, o), Spec: app.Spec(), Window: time.Second, Margin: time.Second}
 	run := func(result rotate.Result, err error) rotate.Result {
 		t.Helper()
 		require.NoError(t, err)

@@ -177,6 +177,12 @@ func TestTokenRenewed(t *testing.T) {
 				}
 				return nil
 			}, false, 1, "authentication failed, invalid user ID or password: correct user and password"},
+			{"and nobody can be asked for one", func(n int) error {
+				if n > 1 {
+					return status.Error(codes.Unavailable, password)
+				}
+				return nil
+			}, false, 1, "the connection was lost, or there is none"},
 		} {
 			t.Run(rpctypes.ErrorDesc(refusal)+"/"+tc.name, func(t *testing.T) {
 				var mu sync.Mutex
@@ -191,18 +197,18 @@ func TestTokenRenewed(t *testing.T) {
 						logins++
 						return &pb.AuthenticateResponse{Token: fmt.Sprint("token ", logins)}, tc.login(logins)
 					},
-					txn: func(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) {
+					txn: func(ctx context.Context, _ *pb.TxnRequest) (*pb.TxnResponse, error) {
 						mu.Lock()
 						defer mu.Unlock()
-						if sent++; sent == 1 || tc.always {
+						if sent++; token(ctx) == "token 1" || tc.always {
 							return nil, refusal
 						}
 						return &pb.TxnResponse{}, nil
 					},
-					get: func(context.Context, *pb.RangeRequest) (*pb.RangeResponse, error) {
+					get: func(ctx context.Context, _ *pb.RangeRequest) (*pb.RangeResponse, error) {
 						mu.Lock()
 						defer mu.Unlock()
-						if reads++; reads == 1 || tc.always {
+						if reads++; token(ctx) == "token 1" || tc.always {
 							return nil, refusal
 						}
 						return &pb.RangeResponse{}, nil

@@ -152,8 +152,11 @@ func (g *gauge) of(n int) []time.Time {
 // TestServerThousand: a rotation reaches a thousand replicas soon after etcd has told of it, and none of them ever goes back, while the
 // leader is killed too.
 func TestServerThousand(t *testing.T) {
-	n := replicas()
-	const gauges, rotations, series = 50, 5, 20
+	n, rotations := replicas(), 5
+	if n < 1000 {
+		rotations = 3
+	}
+	const gauges, series = 50, 20
 	allowFiles(t, uint64(3*n+3*gauges+500))
 	e := servers.StartEtcd(t, 3)
 	o := place(t, e)

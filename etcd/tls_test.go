@@ -88,7 +88,7 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 	var all sync.WaitGroup // each may take some seconds
 	var read, watched, opened error
 	all.Go(func() { _, read = s.Get(t.Context(), key) })
-	all.Go(func() { watched = s.Watch(t.Context(), []secret.Address{key}, func(secret.Address) {}) })
+	all.Go(func() { watched = s.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {}) })
 	all.Go(func() { _, opened = etcd.OpenStore(t.Context(), as(o, "reader")) })
 	all.Wait()
 	for place, err := range map[string]error{"etcd key " + prefix(o) + key.Binding(): read, "etcd " + prefix(o): watched, "etcd: nobody can be logged in": opened} {
@@ -189,7 +189,10 @@ func TestServerUnreachable(t *testing.T) {
 		says     string
 	}{
 		"nobody listens": {func(t *testing.T) string { return servers.Address(t) }, "connection refused: no member listens at the endpoints"},
-		"it has frozen":  {func(t *testing.T) string { return listen(t).Addr().String() }, "the member takes the connection and answers nothing"},
+		"it has frozen": {func(t *testing.T) string {
+			servers.Slow(t)
+			return listen(t).Addr().String()
+		}, "the member takes the connection and answers nothing"},
 		"it has frozen, over TLS": {func(t *testing.T) string {
 			servers.Slow(t)
 			return "https://" + listen(t).Addr().String()

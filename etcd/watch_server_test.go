@@ -252,7 +252,7 @@ func TestServerWatch(t *testing.T) {
 		require.ErrorContains(t, err, "("+first.Address+")")
 		nothingRuns(t)
 		until(t, "nobody listens", deadline, func() bool {
-			err := store.Watch(t.Context(), []secret.Address{key}, func(secret.Address) {})
+			err := store.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {})
 			return strings.HasSuffix(err.Error(), "connection refused: no member listens at the endpoints")
 		})
 	})
@@ -271,6 +271,7 @@ func TestServerWatch(t *testing.T) {
 	})
 
 	t.Run("no majority", func(t *testing.T) {
+		servers.Slow(t)
 		w := begin(t, openStore(t, at(place(t, e), first)), key)
 		for _, m := range e.Members[1:] {
 			m.Kill()
@@ -292,7 +293,7 @@ func TestServerWatch(t *testing.T) {
 		require.ErrorContains(t, err, "the member does not answer any more")
 		nothingRuns(t)
 		began := time.Now()
-		err = store.Watch(t.Context(), []secret.Address{key}, func(secret.Address) {})
+		err = store.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {})
 		require.ErrorContains(t, err, "the member takes the connection and answers nothing")
 		require.Less(t, time.Since(began), deadline)
 		_, err = store.Get(t.Context(), key)
@@ -346,7 +347,7 @@ func TestServerSilent(t *testing.T) {
 				return s.idle()
 			}}).start(t))
 			began := time.Now()
-			err := store.Watch(t.Context(), addresses(1), func(secret.Address) {})
+			err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) {})
 			require.ErrorContains(t, err, "the member answers nothing any more (127.0.0.1:")
 			require.Less(t, time.Since(began), deadline)
 			nothingRuns(t)

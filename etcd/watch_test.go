@@ -89,7 +89,7 @@ func TestSilence(t *testing.T) {
 					return s.idle()
 				}})
 				began, calls := time.Now(), 0
-				err := store.Watch(t.Context(), addresses(tc.addrs), func(secret.Address) { calls++ })
+				err := store.Watch(within(t, 24*time.Hour), addresses(tc.addrs), func(secret.Address) { calls++ })
 				require.ErrorContains(t, err, "the member answers nothing any more (bufconn)")
 				require.Less(t, time.Since(began)-tc.from, deadline)
 				require.GreaterOrEqual(t, time.Since(began), tc.from)
@@ -108,7 +108,7 @@ func TestOpeningIsBounded(t *testing.T) {
 			return nil, ctx.Err()
 		}))
 		began := time.Now()
-		err := store.Watch(t.Context(), addresses(1), func(secret.Address) {})
+		err := store.Watch(within(t, 24*time.Hour), addresses(1), func(secret.Address) {})
 		require.ErrorContains(t, err, "no answer in time")
 		require.Less(t, time.Since(began), deadline)
 	})
@@ -118,7 +118,7 @@ func TestOpeningIsBounded(t *testing.T) {
 func TestPatience(t *testing.T) {
 	const n = 10
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(t.Context())
+		ctx, cancel := context.WithCancelCause(within(t, 24*time.Hour))
 		store, _ := bubble(t, &fake{watch: func(s watchStream) error {
 			s.asked(n)
 			for range n { // 50 seconds in all
@@ -148,7 +148,7 @@ func TestPatience(t *testing.T) {
 func TestNothingToWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := bubble(t, &fake{watch: watchStream.idle})
-		ctx, cancel := context.WithCancelCause(t.Context())
+		ctx, cancel := context.WithCancelCause(within(t, 24*time.Hour))
 		time.AfterFunc(time.Hour, func() { cancel(errOver) })
 		began := time.Now()
 		require.Equal(t, errOver, store.Watch(ctx, nil, func(secret.Address) { require.Fail(t, "it was told of something") }))
@@ -185,7 +185,7 @@ func TestTold(t *testing.T) {
 				return rpctypes.ErrGRPCNoLeader // which ends it
 			}}).start(t)
 			calls := make([]int, 3)
-			err := openStore(t, o).Watch(t.Context(), addresses(2), func(addr secret.Address) {
+			err := openStore(t, o).Watch(within(t, deadline), addresses(2), func(addr secret.Address) {
 				for i, each := range addresses(3) {
 					if each == addr {
 						calls[i]++
@@ -206,7 +206,7 @@ func TestOneKeyForTwo(t *testing.T) {
 		return rpctypes.ErrGRPCNoLeader
 	}}).start(t)
 	calls := 0
-	err := openStore(t, o).Watch(t.Context(), append(addresses(1), addresses(1)...), func(secret.Address) { calls++ })
+	err := openStore(t, o).Watch(within(t, deadline), append(addresses(1), addresses(1)...), func(secret.Address) { calls++ })
 	require.ErrorContains(t, err, "no leader")
 	require.Positive(t, calls)
 }
@@ -253,7 +253,7 @@ func TestEnded(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			store := openStore(t, (&fake{watch: tc.member}).start(t))
 			began := time.Now()
-			err := store.Watch(t.Context(), addresses(1), func(secret.Address) {})
+			err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) {})
 			require.ErrorContains(t, err, "etcd /layer/acme/shop/test/: ")
 			require.ErrorContains(t, err, tc.says)
 			require.Empty(t, leak.Check(err, password))
@@ -344,7 +344,7 @@ func TestContextEnds(t *testing.T) {
 		})},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			ctx, cancel := context.WithCancelCause(t.Context())
+			ctx, cancel := context.WithCancelCause(within(t, 24*time.Hour))
 			over := func() { cancel(errOver) }
 			var store *etcd.Store
 			if tc.name == "before it begins" {
@@ -374,12 +374,12 @@ func TestClosed(t *testing.T) {
 	}}).start(t)
 	store, err := etcd.OpenStore(t.Context(), o)
 	require.NoError(t, err)
-	err = store.Watch(t.Context(), addresses(1), func(secret.Address) { require.NoError(t, store.Close()) })
+	err = store.Watch(within(t, deadline), addresses(1), func(secret.Address) { require.NoError(t, store.Close()) })
 	require.ErrorContains(t, err, "it was closed")
 	began := time.Now()
 	_, err = store.Get(t.Context(), addresses(1)[0])
 	require.ErrorContains(t, err, "it was closed")
-	require.ErrorContains(t, store.Watch(t.Context(), addresses(1), func(secret.Address) {}), "it was closed")
+	require.ErrorContains(t, store.Watch(within(t, deadline), addresses(1), func(secret.Address) {}), "it was closed")
 	require.Less(t, time.Since(began), time.Second)
 	require.NoError(t, store.Close())
 	nothingRuns(t)
