@@ -180,12 +180,16 @@ func TestTold(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			o := (&fake{watch: func(s watchStream) error {
-				s.asked(2)
+				for _, r := range s.asked(2) {
+					if c := r.GetCreateRequest(); len(c.GetRangeEnd()) > 0 || c.GetStartRevision() != 0 || c.GetPrevKv() {
+						t.Error("it asks for more than its keys, and what changes of them")
+					}
+				}
 				tc.member(s)
 				return rpctypes.ErrGRPCNoLeader // which ends it
 			}}).start(t)
 			calls := make([]int, 3)
-			err := openStore(t, o).Watch(within(t, deadline), addresses(2), func(addr secret.Address) {
+			err := openStore(t, o).Watch(within(t, 5*time.Second), addresses(2), func(addr secret.Address) {
 				for i, each := range addresses(3) {
 					if each == addr {
 						calls[i]++
@@ -253,7 +257,7 @@ func TestEnded(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			store := openStore(t, (&fake{watch: tc.member}).start(t))
 			began := time.Now()
-			err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) {})
+			err := store.Watch(within(t, 5*time.Second), addresses(1), func(secret.Address) {})
 			require.ErrorContains(t, err, "etcd /layer/acme/shop/test/: ")
 			require.ErrorContains(t, err, tc.says)
 			require.Empty(t, leak.Check(err, password))
