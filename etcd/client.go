@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -16,20 +17,21 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// client sends requests. clientv3 dials, logs in and spreads them over the members; they are made here, each once, since its own
-// calls wait and try again in silence, a watch for ever.
+// client sends requests. clientv3 dials and spreads them over the members; they are made here, each once, since its own calls wait and
+// try again in silence, a watch for ever.
 type client struct {
-	etcd   *clientv3.Client
-	kv     pb.KVClient
-	watch  pb.WatchClient
-	prefix string
+	etcd    *clientv3.Client
+	kv      pb.KVClient
+	watch   pb.WatchClient
+	session *session // nil: nobody is logged in
+	prefix  string
 }
 
 const (
 	// A member that has frozen is noticed after both at most; etcd refuses more pings than that.
 	pingAfter = 10 * time.Second
 	pongTime  = 5 * time.Second
-	// loginTime bounds the request for a token.
+	// loginTime bounds a login.
 	loginTime = 10 * time.Second
 	// attemptTime bounds one attempt of a read, after which another member is asked.
 	attemptTime = 3 * time.Second
@@ -48,28 +50,40 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	login := loginTime
-	if deadline, ok := ctx.Deadline(); ok {
-		login = max(min(login, time.Until(deadline)), time.Millisecond)
-	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	c, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: o.TLS, Username: o.Username, Password: o.Password.Reveal(), DialTimeout: login,
-		DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
-		Logger: zap.NewNop(), // what fails is told by errors
-		DialOptions: []grpc.DialOption{
-			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-				Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
-			grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
-		},
+	dial := []grpc.DialOption{
+		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
+			Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
+	}
+	if o.TLS != nil && o.TLS.ServerName != "" {
+		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName)) // else grpc looks for the endpoint's
+	}
+	var who *session
+	if o.Username != "" && o.Password.Reveal() != "" {
+		who = &session{user: o.Username, password: o.Password, turn: make(chan struct{}, 1)}
+		dial = append(dial, grpc.WithPerRPCCredentials(who))
+	}
+	made, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoints, TLS: o.TLS, DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime, DialOptions: dial,
+		MaxUnaryRetries: 1,            // it would repeat even what was sent, where the answer is that it came too late
+		Logger:          zap.NewNop(), // what fails is told by errors
 	})
 	if err != nil {
-		return nil, fmt.Errorf("etcd: nobody can be logged in: %w", failure(ctx, err, nil))
+		return nil, errors.New("etcd: no member can be asked: correct the endpoints")
 	}
-	conn := c.ActiveConnection()
-	return &client{etcd: c, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), prefix: o.prefix()}, nil
+	conn := made.ActiveConnection()
+	c := &client{etcd: made, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), session: who, prefix: o.prefix()}
+	if who != nil {
+		who.auth = pb.NewAuthClient(conn)
+	}
+	if err := c.login(ctx); err != nil {
+		_ = made.Close()
+		return nil, fmt.Errorf("etcd: %w", err)
+	}
+	return c, nil
 }
 
 var bindingForm = regexp.MustCompile(`^[A-Z0-9_]{1,200}$`)
@@ -92,7 +106,7 @@ func (c *client) read(ctx context.Context, ask func(context.Context) error) erro
 			return failure(ctx, nil, before)
 		}
 		bounded, cancel := context.WithTimeout(ctx, attemptTime)
-		err := ask(bounded)
+		_, err := c.signed(bounded, ask)
 		cancel()
 		if err == nil {
 			return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -29,6 +31,7 @@ var hints = map[string]string{
 	desc(rpctypes.ErrGRPCUserEmpty):              "etcd asks for a user: give one, and a password",
 	desc(rpctypes.ErrGRPCAuthFailed):             "correct user and password",
 	desc(rpctypes.ErrGRPCInvalidAuthToken):       "run it again, which logs in anew",
+	desc(rpctypes.ErrGRPCAuthOldRevision):        "run it again, which logs in anew",
 	desc(rpctypes.ErrGRPCRequestTooLarge):        "let fewer versions be retained, or raise --max-request-bytes of etcd",
 	desc(rpctypes.ErrGRPCNoSpace):                "compact and defragment etcd, then disarm its alarm",
 	desc(rpctypes.ErrGRPCNoLeader):               "a majority of the members must be up, and reach each other",
@@ -39,43 +42,62 @@ var hints = map[string]string{
 
 func desc(err error) string { return rpctypes.ErrorDesc(err) }
 
-// transport are marks in grpc's own messages, and what they say.
+// transport are marks in grpc's own messages, as regular expressions, and what they say. The first that fits counts.
 var transport = []struct{ mark, words string }{
 	{"keepalive ping failed", "the member does not answer any more"},
-	{"certificate", "the certificate of the member, or the one shown to it, is not trusted: check the endpoints and the certificates"},
-	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
-	{"error reading server preface", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port"},
-	{"tls: ", "the members and this program cannot agree on TLS: check the certificates"},
 	{"connection refused", "connection refused: no member listens at the endpoints"},
 	{"no such host", "no such host: check the endpoints"},
 	{"i/o timeout", "no member could be reached in time"},
-	{"unreachable", "no member can be reached: check the network"},
+	{"unreachable|no route to host", "no member can be reached: check the network"},
+	{"handshake failed: context deadline exceeded", "the member takes the connection and answers nothing"},
+	{"use of closed network connection", "the member takes the connection and answers nothing"}, // which grpc then closes
+	{"remote error: tls: .*certificate", "the member asks for a certificate, and trusts none that it was shown"},
+	{"x509: ", "the certificate of the member is not trusted: check the endpoints and the certificates"},
+	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
+	{"tls: ", "the members and this program cannot agree on TLS: check the certificates, and which versions each takes"},
+	{"handshake failed", "the member closes the connection at once: if it speaks no TLS, give its endpoint as http://host:port, or mend the member"},
+	// With TLS 1.3 this side may be writing already when the member finds that it was shown no certificate.
+	{"error reading server preface|^write tcp ", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port, and if it asks for a certificate, one that it trusts"},
 }
 
+const unanswered = "no answer in time: check the endpoints and the network"
+
 func words(err error) string {
-	s, ok := status.FromError(err)
-	if !ok {
-		return "the request could not be made"
-	}
 	if etcd, known := rpctypes.Error(err).(rpctypes.EtcdError); known {
-		text := strings.TrimPrefix(etcd.Error(), "etcdserver: ")
-		if hint := hints[desc(err)]; hint != "" {
-			text += ": " + hint
-		}
-		return text
+		return advised(etcd.Error())
 	}
-	if s.Code() == codes.DeadlineExceeded {
-		return "no answer in time: check the endpoints and the network"
-	}
-	if s.Code() == codes.Unavailable {
+	s, ok := status.FromError(err)
+	switch {
+	case errors.Is(err, io.EOF):
+		return "the member has ended the watch"
+	case !ok:
+		return "the request could not be made"
+	case s.Code() == codes.DeadlineExceeded:
+		return unanswered
+	case s.Message() == closing:
+		return "it was closed"
+	case s.Code() == codes.Unavailable:
 		for _, t := range transport {
-			if strings.Contains(s.Message(), t.mark) {
+			if fits, _ := regexp.MatchString(t.mark, s.Message()); fits {
 				return t.words
 			}
 		}
 		return "the connection was lost, or there is none: check the endpoints and the network"
 	}
 	return "etcd, or something on the way, answers " + s.Code().String()
+}
+
+// closing is what grpc says of a connection that this program has closed.
+const closing = "grpc: the client connection is closing"
+
+// advised returns etcd's own words, and what to do.
+func advised(text string) string {
+	hint := hints[text]
+	text = strings.TrimPrefix(text, "etcdserver: ")
+	if hint != "" {
+		text += ": " + hint
+	}
+	return text
 }
 
 // passing tells whether the next attempt, or another member, may do better.
@@ -89,6 +111,10 @@ func passing(err error) bool {
 
 // refused tells whether a write was certainly not carried out, and never will be.
 func refused(err error) bool {
+	// A write for which the last room was taken meanwhile is carried out, and then told of so.
+	if desc(err) == desc(rpctypes.ErrGRPCNoSpace) || strings.Contains(desc(err), "RST_STREAM") {
+		return false // and whoever ends a stream says nothing of what became of it, whatever grpc makes of that
+	}
 	switch status.Code(err) {
 	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
 		codes.OutOfRange, codes.Unimplemented, codes.NotFound:

@@ -1,8 +1,12 @@
 package etcd_test
 
 import (
+	"bytes"
 	"context"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -51,4 +55,62 @@ func set(t testing.TB, c *clientv3.Client, key, text string) {
 	t.Helper()
 	_, err := c.Put(context.Background(), key, text)
 	require.NoError(t, err)
+}
+
+const password = "hunter2-kT7qZw2mXv9RbL4n"
+
+// within is a context that ends a test which would wait for ever.
+func within(t testing.TB, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// until waits for what others do, in real time.
+func until(t testing.TB, what string, limit time.Duration, is func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !is() {
+		require.Less(t, time.Since(began), limit, what)
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+// nothingRuns holds that nothing of a Watch is left: neither what receives nor grpc's stream.
+func nothingRuns(t testing.TB) {
+	t.Helper()
+	until(t, "a Watch has left something running", 10*time.Second, func() bool { return streams() == 0 })
+}
+
+// streams counts what runs for Watches.
+func streams() int {
+	all := make([]byte, 64<<20)
+	all = all[:runtime.Stack(all, true)]
+	return bytes.Count(all, []byte("secret/etcd.(*client).follow")) + bytes.Count(all, []byte("google.golang.org/grpc.newClientStreamWithParams"))
+}
+
+// single starts one member with these flags, until the test ends. It is reached as Options say.
+func single(t testing.TB, flags ...string) (*servers.Process, etcd.Options) {
+	t.Helper()
+	return singleAt(t, servers.Address(t), nil, flags...)
+}
+
+// singleAt is single, at an address, which is spoken to over http, and at others.
+func singleAt(t testing.TB, address string, also []string, flags ...string) (*servers.Process, etcd.Options) {
+	t.Helper()
+	peers, all := "http://"+servers.Address(t), strings.Join(append([]string{"http://" + address}, also...), ",")
+	p := servers.Start(t, address, nil, servers.Find(t, "etcd"), append([]string{"--data-dir", t.TempDir(),
+		"--listen-client-urls", all, "--advertise-client-urls", all,
+		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers}, flags...)...)
+	o := etcd.Options{Endpoints: []string{"http://" + address}, Workspace: "acme", Project: "shop", Environment: "test"}
+	c := raw(t, o.Endpoints...)
+	until(t, "it leads", 30*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := c.Get(ctx, "x")
+		return err == nil
+	})
+	return p, o
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -48,14 +49,14 @@ func (o Options) endpoints() ([]string, error) {
 	}
 	var list []string
 	for _, text := range o.Endpoints {
-		scheme, host, err := o.endpoint(text)
+		full, err := o.endpoint(text)
 		if err != nil {
 			return nil, err
 		}
-		if len(list) > 0 && !strings.HasPrefix(list[0], scheme+":") {
+		if len(list) > 0 && strings.HasPrefix(list[0], "https:") != strings.HasPrefix(full, "https:") {
 			return nil, errors.New("etcd: some endpoints are https and others http: all must be of one sort")
 		}
-		list = append(list, scheme+"://"+host)
+		list = append(list, full)
 	}
 	if o.TLS != nil && strings.HasPrefix(list[0], "http:") {
 		return nil, errors.New("etcd: a certificate is given, and the endpoints are http, which uses none: give them as https://host:port")
@@ -63,22 +64,38 @@ func (o Options) endpoints() ([]string, error) {
 	return list, nil
 }
 
-func (o Options) endpoint(text string) (scheme, host string, err error) {
+func (o Options) endpoint(text string) (full string, err error) {
 	bare := !strings.Contains(text, "://")
 	if bare {
 		text = "https://" + text
 	}
 	u, err := url.Parse(text)
-	switch {
-	case err != nil, u.Hostname() == "", u.Port() == "", u.Scheme != "https" && u.Scheme != "http", u.Path != "" && u.Path != "/",
-		u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return "", "", errors.New("etcd: an endpoint is not of the form https://host:port")
-	case u.User != nil:
-		return "", "", errors.New("etcd: an endpoint names a user: a credential never stands in an address, where logs show it. Give it by itself")
-	case bare && o.TLS == nil && loopback(u.Hostname()):
-		return "http", u.Host, nil
+	var name, port string
+	if err == nil {
+		name, port, err = net.SplitHostPort(u.Host) // which is how it is connected to
 	}
-	return u.Scheme, u.Host, nil
+	switch {
+	case err != nil, name == "", !isPort(port), u.Scheme != "https" && u.Scheme != "http", u.Path != "" && u.Path != "/",
+		u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return "", errMalformed
+	case u.User != nil:
+		return "", errors.New("etcd: an endpoint names a user: a credential never stands in an address, where logs show it. Give it by itself")
+	case bare && o.TLS == nil && loopback(name):
+		u.Scheme = "http"
+	}
+	// With its escapes, as of an address's zone: clientv3 reads it once more, and uses no TLS for what it cannot read.
+	full = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	if again, err := url.Parse(full); err != nil || again.Host != u.Host {
+		return "", errMalformed
+	}
+	return full, nil
+}
+
+var errMalformed = errors.New("etcd: an endpoint is not of the form https://host:port")
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func loopback(host string) bool {

@@ -83,16 +83,19 @@ func (p *Publisher) put(ctx context.Context, item rotate.Item) error {
 	return p.write(ctx, key, put(key, text), put(key+noteSuffix, item.Note))
 }
 
-// write sends one transaction, once.
+// write sends one transaction, once. One that is refused for its token does not count.
 func (p *Publisher) write(ctx context.Context, key string, ops ...*pb.RequestOp) error {
 	bounded, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	_, err := p.client.kv.Txn(bounded, &pb.TxnRequest{Success: ops})
+	never, err := p.client.signed(bounded, func(ctx context.Context) error {
+		_, err := p.client.kv.Txn(ctx, &pb.TxnRequest{Success: ops})
+		return err
+	})
 	if err == nil {
 		return nil
 	}
 	told := fmt.Errorf("%s: %w", place(key), failure(ctx, err, err))
-	if refused(err) {
+	if never || refused(err) {
 		return notApplied(told)
 	}
 	return &lostError{told}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -17,6 +19,8 @@ const (
 	// askEvery is how often a member is asked whether it is there still, and mostSilent how often in vain.
 	askEvery   = 7 * time.Second
 	mostSilent = 3
+	// openTime bounds the opening of a stream.
+	openTime = 8 * time.Second
 )
 
 // Watch is [secret.Watcher]'s: one stream to one member. It ends where the stream does; where the member has had no leader for some
@@ -36,6 +40,10 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 		}
 		w.addrs[key] = append(w.addrs[key], addr)
 	}
+	if len(w.keys) == 0 {
+		<-ctx.Done() // a member that watches nothing may answer nothing
+		return context.Cause(ctx)
+	}
 	err := s.client.follow(ctx, &w, changed)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -52,14 +60,24 @@ type watching struct {
 
 // follow returns why it ended.
 func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Address)) error {
+	// Each time anew: a member may tell of a token that has ended in the words it has for a key that may not be read.
+	if err := c.login(ctx); err != nil {
+		return err
+	}
 	ctx, end := context.WithCancel(ctx)
+	opening := time.AfterFunc(openTime, end) // where a member has too many streams, grpc waits until it has not
 	stream, err := c.watch.Watch(clientv3.WithRequireLeader(ctx))
-	if err != nil {
+	switch inTime := opening.Stop(); {
+	case !inTime:
+		end()
+		return errors.New(unanswered)
+	case err != nil:
 		end()
 		return errors.New(words(err))
 	}
 	answers, ended := make(chan *pb.WatchResponse), make(chan error, 1)
-	go func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		defer close(answers)
 		for {
 			r, err := stream.Recv()
@@ -74,16 +92,24 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 				return
 			}
 		}
-	}()
+	})
+	// Sending waits where the member, or a proxy, takes in no more.
+	ask := make(chan struct{}, 1)
+	running.Go(func() {
+		for _, key := range w.keys {
+			// Key by key: a role may read these alone. A failure shows where the answers are received.
+			_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(key)}}})
+		}
+		for range ask {
+			// A member that is there answers this, on the stream: a proxy between would answer pings for it.
+			_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
+		}
+	})
 	defer func() {
 		end()
-		for range answers { // until nothing of it is left
-		}
+		close(ask)
+		running.Wait() // until nothing of it is left
 	}()
-	for _, key := range w.keys {
-		// Key by key: a role may read these alone. A failure shows where the answers are received.
-		_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(key)}}})
-	}
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for silent := 0; ; {
@@ -94,7 +120,9 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 			if !ok {
 				return errors.New(words(<-ended) + of(stream.Context()))
 			}
-			silent = 0
+			if r.Created || w.complete() {
+				silent = 0 // a member that answers, and never watches all keys, is as good as silent
+			}
 			if err := w.take(r, changed); err != nil {
 				return err
 			}
@@ -102,11 +130,15 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 			if silent++; silent == mostSilent {
 				return errors.New("the member answers nothing any more" + of(stream.Context()))
 			}
-			// A member that is there answers this, on the stream: a proxy between would answer pings for it.
-			_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
+			select {
+			case ask <- struct{}{}:
+			default: // asked already
+			}
 		}
 	}
 }
+
+func (w *watching) complete() bool { return w.created == len(w.keys) }
 
 // take tells of what a member has told. Once all keys are watched it tells of every one: what changed before shows then.
 func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error {
@@ -114,19 +146,19 @@ func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error
 		return errors.New("the member watches no more: " + reason(r))
 	}
 	if r.Created {
-		if w.created++; w.created == len(w.keys) {
+		if w.created++; w.complete() {
 			for _, key := range w.keys {
 				w.tell(key, changed)
 			}
 		}
 		return nil
 	}
-	if w.created < len(w.keys) {
+	if !w.complete() {
 		return nil // it is told of with all others
 	}
 	told := map[string]bool{}
 	for _, e := range r.Events {
-		if key := string(e.Kv.Key); !told[key] {
+		if key := string(e.GetKv().GetKey()); !told[key] {
 			told[key] = true
 			w.tell(key, changed)
 		}
@@ -140,12 +172,14 @@ func (w *watching) tell(key string, changed func(secret.Address)) {
 	}
 }
 
-// reason is why a member ended the watch of a key.
+// reason is why a member ended the watch of a key. It says so in the words of an error, or of one of grpc.
 func reason(r *pb.WatchResponse) string {
-	for text, hint := range hints {
-		if r.CancelReason == text || r.CancelReason == "rpc error: code = PermissionDenied desc = "+text {
-			return text + ": " + hint
-		}
+	text := r.CancelReason
+	if strings.HasPrefix(text, "rpc error: code = ") {
+		_, text, _ = strings.Cut(text, " desc = ")
+	}
+	if hints[text] != "" {
+		return advised(text)
 	}
 	if r.CompactRevision > 0 {
 		return "it was compacted before it could tell of everything"

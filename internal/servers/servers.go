@@ -40,6 +40,14 @@ func Changes() int {
 	return 20
 }
 
+// Slow ends a test, as skipped, that takes so long that it runs only where somebody has asked for these servers.
+func Slow(t testing.TB) {
+	t.Helper()
+	if os.Getenv("LAYER_E2E") == "" {
+		t.Skip("this takes its time: LAYER_E2E=1 go test -run '^TestServer' runs it")
+	}
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

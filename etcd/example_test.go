@@ -1,0 +1,61 @@
+package etcd_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/etcd"
+	"github.com/layeron-hq/secret/rotate"
+)
+
+// An App reads from etcd, and hears of every change.
+func ExampleOpenStore() {
+	store, err := etcd.OpenStore(context.Background(), etcd.Options{
+		Endpoints: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://etcd-3:2379"},
+		Workspace: "acme", Project: "shop", Environment: "production",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+	sessionKey := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
+	app := secret.NewApp(secret.AppOptions{Store: store}).Use(sessionKey)
+	defer app.Close() // Start loads what is declared, from here on
+	fmt.Println(store)
+	fmt.Println(store.Locate(sessionKey.Address()))
+	// Output:
+	// etcd /layer/acme/shop/production/
+	// etcd key /layer/acme/shop/production/LAYERON_SECRET_AUTH_SESSION_KEY
+}
+
+// An Operator publishes to where the Apps read. Where etcd asks for users, Username and Password are one that may write.
+func ExampleOpenPublisher() {
+	publisher, err := etcd.OpenPublisher(context.Background(), etcd.Options{
+		Endpoints: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://etcd-3:2379"},
+		Workspace: "acme", Project: "shop", Environment: "production",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer publisher.Close()
+	spec := secret.NewApp(secret.AppOptions{Workspace: "acme", Project: "shop", Environment: "production"}).
+		Use(secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})).Spec()
+	operator := rotate.Operator{Ledger: &rotate.MemoryLedger{}, Publisher: publisher, Spec: spec}
+	_ = operator // its Apply creates what is missing
+	fmt.Println(publisher)
+	// Output: etcd /layer/acme/shop/production/
+}
+
+func ExampleParseURL() {
+	o, err := etcd.ParseURL("etcd://etcd-1:2379,etcd-2:2379,etcd-3:2379")
+	fmt.Println(o.Endpoints, err)
+	// A credential is refused, and not repeated.
+	_, err = etcd.ParseURL("etcd://writer:madeup@etcd-1:2379")
+	fmt.Println(err != nil)
+	// Output:
+	// [etcd-1:2379 etcd-2:2379 etcd-3:2379] <nil>
+	// true
+}

@@ -1,0 +1,49 @@
+package etcd_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestImports: what who imports package etcd pays for: etcd's client and what that is made of, what rotate is made of, and nothing
+// else. No server, and nothing that is for tests alone.
+func TestImports(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("there is no go command")
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
+	require.NoError(t, err)
+	const module = "github.com/layeron-hq/secret"
+	own := map[string]bool{module: true, module + "/etcd": true, module + "/rotate": true, module + "/internal/hook": true}
+	client := 0
+	for path := range strings.Lines(string(out)) {
+		path = strings.TrimSpace(path)
+		if path == module || strings.HasPrefix(path, module+"/") {
+			require.True(t, own[path], path)
+			continue
+		}
+		require.True(t, allowed(path), path)
+		if strings.HasPrefix(path, "go.etcd.io/etcd/") {
+			client++
+		}
+	}
+	require.Positive(t, client, "the list is of what is imported")
+}
+
+func allowed(path string) bool {
+	for _, root := range []string{
+		"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/client/pkg/v3", // and for these:
+		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis", "github.com/golang/protobuf/proto",
+		"github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options", "github.com/coreos/go-semver/semver",
+		"github.com/coreos/go-systemd/v22/journal", "go.uber.org/zap", "go.uber.org/multierr", "golang.org/x",
+		"filippo.io/age", "filippo.io/hpke", "github.com/gofrs/flock", // rotate
+	} {
+		if path == root || strings.HasPrefix(path, root+"/") {
+			return !strings.HasPrefix(path, "google.golang.org/grpc/test")
+		}
+	}
+	return false
+}

@@ -1,0 +1,269 @@
+package etcd_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/rotate"
+)
+
+func well(t testing.TB, errs []error) {
+	t.Helper()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+}
+
+// TestServerPublisher: what is written, and what is seen of it.
+func TestServerPublisher(t *testing.T) {
+	t.Parallel()
+	e := servers.StartEtcd(t, 3)
+	others := raw(t, e.Endpoints()...)
+	ctx := context.Background()
+
+	t.Run("text and note change together, and for good", func(t *testing.T) {
+		const writers, rounds = 4, 20
+		o := place(t, e)
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		seen := others.Watch(watching, prefix(o), clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+		<-seen // it is watched
+		var all sync.WaitGroup
+		for w := range writers {
+			p := openPublisher(t, o)
+			name := fmt.Sprintf("ITEM_%d", w)
+			all.Go(func() {
+				for i := range rounds {
+					errs := p.Publish(ctx, []rotate.Item{{Name: name, Text: rotate.NewValue(fmt.Sprintf("text %d", i)), Note: fmt.Sprintf("note %d", i)}})
+					if errs != nil {
+						t.Error(errs[0])
+					}
+				}
+				if errs := p.Remove(ctx, []string{name}); errs != nil {
+					t.Error(errs[0])
+				}
+			})
+		}
+		all.Wait()
+		require.False(t, t.Failed())
+		revisions := map[int64]map[string]*mvccpb.Event{}
+		for len(revisions) < writers*(rounds+1) {
+			r := <-seen
+			require.NoError(t, r.Err())
+			for _, event := range r.Events {
+				at := event.Kv.ModRevision
+				if revisions[at] == nil {
+					revisions[at] = map[string]*mvccpb.Event{}
+				}
+				require.Zero(t, event.Kv.Lease)
+				revisions[at][string(event.Kv.Key)] = (*mvccpb.Event)(event)
+			}
+		}
+		for _, both := range revisions {
+			require.Len(t, both, 2)
+			for key, event := range both {
+				if strings.HasSuffix(key, ".note") {
+					continue
+				}
+				note := both[key+".note"]
+				require.NotNil(t, note)
+				require.Equal(t, event.Type, note.Type)
+				require.Equal(t, strings.Replace(string(event.Kv.Value), "text", "note", 1), string(note.Kv.Value))
+			}
+		}
+	})
+
+	t.Run("many are looked at", func(t *testing.T) {
+		const n = 120
+		o := place(t, e)
+		p := openPublisher(t, o)
+		list := items(n)
+		well(t, p.Publish(ctx, list))
+		well(t, p.Remove(ctx, []string{list[7].Name, list[99].Name}))
+		set(t, others, prefix(o)+"BY_HAND", text)
+		set(t, others, prefix(o)+"NOTE_ALONE.note", "note")
+		found, err := p.Inspect(ctx, append(names(list), "BY_HAND", "NOTE_ALONE", "NOBODY"))
+		require.NoError(t, err)
+		require.Len(t, found, n-2+1)
+		modified := map[string]bool{}
+		for i, item := range list {
+			one, is := found[item.Name]
+			require.Equal(t, i != 7 && i != 99, is, item.Name)
+			if is {
+				require.Equal(t, item.Note, one.Note)
+				require.False(t, one.Pending)
+				modified[one.Modified] = true
+			}
+		}
+		require.Len(t, modified, n-2)
+		require.Empty(t, found["BY_HAND"].Note)
+		require.NotEmpty(t, found["BY_HAND"].Modified)
+	})
+
+	t.Run("edits by hand show", func(t *testing.T) {
+		o := place(t, e)
+		p := openPublisher(t, o)
+		item := items(1)[0]
+		key := prefix(o) + item.Name
+		look := func() rotate.Published {
+			found, err := p.Inspect(ctx, []string{item.Name})
+			require.NoError(t, err)
+			return found[item.Name]
+		}
+		well(t, p.Publish(ctx, []rotate.Item{item}))
+		before := look()
+		require.Equal(t, before, look(), "nobody has written")
+
+		set(t, others, key, text)
+		same := look()
+		require.NotEqual(t, before.Modified, same.Modified, "the same text, written again")
+		require.Equal(t, item.Note, same.Note)
+
+		_, err := others.Delete(ctx, key+".note")
+		require.NoError(t, err)
+		require.Equal(t, rotate.Published{Modified: same.Modified}, look(), "the note is gone")
+
+		_, err = others.Delete(ctx, key)
+		require.NoError(t, err)
+		well(t, p.Publish(ctx, []rotate.Item{item}))
+		require.NotContains(t, []string{before.Modified, same.Modified}, look().Modified, "it was away meanwhile")
+	})
+
+	t.Run("the largest is taken", func(t *testing.T) {
+		o := place(t, e)
+		p := openPublisher(t, o)
+		note := strings.Repeat("n", 200)
+		size := 3<<19 - 4096 - len(note) - 2*len(prefix(o)+"LARGE")
+		item := rotate.Item{Name: "LARGE", Text: rotate.NewValue(strings.Repeat("x", size)), Note: note}
+		well(t, p.Publish(ctx, []rotate.Item{item}))
+		item.Text = rotate.NewValue(strings.Repeat("x", size+1))
+		require.ErrorIs(t, p.Publish(ctx, []rotate.Item{item})[0], secret.ErrTooLarge)
+	})
+}
+
+// TestServerFull: where there is no room it is told beforehand, and a write that meets it may have been carried out.
+func TestServerFull(t *testing.T) {
+	t.Parallel()
+	_, o := single(t, "--quota-backend-bytes", "4194304")
+	p := openPublisher(t, o)
+	require.NoError(t, p.Check(t.Context(), []string{"ITEM_0"}))
+	const writers = 16
+	large := text + strings.Repeat("x", 1<<16)
+	names, errs := make([]string, writers), make([]error, writers)
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := 0; errs[w] == nil; i++ {
+				names[w] = fmt.Sprintf("LARGE_%d_%d", w, i)
+				errs[w] = errors.Join(p.Publish(t.Context(), []rotate.Item{{Name: names[w], Text: rotate.NewValue(large), Note: "note"}})...)
+			}
+		})
+	}
+	all.Wait()
+	there, err := p.Inspect(t.Context(), names)
+	require.NoError(t, err)
+	for w, name := range names {
+		require.ErrorContains(t, errs[w], "etcd key /layer/acme/shop/test/"+name+": mvcc: database space exceeded: compact and defragment etcd, then disarm its alarm")
+		if _, is := there[name]; is {
+			require.NotErrorIs(t, errs[w], rotate.ErrNotApplied)
+		}
+		require.Empty(t, leak.Check(errs[w], text))
+	}
+	t.Logf("of %d writes for which there was no space %d were carried out", writers, len(there))
+	began := time.Now()
+	err = p.Check(t.Context(), []string{"ITEM_0"})
+	require.ErrorContains(t, err, "etcd /layer/acme/shop/test/ cannot be written: mvcc: database space exceeded")
+	require.Less(t, time.Since(began), 5*time.Second)
+	// Reading and removing go on.
+	first := []string{"LARGE_0_0"}
+	there, err = p.Inspect(t.Context(), first)
+	require.NoError(t, err)
+	require.Len(t, there, 1)
+	well(t, p.Remove(t.Context(), first))
+}
+
+// TestServerOperator: a secret's whole life on etcd, and what an App reads of it.
+func TestServerOperator(t *testing.T) {
+	t.Parallel()
+	e := servers.StartEtcd(t, 3)
+	o := place(t, e)
+	others := raw(t, e.Endpoints()...)
+	decl := secret.Random(secret.Options{Namespace: key.Namespace, Name: key.Name})
+	app := secret.NewApp(secret.AppOptions{Store: openStore(t, o), Logger: quiet, Workspace: o.Workspace, Project: o.Project, Environment: o.Environment}).Use(decl)
+
+	ledger := &rotate.MemoryLedger{}
+	_, _, err := rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{}))
+	require.NoError(t, err)
+	operator := &rotate.Operator{Ledger: ledger, Publisher: openPublisher(t, o), Spec: app.Spec(), Window: time.Second, Margin: time.Second}
+	run := func(result rotate.Result, err error) rotate.Result {
+		t.Helper()
+		require.NoError(t, err)
+		return result
+	}
+	current := func(id string) func() bool {
+		return func() bool { return app.Status().Secrets[0].Current == id }
+	}
+	versions := func(n int) func() bool {
+		return func() bool { return len(app.Status().Secrets[0].Versions) == n }
+	}
+
+	require.True(t, run(operator.Apply(t.Context())).OK())
+	require.NoError(t, app.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, app.Close()) })
+	require.True(t, current("v1")())
+	require.Empty(t, run(operator.Apply(t.Context())).Actions, "twice is once")
+
+	run(operator.Rotate(t.Context(), rotate.RotateOptions{Now: true}))
+	until(t, "the next version is announced", deadline, versions(2))
+	require.True(t, current("v1")())
+
+	until(t, "the window is over, and it is flipped", deadline, func() bool {
+		run(operator.Rotate(t.Context(), rotate.RotateOptions{}))
+		return current("v2")()
+	})
+	require.Len(t, app.Status().Secrets[0].Versions, 2)
+
+	until(t, "the old version has ended, and is pruned", deadline, func() bool {
+		run(operator.Rotate(t.Context(), rotate.RotateOptions{}))
+		return versions(1)()
+	})
+	require.True(t, current("v2")())
+
+	// The same text by hand: nothing but its revision tells.
+	name := prefix(o) + decl.Binding()
+	r, err := others.Get(t.Context(), name)
+	require.NoError(t, err)
+	set(t, others, name, string(r.Kvs[0].Value))
+	result, err := operator.Rotate(t.Context(), rotate.RotateOptions{Now: true})
+	require.NoError(t, err)
+	require.False(t, result.OK())
+	require.Equal(t, rotate.StateDrifted, result.Secrets[0].State)
+	after, err := others.Get(t.Context(), name)
+	require.NoError(t, err)
+	require.Equal(t, r.Kvs[0].ModRevision+1, after.Kvs[0].ModRevision, "it was not overwritten")
+
+	require.True(t, run(operator.Rotate(t.Context(), rotate.RotateOptions{Adopt: true})).OK())
+	require.Equal(t, rotate.StateOK, run(operator.Status(t.Context())).Secrets[0].State)
+
+	// Somebody deletes it: the next run publishes what the ledger has, and the App, which has kept it, goes on.
+	_, err = others.Delete(t.Context(), name)
+	require.NoError(t, err)
+	until(t, "the App knows", deadline, func() bool { return app.Status().Secrets[0].LastError != "" })
+	_, err = decl.Current().Text()
+	require.NoError(t, err)
+	run(operator.Apply(t.Context()))
+	until(t, "the App reads it again", deadline, func() bool { return app.Status().Secrets[0].LastError == "" })
+	require.True(t, current("v2")())
+}

@@ -1,0 +1,357 @@
+package etcd_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/etcd"
+	"github.com/layeron-hq/secret/internal/servers"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+var key = secret.Address{Namespace: "auth", Name: "key"}
+
+// begun is a Watch under way.
+type begun struct {
+	mu    sync.Mutex
+	calls map[secret.Address]int
+	done  chan error
+}
+
+// begin returns once a Watch has told of every address.
+func begin(t testing.TB, s *etcd.Store, addrs ...secret.Address) *begun {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	b := &begun{calls: map[secret.Address]int{}, done: make(chan error, 1)}
+	go func() {
+		b.done <- s.Watch(ctx, addrs, func(addr secret.Address) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.calls[addr]++
+		})
+		close(b.done)
+	}()
+	t.Cleanup(func() {
+		cancel(errOver)
+		<-b.done
+	})
+	until(t, "a Watch tells of every address", deadline, func() bool {
+		for _, addr := range addrs {
+			if b.count(addr) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	return b
+}
+
+func (b *begun) count(addr secret.Address) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls[addr]
+}
+
+// ends waits for the Watch to end by itself.
+func (b *begun) ends(t testing.TB, limit time.Duration) error {
+	t.Helper()
+	began := time.Now()
+	select {
+	case err := <-b.done:
+		t.Logf("it ended after %s", time.Since(began).Round(10*time.Millisecond))
+		require.Error(t, err)
+		require.NotErrorIs(t, err, errOver)
+		return err
+	case <-time.After(limit):
+		require.FailNow(t, "the Watch goes on")
+		return nil
+	}
+}
+
+// spy is a Store whose reads a test sees, and may break.
+type spy struct {
+	*etcd.Store
+	reads atomic.Int64
+	fault atomic.Pointer[func(read func() (string, error)) (string, error)]
+}
+
+func (s *spy) Get(ctx context.Context, addr secret.Address) (string, error) {
+	defer s.reads.Add(1)
+	read := func() (string, error) { return s.Store.Get(ctx, addr) }
+	if fault := s.fault.Swap(nil); fault != nil { // for one read
+		return (*fault)(read)
+	}
+	return read()
+}
+
+// follow starts an App that reads key from a store, and returns when it watches and has looked at what changed before: what it reads
+// after a change, it reads for that.
+func follow(t testing.TB, store *etcd.Store) (*secret.App, *secret.Secret, *spy) {
+	t.Helper()
+	s := secret.Static(secret.Options{Namespace: key.Namespace, Name: key.Name})
+	spied := &spy{Store: store}
+	app := secret.NewApp(secret.AppOptions{Store: spied, Logger: quiet}).Use(s)
+	require.NoError(t, app.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, app.Close()) })
+	until(t, "the App watches", deadline, func() bool { return spied.reads.Load() >= 2 })
+	return app, s, spied
+}
+
+func reads(s *secret.Secret, want string) func() bool {
+	return func() bool {
+		got, err := s.Current().Text()
+		return err == nil && got == want
+	}
+}
+
+var watchers = regexp.MustCompile(`(?m)^etcd_debugging_mvcc_watcher_total (\d+)$`)
+
+// watchersOf is how many keys are watched on a member.
+func watchersOf(t testing.TB, m *servers.Member) int {
+	t.Helper()
+	res, err := http.Get("http://" + m.Address + "/metrics")
+	require.NoError(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	found := watchers.FindSubmatch(body)
+	require.NotNil(t, found)
+	n, err := strconv.Atoi(string(found[1]))
+	require.NoError(t, err)
+	return n
+}
+
+// watched returns the members on which somebody watches, and the addresses of the others.
+func watched(t testing.TB, e *servers.Etcd) (list []*servers.Member, others []string) {
+	t.Helper()
+	for _, m := range e.Members {
+		if watchersOf(t, m) == 0 {
+			others = append(others, m.Address)
+		} else {
+			list = append(list, m)
+		}
+	}
+	return list, others
+}
+
+// put sets a value, and tries again while a leader is replaced.
+func put(t testing.TB, c *clientv3.Client, o etcd.Options, addr secret.Address, text string) {
+	t.Helper()
+	until(t, "a value can be set", deadline, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_, err := c.Put(ctx, prefix(o)+addr.Binding(), text)
+		return err == nil
+	})
+}
+
+func at(o etcd.Options, members ...*servers.Member) etcd.Options {
+	o.Endpoints = nil
+	for _, m := range members {
+		o.Endpoints = append(o.Endpoints, m.Address)
+	}
+	return o
+}
+
+// TestServerWatch: what breaks under a Watch, on a cluster of three.
+func TestServerWatch(t *testing.T) {
+	whole := t // members that start again outlive the test of that
+	e := servers.StartEtcd(t, 3)
+	first, rest := e.Members[0], []string{e.Members[1].Address, e.Members[2].Address}
+	others := raw(t, rest...)
+
+	t.Run("many keys", func(t *testing.T) {
+		const n = 5000 // more than fit into a stream's window, either way
+		o := place(t, e)
+		addrs := addresses(n)
+		w := begin(t, openStore(t, o), addrs...)
+		put(t, others, o, addrs[n-1], "v1")
+		until(t, "the change of the last is told of", deadline, func() bool { return w.count(addrs[n-1]) == 2 })
+		require.Equal(t, 1, w.count(addrs[0]))
+	})
+
+	t.Run("compaction", func(t *testing.T) {
+		o := place(t, e)
+		put(t, others, o, key, "v0")
+		store := openStore(t, o)
+		w := begin(t, store, key)
+		_, s, _ := follow(t, store)
+		for i := range 50 {
+			r, err := others.Put(context.Background(), prefix(o)+key.Binding(), fmt.Sprintf("v%d", i+1))
+			require.NoError(t, err)
+			_, err = others.Compact(context.Background(), r.Header.Revision, clientv3.WithCompactPhysical())
+			require.NoError(t, err)
+		}
+		until(t, "the App reads the last value", deadline, reads(s, "v50"))
+		require.Greater(t, w.count(key), 1)
+		require.Empty(t, w.done, "the Watch has ended")
+	})
+
+	t.Run("deletion", func(t *testing.T) {
+		o := place(t, e)
+		put(t, others, o, key, "kept")
+		app, s, _ := follow(t, openStore(t, o))
+		_, err := others.Delete(context.Background(), prefix(o)+key.Binding())
+		require.NoError(t, err)
+		until(t, "the App knows", deadline, func() bool { return app.Status().Secrets[0].LastError != "" })
+		require.Contains(t, app.Status().Secrets[0].LastError, prefix(o)+key.Binding()+" does not exist: "+secret.ErrNotFound.Error())
+		require.True(t, app.Status().Secrets[0].NeedsPerson)
+		require.True(t, reads(s, "kept")())
+		put(t, others, o, key, "back")
+		until(t, "the App reads what came back", deadline, reads(s, "back"))
+		require.Empty(t, app.Status().Secrets[0].LastError)
+	})
+
+	t.Run("a read fails after a hint", func(t *testing.T) {
+		p := startProxy(t, first.Address)
+		for name, fault := range map[string]func(read func() (string, error)) (string, error){
+			"alone": func(func() (string, error)) (string, error) { return "", errOver },
+			"with the Watch": func(read func() (string, error)) (string, error) {
+				p.cut()
+				defer p.mend()
+				return read()
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				o := place(t, e)
+				put(t, others, o, key, "v1")
+				o.Endpoints = []string{p.Address}
+				app, s, spied := follow(t, openStore(t, o))
+				spied.fault.Store(&fault)
+				put(t, others, o, key, "v2")
+				until(t, "the read has failed", deadline, func() bool { return app.Status().Secrets[0].LastError != "" })
+				require.True(t, reads(s, "v1")())
+				t.Logf("read after %s", until(t, "the App reads it later", deadline, reads(s, "v2")))
+			})
+		}
+	})
+
+	t.Run("killed", func(t *testing.T) {
+		store := openStore(t, at(place(t, e), first))
+		w := begin(t, store, key)
+		require.Positive(t, streams())
+		first.Kill()
+		defer first.Start(whole)
+		err := w.ends(t, 5*time.Second)
+		require.ErrorContains(t, err, "the connection was lost")
+		require.ErrorContains(t, err, "("+first.Address+")")
+		nothingRuns(t)
+		until(t, "nobody listens", deadline, func() bool {
+			err := store.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {})
+			return strings.HasSuffix(err.Error(), "connection refused: no member listens at the endpoints")
+		})
+	})
+
+	t.Run("a gap", func(t *testing.T) {
+		o := place(t, e)
+		put(t, others, o, key, "v1")
+		_, s, _ := follow(t, openStore(t, at(o, first)))
+		first.Kill()
+		for i := range 5 {
+			put(t, others, o, key, fmt.Sprintf("v%d", i+2))
+		}
+		require.True(t, reads(s, "v1")())
+		first.Start(whole)
+		t.Logf("caught up after %s", until(t, "the App reads the last value", deadline, reads(s, "v6")))
+	})
+
+	t.Run("no majority", func(t *testing.T) {
+		servers.Slow(t)
+		w := begin(t, openStore(t, at(place(t, e), first)), key)
+		for _, m := range e.Members[1:] {
+			m.Kill()
+			defer m.Start(whole)
+		}
+		err := w.ends(t, deadline)
+		require.ErrorContains(t, err, "no leader: a majority of the members must be up, and reach each other ("+first.Address+")")
+		nothingRuns(t)
+	})
+
+	t.Run("frozen", func(t *testing.T) {
+		servers.Slow(t)
+		e.Leader(t)
+		store := openStore(t, at(place(t, e), first))
+		w := begin(t, store, key)
+		first.Freeze(t)
+		defer first.Thaw(t)
+		err := w.ends(t, deadline)
+		require.ErrorContains(t, err, "the member does not answer any more")
+		nothingRuns(t)
+		began := time.Now()
+		err = store.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {})
+		require.ErrorContains(t, err, "the member takes the connection and answers nothing")
+		require.Less(t, time.Since(began), deadline)
+		_, err = store.Get(t.Context(), key)
+		require.ErrorContains(t, err, "the member takes the connection and answers nothing")
+	})
+
+	t.Run("one of three frozen", func(t *testing.T) {
+		servers.Slow(t)
+		for range 2 { // a leader and a follower, or any
+			o := place(t, e)
+			put(t, others, o, key, "v1")
+			until(t, "nobody watches", deadline, func() bool { list, _ := watched(t, e); return len(list) == 0 })
+			app, s, _ := follow(t, openStore(t, o))
+			list, rest := watched(t, e)
+			require.Len(t, list, 1)
+			m := list[0]
+			m.Freeze(t)
+			t.Cleanup(func() { m.Thaw(t) })
+			began := time.Now()
+			put(t, raw(t, rest...), o, key, "v2")
+			until(t, "the App reads it", deadline-time.Since(began), reads(s, "v2"))
+			t.Logf("read %s after the freeze", time.Since(began).Round(10*time.Millisecond))
+			m.Thaw(t)
+			e.Leader(t)
+			require.NoError(t, app.Close())
+		}
+	})
+
+	t.Run("held by a proxy", func(t *testing.T) {
+		servers.Slow(t)
+		p := startProxy(t, first.Address)
+		o := place(t, e)
+		o.Endpoints = []string{p.Address}
+		w := begin(t, openStore(t, o), key)
+		p.hold()
+		require.ErrorContains(t, w.ends(t, deadline), "the member does not answer any more ("+p.Address+")")
+		nothingRuns(t)
+	})
+}
+
+// TestServerSilent is [TestSilence] in real time, and on a connection as a program has it: pings are answered, and nothing else.
+func TestServerSilent(t *testing.T) {
+	servers.Slow(t)
+	for name, member := range map[string]func(s watchStream){
+		"from the start": func(watchStream) {},
+		"once watched":   func(s watchStream) { s.asked(1); s.created() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := openStore(t, (&fake{watch: func(s watchStream) error {
+				member(s)
+				return s.idle()
+			}}).start(t))
+			began := time.Now()
+			err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) {})
+			require.ErrorContains(t, err, "the member answers nothing any more (127.0.0.1:")
+			require.Less(t, time.Since(began), deadline)
+			nothingRuns(t)
+			t.Logf("it ended after %s", time.Since(began).Round(10*time.Millisecond))
+		})
+	}
+}
