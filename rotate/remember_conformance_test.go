@@ -1,0 +1,55 @@
+package rotate_test
+
+import (
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/rotate/bucket"
+	"github.com/layeron-hq/secret/rotate/rotatetest"
+)
+
+// TestRememberIsALedger: remembering takes nothing away from what a ledger promises, not even where several handles share one memory,
+// as several runs in one folder do.
+func TestRememberIsALedger(t *testing.T) {
+	for name, place := range map[string]func(*testing.T, rotate.Identities) func() rotate.Ledger{
+		"memory": func(*testing.T, rotate.Identities) func() rotate.Ledger {
+			l := new(rotate.MemoryLedger)
+			return func() rotate.Ledger { return l }
+		},
+		"bucket": func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+			backend := s3mem.New()
+			require.NoError(t, backend.CreateBucket("ledgers"))
+			server := httptest.NewServer(gofakes3.New(backend).Server())
+			t.Cleanup(server.Close)
+			return func() rotate.Ledger {
+				l, err := bucket.Open(t.Context(), bucket.Options{Endpoint: server.URL, Region: "us-east-1", Bucket: "ledgers",
+					AccessKeyID: "made-up", SecretAccessKey: rotate.NewValue("made-up"), Identities: ids})
+				require.NoError(t, err)
+				return l
+			}
+		},
+	} {
+		for memory, apart := range map[string]bool{"one memory": false, "a memory each": true} {
+			t.Run(name+", "+memory, func(t *testing.T) {
+				t.Parallel()
+				rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+					open, dir := place(t, ids), t.TempDir()
+					return func() rotate.Ledger {
+						if apart {
+							dir = t.TempDir()
+						}
+						l, err := rotate.Remember(open(), rotate.RememberOptions{Seen: filepath.Join(dir, "layer.seen"), Place: "place"})
+						require.NoError(t, err)
+						return l
+					}
+				})
+			})
+		}
+	}
+}
