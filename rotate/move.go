@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -37,8 +38,9 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 			defer func() { _ = unlock() }() // closing the file releases it in any case
 		}
 	}
+	var fence fence
 	for range maxConflicts {
-		s, done, err := moveOn(ctx, from, to, o)
+		s, done, err := fence.moveOn(ctx, from, to, o)
 		if done || err != nil {
 			return s, err
 		}
@@ -46,8 +48,15 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	return State{}, fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 }
 
+// fence is the latest that this Move has made. Nothing is put into to but by who made the fence that stands, so that taking it away is
+// the end of everything that was to be put there.
+type fence struct {
+	write string // its id
+	first bool   // the ledger was in use before
+}
+
 // moveOn does the next step. Not done: there is another, or somebody was faster.
-func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
+func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
 	src, srcRev, err := from.Load(ctx)
 	if err != nil {
 		return State{}, false, err
@@ -65,9 +74,15 @@ func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done 
 		return State{}, false, err
 	case step == moveDone:
 		return dst, true, nil
-	case step == moveFence:
-		fenced := src.MovedTo(o.To).WithLog(LogEntry{At: time.Now(), By: o.By, Op: opMove, IDs: []string{o.To}})
-		_, _, err := Commit(ctx, from, srcRev, fenced)
+	case step == moveFence, src.WriteID() != f.write:
+		fenced := src.MovedTo(o.To)
+		if step == moveFence {
+			fenced = fenced.WithLog(LogEntry{At: time.Now(), By: o.By, Op: opMove, IDs: []string{o.To}})
+		}
+		s, _, err := Commit(ctx, from, srcRev, fenced)
+		if err == nil {
+			*f = fence{s.WriteID(), step == moveFence}
+		}
 		if errors.Is(err, ErrConflict) {
 			err = nil
 		}
@@ -88,9 +103,13 @@ func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done 
 	case errors.Is(err, ErrUnknown), ctx.Err() != nil:
 		return State{}, false, fmt.Errorf("%w. Until then no run changes the ledger: move it again, which goes on", err)
 	}
+	const again = "Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"
+	if !f.first {
+		return State{}, false, fmt.Errorf("%w. The old ledger stands still since an earlier move, and what that has sent may still arrive. %s",
+			err, again)
+	}
 	if _, _, back := Commit(ctx, from, srcRev, src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: opResume})); back != nil {
-		return State{}, false, fmt.Errorf("%w; and the old ledger cannot be put back into use: %w. Move it again, or `layer secret rotate "+
-			"--adopt-ledger` goes on with the old one", err, back)
+		return State{}, false, fmt.Errorf("%w; and the old ledger cannot be put back into use: %w. %s", err, back, again)
 	}
 	return State{}, false, fmt.Errorf("%w. The old ledger is in use as before", err)
 }
@@ -120,9 +139,20 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 		return moveFence, nil
 	case !there || left:
 		return movePut, nil
-	case dst.Moved() == "" && (dst.Wrote(src.WriteID()) || !dst.Covers(src.Generation()-1)):
+	case dst.Moved() == "" && (comesFrom(dst, src) || !dst.Covers(src.Generation()-1)):
 		return moveDone, nil
 	}
 	return 0, fmt.Errorf("%w: %s has moved to %s, and what is there does not come from it: one of the two is a copy. Compare them with "+
 		"`layer secret log`", errRefused, o.From, o.To)
+}
+
+// comesFrom tells whether dst was made from src under its fence: the one that stands there, or one that a later Move has put anew.
+func comesFrom(dst, src State) bool {
+	since := src.Generation()
+	for _, e := range src.Log() {
+		if e.Op == opMove {
+			since = e.Gen
+		}
+	}
+	return slices.ContainsFunc(src.state().Writes, func(w write) bool { return w.Gen >= since && dst.Wrote(w.ID) })
 }
