@@ -132,6 +132,9 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 			"the one here", errRefused, o.From, moved)
 	case there && !ours:
 		return 0, fmt.Errorf("%w: another ledger is in %s, and is not overwritten: name another place", errRefused, o.To)
+	case moved == "" && ours && !left && dst.WriteID() == src.WriteID():
+		return 0, fmt.Errorf("%w: %s and %s hold the same: they are one place under two names, or one of the two is a copy, which must be "+
+			"deleted first", errRefused, o.From, o.To)
 	case moved == "" && ours && !left:
 		return 0, fmt.Errorf("%w: the same ledger is in %s, and nobody moved it there: one of the two is a copy. Compare them with "+
 			"`layer secret log`, and delete the one that is behind", errRefused, o.To)
@@ -141,6 +144,9 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 		return movePut, nil
 	case dst.Moved() == "" && (comesFrom(dst, src) || !dst.Covers(src.Generation()-1)):
 		return moveDone, nil
+	case dst.Moved() != "":
+		return 0, fmt.Errorf("%w: %s has moved to %s, and that has moved on to %s: if the ledger is not in use there, move it from %s to %s",
+			errRefused, o.From, o.To, dst.Moved(), o.To, dst.Moved())
 	}
 	return 0, fmt.Errorf("%w: %s has moved to %s, and what is there does not come from it: one of the two is a copy. Compare them with "+
 		"`layer secret log`", errRefused, o.From, o.To)
