@@ -29,6 +29,11 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	if o.From == "" || o.To == "" || o.From == o.To {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")
 	}
+	if a, ok := from.(*File); ok {
+		if b, ok := to.(*File); ok && a.path == b.path { // its lock would be waited for until the end of time
+			return State{}, fmt.Errorf("%w: %s and %s are one file: name another", errRefused, o.From, o.To)
+		}
+	}
 	for _, l := range []Ledger{from, to} {
 		if l, ok := l.(Locker); ok {
 			unlock, err := l.Lock(ctx)
