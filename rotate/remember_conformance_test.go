@@ -1,16 +1,12 @@
 package rotate_test
 
 import (
-	"net/http/httptest"
 	"path/filepath"
 	"testing"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/rotate"
-	"github.com/layeron-hq/secret/rotate/bucket"
 	"github.com/layeron-hq/secret/rotate/rotatetest"
 )
 
@@ -23,16 +19,8 @@ func TestRememberIsALedger(t *testing.T) {
 			return func() rotate.Ledger { return l }
 		},
 		"bucket": func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
-			backend := s3mem.New()
-			require.NoError(t, backend.CreateBucket("ledgers"))
-			server := httptest.NewServer(gofakes3.New(backend).Server())
-			t.Cleanup(server.Close)
-			return func() rotate.Ledger {
-				l, err := bucket.Open(t.Context(), bucket.Options{Endpoint: server.URL, Region: "us-east-1", Bucket: "ledgers",
-					AccessKeyID: "made-up", SecretAccessKey: rotate.NewValue("made-up"), Identities: ids})
-				require.NoError(t, err)
-				return l
-			}
+			endpoint := s3(t)
+			return func() rotate.Ledger { return inBucket(t, endpoint, ids) }
 		},
 	} {
 		for memory, apart := range map[string]bool{"one memory": false, "a memory each": true} {
