@@ -108,6 +108,7 @@ func (r *remembered) remember(ctx context.Context, s State) {
 		return // another run has seen a later one meanwhile
 	}
 	var d disk
+	_ = d.sweep(r.seenPath) // what a run left that was killed here
 	temp, err := d.prepare(r.seenPath, known.with(r.place, s).encode())
 	if err == nil && d.commit(temp, r.seenPath) != nil {
 		d.drop(temp)

@@ -374,6 +374,18 @@ func TestRememberLate(t *testing.T) {
 	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.ID()].Generation, "what is stored is remembered, whoever has stopped waiting")
 }
 
+// TestRememberSweeps: what a run left that was killed while it remembered is gone after the next.
+func TestRememberSweeps(t *testing.T) {
+	m := newMachine(t)
+	left, other := filepath.Join(filepath.Dir(m.seen), ".layer.seen.tmp-0123456789abcdef"), filepath.Join(filepath.Dir(m.seen), ".layer.seen.tmp-mine")
+	for _, file := range []string{left, other} {
+		require.NoError(t, os.WriteFile(file, []byte("half"), 0o600))
+	}
+	created(t, m.remember(new(MemoryLedger), "b"))
+	require.NoFileExists(t, left)
+	require.FileExists(t, other)
+}
+
 func TestRememberShowsNothing(t *testing.T) {
 	m, inner := newMachine(t), new(MemoryLedger)
 	l := m.remember(inner, "b")
