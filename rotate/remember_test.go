@@ -326,6 +326,7 @@ func TestRememberAtOnce(t *testing.T) {
 				}
 				last[id] = known.Ledgers[id].Generation
 			}
+			time.Sleep(time.Millisecond) // and look again: nothing tells of a change
 		}
 	})
 	for place, inner := range places {
