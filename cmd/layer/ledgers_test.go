@@ -184,9 +184,44 @@ func TestServerVersity(t *testing.T) { ledgerScripts(t, versity(t)) }
 
 func TestServerPostgres(t *testing.T) { ledgerScripts(t, newPostgres(t)) }
 
-// ledgerScripts sets LEDGER and NEXT, two places in which no ledger is, and AWAY, on which nobody listens.
-func ledgerScripts(t *testing.T, e engine) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/ledger", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(),
+// TestServerAcross moves a ledger from a file to a bucket, from there to Postgres, and back into the file.
+func TestServerAcross(t *testing.T) {
+	ledgerScripts(t, across{versity(t), newPostgres(t)}, "testdata/ledger/copy.txtar")
+}
+
+// across is two servers, each of which has every second place.
+type across [2]engine
+
+func (a across) environment() []string { return append(a[0].environment(), a[1].environment()...) }
+
+// turns counts the places of all across.
+var turns atomic.Int64
+
+func (a across) place() string { return a[(turns.Add(1)+1)%2].place() }
+
+func (a across) away() string { return a[0].away() }
+
+func (a across) of(place string) engine {
+	if strings.HasPrefix(place, "s3:") {
+		return a[0]
+	}
+	return a[1]
+}
+
+func (a across) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+	return a.of(place).open(place, ids)
+}
+
+func (a across) drop(place string) error { return a.of(place).drop(place) }
+
+// ledgerScripts sets LEDGER and NEXT, two places in which no ledger is, and AWAY, on which nobody listens. It runs all scripts where none
+// is named.
+func ledgerScripts(t *testing.T, e engine, files ...string) {
+	dir := ""
+	if len(files) == 0 {
+		dir = "testdata/ledger"
+	}
+	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(),
 		Setup: func(env *testscript.Env) error {
 			if err := setUp(env); err != nil {
 				return err

@@ -303,10 +303,10 @@ func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
-// cmdHelps: helps COMMAND…: each has a --help of its own, on stdout, with an example of itself.
+// cmdHelps: helps COMMAND…, of one or two words: each has a --help of its own, on stdout, with an example of itself.
 func cmdHelps(ts *testscript.TestScript, _ bool, args []string) {
 	for _, command := range args {
-		of(ts).layer(ts, 0, []string{"secret", command, "--help"})
+		of(ts).layer(ts, 0, append(append([]string{"secret"}, strings.Fields(command)...), "--help"))
 		help := ts.ReadFile("stdout")
 		_, examples, _ := strings.Cut(help, "Examples:\n")
 		examples, _, _ = strings.Cut(examples, "\n\n")
