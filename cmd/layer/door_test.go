@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,6 +84,18 @@ func (d *door) stop(n int) {
 	d.n, d.at, d.puts = 0, n, nil
 }
 
+// comes waits for the request that is stopped.
+func (s *stage) comes() *visitor {
+	s.Helper()
+	select {
+	case v := <-s.come:
+		return v
+	case <-time.After(4 * patient):
+		require.FailNow(s, "layer has ended, or waits for something else")
+		return nil
+	}
+}
+
 // counted returns how many requests have come, and which of them were to change something.
 func (d *door) counted() (n int, puts []int) {
 	d.mu.Lock()
@@ -132,7 +145,7 @@ func (s *stage) open(place string) rotate.Ledger {
 	s.Helper()
 	ids, err := rotate.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
 	require.NoError(s, err)
-	if place == doorFile {
+	if !strings.Contains(place, "://") {
 		l, err := rotate.OpenFile(filepath.Join(s.dir, place), rotate.FileOptions{Identities: ids, Seen: filepath.Join(s.TempDir(), "layer.seen")})
 		require.NoError(s, err)
 		return l
@@ -198,7 +211,7 @@ func cutOff(s *stage, n int, last bool, fate string) {
 	}
 	s.stop(n)
 	cmd, _, stderr := start(s.T, s.dir, append(s.env, "LAYER_LEDGER="+s.at), s.command()...)
-	v := <-s.come
+	v := s.comes()
 	s.stop(0)
 	if strings.HasSuffix(fate, "carried out") {
 		v.serve()
@@ -235,4 +248,37 @@ func cutOff(s *stage, n int, last bool, fate string) {
 		s.finished(values)
 	}
 	require.Empty(s, leftovers(s.T, s.dir))
+}
+
+// TestMoveOfHalfARotation: a rotation is killed after any of its requests, also after it has published and before that is recorded; then
+// the ledger moves. Who rotates in the new place finishes it.
+func TestMoveOfHalfARotation(t *testing.T) {
+	rotate := func(bucket, _ string) (string, string) { return bucket, "" }
+	clean := newStage(t, rotate)
+	clean.stop(0)
+	clean.layer(0, clean.at, clean.command()[1:]...)
+	_, puts := clean.counted()
+	require.Len(t, puts, 2, "what is meant, and what was done")
+	for _, n := range puts {
+		s := newStage(t, rotate)
+		values := map[string]string{}
+		at := append(s.env, "LAYER_LEDGER="+s.at)
+		status := statusIn(t, s.dir, at)["$SECRET.auth.session-key"]
+		remember(t, values, status.Address, status, stored(t, s.dir, nil, status, "dir:secrets"))
+		s.stop(n)
+		cmd, _, _ := start(t, s.dir, at, s.command()...)
+		v := s.comes()
+		s.stop(0)
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+		close(v.leave)
+		if n == puts[0] {
+			v.serve() // it is recorded, and nobody has published it
+		}
+		s.layer(0, s.at, "ledger", "copy", s.at, "ops.age")
+		s.at = "ops.age"
+		s.finished(values)
+		status = statusIn(t, s.dir, append(s.env, "LAYER_LEDGER="+s.at))["$SECRET.auth.session-key"]
+		require.Equal(t, "v2", *status.Current)
+	}
 }
