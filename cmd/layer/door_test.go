@@ -282,3 +282,22 @@ func TestMoveOfHalfARotation(t *testing.T) {
 		require.Equal(t, "v2", *status.Current)
 	}
 }
+
+// TestMoveWaits: while a run works on the ledger, moving it waits, says so to people, and can be interrupted.
+func TestMoveWaits(t *testing.T) {
+	dir := folder(t, rotating)
+	ids, err := rotate.ReadIdentities(filepath.Join(dir, "layer.identity"))
+	require.NoError(t, err)
+	busy, err := rotate.OpenFile(filepath.Join(dir, "layer.secrets.age"), rotate.FileOptions{Identities: ids})
+	require.NoError(t, err)
+	unlock, err := busy.Lock(t.Context())
+	require.NoError(t, err)
+	person := atTerminal(t, dir, nil, 80, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
+	person.expect("moving the ledger …")
+	person.types("\x03")
+	require.Contains(t, person.ends(130), "layer: interrupted: run it again, which finds out how far it came")
+	require.NoFileExists(t, filepath.Join(dir, "next.age"))
+	require.NoError(t, unlock())
+	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
+	layerIn(t, dir, nil, 0, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
+}
