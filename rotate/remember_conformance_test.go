@@ -29,10 +29,11 @@ func TestRememberIsALedger(t *testing.T) {
 				rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
 					open, dir := place(t, ids), t.TempDir()
 					return func() rotate.Ledger {
+						seen := filepath.Join(dir, "layer.seen")
 						if apart {
-							dir = t.TempDir()
+							seen = filepath.Join(t.TempDir(), "layer.seen")
 						}
-						l, err := rotate.Remember(open(), rotate.RememberOptions{Seen: filepath.Join(dir, "layer.seen"), Place: "place"})
+						l, err := rotate.Remember(open(), rotate.RememberOptions{Seen: seen, Place: "place"})
 						require.NoError(t, err)
 						return l
 					}
