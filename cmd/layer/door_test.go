@@ -122,10 +122,40 @@ func newStage(t *testing.T, move func(bucket, other string) (at, to string)) *st
 	s := &stage{T: t, door: d, dir: t.TempDir(), env: e.environment(), e: e}
 	s.at, s.to = move(e.place(), e.place())
 	declare(t, s.dir, rotating)
+	if s.to != "" { // no process is needed for what moves
+		s.create()
+		return s
+	}
 	s.layer(0, s.at, "init", "--to", "dir:secrets")
 	s.layer(0, s.at, "apply", "--spec", "spec.json")
 	return s
 }
+
+// create makes a ledger of some changes, which is remembered in the folder as layer does it.
+func (s *stage) create() {
+	s.Helper()
+	key, recipient, err := rotate.NewIdentity()
+	require.NoError(s, err)
+	require.NoError(s, rotate.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
+	l := s.open(s.at)
+	if s.at == doorFile {
+		ids, err := rotate.ParseIdentities(key.Reveal())
+		require.NoError(s, err)
+		l, err = rotate.OpenFile(filepath.Join(s.dir, s.at), rotate.FileOptions{Identities: ids})
+		require.NoError(s, err)
+	} else {
+		l, err = rotate.Remember(l, rotate.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
+		require.NoError(s, err)
+	}
+	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
+	for range changesBefore {
+		state, rev, err = rotate.Commit(s.Context(), l, rev, state.WithLog(rotate.LogEntry{Op: "test"}))
+		require.NoError(s, err)
+	}
+}
+
+// changesBefore is how many a ledger has that moves.
+const changesBefore = 3
 
 func (s *stage) layer(status int, ledger string, args ...string) (stdout, stderr string) {
 	s.Helper()
@@ -158,20 +188,33 @@ func (s *stage) open(place string) rotate.Ledger {
 // finished holds what is left to what must be: the next run has done the rest.
 func (s *stage) finished(values map[string]string) {
 	s.Helper()
-	at := s.at
 	if s.to != "" {
-		at = s.to
-		old, _, err := s.open(s.at).Load(s.Context())
-		require.NoError(s, err)
-		require.Equal(s, s.to, old.Moved(), "the old one says where it is")
+		s.moved()
+		return
 	}
-	state, _, err := s.open(at).Load(s.Context())
-	require.NoError(s, err)
-	require.Empty(s, state.Moved())
-	s.layer(0, at, "rotate", "--spec", "spec.json")
-	status := statusIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+at))["$SECRET.auth.session-key"]
+	s.layer(0, s.at, "rotate", "--spec", "spec.json")
+	status := statusIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+s.at))["$SECRET.auth.session-key"]
 	require.Equal(s, "ok", status.State)
 	remember(s.T, values, status.Address, status, stored(s.T, s.dir, nil, status, "dir:secrets"))
+}
+
+// moved: the old one says where it is, the new one is in use, with its history, and layer takes it for what it is.
+func (s *stage) moved() {
+	s.Helper()
+	old, _, err := s.open(s.at).Load(s.Context())
+	require.NoError(s, err)
+	require.Equal(s, s.to, old.Moved())
+	state, _, err := s.open(s.to).Load(s.Context())
+	require.NoError(s, err)
+	require.Empty(s, state.Moved())
+	log := state.Log()
+	for i, e := range log[:changesBefore] {
+		require.Equal(s, uint64(i+1), e.Gen)
+		require.Equal(s, "test", e.Op)
+	}
+	require.Equal(s, "move", log[changesBefore].Op)
+	require.Equal(s, old.Settings(), state.Settings())
+	s.layer(0, s.to, "ledger", "recipients")
 }
 
 // TestCutOffElsewhere: rotate, and moving a ledger, are killed or interrupted at each of their requests to a bucket, which is carried out

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/servers"
 )
 
 // TestServerVersityKilled and TestServerPostgresKilled: rotate, and moving a ledger round and round, are killed at any time, again and again.
@@ -43,7 +45,7 @@ func killedElsewhere(t *testing.T, e engine) {
 		kill.Stop()
 		return !cmd.ProcessState.Exited()
 	}
-	const least, most = 6, 60 // kills that hit, and runs until then
+	least, most := servers.Changes()/16, 60 // kills that hit, and runs until then
 	for what, run := range map[string]func() bool{
 		"rotate": func() bool {
 			hit := killed("rotate", "--immediate", "--spec", "spec.json")
