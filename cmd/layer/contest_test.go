@@ -20,15 +20,19 @@ import (
 // TestServerVersityContest and TestServerPostgresContest do so on real servers.
 func TestContest(t *testing.T) { contests(t, fakeS3(t, nil)) }
 
-func TestServerVersityContest(t *testing.T) { contests(t, versity(t)) }
+func TestServerVersityContest(t *testing.T) { contests(t, versity(t), few("rotate")...) }
 
-func TestServerPostgresContest(t *testing.T) { contests(t, newPostgres(t)) }
+func TestServerPostgresContest(t *testing.T) { contests(t, newPostgres(t), few("rotate")...) }
 
-func contests(t *testing.T, e engine) {
+// contests holds those that are named, or all.
+func contests(t *testing.T, e engine, only ...string) {
 	for name, test := range map[string]func(*testing.T, crowd){
 		"init apart": initApart, "init together": initTogether, "rotate": rotateAtOnce, "set": setAtOnce, "recipients": recipientsAtOnce,
 		"copy": copyAtOnce, "copy while others work": copyUnderWay,
 	} {
+		if len(only) > 0 && !slices.Contains(only, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			account := newGate(t)
 			test(t, crowd{t, e, e.place(), account, append(e.environment(), account.env...)})
