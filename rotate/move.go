@@ -21,7 +21,8 @@ type MoveOptions struct {
 
 // Move makes to the ledger in from's place, and returns its state. First from gets a fence: no run changes it any more, and each is
 // told where the ledger is now. Then to gets the state. So there never are two that run; a crash in between leaves one that stands
-// still, and the same Move again goes on. Where nothing can be put into to, the fence is taken away again.
+// still, and the same Move again goes on. Where nothing can be put into to, the fence is taken away again, but for one that an earlier
+// Move has left: what that has sent may still arrive.
 //
 // What is in to already is never overwritten, but for this ledger itself, left there under a fence when it was moved away. A Move that
 // was done already changes nothing. Both are locked meanwhile where they are a [Locker].

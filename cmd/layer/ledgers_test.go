@@ -180,7 +180,9 @@ func (e pgEngine) drop(place string) error {
 // TestServerPostgres run the same on real servers.
 func TestLedgerScripts(t *testing.T) { ledgerScripts(t, fakeS3(t, nil)) }
 
-func TestServerVersity(t *testing.T) { ledgerScripts(t, versity(t), few("testdata/ledger/life.txtar")...) }
+func TestServerVersity(t *testing.T) {
+	ledgerScripts(t, versity(t), few("testdata/ledger/life.txtar")...)
+}
 
 func TestServerPostgres(t *testing.T) {
 	ledgerScripts(t, newPostgres(t), few("testdata/ledger/life.txtar")...)
