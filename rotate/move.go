@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,13 +21,19 @@ type MoveOptions struct {
 
 // Move makes to the ledger in from's place, and returns its state. First from gets a fence: no run changes it any more, and each is
 // told where the ledger is now. Then to gets the state. So there never are two that run; a crash in between leaves one that stands
-// still, and the same Move again goes on. Where nothing can be put into to, the fence is taken away again.
+// still, and the same Move again goes on. Where nothing can be put into to, the fence is taken away again, but for one that an earlier
+// Move has left: what that has sent may still arrive.
 //
 // What is in to already is never overwritten, but for this ledger itself, left there under a fence when it was moved away. A Move that
 // was done already changes nothing. Both are locked meanwhile where they are a [Locker].
 func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	if o.From == "" || o.To == "" || o.From == o.To {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")
+	}
+	if a, ok := from.(*File); ok {
+		if b, ok := to.(*File); ok && a.path == b.path { // its lock would be waited for until the end of time
+			return State{}, fmt.Errorf("%w: %s and %s are one file: name another", errRefused, o.From, o.To)
+		}
 	}
 	for _, l := range []Ledger{from, to} {
 		if l, ok := l.(Locker); ok {
@@ -37,8 +44,9 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 			defer func() { _ = unlock() }() // closing the file releases it in any case
 		}
 	}
+	var fence fence
 	for range maxConflicts {
-		s, done, err := moveOn(ctx, from, to, o)
+		s, done, err := fence.moveOn(ctx, from, to, o)
 		if done || err != nil {
 			return s, err
 		}
@@ -46,8 +54,15 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	return State{}, fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 }
 
+// fence is the latest that this Move has made. Nothing is put into to but by who made the fence that stands, so that taking it away is
+// the end of everything that was to be put there.
+type fence struct {
+	write string // its id
+	first bool   // the ledger was in use before
+}
+
 // moveOn does the next step. Not done: there is another, or somebody was faster.
-func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
+func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
 	src, srcRev, err := from.Load(ctx)
 	if err != nil {
 		return State{}, false, err
@@ -65,9 +80,15 @@ func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done 
 		return State{}, false, err
 	case step == moveDone:
 		return dst, true, nil
-	case step == moveFence:
-		fenced := src.MovedTo(o.To).WithLog(LogEntry{At: time.Now(), By: o.By, Op: opMove, IDs: []string{o.To}})
-		_, _, err := Commit(ctx, from, srcRev, fenced)
+	case step == moveFence, src.WriteID() != f.write:
+		fenced := src.MovedTo(o.To)
+		if step == moveFence {
+			fenced = fenced.WithLog(LogEntry{At: time.Now(), By: o.By, Op: opMove, IDs: []string{o.To}})
+		}
+		s, _, err := Commit(ctx, from, srcRev, fenced)
+		if err == nil {
+			*f = fence{s.WriteID(), step == moveFence}
+		}
 		if errors.Is(err, ErrConflict) {
 			err = nil
 		}
@@ -88,9 +109,13 @@ func moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done 
 	case errors.Is(err, ErrUnknown), ctx.Err() != nil:
 		return State{}, false, fmt.Errorf("%w. Until then no run changes the ledger: move it again, which goes on", err)
 	}
+	const again = "Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"
+	if !f.first {
+		return State{}, false, fmt.Errorf("%w. The old ledger stands still since an earlier move, and what that has sent may still arrive. %s",
+			err, again)
+	}
 	if _, _, back := Commit(ctx, from, srcRev, src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: opResume})); back != nil {
-		return State{}, false, fmt.Errorf("%w; and the old ledger cannot be put back into use: %w. Move it again, or `layer secret rotate "+
-			"--adopt-ledger` goes on with the old one", err, back)
+		return State{}, false, fmt.Errorf("%w; and the old ledger cannot be put back into use: %w. %s", err, back, again)
 	}
 	return State{}, false, fmt.Errorf("%w. The old ledger is in use as before", err)
 }
@@ -113,6 +138,9 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 			"the one here", errRefused, o.From, moved)
 	case there && !ours:
 		return 0, fmt.Errorf("%w: another ledger is in %s, and is not overwritten: name another place", errRefused, o.To)
+	case moved == "" && ours && !left && dst.WriteID() == src.WriteID():
+		return 0, fmt.Errorf("%w: %s and %s hold the same: they are one place under two names, or one of the two is a copy, which must be "+
+			"deleted first", errRefused, o.From, o.To)
 	case moved == "" && ours && !left:
 		return 0, fmt.Errorf("%w: the same ledger is in %s, and nobody moved it there: one of the two is a copy. Compare them with "+
 			"`layer secret log`, and delete the one that is behind", errRefused, o.To)
@@ -120,9 +148,23 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 		return moveFence, nil
 	case !there || left:
 		return movePut, nil
-	case dst.Moved() == "" && (dst.Wrote(src.WriteID()) || !dst.Covers(src.Generation()-1)):
+	case dst.Moved() == "" && (comesFrom(dst, src) || !dst.Covers(src.Generation()-1)):
 		return moveDone, nil
+	case dst.Moved() != "":
+		return 0, fmt.Errorf("%w: %s has moved to %s, and that has moved on to %s: if the ledger is not in use there, move it from %s to %s",
+			errRefused, o.From, o.To, dst.Moved(), o.To, dst.Moved())
 	}
 	return 0, fmt.Errorf("%w: %s has moved to %s, and what is there does not come from it: one of the two is a copy. Compare them with "+
 		"`layer secret log`", errRefused, o.From, o.To)
+}
+
+// comesFrom tells whether dst was made from src under its fence: the one that stands there, or one that a later Move has put anew.
+func comesFrom(dst, src State) bool {
+	since := src.Generation()
+	for _, e := range src.Log() {
+		if e.Op == opMove {
+			since = e.Gen
+		}
+	}
+	return slices.ContainsFunc(src.state().Writes, func(w write) bool { return w.Gen >= since && dst.Wrote(w.ID) })
 }

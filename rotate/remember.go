@@ -81,7 +81,10 @@ func (r *remembered) CompareAndSwap(ctx context.Context, old Revision, next Stat
 		return "", r.explain(err)
 	}
 	if err := r.follows(known, next); err != nil {
-		return "", r.explain(fmt.Errorf("the change is refused: %w", err))
+		// Where somebody was faster, the ledger itself tells so, and what has become of this change.
+		if _, now, load := r.ledger.Load(ctx); now == old || load != nil && !errors.Is(load, ErrNotFound) {
+			return "", r.explain(fmt.Errorf("the change is refused: %w", err))
+		}
 	}
 	rev, err := r.ledger.CompareAndSwap(ctx, old, next)
 	if err != nil {
@@ -105,6 +108,7 @@ func (r *remembered) remember(ctx context.Context, s State) {
 		return // another run has seen a later one meanwhile
 	}
 	var d disk
+	_ = d.sweep(r.seenPath) // what a run left that was killed here
 	temp, err := d.prepare(r.seenPath, known.with(r.place, s).encode())
 	if err == nil && d.commit(temp, r.seenPath) != nil {
 		d.drop(temp)

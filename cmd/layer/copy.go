@@ -52,12 +52,12 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if err != nil {
 		return err
 	}
-	ignored, err := l.ignore(to, target)
+	// What was left there when the ledger was moved away is older than what was seen since: Move tells whether it is that.
+	next, err := l.open(ctx, to, ids, opening{adopt: true, peek: true})
 	if err != nil {
 		return err
 	}
-	// What was left there when the ledger was moved away is older than what was seen since: Move tells whether it is that.
-	next, err := l.open(ctx, to, ids, opening{adopt: true, peek: true})
+	ignored, err := l.ignore(to, target)
 	if err != nil {
 		return err
 	}

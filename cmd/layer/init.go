@@ -55,9 +55,12 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 		return err
 	}
 	if p.kind == inFile {
-		if err := freeFile(p.text); err != nil {
-			return err
-		}
+		err = freeFile(p.text)
+	} else {
+		err = l.freePlace(ctx, p)
+	}
+	if err != nil {
+		return err
 	}
 	target, err := targetToKeep(p, l.to)
 	if err != nil {
@@ -83,11 +86,6 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	ledger, err := l.open(ctx, p, ids, opening{})
 	if err != nil {
 		return err
-	}
-	if p.kind != inFile {
-		if err := isFree(ctx, ledger, p); err != nil {
-			return err
-		}
 	}
 	first := rotate.NewState(set).WithLog(rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "init"})
 	if _, _, err := rotate.Commit(ctx, ledger, "", first); err != nil {
@@ -130,9 +128,18 @@ func freeFile(path string) error {
 	return nil
 }
 
-// isFree refuses a place that holds a ledger, whoever can open it. Two that begin one at once are told apart when it is written.
-func isFree(ctx context.Context, ledger rotate.Ledger, p place) error {
-	_, _, err := ledger.Load(ctx)
+// freePlace refuses a place elsewhere that holds a ledger, whoever can open it. Two that begin one at once are told apart when it is
+// written.
+func (l *layer) freePlace(ctx context.Context, p place) error {
+	ids, err := l.identities(p)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true}) // whatever it is, nothing is remembered
+	if err != nil {
+		return err
+	}
+	_, _, err = ledger.Load(ctx)
 	if errors.Is(err, rotate.ErrNotFound) {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
+	"github.com/layeron-hq/secret/rotate"
 )
 
 // TestMain lets the tests start layer as a process of its own: it is this binary under another name.
@@ -31,10 +32,15 @@ const raceOptions = "GORACE"
 // prints one object and nothing else, its messages can be read, and no value shows anywhere.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
-			"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps, "identity": cmdIdentity,
-		}})
+		Cmds: scriptCommands()})
+}
+
+func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
+		"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps, "identity": cmdIdentity,
+		"place": cmdPlace, "lines": cmdLines, "holds": cmdHolds,
+	}
 }
 
 // goEnv is what `go list` needs to find its caches, without a network.
@@ -59,7 +65,9 @@ type sessionKey struct{}
 // session is one script: the account it works on, what its commands printed, and what must show nowhere.
 type session struct {
 	*record
-	fake *cloudflarefake.Server
+	fake   *cloudflarefake.Server
+	engine engine                  // nil: ledgers are in files alone
+	kept   map[string]rotate.State // what place has kept
 }
 
 func of(ts *testscript.TestScript) *session { return ts.Value(sessionKey{}).(*session) }

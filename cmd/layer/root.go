@@ -242,7 +242,7 @@ func count(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usagef("`%s` needs more arguments: layer secret %s", c.CommandPath(), c.Use)
+			return usagef("`%s` needs more arguments: %s %s", c.CommandPath(), c.Parent().CommandPath(), c.Use)
 		case most >= 0 && len(args) > most && c.HasSubCommands():
 			hint := ""
 			c.SuggestionsMinimumDistance = 2
@@ -254,7 +254,7 @@ func count(least, most int) cobra.PositionalArgs {
 			return usagef("`%s` takes no arguments", c.CommandPath())
 		case most >= 0 && len(args) > most:
 			// Not repeated: it may be a value.
-			return usagef("`%s` has too many arguments: layer secret %s", c.CommandPath(), c.Use)
+			return usagef("`%s` has too many arguments: %s %s", c.CommandPath(), c.Parent().CommandPath(), c.Use)
 		}
 		return nil
 	}

@@ -70,11 +70,11 @@ up to the window: it is for a leaked key, and for development.`,
 			if err != nil {
 				return err
 			}
-			if to := state.Moved(); to != "" && !dry {
-				l.say("the ledger had moved to %s, and is in use here again: see that nobody uses the other one", to)
-			}
 			if err := declared(o.Spec, how.Only...); err != nil {
 				return err
+			}
+			if to := state.Moved(); to != "" && !dry {
+				l.say("the ledger had moved to %s, and is in use here again: see that nobody uses the other one", to)
 			}
 			o.DryRun = dry
 			if how.Immediate && !dry {

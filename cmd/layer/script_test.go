@@ -27,18 +27,27 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &root))
 	got, err := lookUp(root, args[1])
 	ts.Check(err)
-	same := false
-	if pattern, ok := strings.CutPrefix(args[2], "/"); ok {
-		text, _ := got.(string)
-		same = regexp.MustCompile("^(?:" + strings.TrimSuffix(pattern, "/") + ")$").MatchString(text)
-	} else {
-		var want any
-		ts.Check(json.Unmarshal([]byte(args[2]), &want))
-		same = reflect.DeepEqual(got, want)
-	}
-	if same == neg {
+	if is(ts, got, args[2]) == neg {
 		shown, _ := json.Marshal(got)
 		ts.Fatalf("%s is %s", args[1], shown)
+	}
+}
+
+// is compares with JSON, or a /pattern/.
+func is(ts *testscript.TestScript, got any, want string) bool {
+	if pattern, ok := strings.CutPrefix(want, "/"); ok {
+		text, _ := got.(string)
+		return regexp.MustCompile("^(?:" + strings.TrimSuffix(pattern, "/") + ")$").MatchString(text)
+	}
+	var value any
+	ts.Check(json.Unmarshal([]byte(want), &value))
+	return reflect.DeepEqual(got, value)
+}
+
+// matches fails the script where a pattern does not match, and shows no text.
+func matches(ts *testscript.TestScript, neg bool, pattern, text string) {
+	if regexp.MustCompile("^(?:"+pattern+")$").MatchString(text) == neg {
+		ts.Fatalf("it matches %s: %v", pattern, neg)
 	}
 }
 
@@ -87,6 +96,36 @@ func sortedKeys(m map[string]any) any {
 		_, _ = d.Token()
 	}
 	return list
+}
+
+// cmdLines: lines FILE PATH WANT…: FILE has a JSON object a line, in all of which PATH is what json takes for WANT, in that order; ... at
+// the end stands for any further ones.
+func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: lines FILE PATH WANT…")
+	}
+	want := args[2:]
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var one map[string]any
+		ts.Check(json.Unmarshal([]byte(line), &one))
+		if len(want) == 1 && want[0] == "..." {
+			return
+		}
+		if len(want) == 0 {
+			ts.Fatalf("there are more lines than %d", len(args)-2)
+		}
+		got, err := lookUp(one, args[1])
+		if err != nil {
+			got = nil // left out
+		}
+		if !is(ts, got, want[0]) {
+			ts.Fatalf("%s is %v, not %s", args[1], got, want[0])
+		}
+		want = want[1:]
+	}
+	if len(want) > 1 || len(want) == 1 && want[0] != "..." {
+		ts.Fatalf("%d lines are missing", len(want))
+	}
 }
 
 // cmdValue: value TEXT…. These texts must show nowhere.
@@ -264,10 +303,10 @@ func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
-// cmdHelps: helps COMMAND…: each has a --help of its own, on stdout, with an example of itself.
+// cmdHelps: helps COMMAND…, of one or two words: each has a --help of its own, on stdout, with an example of itself.
 func cmdHelps(ts *testscript.TestScript, _ bool, args []string) {
 	for _, command := range args {
-		of(ts).layer(ts, 0, []string{"secret", command, "--help"})
+		of(ts).layer(ts, 0, append(append([]string{"secret"}, strings.Fields(command)...), "--help"))
 		help := ts.ReadFile("stdout")
 		_, examples, _ := strings.Cut(help, "Examples:\n")
 		examples, _, _ = strings.Cut(examples, "\n\n")

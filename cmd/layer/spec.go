@@ -68,7 +68,7 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")
 		switch {
 		case err == nil || named:
-		case errors.Is(err, fs.ErrNotExist): // no identity here: names are derived from the flags alone
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rotate.ErrNotFound): // no identity here, or no ledger yet
 			fmt.Fprintf(l.err, "layer: %v; so names are derived from the flags alone\n", err)
 		default:
 			return set, err

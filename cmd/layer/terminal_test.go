@@ -67,13 +67,21 @@ func plainEnv() []string {
 	env := []string{"TERM=xterm-256color"}
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
-		switch {
-		case name == "TERM", name == "NO_COLOR", strings.HasPrefix(name, "LAYER"), strings.HasPrefix(name, "CLOUDFLARE_"):
-		default:
+		if name != "TERM" && !steers(name) {
 			env = append(env, v)
 		}
 	}
 	return env
+}
+
+// steers tells whether layer, or what it works with, looks at a variable.
+func steers(name string) bool {
+	for _, prefix := range []string{"LAYER", "CLOUDFLARE_", "AWS_", "PG", "ETCDCTL_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return name == "NO_COLOR"
 }
 
 func (x *terminal) look() {

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/leak"
+)
+
+// cleanPlaces takes from the environment what would steer where ledgers are.
+func cleanPlaces(t *testing.T) {
+	t.Helper()
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		if steers(name) {
+			t.Setenv(name, "")
+		}
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	cleanPlaces(t)
+	for text, want := range map[string]place{
+		"layer.secrets.age": {text: "layer.secrets.age"},
+		"ops/shop.age":      {text: "ops/shop.age"},
+		"/srv/a:b.age":      {text: "/srv/a:b.age"},
+		"C:shop.age":        {text: "C:shop.age"},
+		"s3://ledgers?endpoint=https://h.example":                       {kind: inBucket},
+		"s3://ledgers/a/b?endpoint=https%3A%2F%2Fh.example&region=auto": {kind: inBucket},
+		"postgres://db.internal/ledgers":                                {kind: inPostgres, name: "default", url: "postgres://db.internal/ledgers"},
+		"postgresql://layer@db:5433/ledgers?name=shop":                  {kind: inPostgres, name: "shop", url: "postgresql://layer@db:5433/ledgers"},
+		"postgres://layer@a:5432,b:5432/l?sslmode=verify-full&name=the%20shop&target_session_attrs=read-write": {kind: inPostgres, name: "the shop",
+			url: "postgres://layer@a:5432,b:5432/l?sslmode=verify-full&target_session_attrs=read-write"},
+		"postgres://layer@[::1]:5432/l?name=":               {kind: inPostgres, name: "default", url: "postgres://layer@[::1]:5432/l"},
+		"postgres://a%3Ab@h/d?default_query_exec_mode=exec": {kind: inPostgres, name: "default", ownMode: true, url: "postgres://a%3Ab@h/d?default_query_exec_mode=exec"},
+		"postgres://":  {kind: inPostgres, name: "default", url: "postgres://"},
+		"postgres:///": {kind: inPostgres, name: "default", url: "postgres:///"},
+	} {
+		want.text = text
+		got, err := parsePlace(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got)
+	}
+	for text, folder := range map[string]string{"shop.age": ".", "ops/shop.age": "ops", "/a/b": "/a", "s3://ledgers/a?endpoint=https://h": ".", "postgres://h/d": "."} {
+		p, err := parsePlace(text)
+		require.NoError(t, err)
+		require.Equal(t, folder, p.folder())
+	}
+}
+
+// TestRegions: the endpoint, and the region that requests to it are signed for.
+func TestRegions(t *testing.T) {
+	const r2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
+	for name, tc := range map[string]struct {
+		address  string
+		env      map[string]string
+		endpoint string
+		region   string
+	}{
+		"R2":                              {address: "?endpoint=" + r2, endpoint: r2, region: "auto"},
+		"R2, for which AWS_REGION is not": {address: "?endpoint=" + r2, env: map[string]string{"AWS_REGION": "eu-west-1"}, endpoint: r2, region: "auto"},
+		"R2 in a jurisdiction":            {address: "?endpoint=https://0123.eu.r2.cloudflarestorage.com", endpoint: "https://0123.eu.r2.cloudflarestorage.com", region: "auto"},
+		"R2, as the address says":         {address: "?region=weur&endpoint=" + r2, endpoint: r2, region: "weur"},
+		"R2 by the environment":           {env: map[string]string{"AWS_ENDPOINT_URL_S3": r2, "AWS_REGION": "eu-west-1"}, endpoint: r2, region: "auto"},
+		"no R2":                           {address: "?endpoint=https://r2.cloudflarestorage.com.example", endpoint: "https://r2.cloudflarestorage.com.example", region: "us-east-1"},
+		"AWS":                             {address: "?endpoint=https://s3.eu-central-1.amazonaws.com", endpoint: "https://s3.eu-central-1.amazonaws.com", region: "eu-central-1"},
+		"AWS, for which AWS_REGION is not": {address: "?endpoint=https://s3.eu-central-1.amazonaws.com", env: map[string]string{"AWS_REGION": "us-west-2"},
+			endpoint: "https://s3.eu-central-1.amazonaws.com", region: "eu-central-1"},
+		"AWS, as the address says": {address: "?endpoint=https://s3.eu-central-1.amazonaws.com&region=us-west-2", endpoint: "https://s3.eu-central-1.amazonaws.com", region: "us-west-2"},
+		"AWS, dual stack":          {address: "?endpoint=https://s3.dualstack.ap-southeast-2.amazonaws.com", endpoint: "https://s3.dualstack.ap-southeast-2.amazonaws.com", region: "ap-southeast-2"},
+		"AWS, old style":           {address: "?endpoint=https://s3-us-west-2.amazonaws.com", endpoint: "https://s3-us-west-2.amazonaws.com", region: "us-west-2"},
+		"AWS, governmental":        {address: "?endpoint=https://s3.us-gov-west-1.amazonaws.com", endpoint: "https://s3.us-gov-west-1.amazonaws.com", region: "us-gov-west-1"},
+		"AWS in China":             {address: "?endpoint=https://s3.cn-north-1.amazonaws.com.cn", endpoint: "https://s3.cn-north-1.amazonaws.com.cn", region: "cn-north-1"},
+		"AWS, a bucket's host":     {address: "?endpoint=https://x.S3.eu-north-1.amazonaws.com", endpoint: "https://x.S3.eu-north-1.amazonaws.com", region: "eu-north-1"},
+		"AWS, global":              {address: "?endpoint=https://s3.amazonaws.com", endpoint: "https://s3.amazonaws.com", region: "us-east-1"},
+		"AWS, global, and AWS_REGION": {address: "?endpoint=https://s3.amazonaws.com", env: map[string]string{"AWS_REGION": "eu-west-3"},
+			endpoint: "https://s3.amazonaws.com", region: "eu-west-3"},
+		"not AWS":                    {address: "?endpoint=https://s3.eu-central-1.amazonaws.com.example", endpoint: "https://s3.eu-central-1.amazonaws.com.example", region: "us-east-1"},
+		"not AWS's S3":               {address: "?endpoint=https://nots3.eu-central-1.amazonaws.com", endpoint: "https://nots3.eu-central-1.amazonaws.com", region: "us-east-1"},
+		"not AWS either":             {address: "?endpoint=https://s3.eu-central-1.example.com", endpoint: "https://s3.eu-central-1.example.com", region: "us-east-1"},
+		"AWS_REGION alone":           {env: map[string]string{"AWS_REGION": "sa-east-1"}, endpoint: "https://s3.sa-east-1.amazonaws.com", region: "sa-east-1"},
+		"AWS_DEFAULT_REGION alone":   {env: map[string]string{"AWS_DEFAULT_REGION": "sa-east-1"}, endpoint: "https://s3.sa-east-1.amazonaws.com", region: "sa-east-1"},
+		"both":                       {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "sa-east-1"}, endpoint: "https://s3.eu-west-1.amazonaws.com", region: "eu-west-1"},
+		"the address's region alone": {address: "?region=eu-south-2", env: map[string]string{"AWS_REGION": "eu-west-1"}, endpoint: "https://s3.eu-south-2.amazonaws.com", region: "eu-south-2"},
+		"MinIO":                      {address: "?endpoint=https://minio.internal:9000", endpoint: "https://minio.internal:9000", region: "us-east-1"},
+		"MinIO with a region":        {address: "?endpoint=https://minio.internal:9000", env: map[string]string{"AWS_REGION": "here"}, endpoint: "https://minio.internal:9000", region: "here"},
+		"here":                       {address: "?endpoint=http://127.0.0.1:7070", endpoint: "http://127.0.0.1:7070", region: "us-east-1"},
+		"by the environment":         {env: map[string]string{"AWS_ENDPOINT_URL": "https://minio.internal"}, endpoint: "https://minio.internal", region: "us-east-1"},
+		"S3's variable before the general": {env: map[string]string{"AWS_ENDPOINT_URL": "https://a.internal", "AWS_ENDPOINT_URL_S3": "https://b.internal"},
+			endpoint: "https://b.internal", region: "us-east-1"},
+		"the environment's endpoint before AWS": {env: map[string]string{"AWS_ENDPOINT_URL": "https://minio.internal", "AWS_REGION": "here"}, endpoint: "https://minio.internal", region: "here"},
+		"the address before the environment": {address: "?endpoint=https://mine.internal", env: map[string]string{"AWS_ENDPOINT_URL_S3": "https://b.internal"},
+			endpoint: "https://mine.internal", region: "us-east-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cleanPlaces(t)
+			for name, value := range tc.env {
+				t.Setenv(name, value)
+			}
+			o, err := bucketAt("s3://ledgers/team/shop" + tc.address)
+			require.NoError(t, err)
+			require.Equal(t, []string{"ledgers", "team/shop", tc.endpoint, tc.region}, []string{o.Bucket, o.Prefix, o.Endpoint, o.Region})
+		})
+	}
+}
+
+// TestWrongAddresses: status 2, and not a word of the address, in which somebody may have put a password: not on the screen, and in no
+// file. What is right about it is no excuse.
+func TestWrongAddresses(t *testing.T) {
+	const pw = pgPassword
+	at := "@db.internal/ledgers"
+	ledgers := map[string]struct{ address, says string }{
+		"a password":                       {"postgres://layer:" + pw + at, "holds a password.*PGPASSWORD or ~/.pgpass, and change this one"},
+		"postgresql":                       {"postgresql://layer:" + pw + at, "holds a password"},
+		"a password alone":                 {"postgres://:" + pw + at, "holds a password"},
+		"a user without a password's text": {"postgres://layer:" + at, "holds a password"},
+		"several hosts":                    {"postgres://layer:" + pw + "@a:1,b:2/ledgers?name=x", "holds a password"},
+		"no host":                          {"postgres://layer:" + pw + "@/ledgers", "holds a password"},
+		"a sign in it":                     {"postgres://layer:a@" + pw + at, "holds a password"},
+		"a sign in the user":               {"postgres://lay@er:" + pw + at, "holds a password"},
+		"a slash in it":                    {"postgres://layer:a/" + pw + at, "damaged"},
+		"a question mark in it":            {"postgres://layer:a?" + pw + at, "damaged"},
+		"a hash in it":                     {"postgres://layer:a#" + pw + at, "holds a password"},
+		"a per cent in it":                 {"postgres://layer:a%" + pw + at, "holds a password"},
+		"as a parameter":                   {"postgres://db/l?password=" + pw, "holds a password"},
+		"as a parameter in hex":            {"postgres://db/l?name=x&p%61ssword=" + pw, "holds a password"},
+		"an empty parameter":               {"postgres://db/l?password=", "holds a password"},
+		"that of the certificate's key":    {"postgres://db/l?sslpassword=" + pw, "holds a password"},
+		"a damaged query":                  {"postgres://db/l?a=%zz&x=" + pw, "damaged after the question mark"},
+		"a semicolon":                      {"postgres://db/l?a=b;password=" + pw, "damaged after the question mark"},
+		"a damaged address":                {"postgres://db:" + pw + "/l", "damaged"},
+		"a damaged setting":                {"postgres://db/l?sslmode=" + pw, "damaged"},
+		"a file that is not there":         {"postgres://db/l?sslmode=verify-full&sslrootcert=/nowhere/" + pw, "damaged"},
+		"a bucket's key":                   {"s3://" + s3ID + ":" + s3Key + "@ledgers/shop?endpoint=https://h.example", "not of the form|names a user or a key"},
+		"a key without slashes":            {"s3://" + s3ID + ":" + pw + "@ledgers/shop?endpoint=https://h.example", "names a user or a key.*AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+		"a key's id":                       {"s3://" + s3ID + "@ledgers/shop?endpoint=https://h.example", "names a user or a key"},
+		"an endpoint's key":                {"s3://ledgers/shop?endpoint=https://" + s3ID + ":" + pw + "@h.example", "the endpoint names a user"},
+		"a key as a parameter":             {"s3://ledgers/shop?endpoint=https://h.example&secret_key=" + pw, "endpoint and region, and nothing else"},
+		"no bucket":                        {"s3://?endpoint=https://h.example&x=" + pw, "not of the form"},
+		"no bucket's name":                 {"s3://" + strings.ToUpper(pw) + "?endpoint=https://h.example", "no bucket's name"},
+		"no endpoint":                      {"s3://ledgers/" + pw, "no endpoint.*AWS_ENDPOINT_URL_S3.*AWS_REGION"},
+		"an endpoint in the open":          {"s3://ledgers/" + pw + "?endpoint=http://h.example", "plain http"},
+		"a public endpoint":                {"s3://ledgers/" + pw + "?endpoint=https://pub-1.r2.dev", "r2.dev"},
+		"no endpoint's form":               {"s3://ledgers?endpoint=" + pw, "the endpoint is not of the form"},
+		"no region":                        {"s3://ledgers?endpoint=https://h.example&region=" + pw + "!", "no region"},
+		"two endpoints":                    {"s3://ledgers?endpoint=https://h.example&endpoint=https://" + pw, "twice, or empty"},
+		"no endpoint's text":               {"s3://ledgers/" + pw + "?endpoint=", "twice, or empty"},
+		"a fragment":                       {"s3://ledgers/shop?endpoint=https://h.example#" + pw, "not of the form"},
+		"a path upwards":                   {"s3://ledgers/../" + pw + "?endpoint=https://h.example", "prefix"},
+		"etcd":                             {"etcd://u:" + pw + "@h:1", "a ledger is a FILE"},
+		"another scheme":                   {"mysql://u:" + pw + "@h/d", "a ledger is a FILE, s3://BUCKET/PREFIX\\?endpoint=https://… or postgres://HOST/DATABASE"},
+		"the web":                          {"https://u:" + pw + "@h/d", "a ledger is a FILE"},
+		"capitals":                         {"POSTGRES://u:" + pw + "@h/d", "a ledger is a FILE"},
+		"no scheme":                        {"://" + pw, "a ledger is a FILE"},
+		"no text":                          {"", "names no ledger"},
+	}
+	cleanPlaces(t)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	declare(t, dir, rotating)
+	require.Zero(t, execute(t.Context(), []string{"secret", "init", "--to", "dir:out"}, strings.NewReader(""), io.Discard, io.Discard))
+	before := contents(t, dir)
+	run := func(t *testing.T, says string, args ...string) {
+		t.Helper()
+		for _, line := range [][]string{args, append(args[:len(args):len(args)], "--json")} {
+			var out, errs strings.Builder
+			require.Equal(t, 2, execute(t.Context(), line, strings.NewReader(""), &out, &errs), out.String()+errs.String())
+			require.Regexp(t, "(?s)"+says, out.String()+errs.String())
+			require.Empty(t, complaints(line, 2, out.String(), errs.String()))
+			for _, private := range []string{pw, strings.ToUpper(pw), s3Key, s3ID} {
+				require.Empty(t, leak.Find(out.String()+errs.String(), private))
+			}
+		}
+		require.Equal(t, before, contents(t, dir), "no file is made or changed")
+	}
+	for name, tc := range ledgers {
+		t.Run(name, func(t *testing.T) {
+			run(t, tc.says, "secret", "status", "--ledger", tc.address, "--spec", "spec.json")
+			run(t, tc.says, "secret", "init", "--to", "cloudflare", "--ledger", tc.address)
+			if tc.address == "" {
+				return // and LAYER_LEDGER is not set
+			}
+			run(t, tc.says, "secret", "ledger", "copy", "layer.secrets.age", tc.address)
+			run(t, tc.says, "secret", "ledger", "copy", tc.address, "new.age")
+			t.Setenv("LAYER_LEDGER", tc.address)
+			run(t, tc.says, "secret", "log")
+		})
+	}
+	for address, says := range map[string]string{
+		"etcd://u:" + pw + "@h:2379":   "names a user or a password.*ETCDCTL_USER and ETCDCTL_PASSWORD",
+		"etcd://" + pw + "@h:2379":     "names a user or a password",
+		"etcd://h:2379?password=" + pw: "tls=on or tls=off, and nothing else",
+		"etcd://h:2379?tls=" + pw:      "tls=on or tls=off, and nothing else",
+		"etcd://h:2379/" + pw:          "not of the form",
+		"etcd://" + pw:                 "not of the form",
+		"etcd://h:2379,":               "not of the form",
+		"etcd://":                      "not of the form|no endpoint",
+		"etcd:h:" + pw:                 "not of the form",
+		"etcd":                         "not of the form",
+		"etcd://h:2379?tls=%zz" + pw:   "damaged",
+		"redis://:" + pw + "@h":        "the target is dir:PATH, cloudflare or etcd://HOST:PORT",
+		"postgres://u:" + pw + "@h/d":  "the target is",
+		"cloudflare:" + pw:             "the target is",
+	} {
+		t.Run("target "+strings.ReplaceAll(address, pw, "PASSWORD"), func(t *testing.T) {
+			run(t, says, "secret", "status", "--to", address, "--spec", "spec.json")
+			run(t, says, "secret", "init", "--ledger", "new.age", "--to", address)
+		})
+	}
+}
+
+// contents tells every byte in a folder from any other, and shows none.
+func contents(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	list := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		list[strings.TrimPrefix(path, dir)] = fmt.Sprintf("%x", sha256.Sum256(text))
+		return err
+	}))
+	return list
+}

@@ -1,0 +1,268 @@
+package rotate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// moved puts the ledger of a scene elsewhere: who works on it from now on works there.
+func (s *scene) moved() {
+	s.t.Helper()
+	to := new(MemoryLedger)
+	_, err := Move(s.t.Context(), s.ledger, to, MoveOptions{From: "old", To: "new", By: "mover"})
+	require.NoError(s.t, err)
+	s.ledger = to
+	s.Ledger = to
+}
+
+// TestMoveUnderARun: the ledger moves between any two steps of a run. That run ends, and says where the ledger is now; who runs there,
+// afterwards or before the other has noticed, finishes what it has left, to the same end as without a move.
+func TestMoveUnderARun(t *testing.T) {
+	ctx := context.Background()
+	for name, op := range operations() {
+		if name == "adopt" {
+			continue // it takes the fence away
+		}
+		for _, overtaken := range []bool{false, true} {
+			if overtaken && slices.Contains(op.keys, crashMade) {
+				continue // these tokens are made under names that stand in the ledger which the test looks at
+			}
+			t.Run(fmt.Sprintf("%s, overtaken %v", name, overtaken), func(t *testing.T) {
+				t.Parallel()
+				s, g := op.begin(t)
+				_, err := s.seen(s.run(ctx, op.orders(s), op.op))
+				require.NoError(t, err)
+				s.did(s.rotate())
+				s.still()
+				want := endOf(s, g, !overtaken) // what the other sends late is repaired by fresh times
+				for steps, all := 0, false; !all; steps++ {
+					s, g := op.begin(t)
+					gen, drawn := s.state().Gen, maps.Clone(s.drawn)
+					old := *s.Operator // stays with the old one
+					r := newRun(&old, op.orders(s), op.op)
+					for range steps {
+						if r.stage != stageDone {
+							require.NoError(t, r.step(ctx))
+						}
+					}
+					all = r.stage == stageDone
+					was := s.ledger
+					s.moved()
+					changes := was.n
+					goOn := func() {
+						for err := error(nil); r.stage != stageDone && err == nil; {
+							if err = r.step(ctx); err != nil {
+								_, _ = s.seen(Result{}, err)
+								require.ErrorContains(t, err, "this ledger has moved to new: use that one", "after step %d", steps)
+							}
+						}
+						require.Equal(t, changes, was.n, "the old ledger is not changed any more")
+					}
+					if !overtaken {
+						goOn()
+					}
+					made := slices.ContainsFunc(s.state().Secrets, func(r *record) bool { return r.Making != nil })
+					if s.state().Gen == gen+2 || made {
+						// Nothing of it is in the ledger: it is ordered again, and the same values are drawn.
+						s.drawn = drawn
+						_, err := s.seen(s.run(ctx, op.orders(s), op.op))
+						require.NoError(t, err)
+					}
+					s.did(s.rotate())
+					if overtaken {
+						goOn()
+						s.did(s.rotate())
+					}
+					require.Equal(t, want, endOf(s, g, !overtaken), "after step %d", steps)
+					s.still()
+					require.True(t, !all || steps > 2)
+				}
+			})
+		}
+	}
+}
+
+// TestFence: no operation changes a ledger that has moved, or what is in the store, and each says where to go; it can be looked at.
+func TestFence(t *testing.T) {
+	key, other := aRandom("key", retained(10)), aStatic("stripe", retained(10))
+	renamed := aRandom("renamed", retained(10))
+	for name, do := range map[string]func(s *scene) (Result, error){
+		"apply":    func(s *scene) (Result, error) { return s.apply() },
+		"rotate":   func(s *scene) (Result, error) { return s.rotate() },
+		"now":      func(s *scene) (Result, error) { return s.rotateNow() },
+		"set":      func(s *scene) (Result, error) { return s.set(other, "sk_live_another_value") },
+		"rollback": func(s *scene) (Result, error) { return s.rollback(key, true) },
+		"revoke":   func(s *scene) (Result, error) { return s.revoke(key, "v1") },
+		"rename": func(s *scene) (Result, error) {
+			s.declare(renamed, other)
+			return s.Rename(context.Background(), key.Address(), renamed.Address())
+		},
+		"remove": func(s *scene) (Result, error) {
+			s.declare(other)
+			return s.Remove(context.Background(), key.Address())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, key, other)
+			s.did(s.set(other, "sk_live_first_value"))
+			s.flip2(key)
+			old := s.ledger
+			s.moved()
+			s.ledger, s.Ledger = old, old
+			err := s.stopped(func() (Result, error) { return do(s) })
+			require.ErrorContains(t, err, "this ledger has moved to new: use that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on")
+			s.DryRun = true
+			_, err = s.seen(s.unchanged(func() (Result, error) { return do(s) }))
+			require.NoError(t, err, "it can still be looked at")
+			s.declare(key, other)
+			require.Equal(t, "v2", s.status(key.Address()).Current)
+		})
+	}
+}
+
+// flip2 goes on to the second phase where other secrets are declared.
+func (s *scene) flip2(key *secret.Secret) {
+	s.t.Helper()
+	s.did(s.apply())
+	s.pass(time.Hour)
+	s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}}))
+	s.pass(day)
+	s.did(s.rotate())
+}
+
+// TestAdoptResumes: a person's word takes the fence away, whether there is something else to do or not; a look at it does not.
+func TestAdoptResumes(t *testing.T) {
+	key := aRandom("key", retained(10))
+	for name, tc := range map[string]struct {
+		declared []*secret.Secret
+		due      bool
+		only     []secret.Address
+		want     []string
+	}{
+		"nothing else to do": {declared: []*secret.Secret{key}},
+		"one of them":        {declared: []*secret.Secret{key}, only: []secret.Address{key.Address()}},
+		"something due":      {declared: []*secret.Secret{key}, due: true, want: []string{"add v2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, key)
+			s.did(s.apply())
+			s.declare(tc.declared...)
+			if tc.due {
+				s.pass(31 * day)
+			}
+			old := s.ledger
+			s.moved()
+			s.ledger, s.Ledger = old, old
+			how := RotateOptions{Adopt: true, Only: tc.only}
+			gen := s.state().Gen
+
+			s.DryRun = true
+			r, err := s.unchanged(func() (Result, error) { return s.rotate(how) })
+			require.Equal(t, tc.want, s.actions(r, err))
+			require.Equal(t, "new", old.state.Moved(), "a look takes no fence away")
+
+			s.DryRun = false
+			require.Equal(t, tc.want, s.did(s.rotate(how)))
+			require.Empty(t, old.state.Moved())
+			log := old.state.Log()
+			i := slices.IndexFunc(log, func(e LogEntry) bool { return e.Op == "resume" })
+			require.Positive(t, i)
+			require.Equal(t, LogEntry{Gen: gen + 1, At: s.at, By: "tester", Op: "resume"}, log[i])
+			s.still()
+			s.did(s.rotate(how))
+			require.Equal(t, gen+1, log[i].Gen, "it is taken away once")
+		})
+	}
+	t.Run("others at work", func(t *testing.T) {
+		// Two take it away at once, and a third moves it: each goes on with what the others have left.
+		s := newScene(t, key)
+		s.did(s.apply())
+		old := s.ledger
+		s.moved()
+		s.ledger, s.Ledger = old, old
+		first, second := newRun(s.Operator, s.all(order{op: orderRotate, adopt: true}), "rotate"), newRun(s.Operator, s.all(order{op: orderRotate, adopt: true}), "rotate")
+		for _, r := range []*run{first, second, first, second} {
+			require.NoError(t, r.step(t.Context()))
+		}
+		require.Equal(t, stageLoad, second.stage, "somebody was faster")
+		for _, r := range []*run{first, second} {
+			for r.stage != stageDone {
+				require.NoError(t, r.step(t.Context()))
+			}
+		}
+		require.Len(t, slices.DeleteFunc(old.state.Log(), func(e LogEntry) bool { return e.Op != "resume" }), 1)
+	})
+}
+
+// TestMoveFiles moves between files, which are locked meanwhile.
+func TestMoveFiles(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // instead of waiting for a lock for ever
+	defer stop()
+	files := func(t *testing.T) (from, to *File, s State) {
+		from, s = newFile(t)
+		s, _, err := Commit(ctx, from, "", s)
+		require.NoError(t, err)
+		dir := filepath.Join(t.TempDir(), "ops")
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		to, err = OpenFile(filepath.Join(dir, "shop.age"), FileOptions{Identities: from.ids})
+		require.NoError(t, err)
+		return from, to, s
+	}
+	names := MoveOptions{From: "old", To: "new"}
+	t.Run("moved", func(t *testing.T) {
+		from, to, s := files(t)
+		got, err := Move(ctx, from, to, names)
+		require.NoError(t, err)
+		require.Equal(t, s.ID(), got.ID())
+		there, _, err := reopen(t, to).Load(ctx)
+		require.NoError(t, err)
+		require.True(t, there.Equal(got))
+		for _, f := range []*File{from, to} { // the locks are free again
+			unlock, err := reopen(t, f).Lock(ctx)
+			require.NoError(t, err)
+			require.NoError(t, unlock())
+		}
+	})
+	t.Run("while a run works on one", func(t *testing.T) {
+		for i := range 2 {
+			from, to, _ := files(t)
+			busy := []*File{from, to}[i]
+			unlock, err := reopen(t, busy).Lock(ctx)
+			require.NoError(t, err)
+			brief, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			_, err = Move(brief, from, to, names)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded, "it waits")
+			require.ErrorContains(t, err, busy.path)
+			require.NoError(t, unlock())
+			s, _, err := from.Load(ctx)
+			require.NoError(t, err)
+			require.Empty(t, s.Moved())
+			_, err = Move(ctx, from, to, names)
+			require.NoError(t, err)
+		}
+	})
+	t.Run("under two names", func(t *testing.T) {
+		from, _, _ := files(t)
+		link := filepath.Join(filepath.Dir(from.path), "link.age")
+		require.NoError(t, os.Symlink(from.path, link))
+		before := at{t, from}.read()
+		for _, name := range []string{link, from.path, filepath.Join(filepath.Dir(from.path), ".", "x", "..", filepath.Base(from.path))} {
+			to, err := OpenFile(filepath.Clean(name), FileOptions{Identities: from.ids})
+			require.NoError(t, err)
+			_, err = Move(ctx, from, to, names)
+			require.ErrorContains(t, err, "old and new are one file", "instead of waiting for itself")
+			require.Equal(t, before, at{t, from}.read())
+		}
+	})
+}
