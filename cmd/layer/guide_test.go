@@ -20,23 +20,48 @@ var recipes = map[string]string{
 	"A value that stays as it is": "bound_value",
 }
 
-// TestGuide: guide and scripts say the same. TestRecipes proves that the scripts are true.
+// teamRecipes are the sections of the teams' guide in which something is typed, and their scripts.
+var teamRecipes = map[string]string{
+	"Setting one up": "setting_one_up", "Moving": "moving", "What a departure costs": "departure", "Who did what": "who_did_what",
+	"Values in etcd": "values_in_etcd",
+}
+
+// TestGuide: guides and scripts say the same. TestRecipes and TestServerTeams prove that the scripts are true.
 func TestGuide(t *testing.T) {
-	text, err := os.ReadFile("../../docs/operations.md")
-	require.NoError(t, err)
-	sections := strings.Split(string(text), "\n## ")[1:]
-	require.Len(t, sections, len(recipes))
-	scripts, err := filepath.Glob("testdata/recipes/*.txtar")
-	require.NoError(t, err)
-	require.Len(t, scripts, len(recipes))
-	for _, section := range sections {
-		heading, section, _ := strings.Cut(section, "\n")
-		t.Run(heading, func(t *testing.T) {
-			require.Contains(t, recipes, heading)
-			script, err := os.ReadFile(filepath.Join("testdata", "recipes", recipes[heading]+".txtar"))
-			require.NoError(t, err)
-			require.Empty(t, differences(section, string(script)))
-		})
+	for _, guide := range []struct {
+		file, dir string
+		recipes   map[string]string
+		all       bool // every section has a script
+	}{
+		{"operations.md", "recipes", recipes, true},
+		{"teams.md", "teams", teamRecipes, false},
+	} {
+		text, err := os.ReadFile("../../docs/" + guide.file)
+		require.NoError(t, err)
+		sections := strings.Split(string(text), "\n## ")[1:]
+		scripts, err := filepath.Glob("testdata/" + guide.dir + "/*.txtar")
+		require.NoError(t, err)
+		require.Len(t, scripts, len(guide.recipes))
+		if guide.all {
+			require.Len(t, sections, len(guide.recipes))
+		}
+		seen := 0
+		for _, section := range sections {
+			heading, section, _ := strings.Cut(section, "\n")
+			t.Run(guide.file+"/"+heading, func(t *testing.T) {
+				name, ok := guide.recipes[heading]
+				if !ok && !guide.all {
+					require.NotRegexp(t, block, section, "what is typed has a script")
+					return
+				}
+				seen++
+				require.Contains(t, guide.recipes, heading)
+				script, err := os.ReadFile(filepath.Join("testdata", guide.dir, name+".txtar"))
+				require.NoError(t, err)
+				require.Empty(t, differences(section, string(script)))
+			})
+		}
+		require.Equal(t, len(guide.recipes), seen, guide.file)
 	}
 }
 

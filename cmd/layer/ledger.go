@@ -74,9 +74,10 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		fmt.Fprintln(l.out, r)
 	}
 	if len(out.Rotate) > 0 {
-		l.say("who was removed still has what older copies of the ledger hold. Now, in this order: take away their access to where the " +
-			"ledger is kept; end the API tokens that they knew; then end every value that is still accepted, by `layer secret rotate " +
-			"--immediate` and `layer secret revoke` or, of a static secret, a new value by `layer secret set`:")
+		l.say("who was removed still has what older copies of the ledger hold: git's history for ever, old versions of an object in a bucket " +
+			"until you delete them. Now, in this order: take away their access to where the ledger is kept; end the API tokens that they " +
+			"knew; then end every value that is still accepted, by `layer secret rotate --immediate` and `layer secret revoke` or, of a " +
+			"static secret, a new value by `layer secret set`; and delete those old versions:")
 		for _, addr := range out.Rotate {
 			fmt.Fprintf(l.err, "  %s\n", addr)
 		}

@@ -68,6 +68,15 @@ type session struct {
 	fake   *cloudflarefake.Server
 	engine engine                  // nil: ledgers are in files alone
 	kept   map[string]rotate.State // what place has kept
+	places *strings.Replacer       // a guide's addresses, and this machine's
+}
+
+// elsewhere puts this machine's addresses in the place of a guide's.
+func (s *session) elsewhere(text string) string {
+	if s.places == nil {
+		return text
+	}
+	return s.places.Replace(text)
 }
 
 func of(ts *testscript.TestScript) *session { return ts.Value(sessionKey{}).(*session) }

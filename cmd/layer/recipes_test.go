@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,20 +36,29 @@ func TestRecipes(t *testing.T) {
 			t.Skip(tool + " is not installed")
 		}
 	}
-	// age-keygen of the same age that reads its keys here.
-	tools := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", tools, "filippo.io/age/cmd/age-keygen").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	tools := buildKeygen(t)
 	setUp := func(env *testscript.Env) error {
 		env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+tools)
 		return setUpRecipe(env)
 	}
 	testscript.Run(t, testscript.Params{Dir: "testdata/recipes", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
-			"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed,
-			"guide": cmdGuide, "keygen": cmdKeygen, "sign": cmdSign, "accepts": cmdAccepts, "opens": cmdOpens, "holds": cmdHolds,
-		}})
+		Cmds: recipeCommands()})
+}
+
+// buildKeygen returns the folder with age-keygen, of the same age that reads its keys here.
+func buildKeygen(t *testing.T) string {
+	t.Helper()
+	tools := t.TempDir()
+	out, err := exec.Command("go", "build", "-o", tools, "filippo.io/age/cmd/age-keygen").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return tools
+}
+
+func recipeCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	all := scriptCommands()
+	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
+		"guide": cmdGuide, "keygen": cmdKeygen, "sign": cmdSign, "accepts": cmdAccepts, "opens": cmdOpens})
+	return all
 }
 
 const shopModule = `module example.com/shop
@@ -135,16 +145,19 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	line := args[0]
 	if rest, ok := strings.CutPrefix(line, "export "); ok {
-		for _, name := range strings.Fields(strings.ReplaceAll(rest, "=…", "")) {
-			value := map[string]string{"CLOUDFLARE_ACCOUNT_ID": cloudflarefake.Account, "CLOUDFLARE_API_TOKEN": cloudflarefake.Token}[name]
+		for _, setting := range strings.Fields(rest) {
+			name, value, _ := strings.Cut(setting, "=")
+			if value == "…" {
+				value = credentials[name]
+			}
 			if value == "" {
 				ts.Fatalf("what is %s?", name)
 			}
-			ts.Setenv(name, value)
+			ts.Setenv(name, of(ts).elsewhere(strings.Trim(value, "'")))
 		}
 		return
 	}
-	shell := []string{"-c", strings.ReplaceAll(line, "age1…", ts.Getenv("COLLEAGUE"))}
+	shell := []string{"-c", of(ts).elsewhere(strings.ReplaceAll(line, "age1…", ts.Getenv("COLLEAGUE")))}
 	if file, ok := strings.CutPrefix(line, "@"); ok {
 		shell = []string{"-e", file}
 	}
@@ -172,6 +185,10 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 }
+
+// credentials are what the guides leave to the reader.
+var credentials = map[string]string{"CLOUDFLARE_ACCOUNT_ID": cloudflarefake.Account, "CLOUDFLARE_API_TOKEN": cloudflarefake.Token,
+	"AWS_ACCESS_KEY_ID": s3ID, "AWS_SECRET_ACCESS_KEY": s3Key, "PGPASSWORD": pgPassword, "ETCDCTL_PASSWORD": pgPassword}
 
 var question = regexp.MustCompile(`\(not shown\): $|\[y/N\] $`)
 
