@@ -23,7 +23,9 @@ var (
 )
 
 func as(o etcd.Options, user string) etcd.Options {
-	o.Username, o.Password = user, rotate.NewValue(password)
+	if o.Username = user; user != "" {
+		o.Password = rotate.NewValue(password)
+	}
 	return o
 }
 

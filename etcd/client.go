@@ -43,7 +43,7 @@ const (
 )
 
 func connect(ctx context.Context, o Options) (*client, error) {
-	if err := o.checkNames(); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	endpoints, err := o.endpoints()
@@ -62,7 +62,7 @@ func connect(ctx context.Context, o Options) (*client, error) {
 		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName)) // else grpc looks for the endpoint's
 	}
 	var who *session
-	if o.Username != "" && o.Password.Reveal() != "" {
+	if o.Username != "" {
 		who = &session{user: o.Username, password: o.Password, turn: make(chan struct{}, 1)}
 		dial = append(dial, grpc.WithPerRPCCredentials(who))
 	}

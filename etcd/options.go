@@ -28,8 +28,11 @@ type Options struct {
 	TLS *tls.Config
 }
 
-// checkNames refuses what would make two paths one.
-func (o Options) checkNames() error {
+// check refuses what would make two paths one, and half a credential.
+func (o Options) check() error {
+	if (o.Username == "") != (o.Password.Reveal() == "") {
+		return errors.New("etcd: a user and a password belong together: one of them is missing")
+	}
 	for what, name := range map[string]string{"workspace": o.Workspace, "project": o.Project, "environment": o.Environment} {
 		if len(name) > 200 || !utf8.ValidString(name) || strings.Contains(name, "/") || strings.ContainsFunc(name, unicode.IsControl) {
 			return errors.New("etcd: the " + what + " must be at most 200 bytes of UTF-8 without slashes and control characters: it is a part of the keys")

@@ -61,6 +61,8 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"a workspace with a slash", func(o *etcd.Options) { o.Workspace = "a/" + password }, "the workspace must be"},
 		{"a project with a newline", func(o *etcd.Options) { o.Project = "a\n" + password }, "the project must be"},
 		{"an environment that is no text", func(o *etcd.Options) { o.Environment = password + "\xff" }, "the environment must be"},
+		{"a user without a password", func(o *etcd.Options) { o.Username = "reader" }, "a user and a password belong together"},
+		{"a password without a user", func(o *etcd.Options) { o.Password = rotate.NewValue(password) }, "a user and a password belong together"},
 		{"a long workspace", func(o *etcd.Options) { o.Workspace = strings.Repeat(password, 9) }, "at most 200 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

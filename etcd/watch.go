@@ -45,6 +45,14 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 		return context.Cause(ctx)
 	}
 	err := s.client.follow(ctx, &w, changed)
+	if w.denied && s.client.session != nil && ctx.Err() == nil {
+		// A member may tell of a token that has ended in the words it has for a key that may not be read. Only then: a login costs
+		// etcd much more than a watch, and where a member is lost a third of all replicas begin anew.
+		w.created, w.denied = 0, false
+		if err = s.client.login(ctx); err == nil {
+			err = s.client.follow(ctx, &w, changed)
+		}
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -56,14 +64,11 @@ type watching struct {
 	keys    []string
 	addrs   map[string][]secret.Address // by key
 	created int                         // so many keys are watched
+	denied  bool                        // the member refused it to who asked
 }
 
 // follow returns why it ended.
 func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Address)) error {
-	// Each time anew: a member may tell of a token that has ended in the words it has for a key that may not be read.
-	if err := c.login(ctx); err != nil {
-		return err
-	}
 	ctx, end := context.WithCancel(ctx)
 	opening := time.AfterFunc(openTime, end) // where a member has too many streams, grpc waits until it has not
 	stream, err := c.watch.Watch(clientv3.WithRequireLeader(ctx))
@@ -73,6 +78,7 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 		return errors.New(unanswered)
 	case err != nil:
 		end()
+		w.denied = outdated(err)
 		return errors.New(words(err))
 	}
 	answers, ended := make(chan *pb.WatchResponse), make(chan error, 1)
@@ -118,7 +124,9 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 			return ctx.Err()
 		case r, ok := <-answers:
 			if !ok {
-				return errors.New(words(<-ended) + of(stream.Context()))
+				err := <-ended
+				w.denied = outdated(err)
+				return errors.New(words(err) + of(stream.Context()))
 			}
 			if r.Created || w.complete() {
 				silent = 0 // a member that answers, and never watches all keys, is as good as silent
@@ -143,6 +151,7 @@ func (w *watching) complete() bool { return w.created == len(w.keys) }
 // take tells of what a member has told. Once all keys are watched it tells of every one: what changed before shows then.
 func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error {
 	if r.Canceled {
+		w.denied = r.CompactRevision == 0
 		return errors.New("the member watches no more: " + reason(r))
 	}
 	if r.Created {

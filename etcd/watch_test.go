@@ -321,7 +321,7 @@ func TestContextEnds(t *testing.T) {
 					<-ctx.Done()
 				}
 				return &pb.AuthenticateResponse{Token: "made-up"}, ctx.Err()
-			}}).start(t)
+			}, watch: refusing}).start(t)
 			o.Username, o.Password = "reader", rotate.NewValue(password)
 			return o
 		}},
@@ -365,6 +365,69 @@ func TestContextEnds(t *testing.T) {
 			require.Equal(t, errOver, err)
 			require.Less(t, time.Since(began), 4*time.Second)
 			nothingRuns(t)
+		})
+	}
+}
+
+// refusing ends a watch as etcd 3.4 does where a token has ended, or a key may not be read.
+func refusing(s watchStream) error {
+	s.asked(1)
+	_ = s.Send(&pb.WatchResponse{Created: true, Canceled: true, CancelReason: rpctypes.ErrGRPCPermissionDenied.Error()})
+	return s.idle()
+}
+
+// TestLoginsOfWatches: who is refused logs in anew, and is refused or not. Who has only lost a member does not: a login costs etcd a
+// hundred times as much as a watch, and a thousand replicas may have lost one.
+func TestLoginsOfWatches(t *testing.T) {
+	lost := func(s watchStream) error {
+		s.asked(1)
+		s.created()
+		return nil
+	}
+	for _, tc := range []struct {
+		name    string
+		streams []func(watchStream) error // one after the other; the last one again and again
+		watches int
+		logins  int // with that of OpenStore
+		says    string
+		calls   int
+	}{
+		{"lost", []func(watchStream) error{lost}, 3, 1, "the member has ended the watch", 3},
+		{"refused for its token", []func(watchStream) error{refusing, lost}, 3, 2, "the member has ended the watch", 3},
+		{"refused by an error", []func(watchStream) error{func(watchStream) error { return rpctypes.ErrGRPCInvalidAuthToken }, lost}, 1, 2,
+			"the member has ended the watch", 1},
+		{"may not read it", []func(watchStream) error{refusing}, 2, 3, "permission denied: let the user's role read this key", 0},
+		{"compacted", []func(watchStream) error{func(s watchStream) error {
+			_ = s.Send(&pb.WatchResponse{Canceled: true, CompactRevision: 7})
+			return s.idle()
+		}}, 2, 1, "it was compacted", 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var mu sync.Mutex
+			logins, streams, calls := 0, 0, 0
+			f := &fake{login: func(context.Context) (*pb.AuthenticateResponse, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				logins++
+				return &pb.AuthenticateResponse{Token: fmt.Sprint("made-up ", logins)}, nil
+			}, watch: func(s watchStream) error {
+				mu.Lock()
+				next := tc.streams[min(streams, len(tc.streams)-1)]
+				streams++
+				mu.Unlock()
+				return next(s)
+			}}
+			o := f.start(t)
+			o.Username, o.Password = "reader", rotate.NewValue(password)
+			store := openStore(t, o)
+			for range tc.watches {
+				err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) { calls++ })
+				require.ErrorContains(t, err, tc.says)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			require.Equal(t, tc.logins, logins)
+			require.Equal(t, tc.calls, calls)
 		})
 	}
 }
