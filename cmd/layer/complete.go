@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,8 +54,13 @@ func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// state is the ledger's, an empty one where it cannot be read: who presses Tab wants no errors.
+// completionTime is how long who presses Tab waits for a ledger that is far away.
+const completionTime = 3 * time.Second
+
+// state is the ledger's, an empty one where it cannot be read in time: who presses Tab wants no errors.
 func (l *layer) state(c *cobra.Command) rotate.State {
-	_, state, _, _ := l.load(c.Context(), opening{})
+	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
+	defer cancel()
+	_, state, _, _ := l.load(ctx, opening{})
 	return state
 }

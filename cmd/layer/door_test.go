@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -343,4 +344,26 @@ func TestMoveWaits(t *testing.T) {
 	require.NoError(t, unlock())
 	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
 	layerIn(t, dir, nil, 0, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
+}
+
+// TestCompletionOfASilentLedger: who presses Tab gets the prompt back, though the ledger's server answers nothing.
+func TestCompletionOfASilentLedger(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects whoever comes
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	dir := folder(t)
+	for name, place := range map[string]string{
+		"s3":       "s3://ledgers/shop?endpoint=http://" + silent.Addr().String(),
+		"postgres": "postgres://layer@" + silent.Addr().String() + "/ledgers",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			stdout, stderr := layerIn(t, dir, s3Engine{}.environment(), 0, "__complete", "secret", "reveal", "--ledger", place, "")
+			require.Equal(t, ":4\n", stdout)
+			require.NotContains(t, stderr, "layer:")
+			require.GreaterOrEqual(t, time.Since(began), completionTime, "it was not asked")
+			require.Less(t, time.Since(began), completionTime+5*time.Second)
+		})
+	}
 }
