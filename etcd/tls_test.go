@@ -170,6 +170,42 @@ func TestServerTLS(t *testing.T) {
 	}
 }
 
+// TestServerCertificates: where a certificate names the user nobody logs in, and the user may do as much as with a password.
+func TestServerCertificates(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t)
+	cert, private := write(t, ours.issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }))
+	ca, _ := write(t, tls.Certificate{Certificate: [][]byte{ours.cert.Raw}, PrivateKey: ours.key})
+	plain, address := servers.Address(t), servers.Address(t)
+	_, o := singleAt(t, plain, []string{"https://" + address}, "--cert-file", cert, "--key-file", private, "--client-cert-auth", "--trusted-ca-file", ca)
+	root := guard(t, &servers.Etcd{Members: []*servers.Member{{Address: plain}}}, o)
+	set(t, root(), prefix(o)+own.Binding(), text)
+	named := func(user string) etcd.Options {
+		o := o
+		o.Endpoints = []string{"https://" + address}
+		o.TLS = ours.trusted(ours.issue(t, func(c *x509.Certificate) { c.Subject.CommonName = user }))
+		return o
+	}
+
+	s := openStore(t, named("reader"))
+	got, err := s.Get(t.Context(), own)
+	require.NoError(t, err)
+	require.True(t, got == text)
+	w := begin(t, s, own)
+	well(t, openPublisher(t, named("writer")).Publish(t.Context(), []rotate.Item{{Name: own.Binding(), Text: rotate.NewValue("v2"), Note: "note"}}))
+	until(t, "a change is told of", deadline, func() bool { return w.count(own) > 1 })
+	_, err = s.Get(t.Context(), foreign)
+	require.ErrorContains(t, err, "permission denied: let the user's role read this key")
+	err = s.Watch(within(t, deadline), []secret.Address{own, foreign}, func(secret.Address) {})
+	require.ErrorContains(t, err, "permission denied: let the user's role read this key")
+	errs := openPublisher(t, named("reader")).Publish(t.Context(), []rotate.Item{{Name: own.Binding(), Text: rotate.NewValue("v3"), Note: "note"}})
+	require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+	_, err = openStore(t, named("nobody")).Get(t.Context(), own)
+	require.ErrorContains(t, err, "permission denied")
+	require.NotErrorIs(t, err, secret.ErrNotFound)
+	require.Empty(t, leak.Check(err, text))
+}
+
 func port(address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	return port
