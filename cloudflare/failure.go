@@ -9,12 +9,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -71,7 +71,7 @@ var invalid = map[string]bool{"store_not_found": true, "secret_value_too_long": 
 	"secret_value_empty": true, "secret_name_empty": true, "secret_name_invalid": true, "secret_name_too_long": true,
 	"secret_comment_too_long": true, "secret_scope_invalid": true, "secret_scopes_empty": true, "invalid_json_body": true}
 
-var wordForm = regexp.MustCompile(`^[a-z]+(_[a-z]+)+`)
+var wordForm = pattern.Lazy(`^[a-z]+(_[a-z]+)+`)
 
 // lost is the failure of a request that got no answer.
 func lost(err error) *failure {
@@ -110,7 +110,7 @@ func refused(req *http.Request, res *http.Response, e envelope, understood bool)
 	for _, m := range e.Errors {
 		f.codes = append(f.codes, m.Code)
 		// Cloudflare may append the name that it is about.
-		word := wordForm.FindString(m.Message)
+		word := wordForm().FindString(m.Message)
 		if _, ok := messages[word]; ok || word != "" && word == m.Message && len(word) <= 64 && !repeats(req, word) {
 			f.messages = append(f.messages, word)
 		}

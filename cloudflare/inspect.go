@@ -73,7 +73,7 @@ func (s *Store) list(ctx context.Context) (map[string]secrets_store.StoreSecretL
 		if e.Status == secrets_store.StoreSecretListResponseStatusDeleted {
 			continue
 		}
-		if !idForm.MatchString(e.ID) {
+		if !idForm().MatchString(e.ID) {
 			return nil, fmt.Errorf("cloudflare: the API tells no usable id for a secret")
 		}
 		if before, ok := listed[e.Name]; ok && before.ID != e.ID {

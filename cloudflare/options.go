@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -37,8 +37,8 @@ type Options struct {
 }
 
 var (
-	idForm    = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	tokenForm = regexp.MustCompile(`^[!-~]+$`)
+	idForm    = pattern.Lazy(`^[0-9a-f]{32}$`)
+	tokenForm = pattern.Lazy(`^[!-~]+$`)
 	scopes    = []string{"workers", "ai_gateway", "dex", "access", "containers", "websearch"}
 )
 
@@ -46,13 +46,13 @@ func (o Options) check() error {
 	switch {
 	case o.AccountID == "":
 		return errors.New("cloudflare: there is no account id: set CLOUDFLARE_ACCOUNT_ID")
-	case !idForm.MatchString(o.AccountID):
+	case !idForm().MatchString(o.AccountID):
 		return errors.New("cloudflare: the account id is not 32 hexadecimal digits in lower case: copy it from the dashboard's overview page")
 	case o.Token.Reveal() == "":
 		return errors.New("cloudflare: there is no API token: set CLOUDFLARE_API_TOKEN")
-	case !tokenForm.MatchString(o.Token.Reveal()):
+	case !tokenForm().MatchString(o.Token.Reveal()):
 		return errors.New("cloudflare: the API token holds white space or other characters that no token has: copy it again")
-	case o.StoreID != "" && !idForm.MatchString(o.StoreID):
+	case o.StoreID != "" && !idForm().MatchString(o.StoreID):
 		return errors.New("cloudflare: the store id is not 32 hexadecimal digits in lower case: `wrangler secrets-store store list` shows it")
 	case o.Timeout < 0, o.Patience < 0:
 		return errors.New("cloudflare: a timeout or patience below zero")

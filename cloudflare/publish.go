@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -24,8 +24,8 @@ const (
 )
 
 var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
-	noteForm = regexp.MustCompile(`^[ -~]*$`)
+	nameForm = pattern.Lazy(`^[A-Za-z0-9_-]{1,255}$`)
+	noteForm = pattern.Lazy(`^[ -~]*$`)
 )
 
 // Publish is [rotate.Publisher]'s. What does not exist is created, many secrets a request, and each of the others replaced
@@ -93,7 +93,7 @@ func (s *Store) Publish(ctx context.Context, items []rotate.Item) []error {
 func checkItem(item rotate.Item, twice bool) error {
 	text := item.Text.Reveal()
 	switch {
-	case !nameForm.MatchString(item.Name):
+	case !nameForm().MatchString(item.Name):
 		return fmt.Errorf("%.64q cannot be a secret's name: it takes 1 to 255 of A-Z, a-z, 0-9, _ and -", item.Name)
 	case twice:
 		return fmt.Errorf("%s is given twice", item.Name)
@@ -103,7 +103,7 @@ func checkItem(item rotate.Item, twice bool) error {
 		return fmt.Errorf("the value of %s has %d bytes and the Secrets Store takes %d: shorten it", item.Name, len(text), largestValue)
 	case !utf8.ValidString(text):
 		return fmt.Errorf("the value of %s is not UTF-8, which JSON would change: encode it, in base64 say", item.Name)
-	case len(item.Note) > largestNote, !noteForm.MatchString(item.Note):
+	case len(item.Note) > largestNote, !noteForm().MatchString(item.Note):
 		return fmt.Errorf("the note of %s is not 0 to %d printable characters of ASCII", item.Name, largestNote)
 	}
 	return nil
@@ -151,7 +151,7 @@ func (s *Store) create(ctx context.Context, items []rotate.Item, batch []int, er
 			return err
 		}
 		for _, r := range res.Result {
-			if idForm.MatchString(r.ID) && r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
+			if idForm().MatchString(r.ID) && r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
 				created[r.Name] = r.ID
 			}
 		}

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/cloudflare/cloudflare-go/v7/accounts"
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/shared"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -53,8 +53,8 @@ var groups = map[string]string{
 }
 
 var (
-	bucketForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
-	tokenNameForm = regexp.MustCompile(`^[ -~]{1,120}$`)
+	bucketForm    = pattern.Lazy(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+	tokenNameForm = pattern.Lazy(`^[ -~]{1,120}$`)
 )
 
 func checkParams(params map[string]string) error {
@@ -63,7 +63,7 @@ func checkParams(params map[string]string) error {
 			return fmt.Errorf("cloudflare: %s takes no param %.64q: remove it", R2Credentials, name)
 		}
 	}
-	if !bucketForm.MatchString(params["bucket"]) {
+	if !bucketForm().MatchString(params["bucket"]) {
 		return fmt.Errorf("cloudflare: the param bucket of %s is %.64q: a bucket's name has 3 to 63 of a-z, 0-9 and, inside, -", R2Credentials, params["bucket"])
 	}
 	if groups[params["access"]] == "" {
@@ -77,7 +77,7 @@ func (g *R2Generator) Make(ctx context.Context, name string, params map[string]s
 	if err := checkParams(params); err != nil {
 		return rotate.Made{}, fmt.Errorf("%w: %w", err, rotate.ErrNotApplied)
 	}
-	if !tokenNameForm.MatchString(name) {
+	if !tokenNameForm().MatchString(name) {
 		return rotate.Made{}, fmt.Errorf("cloudflare: a token's name is 1 to 120 printable characters of ASCII: %w", rotate.ErrNotApplied)
 	}
 	var group shared.TokenPolicyPermissionGroupParam
@@ -103,7 +103,7 @@ func (g *R2Generator) Make(ctx context.Context, name string, params map[string]s
 	if err != nil {
 		return rotate.Made{}, err
 	}
-	if !idForm.MatchString(made.ID) || made.Value == "" {
+	if !idForm().MatchString(made.ID) || made.Value == "" {
 		return rotate.Made{}, &failure{op: op, detail: "the answer holds no usable token"}
 	}
 	key := sha256.Sum256([]byte(made.Value))
@@ -120,7 +120,7 @@ func (g *R2Generator) Make(ctx context.Context, name string, params map[string]s
 
 // Retire is [rotate.Generator]'s: it deletes the token.
 func (g *R2Generator) Retire(ctx context.Context, id string) error {
-	if !idForm.MatchString(id) {
+	if !idForm().MatchString(id) {
 		return fmt.Errorf("cloudflare: the id of a token is 32 hexadecimal digits: %w", rotate.ErrNotApplied)
 	}
 	var p accounts.TokenDeleteParams

@@ -83,7 +83,7 @@ func (s *Store) storeID(ctx context.Context) (string, error) {
 		return "", errors.New("cloudflare: the account has no secrets store: make one with `wrangler secrets-store store create NAME --remote`")
 	case len(found) > 1:
 		return "", fmt.Errorf("cloudflare: the account has several secrets stores, so say which one by its id: %s", choices(found))
-	case !idForm.MatchString(found[0].ID):
+	case !idForm().MatchString(found[0].ID):
 		return "", errors.New("cloudflare: the API tells no usable id for the account's store: give the store's id")
 	}
 	s.id = found[0].ID
@@ -93,7 +93,7 @@ func (s *Store) storeID(ctx context.Context) (string, error) {
 func choices(stores []secrets_store.StoreListResponse) string {
 	var list []string
 	for _, store := range stores {
-		if idForm.MatchString(store.ID) && nameForm.MatchString(store.Name) {
+		if idForm().MatchString(store.ID) && nameForm().MatchString(store.Name) {
 			list = append(list, store.ID+" ("+store.Name+")")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"regexp"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
 // client sends requests. clientv3 dials and spreads them over the members; they are made here, each once, since its own calls wait and
@@ -86,11 +86,11 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	return c, nil
 }
 
-var bindingForm = regexp.MustCompile(`^[A-Z0-9_]{1,200}$`)
+var bindingForm = pattern.Lazy(`^[A-Z0-9_]{1,200}$`)
 
 // key is that of a text; the error repeats nothing of the name.
 func (c *client) key(binding string) (string, error) {
-	if !bindingForm.MatchString(binding) {
+	if !bindingForm().MatchString(binding) {
 		return "", fmt.Errorf("etcd: %w: a binding name has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid)
 	}
 	return c.prefix + binding, nil

@@ -10,11 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
 // DirPublisher is the [Publisher] of a directory, in the layout that [secret.Dir] reads: a file a secret, named like its
@@ -42,7 +42,7 @@ const (
 	notRegular = "no regular file"
 )
 
-var dirName = regexp.MustCompile(`^[A-Z0-9_]{1,200}$`)
+var dirName = pattern.Lazy(`^[A-Z0-9_]{1,200}$`)
 
 func noteFile(name string) string { return "." + name + ".note" }
 
@@ -136,7 +136,7 @@ func (d *DirPublisher) ready(ctx context.Context, root *os.Root, name string) er
 }
 
 func checkName(name string) error {
-	if !dirName.MatchString(name) {
+	if !dirName().MatchString(name) {
 		return fmt.Errorf("%w: %.200q cannot name a file in the directory; a binding has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid, name)
 	}
 	return nil

@@ -5,11 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"syscall"
+
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
-var dirTemp = regexp.MustCompile(`^\.layer-[0-9a-f]{32}\.tmp$`)
+var dirTemp = pattern.Lazy(`^\.layer-[0-9a-f]{32}\.tmp$`)
 
 // tempFile returns a name that nobody else uses, so that no other process can fill or rename the file meanwhile.
 func tempFile() string { return ".layer-" + randomHex(16) + ".tmp" }
@@ -105,7 +106,7 @@ func (d *DirPublisher) sweep(root *os.Root) error {
 		return d.failed("", "cannot be listed", err)
 	}
 	for _, e := range entries {
-		if !dirTemp.MatchString(e.Name()) || !e.Type().IsRegular() {
+		if !dirTemp().MatchString(e.Name()) || !e.Type().IsRegular() {
 			continue
 		}
 		err := d.do("sweep", func() error { return root.Remove(e.Name()) })

@@ -291,8 +291,8 @@ func TestDirRemoveFailingAtEachStep(t *testing.T) {
 
 // A file's own name must not be taken for a temporary one, nor may one be for a secret.
 func TestDirNamesKeepApart(t *testing.T) {
-	require.Regexp(t, dirTemp, tempFile())
+	require.Regexp(t, dirTemp(), tempFile())
 	require.NotEqual(t, tempFile(), tempFile())
-	require.False(t, dirName.MatchString(tempFile()))
-	require.False(t, dirTemp.MatchString(noteFile(strings.Repeat("A", 32))))
+	require.False(t, dirName().MatchString(tempFile()))
+	require.False(t, dirTemp().MatchString(noteFile(strings.Repeat("A", 32))))
 }

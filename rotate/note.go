@@ -5,8 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"regexp"
 	"strconv"
+
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
 // note is what stands beside a published text: sv1 gen=17 cur=v3 fp=… by=…. fp is an HMAC of name, generation and text, by one
@@ -17,7 +18,7 @@ type note struct {
 	ours bool // by fits this ledger
 }
 
-var noteForm = regexp.MustCompile(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]{0,8}) fp=[0-9a-f]{32}) by=([0-9a-f]{16})$`)
+var noteForm = pattern.Lazy(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]{0,8}) fp=[0-9a-f]{32}) by=([0-9a-f]{16})$`)
 
 // newNote writes the note of a text.
 func (s *state) newNote(name string, gen uint64, cur, text string) string {
@@ -39,7 +40,7 @@ func (s *state) signed(name, front, sign string) bool {
 
 // readNote tells what a note says; false: it has not the form of one.
 func (s *state) readNote(name, text string) (note, bool) {
-	m := noteForm.FindStringSubmatch(text)
+	m := noteForm().FindStringSubmatch(text)
 	if m == nil {
 		return note{}, false
 	}

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"regexp"
-
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret/cloudflare"
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
-var storeID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`) // one part of a path
+var storeID = pattern.Lazy(`^[0-9A-Za-z_-]{1,64}$`) // one part of a path
 
 type bindingJSON struct {
 	Binding    string `json:"binding"`
@@ -32,7 +31,7 @@ to env.NAME: repeat it there. The store's id is --store, else it is asked of the
 				return err
 			}
 			id := l.store
-			if id != "" && !storeID.MatchString(id) {
+			if id != "" && !storeID().MatchString(id) {
 				return usagef("--store takes the id of a store: `wrangler secrets-store store list` shows it")
 			}
 			if id == "" {

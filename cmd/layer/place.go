@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
 )
@@ -85,7 +85,7 @@ func bucketAt(text string) (bucket.Options, error) {
 	return o, nil
 }
 
-var awsHost = regexp.MustCompile(`(?:^|\.)s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]+)\.amazonaws\.com(?:\.cn)?$`)
+var awsHost = pattern.Lazy(`(?:^|\.)s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]+)\.amazonaws\.com(?:\.cn)?$`)
 
 // regionOf is the region of an endpoint of which nobody says it: what the endpoint itself names comes before what the environment says,
 // perhaps of another account. us-east-1 is what AWS, MinIO and versitygw mean where nothing is said.
@@ -98,7 +98,7 @@ func regionOf(endpoint, environment string) string {
 	if strings.HasSuffix(host, ".r2.cloudflarestorage.com") {
 		return "auto"
 	}
-	if m := awsHost.FindStringSubmatch(host); m != nil {
+	if m := awsHost().FindStringSubmatch(host); m != nil {
 		return m[1]
 	}
 	return cmp.Or(environment, "us-east-1")

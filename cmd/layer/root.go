@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -206,7 +206,7 @@ func needsCommand(c *cobra.Command, _ []string) error {
 }
 
 // flagName is what a flag may look like. What does not may be a value that slipped into its place, and is not repeated.
-var flagName = regexp.MustCompile(`^[a-z][a-z-]{0,20}$`)
+var flagName = pattern.Lazy(`^[a-z][a-z-]{0,20}$`)
 
 // flagError says what is wrong with a flag. pflag's own messages repeat what was given.
 func flagError(_ *cobra.Command, err error) error {
@@ -220,7 +220,7 @@ func flagError(_ *cobra.Command, err error) error {
 		switch name := unknown.GetSpecifiedName(); {
 		case unknown.GetSpecifiedShortnames() != "":
 			return usagef("there is no flag -%.1s", unknown.GetSpecifiedShortnames())
-		case flagName.MatchString(name):
+		case flagName().MatchString(name):
 			return usagef("there is no flag --%s", name)
 		}
 		return usagef("there is no such flag")

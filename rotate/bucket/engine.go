@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/internal/resend"
 )
 
 // An ETag, as a server sends it. A list of them or a star, which stands for any, would be another condition than was meant.
-var etagForm = regexp.MustCompile(`^(?:(?:W/)?"[!#-~]+"|[0-9A-Za-z_-]+)$`)
+var etagForm = pattern.Lazy(`^(?:(?:W/)?"[!#-~]+"|[0-9A-Za-z_-]+)$`)
 
 // Fetch is [resend.Engine]'s.
 func (c *client) Fetch(ctx context.Context) (resend.Blob, error) {
@@ -23,7 +23,7 @@ func (c *client) Fetch(ctx context.Context) (resend.Blob, error) {
 		return resend.Blob{}, nil
 	case a.status != http.StatusOK:
 		return resend.Blob{}, a.failure("read", false)
-	case !etagForm.MatchString(a.etag):
+	case !etagForm().MatchString(a.etag):
 		return resend.Blob{}, &resend.Failure{Err: errors.New("it was answered without an ETag: something on the way takes it out, or the endpoint is no S3 server. Check the endpoint")}
 	}
 	return resend.Blob{Sealed: a.body, Revision: rotate.Revision(a.etag)}, nil
@@ -33,7 +33,7 @@ func (c *client) Fetch(ctx context.Context) (resend.Blob, error) {
 func (c *client) Send(ctx context.Context, old rotate.Revision, sealed []byte) (rotate.Revision, error) {
 	condition := [2]string{"If-None-Match", "*"}
 	if old != "" {
-		if !etagForm.MatchString(string(old)) {
+		if !etagForm().MatchString(string(old)) {
 			return "", &resend.Failure{Outcome: resend.Conflict, Err: errors.New("it never had that revision")}
 		}
 		condition = [2]string{"If-Match", string(old)}
@@ -44,7 +44,7 @@ func (c *client) Send(ctx context.Context, old rotate.Revision, sealed []byte) (
 		return "", err
 	case a.status/100 != 2:
 		return "", a.failure("written", old != "")
-	case !etagForm.MatchString(a.etag):
+	case !etagForm().MatchString(a.etag):
 		return "", &resend.Failure{Outcome: resend.Unknown, Err: errors.New("it was written, says an answer without an ETag")}
 	}
 	return rotate.Revision(a.etag), nil

@@ -9,9 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate/internal/resend"
 )
 
@@ -40,12 +40,12 @@ func lost(ctx context.Context, err error) error {
 	return &resend.Failure{Outcome: resend.Unknown, Err: errors.New(text)}
 }
 
-var codeForm = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
+var codeForm = pattern.Lazy(`^[A-Z][A-Za-z]{1,63}$`)
 
 // code reads S3's word for a failure. Its message may repeat what was sent, and is left out.
 func (c *client) code(text []byte) string {
 	var e struct{ Code string }
-	if xml.Unmarshal(text, &e) != nil || !codeForm.MatchString(e.Code) {
+	if xml.Unmarshal(text, &e) != nil || !codeForm().MatchString(e.Code) {
 		return ""
 	}
 	for _, held := range []string{c.id.Reveal(), c.key.Reveal(), c.token.Reveal()} {

@@ -5,11 +5,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -37,10 +37,10 @@ type Options struct {
 }
 
 var (
-	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
-	keyForm    = regexp.MustCompile(`^[!-~]+$`)
-	idForm     = regexp.MustCompile(`^[0-9A-Za-z._-]+$`)
+	bucketForm = pattern.Lazy(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	regionForm = pattern.Lazy(`^[a-z0-9-]{1,64}$`)
+	keyForm    = pattern.Lazy(`^[!-~]+$`)
+	idForm     = pattern.Lazy(`^[0-9A-Za-z._-]+$`)
 )
 
 // check repeats nothing of what it refuses, but for names: somebody may have put a key in the wrong place.
@@ -48,15 +48,15 @@ func (o Options) check() error {
 	switch {
 	case o.Bucket == "":
 		return errors.New("bucket: there is no bucket's name: give one, as in s3://BUCKET/PREFIX?endpoint=https://…")
-	case !bucketForm.MatchString(o.Bucket):
+	case !bucketForm().MatchString(o.Bucket):
 		return errors.New("bucket: that is no bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens")
-	case o.Region != "" && !regionForm.MatchString(o.Region):
+	case o.Region != "" && !regionForm().MatchString(o.Region):
 		return errors.New("bucket: that is no region: it should be like eu-central-1, or auto")
 	case o.AccessKeyID == "" || o.SecretAccessKey.Reveal() == "":
 		return errors.New("bucket: there is no credential: give the access key's id and its secret")
-	case !idForm.MatchString(o.AccessKeyID):
+	case !idForm().MatchString(o.AccessKeyID):
 		return errors.New("bucket: the access key's id holds characters that none has: copy it again")
-	case !keyForm.MatchString(o.SecretAccessKey.Reveal()), o.SessionToken.Reveal() != "" && !keyForm.MatchString(o.SessionToken.Reveal()):
+	case !keyForm().MatchString(o.SecretAccessKey.Reveal()), o.SessionToken.Reveal() != "" && !keyForm().MatchString(o.SessionToken.Reveal()):
 		return errors.New("bucket: the secret key or the session token holds white space or other characters that none has: copy it again")
 	}
 	if err := checkPrefix(o.Prefix); err != nil {

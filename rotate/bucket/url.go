@@ -34,9 +34,9 @@ func ParseURL(text string) (Options, error) {
 		*to = values[0]
 	}
 	switch {
-	case !bucketForm.MatchString(o.Bucket):
+	case !bucketForm().MatchString(o.Bucket):
 		return Options{}, errors.New("bucket: the first part is no bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens")
-	case o.Region != "" && !regionForm.MatchString(o.Region):
+	case o.Region != "" && !regionForm().MatchString(o.Region):
 		return Options{}, errors.New("bucket: that is no region: it should be like eu-central-1, or auto")
 	}
 	if err := checkPrefix(o.Prefix); err != nil {

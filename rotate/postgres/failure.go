@@ -4,20 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate/internal/resend"
 )
 
 const noTable = "42P01"
 
-var stateForm = regexp.MustCompile(`^[0-9A-Z]{5}$`)
+var stateForm = pattern.Lazy(`^[0-9A-Z]{5}$`)
 
 // state is the SQLSTATE of an error, as pgx and lib/pq tell it; "" where there is none.
 func state(err error) string {
 	var e interface{ SQLState() string }
-	if errors.As(err, &e) && stateForm.MatchString(e.SQLState()) {
+	if errors.As(err, &e) && stateForm().MatchString(e.SQLState()) {
 		return e.SQLState()
 	}
 	return ""

@@ -8,11 +8,12 @@ import (
 	"go/types"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/packages"
+
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
 // pkg is a package with its syntax.
@@ -215,7 +216,7 @@ func firstLines(text string) string {
 	return text
 }
 
-var stringLiteral = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
+var stringLiteral = pattern.Lazy("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 
 // unquoted takes string literals out of a compiler's message: one may be a value that does not belong into source. The
 // compiler cuts long ones off, quote and all; then nothing tells where they end.
@@ -224,7 +225,7 @@ func unquoted(text string) string {
 	if first < 0 {
 		return text
 	}
-	if without := stringLiteral.ReplaceAllString(text, "…"); !strings.Contains(text, "...") && !strings.ContainsAny(without, "\"`") {
+	if without := stringLiteral().ReplaceAllString(text, "…"); !strings.Contains(text, "...") && !strings.ContainsAny(without, "\"`") {
 		return without
 	}
 	return text[:first] + "…"

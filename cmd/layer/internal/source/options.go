@@ -6,10 +6,10 @@ import (
 	"go/constant"
 	"go/token"
 	"math"
-	"regexp"
 	"strings"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/pattern"
 )
 
 // declaration is the making of Options out of what is known of a call's argument.
@@ -197,7 +197,7 @@ func (d *declaration) rotation(option string, e element) *secret.Rotation {
 }
 
 // given is how a declaration's error shows a text.
-var given = regexp.MustCompile(` is "(?:[^"\\]|\\.)*", allowed is `)
+var given = pattern.Lazy(` is "(?:[^"\\]|\\.)*", allowed is `)
 
 // wrong reports a declaration that breaks a rule, without the text that does: it may be a value in the wrong place.
 func (r *reader) wrong(s *secret.Secret, call token.Pos, places map[string]token.Pos) bool {
@@ -209,7 +209,7 @@ func (r *reader) wrong(s *secret.Secret, call token.Pos, places map[string]token
 	if place, ok := places[e.Member]; ok {
 		pos = place
 	}
-	text := given.ReplaceAllString(strings.TrimPrefix(e.Err.Error(), secret.ErrInvalid.Error()+": "), " is not what is allowed: ")
+	text := given().ReplaceAllString(strings.TrimPrefix(e.Err.Error(), secret.ErrInvalid.Error()+": "), " is not what is allowed: ")
 	d := declaration{r: r, call: call}
 	r.report(pos, e.Member, "%s%s", text, d.declaredAt(pos))
 	return true
