@@ -221,6 +221,7 @@ func (s *stage) moved() {
 // TestCutOffElsewhere: rotate, and moving a ledger, are killed or interrupted at each of their requests to a bucket, which is carried out
 // all the same, or late, or never. The next run finishes: no value is lost or changed, and there is one ledger.
 func TestCutOffElsewhere(t *testing.T) {
+	whole(t)
 	for name, move := range map[string]func(bucket, other string) (at, to string){
 		"rotate":            func(bucket, _ string) (string, string) { return bucket, "" },
 		"file to bucket":    func(bucket, _ string) (string, string) { return doorFile, bucket },

@@ -15,6 +15,7 @@ import (
 // TestErrors: what goes wrong is told so that a stranger knows what happened, to what, and what to do next. What scripts show
 // is not repeated here.
 func TestErrors(t *testing.T) {
+	whole(t)
 	const key = "$SECRET.auth.session-key"
 	write := func(name, text string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {

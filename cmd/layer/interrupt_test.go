@@ -206,6 +206,7 @@ func nowhereInArguments(t *testing.T, value string) {
 // TestKilled: apply and rotate are killed at any point, again and again. The next run always ends well: nothing is lost, nothing
 // has drifted, what readers knew stays readable, and no temporary file is left.
 func TestKilled(t *testing.T) {
+	whole(t)
 	for _, target := range []string{"dir:secrets", "cloudflare"} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()

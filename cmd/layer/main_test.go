@@ -35,6 +35,15 @@ func TestScripts(t *testing.T) {
 		Cmds: scriptCommands()})
 }
 
+// whole ends a test, as skipped, where -short asks for less. It starts process after process, and the gate's race detector would take
+// minutes for what it sees in others too.
+func whole(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes its time")
+	}
+}
+
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,

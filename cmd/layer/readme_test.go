@@ -24,9 +24,7 @@ import (
 // TestReadme types the README's session into a shell, in a copy of this repository, and logs people in while the key rotates under
 // the running example. It takes two windows of real time.
 func TestReadme(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes real time")
-	}
+	whole(t)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(readme), "\n## Creating and rotating values\n")
