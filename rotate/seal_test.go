@@ -187,6 +187,9 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestOpenEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
 func TestOpenEveryBit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes its time, and nothing in it is concurrent")
+	}
 	ids, to := keyed(t)
 	sealed, err := Seal(holding(hidden, to))
 	require.NoError(t, err)

@@ -18,7 +18,10 @@ import (
 
 // TestContest: several people, each with a folder of their own and what it remembers, work on one ledger elsewhere at the same time.
 // TestServerVersityContest and TestServerPostgresContest do so on real servers.
-func TestContest(t *testing.T) { contests(t, fakeS3(t, nil)) }
+func TestContest(t *testing.T) {
+	whole(t)
+	contests(t, fakeS3(t, nil))
+}
 
 func TestServerVersityContest(t *testing.T) { contests(t, versity(t), few("rotate")...) }
 

@@ -178,7 +178,10 @@ func (e pgEngine) drop(place string) error {
 
 // TestLedgerScripts runs what people type on a ledger elsewhere, here on a bucket in this process. TestServerVersity and
 // TestServerPostgres run the same on real servers.
-func TestLedgerScripts(t *testing.T) { ledgerScripts(t, fakeS3(t, nil)) }
+func TestLedgerScripts(t *testing.T) {
+	whole(t)
+	ledgerScripts(t, fakeS3(t, nil))
+}
 
 func TestServerVersity(t *testing.T) {
 	ledgerScripts(t, versity(t), few("testdata/ledger/life.txtar")...)
