@@ -31,8 +31,9 @@ const (
 	// A member that has frozen is noticed after both at most; etcd refuses more pings than that.
 	pingAfter = 10 * time.Second
 	pongTime  = 5 * time.Second
-	// loginTime bounds a login.
-	loginTime = 10 * time.Second
+	// loginTime bounds the wait for a login, and longestLogin the login.
+	loginTime    = 10 * time.Second
+	longestLogin = 2 * time.Minute
 	// attemptTime bounds one attempt of a read, after which another member is asked.
 	attemptTime = 3 * time.Second
 	attempts    = 6
@@ -63,7 +64,7 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	}
 	var who *session
 	if o.Username != "" {
-		who = &session{user: o.Username, password: o.Password, turn: make(chan struct{}, 1)}
+		who = &session{user: o.Username, password: o.Password}
 		dial = append(dial, grpc.WithPerRPCCredentials(who))
 	}
 	made, err := clientv3.New(clientv3.Config{
@@ -80,7 +81,7 @@ func connect(ctx context.Context, o Options) (*client, error) {
 		who.auth = pb.NewAuthClient(conn)
 	}
 	if err := c.login(ctx); err != nil {
-		_ = made.Close()
+		c.close()
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	return c, nil
@@ -94,6 +95,12 @@ func (c *client) key(binding string) (string, error) {
 		return "", fmt.Errorf("etcd: %w: a binding name has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid)
 	}
 	return c.prefix + binding, nil
+}
+
+// close ends the connections and everything that goes on over them.
+func (c *client) close() {
+	_ = c.etcd.Close() // tells nothing but that it was closed before
+	c.session.wait()
 }
 
 const noteSuffix = ".note"

@@ -17,7 +17,7 @@ func On(conn *grpc.ClientConn) (*Store, *Publisher) {
 
 // LogIn logs a user in on such a connection.
 func LogIn(ctx context.Context, conn *grpc.ClientConn, user string, password rotate.Value) error {
-	who := &session{auth: pb.NewAuthClient(conn), user: user, password: password, turn: make(chan struct{}, 1)}
+	who := &session{auth: pb.NewAuthClient(conn), user: user, password: password}
 	return (&client{session: who}).login(ctx)
 }
 

@@ -200,7 +200,7 @@ func (p *Publisher) Check(ctx context.Context, create []string) error {
 
 // Close ends the connections.
 func (p *Publisher) Close() error {
-	_ = p.client.etcd.Close() // tells nothing but that it was closed before
+	p.client.close()
 	return nil
 }
 

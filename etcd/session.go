@@ -20,10 +20,17 @@ type session struct {
 	auth     pb.AuthClient
 	user     string
 	password rotate.Value
-	turn     chan struct{} // taken by who logs in: many notice at once that a token has ended
 
-	mu    sync.Mutex
-	token string
+	mu      sync.Mutex
+	token   string
+	running *login // nil: nobody logs in
+}
+
+// login is one that all wait for who have noticed that a token has ended. It goes on when they have gone: where a thousand replicas log
+// in at once each waits for half a minute, and what was given up would be work for nothing, again and again.
+type login struct {
+	ended chan struct{} // closed once it has
+	err   error         // set then
 }
 
 // GetRequestMetadata is grpc's.
@@ -49,23 +56,54 @@ func (s *session) current() string {
 
 // renew gets a token in place of the one that was refused, unless somebody else has.
 func (s *session) renew(ctx context.Context, refused string) error {
+	s.mu.Lock()
+	if s.token != refused {
+		s.mu.Unlock()
+		return nil
+	}
+	l := s.running
+	if l == nil {
+		l = &login{ended: make(chan struct{})}
+		s.running = l
+		go s.run(l)
+	}
+	s.mu.Unlock()
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case <-l.ended:
+		return l.err
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
 	}
-	if s.current() != refused {
-		return nil
-	}
+}
+
+// run logs in. A member that has frozen ends it, as it ends every request, by answering no ping.
+func (s *session) run(l *login) {
+	ctx, cancel := context.WithTimeout(context.Background(), longestLogin)
+	defer cancel()
 	r, err := s.auth.Authenticate(ctx, &pb.AuthenticateRequest{Name: s.user, Password: s.password.Reveal()})
-	if err != nil && desc(err) != desc(rpctypes.ErrGRPCAuthNotEnabled) {
-		return err
+	if err != nil && desc(err) == desc(rpctypes.ErrGRPCAuthNotEnabled) {
+		err = nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.token = r.GetToken()
-	return nil
+	if err == nil {
+		s.token = r.GetToken()
+	}
+	l.err, s.running = err, nil
+	close(l.ended)
+}
+
+// wait waits for a login that runs.
+func (s *session) wait() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	l := s.running
+	s.mu.Unlock()
+	if l != nil {
+		<-l.ended
+	}
 }
 
 // login gets a new token, where there is a user.

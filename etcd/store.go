@@ -49,7 +49,7 @@ func (s *Store) Locate(addr secret.Address) string { return place(s.client.prefi
 
 // Close ends the connections. Reads and Watches fail from then on.
 func (s *Store) Close() error {
-	_ = s.client.etcd.Close() // tells nothing but that it was closed before
+	s.client.close()
 	return nil
 }
 
