@@ -337,21 +337,30 @@ func TestServerWatch(t *testing.T) {
 // TestServerSilent is [TestSilence] in real time, and on a connection as a program has it: pings are answered, and nothing else.
 func TestServerSilent(t *testing.T) {
 	servers.Slow(t)
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	ends := map[string]error{}
+	began := time.Now()
 	for name, member := range map[string]func(s watchStream){
 		"from the start": func(watchStream) {},
 		"once watched":   func(s watchStream) { s.asked(1); s.created() },
 	} {
-		t.Run(name, func(t *testing.T) {
-			store := openStore(t, (&fake{watch: func(s watchStream) error {
-				member(s)
-				return s.idle()
-			}}).start(t))
-			began := time.Now()
+		store := openStore(t, (&fake{watch: func(s watchStream) error {
+			member(s)
+			return s.idle()
+		}}).start(t))
+		all.Go(func() {
 			err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) {})
-			require.ErrorContains(t, err, "the member answers nothing any more (127.0.0.1:")
-			require.Less(t, time.Since(began), deadline)
-			nothingRuns(t)
-			t.Logf("it ended after %s", time.Since(began).Round(10*time.Millisecond))
+			mu.Lock()
+			defer mu.Unlock()
+			ends[name] = err
 		})
 	}
+	all.Wait()
+	for name, err := range ends {
+		require.ErrorContains(t, err, "the member answers nothing any more (127.0.0.1:", name)
+	}
+	require.Less(t, time.Since(began), deadline)
+	nothingRuns(t)
+	t.Logf("they ended after %s", time.Since(began).Round(10*time.Millisecond))
 }

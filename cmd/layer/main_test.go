@@ -31,7 +31,11 @@ const raceOptions = "GORACE"
 // TestScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
 // prints one object and nothing else, its messages can be read, and no value shows anywhere.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() { // those in which most goes on at once
+		dir, files = "", []string{"testdata/script/cloudflare.txtar", "testdata/script/rotate.txtar", "testdata/script/run.txtar"}
+	}
+	testscript.Run(t, testscript.Params{Dir: dir, Files: files, Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
 		Cmds: scriptCommands()})
 }
 
