@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 func TestCheck(t *testing.T) {
@@ -64,7 +64,7 @@ func TestCheck(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	fake.Allow("made-up_reads-only", cloudflarefake.ReadSecrets)
-	o.Token = rotate.NewValue("made-up_reads-only")
+	o.Token = driver.NewValue("made-up_reads-only")
 	s, _ := open(t, o)
 	found, err := s.Inspect(t.Context(), namesOf(items(1)))
 	require.NoError(t, err)

@@ -10,13 +10,13 @@ import (
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // client sends requests through the services of cloudflare-go. It holds the token where no printing shows it.
 type client struct {
 	account  string
-	token    rotate.Value
+	token    driver.Value
 	base     string
 	http     *http.Client
 	timeout  time.Duration

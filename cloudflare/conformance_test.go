@@ -3,9 +3,9 @@ package cloudflare
 import (
 	"testing"
 
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
-	"github.com/layeron-hq/secret/rotate"
-	"github.com/layeron-hq/secret/rotate/rotatetest"
 )
 
 func TestConformance(t *testing.T) {
@@ -15,7 +15,7 @@ func TestConformance(t *testing.T) {
 		"slow to activate": {Pending: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rotatetest.TestPublisher(t, func(t *testing.T) (rotate.Publisher, func(string) (string, bool)) {
+			drivertest.TestPublisher(t, func(t *testing.T) (driver.Publisher, func(string) (string, bool)) {
 				fake, o := start(t, fo)
 				s, _ := open(t, o)
 				return s, fake.Value

@@ -1,6 +1,6 @@
 // Package cloudflare publishes secrets to Cloudflare's Secrets Store, and makes credentials for its R2 buckets.
 //
-// [NewStore] gives a [rotate.Publisher], [NewR2Generator] the [rotate.Generator] of the name [R2Credentials]:
+// [NewStore] gives a [driver.Publisher], [NewR2Generator] the [driver.Generator] of the name [R2Credentials]:
 //
 //	o := cloudflare.Options{AccountID: os.Getenv("CLOUDFLARE_ACCOUNT_ID"), Token: rotate.NewValue(os.Getenv("CLOUDFLARE_API_TOKEN"))}
 //	store, err := cloudflare.NewStore(o)

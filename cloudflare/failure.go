@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // failure is the error of one request. It is made of our own words: what the API and net/http say may repeat what was sent.
@@ -211,7 +211,7 @@ func (f *failure) next() string {
 func (f *failure) Unwrap() []error {
 	var errs []error
 	if f.notApplied {
-		errs = append(errs, rotate.ErrNotApplied)
+		errs = append(errs, driver.ErrNotApplied)
 	}
 	if f.cause != nil {
 		errs = append(errs, f.cause)

@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 type fault = cloudflarefake.Fault
@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", largestAnswer) + `"}`}, "the answer is too long", false, ""},
 		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: something on the way redirects", false, ""},
 	} {
-		for kind, list := range map[string][]rotate.Item{"create": items(1), "create a batch": items(3), "replace": items(1)} {
+		for kind, list := range map[string][]driver.Item{"create": items(1), "create a batch": items(3), "replace": items(1)} {
 			t.Run(tc.name+"/"+kind, func(t *testing.T) {
 				fake, o := start(t, cloudflarefake.Options{})
 				s, _ := open(t, o)
@@ -94,7 +94,7 @@ func TestFaults(t *testing.T) {
 				for _, err := range errs {
 					require.ErrorContains(t, err, tc.err)
 					certain := tc.notApplied && (len(list) == 1 || tc.batch != "unknown")
-					require.Equal(t, certain, errors.Is(err, rotate.ErrNotApplied), err)
+					require.Equal(t, certain, errors.Is(err, driver.ErrNotApplied), err)
 					quiet(t, err, list[0].Note)
 				}
 
@@ -120,7 +120,7 @@ func TestTwice(t *testing.T) {
 	fake.Fail(fault{Method: "POST", Applied: twice})
 	errs := s.Publish(t.Context(), items(1))
 	require.ErrorContains(t, errs[0], "secret_name_already_exists")
-	require.NotErrorIs(t, errs[0], rotate.ErrNotApplied, "it is ours that exists")
+	require.NotErrorIs(t, errs[0], driver.ErrNotApplied, "it is ours that exists")
 	fake.Fail(fault{Method: "PATCH", Applied: twice})
 	published(t, s, items(1)...)
 }
@@ -134,7 +134,7 @@ func TestBatchInPart(t *testing.T) {
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1])
 	require.ErrorContains(t, errs[2], "create "+item(2).Name+": the answer does not mention it")
-	require.NotErrorIs(t, errs[2], rotate.ErrNotApplied)
+	require.NotErrorIs(t, errs[2], driver.ErrNotApplied)
 	quiet(t, errs[2])
 
 	// Somebody creates the fifth after the list was read.
@@ -145,7 +145,7 @@ func TestBatchInPart(t *testing.T) {
 	require.Len(t, errs, 3)
 	for _, err := range errs {
 		require.ErrorContains(t, err, "secret_name_already_exists")
-		require.NotErrorIs(t, err, rotate.ErrNotApplied)
+		require.NotErrorIs(t, err, driver.ErrNotApplied)
 	}
 	require.Contains(t, fake.Names(), item(3).Name, "it was created all the same")
 	theirs, _ := fake.Value(item(4).Name)
@@ -164,7 +164,7 @@ func TestSplit(t *testing.T) {
 			continue
 		}
 		require.ErrorContains(t, err, "create "+item(41).Name+": status 400, secret_name_invalid")
-		require.ErrorIs(t, err, rotate.ErrNotApplied)
+		require.ErrorIs(t, err, driver.ErrNotApplied)
 	}
 	require.Len(t, fake.Names(), 89)
 	require.LessOrEqual(t, len(fake.Requests()), 2+1+2*7)
@@ -182,7 +182,7 @@ func TestRest(t *testing.T) {
 		require.Len(t, fake.Requests(), want+1, "and a create")
 		if want == 1 {
 			require.ErrorContains(t, errs[2], "not sent, since another was refused: status ")
-			require.ErrorIs(t, errs[2], rotate.ErrNotApplied)
+			require.ErrorIs(t, errs[2], driver.ErrNotApplied)
 		}
 	}
 }
@@ -236,7 +236,7 @@ func TestLost(t *testing.T) {
 			for _, err := range errs {
 				require.ErrorContains(t, err, tc.err)
 				require.NotContains(t, err.Error(), "/accounts/")
-				require.Equal(t, tc.notApplied, errors.Is(err, rotate.ErrNotApplied), err)
+				require.Equal(t, tc.notApplied, errors.Is(err, driver.ErrNotApplied), err)
 				if tc.is != nil {
 					require.ErrorIs(t, err, tc.is)
 				}
@@ -260,7 +260,7 @@ func TestInterrupted(t *testing.T) {
 	errs := s.Publish(ctx, items(2))
 	require.Empty(t, fake.Requests())
 	for _, err := range errs {
-		require.ErrorIs(t, err, rotate.ErrNotApplied)
+		require.ErrorIs(t, err, driver.ErrNotApplied)
 		require.ErrorIs(t, err, why)
 	}
 
@@ -270,7 +270,7 @@ func TestInterrupted(t *testing.T) {
 	fake.Fail(fault{Method: "POST", Applied: now, Drop: true, Before: func() { cancel(why) }})
 	errs = s.Publish(ctx, items(2))
 	for _, err := range errs {
-		require.NotErrorIs(t, err, rotate.ErrNotApplied)
+		require.NotErrorIs(t, err, driver.ErrNotApplied)
 		require.ErrorIs(t, err, why)
 		quiet(t, err)
 	}
@@ -360,7 +360,7 @@ func FuzzAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		o := Options{AccountID: cloudflarefake.Account, Token: rotate.NewValue(cloudflarefake.Token), StoreID: cloudflarefake.Account,
+		o := Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token), StoreID: cloudflarefake.Account,
 			HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 			})}}
@@ -370,7 +370,7 @@ func FuzzAnswer(f *testing.F) {
 		still(g.client)
 		_, err = s.Inspect(t.Context(), []string{"n"})
 		errs := []error{err, s.Check(t.Context(), []string{"n"}), g.Sweep(t.Context(), []string{"n"}, nil)}
-		errs = append(errs, s.Publish(t.Context(), append(items(2), rotate.Item{Name: "n", Text: rotate.NewValue(value)}))...)
+		errs = append(errs, s.Publish(t.Context(), append(items(2), driver.Item{Name: "n", Text: driver.NewValue(value)}))...)
 		errs = append(errs, s.Remove(t.Context(), []string{"n"})...)
 		_, err = g.Make(t.Context(), "n", media("read"))
 		for _, err := range append(errs, err) {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 const value = `{"current":"v1","versions":{"v1":{"value":"Zt9qWm4xKp7Rb2Vn"}}}`
@@ -23,7 +23,7 @@ func start(t *testing.T, fo cloudflarefake.Options) (*cloudflarefake.Server, Opt
 	t.Helper()
 	fake := cloudflarefake.New(fo)
 	o := Options{
-		AccountID: cloudflarefake.Account, Token: rotate.NewValue(cloudflarefake.Token), BaseURL: fake.Start(t),
+		AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token), BaseURL: fake.Start(t),
 		HTTPClient: &http.Client{Transport: &http.Transport{}},
 	}
 	t.Cleanup(o.HTTPClient.CloseIdleConnections)
@@ -50,22 +50,22 @@ func still(c *client) *[]time.Duration {
 	return waits
 }
 
-func item(n int) rotate.Item {
-	return rotate.Item{
+func item(n int) driver.Item {
+	return driver.Item{
 		Name: fmt.Sprintf("lo_%024x", n),
-		Text: rotate.NewValue(value),
+		Text: driver.NewValue(value),
 		Note: fmt.Sprintf("sv1 gen=%d cur=v1 fp=0123456789abcdef0123456789abcdef by=0123456789abcdef", n+1),
 	}
 }
 
-func items(n int) (list []rotate.Item) {
+func items(n int) (list []driver.Item) {
 	for i := range n {
 		list = append(list, item(i))
 	}
 	return list
 }
 
-func namesOf(list []rotate.Item) (names []string) {
+func namesOf(list []driver.Item) (names []string) {
 	for _, i := range list {
 		names = append(names, i.Name)
 	}
@@ -73,7 +73,7 @@ func namesOf(list []rotate.Item) (names []string) {
 }
 
 // published publishes and expects no error.
-func published(t *testing.T, s *Store, list ...rotate.Item) {
+func published(t *testing.T, s *Store, list ...driver.Item) {
 	t.Helper()
 	for _, err := range s.Publish(t.Context(), list) {
 		require.NoError(t, err)

@@ -8,13 +8,13 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
-// Inspect is [rotate.Publisher]'s. It lists the store, a request for every hundred secrets in it.
-func (s *Store) Inspect(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+// Inspect is [driver.Publisher]'s. It lists the store, a request for every hundred secrets in it.
+func (s *Store) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	if len(names) == 0 {
-		return map[string]rotate.Published{}, nil
+		return map[string]driver.Published{}, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -22,7 +22,7 @@ func (s *Store) Inspect(ctx context.Context, names []string) (map[string]rotate.
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]rotate.Published, len(names))
+	found := make(map[string]driver.Published, len(names))
 	for _, name := range names {
 		entry, ok := listed[name]
 		if !ok {
@@ -33,7 +33,7 @@ func (s *Store) Inspect(ctx context.Context, names []string) (map[string]rotate.
 		if err != nil || modified == "" {
 			return nil, fmt.Errorf("cloudflare: the API does not tell when %s was modified", name)
 		}
-		found[name] = rotate.Published{
+		found[name] = driver.Published{
 			Note:     entry.Comment,
 			Modified: modified,
 			Pending:  entry.Status == secrets_store.StoreSecretListResponseStatusPending,

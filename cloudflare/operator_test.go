@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
@@ -28,7 +29,7 @@ func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret)
 		require.NoError(t, err)
 		still(r2.client)
 		return &rotate.Operator{Ledger: ledger, Publisher: store, Spec: secret.NewApp(secret.AppOptions{}).Use(secrets...).Spec(),
-			Generators: map[string]rotate.Generator{R2Credentials: r2}}
+			Generators: map[string]driver.Generator{R2Credentials: r2}}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // Options say which account to work on, and as whom. They show no token, however they are printed.
@@ -18,7 +18,7 @@ type Options struct {
 	// AccountID is the account's id: 32 hexadecimal digits. It must be given.
 	AccountID string
 	// Token is an API token, and must be given.
-	Token rotate.Value
+	Token driver.Value
 	// StoreID is the Secrets Store's id, 32 hexadecimal digits. Empty: the account's only store. Credentials need none.
 	StoreID string
 	// Scopes are the services that may read what is published: workers, ai_gateway, dex, access, containers, websearch.

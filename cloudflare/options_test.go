@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 func TestOptions(t *testing.T) {
@@ -28,9 +28,9 @@ func TestOptions(t *testing.T) {
 		{"a path for an account", func(o *Options) { o.AccountID = "../" + id[3:] }, "not 32 hexadecimal digits"},
 		{"upper case", func(o *Options) { o.AccountID = strings.ToUpper(id) }, "in lower case"},
 		{"a line too many", func(o *Options) { o.AccountID += "\n" }, "not 32 hexadecimal digits"},
-		{"no token", func(o *Options) { o.Token = rotate.Value{} }, "there is no API token: set CLOUDFLARE_API_TOKEN"},
-		{"a token with a line end", func(o *Options) { o.Token = rotate.NewValue(cloudflarefake.Token + "\n") }, "white space"},
-		{"a token with a header", func(o *Options) { o.Token = rotate.NewValue(cloudflarefake.Token + "\r\nX: y") }, "white space"},
+		{"no token", func(o *Options) { o.Token = driver.Value{} }, "there is no API token: set CLOUDFLARE_API_TOKEN"},
+		{"a token with a line end", func(o *Options) { o.Token = driver.NewValue(cloudflarefake.Token + "\n") }, "white space"},
+		{"a token with a header", func(o *Options) { o.Token = driver.NewValue(cloudflarefake.Token + "\r\nX: y") }, "white space"},
 		{"a path for a store", func(o *Options) { o.StoreID = "../../tokens" }, "the store id is not 32"},
 		{"no such scope", func(o *Options) { o.Scopes = []string{"worker"} }, `"worker" is no scope: choose of workers, ai_gateway`},
 		{"no URL", func(o *Options) { o.BaseURL = "api.cloudflare.com" }, "not of the form https://host/path"},
@@ -41,7 +41,7 @@ func TestOptions(t *testing.T) {
 		{"a timeout below zero", func(o *Options) { o.Timeout = -1 }, "below zero"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o := Options{AccountID: id, Token: rotate.NewValue(cloudflarefake.Token)}
+			o := Options{AccountID: id, Token: driver.NewValue(cloudflarefake.Token)}
 			tc.change(&o)
 			_, err := NewStore(o)
 			_, err2 := NewR2Generator(o)
@@ -66,7 +66,7 @@ func TestBase(t *testing.T) {
 		"http://h/client/v4/": "http://h/client/v4/accounts/",
 	} {
 		var seen []*http.Request
-		s, err := NewStore(Options{AccountID: cloudflarefake.Account, Token: rotate.NewValue("made-up"), BaseURL: base,
+		s, err := NewStore(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue("made-up"), BaseURL: base,
 			HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
 				seen = append(seen, r)
 				return nil, http.ErrHandlerTimeout
@@ -80,7 +80,7 @@ func TestBase(t *testing.T) {
 
 		// A transport that tells nothing of its connections leaves nothing to be sure of.
 		s.id, s.ids = cloudflarefake.Account, map[string]string{}
-		require.NotErrorIs(t, s.Publish(t.Context(), items(1))[0], rotate.ErrNotApplied)
+		require.NotErrorIs(t, s.Publish(t.Context(), items(1))[0], driver.ErrNotApplied)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 const (
@@ -28,24 +28,24 @@ var (
 	noteForm = pattern.Lazy(`^[ -~]*$`)
 )
 
-// Publish is [rotate.Publisher]'s. What does not exist is created, many secrets a request, and each of the others replaced
+// Publish is [driver.Publisher]'s. What does not exist is created, many secrets a request, and each of the others replaced
 // by a request of its own. Where something about one secret is why none of a batch was created, the batch is sent again in
 // halves. It goes by the last Inspect, and lists the store where there was none. After an answer that
 // would be everybody's (a token that is refused, the rate limit) the rest is not sent.
-func (s *Store) Publish(ctx context.Context, items []rotate.Item) []error {
+func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := make([]error, len(items))
 	seen := map[string]bool{}
 	for i, item := range items {
 		if err := checkItem(item, seen[item.Name]); err != nil {
-			errs[i] = fmt.Errorf("cloudflare: %w: %w", err, rotate.ErrNotApplied)
+			errs[i] = fmt.Errorf("cloudflare: %w: %w", err, driver.ErrNotApplied)
 		}
 		seen[item.Name] = true
 	}
 	if s.ids == nil && slices.Contains(errs, nil) {
 		if _, err := s.list(ctx); err != nil {
-			return fill(errs, fmt.Errorf("%w: %w", err, rotate.ErrNotApplied))
+			return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
 		}
 	}
 	var fresh, known []int
@@ -90,7 +90,7 @@ func (s *Store) Publish(ctx context.Context, items []rotate.Item) []error {
 	return nil
 }
 
-func checkItem(item rotate.Item, twice bool) error {
+func checkItem(item driver.Item, twice bool) error {
 	text := item.Text.Reveal()
 	switch {
 	case !nameForm().MatchString(item.Name):
@@ -110,7 +110,7 @@ func checkItem(item rotate.Item, twice bool) error {
 }
 
 // batches cuts what is to be created into requests.
-func batches(items []rotate.Item, fresh []int) (cut [][]int) {
+func batches(items []driver.Item, fresh []int) (cut [][]int) {
 	size := 0
 	for _, i := range fresh {
 		text, _ := json.Marshal(items[i].Text.Reveal()) // counted with its escapes
@@ -125,7 +125,7 @@ func batches(items []rotate.Item, fresh []int) (cut [][]int) {
 }
 
 // create sends one batch. It returns the error of the whole of it.
-func (s *Store) create(ctx context.Context, items []rotate.Item, batch []int, errs []error) error {
+func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, errs []error) error {
 	var p secrets_store.StoreSecretNewParams
 	p.AccountID.Value, p.AccountID.Present = s.client.account, true
 	for _, i := range batch {
@@ -194,7 +194,7 @@ func splits(err error, n int) bool {
 }
 
 // replace sends text, note and scopes of a secret that exists.
-func (s *Store) replace(ctx context.Context, item rotate.Item, id string) error {
+func (s *Store) replace(ctx context.Context, item driver.Item, id string) error {
 	var p secrets_store.StoreSecretEditParams
 	p.AccountID.Value, p.AccountID.Present = s.client.account, true
 	p.Value.Value, p.Value.Present = item.Text.Reveal(), true

@@ -15,8 +15,8 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/shared"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // R2Credentials is the name by which a declaration asks for an R2Generator (secret.Options.Generator).
@@ -33,7 +33,7 @@ type R2Generator struct {
 	tokens *accounts.TokenService
 }
 
-var _ rotate.Generator = (*R2Generator)(nil)
+var _ driver.Generator = (*R2Generator)(nil)
 
 // NewR2Generator returns an R2Generator, without sending anything. It fails where o is incomplete or malformed.
 func NewR2Generator(o Options) (*R2Generator, error) {
@@ -72,13 +72,13 @@ func checkParams(params map[string]string) error {
 	return nil
 }
 
-// Make is [rotate.Generator]'s: it makes an API token that is allowed this bucket alone.
-func (g *R2Generator) Make(ctx context.Context, name string, params map[string]string) (rotate.Made, error) {
+// Make is [driver.Generator]'s: it makes an API token that is allowed this bucket alone.
+func (g *R2Generator) Make(ctx context.Context, name string, params map[string]string) (driver.Made, error) {
 	if err := checkParams(params); err != nil {
-		return rotate.Made{}, fmt.Errorf("%w: %w", err, rotate.ErrNotApplied)
+		return driver.Made{}, fmt.Errorf("%w: %w", err, driver.ErrNotApplied)
 	}
 	if !tokenNameForm().MatchString(name) {
-		return rotate.Made{}, fmt.Errorf("cloudflare: a token's name is 1 to 120 printable characters of ASCII: %w", rotate.ErrNotApplied)
+		return driver.Made{}, fmt.Errorf("cloudflare: a token's name is 1 to 120 printable characters of ASCII: %w", driver.ErrNotApplied)
 	}
 	var group shared.TokenPolicyPermissionGroupParam
 	group.ID.Value, group.ID.Present = groups[params["access"]], true
@@ -101,10 +101,10 @@ func (g *R2Generator) Make(ctx context.Context, name string, params map[string]s
 		return err
 	})
 	if err != nil {
-		return rotate.Made{}, err
+		return driver.Made{}, err
 	}
 	if !idForm().MatchString(made.ID) || made.Value == "" {
-		return rotate.Made{}, &failure{op: op, detail: "the answer holds no usable token"}
+		return driver.Made{}, &failure{op: op, detail: "the answer holds no usable token"}
 	}
 	key := sha256.Sum256([]byte(made.Value))
 	text, err := json.Marshal(struct {
@@ -113,15 +113,15 @@ func (g *R2Generator) Make(ctx context.Context, name string, params map[string]s
 		Endpoint        string `json:"endpoint"`
 	}{made.ID, hex.EncodeToString(key[:]), "https://" + g.client.account + ".r2.cloudflarestorage.com"})
 	if err != nil {
-		return rotate.Made{}, &failure{op: op, detail: "the answer holds no usable token"}
+		return driver.Made{}, &failure{op: op, detail: "the answer holds no usable token"}
 	}
-	return rotate.Made{Value: rotate.NewValue(string(text)), ID: made.ID}, nil
+	return driver.Made{Value: driver.NewValue(string(text)), ID: made.ID}, nil
 }
 
-// Retire is [rotate.Generator]'s: it deletes the token.
+// Retire is [driver.Generator]'s: it deletes the token.
 func (g *R2Generator) Retire(ctx context.Context, id string) error {
 	if !idForm().MatchString(id) {
-		return fmt.Errorf("cloudflare: the id of a token is 32 hexadecimal digits: %w", rotate.ErrNotApplied)
+		return fmt.Errorf("cloudflare: the id of a token is 32 hexadecimal digits: %w", driver.ErrNotApplied)
 	}
 	var p accounts.TokenDeleteParams
 	p.AccountID.Value, p.AccountID.Present = g.client.account, true
@@ -135,7 +135,7 @@ func (g *R2Generator) Retire(ctx context.Context, id string) error {
 	return err
 }
 
-// Sweep is [rotate.Generator]'s. It lists the account's tokens, fifty a request, and deletes one a request.
+// Sweep is [driver.Generator]'s. It lists the account's tokens, fifty a request, and deletes one a request.
 func (g *R2Generator) Sweep(ctx context.Context, names, known []string) error {
 	if len(names) == 0 {
 		return nil

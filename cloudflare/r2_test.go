@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 func generator(t *testing.T, fo cloudflarefake.Options) (*cloudflarefake.Server, *R2Generator) {
@@ -70,7 +70,7 @@ func TestParams(t *testing.T) {
 			fake, g := generator(t, cloudflarefake.Options{})
 			_, err := g.Make(t.Context(), tc.token, tc.params)
 			require.ErrorContains(t, err, tc.err)
-			require.ErrorIs(t, err, rotate.ErrNotApplied)
+			require.ErrorIs(t, err, driver.ErrNotApplied)
 			require.Empty(t, fake.Requests())
 		})
 	}
@@ -173,8 +173,8 @@ func TestMakeFaults(t *testing.T) {
 			fake.Fail(tc.fault)
 			made, err := g.Make(t.Context(), "n", media("read"))
 			require.ErrorContains(t, err, tc.err)
-			require.Equal(t, tc.notApplied, errors.Is(err, rotate.ErrNotApplied))
-			require.Equal(t, rotate.Made{}, made)
+			require.Equal(t, tc.notApplied, errors.Is(err, driver.ErrNotApplied))
+			require.Equal(t, driver.Made{}, made)
 			require.Len(t, fake.Requests(), 1, "minted once")
 			fake.Release()
 			require.Len(t, fake.Tokens(), tc.made)

@@ -8,10 +8,10 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
-// Remove is [rotate.Remover]'s. It lists the store, and deletes one secret a request.
+// Remove is [driver.Remover]'s. It lists the store, and deletes one secret a request.
 func (s *Store) Remove(ctx context.Context, names []string) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,7 +20,7 @@ func (s *Store) Remove(ctx context.Context, names []string) []error {
 		return nil
 	}
 	if _, err := s.list(ctx); err != nil {
-		return fill(errs, fmt.Errorf("%w: %w", err, rotate.ErrNotApplied))
+		return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
 	}
 	failed := false
 	for i, name := range names {

@@ -12,7 +12,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // Store is a rotate.Publisher on a Secrets Store; it is a rotate.Checker and a rotate.Remover too. A request is sent once;
@@ -31,9 +31,9 @@ type Store struct {
 }
 
 var (
-	_ rotate.Publisher = (*Store)(nil)
-	_ rotate.Checker   = (*Store)(nil)
-	_ rotate.Remover   = (*Store)(nil)
+	_ driver.Publisher = (*Store)(nil)
+	_ driver.Checker   = (*Store)(nil)
+	_ driver.Remover   = (*Store)(nil)
 )
 
 // NewStore returns a Store, without sending anything. It fails where o is incomplete or malformed.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 func TestPublish(t *testing.T) {
@@ -22,9 +22,9 @@ func TestPublish(t *testing.T) {
 		"lo_plain": "a", "lo_escapes": "<&>\"\\\u2028\u0000\n\U0001F511 = %s \x7f", "lo_dots-and_dashes": "a.b#c|d@e*f?",
 		"lo_longest": strings.Repeat("é", largestValue/2), "lo_escaped": strings.Repeat("<", largestValue),
 	}
-	var list []rotate.Item
+	var list []driver.Item
 	for name, text := range texts {
-		list = append(list, rotate.Item{Name: name, Text: rotate.NewValue(text), Note: "sv1 gen=1 of " + name})
+		list = append(list, driver.Item{Name: name, Text: driver.NewValue(text), Note: "sv1 gen=1 of " + name})
 	}
 	published(t, s, list...)
 	for name, text := range texts {
@@ -44,7 +44,7 @@ func TestPublish(t *testing.T) {
 
 	// Text and note are replaced together, and modified is another.
 	fake.Forget()
-	published(t, s, rotate.Item{Name: "lo_plain", Text: rotate.NewValue("b"), Note: "sv1 gen=2"})
+	published(t, s, driver.Item{Name: "lo_plain", Text: driver.NewValue("b"), Note: "sv1 gen=2"})
 	require.Equal(t, []string{"PATCH"}, methods(fake.Requests()))
 	again, err := s.Inspect(ctx, []string{"lo_plain"})
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestPublish(t *testing.T) {
 	gone, err := s.Inspect(ctx, []string{"lo_plain"})
 	require.NoError(t, err)
 	require.Empty(t, gone)
-	published(t, s, rotate.Item{Name: "lo_plain", Text: rotate.NewValue("d"), Note: "sv1 gen=3"})
+	published(t, s, driver.Item{Name: "lo_plain", Text: driver.NewValue("d"), Note: "sv1 gen=3"})
 	back, err := s.Inspect(ctx, []string{"lo_plain", "somebody-elses"})
 	require.NoError(t, err)
 	require.Equal(t, "sv1 gen=3", back["lo_plain"].Note)
@@ -115,7 +115,7 @@ func TestBatches(t *testing.T) {
 	s, _ := open(t, o)
 	large := items(40)
 	for i := range large {
-		large[i].Text = rotate.NewValue(strings.Repeat("x", largestValue))
+		large[i].Text = driver.NewValue(strings.Repeat("x", largestValue))
 	}
 	published(t, s, large...)
 	posts := 0
@@ -235,7 +235,7 @@ func TestStoreID(t *testing.T) {
 			}
 			require.ErrorContains(t, err, tc.err)
 			errs := s.Publish(t.Context(), items(1))
-			require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+			require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 			if len(tc.stores) > 1 {
 				require.ErrorContains(t, err, fake.StoreID()+" (one), ")
 				o.StoreID = fake.StoreID()
@@ -263,28 +263,28 @@ func TestItems(t *testing.T) {
 	long := strings.Repeat("Zt9qWm4x", largestValue/8)
 	for _, tc := range []struct {
 		name string
-		item rotate.Item
+		item driver.Item
 		err  string
 	}{
-		{"a path", rotate.Item{Name: "../../x", Text: rotate.NewValue(value)}, "cannot be a secret's name"},
-		{"no name", rotate.Item{Text: rotate.NewValue(value)}, "cannot be a secret's name"},
-		{"an empty value", rotate.Item{Name: "n"}, "the value of n is empty"},
-		{"too long", rotate.Item{Name: "n", Text: rotate.NewValue(long + "x")}, "65537 bytes and the Secrets Store takes 65536"},
-		{"too long in bytes", rotate.Item{Name: "n", Text: rotate.NewValue(strings.Repeat("é", largestValue/2+1))}, "65538 bytes"},
-		{"not UTF-8", rotate.Item{Name: "n", Text: rotate.NewValue("Zt9qWm4xKp7R\xff")}, "not UTF-8"},
-		{"a long note", rotate.Item{Name: "n", Text: rotate.NewValue(value), Note: strings.Repeat("x", 201)}, "0 to 200"},
-		{"a note beyond ASCII", rotate.Item{Name: "n", Text: rotate.NewValue(value), Note: "é"}, "ASCII"},
+		{"a path", driver.Item{Name: "../../x", Text: driver.NewValue(value)}, "cannot be a secret's name"},
+		{"no name", driver.Item{Text: driver.NewValue(value)}, "cannot be a secret's name"},
+		{"an empty value", driver.Item{Name: "n"}, "the value of n is empty"},
+		{"too long", driver.Item{Name: "n", Text: driver.NewValue(long + "x")}, "65537 bytes and the Secrets Store takes 65536"},
+		{"too long in bytes", driver.Item{Name: "n", Text: driver.NewValue(strings.Repeat("é", largestValue/2+1))}, "65538 bytes"},
+		{"not UTF-8", driver.Item{Name: "n", Text: driver.NewValue("Zt9qWm4xKp7R\xff")}, "not UTF-8"},
+		{"a long note", driver.Item{Name: "n", Text: driver.NewValue(value), Note: strings.Repeat("x", 201)}, "0 to 200"},
+		{"a note beyond ASCII", driver.Item{Name: "n", Text: driver.NewValue(value), Note: "é"}, "ASCII"},
 		{"twice", item(0), "is given twice"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, o := start(t, cloudflarefake.Options{})
 			s, _ := open(t, o)
-			errs := s.Publish(t.Context(), []rotate.Item{item(0), tc.item, item(1)})
+			errs := s.Publish(t.Context(), []driver.Item{item(0), tc.item, item(1)})
 			require.Len(t, errs, 3)
 			require.NoError(t, errs[0])
 			require.NoError(t, errs[2])
 			require.ErrorContains(t, errs[1], tc.err)
-			require.ErrorIs(t, errs[1], rotate.ErrNotApplied)
+			require.ErrorIs(t, errs[1], driver.ErrNotApplied)
 			quiet(t, errs[1], tc.item.Text.Reveal()[:min(12, len(tc.item.Text.Reveal()))])
 			require.Equal(t, []string{item(0).Name, item(1).Name}, fake.Names())
 		})
@@ -311,7 +311,7 @@ func TestRemove(t *testing.T) {
 	require.Len(t, errs, 2)
 	require.NoError(t, errs[0])
 	require.ErrorContains(t, errs[1], "delete "+item(2).Name+": status 500")
-	require.NotErrorIs(t, errs[1], rotate.ErrNotApplied)
+	require.NotErrorIs(t, errs[1], driver.ErrNotApplied)
 	require.Equal(t, []string{item(2).Name}, fake.Names())
 
 	published(t, s, item(0), item(2))

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/cloudflarefake"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // TestRateLimit: a 429 was not carried out, so the request waits and is sent again, for as long as there is patience.
@@ -69,7 +69,7 @@ func TestRateLimit(t *testing.T) {
 			}
 			for _, err := range errs {
 				require.ErrorContains(t, err, tc.err)
-				require.ErrorIs(t, err, rotate.ErrNotApplied)
+				require.ErrorIs(t, err, driver.ErrNotApplied)
 				quiet(t, err)
 			}
 			require.Empty(t, fake.Names())
@@ -112,7 +112,7 @@ func TestInterruptedWait(t *testing.T) {
 	fake.Fail(fault{Method: "POST", Status: 429})
 	errs := s.Publish(ctx, items(1))
 	require.ErrorIs(t, errs[0], why)
-	require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 	require.ErrorContains(t, errs[0], "interrupted while waiting for Cloudflare's rate limit")
 	require.Empty(t, fake.Names())
 

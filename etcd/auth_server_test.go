@@ -10,10 +10,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/internal/servers"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 var (
@@ -24,7 +24,7 @@ var (
 
 func as(o etcd.Options, user string) etcd.Options {
 	if o.Username = user; user != "" {
-		o.Password = rotate.NewValue(password)
+		o.Password = driver.NewValue(password)
 	}
 	return o
 }
@@ -111,7 +111,7 @@ func TestServerAuth(t *testing.T) {
 
 	t.Run("a wrong password", func(t *testing.T) {
 		wrong := as(o, "reader")
-		wrong.Password = rotate.NewValue(password[1:])
+		wrong.Password = driver.NewValue(password[1:])
 		_, err := etcd.OpenStore(t.Context(), wrong)
 		require.EqualError(t, err, "etcd: nobody can be logged in: authentication failed, invalid user ID or password: correct user and password")
 		hidden(t, err)
@@ -129,7 +129,7 @@ func TestServerAuth(t *testing.T) {
 		err = watch(t, s, own)
 		require.ErrorContains(t, err, "give one, and a password")
 		errs := openPublisher(t, o).Publish(t.Context(), items(1))
-		require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 		require.ErrorContains(t, errs[0], "give one, and a password")
 		require.Less(t, time.Since(began), 5*time.Second)
 	})
@@ -149,8 +149,8 @@ func TestServerAuth(t *testing.T) {
 			err := p.Check(t.Context(), mine)
 			require.ErrorContains(t, err, "etcd "+prefix(o)+" cannot be written: permission denied: let the user's role read this key, or write it and its note")
 			hidden(t, err)
-			errs := p.Publish(t.Context(), []rotate.Item{{Name: own.Binding(), Text: rotate.NewValue(text), Note: "note"}})
-			require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+			errs := p.Publish(t.Context(), []driver.Item{{Name: own.Binding(), Text: driver.NewValue(text), Note: "note"}})
+			require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 			hidden(t, errs[0])
 			_, err = p.Inspect(t.Context(), mine)
 			require.ErrorContains(t, err, "cannot be read: permission denied")
@@ -217,7 +217,7 @@ func TestServerAuth(t *testing.T) {
 		hidden(t, err)
 		errs := p.Publish(t.Context(), items(2))
 		for _, err := range errs {
-			require.ErrorIs(t, err, rotate.ErrNotApplied)
+			require.ErrorIs(t, err, driver.ErrNotApplied)
 			require.ErrorContains(t, err, "correct user and password")
 			hidden(t, err)
 		}

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 	"github.com/layeron-hq/secret/internal/servers"
-	"github.com/layeron-hq/secret/rotate"
-	"github.com/layeron-hq/secret/rotate/rotatetest"
 	"github.com/layeron-hq/secret/secrettest"
 )
 
@@ -43,7 +43,7 @@ func TestServerConformance(t *testing.T) {
 		})
 	})
 	t.Run("publisher", func(t *testing.T) {
-		rotatetest.TestPublisher(t, func(t *testing.T) (rotate.Publisher, func(string) (string, bool)) {
+		drivertest.TestPublisher(t, func(t *testing.T) (driver.Publisher, func(string) (string, bool)) {
 			o := place(t, e)
 			return openPublisher(t, o), func(name string) (string, bool) {
 				r, err := others.Get(context.Background(), prefix(o)+name)

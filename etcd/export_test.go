@@ -6,7 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // On returns what works on a connection that a test has made, so that it can be where time is the test's own. There is nothing to close.
@@ -16,7 +16,7 @@ func On(conn *grpc.ClientConn) (*Store, *Publisher) {
 }
 
 // LogIn logs a user in on such a connection.
-func LogIn(ctx context.Context, conn *grpc.ClientConn, user string, password rotate.Value) error {
+func LogIn(ctx context.Context, conn *grpc.ClientConn, user string, password driver.Value) error {
 	who := &session{auth: pb.NewAuthClient(conn), user: user, password: password}
 	return (&client{session: who}).login(ctx)
 }

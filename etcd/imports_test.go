@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestImports: what who imports package etcd pays for: etcd's client and what that is made of, what rotate is made of, and nothing
+// TestImports: what who imports package etcd pays for: etcd's client and what that is made of, and nothing
 // else. No server, and nothing that is for tests alone.
 func TestImports(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	require.NoError(t, err)
 	const module = "github.com/layeron-hq/secret"
-	own := map[string]bool{module: true, module + "/etcd": true, module + "/rotate": true, module + "/internal/hook": true,
+	own := map[string]bool{module: true, module + "/etcd": true, module + "/driver": true, module + "/internal/hook": true,
 		module + "/internal/pattern": true}
 	client := 0
 	for path := range strings.Lines(string(out)) {
@@ -40,7 +40,6 @@ func allowed(path string) bool {
 		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis", "github.com/golang/protobuf/proto",
 		"github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options", "github.com/coreos/go-semver/semver",
 		"github.com/coreos/go-systemd/v22/journal", "go.uber.org/zap", "go.uber.org/multierr", "golang.org/x",
-		"filippo.io/age", "filippo.io/hpke", "github.com/gofrs/flock", // rotate
 	} {
 		if path == root || strings.HasPrefix(path, root+"/") {
 			return !strings.HasPrefix(path, "google.golang.org/grpc/test")

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // Options say where the values are, and as whom to ask for them. They show no password, however they are printed.
@@ -24,7 +24,7 @@ type Options struct {
 	// Username and Password are a user of etcd's own; one without the other is refused. Empty: none, as where a certificate names the
 	// user or etcd asks for none. A login costs etcd some 65 ms of a core, so where there are many replicas a certificate is better.
 	Username string
-	Password rotate.Value
+	Password driver.Value
 	// TLS says which certificates to trust and to show. Nil: the system's, and none. It is not used over http.
 	TLS *tls.Config
 }

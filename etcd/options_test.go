@@ -18,6 +18,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
@@ -62,7 +63,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"a project with a newline", func(o *etcd.Options) { o.Project = "a\n" + password }, "the project must be"},
 		{"an environment that is no text", func(o *etcd.Options) { o.Environment = password + "\xff" }, "the environment must be"},
 		{"a user without a password", func(o *etcd.Options) { o.Username = "reader" }, "a user and a password belong together"},
-		{"a password without a user", func(o *etcd.Options) { o.Password = rotate.NewValue(password) }, "a user and a password belong together"},
+		{"a password without a user", func(o *etcd.Options) { o.Password = driver.NewValue(password) }, "a user and a password belong together"},
 		{"a long workspace", func(o *etcd.Options) { o.Workspace = strings.Repeat(password, 9) }, "at most 200 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -152,7 +153,7 @@ func TestLoginIsBounded(t *testing.T) {
 			return nil, ctx.Err()
 		}}).connect(t)
 		began := time.Now()
-		err := etcd.LogIn(t.Context(), conn, "reader", rotate.NewValue(password))
+		err := etcd.LogIn(t.Context(), conn, "reader", driver.NewValue(password))
 		require.EqualError(t, err, "nobody can be logged in: no answer in time: check the endpoints and the network")
 		require.Equal(t, 10*time.Second, time.Since(began))
 	})
@@ -176,7 +177,7 @@ func TestNothingIsShown(t *testing.T) {
 	for _, shown := range []any{
 		o, &o, s, *s, p, *p, []any{o, s, p}, map[string]any{"o": o, "s": s, "p": p},
 		inside{o, s, p}, &inside{o, s, p}, struct{ S etcd.Store }{*s}, struct{ s etcd.Store }{*s}, struct{ p etcd.Publisher }{*p},
-		struct{ S secret.Store }{s}, struct{ P rotate.Publisher }{p}, secret.AppOptions{Store: s}, secret.Options{Store: s}, rotate.Operator{Publisher: p},
+		struct{ S secret.Store }{s}, struct{ P driver.Publisher }{p}, secret.AppOptions{Store: s}, secret.Options{Store: s}, rotate.Operator{Publisher: p},
 	} {
 		require.Empty(t, leak.Check(shown, password, held, string(private)), "%T", shown)
 	}

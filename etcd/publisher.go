@@ -10,10 +10,10 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
-// Publisher is a [rotate.Publisher] on etcd, and a [rotate.Checker], [rotate.Namer] and [rotate.Remover]. Text and note are written
+// Publisher is a [driver.Publisher] on etcd, and a [driver.Checker], [driver.Namer] and [driver.Remover]. Text and note are written
 // in one transaction, which is sent once. It may be used concurrently, and shows no value and no password, however it is printed.
 type Publisher struct{ client *client }
 
@@ -27,15 +27,15 @@ func OpenPublisher(ctx context.Context, o Options) (*Publisher, error) {
 	return &Publisher{c}, nil
 }
 
-// NameOf is [rotate.Namer]'s: the binding.
-func (p *Publisher) NameOf(_ secret.Spec, s secret.SpecSecret) string { return s.Binding }
+// NameOf is [driver.Namer]'s: the binding.
+func (p *Publisher) NameOf(names driver.Names) string { return names.Binding }
 
-// Publish is [rotate.Publisher]'s. After a transaction whose outcome is unknown it sends no other: each would take as long.
-func (p *Publisher) Publish(ctx context.Context, items []rotate.Item) []error {
+// Publish is [driver.Publisher]'s. After a transaction whose outcome is unknown it sends no other: each would take as long.
+func (p *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	return p.each(ctx, len(items), func(i int) error { return p.put(ctx, items[i]) })
 }
 
-// Remove is [rotate.Remover]'s.
+// Remove is [driver.Remover]'s.
 func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 	return p.each(ctx, len(names), func(i int) error {
 		key, err := p.client.key(names[i])
@@ -71,7 +71,7 @@ func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []err
 	return errs
 }
 
-func (p *Publisher) put(ctx context.Context, item rotate.Item) error {
+func (p *Publisher) put(ctx context.Context, item driver.Item) error {
 	key, err := p.client.key(item.Name)
 	if err != nil {
 		return notApplied(err)
@@ -111,7 +111,7 @@ func unknown(err error) bool {
 	return is
 }
 
-func notApplied(err error) error { return fmt.Errorf("%w: %w", rotate.ErrNotApplied, err) }
+func notApplied(err error) error { return fmt.Errorf("%w: %w", driver.ErrNotApplied, err) }
 
 func put(key, text string) *pb.RequestOp {
 	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key), Value: []byte(text)}}}
@@ -128,9 +128,9 @@ func get(key string, keyOnly bool) *pb.RequestOp {
 // atOnce is how many values one transaction looks at or would write: two operations each, of 128 at most.
 const atOnce = 50
 
-// Inspect is [rotate.Publisher]'s. Modified is etcd's revision of the text.
-func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]rotate.Published, error) {
-	found := map[string]rotate.Published{}
+// Inspect is [driver.Publisher]'s. Modified is etcd's revision of the text.
+func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
+	found := map[string]driver.Published{}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -159,7 +159,7 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]rot
 			if len(text) == 0 {
 				continue
 			}
-			one := rotate.Published{Modified: strconv.FormatInt(text[0].ModRevision, 10)}
+			one := driver.Published{Modified: strconv.FormatInt(text[0].ModRevision, 10)}
 			if len(note) > 0 {
 				one.Note = string(note[0].Value)
 			}
@@ -169,7 +169,7 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]rot
 	return found, nil
 }
 
-// Check is [rotate.Checker]'s: it sends transactions that would write these values if something were so that never is. etcd refuses
+// Check is [driver.Checker]'s: it sends transactions that would write these values if something were so that never is. etcd refuses
 // them where the user may not write, or there is no room.
 func (p *Publisher) Check(ctx context.Context, create []string) error {
 	if ctx.Err() != nil {

@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/rotate"
@@ -46,7 +47,7 @@ func TestServerPublisher(t *testing.T) {
 			name := fmt.Sprintf("ITEM_%d", w)
 			all.Go(func() {
 				for i := range rounds {
-					errs := p.Publish(ctx, []rotate.Item{{Name: name, Text: rotate.NewValue(fmt.Sprintf("text %d", i)), Note: fmt.Sprintf("note %d", i)}})
+					errs := p.Publish(ctx, []driver.Item{{Name: name, Text: driver.NewValue(fmt.Sprintf("text %d", i)), Note: fmt.Sprintf("note %d", i)}})
 					if errs != nil {
 						t.Error(errs[0])
 					}
@@ -117,12 +118,12 @@ func TestServerPublisher(t *testing.T) {
 		p := openPublisher(t, o)
 		item := items(1)[0]
 		key := prefix(o) + item.Name
-		look := func() rotate.Published {
+		look := func() driver.Published {
 			found, err := p.Inspect(ctx, []string{item.Name})
 			require.NoError(t, err)
 			return found[item.Name]
 		}
-		well(t, p.Publish(ctx, []rotate.Item{item}))
+		well(t, p.Publish(ctx, []driver.Item{item}))
 		before := look()
 		require.Equal(t, before, look(), "nobody has written")
 
@@ -133,11 +134,11 @@ func TestServerPublisher(t *testing.T) {
 
 		_, err := others.Delete(ctx, key+".note")
 		require.NoError(t, err)
-		require.Equal(t, rotate.Published{Modified: same.Modified}, look(), "the note is gone")
+		require.Equal(t, driver.Published{Modified: same.Modified}, look(), "the note is gone")
 
 		_, err = others.Delete(ctx, key)
 		require.NoError(t, err)
-		well(t, p.Publish(ctx, []rotate.Item{item}))
+		well(t, p.Publish(ctx, []driver.Item{item}))
 		require.NotContains(t, []string{before.Modified, same.Modified}, look().Modified, "it was away meanwhile")
 	})
 
@@ -146,10 +147,10 @@ func TestServerPublisher(t *testing.T) {
 		p := openPublisher(t, o)
 		note := strings.Repeat("n", 200)
 		size := 3<<19 - 4096 - len(note) - 2*len(prefix(o)+"LARGE")
-		item := rotate.Item{Name: "LARGE", Text: rotate.NewValue(strings.Repeat("x", size)), Note: note}
-		well(t, p.Publish(ctx, []rotate.Item{item}))
-		item.Text = rotate.NewValue(strings.Repeat("x", size+1))
-		require.ErrorIs(t, p.Publish(ctx, []rotate.Item{item})[0], secret.ErrTooLarge)
+		item := driver.Item{Name: "LARGE", Text: driver.NewValue(strings.Repeat("x", size)), Note: note}
+		well(t, p.Publish(ctx, []driver.Item{item}))
+		item.Text = driver.NewValue(strings.Repeat("x", size+1))
+		require.ErrorIs(t, p.Publish(ctx, []driver.Item{item})[0], secret.ErrTooLarge)
 	})
 }
 
@@ -167,7 +168,7 @@ func TestServerFull(t *testing.T) {
 		all.Go(func() {
 			for i := 0; errs[w] == nil; i++ {
 				names[w] = fmt.Sprintf("LARGE_%d_%d", w, i)
-				errs[w] = errors.Join(p.Publish(t.Context(), []rotate.Item{{Name: names[w], Text: rotate.NewValue(large), Note: "note"}})...)
+				errs[w] = errors.Join(p.Publish(t.Context(), []driver.Item{{Name: names[w], Text: driver.NewValue(large), Note: "note"}})...)
 			}
 		})
 	}
@@ -177,7 +178,7 @@ func TestServerFull(t *testing.T) {
 	for w, name := range names {
 		require.ErrorContains(t, errs[w], "etcd key /layer/acme/shop/test/"+name+": mvcc: database space exceeded: compact and defragment etcd, then disarm its alarm")
 		if _, is := there[name]; is {
-			require.NotErrorIs(t, errs[w], rotate.ErrNotApplied)
+			require.NotErrorIs(t, errs[w], driver.ErrNotApplied)
 		}
 		require.Empty(t, leak.Check(errs[w], text))
 	}

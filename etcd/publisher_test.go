@@ -19,21 +19,21 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // text is made up. No error shows it.
 const text = "sk_live-kept-9RbL4nHc8sQ1"
 
-func items(n int) (list []rotate.Item) {
+func items(n int) (list []driver.Item) {
 	for i := range n {
-		list = append(list, rotate.Item{Name: fmt.Sprintf("ITEM_%d", i), Text: rotate.NewValue(text), Note: fmt.Sprintf("note %d", i)})
+		list = append(list, driver.Item{Name: fmt.Sprintf("ITEM_%d", i), Text: driver.NewValue(text), Note: fmt.Sprintf("note %d", i)})
 	}
 	return list
 }
 
-func names(list []rotate.Item) (names []string) {
+func names(list []driver.Item) (names []string) {
 	for _, item := range list {
 		names = append(names, item.Name)
 	}
@@ -118,7 +118,7 @@ func TestSentOnce(t *testing.T) {
 				for i, err := range errs {
 					require.Empty(t, leak.Check(err, password, text))
 					if tc.refused {
-						require.ErrorIs(t, err, rotate.ErrNotApplied)
+						require.ErrorIs(t, err, driver.ErrNotApplied)
 						require.ErrorContains(t, err, "etcd key "+key(i)+": ")
 					}
 				}
@@ -127,9 +127,9 @@ func TestSentOnce(t *testing.T) {
 					return
 				}
 				require.Equal(t, []string{key(0)}, sent)
-				require.NotErrorIs(t, errs[0], rotate.ErrNotApplied)
+				require.NotErrorIs(t, errs[0], driver.ErrNotApplied)
 				for _, err := range errs[1:] {
-					require.ErrorIs(t, err, rotate.ErrNotApplied)
+					require.ErrorIs(t, err, driver.ErrNotApplied)
 				}
 				if tc.answer == hangs {
 					require.ErrorIs(t, errs[0], errOver)
@@ -154,7 +154,7 @@ func TestWriteIsBounded(t *testing.T) {
 		errs := p.Publish(t.Context(), items(10))
 		require.Equal(t, 10*time.Second, time.Since(began))
 		require.Equal(t, int64(1), sent.Load())
-		require.NotErrorIs(t, errs[0], rotate.ErrNotApplied)
+		require.NotErrorIs(t, errs[0], driver.ErrNotApplied)
 		require.ErrorContains(t, errs[0], "no answer in time")
 	})
 }
@@ -215,14 +215,14 @@ func TestTokenRenewed(t *testing.T) {
 					},
 				}
 				o := f.start(t)
-				o.Username, o.Password = "writer", rotate.NewValue(password)
+				o.Username, o.Password = "writer", driver.NewValue(password)
 				p := openPublisher(t, o)
 				errs := p.Publish(t.Context(), items(1))
 				require.Equal(t, tc.sent, sent)
 				if tc.says == "" {
 					require.Nil(t, errs)
 				} else {
-					require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+					require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 					require.ErrorContains(t, errs[0], tc.says)
 					require.Empty(t, leak.Check(errs[0], password, text))
 				}
@@ -270,7 +270,7 @@ func TestOneLogin(t *testing.T) {
 			return &pb.RangeResponse{}, nil
 		},
 	}).start(t)
-	o.Username, o.Password = "reader", rotate.NewValue(password)
+	o.Username, o.Password = "reader", driver.NewValue(password)
 	s := openStore(t, o)
 	mu.Lock()
 	logins = 100
@@ -295,15 +295,15 @@ func TestNotSent(t *testing.T) {
 	long := strings.Repeat("x", most)
 	for _, tc := range []struct {
 		name string
-		item rotate.Item
+		item driver.Item
 		is   error
 		says string
 	}{
-		{"no name", rotate.Item{Text: rotate.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
-		{"another key", rotate.Item{Name: "../" + text, Text: rotate.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
-		{"a note's name", rotate.Item{Name: "ITEM_1.note", Text: rotate.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
-		{"too large", rotate.Item{Name: "ITEM_1", Text: rotate.NewValue(text + long)}, secret.ErrTooLarge, "etcd key /layer/acme/shop/test/ITEM_1: "},
-		{"too large with its note", rotate.Item{Name: "ITEM_1", Text: rotate.NewValue(long[300:]), Note: long[:300]}, secret.ErrTooLarge, "etcd takes 1568768 in one request"},
+		{"no name", driver.Item{Text: driver.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
+		{"another key", driver.Item{Name: "../" + text, Text: driver.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
+		{"a note's name", driver.Item{Name: "ITEM_1.note", Text: driver.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
+		{"too large", driver.Item{Name: "ITEM_1", Text: driver.NewValue(text + long)}, secret.ErrTooLarge, "etcd key /layer/acme/shop/test/ITEM_1: "},
+		{"too large with its note", driver.Item{Name: "ITEM_1", Text: driver.NewValue(long[300:]), Note: long[:300]}, secret.ErrTooLarge, "etcd takes 1568768 in one request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var sent []string // one after the other
@@ -317,7 +317,7 @@ func TestNotSent(t *testing.T) {
 			require.Equal(t, []string{"/layer/acme/shop/test/ITEM_0", "/layer/acme/shop/test/ITEM_2"}, sent)
 			require.NoError(t, errs[0])
 			require.NoError(t, errs[2])
-			require.ErrorIs(t, errs[1], rotate.ErrNotApplied)
+			require.ErrorIs(t, errs[1], driver.ErrNotApplied)
 			require.ErrorIs(t, errs[1], tc.is)
 			require.ErrorContains(t, errs[1], tc.says)
 			require.Empty(t, leak.Check(errs[1], text))
@@ -330,7 +330,7 @@ func TestNotSent(t *testing.T) {
 		errs := append(p.Publish(ctx, items(2)), p.Remove(ctx, []string{"ITEM_0"})...)
 		require.Len(t, errs, 3)
 		for _, err := range errs {
-			require.ErrorIs(t, err, rotate.ErrNotApplied)
+			require.ErrorIs(t, err, driver.ErrNotApplied)
 			require.ErrorIs(t, err, errOver)
 		}
 	})

@@ -11,7 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/status"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // session shows who asks: a token, for which etcd was shown a user and a password. It goes with every request but that for a token:
@@ -19,7 +19,7 @@ import (
 type session struct {
 	auth     pb.AuthClient
 	user     string
-	password rotate.Value
+	password driver.Value
 
 	mu      sync.Mutex
 	token   string

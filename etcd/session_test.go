@@ -15,7 +15,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // busy is a member whose logins after the first take as long as it is held, and who knows the latest token alone.
@@ -77,7 +77,7 @@ func (b *busy) count() int {
 func TestLoginOutlivesItsReads(t *testing.T) {
 	b := newBusy()
 	o := b.start(t)
-	o.Username, o.Password = "reader", rotate.NewValue(password)
+	o.Username, o.Password = "reader", driver.NewValue(password)
 	s := openStore(t, o)
 	get := func(limit time.Duration) error {
 		got, err := s.Get(within(t, limit), key)

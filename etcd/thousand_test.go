@@ -18,9 +18,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/servers"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // behind is how long after etcd's own watch the last App may have a change.
@@ -110,13 +110,13 @@ func (r *replica) at(n int) (when time.Time, is bool) {
 func content(n int) string { return fmt.Sprintf("made up for v%d", n) }
 
 // edition is what is published for a version.
-func edition(t testing.TB, n int) rotate.Item {
+func edition(t testing.TB, n int) driver.Item {
 	t.Helper()
 	doc, err := secret.NewDocument(fmt.Sprintf("v%d", n), secret.NewVersion(fmt.Sprintf("v%d", n), content(n), time.Time{}, time.Time{}))
 	require.NoError(t, err)
 	encoded, err := doc.Encode(secret.FormatJSON)
 	require.NoError(t, err)
-	return rotate.Item{Name: key.Binding(), Text: rotate.NewValue(encoded), Note: fmt.Sprintf("v%d", n)}
+	return driver.Item{Name: key.Binding(), Text: driver.NewValue(encoded), Note: fmt.Sprintf("v%d", n)}
 }
 
 // gauge is etcd's own watch, many times: when it told of which version.
@@ -161,7 +161,7 @@ func TestServerThousand(t *testing.T) {
 	e := servers.StartEtcd(t, 3)
 	o := place(t, e)
 	p := openPublisher(t, o)
-	well(t, p.Publish(t.Context(), []rotate.Item{edition(t, 1)}))
+	well(t, p.Publish(t.Context(), []driver.Item{edition(t, 1)}))
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var background sync.WaitGroup
@@ -246,7 +246,7 @@ func TestServerThousand(t *testing.T) {
 	for range rotations {
 		version++
 		began := time.Now()
-		well(t, p.Publish(t.Context(), []rotate.Item{edition(t, version)}))
+		well(t, p.Publish(t.Context(), []driver.Item{edition(t, version)}))
 		last, times := reached(version)
 		until(t, "etcd tells of it", deadline, func() bool { return len(g.of(version)) == gauges })
 		told := g.of(version)
@@ -267,7 +267,7 @@ func TestServerThousand(t *testing.T) {
 		}
 		item := edition(t, version)
 		until(t, fmt.Sprintf("v%d is published", version), 2*deadline, func() bool {
-			err := errors.Join(p.Publish(context.Background(), []rotate.Item{item})...)
+			err := errors.Join(p.Publish(context.Background(), []driver.Item{item})...)
 			if err == nil {
 				return true
 			}

@@ -22,10 +22,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/internal/servers"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // authority makes certificates that who trusts it trusts.
@@ -160,7 +160,7 @@ func TestServerTLS(t *testing.T) {
 				said(t, o, tc.says...)
 				return
 			}
-			well(t, openPublisher(t, o).Publish(t.Context(), []rotate.Item{{Name: key.Binding(), Text: rotate.NewValue(text), Note: "note"}}))
+			well(t, openPublisher(t, o).Publish(t.Context(), []driver.Item{{Name: key.Binding(), Text: driver.NewValue(text), Note: "note"}}))
 			s := openStore(t, o)
 			got, err := s.Get(t.Context(), key)
 			require.NoError(t, err)
@@ -192,14 +192,14 @@ func TestServerCertificates(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got == text)
 	w := begin(t, s, own)
-	well(t, openPublisher(t, named("writer")).Publish(t.Context(), []rotate.Item{{Name: own.Binding(), Text: rotate.NewValue("v2"), Note: "note"}}))
+	well(t, openPublisher(t, named("writer")).Publish(t.Context(), []driver.Item{{Name: own.Binding(), Text: driver.NewValue("v2"), Note: "note"}}))
 	until(t, "a change is told of", deadline, func() bool { return w.count(own) > 1 })
 	_, err = s.Get(t.Context(), foreign)
 	require.ErrorContains(t, err, "permission denied: let the user's role read this key")
 	err = s.Watch(within(t, deadline), []secret.Address{own, foreign}, func(secret.Address) {})
 	require.ErrorContains(t, err, "permission denied: let the user's role read this key")
-	errs := openPublisher(t, named("reader")).Publish(t.Context(), []rotate.Item{{Name: own.Binding(), Text: rotate.NewValue("v3"), Note: "note"}})
-	require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+	errs := openPublisher(t, named("reader")).Publish(t.Context(), []driver.Item{{Name: own.Binding(), Text: driver.NewValue("v3"), Note: "note"}})
+	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 	_, err = openStore(t, named("nobody")).Get(t.Context(), own)
 	require.ErrorContains(t, err, "permission denied")
 	require.NotErrorIs(t, err, secret.ErrNotFound)

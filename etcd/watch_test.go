@@ -19,9 +19,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // deadline is within what a Watch must notice a dead peer.
@@ -322,7 +322,7 @@ func TestContextEnds(t *testing.T) {
 				}
 				return &pb.AuthenticateResponse{Token: "made-up"}, ctx.Err()
 			}, watch: refusing}).start(t)
-			o.Username, o.Password = "reader", rotate.NewValue(password)
+			o.Username, o.Password = "reader", driver.NewValue(password)
 			return o
 		}},
 		{name: "nothing is read yet", member: watches(func(_ watchStream, reached func()) { reached() })},
@@ -418,7 +418,7 @@ func TestLoginsOfWatches(t *testing.T) {
 				return next(s)
 			}}
 			o := f.start(t)
-			o.Username, o.Password = "reader", rotate.NewValue(password)
+			o.Username, o.Password = "reader", driver.NewValue(password)
 			store := openStore(t, o)
 			for range tc.watches {
 				err := store.Watch(within(t, deadline), addresses(1), func(secret.Address) { calls++ })

@@ -13,13 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 	"github.com/layeron-hq/secret/keyring"
 	"github.com/layeron-hq/secret/rotate"
 )
 
 // propagation publishes into memory, and remembers when: readers see what was there a while ago.
 type propagation struct {
-	rotate.MemoryPublisher
+	drivertest.MemoryPublisher
 	mu   sync.Mutex
 	past []publication
 }
@@ -29,7 +31,7 @@ type publication struct {
 	text string
 }
 
-func (p *propagation) Publish(ctx context.Context, items []rotate.Item) []error {
+func (p *propagation) Publish(ctx context.Context, items []driver.Item) []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, item := range items {

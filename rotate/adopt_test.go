@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // To bring a value that stands already under rotation: set it, then adopt. It becomes v1 and stays readable under retain.
@@ -84,7 +85,7 @@ func TestIDsCountTheNotesThatAreFound(t *testing.T) {
 	key := aStatic("stripe", every(30))
 	s := newScene(t, key)
 	foreign := NewState(Settings{}).state()
-	s.shop.late(Item{Name: s.called(key), Text: NewValue("sk_live_real_value"),
+	s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue("sk_live_real_value"),
 		Note: foreign.newNote(s.called(key), 41, "v7", "sk_live_real_value")})
 	s.problem(key)(s.set(key, "sk_live_real_value"))
 	require.Equal(t, []string{"adopt v8"}, s.did(s.rotate(RotateOptions{Adopt: true})))

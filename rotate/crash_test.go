@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // operation is something that a run does, and what was there before.
@@ -71,7 +72,7 @@ func operations() map[string]operation {
 func (op operation) begin(t *testing.T) (*scene, *tokens) {
 	s := newScene(t, op.keys...)
 	g := &tokens{s: s, key: crashMade, names: map[string]string{}}
-	s.Generators = map[string]Generator{tokenMaker: g}
+	s.Generators = map[string]driver.Generator{tokenMaker: g}
 	op.before(s)
 	if op.then != nil {
 		s.declare(op.then...)
@@ -81,7 +82,7 @@ func (op operation) begin(t *testing.T) (*scene, *tokens) {
 	for _, i := range s.shop.sent {
 		h.add(i)
 	}
-	s.shop.publish = func(i Item) (bool, error) { h.add(i); h.current(i, s.at); return true, nil }
+	s.shop.publish = func(i driver.Item) (bool, error) { h.add(i); h.current(i, s.at); return true, nil }
 	return s, g
 }
 
@@ -91,7 +92,7 @@ type history struct {
 	values map[string]string
 }
 
-func (h *history) add(i Item) {
+func (h *history) add(i driver.Item) {
 	doc, err := secret.Parse(i.Text.Reveal())
 	require.NoError(h.t, err)
 	for v := range doc.All() {
@@ -102,7 +103,7 @@ func (h *history) add(i Item) {
 }
 
 // current always names an unexpired version of the same document.
-func (h *history) current(i Item, now time.Time) {
+func (h *history) current(i driver.Item, now time.Time) {
 	doc, err := secret.Parse(i.Text.Reveal())
 	require.NoError(h.t, err)
 	n, ok := (&state{}).readNote(i.Name, i.Note)

@@ -14,15 +14,16 @@ import (
 	"syscall"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
 )
 
-// DirPublisher is the [Publisher] of a directory, in the layout that [secret.Dir] reads: a file a secret, named like its
+// DirPublisher is the [driver.Publisher] of a directory, in the layout that [secret.Dir] reads: a file a secret, named like its
 // binding and of mode 0600, and beside it the note as .BINDING.note. [Dir] makes one; the zero DirPublisher has no directory
 // and fails.
 //
 // A file is replaced whole: a reader sees the old value or the new one, whatever fails or crashes. What is no regular file, such
-// as a link, is neither followed nor replaced. The value is written before the note, so it is a [Recognizer]. Modified is the
+// as a link, is neither followed nor replaced. The value is written before the note, so it is a [driver.Recognizer]. Modified is the
 // SHA-256 of the value's file: like the value itself, it is not to be shown.
 type DirPublisher struct {
 	path string
@@ -55,24 +56,24 @@ func stored(text string) string {
 	return text
 }
 
-// NameOf is [Namer]'s: the binding.
-func (d *DirPublisher) NameOf(_ secret.Spec, s secret.SpecSecret) string { return s.Binding }
+// NameOf is [driver.Namer]'s: the binding.
+func (d *DirPublisher) NameOf(names driver.Names) string { return names.Binding }
 
-// ModifiedOf is [Recognizer]'s.
-func (d *DirPublisher) ModifiedOf(text Value) string { return digest(stored(text.Reveal())) }
+// ModifiedOf is [driver.Recognizer]'s.
+func (d *DirPublisher) ModifiedOf(text driver.Value) string { return digest(stored(text.Reveal())) }
 
 func digest(content string) string {
 	sum := sha256.Sum256([]byte(content))
 	return hex.EncodeToString(sum[:])
 }
 
-// Publish is [Publisher]'s. It goes on with the next item after one that fails, and does not begin one after ctx has ended.
-func (d *DirPublisher) Publish(ctx context.Context, items []Item) []error {
+// Publish is [driver.Publisher]'s. It goes on with the next item after one that fails, and does not begin one after ctx has ended.
+func (d *DirPublisher) Publish(ctx context.Context, items []driver.Item) []error {
 	root, err := d.openToWrite(ctx, len(items))
 	if root != nil {
 		defer root.Close()
 	}
-	return each(items, func(item Item) error {
+	return each(items, func(item driver.Item) error {
 		if err != nil {
 			return notApplied(err)
 		}
@@ -80,7 +81,7 @@ func (d *DirPublisher) Publish(ctx context.Context, items []Item) []error {
 	})
 }
 
-func (d *DirPublisher) publish(ctx context.Context, root *os.Root, item Item) error {
+func (d *DirPublisher) publish(ctx context.Context, root *os.Root, item driver.Item) error {
 	if err := d.ready(ctx, root, item.Name); err != nil {
 		return notApplied(err)
 	}
@@ -101,7 +102,7 @@ func (d *DirPublisher) publish(ctx context.Context, root *os.Root, item Item) er
 	return nil
 }
 
-func fits(item Item) error {
+func fits(item driver.Item) error {
 	switch text := item.Text.Reveal(); {
 	case text == "":
 		return fmt.Errorf("%s: %w: there is no text to publish", item.Name, secret.ErrEmpty)
@@ -178,9 +179,9 @@ func (d *DirPublisher) open() (*os.Root, error) {
 	return root, nil
 }
 
-// Inspect is [Publisher]'s. A directory that is missing has no values.
-func (d *DirPublisher) Inspect(ctx context.Context, names []string) (map[string]Published, error) {
-	found := map[string]Published{}
+// Inspect is [driver.Publisher]'s. A directory that is missing has no values.
+func (d *DirPublisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
+	found := map[string]driver.Published{}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
@@ -203,7 +204,7 @@ func (d *DirPublisher) Inspect(ctx context.Context, names []string) (map[string]
 		if err != nil {
 			return nil, err
 		}
-		p := Published{Modified: notRegular}
+		p := driver.Published{Modified: notRegular}
 		if value != nil {
 			p.Modified = digest(*value)
 		}
@@ -242,7 +243,7 @@ func (d *DirPublisher) read(root *os.Root, name string, most int64) (*string, er
 	return &text, nil
 }
 
-// Remove is [Remover]'s. It takes the value first: a note without a value tells nobody anything.
+// Remove is [driver.Remover]'s. It takes the value first: a note without a value tells nobody anything.
 func (d *DirPublisher) Remove(ctx context.Context, names []string) []error {
 	if err := context.Cause(ctx); err != nil {
 		return each(names, func(string) error { return notApplied(err) })
@@ -275,7 +276,7 @@ func (d *DirPublisher) Remove(ctx context.Context, names []string) []error {
 	})
 }
 
-// Check is [Checker]'s: it writes an empty file and removes it again, where the directory is or would be made.
+// Check is [driver.Checker]'s: it writes an empty file and removes it again, where the directory is or would be made.
 func (d *DirPublisher) Check(ctx context.Context, create []string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -348,8 +349,8 @@ func (d *DirPublisher) place(name string) string {
 	return "file " + filepath.Join(d.path, name)
 }
 
-// notApplied marks an error by [ErrNotApplied].
-func notApplied(err error) error { return fmt.Errorf("%w: %w", ErrNotApplied, err) }
+// notApplied marks an error by [driver.ErrNotApplied].
+func notApplied(err error) error { return fmt.Errorf("%w: %w", driver.ErrNotApplied, err) }
 
 // each gives every item to do and returns the errors at their item's index, or nil where there are none.
 func each[T any](items []T, do func(T) error) []error {

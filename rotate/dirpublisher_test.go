@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
 )
@@ -21,12 +22,12 @@ var (
 	authBinding = authKey.Binding()
 )
 
-func publish(t *testing.T, p rotate.Publisher, name, text, note string) {
+func publish(t *testing.T, p driver.Publisher, name, text, note string) {
 	t.Helper()
-	require.Nil(t, p.Publish(t.Context(), []rotate.Item{{Name: name, Text: rotate.NewValue(text), Note: note}}))
+	require.Nil(t, p.Publish(t.Context(), []driver.Item{{Name: name, Text: driver.NewValue(text), Note: note}}))
 }
 
-func inspect(t *testing.T, p rotate.Publisher, name string) (rotate.Published, bool) {
+func inspect(t *testing.T, p driver.Publisher, name string) (driver.Published, bool) {
 	t.Helper()
 	found, err := p.Inspect(t.Context(), []string{name})
 	require.NoError(t, err)
@@ -85,7 +86,7 @@ func FuzzDirText(f *testing.F) {
 		require.True(t, got == text, "another text")
 		published, ok := inspect(t, p, authBinding)
 		require.True(t, ok)
-		require.Equal(t, rotate.Published{Note: "note", Modified: p.ModifiedOf(rotate.NewValue(text))}, published)
+		require.Equal(t, driver.Published{Note: "note", Modified: p.ModifiedOf(driver.NewValue(text))}, published)
 	})
 }
 
@@ -146,7 +147,7 @@ func TestDirModified(t *testing.T) {
 		require.False(t, seen[found.Modified])
 		seen[found.Modified] = true
 	}
-	require.Equal(t, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", p.ModifiedOf(rotate.NewValue("x")), "SHA-256 of x")
+	require.Equal(t, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", p.ModifiedOf(driver.NewValue("x")), "SHA-256 of x")
 }
 
 // What stands in a secret's place and is no file is somebody's: neither followed nor replaced.
@@ -177,12 +178,12 @@ func TestDirKeepsWhatIsNoFile(t *testing.T) {
 				require.True(t, ok, "something is there")
 				require.Empty(t, found.Note)
 				require.NotEmpty(t, found.Modified)
-				require.NotEqual(t, p.ModifiedOf(rotate.NewValue(marker)), found.Modified)
-				other := rotate.Item{Name: authBinding + "_2", Text: rotate.NewValue("x"), Note: "x"}
-				errs := p.Publish(t.Context(), []rotate.Item{{Name: authBinding, Text: rotate.NewValue("new value"), Note: "n"}, other})
+				require.NotEqual(t, p.ModifiedOf(driver.NewValue(marker)), found.Modified)
+				other := driver.Item{Name: authBinding + "_2", Text: driver.NewValue("x"), Note: "x"}
+				errs := p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("new value"), Note: "n"}, other})
 				require.Len(t, errs, 2)
 				require.NoError(t, errs[1])
-				require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+				require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 				removed := p.Remove(t.Context(), names)
 				require.Len(t, removed, 1)
 				for _, err := range []error{errs[0], removed[0], p.Check(t.Context(), names)} {
@@ -210,9 +211,9 @@ func TestDirRefusesNames(t *testing.T) {
 		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "x", "X.txt", "X ", "X\n", "X\x00", "É", "LAYERON-SECRET", strings.Repeat("X", 201),
 		".layer-0123456789abcdef0123456789abcdef.tmp", "X:Y",
 	} {
-		errs := p.Publish(t.Context(), []rotate.Item{{Name: name, Text: rotate.NewValue("x"), Note: "x"}})
+		errs := p.Publish(t.Context(), []driver.Item{{Name: name, Text: driver.NewValue("x"), Note: "x"}})
 		require.Len(t, errs, 1, "%q", name)
-		require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 		_, inspectErr := p.Inspect(t.Context(), []string{name})
 		removed := p.Remove(t.Context(), []string{name})
 		require.Len(t, removed, 1, "%q", name)
@@ -244,7 +245,7 @@ func TestDirRefusesItems(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
-			errs := rotate.Dir(dir).Publish(t.Context(), []rotate.Item{{Name: authBinding, Text: rotate.NewValue(tc.text), Note: tc.note}})
+			errs := rotate.Dir(dir).Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue(tc.text), Note: tc.note}})
 			if tc.err == nil {
 				require.Nil(t, errs)
 				got, err := secret.Dir(dir).Get(t.Context(), authKey)
@@ -254,7 +255,7 @@ func TestDirRefusesItems(t *testing.T) {
 			}
 			require.Len(t, errs, 1)
 			require.ErrorIs(t, errs[0], tc.err)
-			require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+			require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 			require.ErrorContains(t, errs[0], authBinding)
 			require.Empty(t, dirFiles(t, dir))
 		})
@@ -267,7 +268,7 @@ func TestDirClearsUp(t *testing.T) {
 	others := []string{".layer-0123.tmp", own + ".bak", own[1:], ".other.tmp", ".layer-0123456789ABCDEF0123456789ABCDEF.tmp"}
 	for name, do := range map[string]func(p *rotate.DirPublisher) []error{
 		"publish": func(p *rotate.DirPublisher) []error {
-			return p.Publish(t.Context(), []rotate.Item{{Name: "A", Text: rotate.NewValue("x"), Note: "n"}})
+			return p.Publish(t.Context(), []driver.Item{{Name: "A", Text: driver.NewValue("x"), Note: "n"}})
 		},
 		"remove": func(p *rotate.DirPublisher) []error { return p.Remove(t.Context(), []string{"A"}) },
 	} {
@@ -316,12 +317,12 @@ func TestDirThatIsNone(t *testing.T) {
 	} {
 		p := rotate.Dir(path)
 		_, inspectErr := p.Inspect(t.Context(), []string{authBinding})
-		errs := p.Publish(t.Context(), []rotate.Item{{Name: authBinding, Text: rotate.NewValue("x"), Note: "n"}})
+		errs := p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("x"), Note: "n"}})
 		removed := p.Remove(t.Context(), []string{authBinding})
 		require.Len(t, errs, 1)
 		require.Len(t, removed, 1)
-		require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
-		require.ErrorIs(t, removed[0], rotate.ErrNotApplied)
+		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
+		require.ErrorIs(t, removed[0], driver.ErrNotApplied)
 		for _, err := range []error{inspectErr, errs[0], removed[0], p.Check(t.Context(), nil)} {
 			require.ErrorContains(t, err, want)
 		}
@@ -344,9 +345,9 @@ func TestDirReadOnly(t *testing.T) {
 		t.Skip("this user may write everywhere")
 	}
 	p := rotate.Dir(dir)
-	errs := p.Publish(t.Context(), []rotate.Item{{Name: authBinding, Text: rotate.NewValue("new value"), Note: "n"}})
+	errs := p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("new value"), Note: "n"}})
 	require.Len(t, errs, 1)
-	require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 	removed := p.Remove(t.Context(), []string{authBinding})
 	require.Len(t, removed, 1)
 	for _, err := range []error{errs[0], removed[0], p.Check(t.Context(), nil), rotate.Dir(filepath.Join(dir, "no", "such")).Check(t.Context(), nil)} {

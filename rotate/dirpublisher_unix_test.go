@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
 )
@@ -27,9 +28,9 @@ func TestDirDoesNotHangOnAPipe(t *testing.T) {
 	found, ok := inspect(t, p, authBinding)
 	require.True(t, ok)
 	require.Empty(t, found.Note)
-	errs := p.Publish(t.Context(), []rotate.Item{{Name: authBinding, Text: rotate.NewValue("x"), Note: "n"}})
+	errs := p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("x"), Note: "n"}})
 	require.Len(t, errs, 1)
-	require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 }
 
 // The disk is full in the middle of a file: here a limit of its size, in a process of its own.
@@ -40,15 +41,15 @@ func TestDirWithoutRoom(t *testing.T) {
 		var limit syscall.Rlimit
 		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
 		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: limit.Max}))
-		errs := rotate.Dir(dir).Publish(t.Context(), []rotate.Item{
-			{Name: authBinding, Text: rotate.NewValue(strings.Repeat(marker, 1000)), Note: "new"},
-			{Name: "LAYERON_SECRET_SMALL_ENOUGH", Text: rotate.NewValue("small"), Note: "new"},
+		errs := rotate.Dir(dir).Publish(t.Context(), []driver.Item{
+			{Name: authBinding, Text: driver.NewValue(strings.Repeat(marker, 1000)), Note: "new"},
+			{Name: "LAYERON_SECRET_SMALL_ENOUGH", Text: driver.NewValue("small"), Note: "new"},
 		})
 		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
 		require.Len(t, errs, 2)
 		require.NoError(t, errs[1])
 		require.ErrorIs(t, errs[0], syscall.EFBIG)
-		require.ErrorIs(t, errs[0], rotate.ErrNotApplied)
+		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 		require.ErrorContains(t, errs[0], "make room and run again")
 		require.Empty(t, leak.Check(errs[0], marker))
 		return

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 )
 
@@ -29,8 +30,8 @@ const (
 var (
 	stepsAddress = secret.Address{Namespace: "auth", Name: "session-key"}
 	stepsBinding = stepsAddress.Binding()
-	oldItem      = Item{stepsBinding, NewValue(oldText), oldNote}
-	newItem      = Item{stepsBinding, NewValue(newText), newNote}
+	oldItem      = driver.Item{Name: stepsBinding, Text: driver.NewValue(oldText), Note: oldNote}
+	newItem      = driver.Item{Name: stepsBinding, Text: driver.NewValue(newText), Note: newNote}
 )
 
 // stage is how far a publishing has come, as readers and Inspect see it.
@@ -60,7 +61,7 @@ func stageOf(t *testing.T, dir string, replaced bool) stage {
 		require.ErrorIs(t, err, secret.ErrNotFound)
 		return before
 	case text == oldText && replaced:
-		require.Equal(t, Published{Note: oldNote, Modified: Dir(dir).ModifiedOf(oldItem.Text)}, p)
+		require.Equal(t, driver.Published{Note: oldNote, Modified: Dir(dir).ModifiedOf(oldItem.Text)}, p)
 		return before
 	}
 	require.True(t, text == newText, "neither the old text nor the new one")
@@ -77,7 +78,7 @@ func place(t *testing.T, replaced bool) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "secrets")
 	if replaced {
-		require.Nil(t, Dir(dir).Publish(t.Context(), []Item{oldItem}))
+		require.Nil(t, Dir(dir).Publish(t.Context(), []driver.Item{oldItem}))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, tempFile()), []byte("half a val"), 0o600))
 	}
 	return dir
@@ -109,7 +110,7 @@ func TestDirSteps(t *testing.T) {
 		dir, steps := place(t, replaced), []string{}
 		p := Dir(dir)
 		p.step = func(what string) error { steps = append(steps, what); return nil }
-		require.Nil(t, p.Publish(t.Context(), []Item{newItem}))
+		require.Nil(t, p.Publish(t.Context(), []driver.Item{newItem}))
 		require.Equal(t, stepsOf(replaced), steps)
 		require.Equal(t, done, stageOf(t, dir, replaced))
 
@@ -137,7 +138,7 @@ func TestDirKilledAtEachStep(t *testing.T) {
 			}
 			return nil
 		}
-		require.Nil(t, p.Publish(t.Context(), []Item{newItem}))
+		require.Nil(t, p.Publish(t.Context(), []driver.Item{newItem}))
 		return
 	}
 	for _, replaced := range []bool{false, true} {
@@ -157,7 +158,7 @@ func TestDirKilledAtEachStep(t *testing.T) {
 			require.GreaterOrEqual(t, now, last, "step %d", step)
 			last, seen[now] = now, true
 
-			require.Nil(t, Dir(dir).Publish(t.Context(), []Item{newItem}))
+			require.Nil(t, Dir(dir).Publish(t.Context(), []driver.Item{newItem}))
 			require.Equal(t, done, stageOf(t, dir, replaced))
 			require.Empty(t, temporary(t, dir), "step %d", step)
 		}
@@ -178,7 +179,7 @@ func TestDirFailingAtEachStep(t *testing.T) {
 					}
 					return nil
 				}
-				errs := p.Publish(t.Context(), []Item{newItem})
+				errs := p.Publish(t.Context(), []driver.Item{newItem})
 				require.Len(t, errs, 1)
 				require.ErrorIs(t, errs[0], syscall.ENOSPC)
 				require.ErrorContains(t, errs[0], dir)
@@ -193,7 +194,7 @@ func TestDirFailingAtEachStep(t *testing.T) {
 					stage = done
 				}
 				require.Equal(t, stage, stageOf(t, dir, replaced))
-				require.Equal(t, stage == before, errors.Is(errs[0], ErrNotApplied))
+				require.Equal(t, stage == before, errors.Is(errs[0], driver.ErrNotApplied))
 				if what != "sweep" {
 					require.Empty(t, temporary(t, dir))
 				}
@@ -213,9 +214,9 @@ func TestDirRenameWithoutAnAnswer(t *testing.T) {
 		require.NoError(t, os.Rename(temporary(t, dir)[0], filepath.Join(dir, stepsBinding)))
 		return syscall.EIO
 	}
-	errs := p.Publish(t.Context(), []Item{newItem})
+	errs := p.Publish(t.Context(), []driver.Item{newItem})
 	require.ErrorIs(t, errs[0], syscall.EIO)
-	require.NotErrorIs(t, errs[0], ErrNotApplied)
+	require.NotErrorIs(t, errs[0], driver.ErrNotApplied)
 	require.Equal(t, valueOnly, stageOf(t, dir, true))
 }
 
@@ -229,13 +230,13 @@ func TestDirFolderThatCannotBeSynced(t *testing.T) {
 			}
 			return nil
 		}
-		require.Nil(t, p.Publish(t.Context(), []Item{newItem}))
+		require.Nil(t, p.Publish(t.Context(), []driver.Item{newItem}))
 	}
 }
 
 // What is begun is brought to its end, so that no value is left without its note; what is not, never begins.
 func TestDirEndOfContextMeanwhile(t *testing.T) {
-	items := []Item{newItem, {stepsBinding + "_2", NewValue("x"), "x"}}
+	items := []driver.Item{newItem, {Name: stepsBinding + "_2", Text: driver.NewValue("x"), Note: "x"}}
 	for begun, at := range []string{"sweep", "create"} {
 		dir := place(t, true)
 		ctx, end := context.WithCancel(t.Context())
@@ -249,7 +250,7 @@ func TestDirEndOfContextMeanwhile(t *testing.T) {
 		errs := p.Publish(ctx, items)
 		require.Len(t, errs, 2)
 		for _, err := range errs[begun:] {
-			require.ErrorIs(t, err, ErrNotApplied)
+			require.ErrorIs(t, err, driver.ErrNotApplied)
 			require.ErrorIs(t, err, context.Canceled)
 		}
 		if begun == 0 {
@@ -266,7 +267,7 @@ func TestDirEndOfContextMeanwhile(t *testing.T) {
 func TestDirRemoveFailingAtEachStep(t *testing.T) {
 	for fail := range 4 {
 		dir := filepath.Join(t.TempDir(), "secrets")
-		require.Nil(t, Dir(dir).Publish(t.Context(), []Item{oldItem}))
+		require.Nil(t, Dir(dir).Publish(t.Context(), []driver.Item{oldItem}))
 		n := -1
 		p := Dir(dir)
 		p.step = func(string) error {

@@ -7,7 +7,7 @@
 //
 // # Ledger and publisher
 //
-// A [Ledger] is the record of truth: every version of every secret is in it before anything is published. A [Publisher] puts
+// A [Ledger] is the record of truth: every version of every secret is in it before anything is published. A [driver.Publisher] puts
 // the rendered text where readers look. It can replace a text and never hands one out, and it has no compare-and-swap: of two
 // writers the later one wins, and a request that nobody waits for any more may still arrive. So every text carries a note,
 // signed under keys that only the ledger holds, by which the next run knows what stands there:

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver/drivertest"
 )
 
 // bench is an Operator over memory, with a clock that the test moves.
@@ -15,12 +16,12 @@ type bench struct {
 	*Operator
 	t      *testing.T
 	ledger *MemoryLedger
-	store  *MemoryPublisher
+	store  *drivertest.MemoryPublisher
 	at     time.Time
 }
 
 func newBench(t *testing.T, secrets ...*secret.Secret) *bench {
-	b := &bench{t: t, ledger: &MemoryLedger{}, store: &MemoryPublisher{}, at: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	b := &bench{t: t, ledger: &MemoryLedger{}, store: &drivertest.MemoryPublisher{}, at: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	b.Operator = &Operator{Ledger: b.ledger, Publisher: b.store, clock: func() time.Time { return b.at }}
 	b.declare(secrets...)
 	_, _, err := Commit(context.Background(), b.ledger, "", NewState(Settings{}))

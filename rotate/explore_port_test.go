@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/layeron-hq/secret/driver"
 	"slices"
 	"strconv"
 )
@@ -74,7 +75,7 @@ func (p *port) swap(next State) {
 	p.w.rev++
 }
 
-func (p *port) Publish(_ context.Context, items []Item) []error {
+func (p *port) Publish(_ context.Context, items []driver.Item) []error {
 	p.did = callPublish
 	w := p.w
 	errs := make([]error, len(items))
@@ -91,7 +92,7 @@ func (p *port) Publish(_ context.Context, items []Item) []error {
 		}
 		switch p.goes {
 		case refused:
-			errs[i] = fmt.Errorf("%w: %w", ErrNotApplied, errInjected)
+			errs[i] = fmt.Errorf("%w: %w", driver.ErrNotApplied, errInjected)
 		case vanishes:
 		case late, lateCrash:
 			w.flights = append(w.flights, f)
@@ -112,7 +113,7 @@ func (p *port) arrive(f flight) {
 	}
 }
 
-func (p *port) Inspect(_ context.Context, names []string) (map[string]Published, error) {
+func (p *port) Inspect(_ context.Context, names []string) (map[string]driver.Published, error) {
 	p.did = callInspect
 	if p.goes == fails {
 		return nil, errInjected
@@ -121,16 +122,16 @@ func (p *port) Inspect(_ context.Context, names []string) (map[string]Published,
 	if p.goes == pending {
 		p.w.unread |= 1 << p.who
 	}
-	found := map[string]Published{}
+	found := map[string]driver.Published{}
 	for _, name := range names {
 		if s := p.w.slots[p.w.index(name)]; s.exists {
-			found[name] = Published{Note: s.note, Modified: strconv.Itoa(s.modified), Pending: p.goes == pending}
+			found[name] = driver.Published{Note: s.note, Modified: strconv.Itoa(s.modified), Pending: p.goes == pending}
 		}
 	}
 	return found, nil
 }
 
-func (p *port) Make(_ context.Context, name string, _ map[string]string) (Made, error) {
+func (p *port) Make(_ context.Context, name string, _ map[string]string) (driver.Made, error) {
 	p.did = callMake
 	w := p.w
 	f := flight{token: name, until: w.at.Add(w.late)}
@@ -138,18 +139,18 @@ func (p *port) Make(_ context.Context, name string, _ map[string]string) (Made, 
 	made := token{name, strconv.Itoa(w.minted)}
 	switch p.goes {
 	case vanishes:
-		return Made{}, errInjected
+		return driver.Made{}, errInjected
 	case late:
 		w.flights = append(w.flights, f)
-		return Made{}, errInjected
+		return driver.Made{}, errInjected
 	case twice:
 		w.flights = append(w.flights, f)
 	}
 	w.tokens = append(w.tokens, made)
 	if p.goes != goesWell {
-		return Made{}, errInjected
+		return driver.Made{}, errInjected
 	}
-	return Made{Value: NewValue("token " + made.id), ID: made.id}, nil
+	return driver.Made{Value: driver.NewValue("token " + made.id), ID: made.id}, nil
 }
 
 func (p *port) Retire(_ context.Context, id string) error {

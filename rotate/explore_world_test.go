@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // The exploration drives the engine itself, step by step, through a world that can be forked between any two steps: what the
@@ -152,7 +153,7 @@ func newPort(s *setting) *port {
 	p := &port{}
 	for i := range p.ops {
 		p.ops[i] = &Operator{Ledger: p, Publisher: p, Spec: s.spec, Window: s.window, Margin: s.margin,
-			Generators: map[string]Generator{"fake": p},
+			Generators: map[string]driver.Generator{"fake": p},
 			clock:      func() time.Time { return p.w.at.Add(s.skew[i]) },
 			mint:       func(secret.SpecSecret) string { return p.mint() },
 			pause:      func(context.Context, time.Duration) error { return nil },

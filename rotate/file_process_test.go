@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/stretchr/testify/require"
 )
 
@@ -92,7 +93,7 @@ func limited(t *testing.T, f *File, size uint64) {
 }
 
 // child prepares a process that works on the same ledger.
-func child(t *testing.T, f *File, identity Value, what string) *exec.Cmd {
+func child(t *testing.T, f *File, identity driver.Value, what string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -115,7 +116,7 @@ func inMemory(t *testing.T) string {
 }
 
 // counted returns a ledger that counts from 0, and its identity.
-func counted(t *testing.T, dir string, fill func(State) State) (*File, Value) {
+func counted(t *testing.T, dir string, fill func(State) State) (*File, driver.Value) {
 	t.Helper()
 	identity, recipient, err := NewIdentity()
 	require.NoError(t, err)
@@ -160,7 +161,7 @@ func TestFileKilled(t *testing.T) {
 }
 
 // killed returns how many kills left something half done.
-func killed(t *testing.T, f *File, identity Value, kills int) (halfway int) {
+func killed(t *testing.T, f *File, identity driver.Value, kills int) (halfway int) {
 	ctx := context.Background()
 	dir := filepath.Dir(f.path)
 	count, err := 0, error(nil)

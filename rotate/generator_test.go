@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // tokens is a service that mints tokens: several may have one name.
@@ -30,7 +31,7 @@ type tokens struct {
 
 const tokenMaker = "test/tokens"
 
-func (g *tokens) Make(_ context.Context, name string, params map[string]string) (Made, error) {
+func (g *tokens) Make(_ context.Context, name string, params map[string]string) (driver.Made, error) {
 	r := g.s.record(g.key)
 	require.NotNil(g.s.t, r.Making, "the name is in the ledger before anything is made")
 	require.Equal(g.s.t, name, r.Making.Name)
@@ -40,22 +41,22 @@ func (g *tokens) Make(_ context.Context, name string, params map[string]string) 
 		made, err = g.make(name)
 	}
 	if !made {
-		return Made{}, err
+		return driver.Made{}, err
 	}
 	m := g.mint(name)
 	if err != nil {
-		return Made{}, err
+		return driver.Made{}, err
 	}
 	return m, nil
 }
 
-func (g *tokens) mint(name string) Made {
+func (g *tokens) mint(name string) driver.Made {
 	g.n++
 	id := fmt.Sprintf("token-%d", g.n)
 	g.names[id] = name
 	value := fmt.Sprintf(`{"accessKeyId":"%s","secretAccessKey":"%032d"}`, id, g.n)
 	g.s.values = append(g.s.values, value[len(value)-34:len(value)-2])
-	return Made{Value: NewValue(value), ID: id}
+	return driver.Made{Value: driver.NewValue(value), ID: id}
 }
 
 func (g *tokens) Retire(_ context.Context, id string) error {
@@ -81,7 +82,7 @@ func withTokens(t *testing.T, r *secret.Rotation) (*scene, *secret.Secret, *toke
 		Params: map[string]string{"bucket": "media"}, Rotation: r})
 	s := newScene(t, key)
 	g := &tokens{s: s, key: key, names: map[string]string{}}
-	s.Generators = map[string]Generator{tokenMaker: g}
+	s.Generators = map[string]driver.Generator{tokenMaker: g}
 	return s, key, g
 }
 
@@ -360,7 +361,7 @@ func TestAGeneratorThatMakesNonsense(t *testing.T) {
 			key := secret.Generated(secret.Options{Namespace: "storage", Name: "k", Generator: tokenMaker, Bytes: 32})
 			s := newScene(t, key)
 			g := &fixed{value: text}
-			s.Generators = map[string]Generator{tokenMaker: g}
+			s.Generators = map[string]driver.Generator{tokenMaker: g}
 			r, err := s.seen(s.apply())
 			require.NoError(t, err)
 			require.False(t, r.OK())
@@ -373,8 +374,8 @@ func TestAGeneratorThatMakesNonsense(t *testing.T) {
 
 type fixed struct{ value string }
 
-func (f *fixed) Make(context.Context, string, map[string]string) (Made, error) {
-	return Made{Value: NewValue(f.value), ID: "one"}, nil
+func (f *fixed) Make(context.Context, string, map[string]string) (driver.Made, error) {
+	return driver.Made{Value: driver.NewValue(f.value), ID: "one"}, nil
 }
 func (f *fixed) Retire(context.Context, string) error            { return nil }
 func (f *fixed) Sweep(context.Context, []string, []string) error { return nil }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"filippo.io/age"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // IdentityVariable is the environment variable that may hold an identity itself, in place of a file.
@@ -66,17 +67,17 @@ func (ids Identities) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, ids
 func (ids Identities) MarshalText() ([]byte, error) { return []byte(ids.String()), nil }
 
 // NewIdentity makes a private key, as [WriteIdentity] and [ParseIdentities] take it, and its public half.
-func NewIdentity() (identity Value, recipient string, err error) {
+func NewIdentity() (identity driver.Value, recipient string, err error) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
-		return Value{}, "", errors.New("no identity could be made: the system gave no random bytes")
+		return driver.Value{}, "", errors.New("no identity could be made: the system gave no random bytes")
 	}
-	return NewValue(id.String()), id.Recipient().String(), nil
+	return driver.NewValue(id.String()), id.Recipient().String(), nil
 }
 
 // WriteIdentity writes identities into a new file that only its owner reads (mode 0600), in the format of age-keygen. A file
 // that exists is never overwritten: the error wraps [fs.ErrExist].
-func WriteIdentity(path string, identity Value) error {
+func WriteIdentity(path string, identity driver.Value) error {
 	ids, err := ParseIdentities(identity.Reveal())
 	if err != nil {
 		return err

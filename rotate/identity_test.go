@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 )
 
@@ -40,7 +41,7 @@ func TestIdentityFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, text, still)
 	require.Error(t, WriteIdentity(filepath.Join(t.TempDir(), "no", "folder"), second))
-	require.ErrorContains(t, WriteIdentity(filepath.Join(t.TempDir(), "x"), NewValue(hidden)), "is no age key")
+	require.ErrorContains(t, WriteIdentity(filepath.Join(t.TempDir(), "x"), driver.NewValue(hidden)), "is no age key")
 	dangling := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink("nowhere", dangling))
 	require.ErrorIs(t, WriteIdentity(dangling, second), fs.ErrExist)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // The functions here change a record that is the caller's own (see clone): what each step does to versions and their lives.
@@ -207,7 +208,7 @@ func (r *record) holders(value string) []string {
 }
 
 // confirm records that the store holds what the intent says. answered: by the one request that this run sent.
-func (r *record) confirm(found Published, answered bool, p policy) {
+func (r *record) confirm(found driver.Published, answered bool, p policy) {
 	in := r.Intent
 	if !answered || in.Taken {
 		r.Stray = later(r.Stray, p.now.Add(p.margin).UTC())

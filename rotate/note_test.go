@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/stretchr/testify/require"
 )
 
@@ -80,7 +81,7 @@ func TestEveryPublishedNoteIsRecordedFirst(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s := newScene(t, key)
 	notes := map[string]bool{}
-	s.shop.publish = func(i Item) (bool, error) {
+	s.shop.publish = func(i driver.Item) (bool, error) {
 		r := s.record(key)
 		require.NotNil(t, r.Intent, "in the ledger before it leaves")
 		require.Equal(t, r.Intent.Note, i.Note)

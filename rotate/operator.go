@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // Operator carries out what a person or a cron job asks for: it settles what earlier runs left, changes the ledger, publishes,
@@ -16,12 +17,12 @@ import (
 type Operator struct {
 	// Ledger and Publisher are required.
 	Ledger    Ledger
-	Publisher Publisher
+	Publisher driver.Publisher
 	// Spec is what the program declares.
 	Spec secret.Spec
 	// Generators make the values of generated secrets, by the name that the declarations give. A secret whose generator is
 	// not here needs a person.
-	Generators map[string]Generator
+	Generators map[string]driver.Generator
 	// Window and Margin, where not zero, take the place of the ledger's settings.
 	Window, Margin time.Duration
 	// Limit is the most bytes that a published text may have. Zero: DefaultLimit.
@@ -82,7 +83,7 @@ func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error
 // Set brings in a value from outside. That of a static secret counts at once, and so does a first one; one of a random or
 // generated secret takes both phases. A value that is current already changes nothing. The error wraps [secret.ErrEncoding]
 // where the value does not fit the declaration.
-func (o *Operator) Set(ctx context.Context, addr secret.Address, value Value) (Result, error) {
+func (o *Operator) Set(ctx context.Context, addr secret.Address, value driver.Value) (Result, error) {
 	return o.change(ctx, addr, order{op: orderSet, value: value.Reveal()}, "set")
 }
 
@@ -137,8 +138,8 @@ func undeclared(addr secret.Address) error {
 
 // name is what a secret's value is called in the store.
 func (o *Operator) name(s secret.SpecSecret) string {
-	if n, ok := o.Publisher.(Namer); ok {
-		return n.NameOf(o.Spec, s)
+	if n, ok := o.Publisher.(driver.Namer); ok {
+		return n.NameOf(driver.Names{Address: s.Address.String(), Binding: s.Binding, SecretName: s.SecretName})
 	}
 	return s.SecretName
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // decideAll decides on every secret and swaps the outcome into the ledger, in one step.
@@ -119,7 +120,7 @@ func (r *run) check(ctx context.Context) (decided bool, err error) {
 			creates = append(creates, dec.next.Name)
 		}
 	}
-	checker, ok := r.Publisher.(Checker)
+	checker, ok := r.Publisher.(driver.Checker)
 	if !ok || len(creates) == 0 || r.checked {
 		return true, nil
 	}

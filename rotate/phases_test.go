@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // What stands in the document after each phase, to the second.
@@ -210,7 +211,7 @@ func TestRetainChanges(t *testing.T) {
 func TestFreshTimes(t *testing.T) {
 	for name, c := range map[string]struct {
 		window, wait time.Duration
-		publish      func(Item) (bool, error)
+		publish      func(driver.Item) (bool, error)
 		fresh        bool
 	}{
 		"in time, lost answer":              {day, 3 * time.Hour, lost, false},
@@ -228,8 +229,8 @@ func TestFreshTimes(t *testing.T) {
 			s.did(s.apply())
 			s.did(s.rotate(RotateOptions{Now: true}))
 			s.pass(c.window + 250*time.Millisecond)
-			s.shop.publish = func(i Item) (bool, error) { return c.publish(i) }
-			s.shop.inspect = func(map[string]Published) error {
+			s.shop.publish = func(i driver.Item) (bool, error) { return c.publish(i) }
+			s.shop.inspect = func(map[string]driver.Published) error {
 				if len(s.shop.sent) > 2 {
 					return errLost // the run ends before it can confirm
 				}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // Plan tells what a rotate at now would do to the declared secrets, if the store holds what the ledger says: values that are
@@ -28,7 +29,7 @@ func Plan(state State, specs []secret.SpecSecret, now time.Time) []Action {
 			actions = append(actions, Action{Address: spec.Address, Action: opPublish, Version: r.Current})
 			continue
 		case r.Published != nil:
-			seen = sighting{Published: Published{Note: r.Published.Note, Modified: r.Published.Modified}, exists: true}
+			seen = sighting{Published: driver.Published{Note: r.Published.Note, Modified: r.Published.Modified}, exists: true}
 		}
 		name := spec.SecretName
 		if !r.empty() {

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 	"github.com/layeron-hq/secret/rotate"
-	"github.com/layeron-hq/secret/rotate/rotatetest"
 )
 
 func TestDirIsAPublisher(t *testing.T) {
-	rotatetest.TestPublisher(t, func(t *testing.T) (rotate.Publisher, func(string) (string, bool)) {
+	drivertest.TestPublisher(t, func(t *testing.T) (driver.Publisher, func(string) (string, bool)) {
 		dir := filepath.Join(t.TempDir(), "secrets")
 		return rotate.Dir(dir), func(name string) (string, bool) {
 			text, err := secret.Dir(dir).Get(t.Context(), addressOf(name))
@@ -21,8 +22,8 @@ func TestDirIsAPublisher(t *testing.T) {
 }
 
 func TestMemoryIsAPublisher(t *testing.T) {
-	rotatetest.TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) {
-		m := new(rotate.MemoryPublisher)
+	drivertest.TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
+		m := new(drivertest.MemoryPublisher)
 		return m, m.Text
 	})
 }

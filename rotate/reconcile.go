@@ -1,5 +1,7 @@
 package rotate
 
+import "github.com/layeron-hq/secret/driver"
+
 // verdict is what a secret's record and the store say together.
 type verdict string
 
@@ -19,7 +21,7 @@ const (
 
 // sighting is what Inspect found of one secret.
 type sighting struct {
-	Published
+	driver.Published
 	exists bool
 	own    bool // the value is the intent's, by its digest, whatever the note says
 }

@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // The table of rotation.md, row by row.
 
 // interrupt ends the next run after it has published, before it can look.
-func (s *scene) interrupt(publish func(Item) (bool, error), do func() (Result, error)) {
+func (s *scene) interrupt(publish func(driver.Item) (bool, error), do func() (Result, error)) {
 	s.t.Helper()
 	sent := len(s.shop.sent)
-	s.shop.publish, s.shop.inspect = publish, func(map[string]Published) error {
+	s.shop.publish, s.shop.inspect = publish, func(map[string]driver.Published) error {
 		if len(s.shop.sent) > sent {
 			return errLost
 		}
@@ -65,7 +66,7 @@ func TestTakingOverIsRecordedFirst(t *testing.T) {
 	s.interrupt(swallowed, s.rotateNow)
 	require.False(t, s.record(key).Intent.Taken)
 	gen := s.record(key).Gen
-	s.shop.publish = func(Item) (bool, error) {
+	s.shop.publish = func(driver.Item) (bool, error) {
 		require.True(t, s.record(key).Intent.Taken)
 		require.Equal(t, gen, s.record(key).Gen)
 		return true, nil
@@ -157,7 +158,7 @@ func TestNoPruneSoonAfterARepair(t *testing.T) {
 
 // The repair itself has fresh times too.
 func TestARepairThatIsNotConfirmedInTime(t *testing.T) {
-	for name, publish := range map[string]func(Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
+	for name, publish := range map[string]func(driver.Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", every(300))
 			s := newScene(t, key)
@@ -192,7 +193,7 @@ func TestModifiedDiffers(t *testing.T) {
 		require.Equal(t, StateDrifted, st.State)
 		require.True(t, st.NeedsPerson)
 	})
-	for name, publish := range map[string]func(Item) (bool, error){
+	for name, publish := range map[string]func(driver.Item) (bool, error){
 		"sent twice": swallowed, "once without an answer": lost,
 	} {
 		t.Run(name+": a stray may have come and gone", func(t *testing.T) {
@@ -298,7 +299,7 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 			key, other := aRandom("key", every(30)), aStatic("other", nil)
 			s := newScene(t, key, other)
 			put := func(k *secret.Secret) {
-				s.shop.late(Item{Name: s.called(k), Text: NewValue("somebody's value"), Note: note(s.called(k))})
+				s.shop.late(driver.Item{Name: s.called(k), Text: driver.NewValue("somebody's value"), Note: note(s.called(k))})
 			}
 			put(key)
 			put(other)
@@ -334,7 +335,7 @@ func TestSomebodysValueInPlaceOfOurs(t *testing.T) {
 	key, other := aRandom("key", every(30)), aRandom("other", every(30))
 	s := newScene(t, key, other)
 	s.did(s.apply())
-	s.shop.late(Item{Name: s.called(key), Text: NewValue("somebody's value"), Note: "by hand"})
+	s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue("somebody's value"), Note: "by hand"})
 	s.pass(31 * day)
 	r, err := s.seen(s.rotate())
 	require.NoError(t, err)
@@ -377,8 +378,8 @@ func TestPending(t *testing.T) {
 	s := newScene(t, key)
 	s.did(s.apply())
 	looks := 0
-	slow := func(most int) func(map[string]Published) error {
-		return func(found map[string]Published) error {
+	slow := func(most int) func(map[string]driver.Published) error {
+		return func(found map[string]driver.Published) error {
 			if len(s.shop.sent) < 2 {
 				return nil
 			}
@@ -410,15 +411,15 @@ func TestPending(t *testing.T) {
 
 func TestErrorsOfThePublisher(t *testing.T) {
 	for name, c := range map[string]struct {
-		publish  func(Item) (bool, error)
+		publish  func(driver.Item) (bool, error)
 		next     string
 		promised bool
 	}{
 		"unknown, and lost":           {swallowed, "publish v1", false},
 		"certainly not carried out":   {turnedDown, "publish v1", true},
-		"no error, and not there":     {func(Item) (bool, error) { return false, nil }, "publish v1", false},
+		"no error, and not there":     {func(driver.Item) (bool, error) { return false, nil }, "publish v1", false},
 		"unknown, and there":          {lost, "", false},
-		"not carried out, and it was": {func(Item) (bool, error) { return true, notApplied(errLost) }, "", true},
+		"not carried out, and it was": {func(driver.Item) (bool, error) { return true, notApplied(errLost) }, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", every(30))
@@ -460,7 +461,7 @@ func TestOneSecretsFailureNeverHoldsBackAnother(t *testing.T) {
 	s := newScene(t, a, b, c)
 	s.did(s.apply())
 	s.pass(31 * day)
-	s.shop.publish = func(i Item) (bool, error) {
+	s.shop.publish = func(i driver.Item) (bool, error) {
 		if i.Name == b.Binding() {
 			return false, errLost
 		}
@@ -485,7 +486,7 @@ func TestOneSecretsFailureNeverHoldsBackAnother(t *testing.T) {
 func TestAStoreThatCannotBeAsked(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
-	s.shop.inspect = func(map[string]Published) error { return errLost }
+	s.shop.inspect = func(map[string]driver.Published) error { return errLost }
 	require.ErrorIs(t, s.stopped(s.apply), errLost)
 	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.set(key, "whatever-it-is") }), errLost)
 }
@@ -521,9 +522,9 @@ func TestACheckerRefusesBeforeAnythingChanges(t *testing.T) {
 // recognizing is a store that writes value and note one after the other.
 type recognizing struct{ *shop }
 
-func (r recognizing) ModifiedOf(text Value) string { return digest(text.Reveal()) }
+func (r recognizing) ModifiedOf(text driver.Value) string { return digest(text.Reveal()) }
 
-func (r recognizing) Inspect(ctx context.Context, names []string) (map[string]Published, error) {
+func (r recognizing) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	found, err := r.shop.Inspect(ctx, names)
 	for name, p := range found {
 		text, _ := r.Text(name)
@@ -543,10 +544,10 @@ func TestAValueWithoutItsNote(t *testing.T) {
 			key := aRandom("key", every(30))
 			s := newScene(t, key)
 			s.Publisher = recognizing{s.shop}
-			half := func(i Item) (bool, error) {
+			half := func(i driver.Item) (bool, error) {
 				i.Note = ""
 				if c.text != "" {
-					i.Text = NewValue(c.text)
+					i.Text = driver.NewValue(c.text)
 				}
 				s.shop.late(i)
 				return false, errLost
@@ -612,7 +613,7 @@ func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
 	s.did(s.apply())
-	twin := Item{Name: s.called(key), Text: NewValue("a text of the other one"),
+	twin := driver.Item{Name: s.called(key), Text: driver.NewValue("a text of the other one"),
 		Note: s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")}
 	s.shop.late(twin)
 	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)

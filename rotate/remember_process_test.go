@@ -17,6 +17,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
 )
@@ -39,7 +40,7 @@ func s3(t *testing.T) string {
 func inBucket(t *testing.T, endpoint string, ids rotate.Identities) rotate.Ledger {
 	t.Helper()
 	l, err := bucket.Open(t.Context(), bucket.Options{Endpoint: endpoint, Region: "us-east-1", Bucket: "ledgers",
-		AccessKeyID: "made-up", SecretAccessKey: rotate.NewValue("made-up"), Identities: ids})
+		AccessKeyID: "made-up", SecretAccessKey: driver.NewValue("made-up"), Identities: ids})
 	require.NoError(t, err)
 	return l
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // Remove takes a secret that is declared no more out of store and ledger. Its ids stay used. A value in the store that is not
@@ -103,7 +104,7 @@ func (r *run) removeValue(ctx context.Context, st *state, name string) error {
 	if n, isNote := st.readNote(name, seen.Note); !ok || !isNote || !n.ours {
 		return nil
 	}
-	remover, ok := r.Publisher.(Remover)
+	remover, ok := r.Publisher.(driver.Remover)
 	if !ok {
 		return fmt.Errorf("%w: this target cannot delete values: delete %s there by hand, then remove the secret again", errRefused, name)
 	}

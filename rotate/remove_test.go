@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 func (s *scene) remove(key *secret.Secret) (Result, error) {
@@ -61,7 +62,7 @@ func TestRemoveLeavesSomebodysValue(t *testing.T) {
 	key := aRandom("key", nil)
 	s := newScene(t, key)
 	s.did(s.apply())
-	s.shop.late(Item{Name: s.called(key), Text: NewValue("somebody's value"), Note: "by hand"})
+	s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue("somebody's value"), Note: "by hand"})
 	s.declare()
 	require.Equal(t, []string{"remove "}, s.did(s.remove(key)))
 	text, _ := s.store.Text(key.Binding())
@@ -114,8 +115,8 @@ func TestRemoveThatFails(t *testing.T) {
 		s.did(s.apply())
 		s.declare()
 		s.Publisher = struct {
-			Publisher
-			Namer
+			driver.Publisher
+			driver.Namer
 		}{s.shop, s.shop}
 		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.remove(key) }), errRefused)
 	})
@@ -124,7 +125,7 @@ func TestRemoveThatFails(t *testing.T) {
 		s := newScene(t, key)
 		s.did(s.apply())
 		s.declare()
-		s.shop.inspect = func(map[string]Published) error { return errors.New("no network") }
+		s.shop.inspect = func(map[string]driver.Published) error { return errors.New("no network") }
 		require.ErrorContains(t, s.stopped(func() (Result, error) { return s.remove(key) }), "no network")
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 func (s *scene) rename(from, to *secret.Secret) (Result, error) {
@@ -145,7 +146,7 @@ func TestRenameOfTheNameAlone(t *testing.T) {
 
 // A rename whose request was lost is finished by the next run, whichever that is.
 func TestAnInterruptedRename(t *testing.T) {
-	for name, publish := range map[string]func(Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
+	for name, publish := range map[string]func(driver.Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
 		t.Run(name, func(t *testing.T) {
 			from, to := aRandom("old", every(30)), aRandom("new", every(30))
 			s := newScene(t, from)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 func TestRollbackBringsThePreviousValueUnderANewID(t *testing.T) {
@@ -132,13 +133,13 @@ func TestRollbackNeverBringsBackWhatIsGone(t *testing.T) {
 
 // A flip whose outcome is unknown is settled before anything else: the rollback then goes back from the new version.
 func TestRollbackOfAFlipThatIsNotSettled(t *testing.T) {
-	for name, publish := range map[string]func(Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
+	for name, publish := range map[string]func(driver.Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", kept())
 			s := newScene(t, key)
 			s.announce(key)
 			s.pass(day)
-			s.shop.publish, s.shop.inspect = publish, func(map[string]Published) error {
+			s.shop.publish, s.shop.inspect = publish, func(map[string]driver.Published) error {
 				if len(s.shop.sent) > 2 {
 					return errLost
 				}

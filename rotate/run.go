@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // run is one operation under way. Each step makes one call to ledger, publisher or generator at most, so that whoever tests it
@@ -21,14 +22,14 @@ type run struct {
 
 	state State
 	rev   Revision
-	found map[string]Published
+	found map[string]driver.Published
 	seen  time.Time // when
 	names map[secret.Address]string
 
 	passes, conflicts, looks int
 	decisions                map[secret.Address]decision
 	minting                  []secret.Address // still to be made
-	items                    []Item           // to be published
+	items                    []driver.Item    // to be published
 	recorded                 time.Time        // when they were swapped into the ledger
 	to                       []secret.Address // whose they are
 	checked                  bool
@@ -219,8 +220,8 @@ func (r *run) makes(s secret.SpecSecret) bool {
 func (r *run) sighting(rec *record, name string) sighting {
 	p, ok := r.found[name]
 	seen := sighting{Published: p, exists: ok}
-	if known, is := r.Publisher.(Recognizer); is && ok && rec != nil && rec.Intent != nil {
-		seen.own = known.ModifiedOf(NewValue(rec.Intent.Text)) == p.Modified
+	if known, is := r.Publisher.(driver.Recognizer); is && ok && rec != nil && rec.Intent != nil {
+		seen.own = known.ModifiedOf(driver.NewValue(rec.Intent.Text)) == p.Modified
 	}
 	return seen
 }
@@ -256,7 +257,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 			r.minting = append(r.minting, s.Address)
 		}
 		if dec.send {
-			r.items = append(r.items, Item{Name: dec.next.Name, Text: NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
+			r.items = append(r.items, driver.Item{Name: dec.next.Name, Text: driver.NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
 			r.to = append(r.to, s.Address)
 		}
 	}

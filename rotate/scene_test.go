@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 )
 
 // scene is a bench with a store that can fail, and an eye on everything that is told: whatever comes out of it is searched for
@@ -28,36 +30,36 @@ type scene struct {
 
 // shop is a store whose requests fail, get lost or arrive late, as the test says.
 type shop struct {
-	*MemoryPublisher
-	publish  func(Item) (carriedOut bool, err error) // nil: all goes well
-	inspect  func(map[string]Published) error
+	*drivertest.MemoryPublisher
+	publish  func(driver.Item) (carriedOut bool, err error) // nil: all goes well
+	inspect  func(map[string]driver.Published) error
 	bySecret bool // values are called by their secretName
-	sent     []Item
+	sent     []driver.Item
 	inspects int
 }
 
-func (p *shop) NameOf(spec secret.Spec, s secret.SpecSecret) string {
+func (p *shop) NameOf(names driver.Names) string {
 	if p.bySecret {
-		return s.SecretName
+		return names.SecretName
 	}
-	return p.MemoryPublisher.NameOf(spec, s)
+	return p.MemoryPublisher.NameOf(names)
 }
 
-func (p *shop) Publish(ctx context.Context, items []Item) []error {
+func (p *shop) Publish(ctx context.Context, items []driver.Item) []error {
 	p.sent = append(p.sent, items...)
-	return each(items, func(i Item) error {
+	return each(items, func(i driver.Item) error {
 		if p.publish == nil {
-			return errors.Join(p.MemoryPublisher.Publish(ctx, []Item{i})...)
+			return errors.Join(p.MemoryPublisher.Publish(ctx, []driver.Item{i})...)
 		}
 		carriedOut, err := p.publish(i)
 		if carriedOut {
-			err = errors.Join(append(p.MemoryPublisher.Publish(ctx, []Item{i}), err)...)
+			err = errors.Join(append(p.MemoryPublisher.Publish(ctx, []driver.Item{i}), err)...)
 		}
 		return err
 	})
 }
 
-func (p *shop) Inspect(ctx context.Context, names []string) (map[string]Published, error) {
+func (p *shop) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	p.inspects++
 	found, err := p.MemoryPublisher.Inspect(ctx, names)
 	if err == nil && p.inspect != nil {
@@ -67,7 +69,9 @@ func (p *shop) Inspect(ctx context.Context, names []string) (map[string]Publishe
 }
 
 // put is a request that arrives late, whoever sent it.
-func (p *shop) late(i Item) { _ = p.MemoryPublisher.Publish(context.Background(), []Item{i}) }
+func (p *shop) late(i driver.Item) {
+	_ = p.MemoryPublisher.Publish(context.Background(), []driver.Item{i})
+}
 
 func newScene(t *testing.T, secrets ...*secret.Secret) *scene {
 	s := &scene{bench: newBench(t, secrets...), drawn: map[secret.Address]int{}}
@@ -219,11 +223,13 @@ func (s *scene) picture() string {
 }
 
 func (s *scene) texts() map[string]string {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
+	names := s.store.Names()
+	found, err := s.store.Inspect(context.Background(), names)
+	require.NoError(s.t, err)
 	texts := map[string]string{}
-	for name, v := range s.store.values {
-		texts[name] = fmt.Sprint(v.text.Reveal(), v.Published)
+	for _, name := range names {
+		text, _ := s.store.Text(name)
+		texts[name] = fmt.Sprint(text, found[name])
 	}
 	return texts
 }
@@ -283,7 +289,7 @@ func (s *scene) rotate(how ...RotateOptions) (Result, error) {
 
 func (s *scene) set(key *secret.Secret, value string) (Result, error) {
 	s.values = append(s.values, value)
-	return s.Set(context.Background(), key.Address(), NewValue(value))
+	return s.Set(context.Background(), key.Address(), driver.NewValue(value))
 }
 
 func (s *scene) rollback(key *secret.Secret, immediate bool) (Result, error) {
@@ -355,13 +361,13 @@ func kept() *secret.Rotation {
 var errLost = errors.New("the connection broke")
 
 // lost carries requests out and loses the answers.
-func lost(Item) (bool, error) { return true, errLost }
+func lost(driver.Item) (bool, error) { return true, errLost }
 
 // swallowed loses requests, and tells nothing about them.
-func swallowed(Item) (bool, error) { return false, errLost }
+func swallowed(driver.Item) (bool, error) { return false, errLost }
 
 // turnedDown promises that nothing happens.
-func turnedDown(Item) (bool, error) { return false, notApplied(errLost) }
+func turnedDown(driver.Item) (bool, error) { return false, notApplied(errLost) }
 
 func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now: true}) }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 func TestStates(t *testing.T) {
@@ -124,7 +125,7 @@ func TestInterrupted(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.shop.publish = func(Item) (bool, error) { cancel(); return true, nil }
+	s.shop.publish = func(driver.Item) (bool, error) { cancel(); return true, nil }
 	_, err := s.seen(s.Apply(ctx))
 	require.ErrorIs(t, err, ErrInterrupted)
 	require.ErrorContains(t, err, "1 secret ")

@@ -9,12 +9,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/rotate"
 )
 
 // etcd is the target of that name. User and certificates are where etcdctl looks for them.
-func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (rotate.Publisher, error) {
+func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
 	o, err := etcd.ParseURL(target)
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (r
 	if name != "" && password == "" {
 		return nil, errors.New("ETCDCTL_USER names a user without a password: ETCDCTL_PASSWORD holds it")
 	}
-	o.Username, o.Password = name, rotate.NewValue(password)
+	o.Username, o.Password = name, driver.NewValue(password)
 	if o.TLS, err = etcdTLS(getenv("ETCDCTL_CACERT"), getenv("ETCDCTL_CERT"), getenv("ETCDCTL_KEY")); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
@@ -71,7 +72,7 @@ func (e s3Engine) open(place string, ids rotate.Identities) (rotate.Ledger, erro
 	if err != nil {
 		return nil, err
 	}
-	o.Region, o.AccessKeyID, o.SecretAccessKey, o.Identities = "us-east-1", s3ID, rotate.NewValue(s3Key), ids
+	o.Region, o.AccessKeyID, o.SecretAccessKey, o.Identities = "us-east-1", s3ID, driver.NewValue(s3Key), ids
 	return bucket.Open(context.Background(), o)
 }
 

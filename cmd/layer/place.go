@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
@@ -106,8 +107,8 @@ func regionOf(endpoint, environment string) string {
 
 func bucketOptions(text string, ids rotate.Identities) (bucket.Options, error) {
 	o, err := bucketAt(text)
-	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = getenv("AWS_ACCESS_KEY_ID"), rotate.NewValue(getenv("AWS_SECRET_ACCESS_KEY")),
-		rotate.NewValue(getenv("AWS_SESSION_TOKEN"))
+	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = getenv("AWS_ACCESS_KEY_ID"), driver.NewValue(getenv("AWS_SECRET_ACCESS_KEY")),
+		driver.NewValue(getenv("AWS_SESSION_TOKEN"))
 	o.Identities = ids
 	return o, err
 }

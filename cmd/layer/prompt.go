@@ -13,19 +13,20 @@ import (
 	"golang.org/x/term"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/rotate"
 )
 
 // prompt asks for a value without showing it. The terminal is raw meanwhile: one that collects lines cuts them off at 4,095 bytes,
 // or at 1,023, and would show what is typed before the prompt.
-func (l *layer) prompt(ctx context.Context, addr secret.Address) (rotate.Value, error) {
+func (l *layer) prompt(ctx context.Context, addr secret.Address) (driver.Value, error) {
 	f, ok := l.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return rotate.Value{}, usagef("there is no terminal to ask at: --value-env, --from-stdin or --from-file say where the value is")
+		return driver.Value{}, usagef("there is no terminal to ask at: --value-env, --from-stdin or --from-file say where the value is")
 	}
 	before, err := term.MakeRaw(int(f.Fd()))
 	if err != nil {
-		return rotate.Value{}, errors.New("the terminal cannot be kept from showing the value: --value-env, --from-stdin or --from-file take " +
+		return driver.Value{}, errors.New("the terminal cannot be kept from showing the value: --value-env, --from-stdin or --from-file take " +
 			"it from elsewhere. Nothing was changed")
 	}
 	fmt.Fprintf(l.err, "Value of %s (not shown): ", addr)
@@ -33,7 +34,7 @@ func (l *layer) prompt(ctx context.Context, addr secret.Address) (rotate.Value, 
 	_ = term.Restore(int(f.Fd()), before)
 	fmt.Fprintln(l.err)
 	if err != nil {
-		return rotate.Value{}, err
+		return driver.Value{}, err
 	}
 	return l.checked(string(line))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/rotate"
 )
 
@@ -76,7 +77,7 @@ func countTrue(list ...bool) (n int) {
 }
 
 // value reads the value from where the flags say.
-func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, env string, stdin, fromFile bool, file string) (rotate.Value, error) {
+func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, env string, stdin, fromFile bool, file string) (driver.Value, error) {
 	var text string
 	var err error
 	switch {
@@ -84,7 +85,7 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 		var ok bool
 		if text, ok = os.LookupEnv(env); !ok {
 			// Its name is not repeated: it may be the value.
-			return rotate.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
+			return driver.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
 				"and the variable must be exported")
 		}
 	case stdin:
@@ -102,25 +103,25 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 		return l.prompt(ctx, addr)
 	}
 	if err != nil {
-		return rotate.Value{}, err
+		return driver.Value{}, err
 	}
 	return l.checked(text)
 }
 
-func (l *layer) checked(text string) (rotate.Value, error) {
+func (l *layer) checked(text string) (driver.Value, error) {
 	if cut, ok := strings.CutSuffix(text, "\n"); ok {
 		text = strings.TrimSuffix(cut, "\r")
 		l.say("the newline at the value's end was dropped")
 	}
 	switch {
 	case text == "":
-		return rotate.Value{}, errors.New("the value is empty: nothing was changed")
+		return driver.Value{}, errors.New("the value is empty: nothing was changed")
 	case len(text) > maxValue:
-		return rotate.Value{}, fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
+		return driver.Value{}, fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
 	case !utf8.ValidString(text):
-		return rotate.Value{}, errors.New("the value is not UTF-8 text: store bytes as base64. Nothing was changed")
+		return driver.Value{}, errors.New("the value is not UTF-8 text: store bytes as base64. Nothing was changed")
 	}
-	return rotate.NewValue(text), nil
+	return driver.NewValue(text), nil
 }
 
 // readAll reads to the end, or until ctx does.

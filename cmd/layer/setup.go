@@ -15,6 +15,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/cloudflare"
 	"github.com/layeron-hq/secret/cmd/layer/internal/source"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/rotate"
 )
@@ -68,7 +69,7 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		if err != nil {
 			return nil, rotate.State{}, err
 		}
-		o.Generators = map[string]rotate.Generator{cloudflare.R2Credentials: r2}
+		o.Generators = map[string]driver.Generator{cloudflare.R2Credentials: r2}
 	}
 	l.progressText("waiting for another run to end")
 	return o, state, nil
@@ -98,7 +99,7 @@ func (l *layer) checkFlags() error {
 const targets = "dir:PATH, cloudflare or etcd://HOST:PORT,…"
 
 // publisher returns the target's publisher.
-func (l *layer) publisher(ctx context.Context, target string, set rotate.Settings) (rotate.Publisher, error) {
+func (l *layer) publisher(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
 	case kind == "dir" && rest != "":
@@ -112,7 +113,7 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 }
 
 func (l *layer) cloudflare() cloudflare.Options {
-	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: rotate.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
+	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
 		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
 }
 

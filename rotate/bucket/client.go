@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/rotate/internal/resend"
 )
 
@@ -24,9 +24,9 @@ type client struct {
 	region   string
 	bucket   string
 	prefix   string
-	id       rotate.Value
-	key      rotate.Value
-	token    rotate.Value
+	id       driver.Value
+	key      driver.Value
+	token    driver.Value
 	http     *http.Client
 	timeout  time.Duration // of one request
 	signer   *v4.Signer
@@ -42,7 +42,7 @@ func newClient(o Options) (*client, error) {
 	}
 	c := &client{
 		endpoint: endpoint, region: o.Region, bucket: o.Bucket, prefix: o.Prefix,
-		id: rotate.NewValue(o.AccessKeyID), key: o.SecretAccessKey, token: o.SessionToken,
+		id: driver.NewValue(o.AccessKeyID), key: o.SecretAccessKey, token: o.SessionToken,
 		http: &http.Client{}, timeout: time.Minute,
 		signer: v4.NewSigner(func(s *v4.SignerOptions) { s.DisableURIPathEscaping = true }),
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
 )
@@ -28,8 +29,8 @@ func ExampleOpen() {
 			return nil, err
 		}
 		o.AccessKeyID = os.Getenv("AWS_ACCESS_KEY_ID")
-		o.SecretAccessKey = rotate.NewValue(os.Getenv("AWS_SECRET_ACCESS_KEY"))
-		o.SessionToken = rotate.NewValue(os.Getenv("AWS_SESSION_TOKEN"))
+		o.SecretAccessKey = driver.NewValue(os.Getenv("AWS_SECRET_ACCESS_KEY"))
+		o.SessionToken = driver.NewValue(os.Getenv("AWS_SESSION_TOKEN"))
 		if o.Identities, _, err = rotate.IdentitiesFromEnv(); err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
 )
@@ -113,7 +114,7 @@ func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
 // options are those of a ledger behind a transport.
 func options(ids rotate.Identities, through http.RoundTripper) bucket.Options {
 	return bucket.Options{Endpoint: "https://s3.example.com", Bucket: "ledgers", Prefix: "team/shop", AccessKeyID: keyID,
-		SecretAccessKey: rotate.NewValue(key), SessionToken: rotate.NewValue(token), Identities: ids, HTTPClient: &http.Client{Transport: through}}
+		SecretAccessKey: driver.NewValue(key), SessionToken: driver.NewValue(token), Identities: ids, HTTPClient: &http.Client{Transport: through}}
 }
 
 func open(t testing.TB, ids rotate.Identities, through http.RoundTripper) *bucket.Ledger {

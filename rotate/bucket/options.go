@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/pattern"
 	"github.com/layeron-hq/secret/rotate"
 )
@@ -26,9 +27,9 @@ type Options struct {
 	Prefix string
 	// AccessKeyID and SecretAccessKey are the credential, and must be given.
 	AccessKeyID     string
-	SecretAccessKey rotate.Value
+	SecretAccessKey driver.Value
 	// SessionToken belongs to a temporary credential. Empty: none.
-	SessionToken rotate.Value
+	SessionToken driver.Value
 	// Identities open the ledger. One of them must belong to a recipient.
 	Identities rotate.Identities
 	// HTTPClient sends the requests; its Transport must send nothing again by itself, as http.Transport doesn't. It follows no

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/rotate/bucket"
@@ -33,11 +34,11 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"a public address", func(o *bucket.Options) { o.Endpoint = "https://pub-1.R2.dev" }, "public r2.dev address"},
 		{"plain http", func(o *bucket.Options) { o.Endpoint = "http://" + marker }, "plain http"},
 		{"a relative path", func(o *bucket.Options) { o.Endpoint = "https://h/a/../b" }, "empty or relative parts"},
-		{"no key", func(o *bucket.Options) { o.SecretAccessKey = rotate.Value{} }, "there is no credential"},
+		{"no key", func(o *bucket.Options) { o.SecretAccessKey = driver.Value{} }, "there is no credential"},
 		{"no id", func(o *bucket.Options) { o.AccessKeyID = "" }, "there is no credential"},
-		{"a key with a newline", func(o *bucket.Options) { o.SecretAccessKey = rotate.NewValue(marker + "\n") }, "copy it again"},
+		{"a key with a newline", func(o *bucket.Options) { o.SecretAccessKey = driver.NewValue(marker + "\n") }, "copy it again"},
 		{"an id with a newline", func(o *bucket.Options) { o.AccessKeyID = marker + "\n" }, "copy it again"},
-		{"a token with a newline", func(o *bucket.Options) { o.SessionToken = rotate.NewValue(marker + "\n") }, "copy it again"},
+		{"a token with a newline", func(o *bucket.Options) { o.SessionToken = driver.NewValue(marker + "\n") }, "copy it again"},
 		{"a prefix above", func(o *bucket.Options) { o.Prefix = "a/../b" }, ". or .. is no name"},
 		{"a prefix with a slash", func(o *bucket.Options) { o.Prefix = "/a" }, "none at its ends"},
 		{"a prefix with two", func(o *bucket.Options) { o.Prefix = "a//b" }, "single slashes"},
@@ -140,7 +141,7 @@ func FuzzParseURL(f *testing.F) {
 			return
 		}
 		require.NotContains(t, o.Endpoint, "@")
-		o.AccessKeyID, o.SecretAccessKey, o.Identities = keyID, rotate.NewValue(key), ids
+		o.AccessKeyID, o.SecretAccessKey, o.Identities = keyID, driver.NewValue(key), ids
 		asked := false
 		o.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			asked = true

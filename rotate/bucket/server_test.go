@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/rotate"
@@ -28,7 +29,7 @@ func versity(t *testing.T) (dir string, at func(prefix string, ids rotate.Identi
 	servers.Start(t, address, []string{"ROOT_ACCESS_KEY=" + keyID, "ROOT_SECRET_KEY=" + key}, program, "--port", address, "--quiet", "posix", dir)
 	return dir, func(prefix string, ids rotate.Identities) bucket.Options {
 		return bucket.Options{Endpoint: "http://" + address, Region: "us-east-1", Bucket: "ledgers", Prefix: prefix,
-			AccessKeyID: keyID, SecretAccessKey: rotate.NewValue(key), Identities: ids}
+			AccessKeyID: keyID, SecretAccessKey: driver.NewValue(key), Identities: ids}
 	}
 }
 
@@ -66,7 +67,7 @@ func TestServerVersity(t *testing.T) {
 			set  func(o *bucket.Options)
 			says string
 		}{
-			"another secret": {func(o *bucket.Options) { o.SecretAccessKey = rotate.NewValue(key[1:]) }, "SignatureDoesNotMatch"},
+			"another secret": {func(o *bucket.Options) { o.SecretAccessKey = driver.NewValue(key[1:]) }, "SignatureDoesNotMatch"},
 			"another key":    {func(o *bucket.Options) { o.AccessKeyID = "nobody" }, "XAdminUserNotFound"},
 			"no bucket":      {func(o *bucket.Options) { o.Bucket = "other" }, "NoSuchBucket: make the bucket"},
 		} {
@@ -91,8 +92,8 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 	port := address[strings.LastIndexByte(address, ':')+1:]
 	servers.Start(t, address, nil, node, script, "-d", dir, "-a", "127.0.0.1", "-p", port, "--configure-bucket", "ledgers")
 	o := options(keyed(t), nil)
-	o.HTTPClient, o.Endpoint, o.Region, o.SessionToken = nil, "http://"+address, "us-east-1", rotate.Value{}
-	o.AccessKeyID, o.SecretAccessKey = "S3RVER", rotate.NewValue("S3RVER")
+	o.HTTPClient, o.Endpoint, o.Region, o.SessionToken = nil, "http://"+address, "us-east-1", driver.Value{}
+	o.AccessKeyID, o.SecretAccessKey = "S3RVER", driver.NewValue("S3RVER")
 	_, err := bucket.Open(t.Context(), o)
 	require.ErrorContains(t, err, "ignores conditions: it wrote a probe that it should have refused. It is deleted again")
 	require.NoError(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/rotate"
 )
@@ -76,7 +77,7 @@ var checks = []check{
 type subject struct {
 	open     func() rotate.Ledger
 	to       []string
-	identity rotate.Value
+	identity driver.Value
 }
 
 // fresh is the state of a new ledger.

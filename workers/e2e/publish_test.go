@@ -11,18 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 	"github.com/layeron-hq/secret/rotate"
 )
 
 // emulated publishes into a Worker's local secrets store, as Cloudflare's API does into the real one. The emulation keeps no
 // notes, so they are kept beside it.
 type emulated struct {
-	rotate.MemoryPublisher
+	drivertest.MemoryPublisher
 	t testing.TB
 	w *worker
 }
 
-func (e *emulated) Publish(ctx context.Context, items []rotate.Item) []error {
+func (e *emulated) Publish(ctx context.Context, items []driver.Item) []error {
 	for _, item := range items {
 		e.w.put(e.t, item.Name, item.Text.Reveal())
 	}

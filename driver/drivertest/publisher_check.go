@@ -1,4 +1,4 @@
-package rotatetest
+package drivertest
 
 import (
 	"context"
@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 func checkPublish(on *onPublisher) {
@@ -105,14 +104,14 @@ func checkTexts(on *onPublisher) {
 
 func checkNotes(on *onPublisher) {
 	for _, note := range []string{"x", noteOf(1), strings.Repeat("sv1 gen=1 ", 19) + "0123456789", `"quoted" 'too' \n <&> %s =;,`} {
-		item := rotate.Item{Name: on.nameOf("note"), Text: rotate.NewValue("text"), Note: note}
+		item := driver.Item{Name: on.nameOf("note"), Text: driver.NewValue("text"), Note: note}
 		on.publish(item)
 		on.stands(fmt.Sprintf("with a note of %d characters", len(note)), item)
 	}
 }
 
 func checkMany(on *onPublisher) {
-	var items []rotate.Item
+	var items []driver.Item
 	for i := range 60 {
 		items = append(items, on.item(fmt.Sprintf("many-%d", i), strings.Repeat(fmt.Sprintf("text %d ", i), i+1), i+1))
 	}
@@ -122,15 +121,15 @@ func checkMany(on *onPublisher) {
 
 func checkErrors(on *onPublisher) {
 	gen := 0
-	bad := []rotate.Item{{Name: on.nameOf("large"), Text: rotate.NewValue(strings.Repeat(publisherText, 3<<20/len(publisherText)))}}
+	bad := []driver.Item{{Name: on.nameOf("large"), Text: driver.NewValue(strings.Repeat(publisherText, 3<<20/len(publisherText)))}}
 	for _, name := range []string{"", ".", "..", "../" + on.nameOf("x"), "/" + on.nameOf("x"), on.nameOf("x") + "/../y", "a\x00b", "a b\n", strings.Repeat("X", 5000)} {
-		bad = append(bad, rotate.Item{Name: name, Text: rotate.NewValue(publisherText)})
+		bad = append(bad, driver.Item{Name: name, Text: driver.NewValue(publisherText)})
 	}
 	for _, refused := range bad {
 		gen++
 		refused.Note = noteOf(gen)
 		first, last := on.item("first", publisherOther, gen), on.item("last", publisherOther, gen)
-		errs := on.p.Publish(on.ctx, []rotate.Item{first, refused, last})
+		errs := on.p.Publish(on.ctx, []driver.Item{first, refused, last})
 		when := fmt.Sprintf("beside an item with the name %.20q and a text of %d bytes", refused.Name, len(refused.Text.Reveal()))
 		if errs == nil { // a place that can hold it
 			on.stands(when, first, refused, last)
@@ -154,7 +153,7 @@ func checkErrors(on *onPublisher) {
 		on.stands(when, first, last)
 		// A name that cannot be published may be one that cannot be asked for.
 		found, err := on.p.Inspect(on.ctx, []string{refused.Name})
-		if _, ok := found[refused.Name]; ok && err == nil && errors.Is(errs[1], rotate.ErrNotApplied) {
+		if _, ok := found[refused.Name]; ok && err == nil && errors.Is(errs[1], driver.ErrNotApplied) {
 			on.problem("what was not applied is there, %s", when)
 		}
 		on.silent("the error of Inspect", err)
@@ -180,15 +179,15 @@ func checkEnded(on *onPublisher) {
 			is(what, err)
 		}
 	}
-	next := []rotate.Item{on.item("first", publisherOther, 2), on.item("second", publisherOther, 2)}
+	next := []driver.Item{on.item("first", publisherOther, 2), on.item("second", publisherOther, 2)}
 	errs := on.p.Publish(ended, next)
 	all("Publish", 2, errs)
 	_, err := on.p.Inspect(ended, []string{a.Name})
 	is("Inspect", err)
-	if r, ok := on.p.(rotate.Remover); ok {
+	if r, ok := on.p.(driver.Remover); ok {
 		all("Remove", 1, r.Remove(ended, []string{a.Name}))
 	}
-	if c, ok := on.p.(rotate.Checker); ok {
+	if c, ok := on.p.(driver.Checker); ok {
 		is("Check", c.Check(ended, []string{a.Name}))
 	}
 	on.stands("after calls with a context that had ended", a)
@@ -200,13 +199,13 @@ func checkNothingShown(on *onPublisher) {
 	on.publish(a, on.item("second", publisherOther, 1))
 	on.silent("Inspect", on.inspect(a.Name))
 	on.silent("the publisher", on.p)
-	on.silent("the publisher in an exported field", struct{ P rotate.Publisher }{on.p})
+	on.silent("the publisher in an exported field", struct{ P driver.Publisher }{on.p})
 	// fmt calls no methods on what it finds in an unexported field.
-	on.silent("the publisher in an unexported field", struct{ p rotate.Publisher }{on.p})
+	on.silent("the publisher in an unexported field", struct{ p driver.Publisher }{on.p})
 }
 
 func checkRemove(on *onPublisher) {
-	r := on.p.(rotate.Remover)
+	r := on.p.(driver.Remover)
 	remove := func(when string, names ...string) {
 		for i, err := range r.Remove(on.ctx, names) {
 			if err != nil {
@@ -229,7 +228,7 @@ func checkRemove(on *onPublisher) {
 }
 
 func checkRecognize(on *onPublisher) {
-	r := on.p.(rotate.Recognizer)
+	r := on.p.(driver.Recognizer)
 	seen := map[string]bool{}
 	for i, text := range awkwardTexts() {
 		item := on.item("text", text, i+1)
@@ -246,7 +245,7 @@ func checkRecognize(on *onPublisher) {
 }
 
 func checkCheck(on *onPublisher) {
-	c := on.p.(rotate.Checker)
+	c := on.p.(driver.Checker)
 	check := func(when string, names ...string) {
 		if err := c.Check(on.ctx, names); err != nil {
 			on.problem("Check %s finds fault with a place that is ready: %w", when, err)
@@ -266,20 +265,20 @@ func checkCheck(on *onPublisher) {
 }
 
 func checkNames(on *onPublisher) {
-	n := on.p.(rotate.Namer)
+	n := on.p.(driver.Namer)
 	seen := map[string]string{}
 	for _, of := range []string{"key", "key-2", "key2", "k", "0", strings.Repeat("n", 63)} {
-		s := specOf(of)
-		s.SecretName = fmt.Sprintf("lo_%024x", len(seen))
-		name := n.NameOf(secret.Spec{}, s)
+		names := namesOf(of)
+		names.SecretName = fmt.Sprintf("lo_%024x", len(seen))
+		name := n.NameOf(names)
 		if other, ok := seen[name]; ok || name == "" {
 			on.problem("NameOf gives %q for %q, as for %q", name, of, other)
 		}
-		if again := n.NameOf(secret.Spec{}, s); again != name {
+		if again := n.NameOf(names); again != name {
 			on.problem("NameOf gives %q and then %q for one secret", name, again)
 		}
 		seen[name] = of
-		item := rotate.Item{Name: name, Text: rotate.NewValue(of), Note: noteOf(1)}
+		item := driver.Item{Name: name, Text: driver.NewValue(of), Note: noteOf(1)}
 		on.publish(item)
 		on.stands("under the name of "+of, item)
 	}

@@ -1,4 +1,4 @@
-package rotate_test
+package drivertest_test
 
 import (
 	"context"
@@ -14,14 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/driver/drivertest"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 	"github.com/layeron-hq/secret/secrettest"
 )
 
 func TestMemoryPublisherIsAStore(t *testing.T) {
 	secrettest.TestStore(t, func(t *testing.T, values map[secret.Address]string) secret.Store {
-		m := new(rotate.MemoryPublisher)
+		m := new(drivertest.MemoryPublisher)
 		for addr, text := range values {
 			publish(t, m, addr.Binding(), text, "note")
 		}
@@ -32,7 +33,7 @@ func TestMemoryPublisherIsAStore(t *testing.T) {
 // An App learns of what was published by the store's hint, long before it would ask.
 func TestMemoryPublisherIsAWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := new(rotate.MemoryPublisher)
+		m := new(drivertest.MemoryPublisher)
 		publish(t, m, authBinding, "first", "note")
 		key := secret.Static(secret.Options{Namespace: "auth", Name: "session-key"})
 		app := secret.NewApp(secret.AppOptions{Store: m, Refresh: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler)}).Use(key)
@@ -53,15 +54,13 @@ func TestMemoryPublisherIsAWatcher(t *testing.T) {
 
 // A program's tests read what was published as the program does, under the names that the publisher gives.
 func TestMemoryPublisherServesAProgram(t *testing.T) {
-	var m rotate.MemoryPublisher
+	var m drivertest.MemoryPublisher
 	key := secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: &m})
 	_, err := key.Current().Text()
 	require.ErrorIs(t, err, secret.ErrNotFound)
 	require.ErrorContains(t, err, authBinding)
 
-	declared := secret.Static(secret.Options{Namespace: "auth", Name: "session-key"})
-	spec := secret.NewApp(secret.AppOptions{}).Use(declared).Spec()
-	publish(t, &m, m.NameOf(spec, spec.Secrets[0]), "first", "note")
+	publish(t, &m, m.NameOf(driver.Names{Address: "$SECRET.auth.session-key", Binding: authBinding, SecretName: "lo_5f"}), "first", "note")
 	text, err := key.Current().Text()
 	require.NoError(t, err)
 	require.Equal(t, "first", text)
@@ -78,7 +77,7 @@ func TestMemoryPublisherServesAProgram(t *testing.T) {
 
 // A state of before never looks like the one of now, whatever happened between.
 func TestMemoryPublisherModified(t *testing.T) {
-	var m rotate.MemoryPublisher
+	var m drivertest.MemoryPublisher
 	seen := map[string]bool{}
 	for range 3 {
 		publish(t, &m, authBinding, "same", "same")
@@ -90,7 +89,7 @@ func TestMemoryPublisherModified(t *testing.T) {
 }
 
 func TestMemoryPublisherSet(t *testing.T) {
-	var m rotate.MemoryPublisher
+	var m drivertest.MemoryPublisher
 	m.Set(authBinding, "by hand")
 	first, ok := inspect(t, &m, authBinding)
 	require.True(t, ok)
@@ -106,12 +105,12 @@ func TestMemoryPublisherSet(t *testing.T) {
 }
 
 func TestMemoryPublisherFail(t *testing.T) {
-	var m rotate.MemoryPublisher
+	var m drivertest.MemoryPublisher
 	publish(t, &m, authBinding, "first", "note")
 	before, _ := inspect(t, &m, authBinding)
 	down := errors.New("503")
 	m.Fail(down)
-	errs := m.Publish(t.Context(), []rotate.Item{{Name: "A"}, {Name: authBinding, Text: rotate.NewValue("second")}})
+	errs := m.Publish(t.Context(), []driver.Item{{Name: "A"}, {Name: authBinding, Text: driver.NewValue("second")}})
 	require.Equal(t, []error{down, down}, errs)
 	_, err := m.Inspect(t.Context(), []string{authBinding})
 	require.Equal(t, down, err)
@@ -126,23 +125,23 @@ func TestMemoryPublisherFail(t *testing.T) {
 
 func TestMemoryPublisherShowsNothing(t *testing.T) {
 	const marker = "Qz7kWv2mXt9RbLp4nHc8"
-	var m rotate.MemoryPublisher
+	var m drivertest.MemoryPublisher
 	publish(t, &m, authBinding, marker, "note")
 	require.Empty(t, leak.Check(&m, marker))
-	require.Empty(t, leak.Check(struct{ m *rotate.MemoryPublisher }{&m}, marker))
+	require.Empty(t, leak.Check(struct{ m *drivertest.MemoryPublisher }{&m}, marker))
 	require.Equal(t, "memory publisher", m.String())
 	require.Equal(t, "memory publisher", fmt.Sprintf("%+d", &m))
 }
 
 // A test changes values while the program under test reads them (run it with -race).
 func TestMemoryPublisherConcurrently(t *testing.T) {
-	var m rotate.MemoryPublisher
+	var m drivertest.MemoryPublisher
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
 			name := authBinding + strconv.Itoa(i%2)
 			for range 50 {
-				m.Publish(context.Background(), []rotate.Item{{Name: name, Text: rotate.NewValue("x"), Note: "n"}})
+				m.Publish(context.Background(), []driver.Item{{Name: name, Text: driver.NewValue("x"), Note: "n"}})
 				_, _ = m.Inspect(context.Background(), []string{name})
 				_, _ = m.Text(name)
 				_, _ = m.Get(context.Background(), authKey)
@@ -154,4 +153,29 @@ func TestMemoryPublisherConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+var (
+	authKey     = secret.Address{Namespace: "auth", Name: "session-key"}
+	authBinding = authKey.Binding()
+)
+
+func publish(t *testing.T, m *drivertest.MemoryPublisher, name, text, note string) {
+	t.Helper()
+	require.Nil(t, m.Publish(t.Context(), []driver.Item{{Name: name, Text: driver.NewValue(text), Note: note}}))
+}
+
+func inspect(t *testing.T, m *drivertest.MemoryPublisher, name string) (driver.Published, bool) {
+	t.Helper()
+	found, err := m.Inspect(t.Context(), []string{name})
+	require.NoError(t, err)
+	p, ok := found[name]
+	return p, ok
+}
+
+func TestMemoryPublisherKeepsThePromisesOfAPublisher(t *testing.T) {
+	drivertest.TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
+		m := new(drivertest.MemoryPublisher)
+		return m, m.Text
+	})
 }

@@ -1,4 +1,4 @@
-package rotate
+package driver
 
 import (
 	"fmt"
@@ -6,10 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// Value is a text that is nobody's business: no verb of fmt, no JSON and no log shows it. Values are immutable and safe for
-// concurrent use. The zero Value is the empty text.
+// Value is a string that redacts itself when printed: no verb of fmt, no JSON
+// and no log shows its text. Values are immutable and safe for concurrent use.
+// The zero Value is the empty text.
 type Value struct {
-	p *atomic.Pointer[string] // reflection, and so fmt, shows no more than an address here
+	p *atomic.Pointer[string] // reflection, and so fmt, shows only an address here
 }
 
 // NewValue wraps a text.
@@ -22,7 +23,7 @@ func NewValue(text string) Value {
 	return v
 }
 
-// Reveal returns the text, for whoever sends it or writes it to where it belongs.
+// Reveal returns the text, for code that sends it or writes it to its place.
 func (v Value) Reveal() string {
 	if v.p == nil {
 		return ""
@@ -30,7 +31,7 @@ func (v Value) Reveal() string {
 	return *v.p.Load()
 }
 
-// String returns "[value]", or "[no value]" for the empty one.
+// String returns "[value]", or "[no value]" for the empty text.
 func (v Value) String() string {
 	if v.p == nil {
 		return "[no value]"
@@ -38,8 +39,8 @@ func (v Value) String() string {
 	return "[value]"
 }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
 
-// MarshalText returns what String does, for encoding/json and log/slog.
+// MarshalText returns the result of String, for encoding/json and log/slog.
 func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }

@@ -1,4 +1,4 @@
-package rotatetest
+package drivertest
 
 import (
 	"context"
@@ -7,11 +7,11 @@ import (
 	"testing"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
-// TestPublisher runs a subtest for each thing that a [rotate.Publisher] promises:
+// TestPublisher runs a subtest for each thing that a [driver.Publisher] promises:
 //
 //   - publish: a value that is published is there, text and note; again, it is replaced; others stay as they are; where all goes
 //     well Publish returns nil;
@@ -21,7 +21,7 @@ import (
 //   - note: so does a note, up to 200 characters;
 //   - many: 60 values in one Publish and one Inspect;
 //   - errors: an item that is refused (a name that nobody should use, a text of 3 MiB) has its error at its index, and the items
-//     beside it are published; what wraps [rotate.ErrNotApplied] was not carried out;
+//     beside it are published; what wraps [driver.ErrNotApplied] was not carried out;
 //   - context: with a context that has ended, every method returns the context's error;
 //   - shown: no error, and the Publisher under no verb of fmt, in no JSON and no log, shows a text;
 //   - remove, recognize, check, name: what the optional interfaces promise, where they are there.
@@ -29,8 +29,8 @@ import (
 // It calls open once in each subtest, with that subtest's t. open returns a Publisher on a place of its own in which nothing
 // stands yet, and read, which returns what a reader of that place gets under a name, or false where there is nothing; it waits
 // for what is pending. Where nothing can be read, read is nil, and what would need it is left out. What has to be taken down
-// again belongs into t.Cleanup. Names are binding names, unless the Publisher is a [rotate.Namer].
-func TestPublisher(t *testing.T, open func(t *testing.T) (p rotate.Publisher, read func(name string) (string, bool))) {
+// again belongs into t.Cleanup. Names are binding names, unless the Publisher is a [driver.Namer].
+func TestPublisher(t *testing.T, open func(t *testing.T) (p driver.Publisher, read func(name string) (string, bool))) {
 	t.Helper()
 	for _, c := range publisherChecks {
 		t.Run(c.name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestPublisher(t *testing.T, open func(t *testing.T) (p rotate.Publisher, re
 // break it.
 type publisherCheck struct {
 	name  string
-	needs func(rotate.Publisher) bool
+	needs func(driver.Publisher) bool
 	run   func(on *onPublisher)
 }
 
@@ -65,17 +65,17 @@ var publisherChecks = []publisherCheck{
 	{"errors", nil, checkErrors},
 	{"context", nil, checkEnded},
 	{"shown", nil, checkNothingShown},
-	{"remove", is[rotate.Remover], checkRemove},
-	{"recognize", is[rotate.Recognizer], checkRecognize},
-	{"check", is[rotate.Checker], checkCheck},
-	{"name", is[rotate.Namer], checkNames},
+	{"remove", is[driver.Remover], checkRemove},
+	{"recognize", is[driver.Recognizer], checkRecognize},
+	{"check", is[driver.Checker], checkCheck},
+	{"name", is[driver.Namer], checkNames},
 }
 
-func is[T any](p rotate.Publisher) bool { _, ok := p.(T); return ok }
+func is[T any](p driver.Publisher) bool { _, ok := p.(T); return ok }
 
 // onPublisher is a Publisher under test, and what was found wrong with it.
 type onPublisher struct {
-	p        rotate.Publisher
+	p        driver.Publisher
 	read     func(name string) (string, bool) // nil: nothing can be read
 	ctx      context.Context
 	problems []error
@@ -96,26 +96,26 @@ func noteOf(gen int) string {
 	return fmt.Sprintf("sv1 gen=%d cur=v%d fp=%032x by=%016x", gen, gen, 0xfeed+gen, 0xbeef+gen)
 }
 
-// specOf is a declaration as a spec tells it.
-func specOf(name string) secret.SpecSecret {
+// namesOf returns the names of a declaration.
+func namesOf(name string) driver.Names {
 	a := secret.Address{Namespace: "publisher", Name: name}
-	return secret.SpecSecret{Address: a, Namespace: a.Namespace, Name: a.Name, Binding: a.Binding(), SecretName: a.Binding()}
+	return driver.Names{Address: a.String(), Binding: a.Binding(), SecretName: a.Binding()}
 }
 
 func (on *onPublisher) nameOf(name string) string {
-	s := specOf(name)
-	if n, ok := on.p.(rotate.Namer); ok {
-		return n.NameOf(secret.Spec{Secrets: []secret.SpecSecret{s}}, s)
+	names := namesOf(name)
+	if n, ok := on.p.(driver.Namer); ok {
+		return n.NameOf(names)
 	}
-	return s.SecretName
+	return names.SecretName
 }
 
-func (on *onPublisher) item(name, text string, gen int) rotate.Item {
-	return rotate.Item{Name: on.nameOf(name), Text: rotate.NewValue(text), Note: noteOf(gen)}
+func (on *onPublisher) item(name, text string, gen int) driver.Item {
+	return driver.Item{Name: on.nameOf(name), Text: driver.NewValue(text), Note: noteOf(gen)}
 }
 
 // publish publishes and expects no error.
-func (on *onPublisher) publish(items ...rotate.Item) {
+func (on *onPublisher) publish(items ...driver.Item) {
 	errs := on.p.Publish(on.ctx, items)
 	if errs != nil && !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
 		on.problem("Publish of %d items returns a slice where no error is in it: return nil", len(items))
@@ -129,7 +129,7 @@ func (on *onPublisher) publish(items ...rotate.Item) {
 }
 
 // inspect inspects names and expects no error.
-func (on *onPublisher) inspect(names ...string) map[string]rotate.Published {
+func (on *onPublisher) inspect(names ...string) map[string]driver.Published {
 	found, err := on.p.Inspect(on.ctx, names)
 	if err != nil {
 		on.silent("an error of Inspect", err)
@@ -139,7 +139,7 @@ func (on *onPublisher) inspect(names ...string) map[string]rotate.Published {
 }
 
 // stands expects these values to be there, each with its text and note.
-func (on *onPublisher) stands(when string, items ...rotate.Item) map[string]rotate.Published {
+func (on *onPublisher) stands(when string, items ...driver.Item) map[string]driver.Published {
 	var names []string
 	for _, item := range items {
 		names = append(names, item.Name)
@@ -161,7 +161,7 @@ func (on *onPublisher) stands(when string, items ...rotate.Item) map[string]rota
 	return found
 }
 
-func (on *onPublisher) reads(when string, item rotate.Item) {
+func (on *onPublisher) reads(when string, item driver.Item) {
 	if on.read == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package rotatetest
+package drivertest
 
 import (
 	"context"
@@ -11,60 +11,59 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/rotate"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // faulty is a publisher that keeps every promise, optional ones too, but for what its functions replace.
 type faulty struct {
-	*rotate.MemoryPublisher
-	publish    func(ctx context.Context, items []rotate.Item) []error
-	inspect    func(ctx context.Context, names []string) (map[string]rotate.Published, error)
+	*MemoryPublisher
+	publish    func(ctx context.Context, items []driver.Item) []error
+	inspect    func(ctx context.Context, names []string) (map[string]driver.Published, error)
 	remove     func(ctx context.Context, names []string) []error
 	check      func(ctx context.Context, names []string) error
-	modifiedOf func(text rotate.Value) string
-	nameOf     func(s secret.SpecSecret) string
+	modifiedOf func(text driver.Value) string
+	nameOf     func(names driver.Names) string
 }
 
 func newFaulty() *faulty {
-	f := &faulty{MemoryPublisher: new(rotate.MemoryPublisher)}
+	f := &faulty{MemoryPublisher: new(MemoryPublisher)}
 	f.publish = f.MemoryPublisher.Publish
-	f.inspect = func(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+	f.inspect = func(ctx context.Context, names []string) (map[string]driver.Published, error) {
 		found, err := f.MemoryPublisher.Inspect(ctx, names)
 		for name, p := range found {
 			text, _ := f.Text(name)
-			p.Modified = f.modifiedOf(rotate.NewValue(text))
+			p.Modified = f.modifiedOf(driver.NewValue(text))
 			found[name] = p
 		}
 		return found, err
 	}
 	f.remove = f.MemoryPublisher.Remove
 	f.check = func(ctx context.Context, _ []string) error { return ctx.Err() }
-	f.modifiedOf = func(text rotate.Value) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text.Reveal()))) }
-	f.nameOf = func(s secret.SpecSecret) string { return s.Binding }
+	f.modifiedOf = func(text driver.Value) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text.Reveal()))) }
+	f.nameOf = func(n driver.Names) string { return n.Binding }
 	return f
 }
 
-func (f *faulty) Publish(ctx context.Context, items []rotate.Item) []error {
+func (f *faulty) Publish(ctx context.Context, items []driver.Item) []error {
 	return f.publish(ctx, items)
 }
-func (f *faulty) Inspect(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+func (f *faulty) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	return f.inspect(ctx, names)
 }
 func (f *faulty) Remove(ctx context.Context, names []string) []error { return f.remove(ctx, names) }
 func (f *faulty) Check(ctx context.Context, names []string) error    { return f.check(ctx, names) }
-func (f *faulty) ModifiedOf(text rotate.Value) string                { return f.modifiedOf(text) }
-func (f *faulty) NameOf(_ secret.Spec, s secret.SpecSecret) string   { return f.nameOf(s) }
-func (f *faulty) put(ctx context.Context, items []rotate.Item) []error {
+func (f *faulty) ModifiedOf(text driver.Value) string                { return f.modifiedOf(text) }
+func (f *faulty) NameOf(names driver.Names) string                   { return f.nameOf(names) }
+func (f *faulty) put(ctx context.Context, items []driver.Item) []error {
 	return f.MemoryPublisher.Publish(ctx, items)
 }
-func (f *faulty) look(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+func (f *faulty) look(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	return f.MemoryPublisher.Inspect(ctx, names)
 }
 
 // change has f change every item on the way in.
-func (f *faulty) change(change func(*rotate.Item)) {
-	f.publish = func(ctx context.Context, items []rotate.Item) []error {
+func (f *faulty) change(change func(*driver.Item)) {
+	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		items = slices.Clone(items)
 		for i := range items {
 			change(&items[i])
@@ -74,7 +73,7 @@ func (f *faulty) change(change func(*rotate.Item)) {
 }
 
 func TestPublisherPasses(t *testing.T) {
-	TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) {
+	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
 		f := newFaulty()
 		return f, f.Text
 	})
@@ -82,15 +81,15 @@ func TestPublisherPasses(t *testing.T) {
 
 // A store that hands out no value is held to the rest.
 func TestPublisherWithoutRead(t *testing.T) {
-	TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) { return newFaulty(), nil })
+	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) { return newFaulty(), nil })
 }
 
 // plain has none of the optional interfaces.
-type plain struct{ rotate.Publisher }
+type plain struct{ driver.Publisher }
 
 func TestPublisherSkipsWhatIsNotThere(t *testing.T) {
-	TestPublisher(t, func(*testing.T) (rotate.Publisher, func(string) (string, bool)) {
-		m := new(rotate.MemoryPublisher)
+	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
+		m := new(MemoryPublisher)
 		return plain{m}, m.Text
 	})
 }
@@ -103,41 +102,41 @@ func TestPublisherFindsFaults(t *testing.T) {
 		spoil func(f *faulty)
 	}{
 		"errors where there are none": {"publish", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
 				f.put(ctx, items)
 				return make([]error, len(items))
 			}
 		}},
 		"never replaces": {"publish", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error {
-				return f.put(ctx, slices.DeleteFunc(slices.Clone(items), func(i rotate.Item) bool { _, ok := f.Text(i.Name); return ok }))
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
+				return f.put(ctx, slices.DeleteFunc(slices.Clone(items), func(i driver.Item) bool { _, ok := f.Text(i.Name); return ok }))
 			}
 		}},
 		"overwrites from the start": {"publish", func(f *faulty) {
-			f.change(func(i *rotate.Item) {
+			f.change(func(i *driver.Item) {
 				old, _ := f.Text(i.Name)
 				text := i.Text.Reveal()
-				i.Text = rotate.NewValue(text + old[min(len(old), len(text)):])
+				i.Text = driver.NewValue(text + old[min(len(old), len(text)):])
 			})
 		}},
 		"publishes the first alone": {"publish", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error { return f.put(ctx, items[:min(1, len(items))]) }
+			f.publish = func(ctx context.Context, items []driver.Item) []error { return f.put(ctx, items[:min(1, len(items))]) }
 		}},
 		"drops the others": {"publish", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
 				f.MemoryPublisher.Remove(ctx, []string{publisherBinding("second")})
 				return f.put(ctx, items)
 			}
 		}},
 		"keeps the old note": {"publish", func(f *faulty) {
-			f.change(func(i *rotate.Item) {
+			f.change(func(i *driver.Item) {
 				if found, _ := f.look(context.Background(), []string{i.Name}); found[i.Name].Note != "" {
 					i.Note = found[i.Name].Note
 				}
 			})
 		}},
 		"refuses an unchanged text": {"publish", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
 				for _, i := range items {
 					if old, ok := f.Text(i.Name); ok && old == i.Text.Reveal() {
 						return []error{errors.New("nothing to change")}
@@ -148,7 +147,7 @@ func TestPublisherFindsFaults(t *testing.T) {
 		}},
 		"tells of absent values": {"inspect", func(f *faulty) {
 			good := f.inspect
-			f.inspect = func(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+			f.inspect = func(ctx context.Context, names []string) (map[string]driver.Published, error) {
 				found, err := good(ctx, names)
 				for _, name := range names {
 					p := found[name]
@@ -159,28 +158,28 @@ func TestPublisherFindsFaults(t *testing.T) {
 		}},
 		"tells of values not asked for": {"inspect", func(f *faulty) {
 			good := f.inspect
-			f.inspect = func(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+			f.inspect = func(ctx context.Context, names []string) (map[string]driver.Published, error) {
 				return good(ctx, append(slices.Clone(names), publisherBinding("first")))
 			}
 		}},
 		"finds names that begin alike": {"inspect", func(f *faulty) {
 			good := f.inspect
-			f.inspect = func(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+			f.inspect = func(ctx context.Context, names []string) (map[string]driver.Published, error) {
 				found, err := good(ctx, names)
 				for _, name := range names {
 					if strings.HasPrefix(publisherBinding("first"), name) {
-						found[name] = rotate.Published{Note: "x", Modified: "x"}
+						found[name] = driver.Published{Note: "x", Modified: "x"}
 					}
 				}
 				return found, err
 			}
 		}},
 		"Modified is a length": {"modified", func(f *faulty) {
-			f.modifiedOf = func(text rotate.Value) string { return fmt.Sprint(len(text.Reveal())) }
+			f.modifiedOf = func(text driver.Value) string { return fmt.Sprint(len(text.Reveal())) }
 		}},
 		"Modified is never the same": {"modified", func(f *faulty) {
 			n := 0
-			f.modifiedOf = func(rotate.Value) string { n++; return fmt.Sprint(n) }
+			f.modifiedOf = func(driver.Value) string { n++; return fmt.Sprint(n) }
 		}},
 		"trims":           {"text", func(f *faulty) { f.change(trimmed(strings.TrimSpace)) }},
 		"drops a newline": {"text", func(f *faulty) { f.change(trimmed(func(s string) string { return strings.TrimSuffix(s, "\n") })) }},
@@ -194,40 +193,40 @@ func TestPublisherFindsFaults(t *testing.T) {
 		"drops a mark": {"text", func(f *faulty) {
 			f.change(trimmed(func(s string) string { return strings.TrimPrefix(s, "\ufeff") }))
 		}},
-		"cuts the note": {"note", func(f *faulty) { f.change(func(i *rotate.Item) { i.Note = i.Note[:min(len(i.Note), 199)] }) }},
+		"cuts the note": {"note", func(f *faulty) { f.change(func(i *driver.Item) { i.Note = i.Note[:min(len(i.Note), 199)] }) }},
 		"escapes the note": {"note", func(f *faulty) {
-			f.change(func(i *rotate.Item) { i.Note = strings.ReplaceAll(i.Note, "<", "&lt;") })
+			f.change(func(i *driver.Item) { i.Note = strings.ReplaceAll(i.Note, "<", "&lt;") })
 		}},
 		"inspects a page": {"many", func(f *faulty) { page(f) }},
 		"publishes a page": {"many", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error { return f.put(ctx, items[:min(50, len(items))]) }
+			f.publish = func(ctx context.Context, items []driver.Item) []error { return f.put(ctx, items[:min(50, len(items))]) }
 		}},
 		"stops at the error": {"errors", func(f *faulty) {
-			refusing(f, func(i int, n int) []error { return at(i, n, rotate.ErrNotApplied) }, false)
+			refusing(f, func(i int, n int) []error { return at(i, n, driver.ErrNotApplied) }, false)
 		}},
-		"errors in a heap": {"errors", func(f *faulty) { refusing(f, func(int, int) []error { return []error{rotate.ErrNotApplied} }, true) }},
-		"errors shifted":   {"errors", func(f *faulty) { refusing(f, func(_, n int) []error { return at(0, n, rotate.ErrNotApplied) }, true) }},
+		"errors in a heap": {"errors", func(f *faulty) { refusing(f, func(int, int) []error { return []error{driver.ErrNotApplied} }, true) }},
+		"errors shifted":   {"errors", func(f *faulty) { refusing(f, func(_, n int) []error { return at(0, n, driver.ErrNotApplied) }, true) }},
 		"all fail for one": {"errors", func(f *faulty) {
-			refusing(f, func(_, n int) []error { return slices.Repeat([]error{rotate.ErrNotApplied}, n) }, true)
+			refusing(f, func(_, n int) []error { return slices.Repeat([]error{driver.ErrNotApplied}, n) }, true)
 		}},
 		"refuses silently":  {"errors", func(f *faulty) { refusing(f, func(int, int) []error { return nil }, true) }},
 		"an error shows it": {"errors", func(f *faulty) { refusing(f, func(i, n int) []error { return at(i, n, shown) }, true) }},
 		"applied after all": {"errors", func(f *faulty) { liar(f) }},
 		"an inspection shows": {"shown", func(f *faulty) {
-			f.inspect = func(context.Context, []string) (map[string]rotate.Published, error) { return nil, shown }
+			f.inspect = func(context.Context, []string) (map[string]driver.Published, error) { return nil, shown }
 		}},
-		"Modified shows it": {"shown", func(f *faulty) { f.modifiedOf = func(text rotate.Value) string { return text.Reveal() } }},
+		"Modified shows it": {"shown", func(f *faulty) { f.modifiedOf = func(text driver.Value) string { return text.Reveal() } }},
 		"publishes after the end": {"context", func(f *faulty) {
-			f.publish = func(_ context.Context, items []rotate.Item) []error { return f.put(context.Background(), items) }
+			f.publish = func(_ context.Context, items []driver.Item) []error { return f.put(context.Background(), items) }
 		}},
 		"publishes and says the end": {"context", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
 				f.put(context.Background(), items)
 				return f.put(ctx, items)
 			}
 		}},
 		"another error at the end": {"context", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []rotate.Item) []error {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
 				errs := f.put(ctx, items)
 				for i := range errs {
 					errs[i] = errors.New("failed")
@@ -236,7 +235,7 @@ func TestPublisherFindsFaults(t *testing.T) {
 			}
 		}},
 		"inspects after the end": {"context", func(f *faulty) {
-			f.inspect = func(_ context.Context, names []string) (map[string]rotate.Published, error) {
+			f.inspect = func(_ context.Context, names []string) (map[string]driver.Published, error) {
 				return f.look(context.Background(), names)
 			}
 		}},
@@ -268,9 +267,9 @@ func TestPublisherFindsFaults(t *testing.T) {
 		"recognises another text": {"recognize", func(f *faulty) {
 			good := f.modifiedOf
 			f.inspect = f.look
-			f.modifiedOf = func(text rotate.Value) string { return good(rotate.NewValue(strings.TrimSpace(text.Reveal()))) }
+			f.modifiedOf = func(text driver.Value) string { return good(driver.NewValue(strings.TrimSpace(text.Reveal()))) }
 		}},
-		"recognises all": {"recognize", func(f *faulty) { f.modifiedOf = func(rotate.Value) string { return "same" } }},
+		"recognises all": {"recognize", func(f *faulty) { f.modifiedOf = func(driver.Value) string { return "same" } }},
 		"finds fault":    {"check", func(f *faulty) { f.check = func(context.Context, []string) error { return errors.New("no room") } }},
 		"Check creates": {"check", func(f *faulty) {
 			f.check = func(ctx context.Context, names []string) error {
@@ -280,12 +279,12 @@ func TestPublisherFindsFaults(t *testing.T) {
 				return nil
 			}
 		}},
-		"one name for all":    {"name", func(f *faulty) { f.nameOf = func(secret.SpecSecret) string { return "ONE" } }},
-		"no name":             {"name", func(f *faulty) { f.nameOf = func(secret.SpecSecret) string { return "" } }},
-		"another name a call": {"name", func(f *faulty) { n := 0; f.nameOf = func(secret.SpecSecret) string { n++; return fmt.Sprint(n) } }},
+		"one name for all":    {"name", func(f *faulty) { f.nameOf = func(driver.Names) string { return "ONE" } }},
+		"no name":             {"name", func(f *faulty) { f.nameOf = func(driver.Names) string { return "" } }},
+		"another name a call": {"name", func(f *faulty) { n := 0; f.nameOf = func(driver.Names) string { n++; return fmt.Sprint(n) } }},
 		"a name that is refused": {"name", func(f *faulty) {
-			f.nameOf = func(s secret.SpecSecret) string { return "x " + s.Binding }
-			refusing(f, func(i, n int) []error { return at(i, n, rotate.ErrNotApplied) }, true)
+			f.nameOf = func(n driver.Names) string { return "x " + n.Binding }
+			refusing(f, func(i, n int) []error { return at(i, n, driver.ErrNotApplied) }, true)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -300,10 +299,10 @@ func TestPublisherFindsFaults(t *testing.T) {
 	}
 }
 
-func publisherBinding(name string) string { return specOf(name).Binding }
+func publisherBinding(name string) string { return namesOf(name).Binding }
 
-func trimmed(change func(string) string) func(*rotate.Item) {
-	return func(i *rotate.Item) { i.Text = rotate.NewValue(change(i.Text.Reveal())) }
+func trimmed(change func(string) string) func(*driver.Item) {
+	return func(i *driver.Item) { i.Text = driver.NewValue(change(i.Text.Reveal())) }
 }
 
 func at(i, n int, err error) []error {
@@ -314,10 +313,10 @@ func at(i, n int, err error) []error {
 
 // refusing has f refuse what a Publisher may refuse, answer as answer says, and go on only where it is told to.
 func refusing(f *faulty, answer func(i, n int) []error, goesOn bool) {
-	f.publish = func(ctx context.Context, items []rotate.Item) []error {
+	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		for i, item := range items {
 			if len(item.Text.Reveal()) <= 1<<20 && !strings.ContainsAny(item.Name, "./\x00 ") && len(item.Name) > 0 && len(item.Name) < 200 {
-				f.put(ctx, []rotate.Item{item})
+				f.put(ctx, []driver.Item{item})
 				continue
 			}
 			if goesOn {
@@ -331,10 +330,10 @@ func refusing(f *faulty, answer func(i, n int) []error, goesOn bool) {
 
 // liar publishes what it says it has refused.
 func liar(f *faulty) {
-	f.publish = func(ctx context.Context, items []rotate.Item) []error {
+	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		f.put(ctx, items)
 		if len(items) == 3 {
-			return at(1, 3, rotate.ErrNotApplied)
+			return at(1, 3, driver.ErrNotApplied)
 		}
 		return nil
 	}
@@ -343,7 +342,7 @@ func liar(f *faulty) {
 // page has f inspect the first fifty alone.
 func page(f *faulty) {
 	good := f.inspect
-	f.inspect = func(ctx context.Context, names []string) (map[string]rotate.Published, error) {
+	f.inspect = func(ctx context.Context, names []string) (map[string]driver.Published, error) {
 		return good(ctx, names[:min(50, len(names))])
 	}
 }

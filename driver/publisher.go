@@ -1,0 +1,56 @@
+package driver
+
+import (
+	"context"
+	"errors"
+)
+
+// Publisher is a target: it writes texts to where programs read them.
+// drivertest.TestPublisher tests an implementation.
+//
+// The engine calls one method at a time. No error of a Publisher shows a text
+// or a credential.
+type Publisher interface {
+	// Publish creates or replaces the named values, text and note of an item in
+	// one request. It sends each request once, without retries.
+	//
+	// The result is nil if every item succeeded. Otherwise it has the length of
+	// items, and each error is at its item's index; the failure of one item does
+	// not prevent the others. An error that wraps [ErrNotApplied] promises that
+	// the request had no effect and never will. After any other error the
+	// outcome is unknown.
+	Publish(ctx context.Context, items []Item) []error
+	// Inspect returns the present state of the named values. A name without a
+	// value is absent from the map. One request should serve many names.
+	Inspect(ctx context.Context, names []string) (map[string]Published, error)
+}
+
+// Item is one value to publish.
+type Item struct {
+	// Name is the value's name in the target: the result of [Namer], else
+	// [Names].SecretName.
+	Name string
+	// Text is the stored text: 1 to 65,536 bytes of UTF-8.
+	Text Value
+	// Note is stored beside the text: at most 200 ASCII characters. It reveals
+	// nothing about the text.
+	Note string
+}
+
+// Published is the state of one value in a target.
+type Published struct {
+	// Note is the note beside the text; empty if there is none.
+	Note string
+	// Modified identifies this state of the value. It stays the same while
+	// nothing writes the value, and changes with the text. A target that records
+	// times returns a new one for every write, so that a value that was replaced
+	// and put back is noticed too; with a digest of the text it is not. Because
+	// it may be a digest of a guessable value, it is never shown.
+	Modified string
+	// Pending reports that the target has accepted the value, but that programs
+	// cannot read it yet.
+	Pending bool
+}
+
+// ErrNotApplied marks a request that had no effect and never will.
+var ErrNotApplied = errors.New("not applied")
