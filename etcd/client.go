@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -14,7 +16,6 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/pattern"
 )
 
 // client sends requests. clientv3 dials and spreads them over the members; they are made here, each once, since its own calls wait and
@@ -87,7 +88,9 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	return c, nil
 }
 
-var bindingForm = pattern.Lazy(`^[A-Z0-9_]{1,200}$`)
+// bindingForm is compiled at its first use: programs that only import the
+// package do not pay for it.
+var bindingForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z0-9_]{1,200}$`) })
 
 // key is that of a text; the error repeats nothing of the name.
 func (c *client) key(binding string) (string, error) {

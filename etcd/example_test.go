@@ -2,11 +2,12 @@ package etcd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 // An App reads from etcd, and hears of every change.
@@ -30,7 +31,8 @@ func ExampleOpenStore() {
 	// etcd key /layer/acme/shop/production/LAYERON_SECRET_AUTH_SESSION_KEY
 }
 
-// An Operator publishes to where the Apps read. Where etcd asks for users, Username and Password are one that may write.
+// The engine of package rotate publishes through it; this is one of its requests. Where etcd asks for users, Username and
+// Password are one that may write.
 func ExampleOpenPublisher() {
 	publisher, err := etcd.OpenPublisher(context.Background(), etcd.Options{
 		Endpoints: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://etcd-3:2379"},
@@ -41,10 +43,11 @@ func ExampleOpenPublisher() {
 		return
 	}
 	defer publisher.Close()
-	spec := secret.NewApp(secret.AppOptions{Workspace: "acme", Project: "shop", Environment: "production"}).
-		Use(secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})).Spec()
-	operator := rotate.Operator{Ledger: &rotate.MemoryLedger{}, Publisher: publisher, Spec: spec}
-	_ = operator // its Apply creates what is missing
+	publish := func(ctx context.Context, binding, text, note string) error {
+		errs := publisher.Publish(ctx, []driver.Item{{Name: binding, Text: driver.NewValue(text), Note: note}})
+		return errors.Join(errs...)
+	}
+	_ = publish
 	fmt.Println(publisher)
 	// Output: etcd /layer/acme/shop/production/
 }

@@ -8,17 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestImports: what who imports package etcd pays for: etcd's client and what that is made of, and nothing
-// else. No server, and nothing that is for tests alone.
-func TestImports(t *testing.T) {
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("there is no go command")
-	}
+// A program that imports package etcd pays for etcd's client and its
+// dependencies alone: no server, no engine, nothing that only tests use.
+func TestImportsEtcdsClientAlone(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	require.NoError(t, err)
 	const module = "github.com/layeron-hq/secret"
-	own := map[string]bool{module: true, module + "/etcd": true, module + "/driver": true, module + "/internal/hook": true,
-		module + "/internal/pattern": true}
+	own := map[string]bool{module: true, module + "/etcd": true, module + "/driver": true, module + "/internal/hook": true}
 	client := 0
 	for path := range strings.Lines(string(out)) {
 		path = strings.TrimSpace(path)

@@ -21,7 +21,6 @@ import (
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/leak"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 func TestOptionsThatAreRefused(t *testing.T) {
@@ -177,7 +176,7 @@ func TestNothingIsShown(t *testing.T) {
 	for _, shown := range []any{
 		o, &o, s, *s, p, *p, []any{o, s, p}, map[string]any{"o": o, "s": s, "p": p},
 		inside{o, s, p}, &inside{o, s, p}, struct{ S etcd.Store }{*s}, struct{ s etcd.Store }{*s}, struct{ p etcd.Publisher }{*p},
-		struct{ S secret.Store }{s}, struct{ P driver.Publisher }{p}, secret.AppOptions{Store: s}, secret.Options{Store: s}, rotate.Operator{Publisher: p},
+		struct{ S secret.Store }{s}, struct{ P driver.Publisher }{p}, secret.AppOptions{Store: s}, secret.Options{Store: s},
 	} {
 		require.Empty(t, leak.Check(shown, password, held, string(private)), "%T", shown)
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
 	"github.com/layeron-hq/secret/internal/servers"
-	"github.com/layeron-hq/secret/rotate"
 )
 
 func well(t testing.TB, errs []error) {
@@ -193,78 +192,4 @@ func TestServerFull(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, there, 1)
 	well(t, p.Remove(t.Context(), first))
-}
-
-// TestServerOperator: a secret's whole life on etcd, and what an App reads of it.
-func TestServerOperator(t *testing.T) {
-	t.Parallel()
-	e := servers.StartEtcd(t, 3)
-	o := place(t, e)
-	others := raw(t, e.Endpoints()...)
-	decl := secret.Random(secret.Options{Namespace: key.Namespace, Name: key.Name})
-	app := secret.NewApp(secret.AppOptions{Store: openStore(t, o), Logger: quiet, Workspace: o.Workspace, Project: o.Project, Environment: o.Environment}).Use(decl)
-
-	ledger := &rotate.MemoryLedger{}
-	_, _, err := rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{}))
-	require.NoError(t, err)
-	operator := &rotate.Operator{Ledger: ledger, Publisher: openPublisher(t, o), Spec: app.Spec(), Window: time.Second, Margin: time.Second}
-	run := func(result rotate.Result, err error) rotate.Result {
-		t.Helper()
-		require.NoError(t, err)
-		return result
-	}
-	current := func(id string) func() bool {
-		return func() bool { return app.Status().Secrets[0].Current == id }
-	}
-	versions := func(n int) func() bool {
-		return func() bool { return len(app.Status().Secrets[0].Versions) == n }
-	}
-
-	require.True(t, run(operator.Apply(t.Context())).OK())
-	require.NoError(t, app.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, app.Close()) })
-	require.True(t, current("v1")())
-	require.Empty(t, run(operator.Apply(t.Context())).Actions, "twice is once")
-
-	run(operator.Rotate(t.Context(), rotate.RotateOptions{Now: true}))
-	until(t, "the next version is announced", deadline, versions(2))
-	require.True(t, current("v1")())
-
-	until(t, "the window is over, and it is flipped", deadline, func() bool {
-		run(operator.Rotate(t.Context(), rotate.RotateOptions{}))
-		return current("v2")()
-	})
-	require.Len(t, app.Status().Secrets[0].Versions, 2)
-
-	until(t, "the old version has ended, and is pruned", deadline, func() bool {
-		run(operator.Rotate(t.Context(), rotate.RotateOptions{}))
-		return versions(1)()
-	})
-	require.True(t, current("v2")())
-
-	// The same text by hand: nothing but its revision tells.
-	name := prefix(o) + decl.Binding()
-	r, err := others.Get(t.Context(), name)
-	require.NoError(t, err)
-	set(t, others, name, string(r.Kvs[0].Value))
-	result, err := operator.Rotate(t.Context(), rotate.RotateOptions{Now: true})
-	require.NoError(t, err)
-	require.False(t, result.OK())
-	require.Equal(t, rotate.StateDrifted, result.Secrets[0].State)
-	after, err := others.Get(t.Context(), name)
-	require.NoError(t, err)
-	require.Equal(t, r.Kvs[0].ModRevision+1, after.Kvs[0].ModRevision, "it was not overwritten")
-
-	require.True(t, run(operator.Rotate(t.Context(), rotate.RotateOptions{Adopt: true})).OK())
-	require.Equal(t, rotate.StateOK, run(operator.Status(t.Context())).Secrets[0].State)
-
-	// Somebody deletes it: the next run publishes what the ledger has, and the App, which has kept it, goes on.
-	_, err = others.Delete(t.Context(), name)
-	require.NoError(t, err)
-	until(t, "the App knows", deadline, func() bool { return app.Status().Secrets[0].LastError != "" })
-	_, err = decl.Current().Text()
-	require.NoError(t, err)
-	run(operator.Apply(t.Context()))
-	until(t, "the App reads it again", deadline, func() bool { return app.Status().Secrets[0].LastError == "" })
-	require.True(t, current("v2")())
 }

@@ -88,6 +88,6 @@
 // took 185 MB in all while 32 requests at a time made 1,000 instances. A Worker has 128 MB for all that it does at one time.
 // Where that or the time on the processor is short, share an instance.
 //
-// In a clone of the repository workers/e2e/run -bench . measures the times and the instance's memory, and
+// In a clone of the repository layer/e2e/run -bench . measures the times and the instance's memory, and
 // go test -v -run Size ./workers the sizes.
 package workers

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/workers/internal/wasm"
+	"github.com/layeron-hq/secret/internal/wasm"
 )
 
 // TestSize holds what a Worker pays for this library. A free plan takes 3 MB.

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) rollbackCommand() *cobra.Command {
+	immediate := false
+	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Bring the previous version's value again", Args: count(1, 1),
+		ValidArgsFunction: l.completeAddresses(1),
+		Long: `Take an announced version back. Where none is announced, bring the previous version's value again under a new id: at once for a static
+secret, else in two phases unless --immediate. What was revoked or has been pruned never comes back.`,
+		Example: `  layer secret rollback '$SECRET.billing.stripe-secret'`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
+				if immediate {
+					l.say(risk)
+				}
+				return o.Rollback(ctx, addr, immediate)
+			})
+		}}
+	c.Flags().BoolVar(&immediate, "immediate", false, "both phases at once")
+	return c
+}
+
+func (l *layer) revokeCommand() *cobra.Command {
+	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Make a version gone everywhere, at once", Args: count(2, 2),
+		ValidArgsFunction: l.completeVersion,
+		Long: `Make a version gone everywhere, at once, and every other one that holds the same value. The current one gets a successor first. The
+current one of a static secret is refused: set a new value first.`,
+		Example: `  layer secret revoke '$SECRET.auth.session-key' v2`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
+				return o.Revoke(ctx, addr, args[1])
+			})
+		}}
+}
+
+// change carries out a change of one declared secret.
+func (l *layer) change(ctx context.Context, arg string, do func(context.Context, *rotate.Operator, secret.Address) (rotate.Result, error)) error {
+	addr, err := address(arg)
+	if err != nil {
+		return err
+	}
+	o, _, err := l.operator(ctx, false)
+	if err != nil {
+		return err
+	}
+	if err := declared(o.Spec, addr); err != nil {
+		return err
+	}
+	r, err := do(ctx, o, addr)
+	if err != nil {
+		return l.failed(o, r, err)
+	}
+	return l.report(o, r, true)
+}
+
+func (l *layer) renameCommand() *cobra.Command {
+	return &cobra.Command{Use: "rename OLD NEW", Short: "Publish the versions under a new address", Args: count(2, 2),
+		ValidArgsFunction: l.completeAddresses(2),
+		Long: `Publish the versions of OLD under the address and name of NEW, which the program declares now. The old value stays, for programs that
+still read it, until ` + "`layer secret remove`" + `.`,
+		Example: `  layer secret rename '$SECRET.auth.session-key' '$SECRET.web.session-key'`,
+		RunE: func(c *cobra.Command, args []string) error {
+			from, err := address(args[0])
+			if err != nil {
+				return err
+			}
+			return l.change(c.Context(), args[1], func(ctx context.Context, o *rotate.Operator, to secret.Address) (rotate.Result, error) {
+				return o.Rename(ctx, from, to)
+			})
+		}}
+}
+
+func (l *layer) removeCommand() *cobra.Command {
+	yes := false
+	c := &cobra.Command{Use: "remove ADDRESS", Short: "Delete a secret that is declared no more", Args: count(1, 1),
+		ValidArgsFunction: l.completeAddresses(1),
+		Long:              `Delete a secret that is declared no more from ledger and target. What is still declared is refused.`,
+		Example:           `  layer secret remove '$SECRET.auth.old-key' --yes`,
+		RunE: func(c *cobra.Command, args []string) error {
+			addr, err := address(args[0])
+			if err != nil {
+				return err
+			}
+			o, _, err := l.operator(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			if _, ok := find(o.Spec, addr); ok {
+				return fmt.Errorf("%s is still declared: take the declaration out of the program first", addr)
+			}
+			if !yes {
+				l.err.clear()
+				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete every version of %s, from ledger and target, for good?", addr)); {
+				case err != nil:
+					return err
+				case !ok:
+					return fmt.Errorf("nothing was removed")
+				}
+			}
+			r, err := o.Remove(c.Context(), addr)
+			if err != nil {
+				return l.failed(o, r, err)
+			}
+			return l.report(o, r, true)
+		}}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return c
+}
+
+// say tells people something beside the output.
+func (l *layer) say(format string, args ...any) {
+	fmt.Fprintf(l.err, "layer: %s\n", fmt.Sprintf(format, args...))
+}

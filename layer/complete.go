@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// completeAddresses completes the first arguments by addresses: those of --spec, else those in the ledger, since reading the
+// source would keep the person waiting. most below zero: all arguments.
+func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, _ string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
+		if most >= 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		if l.spec != "" && l.spec != "-" {
+			spec, _ := l.readSpec(c.Context(), rotate.Settings{})
+			for _, s := range spec.Secrets {
+				if !slices.Contains(args, s.Address.String()) {
+					list = append(list, cobra.CompletionWithDesc(s.Address.String(), s.Kind.String()))
+				}
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		}
+		for _, addr := range l.state(c).Addresses() {
+			if !slices.Contains(args, addr.String()) {
+				list = append(list, addr.String())
+			}
+		}
+		return list, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeVersion completes an address, and then one of its versions.
+func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return l.completeAddresses(1)(c, args, typed)
+	}
+	for _, e := range l.state(c).Log() {
+		for _, id := range e.IDs {
+			switch {
+			case e.Address != args[0]:
+			case e.Op == "revoke" || e.Op == "prune" || e.Op == "withdraw":
+				list = slices.DeleteFunc(list, func(v string) bool { return v == id })
+			case !slices.Contains(list, id):
+				list = append(list, id)
+			}
+		}
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completionTime is how long who presses Tab waits for a ledger that is far away.
+const completionTime = 3 * time.Second
+
+// state is the ledger's, an empty one where it cannot be read in time: who presses Tab wants no errors.
+func (l *layer) state(c *cobra.Command) rotate.State {
+	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
+	defer cancel()
+	_, state, _, _ := l.load(ctx, opening{})
+	return state
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) copyCommand() *cobra.Command {
+	return &cobra.Command{Use: "copy FROM TO", Short: "Move the ledger to another place", Args: count(2, 2),
+		Long: `Move the ledger to another place: a file, a bucket or a database, written as --ledger takes it. The old one gets a fence: no command
+changes it any more, and each says where the ledger is now. Whatever interrupts this, run it again with the same places: it goes on.
+
+Another ledger that is in TO is never overwritten. Old copies, in git's history or among a bucket's old versions, stay as they are.`,
+		Example: `  layer secret ledger copy layer.secrets.age 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'
+  layer secret ledger copy layer.secrets.age 'postgres://layer@db.internal/ledgers?sslmode=verify-full&name=shop'`,
+		RunE: func(c *cobra.Command, args []string) error { return l.copy(c.Context(), args[0], args[1]) }}
+}
+
+func (l *layer) copy(ctx context.Context, fromText, toText string) error {
+	from, err := parsePlace(fromText)
+	if err != nil {
+		return err
+	}
+	to, err := parsePlace(toText)
+	if err != nil {
+		return err
+	}
+	if from.text == to.text {
+		return usagef("FROM and TO are one place")
+	}
+	keys := from
+	if from.kind != inFile {
+		keys = to // the key to a file lies beside it
+	}
+	ids, err := l.identities(keys)
+	if err != nil {
+		return err
+	}
+	old, err := l.open(ctx, from, ids, opening{})
+	if err != nil {
+		return err
+	}
+	state, _, err := old.Load(ctx)
+	if err != nil {
+		return err
+	}
+	target, err := targetToKeep(to, keptTarget(from, state.Settings().Target))
+	if err != nil {
+		return err
+	}
+	// What was left there when the ledger was moved away is older than what was seen since: Move tells whether it is that.
+	next, err := l.open(ctx, to, ids, opening{adopt: true, peek: true})
+	if err != nil {
+		return err
+	}
+	ignored, err := l.ignore(to, target)
+	if err != nil {
+		return err
+	}
+	l.progressText("moving the ledger")
+	moved, err := rotate.Move(ctx, old, next, rotate.MoveOptions{From: from.text, To: to.text, Target: target, By: operatorName()})
+	if err != nil {
+		return err
+	}
+	if l.json {
+		l.printJSON(struct {
+			OK         bool   `json:"ok"`
+			From       string `json:"from"`
+			To         string `json:"to"`
+			Generation uint64 `json:"generation"`
+		}{true, from.text, to.text, moved.Generation()})
+		return nil
+	}
+	fmt.Fprintf(l.out, "moved the ledger to %s\n", to.text)
+	if len(ignored) > 0 {
+		l.printIgnored(ignored)
+	}
+	if to.kind == inFile {
+		fmt.Fprintf(l.out, "next: commit %s\n", to.text)
+	} else {
+		fmt.Fprintln(l.out, "next: give every command this place by --ledger, or LAYER_LEDGER")
+	}
+	if from.kind == inFile {
+		fmt.Fprintf(l.out, "commit %s too, so that colleagues are told; later it can be deleted\n", from.text)
+	}
+	return nil
+}

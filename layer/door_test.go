@@ -1,0 +1,370 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// door is before a server that speaks S3: it stops one of the requests that come, and hands it to the test.
+type door struct {
+	http.Handler
+	come chan *visitor
+
+	mu   sync.Mutex
+	n    int // requests that have come since stop
+	at   int // the one that is stopped, from 1; 0: none
+	puts []int
+}
+
+// visitor is a request that was stopped.
+type visitor struct {
+	answer chan struct{} // closed: it is carried out and answered
+	leave  chan struct{} // closed: nobody answers it
+	serve  func()        // carries it out, and answers nobody
+}
+
+func newDoor(t *testing.T) (*door, s3Engine) {
+	d := &door{come: make(chan *visitor, 1)}
+	return d, fakeS3(t, func(h http.Handler) http.Handler {
+		d.Handler = h
+		return d
+	})
+}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	d.n++
+	if r.Method == http.MethodPut && !strings.HasSuffix(r.URL.Path, "/probe") {
+		d.puts = append(d.puts, d.n)
+	}
+	stopped := d.n == d.at
+	d.mu.Unlock()
+	if !stopped {
+		d.Handler.ServeHTTP(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body) // whoever has sent it may be gone when it is served
+	if err != nil {
+		return
+	}
+	serve := func(w http.ResponseWriter) {
+		again := r.Clone(context.WithoutCancel(r.Context()))
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		d.Handler.ServeHTTP(w, again)
+	}
+	v := &visitor{make(chan struct{}), make(chan struct{}), func() { serve(httptest.NewRecorder()) }}
+	d.come <- v
+	select {
+	case <-v.answer:
+		serve(w)
+	case <-v.leave:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// stop has the nth request from now on stopped; 0: none.
+func (d *door) stop(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.n, d.at, d.puts = 0, n, nil
+}
+
+// comes waits for the request that is stopped.
+func (s *stage) comes() *visitor {
+	s.Helper()
+	select {
+	case v := <-s.come:
+		return v
+	case <-time.After(4 * patient):
+		require.FailNow(s, "layer has ended, or waits for something else")
+		return nil
+	}
+}
+
+// counted returns how many requests have come, and which of them were to change something.
+func (d *door) counted() (n int, puts []int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.n, d.puts
+}
+
+// stage is a folder whose ledger is, or moves to, where the door is before.
+type stage struct {
+	*testing.T
+	*door
+	dir string
+	env []string
+	e   s3Engine
+	at  string // where the ledger is
+	to  string // where it moves to; empty: it does not
+
+}
+
+const doorFile = "layer.secrets.age"
+
+func newStage(t *testing.T, move func(bucket, other string) (at, to string)) *stage {
+	d, e := newDoor(t)
+	s := &stage{T: t, door: d, dir: t.TempDir(), env: e.environment(), e: e}
+	s.at, s.to = move(e.place(), e.place())
+	declare(t, s.dir, rotating)
+	if s.to != "" { // no process is needed for what moves
+		s.create()
+		return s
+	}
+	s.layer(0, s.at, "init", "--to", "dir:secrets")
+	s.layer(0, s.at, "apply", "--spec", "spec.json")
+	return s
+}
+
+// create makes a ledger of some changes, which is remembered in the folder as layer does it.
+func (s *stage) create() {
+	s.Helper()
+	key, recipient, err := rotate.NewIdentity()
+	require.NoError(s, err)
+	require.NoError(s, rotate.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
+	l := s.open(s.at)
+	if s.at == doorFile {
+		ids, err := rotate.ParseIdentities(key.Reveal())
+		require.NoError(s, err)
+		l, err = rotate.OpenFile(filepath.Join(s.dir, s.at), rotate.FileOptions{Identities: ids})
+		require.NoError(s, err)
+	} else {
+		l, err = rotate.Remember(l, rotate.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
+		require.NoError(s, err)
+	}
+	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
+	for range changesBefore {
+		state, rev, err = rotate.Commit(s.Context(), l, rev, state.WithLog(rotate.LogEntry{Op: "test"}))
+		require.NoError(s, err)
+	}
+}
+
+// changesBefore is how many a ledger has that moves.
+const changesBefore = 3
+
+func (s *stage) layer(status int, ledger string, args ...string) (stdout, stderr string) {
+	s.Helper()
+	return layerIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+ledger), status, append([]string{"secret"}, args...)...)
+}
+
+// command is what is stopped: it moves the ledger, or rotates.
+func (s *stage) command() []string {
+	if s.to != "" {
+		return []string{"secret", "ledger", "copy", s.at, s.to}
+	}
+	return []string{"secret", "rotate", "--immediate", "--spec", "spec.json"}
+}
+
+// open opens what is in a place, as somebody who remembers nothing.
+func (s *stage) open(place string) rotate.Ledger {
+	s.Helper()
+	ids, err := rotate.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
+	require.NoError(s, err)
+	if !strings.Contains(place, "://") {
+		l, err := rotate.OpenFile(filepath.Join(s.dir, place), rotate.FileOptions{Identities: ids, Seen: filepath.Join(s.TempDir(), "layer.seen")})
+		require.NoError(s, err)
+		return l
+	}
+	l, err := s.e.open(place, ids)
+	require.NoError(s, err)
+	return l
+}
+
+// finished holds what is left to what must be: the next run has done the rest.
+func (s *stage) finished(values map[string]string) {
+	s.Helper()
+	if s.to != "" {
+		s.moved()
+		return
+	}
+	s.layer(0, s.at, "rotate", "--spec", "spec.json")
+	status := statusIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+s.at))["$SECRET.auth.session-key"]
+	require.Equal(s, "ok", status.State)
+	remember(s.T, values, status.Address, status, stored(s.T, s.dir, nil, status, "dir:secrets"))
+}
+
+// moved: the old one says where it is, the new one is in use, with its history, and layer takes it for what it is.
+func (s *stage) moved() {
+	s.Helper()
+	old, _, err := s.open(s.at).Load(s.Context())
+	require.NoError(s, err)
+	require.Equal(s, s.to, old.Moved())
+	state, _, err := s.open(s.to).Load(s.Context())
+	require.NoError(s, err)
+	require.Empty(s, state.Moved())
+	log := state.Log()
+	for i, e := range log[:changesBefore] {
+		require.Equal(s, uint64(i+1), e.Gen)
+		require.Equal(s, "test", e.Op)
+	}
+	require.Equal(s, "move", log[changesBefore].Op)
+	require.Equal(s, old.Settings(), state.Settings())
+	s.layer(0, s.to, "ledger", "recipients")
+}
+
+// TestCutOffElsewhere: rotate, and moving a ledger, are killed or interrupted at each of their requests to a bucket, which is carried out
+// all the same, or late, or never. The next run finishes: no value is lost or changed, and there is one ledger.
+func TestCutOffElsewhere(t *testing.T) {
+	whole(t)
+	for name, move := range map[string]func(bucket, other string) (at, to string){
+		"rotate":            func(bucket, _ string) (string, string) { return bucket, "" },
+		"file to bucket":    func(bucket, _ string) (string, string) { return doorFile, bucket },
+		"bucket to file":    func(bucket, _ string) (string, string) { return bucket, doorFile },
+		"bucket to another": func(bucket, other string) (string, string) { return bucket, other },
+	} {
+		clean := newStage(t, move)
+		clean.stop(0)
+		layerIn(t, clean.dir, append(clean.env, "LAYER_LEDGER="+clean.at), 0, clean.command()...)
+		all, puts := clean.counted()
+		require.GreaterOrEqual(t, all, 4)
+		for n := 1; n <= all; n++ {
+			fates := []string{"interrupted"} // to be killed here is to be killed after what was carried out before
+			if slices.Contains(puts, n) {
+				fates = []string{"killed, carried out", "killed, late", "interrupted, answered", "interrupted, late"}
+			}
+			for _, fate := range fates {
+				t.Run(fmt.Sprintf("%s, request %d of %d, %s", name, n, all, fate), func(t *testing.T) {
+					t.Parallel()
+					cutOff(newStage(t, move), n, n == all, fate)
+				})
+			}
+		}
+	}
+}
+
+func cutOff(s *stage, n int, last bool, fate string) {
+	values := map[string]string{}
+	if s.to == "" {
+		status := statusIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+s.at))["$SECRET.auth.session-key"]
+		remember(s.T, values, status.Address, status, stored(s.T, s.dir, nil, status, "dir:secrets"))
+	}
+	s.stop(n)
+	cmd, _, stderr := start(s.T, s.dir, append(s.env, "LAYER_LEDGER="+s.at), s.command()...)
+	v := s.comes()
+	s.stop(0)
+	if strings.HasSuffix(fate, "carried out") {
+		v.serve()
+	}
+	if strings.HasPrefix(fate, "killed") {
+		require.NoError(s, cmd.Process.Kill())
+		_ = cmd.Wait()
+		close(v.leave)
+	} else {
+		require.NoError(s, cmd.Process.Signal(os.Interrupt))
+		if strings.HasSuffix(fate, "answered") {
+			close(v.answer)
+		}
+		_ = cmd.Wait()
+		if !strings.HasSuffix(fate, "answered") {
+			close(v.leave)
+		}
+		status := cmd.ProcessState.ExitCode()
+		require.True(s, status == 130 || status == 0 && last, "%d: %s", status, stderr.String())
+		if status == 130 {
+			require.Regexp(s, "^layer: interrupted: ", strings.TrimPrefix(stderr.String(), "layer: "+risk+"\n"))
+		}
+		require.Empty(s, readable(stderr.String()))
+	}
+	// The next run: that of a move is the same command again, that of a rotation a later one.
+	again := s.command()
+	if s.to == "" {
+		again = []string{"secret", "rotate", "--spec", "spec.json"}
+	}
+	layerIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+s.at), 0, again...)
+	s.finished(values)
+	if strings.HasSuffix(fate, "late") {
+		v.serve()
+		s.finished(values)
+	}
+	require.Empty(s, leftovers(s.T, s.dir))
+}
+
+// TestMoveOfHalfARotation: a rotation is killed after any of its requests, also after it has published and before that is recorded; then
+// the ledger moves. Who rotates in the new place finishes it.
+func TestMoveOfHalfARotation(t *testing.T) {
+	rotate := func(bucket, _ string) (string, string) { return bucket, "" }
+	clean := newStage(t, rotate)
+	clean.stop(0)
+	clean.layer(0, clean.at, clean.command()[1:]...)
+	_, puts := clean.counted()
+	require.Len(t, puts, 2, "what is meant, and what was done")
+	for _, n := range puts {
+		s := newStage(t, rotate)
+		values := map[string]string{}
+		at := append(s.env, "LAYER_LEDGER="+s.at)
+		status := statusIn(t, s.dir, at)["$SECRET.auth.session-key"]
+		remember(t, values, status.Address, status, stored(t, s.dir, nil, status, "dir:secrets"))
+		s.stop(n)
+		cmd, _, _ := start(t, s.dir, at, s.command()...)
+		v := s.comes()
+		s.stop(0)
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+		close(v.leave)
+		if n == puts[0] {
+			v.serve() // it is recorded, and nobody has published it
+		}
+		s.layer(0, s.at, "ledger", "copy", s.at, "ops.age")
+		s.at = "ops.age"
+		s.finished(values)
+		status = statusIn(t, s.dir, append(s.env, "LAYER_LEDGER="+s.at))["$SECRET.auth.session-key"]
+		require.Equal(t, "v2", *status.Current)
+	}
+}
+
+// TestMoveWaits: while a run works on the ledger, moving it waits, says so to people, and can be interrupted.
+func TestMoveWaits(t *testing.T) {
+	dir := folder(t, rotating)
+	ids, err := rotate.ReadIdentities(filepath.Join(dir, "layer.identity"))
+	require.NoError(t, err)
+	busy, err := rotate.OpenFile(filepath.Join(dir, "layer.secrets.age"), rotate.FileOptions{Identities: ids})
+	require.NoError(t, err)
+	unlock, err := busy.Lock(t.Context())
+	require.NoError(t, err)
+	person := atTerminal(t, dir, nil, 80, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
+	person.expect("moving the ledger …")
+	person.types("\x03")
+	require.Contains(t, person.ends(130), "layer: interrupted: run it again, which finds out how far it came")
+	require.NoFileExists(t, filepath.Join(dir, "next.age"))
+	require.NoError(t, unlock())
+	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
+	layerIn(t, dir, nil, 0, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
+}
+
+// TestCompletionOfASilentLedger: who presses Tab gets the prompt back, though the ledger's server answers nothing.
+func TestCompletionOfASilentLedger(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects whoever comes
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	dir := folder(t)
+	for name, place := range map[string]string{
+		"s3":       "s3://ledgers/shop?endpoint=http://" + silent.Addr().String(),
+		"postgres": "postgres://layer@" + silent.Addr().String() + "/ledgers",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			stdout, stderr := layerIn(t, dir, s3Engine{}.environment(), 0, "__complete", "secret", "reveal", "--ledger", place, "")
+			require.Equal(t, ":4\n", stdout)
+			require.NotContains(t, stderr, "layer:")
+			require.GreaterOrEqual(t, time.Since(began), completionTime, "it was not asked")
+			require.Less(t, time.Since(began), completionTime+5*time.Second)
+		})
+	}
+}

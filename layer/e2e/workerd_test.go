@@ -1,0 +1,174 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/wasm"
+)
+
+// client gives up on an answer that does not come.
+var client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+
+// harness is a Node process that runs Workers in workerd.
+type harness struct {
+	mu    sync.Mutex
+	to    io.WriteCloser
+	from  *bufio.Reader
+	log   strings.Builder // of the Workers
+	names int
+}
+
+// TestMain runs nothing where Node or its modules are missing. With LAYER_E2E set, as ./run has it, that is a failure.
+func TestMain(m *testing.M) {
+	_, noNode := exec.LookPath("node")
+	_, noModules := os.Stat("node_modules/miniflare")
+	if noNode == nil && noModules == nil {
+		os.Exit(m.Run())
+	}
+	// By the first line `go test ./...` knows what to say after the package's name; the second is for who runs this one.
+	fmt.Println("testing: warning: no tests to run")
+	fmt.Println("no Node here or no node_modules: layer/e2e/run installs these")
+	if os.Getenv("LAYER_E2E") != "" {
+		os.Exit(1)
+	}
+}
+
+// newHarness starts one.
+func newHarness(t testing.TB) *harness {
+	t.Helper()
+	node := exec.Command("node", "harness.mjs")
+	node.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1")
+	node.Stderr = os.Stderr
+	to, err := node.StdinPipe()
+	require.NoError(t, err)
+	from, err := node.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, node.Start())
+	t.Cleanup(func() {
+		to.Close()
+		node.Wait()
+	})
+	return &harness{to: to, from: bufio.NewReaderSize(from, 1<<20)}
+}
+
+// do has the harness carry a command out.
+func (h *harness) do(t testing.TB, command string, options map[string]any) string {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	options["command"] = command
+	line, err := json.Marshal(options)
+	require.NoError(t, err)
+	_, err = h.to.Write(append(line, '\n'))
+	require.NoError(t, err)
+	for {
+		line, err := h.from.ReadString('\n')
+		require.NoError(t, err)
+		text, isAnswer := strings.CutPrefix(line, "answer ")
+		if !isAnswer {
+			h.log.WriteString(line)
+			continue
+		}
+		var answer struct{ Result, Error string }
+		require.NoError(t, json.Unmarshal([]byte(text), &answer))
+		require.Empty(t, answer.Error)
+		return answer.Result
+	}
+}
+
+// worker is one that runs.
+type worker struct {
+	h    *harness
+	name string
+	url  string
+}
+
+// secrets are the bindings of all Workers here.
+var secrets = map[string]string{
+	"LAYERON_SECRET_AUTH_SESSION_KEY":       "session-key",
+	"LAYERON_SECRET_STORAGE_ENCRYPTION_KEY": "encryption-key",
+}
+
+func (h *harness) start(t testing.TB, dir string, options map[string]any) *worker {
+	t.Helper()
+	h.mu.Lock()
+	h.names++
+	name := fmt.Sprint("worker-", h.names)
+	h.mu.Unlock()
+	all := map[string]any{"name": name, "dir": dir, "secrets": secrets}
+	for k, v := range options {
+		all[k] = v
+	}
+	return &worker{h: h, name: name, url: strings.TrimSuffix(h.do(t, "start", all), "/")}
+}
+
+func (w *worker) stop(t testing.TB) { w.h.do(t, "stop", map[string]any{"name": w.name}) }
+
+func (w *worker) put(t testing.TB, binding, value string) {
+	t.Helper()
+	w.h.do(t, "put", map[string]any{"name": w.name, "binding": binding, "value": value})
+}
+
+func (w *worker) delete(t testing.TB, binding string) {
+	t.Helper()
+	w.h.do(t, "delete", map[string]any{"name": w.name, "binding": binding})
+}
+
+// get returns the answer to a request; an error is one of the connection.
+func (w *worker) get(path string) (status int, body string, err error) {
+	r, err := client.Get(w.url + path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	return r.StatusCode, string(b), err
+}
+
+// program lays out what a Go Worker consists of: the glue as it is in the example or here, the toolchain's, and the program.
+func program(t testing.TB, glue, pkg string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "build"), 0o700))
+	copyFile(t, glue, filepath.Join(dir, "worker.mjs"))
+	copyFile(t, wasm.Glue(t), filepath.Join(dir, "build", "wasm_exec.js"))
+	copyFile(t, wasm.Build(t, pkg), filepath.Join(dir, "build", "worker.wasm"))
+	return dir
+}
+
+const exampleGlue = "../../examples/worker/worker.mjs"
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, data, 0o600))
+}
+
+// TestWrangler: wrangler takes the example's configuration, builds it and would deploy it.
+func TestWrangler(t *testing.T) {
+	wrangler, err := filepath.Abs("node_modules/.bin/wrangler")
+	require.NoError(t, err)
+	deploy := exec.Command(wrangler, "deploy", "--dry-run", "--outdir", t.TempDir())
+	deploy.Dir = "../../examples/worker"
+	deploy.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1", "NO_COLOR=1", "XDG_CONFIG_HOME="+t.TempDir())
+	out, err := deploy.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for binding, name := range secrets {
+		require.Regexp(t, binding+` \([0-9a-f]+/`+name+`\) +Secrets Store Secret`, string(out))
+	}
+	require.NotContains(t, string(out), "WARNING")
+}

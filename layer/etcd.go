@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/etcd"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// etcd is the target of that name. User and certificates are where etcdctl looks for them.
+func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
+	o, err := etcd.ParseURL(target)
+	if err != nil {
+		return nil, err
+	}
+	o.Workspace, o.Project, o.Environment = set.Workspace, set.Project, set.Environment
+	name, password, inUser := strings.Cut(os.Getenv("ETCDCTL_USER"), ":")
+	if !inUser {
+		password = os.Getenv("ETCDCTL_PASSWORD")
+	}
+	if name != "" && password == "" {
+		return nil, errors.New("ETCDCTL_USER names a user without a password: ETCDCTL_PASSWORD holds it")
+	}
+	o.Username, o.Password = name, driver.NewValue(password)
+	if o.TLS, err = etcdTLS(getenv("ETCDCTL_CACERT"), getenv("ETCDCTL_CERT"), getenv("ETCDCTL_KEY")); err != nil {
+		return nil, err
+	}
+	l.progressText("opening the target")
+	p, err := etcd.OpenPublisher(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	l.atEnd(p)
+	return p, nil
+}
+
+// etcdTLS reads certificates; nil where none are named.
+func etcdTLS(ca, cert, key string) (*tls.Config, error) {
+	if ca == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, fmt.Errorf("ETCDCTL_CACERT: %s cannot be read: %w", ca, cause(err))
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ETCDCTL_CACERT: %s holds no certificate in PEM", ca)
+		}
+	}
+	if cert == "" && key == "" {
+		return c, nil
+	}
+	if cert == "" || key == "" {
+		return nil, errors.New("ETCDCTL_CERT and ETCDCTL_KEY belong together: one of them is missing")
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil { // whose words may quote the file
+		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can be read, and belong together", cert, key)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return c, nil
+}

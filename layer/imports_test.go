@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A program that embeds the engine or one ledger pays for that alone. No package
+// links what only tests use.
+func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
+	const (
+		own        = "github.com/layeron-hq/secret"
+		aws        = "github.com/aws/"
+		cloudflare = "github.com/cloudflare/cloudflare-go/v7"
+	)
+	encryption := []string{own, "filippo.io/", "golang.org/x/", "github.com/gofrs/flock"}
+	client := []string{own, cloudflare, "github.com/tidwall/"}
+	for _, tc := range []struct {
+		pkg     string
+		needs   string   // is on the list, which shows that the list is one of imports
+		allowed []string // prefixes; the standard library is allowed always
+		never   []string
+	}{
+		{"./rotate", "filippo.io/age", encryption, nil},
+		{"./ledger/bucket", aws + "aws-sdk-go-v2/aws/signer/v4", append([]string{aws}, encryption...),
+			[]string{aws + "aws-sdk-go-v2/service", aws + "aws-sdk-go-v2/config"}},
+		{"./ledger/postgres", "filippo.io/age", encryption, nil},
+		// cloudflare-go's root package costs three minutes of building and 18 MB.
+		{"./target/cloudflare", cloudflare + "/secrets_store", client, []string{own + "/layer/rotate"}},
+		{".", "github.com/spf13/cobra", []string{""}, nil},
+	} {
+		t.Run(tc.pkg, func(t *testing.T) {
+			out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{.ImportPath}} {{.Standard}}", tc.pkg).Output()
+			require.NoError(t, err)
+			foreign := 0
+			for line := range strings.Lines(string(out)) {
+				path, standard, _ := strings.Cut(strings.TrimSpace(line), " ")
+				for _, test := range []string{"testing", own + "/internal/", own + "/layer/internal/cloudflarefake", own + "/layer/ledger/internal/contest",
+					own + "/driver/drivertest", own + "/layer/rotate/rotatetest"} {
+					if path != own+"/internal/hook" {
+						require.False(t, path == test || strings.HasSuffix(test, "/") && strings.HasPrefix(path, test), path)
+					}
+				}
+				has := func(prefix string) bool { return strings.HasPrefix(path, prefix) }
+				require.NotEqual(t, cloudflare, path)
+				if standard == "false" {
+					require.True(t, slices.ContainsFunc(tc.allowed, has), path)
+				}
+				require.False(t, slices.ContainsFunc(tc.never, has), path)
+				foreign += strings.Count(path, aws)
+			}
+			require.Contains(t, string(out), tc.needs)
+			require.LessOrEqual(t, foreign, 30, "packages of AWS's SDK")
+		})
+	}
+}

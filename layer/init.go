@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// minWindow is the shortest window: lives are whole seconds.
+const minWindow = time.Second
+
+func (l *layer) initCommand() *cobra.Command {
+	var recipients []string
+	c := &cobra.Command{Use: "init --to TARGET", Short: "Make an identity and an empty ledger", Args: noArgs,
+		Long: `Make an identity (the key to the ledger) and an empty ledger, and keep both from being mixed up: the identity goes into
+.gitignore, the ledger is encrypted and belongs into git. Whoever loses the identity loses the ledger: keep a copy in a safe place.
+
+TARGET is where values are published: dir:PATH, a folder with a file for each secret; cloudflare, the account's Secrets Store; or
+etcd://HOST:PORT,HOST:PORT. A team's ledger is in a bucket or in Postgres: --ledger says where.`,
+		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
+  layer secret init --to cloudflare --workspace acme --project shop --environment production
+  layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
+		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
+	l.nameFlags(c)
+	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1…) of a colleague who may open the ledger too; repeat for more")
+	return c
+}
+
+// nameFlags adds the flags from which the names in a store are derived.
+func (l *layer) nameFlags(c *cobra.Command) {
+	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace's `NAME`, from which names in the store are derived")
+	c.Flags().StringVar(&l.project, "project", "", "the project's `NAME`, likewise")
+	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, likewise")
+}
+
+func (l *layer) init(ctx context.Context, recipients []string) error {
+	if l.to == "" {
+		return usagef("--to says where values are published: %s", targets)
+	}
+	if err := l.checkFlags(); err != nil {
+		return err
+	}
+	p, err := parsePlace(l.ledger)
+	if err != nil {
+		return err
+	}
+	if p.kind == inFile {
+		err = freeFile(p.text)
+	} else {
+		err = l.freePlace(ctx, p)
+	}
+	if err != nil {
+		return err
+	}
+	target, err := targetToKeep(p, l.to)
+	if err != nil {
+		return err
+	}
+	// Before there is anything to keep out of git: a crash after it leaves nothing that could be committed by mistake.
+	ignored, err := l.ignore(p, target)
+	if err != nil {
+		return err
+	}
+	ids, made, err := l.initIdentity(p)
+	if err != nil {
+		return err
+	}
+	to := ids.Recipients()
+	for _, r := range recipients {
+		if !slices.Contains(to, r) {
+			to = append(to, r)
+		}
+	}
+	set := rotate.Settings{Workspace: l.workspace, Project: l.project, Environment: l.environment, Target: target,
+		Window: l.window, Margin: l.margin, Recipients: to}
+	ledger, err := l.open(ctx, p, ids, opening{})
+	if err != nil {
+		return err
+	}
+	first := rotate.NewState(set).WithLog(rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "init"})
+	if _, _, err := rotate.Commit(ctx, ledger, "", first); err != nil {
+		return err
+	}
+	if l.json {
+		l.printJSON(struct {
+			OK         bool     `json:"ok"`
+			Ledger     string   `json:"ledger"`
+			Identity   *string  `json:"identity"`
+			Recipients []string `json:"recipients"`
+		}{true, l.ledger, orNull(made), to})
+		return nil
+	}
+	next := ""
+	if p.kind == inFile {
+		next = ": commit it"
+	}
+	fmt.Fprintf(l.out, "made the ledger %s%s\n", l.ledger, next)
+	if made != "" {
+		fmt.Fprintf(l.out, "made the identity %s: keep a copy in a safe place, and never commit it\n", made)
+	}
+	if len(ignored) > 0 {
+		l.printIgnored(ignored)
+	}
+	fmt.Fprintln(l.out, "next: `layer secret apply` creates the values that the program declares")
+	return nil
+}
+
+// freeFile refuses a ledger that is there, and a folder that is not.
+func freeFile(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", path)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", filepath.Dir(path), cause(err))
+	}
+	return nil
+}
+
+// freePlace refuses a place elsewhere that holds a ledger, whoever can open it. Two that begin one at once are told apart when it is
+// written.
+func (l *layer) freePlace(ctx context.Context, p place) error {
+	ids, err := l.identities(p)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true}) // whatever it is, nothing is remembered
+	if err != nil {
+		return err
+	}
+	_, _, err = ledger.Load(ctx)
+	if errors.Is(err, rotate.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another place", p.text)
+}
+
+// initIdentity returns the keys to the new ledger, and the file that was made for them, if one was.
+func (l *layer) initIdentity(p place) (ids rotate.Identities, made string, err error) {
+	ids, err = l.identities(p)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return ids, "", err
+	}
+	key, _, err := rotate.NewIdentity()
+	if err != nil {
+		return ids, "", err
+	}
+	made = l.identityPath(p)
+	if err := rotate.WriteIdentity(made, key); err != nil {
+		return ids, "", err
+	}
+	ids, err = rotate.ReadIdentities(made)
+	return ids, made, err
+}
+
+// ignore adds what must not be committed to .gitignore beside the ledger, or here, and returns what it added.
+func (l *layer) ignore(p place, target string) ([]string, error) {
+	dir, lock := p.folder(), "layer.seen.lock"
+	if p.kind == inFile {
+		lock = filepath.Base(p.text) + ".lock"
+	}
+	want := []string{"layer.identity", "layer.seen", lock, ".layer.*.tmp-*"}
+	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
+		want = append(want, filepath.ToSlash(rel))
+	}
+	if path, ok := strings.CutPrefix(target, "dir:"); ok && path == "." {
+		want = append(want, "LAYERON_SECRET_*", ".LAYERON_SECRET_*")
+	} else if ok && filepath.IsLocal(filepath.FromSlash(path)) {
+		want = append(want, path+"/")
+	}
+	name := filepath.Join(dir, ".gitignore")
+	text, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, unwritable(name, err)
+	}
+	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	var added []string
+	for _, w := range want {
+		if !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) {
+			added = append(added, w)
+		}
+	}
+	if len(added) == 0 {
+		return nil, nil
+	}
+	more := strings.Join(added, "\n") + "\n"
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		more = "\n" + more
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, unwritable(name, err)
+	}
+	_, err = f.WriteString(more)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, unwritable(name, err)
+	}
+	return added, nil
+}
+
+func (l *layer) printIgnored(names []string) {
+	fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(names, ", "))
+}
+
+func unwritable(name string, err error) error {
+	return fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again", name,
+		cause(err))
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) ledgerCommand() *cobra.Command {
+	c := &cobra.Command{Use: "ledger", Short: "Work on the ledger itself", Args: noArgs, RunE: needsCommand,
+		Example: `  layer secret ledger recipients
+  layer secret ledger recipients --add age1…
+  layer secret ledger copy layer.secrets.age 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`}
+	c.AddCommand(l.recipientsCommand(), l.copyCommand())
+	return c
+}
+
+func (l *layer) recipientsCommand() *cobra.Command {
+	var add, remove []string
+	c := &cobra.Command{Use: "recipients", Short: "Show, add and remove those who can open the ledger", Args: noArgs,
+		Long: `Show the public keys of those who can open the ledger; with --add and --remove encrypt it to others. A colleague makes a key by
+` + "`age-keygen -o layer.identity`" + ` and sends you the public half, which is no secret.
+
+Who is removed can still open every older copy of the ledger, and knows the values that were in it: the command says what to rotate.`,
+		Example: `  layer secret ledger recipients
+  layer secret ledger recipients --add age1qqz…
+  layer secret ledger recipients --remove age1qqz…`,
+		RunE: func(c *cobra.Command, _ []string) error { return l.recipients(c.Context(), add, remove) }}
+	c.Flags().StringArrayVar(&add, "add", nil, "a public key (age1…) that may open the ledger from now on; repeat for more")
+	c.Flags().StringArrayVar(&remove, "remove", nil, "a public key that may not any more; repeat for more")
+	return c
+}
+
+type recipientsJSON struct {
+	OK         bool     `json:"ok"`
+	Recipients []string `json:"recipients"`
+	Rotate     []string `json:"rotate,omitempty"`
+}
+
+func (l *layer) recipients(ctx context.Context, add, remove []string) (err error) {
+	ledger, err := l.openLedger(ctx, opening{})
+	if err != nil {
+		return err
+	}
+	if lock, ok := ledger.(rotate.Locker); ok && len(add)+len(remove) > 0 {
+		unlock, err := lock.Lock(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+	}
+	out := recipientsJSON{OK: true}
+	for range 20 { // as often as others may be faster, where nothing keeps them out
+		if out, err = l.changeRecipients(ctx, ledger, add, remove); !errors.Is(err, rotate.ErrConflict) || errors.Is(err, rotate.ErrSuperseded) {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, rotate.ErrSuperseded) { // it was done, and somebody went on with it
+		return err
+	}
+	if l.json {
+		l.printJSON(out)
+		return nil
+	}
+	for _, r := range out.Recipients {
+		fmt.Fprintln(l.out, r)
+	}
+	if len(out.Rotate) > 0 {
+		l.say("who was removed still has what older copies of the ledger hold: git's history for ever, old versions of an object in a bucket " +
+			"until you delete them. Now, in this order: take away their access to where the ledger is kept; end the API tokens that they " +
+			"knew; then end every value that is still accepted, by `layer secret rotate --immediate` and `layer secret revoke` or, of a " +
+			"static secret, a new value by `layer secret set`; and delete those old versions:")
+		for _, addr := range out.Rotate {
+			fmt.Fprintf(l.err, "  %s\n", addr)
+		}
+	}
+	return nil
+}
+
+// changeRecipients reads the ledger, and changes it where there is something to change.
+func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add, remove []string) (recipientsJSON, error) {
+	state, rev, err := ledger.Load(ctx)
+	if err != nil {
+		return recipientsJSON{}, err
+	}
+	if state.Moved() != "" {
+		return recipientsJSON{}, movedError(state)
+	}
+	set := state.Settings()
+	list := set.Recipients
+	for _, r := range add {
+		if !slices.Contains(list, r) {
+			list = append(list, r)
+		}
+	}
+	for _, r := range remove {
+		i := slices.Index(list, r)
+		if i < 0 {
+			// Not repeated: it may be the private half.
+			return recipientsJSON{}, usagef("--remove names none of the recipients: `layer secret ledger recipients` shows them")
+		}
+		list = slices.Delete(list, i, i+1)
+	}
+	out := recipientsJSON{OK: true, Recipients: list}
+	if slices.Equal(list, state.Settings().Recipients) {
+		return out, nil
+	}
+	p, err := parsePlace(l.ledger)
+	if err != nil {
+		return out, err
+	}
+	ids, err := l.identities(p)
+	if err != nil {
+		return out, err
+	}
+	if !slices.ContainsFunc(ids.Recipients(), func(r string) bool { return slices.Contains(list, r) }) {
+		return out, fmt.Errorf("you could not open the ledger yourself any more: leave one of your own keys among the recipients")
+	}
+	set.Recipients = list
+	next := state.WithSettings(set)
+	if len(remove) > 0 {
+		next = next.Rekeyed()
+		for _, addr := range state.Addresses() {
+			out.Rotate = append(out.Rotate, addr.String())
+		}
+	}
+	entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients", IDs: slices.Concat(prefixed("+", add), prefixed("-", remove))}
+	_, _, err = rotate.Commit(ctx, ledger, rev, next.WithLog(entry))
+	return out, err
+}
+
+func prefixed(sign string, list []string) []string {
+	var out []string
+	for _, r := range list {
+		out = append(out, sign+r)
+	}
+	return out
+}
+
+func (l *layer) logCommand() *cobra.Command {
+	return &cobra.Command{Use: "log", Short: "Show who did what when", Args: noArgs,
+		Long: `Show who did what when, oldest first; with --json a JSON object a line. It is a record among colleagues and no evidence against one of
+them: whoever can write the ledger can write its log.`,
+		Example: `  layer secret log
+  layer secret log --json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, state, _, err := l.load(c.Context(), opening{})
+			if err != nil {
+				return err
+			}
+			e := json.NewEncoder(l.out)
+			e.SetEscapeHTML(false)
+			for _, entry := range state.Log() {
+				if l.json {
+					if err := e.Encode(entry); err != nil {
+						return err
+					}
+					continue
+				}
+				fmt.Fprintf(l.out, "%s\t%s\t%s\t%s\t%s\n", stamp(entry.At), dash(entry.By), entry.Op, dash(entry.Address), dash(strings.Join(entry.IDs, " ")))
+			}
+			return nil
+		}}
+}

@@ -1,0 +1,46 @@
+package bucket_test
+
+import (
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger/bucket"
+	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
+)
+
+func TestConformance(t *testing.T) {
+	rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+		server := httptest.NewServer(newS3(t))
+		t.Cleanup(server.Close)
+		return func() rotate.Ledger {
+			o := options(ids, server.Client().Transport)
+			o.Endpoint = server.URL
+			l, err := bucket.Open(t.Context(), o)
+			require.NoError(t, err)
+			return l
+		}
+	})
+}
+
+// TestContest: of ten answers two are lost, and of ten requests one is late.
+func TestContest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids, through := keyed(t), direct{newS3(t)}
+		var strays sync.WaitGroup
+		res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
+			return open(t, ids, lossy{through, 80 * time.Millisecond, 200 * time.Millisecond, &strays})
+		}, open(t, ids, through))
+		strays.Wait()
+		require.NoError(t, err)
+		t.Logf("%+v", res)
+		require.Positive(t, res.Conflicts)
+	})
+}

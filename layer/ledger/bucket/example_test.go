@@ -1,0 +1,40 @@
+package bucket_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/ledger/bucket"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func ExampleParseURL() {
+	o, err := bucket.ParseURL("s3://acme-ledgers/shop?endpoint=https://s3.eu-central-1.amazonaws.com&region=eu-central-1")
+	fmt.Println(o.Bucket, o.Prefix, o.Region, err)
+	// A credential is refused, and not repeated.
+	_, err = bucket.ParseURL("s3://AKIAEXAMPLE:madeup@acme-ledgers/shop?endpoint=https://s3.eu-central-1.amazonaws.com")
+	fmt.Println(err != nil)
+	// Output:
+	// acme-ledgers shop eu-central-1 <nil>
+	// true
+}
+
+// An operator works on a ledger in a bucket as on one in a file.
+func ExampleOpen() {
+	open := func(ctx context.Context, url string) (rotate.Ledger, error) {
+		o, err := bucket.ParseURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.AccessKeyID = os.Getenv("AWS_ACCESS_KEY_ID")
+		o.SecretAccessKey = driver.NewValue(os.Getenv("AWS_SECRET_ACCESS_KEY"))
+		o.SessionToken = driver.NewValue(os.Getenv("AWS_SESSION_TOKEN"))
+		if o.Identities, _, err = rotate.IdentitiesFromEnv(); err != nil {
+			return nil, err
+		}
+		return bucket.Open(ctx, o)
+	}
+	_ = open
+}

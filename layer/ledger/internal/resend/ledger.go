@@ -1,0 +1,283 @@
+package resend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// MaxSealed bounds a sealed state, in bytes: as the ledger in a file does.
+const MaxSealed = 64 << 20
+
+// Ledger is a [rotate.Ledger] on an Engine. It may be used concurrently, and several at once on one engine.
+type Ledger struct {
+	engine Engine
+	ids    rotate.Identities
+	place  string
+	most   int // bytes of a sealed state
+
+	mu   sync.Mutex
+	seen mark // guarded by mu
+}
+
+// mark is the latest state that a Ledger has seen: what is older is a stale answer.
+type mark struct {
+	id  string
+	gen uint64
+}
+
+// New returns a ledger. place names it in errors.
+func New(e Engine, place string, ids rotate.Identities) *Ledger {
+	return &Ledger{engine: e, ids: ids, place: place, most: MaxSealed}
+}
+
+// Load is [rotate.Ledger]'s.
+func (l *Ledger) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
+	f, err := l.load(ctx)
+	if err != nil {
+		return rotate.State{}, "", l.explain(err)
+	}
+	return f.state, f.Revision, nil
+}
+
+const staleTries = 4
+
+var errStale = errors.New("an older state was answered than one seen before: it must be read from where it is written, never " +
+	"from a replica or a cache. If it was restored from a backup, start again, once")
+
+func (l *Ledger) load(ctx context.Context) (found, error) {
+	for try := 0; ; try++ {
+		floor := l.latest() // before the question: another call may see more before the answer comes
+		f, err := l.look(ctx, maxTries, 0)
+		if err == nil {
+			err = f.after(floor)
+		}
+		switch {
+		case err == nil:
+			l.note(f.state)
+			return f, nil
+		case !f.before(floor), try+1 == staleTries:
+			return found{}, err
+		}
+		if err := pause(ctx, try); err != nil {
+			return found{}, err
+		}
+	}
+}
+
+// look reads and opens what the engine holds.
+func (l *Ledger) look(ctx context.Context, tries, short int) (found, error) {
+	b, err := l.fetch(ctx, tries, short)
+	if err != nil {
+		return found{}, err
+	}
+	f := found{Blob: b}
+	if b.Revision != "" {
+		f.state, f.err = rotate.Open(b.Sealed, l.ids)
+	}
+	return f, nil
+}
+
+// before tells whether an answer is older than what was seen.
+func (f found) before(floor mark) bool {
+	switch {
+	case f.Revision == "":
+		return floor.id != ""
+	case f.err != nil:
+		return false
+	}
+	return f.state.ID() == floor.id && f.state.Generation() < floor.gen
+}
+
+// after returns what keeps the answer from being used.
+func (f found) after(floor mark) error {
+	switch {
+	case f.Revision == "" && floor.id != "":
+		return fmt.Errorf("%w: it was here before. Restore it from a backup", rotate.ErrNotFound)
+	case f.Revision == "":
+		return fmt.Errorf("%w: `layer secret init` makes one; if there should be one, check its name", rotate.ErrNotFound)
+	case f.err != nil:
+		return f.err
+	case f.before(floor):
+		return errStale
+	}
+	return nil
+}
+
+// While an outcome is unknown, others go on and the ring runs out: a look is tried again sooner, and more often.
+const (
+	looks      = 12
+	shortLooks = 4
+)
+
+// fetch reads until there is an answer.
+func (l *Ledger) fetch(ctx context.Context, tries, short int) (b Blob, err error) {
+	err = retry(ctx, tries, short, func(ctx context.Context) (err error) {
+		b, err = l.engine.Fetch(ctx)
+		return err
+	})
+	if err == nil && len(b.Sealed) > l.most {
+		err = fmt.Errorf("it has more than %d bytes: somebody put something else in its place. Restore it from a backup", l.most)
+	}
+	return b, err
+}
+
+// CompareAndSwap is [rotate.Ledger]'s.
+func (l *Ledger) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
+	rev, err := l.swap(ctx, old, next)
+	if err != nil {
+		return "", l.explain(err)
+	}
+	l.note(next)
+	return rev, nil
+}
+
+func (l *Ledger) swap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
+	if err := context.Cause(ctx); err != nil {
+		return "", err
+	}
+	if next.WriteID() == "" {
+		return "", l.unprepared(ctx, old)
+	}
+	sealed, err := l.seal(next)
+	if err != nil {
+		return "", err
+	}
+	w := write{old: old, next: next, sealed: sealed}
+	var last error
+	for try := range maxTries {
+		if try > 0 {
+			if err := pause(ctx, try-1); err != nil {
+				return "", w.interrupted(err, last)
+			}
+		}
+		rev, err := l.engine.Send(ctx, old, sealed)
+		switch {
+		case err == nil:
+			return rev, nil
+		case outcome(err) == Unknown:
+			w.unsure = true
+		case outcome(err) == Refused && !w.unsure: // else it tells nothing of what was sent before
+			return "", err
+		}
+		last = err
+		rev, done, err := l.settle(ctx, w, last)
+		if done {
+			return rev, err
+		}
+	}
+	if !w.unsure {
+		return "", fmt.Errorf("%w, says the server %d times, and yet answers with the revision that the change was made from: something "+
+			"on the way alters revisions or answers from a copy", rotate.ErrConflict, maxTries)
+	}
+	return "", fmt.Errorf("%w after %d attempts (%w): run again, which tells", rotate.ErrUnknown, maxTries, last)
+}
+
+// settle finds out what has become of a write whose request has failed by reason. Not done: it may be sent again.
+func (l *Ledger) settle(ctx context.Context, w write, reason error) (rev rotate.Revision, done bool, err error) {
+	for try := 0; ; try++ {
+		f, err := l.look(ctx, looks, shortLooks)
+		if err != nil {
+			return "", true, fmt.Errorf("%w, and asking fails (%w; %w): run again, which tells", rotate.ErrUnknown, reason, err)
+		}
+		switch w.decide(f) {
+		case stored:
+			return f.Revision, true, nil
+		case superseded:
+			l.note(f.state)
+			return "", true, rotate.ErrSuperseded
+		case waiting:
+			return "", false, nil
+		case conflict:
+			if f.Revision == "" {
+				return "", true, fmt.Errorf("%w: it is gone. Restore it from a backup, then run again", rotate.ErrConflict)
+			}
+			return "", true, fmt.Errorf("%w: run again", rotate.ErrConflict)
+		case unknown:
+			return "", true, fmt.Errorf("%w (%w): %s", rotate.ErrUnknown, reason, f.why())
+		case stale:
+			if try+1 == staleTries {
+				return "", true, fmt.Errorf("%w (%w): %w", rotate.ErrUnknown, reason, errStale)
+			}
+			if err := pause(ctx, try); err != nil {
+				return "", true, w.interrupted(err, reason)
+			}
+		}
+	}
+}
+
+func (f found) why() string {
+	switch {
+	case f.Revision == "":
+		return "it is gone. Restore it from a backup, then run again"
+	case f.err != nil:
+		return "what stands there now cannot be opened. Run again, which tells more"
+	}
+	return "too much has changed since, or another ledger stands there now. Look at its log before this is done again"
+}
+
+// interrupted is the error of a write whose context has ended between two requests.
+func (w write) interrupted(cause, last error) error {
+	if w.unsure {
+		return fmt.Errorf("%w (%w; %w): run again, which tells", rotate.ErrUnknown, last, cause)
+	}
+	return cause
+}
+
+// unprepared refuses a state that Commit has not prepared: nobody could tell whether it was stored.
+func (l *Ledger) unprepared(ctx context.Context, old rotate.Revision) error {
+	b, err := l.fetch(ctx, maxTries, 0)
+	switch {
+	case err != nil:
+		return err
+	case b.Revision != old:
+		return fmt.Errorf("%w: run again", rotate.ErrConflict)
+	}
+	return errors.New("the change is refused: a state is stored with Commit, which prepares it")
+}
+
+// seal makes what is sent, and sees that it can be read.
+func (l *Ledger) seal(next rotate.State) ([]byte, error) {
+	sealed, err := rotate.Seal(next)
+	if err != nil {
+		return nil, err
+	}
+	if len(sealed) > l.most {
+		return nil, fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", len(sealed), l.most)
+	}
+	back, err := rotate.Open(sealed, l.ids)
+	if err != nil {
+		return nil, fmt.Errorf("after this change it could not be read: %w", err)
+	}
+	if !back.Equal(next) {
+		return nil, errors.New("what was encrypted cannot be decrypted: the memory of this machine may be failing")
+	}
+	return sealed, nil
+}
+
+func (l *Ledger) latest() mark {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen
+}
+
+func (l *Ledger) note(s rotate.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.ID() != l.seen.id || s.Generation() > l.seen.gen {
+		l.seen = mark{s.ID(), s.Generation()}
+	}
+}
+
+func (l *Ledger) explain(err error) error { return fmt.Errorf("ledger %s: %w", l.place, err) }
+
+func outcome(err error) Outcome {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f.Outcome
+	}
+	return Refused
+}

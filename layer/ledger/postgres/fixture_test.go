@@ -1,0 +1,168 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/layer/ledger/postgres"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func keyed(t testing.TB) rotate.Identities {
+	t.Helper()
+	identity, _, err := rotate.NewIdentity()
+	require.NoError(t, err)
+	ids, err := rotate.ParseIdentities(identity.Reveal())
+	require.NoError(t, err)
+	return ids
+}
+
+func open(t testing.TB, db *sql.DB, name string, ids rotate.Identities) *postgres.Ledger {
+	t.Helper()
+	l, err := postgres.Open(db, postgres.Options{Name: name, Identities: ids})
+	require.NoError(t, err)
+	return l
+}
+
+func begin(t testing.TB, l rotate.Ledger, ids rotate.Identities) (rotate.State, rotate.Revision) {
+	t.Helper()
+	s, rev, err := rotate.Commit(t.Context(), l, "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
+	require.NoError(t, err)
+	return s, rev
+}
+
+func step(s rotate.State, by string) rotate.State {
+	return s.WithLog(rotate.LogEntry{By: by, Op: "test"})
+}
+
+// connect opens a database over connections that meet faults; nil: none.
+func connect(t testing.TB, url string, fate func() fate) *sql.DB {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	if fate != nil {
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec // a statement is one packet
+		dial := config.DialFunc
+		config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &wire{Conn: c, fate: fate}, nil
+		}
+	}
+	db := stdlib.OpenDB(*config)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// database makes one, and returns its URL.
+func database(t testing.TB, admin *sql.DB, url func(string) string) string {
+	t.Helper()
+	name := fmt.Sprintf("test%d", rand.Uint64())
+	_, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name)
+	require.NoError(t, err)
+	return url(name)
+}
+
+// fate is what happens to a statement on layer_ledger.
+type fate int
+
+const (
+	delivered fate = iota
+	answerLost
+	requestLost
+	late // it arrives after its sender has given up
+)
+
+// wire is a connection on which statements meet their fate.
+type wire struct {
+	net.Conn
+	fate func() fate
+
+	mu   sync.Mutex
+	dead bool
+	lose bool // the next answer
+	held bool // a late request is on its way: the connection must last
+}
+
+// A statement is one packet, so the table's name stands in what is written at once.
+func (w *wire) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead {
+		return 0, os.ErrClosed
+	}
+	if !bytes.Contains(b, []byte("layer_ledger")) {
+		return w.Conn.Write(b)
+	}
+	switch w.fate() {
+	case answerLost:
+		w.lose = true
+	case requestLost:
+		w.dead = true
+		return len(b), nil
+	case late:
+		w.dead, w.held = true, true
+		packet := bytes.Clone(b)
+		strays.Go(func() {
+			time.Sleep(rand.N(100 * time.Millisecond))
+			_ = w.Conn.SetDeadline(time.Now().Add(10 * time.Second))
+			if _, err := w.Conn.Write(packet); err == nil {
+				_, _ = w.Conn.Read(make([]byte, 1)) // the answer: it is carried out
+			}
+			w.Conn.Close()
+		})
+		return len(b), nil
+	}
+	return w.Conn.Write(b)
+}
+
+var strays sync.WaitGroup
+
+func (w *wire) Read(b []byte) (int, error) {
+	w.mu.Lock()
+	dead, lose := w.dead, w.lose
+	w.mu.Unlock()
+	if dead {
+		return 0, os.ErrClosed
+	}
+	n, err := w.Conn.Read(b)
+	if lose {
+		w.mu.Lock()
+		w.dead = true
+		w.mu.Unlock()
+		return 0, os.ErrClosed
+	}
+	return n, err
+}
+
+func (w *wire) SetDeadline(at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held {
+		return nil
+	}
+	return w.Conn.SetDeadline(at)
+}
+
+func (w *wire) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held {
+		return nil
+	}
+	return w.Conn.Close()
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// TestMain lets the tests start layer as a process of its own: it is this binary under another name.
+func TestMain(m *testing.M) {
+	// Under the race detector every process would otherwise end a second later than it could.
+	_ = os.Setenv(raceOptions, "atexit_sleep_ms=0")
+	testscript.Main(m, map[string]func(){"layer": main})
+}
+
+const raceOptions = "GORACE"
+
+// TestScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
+// prints one object and nothing else, its messages can be read, and no value shows anywhere.
+func TestScripts(t *testing.T) {
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() { // those in which most goes on at once
+		dir, files = "", []string{"testdata/script/cloudflare.txtar", "testdata/script/rotate.txtar", "testdata/script/run.txtar"}
+	}
+	testscript.Run(t, testscript.Params{Dir: dir, Files: files, Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: scriptCommands()})
+}
+
+// whole ends a test, as skipped, where -short asks for less. It starts process after process, and the gate's race detector would take
+// minutes for what it sees in others too.
+func whole(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes its time")
+	}
+}
+
+func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
+		"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps, "identity": cmdIdentity,
+		"place": cmdPlace, "lines": cmdLines, "holds": cmdHolds,
+	}
+}
+
+// goEnv is what `go list` needs to find its caches, without a network.
+var goEnv = sync.OnceValues(func() ([]string, error) {
+	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPATH", "GOROOT").Output()
+	if err != nil {
+		return nil, err
+	}
+	env := map[string]string{}
+	if err := json.Unmarshal(out, &env); err != nil {
+		return nil, err
+	}
+	list := []string{"GOPROXY=off", "GOFLAGS=", "GOWORK=off", "GOTOOLCHAIN=local"}
+	for name, value := range env {
+		list = append(list, name+"="+value)
+	}
+	return list, nil
+})
+
+type sessionKey struct{}
+
+// session is one script: the account it works on, what its commands printed, and what must show nowhere.
+type session struct {
+	*record
+	fake   *cloudflarefake.Server
+	engine engine                  // nil: ledgers are in files alone
+	kept   map[string]rotate.State // what place has kept
+	places *strings.Replacer       // a guide's addresses, and this machine's
+}
+
+// elsewhere puts this machine's addresses in the place of a guide's.
+func (s *session) elsewhere(text string) string {
+	if s.places == nil {
+		return text
+	}
+	return s.places.Replace(text)
+}
+
+func of(ts *testscript.TestScript) *session { return ts.Value(sessionKey{}).(*session) }
+
+func setUp(env *testscript.Env) error {
+	caches, err := goEnv()
+	if err != nil {
+		return err
+	}
+	env.Vars = append(env.Vars, caches...)
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv(raceOptions, os.Getenv(raceOptions))
+	s := &session{record: newRecord(env.WorkDir)}
+	env.Values[sessionKey{}] = s
+	env.Defer(func() {
+		s.collect(s.fake)
+		for _, leak := range s.leaks() {
+			env.T().(interface{ Errorf(string, ...any) }).Errorf("%s", leak)
+		}
+	})
+	return placeLibrary(env.WorkDir)
+}
+
+// placeLibrary puts this library in the place of LIBRARY in every go.mod.
+func placeLibrary(dir string) error {
+	library, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "go.mod" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "LIBRARY", library)), 0o644)
+	})
+}
+
+// cmdSecret runs `layer secret`, which must do what it is told.
+func cmdSecret(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("which exit status? exit N secret …")
+	}
+	of(ts).layer(ts, 0, append([]string{"secret"}, args...))
+}
+
+// cmdExit: exit N secret … or exit N layer …
+func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exit N secret|layer ARGUMENT…")
+	}
+	status, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	switch args[1] {
+	case "secret":
+		args = args[1:]
+	case "layer":
+		args = args[2:]
+	default:
+		ts.Fatalf("usage: exit N secret|layer ARGUMENT…")
+	}
+	of(ts).layer(ts, status, args)
+}
+
+func (s *session) layer(ts *testscript.TestScript, status int, args []string) {
+	err := ts.Exec("layer", args...)
+	got := 0
+	if failed, ok := err.(*exec.ExitError); ok {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	stdout, stderr := ts.ReadFile("stdout"), ts.ReadFile("stderr")
+	what := "layer " + strings.Join(args, " ")
+	s.add(what, args, stdout, stderr)
+	s.collect(s.fake)
+	if got != status {
+		ts.Fatalf("%s: exit status %d instead of %d", what, got, status)
+	}
+	for _, complaint := range complaints(args, status, stdout, stderr) {
+		ts.Fatalf("%s: %s", what, complaint)
+	}
+}
+
+// asksJSON tells whether layer itself, not a program that it runs, is to print JSON.
+func asksJSON(args []string) bool {
+	for _, a := range args {
+		if a == "--" {
+			return false
+		}
+		if a == "--json" {
+			return true
+		}
+	}
+	return false
+}
+
+func has(args []string, one string) bool {
+	for _, a := range args {
+		if a == one {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	goTalk = regexp.MustCompile(`goroutine \d|panic:|\.go:\d+ \+0x|%!|0x[0-9a-f]{6}|<nil>|\*?\b[a-z]+\.[A-Z][A-Za-z]*(Error|Err)\b|strconv\.|(^|[ :])json: |` +
+		`context (canceled|deadline)|map\[|\{[A-Z]\w+:`)
+	colours = regexp.MustCompile("\x1b")
+)
+
+// complaints holds every command to what all of them promise.
+func complaints(args []string, status int, stdout, stderr string) (list []string) {
+	helps := has(args, "--help") || has(args, "-h") || has(args, "completion") || has(args, "help") || has(args, "__complete")
+	helps = helps || has(args, "log") // an object a line
+	if asksJSON(args) && !helps && !(has(args, "run") && status != 1 && status != 2) {
+		d := json.NewDecoder(strings.NewReader(stdout))
+		var one map[string]any
+		if err := d.Decode(&one); err != nil || d.More() {
+			list = append(list, "stdout is not one JSON object")
+		}
+		if ok, is := one["ok"].(bool); is && ok != (status == 0) {
+			list = append(list, "ok and the exit status disagree")
+		}
+		if text, _ := one["error"].(string); status != 0 && text == "" {
+			list = append(list, "no error is told")
+		} else {
+			list = append(list, readable(text)...)
+		}
+	} else if status != 0 && status != 130 && !has(args, "run") && stderr == "" && !helps {
+		list = append(list, "it failed and said nothing on stderr")
+	}
+	if !has(args, "run") && !has(args, "reveal") && colours.MatchString(stdout+stderr) {
+		list = append(list, "escape sequences in a pipe")
+	}
+	if has(args, "run") {
+		return list
+	}
+	return append(list, readable(stderr)...)
+}
+
+// readable complains of what a stranger should not have to read.
+func readable(text string) (list []string) {
+	if found := goTalk.FindString(text); found != "" {
+		list = append(list, "speaks Go: "+found)
+	}
+	for line := range strings.Lines(text) {
+		if twice := doubled(line); twice != "" {
+			list = append(list, "says twice: "+twice)
+		}
+	}
+	return list
+}
+
+// doubled finds a clause that stands twice in a message: "refused: refused".
+func doubled(line string) string {
+	parts := strings.Split(strings.TrimSpace(line), ": ")
+	seen := map[string]bool{}
+	for _, p := range parts {
+		if seen[p] && len(p) > 3 {
+			return p
+		}
+		seen[p] = true
+	}
+	return ""
+}
+
+// startFake serves a fake account until the script ends.
+func startFake(ts *testscript.TestScript, fake *cloudflarefake.Server) {
+	server := httptest.NewServer(fake)
+	ts.Defer(server.Close)
+	startFakeAt(server.URL, ts.Setenv, fake)
+}
+
+// startFakeAt sets what leads layer to a fake account.
+func startFakeAt(url string, env func(key, value string), fake *cloudflarefake.Server) {
+	env("CLOUDFLARE_API_BASE_URL", url+"/client/v4")
+	env("CLOUDFLARE_ACCOUNT_ID", cloudflarefake.Account)
+	env("CLOUDFLARE_API_TOKEN", cloudflarefake.Token)
+	env("TOKEN", cloudflarefake.Token)
+	env("STORE_ID", fake.StoreID())
+}

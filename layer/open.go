@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/layeron-hq/secret/layer/ledger/bucket"
+	"github.com/layeron-hq/secret/layer/ledger/postgres"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// opening is how a ledger is to be opened.
+type opening struct {
+	adopt bool // on a person's word, whatever was seen on this machine
+	peek  bool // and that is not remembered
+}
+
+// open returns the ledger in a place, which need not hold it yet.
+func (l *layer) open(ctx context.Context, p place, ids rotate.Identities, how opening) (rotate.Ledger, error) {
+	if p.kind == inFile {
+		return rotate.OpenFile(p.text, rotate.FileOptions{Identities: ids, Adopt: how.adopt, Peek: how.peek})
+	}
+	l.progressText("opening the ledger")
+	var ledger rotate.Ledger
+	var err error
+	if p.kind == inBucket {
+		ledger, err = openBucket(ctx, p, ids)
+	} else {
+		ledger, err = l.openPostgres(p, ids)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rotate.Remember(ledger, rotate.RememberOptions{Place: p.text, Adopt: how.adopt, Peek: how.peek})
+}
+
+func openBucket(ctx context.Context, p place, ids rotate.Identities) (rotate.Ledger, error) {
+	o, err := bucketOptions(p.text, ids)
+	if err != nil {
+		return nil, err
+	}
+	if o.AccessKeyID == "" || o.SecretAccessKey.Reveal() == "" {
+		return nil, errors.New("there is no credential for the bucket: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it, for R2 too")
+	}
+	return bucket.Open(ctx, o)
+}
+
+func (l *layer) openPostgres(p place, ids rotate.Identities) (rotate.Ledger, error) {
+	config, err := pgx.ParseConfig(p.url)
+	if err != nil { // whose words repeat the address
+		return nil, usagef("the address of the database is damaged: it should be like postgres://USER@HOST/DATABASE?sslmode=verify-full, and what " +
+			"PGSERVICE, PGPASSFILE and the other variables of that kind name must exist")
+	}
+	if !p.ownMode {
+		// A statement is one request then, and a pool of connections between does not matter.
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	db := stdlib.OpenDB(*config)
+	l.atEnd(db)
+	return postgres.Open(db, postgres.Options{Name: p.name, Identities: ids})
+}
+
+// openLedger returns the ledger, and fails where there is none. In a file it is looked for before the key to it.
+func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, error) {
+	p, err := parsePlace(l.ledger)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(p.text); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", p.text)
+	}
+	ids, err := l.identities(p)
+	if err != nil {
+		return nil, err
+	}
+	return l.open(ctx, p, ids, how)
+}
+
+// load opens the ledger and reads it. One that has moved is read by those alone whom it tells something all the same.
+func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
+	ledger, err := l.openLedger(ctx, how)
+	if err != nil {
+		return nil, rotate.State{}, "", err
+	}
+	state, rev, err := ledger.Load(ctx)
+	return ledger, state, rev, err
+}
+
+// current is what the ledger holds now. One that has moved is refused: it may be long behind.
+func (l *layer) current(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
+	ledger, state, rev, err := l.load(ctx, how)
+	if err == nil && state.Moved() != "" && !how.adopt {
+		err = movedError(state)
+	}
+	return ledger, state, rev, err
+}
+
+func movedError(s rotate.State) error {
+	return fmt.Errorf("this ledger has moved to %s: use that one, by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate "+
+		"--adopt-ledger` goes on with the one here", s.Moved())
+}

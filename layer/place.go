@@ -1,0 +1,146 @@
+package main
+
+import (
+	"cmp"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/ledger/bucket"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// place is where a ledger is. None holds a credential, so it may be shown.
+type place struct {
+	text string // as it was given
+	kind ledgerKind
+
+	// Of a ledger in Postgres: its name, its database's address, and whether that says how statements are sent.
+	name, url string
+	ownMode   bool
+}
+
+type ledgerKind int
+
+const (
+	inFile ledgerKind = iota
+	inBucket
+	inPostgres
+)
+
+const places = "a ledger is a FILE, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE: "
+
+// parsePlace reads what --ledger says. Its errors repeat nothing of an address: somebody may have put a password into it.
+func parsePlace(text string) (place, error) {
+	scheme, _, isURL := strings.Cut(text, "://")
+	switch {
+	case text == "":
+		return place{}, usagef("--ledger names no ledger: %sgive one", places)
+	case !isURL:
+		return place{text: text}, nil
+	case scheme == "s3":
+		_, err := bucketAt(text)
+		return place{text: text, kind: inBucket}, err
+	case scheme == "postgres" || scheme == "postgresql":
+		return postgresPlace(text)
+	}
+	return place{}, usagef("%sit begins otherwise", places)
+}
+
+// folder is where identity and memory of ledgers seen are: beside a file, else here.
+func (p place) folder() string {
+	if p.kind == inFile {
+		return filepath.Dir(p.text)
+	}
+	return "."
+}
+
+// bucketAt says what the address of a bucket and the environment say, but for the credential.
+func bucketAt(text string) (bucket.Options, error) {
+	u, err := url.Parse(text)
+	region := cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"))
+	if err == nil && !u.Query().Has("endpoint") {
+		endpoint := cmp.Or(getenv("AWS_ENDPOINT_URL_S3"), getenv("AWS_ENDPOINT_URL"))
+		if own := cmp.Or(u.Query().Get("region"), region); endpoint == "" && own != "" {
+			endpoint = "https://s3." + own + ".amazonaws.com"
+		}
+		if endpoint == "" {
+			return bucket.Options{}, usagef("the address of the bucket says no endpoint: add ?endpoint=https://…, or name it in AWS_ENDPOINT_URL_S3, " +
+				"or its region in AWS_REGION for AWS itself")
+		}
+		more := "?"
+		if u.RawQuery != "" || u.ForceQuery {
+			more = "&"
+		}
+		text += more + "endpoint=" + url.QueryEscape(endpoint)
+	}
+	o, err := bucket.ParseURL(text)
+	if err != nil {
+		return o, usageError{err}
+	}
+	if o.Region == "" {
+		o.Region = regionOf(o.Endpoint, region)
+	}
+	return o, nil
+}
+
+var awsHost = lazyregexp.New(`(?:^|\.)s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]+)\.amazonaws\.com(?:\.cn)?$`)
+
+// regionOf is the region of an endpoint of which nobody says it: what the endpoint itself names comes before what the environment says,
+// perhaps of another account. us-east-1 is what AWS, MinIO and versitygw mean where nothing is said.
+func regionOf(endpoint, environment string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	if strings.HasSuffix(host, ".r2.cloudflarestorage.com") {
+		return "auto"
+	}
+	if m := awsHost().FindStringSubmatch(host); m != nil {
+		return m[1]
+	}
+	return cmp.Or(environment, "us-east-1")
+}
+
+func bucketOptions(text string, ids rotate.Identities) (bucket.Options, error) {
+	o, err := bucketAt(text)
+	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = getenv("AWS_ACCESS_KEY_ID"), driver.NewValue(getenv("AWS_SECRET_ACCESS_KEY")),
+		driver.NewValue(getenv("AWS_SESSION_TOKEN"))
+	o.Identities = ids
+	return o, err
+}
+
+// postgresPlace takes the ledger's name out of the address, which the driver does not know.
+func postgresPlace(text string) (place, error) {
+	const form = "postgres://USER@HOST/DATABASE?sslmode=verify-full&name=LEDGER"
+	front, query, _ := strings.Cut(text, "?")
+	_, authority, _ := strings.Cut(front, "://")
+	authority, _, _ = strings.Cut(authority, "/")
+	user, _, hasUser := cutLast(authority, "@")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return place{}, usagef("the address of the database is damaged after the question mark: it should be like %s", form)
+	}
+	if hasUser && strings.Contains(user, ":") || values.Has("password") || values.Has("sslpassword") {
+		return place{}, usagef("the address of the database holds a password: a credential never stands in an address, where lists of processes " +
+			"and logs show it. Put it into PGPASSWORD or ~/.pgpass, and change this one if others may have seen it")
+	}
+	p := place{text: text, kind: inPostgres, name: cmp.Or(values.Get("name"), "default"), url: front,
+		ownMode: values.Has("default_query_exec_mode")}
+	if values.Del("name"); len(values) > 0 {
+		p.url += "?" + values.Encode()
+	}
+	return p, nil
+}
+
+// cutLast cuts at the last separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return "", text, false
+	}
+	return text[:i], text[i+len(separator):], true
+}

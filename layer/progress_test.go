@@ -1,0 +1,100 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
+)
+
+// gate is an account whose answers can be held up.
+type gate struct {
+	*cloudflarefake.Server
+	env []string
+
+	mu     sync.Mutex
+	holds  func(*http.Request) bool
+	opened chan struct{}
+	waits  chan struct{} // one element when a request is held up
+}
+
+func newGate(t *testing.T) *gate {
+	g := &gate{Server: cloudflarefake.New(cloudflarefake.Options{}), waits: make(chan struct{}, 100)}
+	server := httptest.NewServer(g)
+	t.Cleanup(func() { g.open(); server.Close() })
+	startFakeAt(server.URL, func(name, value string) { g.env = append(g.env, name+"="+value) }, g.Server)
+	return g
+}
+
+// hold holds up the requests that are chosen, until open. They are carried out then, as long as somebody waits.
+func (g *gate) hold(chosen func(*http.Request) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.holds, g.opened = chosen, make(chan struct{})
+}
+
+// answer lets what is held up pass, and holds up everything after it.
+func (g *gate) answer() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.opened)
+	g.holds, g.opened = func(*http.Request) bool { return true }, make(chan struct{})
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.holds != nil {
+		g.holds = nil
+		close(g.opened)
+	}
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	opened := g.opened
+	held := g.holds != nil && g.holds(r)
+	g.mu.Unlock()
+	if held {
+		g.waits <- struct{}{}
+		<-opened
+	}
+	g.Server.ServeHTTP(w, r)
+}
+
+func writes(r *http.Request) bool { return r.Method != http.MethodGet }
+
+// TestProgress: what is being done shows after half a second, and goes away; what takes less shows nothing.
+func TestProgress(t *testing.T) {
+	g := newGate(t)
+	dir := t.TempDir()
+	declare(t, dir, rotating)
+	layerIn(t, dir, g.env, 0, "secret", "init", "--to", "cloudflare")
+	layerIn(t, dir, g.env, 0, "secret", "apply", "--spec", "spec.json")
+
+	screen := atTerminal(t, dir, g.env, 80, "secret", "status", "--spec", "spec.json").ends(0)
+	require.NotContains(t, screen, "…", "what is quick")
+
+	g.hold(func(*http.Request) bool { return true })
+	x := atTerminal(t, dir, g.env, 30, "secret", "status", "--spec", "spec.json")
+	x.expect("asking the target …")
+	require.GreaterOrEqual(t, time.Since(x.began), patience)
+	g.open()
+	screen = x.ends(0)
+	_, after, _ := strings.Cut(screen, "asking the target …")
+	require.True(t, strings.HasPrefix(after, "\r\x1b[K"), "taken away before anything else is printed")
+	require.NotContains(t, after, "…")
+
+	// Neither in a pipe nor on a dumb terminal.
+	g.hold(func(*http.Request) bool { return true })
+	x = atTerminal(t, dir, append(g.env, "TERM=dumb"), 80, "secret", "status", "--spec", "spec.json")
+	<-g.waits
+	time.AfterFunc(patience+100*time.Millisecond, g.open)
+	require.NotContains(t, x.ends(0), "…")
+}

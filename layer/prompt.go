@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// prompt asks for a value without showing it. The terminal is raw meanwhile: one that collects lines cuts them off at 4,095 bytes,
+// or at 1,023, and would show what is typed before the prompt.
+func (l *layer) prompt(ctx context.Context, addr secret.Address) (driver.Value, error) {
+	f, ok := l.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return driver.Value{}, usagef("there is no terminal to ask at: --value-env, --from-stdin or --from-file say where the value is")
+	}
+	before, err := term.MakeRaw(int(f.Fd()))
+	if err != nil {
+		return driver.Value{}, errors.New("the terminal cannot be kept from showing the value: --value-env, --from-stdin or --from-file take " +
+			"it from elsewhere. Nothing was changed")
+	}
+	fmt.Fprintf(l.err, "Value of %s (not shown): ", addr)
+	line, err := typed(ctx, f)
+	_ = term.Restore(int(f.Fd()), before)
+	fmt.Fprintln(l.err)
+	if err != nil {
+		return driver.Value{}, err
+	}
+	return l.checked(string(line))
+}
+
+var (
+	errLeft    = fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
+	errSeveral = errors.New("the value has several lines, and a prompt takes one: --from-file takes all of it. Nothing was changed")
+)
+
+// quiet is how long nothing comes after the last byte of what was pasted.
+const quiet = 100 * time.Millisecond
+
+// further tells whether there is more than the ends of lines and of the input. The latter is a zero byte where it was typed before the
+// terminal was raw.
+func further(b []byte) bool { return len(bytes.Trim(b, "\r\n\x04\x00")) > 0 }
+
+// typed reads one line from a raw terminal. Further lines, which somebody pasted, are read as well: the shell would take them
+// for commands.
+func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
+	chunks := make(chan []byte)
+	go func() {
+		defer close(chunks)
+		for {
+			b := make([]byte, 4096)
+			n, err := keyboard.Read(b)
+			if n > 0 {
+				chunks <- b[:n]
+			}
+			if err != nil || n == 0 {
+				return
+			}
+		}
+	}()
+	var line []byte
+	var end <-chan time.Time
+	several := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, errLeft
+		case <-end:
+			if several {
+				return nil, errSeveral
+			}
+			return line, nil
+		case chunk, ok := <-chunks:
+			switch {
+			case !ok && end == nil:
+				return nil, errLeft
+			case !ok:
+				chunks = nil
+				continue
+			case end != nil: // a newline after the newline is none of the value's
+				several = several || further(chunk)
+				end = time.After(quiet)
+				continue
+			}
+			for i, c := range chunk {
+				switch c {
+				case '\r', '\n':
+					several = further(chunk[i:])
+					end = time.After(quiet)
+				case 0x03: // Ctrl-C
+					return nil, errLeft
+				case 0x04: // Ctrl-D
+					if len(line) == 0 {
+						return nil, errLeft
+					}
+					end = time.After(quiet)
+				case 0x15: // Ctrl-U
+					line = nil
+				case 0x08, 0x7f: // Backspace
+					_, size := utf8.DecodeLastRune(line)
+					line = line[:len(line)-size]
+				default:
+					line = append(line, c)
+				}
+				if end != nil {
+					break
+				}
+				if len(line) > maxValue {
+					return nil, fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// Exit statuses.
+const (
+	exitDone        = 0
+	exitFailed      = 1 // or needs a person
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// usageError is a wrong use of the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errSilent fails a command that has said already why.
+var errSilent = errors.New("needs a person")
+
+// layer is one invocation: flags that every command has, and where its input and output go.
+type layer struct {
+	in       io.Reader
+	out, err *screen
+
+	ledger, identity, spec          string
+	to, store                       string
+	window, margin                  time.Duration
+	limit                           int
+	dry                             bool // rotate --dry-run
+	json                            bool
+	workspace, project, environment string
+
+	closers []io.Closer // connections, for the end
+}
+
+// atEnd closes something when the command has ended.
+func (l *layer) atEnd(c io.Closer) { l.closers = append(l.closers, c) }
+
+// execute runs one command line and returns its exit status.
+func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	l := &layer{in: in, out: newScreen(out), err: newScreen(errs)}
+	l.out.beside = l.err
+	root := l.command()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	defer func() {
+		for _, c := range l.closers {
+			_ = c.Close()
+		}
+	}()
+	return l.exit(ctx, root.ExecuteContext(ctx), args)
+}
+
+// wantsJSON tells what the arguments ask for where they could not be parsed.
+func wantsJSON(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "--json", "--json=true":
+			return true
+		case "--":
+			return false
+		}
+	}
+	return false
+}
+
+// exit reports an error and returns the exit status.
+func (l *layer) exit(ctx context.Context, err error, args []string) int {
+	l.err.clear()
+	var wrong usageError
+	status, asJSON := exitFailed, l.json
+	if l.out.lost != nil {
+		fmt.Fprintf(l.err, "layer: the output could not be written: %v\n", cause(l.out.lost))
+		return exitFailed
+	}
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errSilent):
+		return exitFailed
+	case errors.As(err, &wrong) || isUsage(err):
+		status, asJSON = exitUsage, l.json || wantsJSON(args)
+	case errors.Is(err, rotate.ErrInterrupted):
+		status = exitInterrupted
+	case ctx.Err() != nil:
+		// Whatever failed, failed for that.
+		status, err = exitInterrupted, fmt.Errorf("%w: run it again, which finds out how far it came", rotate.ErrInterrupted)
+	}
+	text := words(err)
+	if asJSON {
+		l.printJSON(struct {
+			OK    bool   `json:"ok"`
+			Error string `json:"error"`
+		}{false, text})
+		return status
+	}
+	fmt.Fprintf(l.err, "layer: %s\n", text)
+	if status == exitUsage {
+		fmt.Fprintln(l.err, "`layer secret --help` lists commands and flags, and `layer secret COMMAND --help` shows examples.")
+	}
+	return status
+}
+
+// words is an error as people read it: without the marks by which programs tell one from another.
+func words(err error) string {
+	text := err.Error()
+	for _, mark := range []string{"refused: ", "secret: ", "not applied: "} {
+		text = strings.TrimPrefix(text, mark)
+		text = strings.ReplaceAll(text, ": "+mark, ": ")
+	}
+	return text
+}
+
+// isUsage knows the complaints of cobra's own commands, which have no type.
+func isUsage(err error) bool {
+	for _, start := range []string{"unknown command", "accepts ", "requires at least"} {
+		if strings.HasPrefix(err.Error(), start) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *layer) command() *cobra.Command {
+	root := &cobra.Command{Use: "layer", Short: "Secrets that rotate", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
+		RunE: needsCommand}
+	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares", Args: noArgs,
+		Example: `  layer secret init --to dir:./secrets
+  layer secret apply
+  layer secret rotate`,
+		RunE: needsCommand}
+	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return l.checkZeros(c.Flags()) }
+	f := group.PersistentFlags()
+	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE; "+
+		"LAYER_LEDGER names another default")
+	l.ledger = cmp.Or(getenv("LAYER_LEDGER"), l.ledger)
+	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger, or here)")
+	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
+	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is "+targets+" (default what init was told)")
+	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
+	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has seen what was published (default what init was told, 24h)")
+	f.DurationVar(&l.margin, "margin", 0, "the `TIME` for late requests and clocks that differ (default what init was told, 24h)")
+	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most `BYTES` that a published text may have")
+	f.BoolVar(&l.json, "json", false, "print one JSON object")
+	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
+		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.timelineCommand(),
+		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
+		group.AddCommand(c)
+	}
+	root.AddCommand(group)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra lets a wrong shell pass
+			c.Args, c.RunE = noArgs, needsCommand
+		}
+	}
+	root.SetFlagErrorFunc(flagError)
+	return root
+}
+
+// helpCommand lets `layer secret help rotate` be what `layer secret rotate --help` is.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", Args: count(0, 1), Hidden: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Parent().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q in `%s`", args[0], c.Parent().CommandPath())
+			}
+			return about.Help()
+		}}
+}
+
+// checkZeros gives a zero that a person has typed its meaning; elsewhere it stands for what init was told.
+func (l *layer) checkZeros(f *pflag.FlagSet) error {
+	if f.Changed("window") && l.window == 0 {
+		return usagef("--window is at least %v", minWindow)
+	}
+	if f.Changed("margin") && l.margin == 0 {
+		l.margin = time.Nanosecond // the least there is
+	}
+	return nil
+}
+
+func needsCommand(c *cobra.Command, _ []string) error {
+	return usagef("`%s` needs a command: `%[1]s --help` lists them", c.CommandPath())
+}
+
+// flagName is what a flag may look like. What does not may be a value that slipped into its place, and is not repeated.
+var flagName = lazyregexp.New(`^[a-z][a-z-]{0,20}$`)
+
+// flagError says what is wrong with a flag. pflag's own messages repeat what was given.
+func flagError(_ *cobra.Command, err error) error {
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		switch name := unknown.GetSpecifiedName(); {
+		case unknown.GetSpecifiedShortnames() != "":
+			return usagef("there is no flag -%.1s", unknown.GetSpecifiedShortnames())
+		case flagName().MatchString(name):
+			return usagef("there is no flag --%s", name)
+		}
+		return usagef("there is no such flag")
+	case errors.As(err, &missing):
+		return usagef("--%s needs a value", missing.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return usagef("--%s takes %s", invalid.GetFlag().Name, takes[invalid.GetFlag().Value.Type()])
+	}
+	return usagef("a flag is written --name or --name=value")
+}
+
+// takes is what the types of flags take.
+var takes = map[string]string{"bool": "no value", "duration": "a time such as 24h or 90m", "int": "a whole number"}
+
+func noArgs(c *cobra.Command, args []string) error { return count(0, 0)(c, args) }
+
+// count is the number of arguments that a command takes.
+func count(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("`%s` needs more arguments: %s %s", c.CommandPath(), c.Parent().CommandPath(), c.Use)
+		case most >= 0 && len(args) > most && c.HasSubCommands():
+			hint := ""
+			c.SuggestionsMinimumDistance = 2
+			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
+				hint = fmt.Sprintf(": did you mean `%s %s`?", c.CommandPath(), near[0])
+			}
+			return usagef("there is no command %q in `%s`%s", args[most], c.CommandPath(), hint)
+		case most == 0 && len(args) > 0:
+			return usagef("`%s` takes no arguments", c.CommandPath())
+		case most >= 0 && len(args) > most:
+			// Not repeated: it may be a value.
+			return usagef("`%s` has too many arguments: %s %s", c.CommandPath(), c.Parent().CommandPath(), c.Use)
+		}
+		return nil
+	}
+}
+
+func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) planCommand() *cobra.Command {
+	return &cobra.Command{Use: "plan", Short: "Show what apply would do", Args: noArgs,
+		Example: `  layer secret plan`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, _, err := l.operator(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			o.DryRun = true
+			r, err := o.Apply(c.Context())
+			if err != nil {
+				return l.failed(o, r, err)
+			}
+			return l.report(o, r, true)
+		}}
+}
+
+func (l *layer) applyCommand() *cobra.Command {
+	return &cobra.Command{Use: "apply", Short: "Create the values that are missing", Args: noArgs,
+		Long: `Create what is missing: random values, generated ones by their generator. What only a person can supply is reported as
+external_value_required. What an earlier command left half done is finished first.`,
+		Example: `  layer secret apply
+  layer secret apply --spec spec.json --json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, _, err := l.operator(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			r, err := o.Apply(c.Context())
+			if err != nil {
+				return l.failed(o, r, err)
+			}
+			return l.report(o, r, true)
+		}}
+}
+
+func (l *layer) rotateCommand() *cobra.Command {
+	var how rotate.RotateOptions
+	dry := false
+	c := &cobra.Command{Use: "rotate [ADDRESS...]", Short: "Carry out the rotations that are due", Args: count(0, -1),
+		ValidArgsFunction: l.completeAddresses(-1),
+		Long: `Carry out what is due: announce new versions, bring announced ones into use a window later, let expired ones go, create what is
+missing, and repair what went astray. It is made to be run by cron or CI as often as one likes: running it twice is running it once.
+
+--immediate lets both phases happen at once. Readers that have not seen the new version yet then reject what others make with it, for
+up to the window: it is for a leaked key, and for development.`,
+		Example: `  layer secret rotate
+  layer secret rotate --now '$SECRET.auth.session-key'
+  layer secret rotate --immediate '$SECRET.auth.session-key'
+  layer secret rotate --dry-run`,
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, arg := range args {
+				addr, err := address(arg)
+				if err != nil {
+					return err
+				}
+				how.Only = append(how.Only, addr)
+			}
+			l.dry = dry
+			o, state, err := l.operator(c.Context(), how.Adopt)
+			if err != nil {
+				return err
+			}
+			if err := declared(o.Spec, how.Only...); err != nil {
+				return err
+			}
+			if to := state.Moved(); to != "" && !dry {
+				l.say("the ledger had moved to %s, and is in use here again: see that nobody uses the other one", to)
+			}
+			o.DryRun = dry
+			if how.Immediate && !dry {
+				l.say(risk)
+			}
+			r, err := o.Rotate(c.Context(), how)
+			if err != nil {
+				return l.failed(o, r, err)
+			}
+			return l.report(o, r, true)
+		}}
+	c.Flags().BoolVar(&how.Now, "now", false, "rotate whatever the schedule says; a rotation under way is only gone on with")
+	c.Flags().BoolVar(&how.Immediate, "immediate", false, "both phases at once; implies --now")
+	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "go on with this ledger after a stop: publish what it has over what is found")
+	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print what would be done")
+	return c
+}
+
+// risk is what --immediate takes.
+const risk = "readers that have not seen the new version yet reject what others make with it, for up to the window"
+
+// declared makes sure that the addresses are.
+func declared(spec secret.Spec, addrs ...secret.Address) error {
+	for _, addr := range addrs {
+		if _, ok := find(spec, addr); !ok {
+			return usagef("%s is not declared: `layer secret spec` shows what is", addr)
+		}
+	}
+	return nil
+}
+
+func find(spec secret.Spec, addr secret.Address) (secret.SpecSecret, bool) {
+	for _, s := range spec.Secrets {
+		if s.Address == addr {
+			return s, true
+		}
+	}
+	return secret.SpecSecret{}, false
+}

@@ -1,0 +1,62 @@
+package rotate
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+)
+
+// note is what stands beside a published text: sv1 gen=17 cur=v3 fp=… by=…. fp is an HMAC of name, generation and text, by one
+// of name and the note before it, both under keys that only the ledger holds: a plain hash of a guessable value would tell it.
+type note struct {
+	gen  uint64
+	cur  string
+	ours bool // by fits this ledger
+}
+
+var noteForm = lazyregexp.New(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]{0,8}) fp=[0-9a-f]{32}) by=([0-9a-f]{16})$`)
+
+// newNote writes the note of a text.
+func (s *state) newNote(name string, gen uint64, cur, text string) string {
+	fp := mac(s.FpKey, name, strconv.FormatUint(gen, 10), text)
+	front := "sv1 gen=" + strconv.FormatUint(gen, 10) + " cur=" + cur + " fp=" + hex.EncodeToString(fp[:16])
+	return front + " by=" + by(s.ByKey, name, front)
+}
+
+func by(key []byte, name, front string) string { return hex.EncodeToString(mac(key, name, front)[:8]) }
+
+// signed tells whether this ledger has made the signature, under its key or an earlier one.
+func (s *state) signed(name, front, sign string) bool {
+	known := hmac.Equal([]byte(by(s.ByKey, name, front)), []byte(sign))
+	for _, key := range s.Former {
+		known = known || hmac.Equal([]byte(by(key, name, front)), []byte(sign))
+	}
+	return known
+}
+
+// readNote tells what a note says; false: it has not the form of one.
+func (s *state) readNote(name, text string) (note, bool) {
+	m := noteForm().FindStringSubmatch(text)
+	if m == nil {
+		return note{}, false
+	}
+	gen, err := strconv.ParseUint(m[2], 10, 64)
+	if err != nil {
+		return note{}, false
+	}
+	return note{gen: gen, cur: m[3], ours: s.signed(name, m[1], m[4])}, true
+}
+
+// mac is HMAC-SHA256 of the parts, each preceded by its length.
+func mac(key []byte, parts ...string) []byte {
+	h := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+		_, _ = h.Write([]byte(p))
+	}
+	return h.Sum(nil)
+}

@@ -1,0 +1,326 @@
+package rotatetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// TestLedger runs a subtest for each thing that a [rotate.Ledger] promises:
+//
+//   - absent: where nothing was stored, Load says [rotate.ErrNotFound] and Revision "", and only from that one can be created;
+//   - state: a state comes back as it was stored, whatever it holds, through another handle too, and at once;
+//   - large: so does one of 6 MiB, about a hundred secrets with the largest documents;
+//   - conflict: whoever did not start from the latest state gets [rotate.ErrConflict], and changes nothing;
+//   - again: a change that is sent twice is stored once, and [rotate.ErrSuperseded] tells that somebody has built on it;
+//   - revision: no revision comes back, not even with the state that it once named;
+//   - creation: of many that create at the same time, one does;
+//   - concurrent: of the changes that many make at the same time none is lost or stored twice, and no Load fails or goes back;
+//   - context: both methods come back when their context has ended, with its error, and change nothing;
+//   - lock: where the ledger is a [rotate.Locker], one holds the lock at a time, waiting ends with the context, changes of the
+//     holder go through, and an old unlock does not free a newer lock;
+//   - shown: no verb of fmt, encoding/json or log/slog shows the identities that the ledger holds.
+//
+// It calls place once in each subtest, with that subtest's t. place makes an empty place for a ledger and returns what opens a
+// handle on it, as another process would; all handles open the same ledger, and the identities that they get open what is
+// sealed to its recipients. Where the place cannot hold so much, place may call t.Skip in the subtest "large".
+func TestLedger(t *testing.T, place func(t *testing.T, ids rotate.Identities) (open func() rotate.Ledger)) {
+	t.Helper()
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
+			identity, _, err := rotate.NewIdentity()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, err := rotate.ParseIdentities(identity.Reveal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			s := subject{open: place(t, ids), to: ids.Recipients(), identity: identity}
+			if err := c.run(ctx, s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// check is one promise. It returns a problem instead of failing a test, so that it can be tested on ledgers that break it.
+type check struct {
+	name string
+	run  func(ctx context.Context, s subject) error
+}
+
+var checks = []check{
+	{"absent", checkAbsent},
+	{"state", checkState},
+	{"large", checkLarge},
+	{"conflict", checkConflict},
+	{"again", checkAgain},
+	{"revision", checkRevision},
+	{"creation", checkCreation},
+	{"concurrent", checkConcurrent},
+	{"context", checkContext},
+	{"lock", checkLock},
+	{"shown", checkShown},
+}
+
+type subject struct {
+	open     func() rotate.Ledger
+	to       []string
+	identity driver.Value
+}
+
+// fresh is the state of a new ledger.
+func (s subject) fresh() rotate.State { return rotate.NewState(rotate.Settings{Recipients: s.to}) }
+
+// begin creates the ledger, and returns a handle and what it holds.
+func (s subject) begin(ctx context.Context) (rotate.Ledger, rotate.State, rotate.Revision, error) {
+	l := s.open()
+	st, rev, err := rotate.Commit(ctx, l, "", s.fresh())
+	if err != nil {
+		return nil, st, rev, fmt.Errorf("a ledger that does not exist cannot be created: %w", err)
+	}
+	return l, st, rev, nil
+}
+
+func step(st rotate.State, by string) rotate.State {
+	return st.WithLog(rotate.LogEntry{By: by, Op: "test"})
+}
+
+// holds tells what is wrong if the ledger does not hold just this.
+func holds(ctx context.Context, l rotate.Ledger, want rotate.State, rev rotate.Revision) error {
+	got, found, err := l.Load(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("load: %w", err)
+	case !got.Equal(want):
+		return fmt.Errorf("load returns %v, not what was stored: %v", got, want)
+	case found != rev || rev == "":
+		return fmt.Errorf("load returns revision %q of a state that was stored as %q", found, rev)
+	}
+	return nil
+}
+
+func mustBe(what string, err, want error) error {
+	if !errors.Is(err, want) {
+		return fmt.Errorf("%s: the error is %v, which does not wrap %q", what, err, want)
+	}
+	return nil
+}
+
+func checkAbsent(ctx context.Context, s subject) error {
+	l := s.open()
+	absent := func() error {
+		_, rev, err := l.Load(ctx)
+		if err == nil || rev != "" {
+			return fmt.Errorf("load where nothing was stored returns revision %q and error %v", rev, err)
+		}
+		return mustBe("load where nothing was stored", err, rotate.ErrNotFound)
+	}
+	if err := absent(); err != nil {
+		return err
+	}
+	rev, err := l.CompareAndSwap(ctx, "made up", step(s.fresh(), "nobody"))
+	if err == nil {
+		return fmt.Errorf("a change of a ledger that does not exist was stored as %q", rev)
+	}
+	if err := mustBe("a change of a ledger that does not exist", err, rotate.ErrConflict); err != nil {
+		return err
+	}
+	if err := absent(); err != nil {
+		return err
+	}
+	st, rev, err := rotate.Commit(ctx, l, "", s.fresh())
+	if err != nil {
+		return fmt.Errorf("create: %w", err)
+	}
+	if err := holds(ctx, l, st, rev); err != nil {
+		return err
+	}
+	_, _, err = rotate.Commit(ctx, s.open(), "", s.fresh())
+	if err := mustBe("create over a ledger that exists", err, rotate.ErrConflict); err != nil {
+		return err
+	}
+	return holds(ctx, s.open(), st, rev)
+}
+
+func checkState(ctx context.Context, s subject) error {
+	l, st, rev, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	at := time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
+	for _, change := range []func(rotate.State) rotate.State{
+		func(st rotate.State) rotate.State { return st },
+		func(st rotate.State) rotate.State { return st.WithLog(rotate.LogEntry{}) },
+		func(st rotate.State) rotate.State {
+			return st.WithLog(rotate.LogEntry{At: at, By: "a\x00b\u2028\ufffd\U0001f511<&>\"\\", Op: " op\n", Address: "$SECRET.a.b", IDs: []string{"", "v1"}})
+		},
+		func(st rotate.State) rotate.State { return st.WithSettings(rotate.Settings{Recipients: s.to}) },
+		func(st rotate.State) rotate.State {
+			return st.WithSettings(rotate.Settings{Workspace: "acme", Project: "shop", Environment: "production", Target: "dir:x",
+				Window: time.Hour, Margin: 1, Recipients: append(slices.Clone(s.to), s.to...)})
+		},
+	} {
+		if st, rev, err = rotate.Commit(ctx, l, rev, change(st)); err != nil {
+			return fmt.Errorf("change: %w", err)
+		}
+		for _, h := range []rotate.Ledger{l, s.open()} {
+			if err := holds(ctx, h, st, rev); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkLarge(ctx context.Context, s subject) error {
+	l, st, rev, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	for range 6 {
+		st = step(st, strings.Repeat("0123456789abcdef", 1<<16))
+	}
+	st, rev, err = rotate.Commit(ctx, l, rev, st)
+	if err != nil {
+		return fmt.Errorf("a state of 6 MiB is refused: %w", err)
+	}
+	return holds(ctx, s.open(), st, rev)
+}
+
+func checkConflict(ctx context.Context, s subject) error {
+	l, st, rev, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	second := s.open()
+	won, now, err := rotate.Commit(ctx, second, rev, step(st, "second"))
+	if err != nil {
+		return fmt.Errorf("change through a second handle: %w", err)
+	}
+	for _, old := range []rotate.Revision{rev, "", "made up"} {
+		for _, h := range []rotate.Ledger{l, second} {
+			_, _, err = rotate.Commit(ctx, h, old, step(st, "late"))
+			if err := mustBe(fmt.Sprintf("a change of revision %q, which is %q by now", old, now), err, rotate.ErrConflict); err != nil {
+				return err
+			}
+			if errors.Is(err, rotate.ErrSuperseded) || errors.Is(err, rotate.ErrUnknown) {
+				return fmt.Errorf("a conflict says that the change was, or may have been, stored: %w", err)
+			}
+			if err := holds(ctx, l, won, now); err != nil {
+				return fmt.Errorf("after a conflict: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func checkAgain(ctx context.Context, s subject) error {
+	l, st, first, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	stored, rev, err := rotate.Commit(ctx, l, first, step(st, "once"))
+	if err != nil {
+		return err
+	}
+	again, err := s.open().CompareAndSwap(ctx, first, stored)
+	if err == nil && again != rev {
+		return fmt.Errorf("a change that was sent again became revision %q; it is stored as %q", again, rev)
+	}
+	if err != nil {
+		if err := mustBe("a change that was sent again", err, rotate.ErrConflict); err != nil {
+			return err
+		}
+	}
+	if err := holds(ctx, l, stored, rev); err != nil {
+		return fmt.Errorf("after a change was sent again: %w", err)
+	}
+	built, rev, err := rotate.Commit(ctx, l, rev, step(stored, "built on it"))
+	if err != nil {
+		return err
+	}
+	_, err = s.open().CompareAndSwap(ctx, first, stored)
+	if err := mustBe("a change that was sent again after somebody had built on it", err, rotate.ErrSuperseded); err != nil {
+		return err
+	}
+	return holds(ctx, l, built, rev)
+}
+
+func checkRevision(ctx context.Context, s subject) error {
+	l, st, rev, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	settings := []rotate.Settings{{Project: "a", Recipients: s.to}, {Project: "b", Recipients: s.to}}
+	was := map[rotate.Revision]bool{rev: true}
+	for i := range 12 {
+		if st, rev, err = rotate.Commit(ctx, l, rev, st.WithSettings(settings[i%2])); err != nil {
+			return err
+		}
+		if was[rev] {
+			return fmt.Errorf("revision %q came back", rev)
+		}
+		was[rev] = true
+	}
+	// Even the same state, stored once more, is another revision.
+	again, err := l.CompareAndSwap(ctx, rev, st)
+	if err == nil && was[again] && again != rev {
+		return fmt.Errorf("revision %q came back with its state", again)
+	}
+	if err == nil {
+		was[again], rev = true, again
+	}
+	for old := range was {
+		if old == rev {
+			continue
+		}
+		_, _, err := rotate.Commit(ctx, s.open(), old, step(st, "late"))
+		if err := mustBe("a change of an old revision", err, rotate.ErrConflict); err != nil {
+			return err
+		}
+	}
+	return holds(ctx, l, st, rev)
+}
+
+func checkContext(ctx context.Context, s subject) error {
+	l, st, rev, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	_, _, err = l.Load(over)
+	if err := mustBe("load after its context has ended", err, context.Canceled); err != nil {
+		return err
+	}
+	_, _, err = rotate.Commit(over, l, rev, step(st, "too late"))
+	if err := mustBe("a change after its context has ended", err, context.Canceled); err != nil {
+		return err
+	}
+	return holds(ctx, l, st, rev)
+}
+
+func checkShown(ctx context.Context, s subject) error {
+	l, st, _, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	for _, shown := range []any{l, struct{ L rotate.Ledger }{l}, st} {
+		if found := leak.Check(shown, strings.TrimPrefix(s.identity.Reveal(), "AGE-SECRET-KEY-1")); len(found) > 0 {
+			return fmt.Errorf("the identity is shown: %s", strings.Join(found, "; "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// screen is stdout or stderr: a terminal, which people read, or a pipe.
+type screen struct {
+	w        io.Writer
+	terminal bool
+	width    int
+	beside   *screen // where progress may stand on the same terminal
+
+	mu    sync.Mutex
+	lost  error  // why something could not be written
+	next  string // what progress would show now
+	shown bool   // a line of progress stands there
+	timer *time.Timer
+}
+
+func newScreen(w io.Writer) *screen {
+	s := &screen{w: w, width: 80}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		s.terminal = os.Getenv("TERM") != "dumb"
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			s.width = width
+		}
+	}
+	return s
+}
+
+// color tells whether colours may be used.
+func (s *screen) color() bool { return s.terminal && os.Getenv("NO_COLOR") == "" }
+
+// Write takes the line of progress away first.
+func (s *screen) Write(p []byte) (int, error) {
+	s.clear()
+	if s.beside != nil {
+		s.beside.clear()
+	}
+	n, err := s.w.Write(p)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.lost = err
+	}
+	return n, err
+}
+
+// progress shows what is being done to people, if it lasts for over half a second.
+func (s *screen) progress(text string) {
+	if !s.terminal {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = text
+	switch {
+	case s.shown:
+		s.show()
+	case s.timer == nil: // counted from the first stage: many short ones last long too
+		s.timer = time.AfterFunc(patience, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.timer != nil {
+				s.show()
+			}
+		})
+	}
+}
+
+// patience is how long nothing is shown.
+const patience = 500 * time.Millisecond
+
+func (s *screen) show() {
+	text := []rune(s.next)
+	if len(text) >= s.width {
+		text = text[:s.width-1]
+	}
+	_, _ = fmt.Fprintf(s.w, "\r\x1b[K%s", string(text))
+	s.shown = true
+}
+
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	if s.shown {
+		_, _ = io.WriteString(s.w, "\r\x1b[K")
+		s.shown = false
+	}
+}
+
+// printJSON prints one object.
+func (l *layer) printJSON(v any) {
+	e := json.NewEncoder(l.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v)
+}
+
+// ask puts a question that is answered by y or n. Without a terminal nobody answers.
+func (l *layer) ask(ctx context.Context, question string) (bool, error) {
+	if !l.interactive() {
+		return false, usagef("there is no terminal to ask at: --yes is the answer")
+	}
+	fmt.Fprintf(l.err, "%s [y/N] ", question)
+	type line struct {
+		text string
+		err  error
+	}
+	c := make(chan line, 1)
+	go func() {
+		text, err := readLine(l.in)
+		c <- line{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(l.err)
+		return false, fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
+	case got := <-c:
+		if got.err != nil { // the end of input is no yes
+			fmt.Fprintln(l.err)
+		}
+		answer := strings.ToLower(strings.TrimSpace(got.text))
+		return got.err == nil && (answer == "y" || answer == "yes"), nil
+	}
+}
+
+// interactive tells whether a person sits there.
+func (l *layer) interactive() bool {
+	f, ok := l.in.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && l.err.isTerminal()
+}
+
+func (s *screen) isTerminal() bool {
+	f, ok := s.w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// readLine reads up to a newline, and no byte beyond it.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for {
+		n, err := r.Read(b)
+		if n == 1 {
+			switch b[0] {
+			case '\n':
+				return string(line), nil
+			case '\r':
+			default:
+				line = append(line, b[0])
+			}
+		}
+		if err == io.EOF && len(line) > 0 {
+			return string(line), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// maxValue is the most bytes that a value may have: what package secret parses.
+const maxValue = 1 << 20
+
+func (l *layer) setCommand() *cobra.Command {
+	var env, file string
+	stdin := false
+	c := &cobra.Command{Use: "set ADDRESS", Short: "Give a secret a value from outside", Args: count(1, 1),
+		ValidArgsFunction: l.completeAddresses(1),
+		Long: `Give a secret a value: from a prompt that shows nothing, from the environment, from stdin or from a file. It is never taken from the
+command line, which other processes can read. One newline at its end is dropped.
+
+The value of a static secret counts at once, and the old one stays for as long as the declaration retains it. A value for a random or
+generated secret is announced first.`,
+		Example: `  layer secret set '$SECRET.billing.stripe-secret'
+  layer secret set '$SECRET.billing.stripe-secret' --value-env STRIPE_SECRET
+  pass show stripe | layer secret set '$SECRET.billing.stripe-secret' --from-stdin`,
+		RunE: func(c *cobra.Command, args []string) error {
+			addr, err := address(args[0])
+			if err != nil {
+				return err
+			}
+			if n := c.Flags(); countTrue(n.Changed("value-env"), n.Changed("from-stdin"), n.Changed("from-file")) > 1 {
+				return usagef("only one of --from-file, --from-stdin, --value-env says where the value is")
+			}
+			if stdin && l.spec == "-" {
+				return usagef("--spec - and --from-stdin cannot both read stdin")
+			}
+			o, _, err := l.operator(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			if err := declared(o.Spec, addr); err != nil {
+				return err
+			}
+			l.err.clear()
+			value, err := l.value(c.Context(), addr, c.Flags().Changed("value-env"), env, stdin, c.Flags().Changed("from-file"), file)
+			if err != nil {
+				return err
+			}
+			r, err := o.Set(c.Context(), addr, value)
+			if err != nil {
+				return l.failed(o, r, err)
+			}
+			return l.report(o, r, true)
+		}}
+	c.Flags().StringVar(&env, "value-env", "", "the `NAME` of the environment variable that holds the value")
+	c.Flags().BoolVar(&stdin, "from-stdin", false, "read the value from stdin")
+	c.Flags().StringVar(&file, "from-file", "", "the `FILE` that holds the value")
+	return c
+}
+
+func countTrue(list ...bool) (n int) {
+	for _, b := range list {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+// value reads the value from where the flags say.
+func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, env string, stdin, fromFile bool, file string) (driver.Value, error) {
+	var text string
+	var err error
+	switch {
+	case fromEnv:
+		var ok bool
+		if text, ok = os.LookupEnv(env); !ok {
+			// Its name is not repeated: it may be the value.
+			return driver.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
+				"and the variable must be exported")
+		}
+	case stdin:
+		text, err = readAll(ctx, l.in)
+	case fromFile:
+		var f *os.File
+		if f, err = os.Open(file); err == nil {
+			text, err = readAll(ctx, f)
+			_ = f.Close()
+		}
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("the value cannot be read from %s: %w. Nothing was changed", file, cause(err))
+		}
+	default:
+		return l.prompt(ctx, addr)
+	}
+	if err != nil {
+		return driver.Value{}, err
+	}
+	return l.checked(text)
+}
+
+func (l *layer) checked(text string) (driver.Value, error) {
+	if cut, ok := strings.CutSuffix(text, "\n"); ok {
+		text = strings.TrimSuffix(cut, "\r")
+		l.say("the newline at the value's end was dropped")
+	}
+	switch {
+	case text == "":
+		return driver.Value{}, errors.New("the value is empty: nothing was changed")
+	case len(text) > maxValue:
+		return driver.Value{}, fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
+	case !utf8.ValidString(text):
+		return driver.Value{}, errors.New("the value is not UTF-8 text: store bytes as base64. Nothing was changed")
+	}
+	return driver.NewValue(text), nil
+}
+
+// readAll reads to the end, or until ctx does.
+func readAll(ctx context.Context, r io.Reader) (string, error) {
+	type read struct {
+		data []byte
+		err  error
+	}
+	c := make(chan read, 1)
+	go func() {
+		data, err := io.ReadAll(io.LimitReader(r, maxValue+3))
+		c <- read{data, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
+	case got := <-c:
+		return string(got.data), got.err
+	}
+}

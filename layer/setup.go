@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/etcd"
+	"github.com/layeron-hq/secret/layer/internal/source"
+	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/layer/target/cloudflare"
+)
+
+// maxInput is more than any spec or value has.
+const maxInput = 64 << 20
+
+func (l *layer) identityPath(p place) string {
+	if l.identity != "" {
+		return l.identity
+	}
+	return filepath.Join(p.folder(), "layer.identity")
+}
+
+// identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
+func (l *layer) identities(p place) (rotate.Identities, error) {
+	if l.identity == "" {
+		if ids, ok, err := rotate.IdentitiesFromEnv(); ok || err != nil {
+			return ids, err
+		}
+	}
+	return rotate.ReadIdentities(l.identityPath(p))
+}
+
+// operator returns what carries out a command, with the state that the ledger is in now.
+func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rotate.State, error) {
+	if err := l.checkFlags(); err != nil {
+		return nil, rotate.State{}, err
+	}
+	ledger, state, _, err := l.current(ctx, opening{adopt: adopt, peek: l.dry})
+	if err != nil {
+		return nil, rotate.State{}, err
+	}
+	set := state.Settings()
+	spec, err := l.readSpec(ctx, set)
+	if err != nil {
+		return nil, rotate.State{}, err
+	}
+	o := &rotate.Operator{Ledger: ledger, Spec: spec, Window: l.window, Margin: l.margin, Limit: l.limit, By: operatorName(),
+		Progress: l.progress}
+	target := l.to
+	if target == "" {
+		p, _ := parsePlace(l.ledger) // it was opened
+		target = keptTarget(p, set.Target)
+	}
+	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
+		return nil, rotate.State{}, err
+	}
+	if getenv("CLOUDFLARE_API_TOKEN") != "" && getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
+		r2, err := cloudflare.NewR2Generator(l.cloudflare())
+		if err != nil {
+			return nil, rotate.State{}, err
+		}
+		o.Generators = map[string]driver.Generator{cloudflare.R2Credentials: r2}
+	}
+	l.progressText("waiting for another run to end")
+	return o, state, nil
+}
+
+func (l *layer) checkFlags() error {
+	kind, path, _ := strings.Cut(l.to, ":")
+	switch {
+	case kind == "etcd":
+		if _, err := etcd.ParseURL(l.to); err != nil {
+			return usageError{err}
+		}
+	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
+		return usagef("the target is %s: --to names it", targets)
+	}
+	switch {
+	case l.window < 0 || l.margin < 0:
+		return usagef("--window and --margin cannot be negative")
+	case l.window != 0 && l.window < minWindow:
+		return usagef("--window is at least %v", minWindow)
+	case l.limit < 1 || l.limit > 1<<20:
+		return usagef("--limit is 1 to 1048576 bytes")
+	}
+	return nil
+}
+
+const targets = "dir:PATH, cloudflare or etcd://HOST:PORT,…"
+
+// publisher returns the target's publisher.
+func (l *layer) publisher(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
+	kind, rest, _ := strings.Cut(target, ":")
+	switch {
+	case kind == "dir" && rest != "":
+		return rotate.Dir(rest), nil
+	case target == "cloudflare":
+		return cloudflare.NewStore(l.cloudflare())
+	case kind == "etcd":
+		return l.etcd(ctx, target, set)
+	}
+	return nil, fmt.Errorf("the ledger names no target that this version of layer knows: --to names one, %s", targets)
+}
+
+func (l *layer) cloudflare() cloudflare.Options {
+	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
+		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
+}
+
+// keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger, or from where identity and
+// memory of one lie that is in no file.
+func keptTarget(ledger place, target string) string {
+	path, ok := strings.CutPrefix(target, "dir:")
+	if !ok || filepath.IsAbs(path) {
+		return target
+	}
+	return "dir:" + filepath.Join(ledger.folder(), filepath.FromSlash(path))
+}
+
+// targetToKeep is the inverse of keptTarget.
+func targetToKeep(ledger place, target string) (string, error) {
+	path, ok := strings.CutPrefix(target, "dir:")
+	if !ok || filepath.IsAbs(path) {
+		return target, nil
+	}
+	from, err := filepath.Abs(ledger.folder())
+	if err != nil {
+		return "", err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(from, to)
+	if err != nil {
+		return "", err
+	}
+	return "dir:" + filepath.ToSlash(rel), nil
+}
+
+// readSpec returns the declarations: of --spec, else of the packages here.
+func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec, error) {
+	if l.spec == "" {
+		l.progressText("reading the declarations")
+		return l.readSource(ctx, []string{"./..."}, set)
+	}
+	var data []byte
+	var err error
+	if l.spec == "-" {
+		data, err = io.ReadAll(io.LimitReader(l.in, maxInput))
+	} else {
+		data, err = os.ReadFile(l.spec)
+	}
+	if err != nil {
+		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.spec, cause(err))
+	}
+	spec, err := secret.ParseSpec(bytes.TrimSpace(data))
+	if err != nil {
+		return secret.Spec{}, fmt.Errorf("the spec %s is refused: %w: `layer secret spec` prints one that is right", l.spec, plain(err))
+	}
+	return spec, nil
+}
+
+// readSource reads declarations out of packages.
+func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
+	spec, problems, err := source.Read(ctx, source.Options{Patterns: patterns, Workspace: set.Workspace, Project: set.Project,
+		Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
+	if err != nil {
+		return secret.Spec{}, err
+	}
+	if len(problems) > 0 {
+		var lines []string
+		several := false
+		for _, p := range problems {
+			lines = append(lines, p.String())
+			several = several || strings.Contains(p.Text, " is declared differently at ")
+		}
+		if several {
+			lines = append(lines, "if these are several programs: work in the folder of one, or write down what one declares, "+
+				"`layer secret spec ./cmd/server > spec.json`, and name that file with --spec")
+		}
+		return spec, fmt.Errorf("what is declared cannot all be known:\n%s", strings.Join(lines, "\n"))
+	}
+	return spec, nil
+}
+
+// operatorName is who works here, for the ledger's log.
+func operatorName() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
+}
+
+// address reads an argument. One that is refused is not repeated: it may be a value, or hold what a shell put in the place of
+// $SECRET.
+func address(arg string) (secret.Address, error) {
+	addr, err := secret.ParseAddress(arg)
+	switch {
+	case err == nil:
+		return addr, nil
+	case strings.HasPrefix(arg, "$SECRET."):
+		return addr, usagef("an address is '$SECRET.namespace.name': namespace and name have 1 to 63 of a-z, 0-9, and between them - and _")
+	}
+	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET otherwise")
+}
+
+// cause leaves out the operation and the path, which the message names already.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// plain is an error of package secret without what it says before the reason: where and why are enough here.
+func plain(err error) error {
+	var known *secret.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	text := strings.TrimPrefix(known.Err.Error(), secret.ErrInvalid.Error()+": ")
+	if known.Member != "" {
+		text = known.Member + ": " + text
+	}
+	return errors.New(text)
+}

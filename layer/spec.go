@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/layer/internal/mermaid"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) specCommand() *cobra.Command {
+	graph := false
+	c := &cobra.Command{Use: "spec [packages]", Short: "Print the declarations of the program here", Args: count(0, -1),
+		Long: `Read the declarations out of the source of the packages (./... if none is named), tests left out, and print the spec: what App.Spec
+returns for an App that uses every one. An option that is not a constant is reported with its position.`,
+		Example: `  layer secret spec > spec.json
+  layer secret spec ./cmd/server --workspace acme --project shop
+  layer secret spec --graph`,
+		RunE: func(c *cobra.Command, args []string) error {
+			set, err := l.settings(c)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{"./..."}
+			}
+			spec, err := l.readSource(c.Context(), args, set)
+			if err != nil {
+				return err
+			}
+			if graph && l.json {
+				l.printJSON(struct {
+					OK      bool   `json:"ok"`
+					Mermaid string `json:"mermaid"`
+				}{true, mermaid.Flowchart(spec.Graph)})
+				return nil
+			}
+			if graph {
+				l.err.clear()
+				fmt.Fprint(l.out, mermaid.Flowchart(spec.Graph))
+				return nil
+			}
+			e := json.NewEncoder(l.out)
+			e.SetEscapeHTML(false)
+			e.SetIndent("", "  ")
+			return e.Encode(spec)
+		}}
+	l.nameFlags(c)
+	c.Flags().BoolVar(&graph, "graph", false, "print the resource graph as Mermaid")
+	return c
+}
+
+// settings returns workspace, project and environment: of the flags, else of the ledger, if there is one that can be opened.
+func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
+	var set rotate.Settings
+	p, err := parsePlace(l.ledger)
+	if err != nil {
+		return set, err
+	}
+	if _, err := os.Stat(p.text); p.kind != inFile || err == nil {
+		_, state, _, err := l.load(c.Context(), opening{})
+		set = state.Settings()
+		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")
+		switch {
+		case err == nil || named:
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rotate.ErrNotFound): // no identity here, or no ledger yet
+			fmt.Fprintf(l.err, "layer: %v; so names are derived from the flags alone\n", err)
+		default:
+			return set, err
+		}
+	}
+	for flag, to := range map[string]*string{"workspace": &set.Workspace, "project": &set.Project, "environment": &set.Environment} {
+		if c.Flags().Changed(flag) {
+			*to, _ = c.Flags().GetString(flag)
+		}
+	}
+	return set, nil
+}

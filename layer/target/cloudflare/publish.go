@@ -1,0 +1,239 @@
+package cloudflare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+)
+
+const (
+	largestValue = 65_536
+	largestNote  = 200
+	// A batch is one request: as many secrets as an account may have, in about a megabyte.
+	largestBatch     = 100
+	largestBatchBody = 1 << 20
+)
+
+var (
+	nameForm = lazyregexp.New(`^[A-Za-z0-9_-]{1,255}$`)
+	noteForm = lazyregexp.New(`^[ -~]*$`)
+)
+
+// Publish is [driver.Publisher]'s. What does not exist is created, many secrets a request, and each of the others replaced
+// by a request of its own. Where something about one secret is why none of a batch was created, the batch is sent again in
+// halves. It goes by the last Inspect, and lists the store where there was none. After an answer that
+// would be everybody's (a token that is refused, the rate limit) the rest is not sent.
+func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := make([]error, len(items))
+	seen := map[string]bool{}
+	for i, item := range items {
+		if err := checkItem(item, seen[item.Name]); err != nil {
+			errs[i] = fmt.Errorf("cloudflare: %w: %w", err, driver.ErrNotApplied)
+		}
+		seen[item.Name] = true
+	}
+	if s.ids == nil && slices.Contains(errs, nil) {
+		if _, err := s.list(ctx); err != nil {
+			return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
+		}
+	}
+	var fresh, known []int
+	for i, item := range items {
+		switch _, ok := s.ids[item.Name]; {
+		case errs[i] != nil:
+		case ok:
+			known = append(known, i)
+		default:
+			fresh = append(fresh, i)
+		}
+	}
+	ids := s.ids
+	var stop error
+	for queue := batches(items, fresh); len(queue) > 0; {
+		batch := queue[0]
+		queue = queue[1:]
+		if stop != nil {
+			fillOf(errs, batch, stop)
+			continue
+		}
+		err := s.create(ctx, items, batch, errs)
+		if stop = forAll(err); stop == nil && splits(err, len(batch)) {
+			fillOf(errs, batch, nil)
+			queue = append([][]int{batch[:len(batch)/2], batch[len(batch)/2:]}, queue...)
+		}
+	}
+	for _, i := range known {
+		if stop != nil {
+			errs[i] = stop
+			continue
+		}
+		errs[i] = s.replace(ctx, items[i], ids[items[i].Name])
+		stop = forAll(errs[i])
+	}
+	for _, err := range errs {
+		if err != nil {
+			s.ids = nil // whatever they say, the store may look different now
+			return errs
+		}
+	}
+	return nil
+}
+
+func checkItem(item driver.Item, twice bool) error {
+	text := item.Text.Reveal()
+	switch {
+	case !nameForm().MatchString(item.Name):
+		return fmt.Errorf("%.64q cannot be a secret's name: it takes 1 to 255 of A-Z, a-z, 0-9, _ and -", item.Name)
+	case twice:
+		return fmt.Errorf("%s is given twice", item.Name)
+	case text == "":
+		return fmt.Errorf("the value of %s is empty", item.Name)
+	case len(text) > largestValue:
+		return fmt.Errorf("the value of %s has %d bytes and the Secrets Store takes %d: shorten it", item.Name, len(text), largestValue)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("the value of %s is not UTF-8, which JSON would change: encode it, in base64 say", item.Name)
+	case len(item.Note) > largestNote, !noteForm().MatchString(item.Note):
+		return fmt.Errorf("the note of %s is not 0 to %d printable characters of ASCII", item.Name, largestNote)
+	}
+	return nil
+}
+
+// batches cuts what is to be created into requests.
+func batches(items []driver.Item, fresh []int) (cut [][]int) {
+	size := 0
+	for _, i := range fresh {
+		text, _ := json.Marshal(items[i].Text.Reveal()) // counted with its escapes
+		n := len(text) + len(items[i].Name) + largestNote + 200
+		if size == 0 || size+n > largestBatchBody || len(cut[len(cut)-1]) == largestBatch {
+			cut, size = append(cut, nil), 0
+		}
+		cut[len(cut)-1] = append(cut[len(cut)-1], i)
+		size += n
+	}
+	return cut
+}
+
+// create sends one batch. It returns the error of the whole of it.
+func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, errs []error) error {
+	var p secrets_store.StoreSecretNewParams
+	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	for _, i := range batch {
+		var b secrets_store.StoreSecretNewParamsBody
+		b.Name.Value, b.Name.Present = items[i].Name, true
+		b.Value.Value, b.Value.Present = items[i].Text.Reveal(), true
+		b.Comment.Value, b.Comment.Present = items[i].Note, true
+		b.Scopes.Present = true
+		for _, scope := range s.scopes {
+			b.Scopes.Value = append(b.Scopes.Value, secrets_store.StoreSecretNewParamsBodyScope(scope))
+		}
+		p.Body = append(p.Body, b)
+	}
+	op := "create " + items[batch[0]].Name
+	if len(batch) > 1 {
+		op = fmt.Sprintf("create %d secrets, %s and others", len(batch), items[batch[0]].Name)
+	}
+	created := map[string]string{}
+	service := secrets_store.NewStoreSecretService()
+	_, err := s.client.do(ctx, op, editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+		res, err := service.New(ctx, s.id, p, opts...)
+		if err != nil {
+			return err
+		}
+		for _, r := range res.Result {
+			if idForm().MatchString(r.ID) && r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
+				created[r.Name] = r.ID
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		if f := (*failure)(nil); errors.As(err, &f) {
+			f.ofBatch(len(batch))
+		}
+		fillOf(errs, batch, err)
+		return err
+	}
+	for _, i := range batch {
+		if id, ok := created[items[i].Name]; ok {
+			s.ids[items[i].Name] = id
+			continue
+		}
+		errs[i] = fmt.Errorf("cloudflare: create %s: the answer does not mention it: run again, which finds out whether it exists", items[i].Name)
+	}
+	return nil
+}
+
+// ofBatch: nothing says that a batch is all or nothing. Only what refuses the whole of it is certain.
+func (f *failure) ofBatch(n int) {
+	if n == 1 || f.status != 400 && f.status != 422 || f.badToken() {
+		return
+	}
+	known := len(f.messages) == len(f.codes)
+	for i, code := range f.codes {
+		// 1001 is whatever is wrong with a request, 1003 what is in its way.
+		f.notApplied = f.notApplied && (code == 1001 || known && invalid[f.messages[i]])
+	}
+	f.notApplied = f.notApplied && len(f.codes) > 0
+}
+
+// splits: one secret is why none of the batch was created. It must not hold the others back.
+func splits(err error, n int) bool {
+	var f *failure
+	return n > 1 && errors.As(err, &f) && f.notApplied && (f.status == 400 || f.status == 413 || f.status == 422) && !f.says("store_not_found")
+}
+
+// replace sends text, note and scopes of a secret that exists.
+func (s *Store) replace(ctx context.Context, item driver.Item, id string) error {
+	var p secrets_store.StoreSecretEditParams
+	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	p.Value.Value, p.Value.Present = item.Text.Reveal(), true
+	p.Comment.Value, p.Comment.Present = item.Note, true
+	p.Scopes.Present = true
+	for _, scope := range s.scopes {
+		p.Scopes.Value = append(p.Scopes.Value, secrets_store.StoreSecretEditParamsScope(scope))
+	}
+	service := secrets_store.NewStoreSecretService()
+	_, err := s.client.do(ctx, "replace "+item.Name, editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+		_, err := service.Edit(ctx, s.id, id, p, opts...)
+		return err
+	})
+	return err
+}
+
+// forAll returns the error of what is not sent any more, because it would meet the same.
+func forAll(err error) error {
+	var f *failure
+	if !errors.As(err, &f) || f.status != 401 && f.status != 403 && f.status != 429 && !f.badToken() {
+		return nil
+	}
+	rest := *f
+	rest.op, rest.notApplied = "not sent, since another was refused", true
+	return &rest
+}
+
+// fill gives err to all that have none.
+func fill(errs []error, err error) []error {
+	for i := range errs {
+		if errs[i] == nil {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+func fillOf(errs []error, of []int, err error) {
+	for _, i := range of {
+		errs[i] = err
+	}
+}

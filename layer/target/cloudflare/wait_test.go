@@ -1,0 +1,134 @@
+package cloudflare
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
+)
+
+// TestRateLimit: a 429 was not carried out, so the request waits and is sent again, for as long as there is patience.
+func TestRateLimit(t *testing.T) {
+	second := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+	for _, tc := range []struct {
+		name     string
+		after    func(now time.Time) string
+		times    int
+		patience time.Duration
+		deadline time.Duration
+		waits    []time.Duration // at least, and at most a quarter more
+		err      string
+	}{
+		{"seconds", func(time.Time) string { return "7" }, 1, 0, 0, []time.Duration{second(7)}, ""},
+		{"a fraction", func(time.Time) string { return "0.5" }, 1, 0, 0, []time.Duration{second(0.5)}, ""},
+		{"a date", func(now time.Time) string { return now.Add(90 * time.Second).UTC().Format(http.TimeFormat) }, 1, 0, 0, []time.Duration{second(89)}, ""},
+		{"nothing said", func(time.Time) string { return "" }, 4, 0, 0, []time.Duration{second(1), second(2), second(4), second(8)}, ""},
+		{"nonsense", func(time.Time) string { return "soon" }, 1, 0, 0, []time.Duration{second(1)}, ""},
+		{"zero", func(time.Time) string { return "0" }, 2, 0, 0, []time.Duration{second(1), second(2)}, ""},
+		{"below zero", func(time.Time) string { return "-5" }, 1, 0, 0, []time.Duration{second(1)}, ""},
+		{"a date gone by", func(now time.Time) string { return now.Add(-time.Hour).UTC().Format(http.TimeFormat) }, 1, 0, 0, []time.Duration{second(1)}, ""},
+		{"too long", func(time.Time) string { return "3600" }, 1, 0, 0, nil, "status 429, code 10429: Cloudflare asks to wait: run again in 1h0m0s"},
+		{"no end", func(time.Time) string { return "100" }, -1, 0, 0, []time.Duration{second(100), second(100), second(100)}, "run again in 1m40s"},
+		{"little patience", func(time.Time) string { return "3" }, -1, 7 * time.Second, 0, []time.Duration{second(3), second(3)}, "run again in 3s"},
+		{"beyond the deadline", func(time.Time) string { return "30" }, 1, 0, 20 * time.Second, nil, "run again in 30s"},
+		{"within the deadline", func(time.Time) string { return "30" }, 1, 0, time.Minute, []time.Duration{second(30)}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			fake, o := start(t, cloudflarefake.Options{})
+			o.Patience = tc.patience
+			s, waits := open(t, o)
+			_, err := s.Inspect(t.Context(), []string{"x"})
+			require.NoError(t, err)
+			ctx := t.Context()
+			if tc.deadline > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithDeadline(ctx, s.client.now().Add(tc.deadline))
+				defer cancel()
+			}
+			fake.Forget()
+			fake.Fail(fault{Method: "POST", Times: tc.times, Status: 429, Code: 10429, Message: "rate limited",
+				Header: http.Header{"Retry-After": {tc.after(s.client.now())}}})
+			errs := s.Publish(ctx, items(2))
+			require.Len(t, *waits, len(tc.waits))
+			for i, least := range tc.waits {
+				require.GreaterOrEqual(t, (*waits)[i], least)
+				require.LessOrEqual(t, (*waits)[i], least+least/4+time.Second)
+			}
+			require.Len(t, fake.Requests(), len(tc.waits)+1)
+			if tc.err == "" {
+				require.Empty(t, errs)
+				require.Len(t, fake.Names(), 2)
+				return
+			}
+			for _, err := range errs {
+				require.ErrorContains(t, err, tc.err)
+				require.ErrorIs(t, err, driver.ErrNotApplied)
+				quiet(t, err)
+			}
+			require.Empty(t, fake.Names())
+		})
+	}
+}
+
+// TestRateLimitOfReads: a list waits too, and what gives up holds for the rest.
+func TestRateLimitOfReads(t *testing.T) {
+	fake, o := start(t, cloudflarefake.Options{PageCap: 1})
+	s, waits := open(t, o)
+	published(t, s, items(3)...)
+	fake.Fail(fault{Method: "GET", Skip: 1, Status: 429, Header: http.Header{"Retry-After": {"4"}}})
+	found, err := s.Inspect(t.Context(), namesOf(items(3)))
+	require.NoError(t, err)
+	require.Len(t, found, 3)
+	require.Equal(t, []time.Duration{4 * time.Second}, *waits)
+
+	fake.Forget()
+	fake.Fail(fault{Method: "PATCH", Skip: 1, Times: -1, Status: 429, Header: http.Header{"Retry-After": {"500"}}})
+	errs := s.Publish(t.Context(), items(3))
+	require.NoError(t, errs[0])
+	require.ErrorContains(t, errs[1], "replace "+item(1).Name+": status 429")
+	require.ErrorContains(t, errs[2], "not sent, since another was refused: status 429: Cloudflare asks to wait: run again in 8m20s")
+	require.Len(t, fake.Requests(), 2)
+}
+
+func TestInterruptedWait(t *testing.T) {
+	fake, o := start(t, cloudflarefake.Options{})
+	s, _ := open(t, o)
+	_, err := s.Inspect(t.Context(), []string{"x"})
+	require.NoError(t, err)
+	why := errors.New("the operator went home")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	s.client.wait = func(ctx context.Context, d time.Duration) error {
+		cancel(why)
+		return wait(ctx, time.Hour)
+	}
+	fake.Fail(fault{Method: "POST", Status: 429})
+	errs := s.Publish(ctx, items(1))
+	require.ErrorIs(t, errs[0], why)
+	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
+	require.ErrorContains(t, errs[0], "interrupted while waiting for Cloudflare's rate limit")
+	require.Empty(t, fake.Names())
+
+	require.NoError(t, wait(t.Context(), time.Nanosecond))
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, header := range []string{"", "7", "0.5", "-1", "1e300", "NaN", "+Inf", at.Add(time.Hour).Format(http.TimeFormat), at.Add(-time.Hour).Format(http.TimeFormat), "soon"} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		d := retryAfter(header, at)
+		require.GreaterOrEqual(t, d, time.Duration(0))
+		if seconds, err := strconv.ParseUint(header, 10, 16); err == nil {
+			require.Equal(t, time.Duration(seconds)*time.Second, d)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/internal/timeline"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) timelineCommand() *cobra.Command {
+	svg := ""
+	ascii := false
+	c := &cobra.Command{Use: "timeline [ADDRESS...]", Short: "Draw the lives of the versions", Args: count(0, -1),
+		Long: `Draw the lives of the versions as bars over time, with now, overlap and next rotation marked.`,
+		Example: `  layer secret timeline
+  layer secret timeline '$SECRET.auth.session-key' --svg timeline.svg`,
+		RunE: func(c *cobra.Command, args []string) error {
+			var only []secret.Address
+			for _, arg := range args {
+				addr, err := address(arg)
+				if err != nil {
+					return err
+				}
+				only = append(only, addr)
+			}
+			o, _, err := l.operator(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			if err := declared(o.Spec, only...); err != nil {
+				return err
+			}
+			r, err := o.Status(c.Context())
+			if err != nil {
+				return err
+			}
+			if len(only) > 0 {
+				r.Secrets = slices.DeleteFunc(r.Secrets, func(s rotate.SecretStatus) bool { return !slices.Contains(only, s.Address) })
+			}
+			if svg != "" {
+				l.err.clear()
+				if err := os.WriteFile(svg, []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {
+					return fmt.Errorf("the picture cannot be written: %w", err)
+				}
+			}
+			switch {
+			case l.json:
+				l.printJSON(l.timelineJSON(r))
+			case svg != "":
+				fmt.Fprintf(l.out, "wrote %s\n", svg)
+			default:
+				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !speaksUnicode(),
+					Color: l.out.color(), Location: time.Local}))
+			}
+			return nil
+		}}
+	c.Flags().StringVar(&svg, "svg", "", "write a picture to this file")
+	c.Flags().BoolVar(&ascii, "ascii", false, "draw with ASCII characters alone")
+	return c
+}
+
+func lives(r rotate.Result) []timeline.Secret {
+	var list []timeline.Secret
+	for _, s := range r.Secrets {
+		one := timeline.Secret{Address: s.Address.String(), Current: s.Current, Pending: s.Pending, NextRotation: s.NextRotation, Ready: s.Ready}
+		for _, v := range slices.Concat(s.Past, s.Versions) {
+			one.Versions = append(one.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt, Gone: v.Gone})
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// speaksUnicode tells whether the locale is one of UTF-8; where none is set it counts as one.
+func speaksUnicode() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(os.Getenv(name)); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return true
+}
+
+type lifeJSON struct {
+	versionJSON
+	Gone *string `json:"gone"`
+}
+
+type timelineJSON struct {
+	OK      bool                 `json:"ok"`
+	Now     *string              `json:"now"`
+	Secrets []timelineSecretJSON `json:"secrets"`
+}
+
+type timelineSecretJSON struct {
+	Address      string     `json:"address"`
+	Current      *string    `json:"current"`
+	Pending      *string    `json:"pending"`
+	Versions     []lifeJSON `json:"versions"`
+	NextRotation *string    `json:"nextRotation"`
+}
+
+func (l *layer) timelineJSON(r rotate.Result) timelineJSON {
+	out := timelineJSON{OK: true, Now: timeOrNull(time.Now()), Secrets: []timelineSecretJSON{}}
+	for _, s := range r.Secrets {
+		one := timelineSecretJSON{Address: s.Address.String(), Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []lifeJSON{},
+			NextRotation: timeOrNull(s.NextRotation)}
+		for _, v := range slices.Concat(s.Past, s.Versions) {
+			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)}, orNull(v.Gone)})
+		}
+		out.Secrets = append(out.Secrets, one)
+	}
+	return out
+}
