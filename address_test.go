@@ -89,7 +89,7 @@ func TestParseAddressRefuses(t *testing.T) {
 			var e *secret.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "parse address", e.Op)
-			require.Equal(t, -1, e.Offset)
+			require.Equal(t, -1, offsetOf(e))
 			// Whoever mixes up two arguments passes a value.
 			require.Empty(t, leak.Check(err, "Qz7kWv2mXt9RbLp4nHc8"))
 

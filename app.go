@@ -229,10 +229,10 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 	return slices.Clone(a.slots), nil
 }
 
-func closedError() error { return &Error{Op: "start", Offset: -1, Err: errClosed} }
+func closedError() error { return &Error{Op: "start", Err: errClosed} }
 
 func appError(why string) error {
-	return &Error{Op: "start", Offset: -1, Err: because(ErrInvalid, why)}
+	return &Error{Op: "start", Err: because(ErrInvalid, why)}
 }
 
 // conflicts finds declarations that cannot be served together.

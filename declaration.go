@@ -76,7 +76,7 @@ func newDeclaration(kind Kind, o Options) *declaration {
 	}
 	d := &declaration{kind: kind, Options: o, addr: addr, binding: addr.Binding()}
 	if faults := d.faults(); len(faults) > 0 {
-		d.err = &Error{Op: "declare", Address: addr, Member: faults[0].option, Offset: -1,
+		d.err = &Error{Op: "declare", Address: addr, Member: faults[0].option,
 			Err: because(ErrInvalid, describe(faults))}
 		return d
 	}

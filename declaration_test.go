@@ -129,7 +129,7 @@ func TestDeclarationRules(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "declare", e.Op)
 			require.Equal(t, tc.member, e.Member)
-			require.Equal(t, -1, e.Offset)
+			require.Equal(t, -1, offsetOf(e))
 			require.Equal(t, s.Address(), e.Address)
 			require.ErrorContains(t, err, tc.member+" is ")
 			for _, part := range tc.mentions {

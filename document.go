@@ -80,7 +80,7 @@ func (d *Document) data() *document {
 func NewDocument(current string, versions ...Version) (*Document, error) {
 	d := &document{format: FormatJSON, marker: current, entries: make([]entry, 0, len(versions))}
 	refuse := func(id, member, why string) error {
-		return &Error{Op: "new document", Version: id, Member: member, Offset: -1, Err: because(ErrInvalid, why)}
+		return &Error{Op: "new document", Version: id, Member: member, Err: because(ErrInvalid, why)}
 	}
 	if len(versions) == 0 {
 		return nil, refuse("", "", "a document needs a version")
@@ -244,7 +244,7 @@ func (d *document) pickActiveVersion(id string, now time.Time) (int, error) {
 }
 
 func (d *document) refuse(op, id string, err error) error {
-	return &Error{Op: op, Address: d.addr(), Version: id, Offset: -1, Err: err}
+	return &Error{Op: op, Address: d.addr(), Version: id, Err: err}
 }
 
 func (d *Document) version(i int) Version {

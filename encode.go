@@ -19,7 +19,7 @@ func (d *Document) Encode(f Format) (string, error) {
 		f = data.format
 	}
 	refuse := func(id, member string, err error) (string, error) {
-		return "", &Error{Op: "encode", Address: data.addr(), Version: id, Member: member, Offset: -1, Err: err}
+		return "", &Error{Op: "encode", Address: data.addr(), Version: id, Member: member, Err: err}
 	}
 	if len(data.entries) == 0 {
 		return refuse("", "", because(ErrEncoding, "the document holds no version"))

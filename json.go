@@ -25,27 +25,18 @@ func (v Version) JSON(dst any) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Op: "json", Address: v.doc.data().addr(), Version: v.ID, Offset: offsetIn(err), Err: withoutOffset(err)}
+	e := &Error{Op: "json", Address: v.doc.data().addr(), Version: v.ID, Err: err}
+	if l, ok := err.(located); ok {
+		e.Err = l.error
+		return e.at(l.offset)
+	}
+	return e
 }
 
 // located is a reason with its place in the value.
 type located struct {
 	error
 	offset int
-}
-
-func offsetIn(err error) int {
-	if l, ok := err.(located); ok {
-		return l.offset
-	}
-	return -1
-}
-
-func withoutOffset(err error) error {
-	if l, ok := err.(located); ok {
-		return l.error
-	}
-	return err
 }
 
 // notJSON is ErrEncoding to whoever asks what went wrong with the read, ErrMalformed to whoever asks about the text.

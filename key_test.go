@@ -154,7 +154,7 @@ func TestKeyRefuses(t *testing.T) {
 			require.Equal(t, "bytes", e.Op)
 			require.Equal(t, "$SECRET.auth.session-key", e.Address.String())
 			require.Equal(t, "v1", e.Version)
-			require.Equal(t, -1, e.Offset)
+			require.Equal(t, -1, offsetOf(e))
 			if len(tc.text) >= 8 {
 				require.Empty(t, leak.Check(err, tc.text))
 			}

@@ -57,59 +57,60 @@ func parseCompact(t trimmed) (*document, error) {
 		if segment == "" {
 			continue
 		}
-		a, err := d.addSegment(segment, at)
-		if err != nil {
-			return nil, err
+		a, fault := d.addSegment(segment)
+		if fault != nil {
+			return nil, fault.at(at)
 		}
 		if a.id != "" {
+			a.at = at
 			early = append(early, a)
 		}
 	}
 	if len(d.entries) == 0 {
-		return nil, malformed("", "", -1, "a compact version document without a version")
+		return nil, malformed("", "", "a compact version document without a version")
 	}
 	if twice := d.seal(false); twice >= 0 {
-		return nil, malformed(d.entries[twice].id, "", -1, "given twice")
+		return nil, malformed(d.entries[twice].id, "", "given twice")
 	}
 	for _, a := range early {
 		i := d.find(a.id)
 		if i < 0 {
-			return nil, malformed(a.id, shownSuffix(a.suffix), a.at, "belongs to a version that has no value")
+			return nil, malformed(a.id, shownSuffix(a.suffix), "belongs to a version that has no value").at(a.at)
 		}
-		if err := d.entries[i].setTime(a); err != nil {
-			return nil, err
+		if fault := d.entries[i].setTime(a); fault != nil {
+			return nil, fault.at(a.at)
 		}
 	}
 	for i := range d.entries {
 		if e := &d.entries[i]; !lifeInOrder(e.activeFrom, e.expiresAt) {
-			return nil, malformed(e.id, "expires", -1, "not after active")
+			return nil, malformed(e.id, "expires", "not after active")
 		}
 	}
 	return d, nil
 }
 
 // addSegment takes one KEY=VALUE into d, or returns an attribute whose version d does not hold yet.
-func (d *document) addSegment(segment string, at int) (a attribute, err error) {
+func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 	key, value, ok := strings.Cut(segment, "=")
 	if !ok {
-		return a, malformed("", "", at, `a segment without "="`)
+		return a, malformed("", "", `a segment without "="`)
 	}
 	id, suffix, isAttribute := strings.Cut(key, "_")
 	if !validCompactID(id) {
-		return a, malformed("", "", at, `not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
+		return a, malformed("", "", `not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
 	}
 	member := shownMember(key, suffix, isAttribute)
 	switch {
 	case value == "":
-		return a, malformed(id, member, at, "empty")
+		return a, malformed(id, member, "empty")
 	case isSpace(value[0]):
-		return a, malformed(id, member, at, `white space beside "="`)
+		return a, malformed(id, member, `white space beside "="`)
 	case key == "current":
 		if d.marker != "" {
-			return a, malformed("", member, at, "given twice")
+			return a, malformed("", member, "given twice")
 		}
 		if !validCompactID(value) {
-			return a, malformed("", member, at, "names no version: not an id")
+			return a, malformed("", member, "names no version: not an id")
 		}
 		d.marker = value
 		return a, nil
@@ -117,11 +118,11 @@ func (d *document) addSegment(segment string, at int) (a attribute, err error) {
 		d.entries = append(d.entries, entry{id: id, text: value})
 		return a, nil
 	case member == "":
-		return a, malformed(id, "", at, "an unknown attribute: _expires and _active are known")
+		return a, malformed(id, "", "an unknown attribute: _expires and _active are known")
 	}
-	a = attribute{id: id, suffix: suffix, at: at}
+	a = attribute{id: id, suffix: suffix}
 	if a.time, ok = parseInstant(value); !ok {
-		return attribute{}, malformed(id, member, at, badTime)
+		return attribute{}, malformed(id, member, badTime)
 	}
 	// Nearly always an attribute follows its version: then nothing has to be looked up.
 	if n := len(d.entries); n > 0 && d.entries[n-1].id == id {
@@ -131,13 +132,13 @@ func (d *document) addSegment(segment string, at int) (a attribute, err error) {
 }
 
 // setTime gives e the time that a holds.
-func (e *entry) setTime(a attribute) error {
+func (e *entry) setTime(a attribute) *Error {
 	t := &e.expiresAt
 	if a.suffix == "active" {
 		t = &e.activeFrom
 	}
 	if !t.IsZero() {
-		return malformed(a.id, shownSuffix(a.suffix), a.at, "given twice")
+		return malformed(a.id, shownSuffix(a.suffix), "given twice")
 	}
 	*t = a.time
 	return nil

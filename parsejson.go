@@ -10,7 +10,7 @@ import (
 // rules of a version document alone, and can rely on the syntax.
 func parseJSON(t trimmed, versions int) (*document, error) {
 	if !utf8.ValidString(t.s) {
-		return nil, malformed("", "", t.start+invalidUTF8(t.s), "invalid UTF-8 in a JSON version document")
+		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))
 	}
 	r := jsonReader{s: t.s, base: t.start, doc: &document{format: FormatJSON, entries: make([]entry, 0, versions)}}
 	if err := r.document(); err != nil {
@@ -39,7 +39,7 @@ type jsonReader struct {
 }
 
 func (r *jsonReader) fault(id, member string, at int, why string) error {
-	return malformed(id, member, r.base+at, why)
+	return malformed(id, member, why).at(r.base + at)
 }
 
 func (r *jsonReader) document() error {
@@ -79,7 +79,7 @@ func (r *jsonReader) document() error {
 	}
 	r.doc.extra = r.join(&extra)
 	if twice := r.doc.seal(r.copied); twice >= 0 {
-		return malformed(r.doc.entries[twice].id, "", -1, "a version id given twice")
+		return malformed(r.doc.entries[twice].id, "", "a version id given twice")
 	}
 	return nil
 }
@@ -258,7 +258,7 @@ func (r *jsonReader) closeNames(id string, mark int) error {
 		return nil
 	}
 	// Nothing is said of the name: it is somebody's own.
-	return malformed(id, "", -1, "a name is given twice in one object")
+	return malformed(id, "", "a name is given twice in one object")
 }
 
 // firstTwice returns the index of a name that stands earlier in names, or -1.

@@ -59,7 +59,7 @@ func ParseSpec(data []byte) (Spec, error) {
 }
 
 func specError(path, why string) error {
-	return &Error{Op: "parse spec", Member: path, Offset: -1, Err: because(ErrInvalid, why)}
+	return &Error{Op: "parse spec", Member: path, Err: because(ErrInvalid, why)}
 }
 
 // specMembers are the members of one object, decoded one by one, so that a fault has a path.

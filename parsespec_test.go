@@ -163,7 +163,7 @@ func TestParseSpecRefusals(t *testing.T) {
 			var e *secret.Error
 			require.ErrorAs(t, err, &e)
 			require.NotContains(t, fmt.Sprintf("%v %+v %#v %v", err, *e, *e, e.Err), misplaced)
-			require.Equal(t, -1, e.Offset)
+			require.Equal(t, -1, offsetOf(e))
 		})
 	}
 }

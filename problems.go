@@ -86,8 +86,8 @@ func (p problem) line() string {
 		if e.Member != "" && e.Op != "declare" {
 			b.WriteString(", " + e.Member)
 		}
-		if e.Offset >= 0 {
-			b.WriteString(", at byte " + strconv.Itoa(e.Offset))
+		if offset, known := e.Offset(); known {
+			b.WriteString(", at byte " + strconv.Itoa(offset))
 		}
 	}
 	b.WriteString(": ")

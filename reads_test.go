@@ -243,7 +243,7 @@ func TestErrorsSayWhere(t *testing.T) {
 			if len(c.text) == 2 {
 				want = len(c.text[0])
 			}
-			require.Equal(t, want, e.Offset)
+			require.Equal(t, want, offsetOf(e))
 			quiet(t, err, e, "hush")
 		})
 	}
@@ -263,6 +263,6 @@ func TestEveryCut(t *testing.T) {
 		require.True(t, errors.Is(err, secret.ErrMalformed), "%d: %v", i, err)
 		var e *secret.Error
 		require.True(t, errors.As(err, &e))
-		require.True(t, 0 <= e.Offset && e.Offset <= i, "%d: the fault is at %d", i, e.Offset)
+		require.True(t, 0 <= offsetOf(e) && offsetOf(e) <= i, "%d: the fault is at %d", i, offsetOf(e))
 	}
 }

@@ -39,7 +39,7 @@ func (a *App) wait() error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return &Error{Op: "close", Offset: -1, Err: errors.New("a store has not come back although its context has ended; its goroutine is left behind")}
+		return &Error{Op: "close", Err: errors.New("a store has not come back although its context has ended; its goroutine is left behind")}
 	}
 }
 

@@ -28,7 +28,7 @@ func newSecret(d *declaration) *Secret {
 	return s
 }
 
-var undeclared = newSecret(&declaration{err: &Error{Op: "declare", Offset: -1,
+var undeclared = newSecret(&declaration{err: &Error{Op: "declare",
 	Err: because(ErrInvalid, "a Secret that was not made by Static, Random or Generated")}})
 
 func (s *Secret) declaration() *declaration { return s.declared().decl.Load() }

@@ -82,7 +82,7 @@ func (sl *slot) checked(doc *Document, err error) (*Document, error) {
 	}
 	v := doc.Current()
 	if _, err := doc.data().keyRule().decode(v.Text()); err != nil {
-		return nil, &Error{Op: "load", Address: sl.decl.addr, Where: locate(sl.store, sl.decl.addr), Version: v.ID, Offset: -1, Err: err}
+		return nil, &Error{Op: "load", Address: sl.decl.addr, Where: locate(sl.store, sl.decl.addr), Version: v.ID, Err: err}
 	}
 	return doc, nil
 }
@@ -233,7 +233,7 @@ func (sl *slot) expire(now time.Time, limit time.Duration) {
 	if cause == nil {
 		cause = errUnavailable
 	}
-	err := &Error{Op: "load", Address: sl.decl.addr, Offset: -1, Err: &staleError{limit, cause}}
+	err := &Error{Op: "load", Address: sl.decl.addr, Err: &staleError{limit, cause}}
 	sl.stale = true
 	sl.serve(newDocument(&document{decl: sl.decl, err: err}))
 	sl.mu.Unlock()

@@ -99,7 +99,7 @@ func (src *source) load(ctx context.Context) (*Document, error) {
 }
 
 func (src *source) fail(err error) error {
-	return &Error{Op: "load", Address: src.decl.addr, Offset: -1, Err: err}
+	return &Error{Op: "load", Address: src.decl.addr, Err: err}
 }
 
 // share joins the load under way, or begins one. The load has its own time limit: a caller whose ctx ends leaves, and the

@@ -64,7 +64,7 @@ func (v Version) Bytes() ([]byte, error) {
 	data := v.doc.data()
 	b, err := data.keyRule().decode(v.Text())
 	if err != nil {
-		return nil, &Error{Op: "bytes", Address: data.addr(), Version: v.ID, Offset: -1, Err: err}
+		return nil, &Error{Op: "bytes", Address: data.addr(), Version: v.ID, Err: err}
 	}
 	return b, nil
 }
