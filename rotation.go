@@ -6,18 +6,18 @@ import "time"
 // stored; the declaration is what `layer secret rotate` and package rotate carry out.
 type Rotation struct {
 	// EveryDays is the period in days of 24 hours: 7 to 36,500. There is no default.
-	EveryDays int
+	EveryDays int `json:"everyDays"`
 	// StartAt anchors the period, so that many secrets can rotate on a chosen day. Zero: the value's creation.
-	StartAt time.Time
+	StartAt time.Time `json:"startAt,omitzero"`
 	// Retain says how long a replaced version stays accepted beyond the overlap that every rotation has.
-	Retain Retention
+	Retain Retention `json:"retain"`
 }
 
 // Retention says how long a replaced version is kept. The zero value is RetainNone.
 type Retention struct {
-	Mode RetentionMode
+	Mode RetentionMode `json:"mode"` // always written
 	// Days goes with RetainFor alone: 1 to 36,500. With another mode it must be zero.
-	Days int
+	Days int `json:"days,omitempty"`
 }
 
 // RetentionMode is one of RetainNone, RetainFor and RetainForever.

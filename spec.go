@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // Spec is what an App declares: `layer secret` creates, rotates and publishes by it. It holds no value, is safe to commit,
@@ -33,22 +32,9 @@ type SpecSecret struct {
 	Bytes     int               `json:"bytes,omitempty"`
 	Encoding  Encoding          `json:"encoding,omitzero"`
 	Format    Format            `json:"format,omitzero"`
-	Rotation  *SpecRotation     `json:"rotation,omitempty"`
+	Rotation  *Rotation         `json:"rotation,omitempty"`
 	Generator string            `json:"generator,omitempty"`
 	Params    map[string]string `json:"params,omitempty"`
-}
-
-// SpecRotation is a declared [Rotation].
-type SpecRotation struct {
-	EveryDays int           `json:"everyDays"`
-	StartAt   time.Time     `json:"startAt,omitzero"`
-	Retain    SpecRetention `json:"retain"`
-}
-
-// SpecRetention is a declared [Retention]; its mode is always written.
-type SpecRetention struct {
-	Mode RetentionMode `json:"mode"`
-	Days int           `json:"days,omitempty"`
 }
 
 // Spec returns what was given to Use, by address; it asks no store. A declaration that is wrong stands there as it is:
@@ -78,8 +64,7 @@ func (d *declaration) spec(s *Spec) SpecSecret {
 		one.Params = maps.Clone(d.Params)
 	}
 	if r := d.Rotation; r != nil {
-		one.Rotation = &SpecRotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt),
-			Retain: SpecRetention{Mode: r.Retain.Mode, Days: r.Retain.Days}}
+		one.Rotation = &Rotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt), Retain: r.Retain}
 	}
 	return one
 }
