@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // AppOptions are the settings of an App. All may stay zero.
@@ -213,9 +215,9 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 		return nil, closedError()
 	case a.state != appNew:
 		return nil, appError("Start was called before; make a new App")
-	case a.options.Refresh >= 0 && !background:
+	case a.options.Refresh >= 0 && !timeout.Timers:
 		return nil, appError("on js/wasm nothing can run in the background: set AppOptions.Refresh to -1, and call Refresh where a request needs it")
-	case a.options.MaxStale != 0 && !background:
+	case a.options.MaxStale != 0 && !timeout.Timers:
 		return nil, appError("on js/wasm nothing can run in the background: AppOptions.MaxStale must be 0")
 	case a.options.MaxStale < 0:
 		return nil, appError("AppOptions.MaxStale is " + a.options.MaxStale.String() + ", allowed is 0 (none) or more")

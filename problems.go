@@ -2,11 +2,9 @@ package secret
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // problem is what is wrong with one secret of an App.
@@ -118,13 +116,3 @@ func (p problem) todo() string {
 	}
 	return "see whether the store can be reached, then start again"
 }
-
-// errPatience is the cause of a load's end where the store took too long.
-type errPatience time.Duration
-
-func (e errPatience) Error() string {
-	return "no answer from the store within " + time.Duration(e).String()
-}
-
-// Unwrap makes it the deadline that it is.
-func (e errPatience) Unwrap() error { return context.DeadlineExceeded }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // run starts what goes on in the background, unless the options leave nothing to do. It fails where Close was faster.
@@ -33,7 +35,7 @@ func (a *App) wait() error {
 		a.running.Wait()
 		close(done)
 	}()
-	ctx, cancel := withPatience(context.Background(), a.options.Timeout)
+	ctx, cancel := timeout.Context(context.Background(), a.options.Timeout)
 	defer cancel()
 	select {
 	case <-done:
@@ -181,12 +183,12 @@ func (a *App) dispatch(ctx context.Context, sl *slot, fresh bool) {
 			}
 		}()
 		// Every load has its own limit. This one is for a store that ignores it, or is at an older load still.
-		patient, cancel := withPatience(ctx, 2*a.options.Timeout)
+		bounded, cancel := timeout.Context(ctx, 2*a.options.Timeout)
 		defer cancel()
 		if fresh {
-			sl.landed(patient)
+			sl.landed(bounded)
 		}
-		_, err := sl.share(patient, toRead)
+		_, err := sl.share(bounded, toRead)
 		if err != nil && ctx.Err() == nil {
 			sl.overdue(err)
 			if fresh {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // Secret is a declared secret: an identity, and the reads that go with it. Make one with [Static], [Random] or
@@ -128,7 +130,7 @@ func (s *Secret) loadNow() (*Document, error) {
 	if s.live.Load() != nil {
 		return s.Load(context.Background())
 	}
-	ctx, cancel := withPatience(context.Background(), ownPatience)
+	ctx, cancel := timeout.Context(context.Background(), timeout.Default)
 	defer cancel()
 	return s.Load(ctx)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"reflect"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // slot is one declaration's place in an App: where its documents come from, which secrets return them, and how the last
@@ -43,7 +45,7 @@ func (sl *slot) holds(besides any) bool { return besides != sl.app && sl.app.hol
 
 func (sl *slot) read(ctx context.Context) (*Document, error) { return sl.share(ctx, toRead) }
 
-func (sl *slot) patience() time.Duration { return sl.app.options.Timeout }
+func (sl *slot) timeout() time.Duration { return sl.app.options.Timeout }
 
 // begin runs a load in a goroutine. Until the App is closed it ends with the App, or with its Start, and Close waits for it.
 func (sl *slot) begin(p purpose, load func(parent context.Context)) {
@@ -64,7 +66,7 @@ func (sl *slot) begin(p purpose, load func(parent context.Context)) {
 
 // firstLoad is Start's: it waits out a load that may have begun long ago, keeps nothing, and insists on the declared length.
 func (sl *slot) firstLoad(ctx context.Context) (*flight, error) {
-	ctx, cancel := withPatience(ctx, sl.patience())
+	ctx, cancel := timeout.Context(ctx, sl.timeout())
 	defer cancel()
 	sl.landed(ctx)
 	f, err := sl.join(ctx, toStart)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // source is where one declaration's documents come from: a store, and what was last read from it.
@@ -29,7 +31,7 @@ type keeper interface {
 	holds(besides any) bool                             // whether an App other than that one claims the secrets; *App would link it
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps what it finds
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
-	patience() time.Duration                            // bounds it
+	timeout() time.Duration                             // bounds it
 	took(*flight)                                       // keeps what it found, or refuses it
 }
 
@@ -153,11 +155,11 @@ func (src *source) board(p purpose) *flight {
 
 // fly carries a shared load out. Loads of one source follow one another, so what is kept never goes back in time.
 func (src *source) fly(parent context.Context, f *flight) {
-	patience := ownPatience
+	limit := timeout.Default
 	if src.keep != nil {
-		patience = src.keep.patience()
+		limit = src.keep.timeout()
 	}
-	ctx, cancel := withPatience(parent, patience)
+	ctx, cancel := timeout.Context(parent, limit)
 	f.doc, f.err = src.load(ctx)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
@@ -212,9 +214,6 @@ func gaveUp(ctx context.Context) error {
 	}
 	return &ended{errors.New("gave up waiting for the store: " + ctx.Err().Error()), ctx.Err()}
 }
-
-// ownPatience is how long a store that is asked without a context is given.
-const ownPatience = 10 * time.Second
 
 // fingerprint tells texts apart without keeping them: a document does not always hold its text, and need not keep two
 // copies of a value. Its seeds are random, so nobody can make two texts collide.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/layeron-hq/secret/internal/sha256"
 )
 
 // Spec is what an App declares: `layer secret` creates, rotates and publishes by it. It holds no value, is safe to commit,
@@ -77,7 +79,7 @@ func (s *Spec) secretName(addr Address) string {
 		b = strconv.AppendInt(b, int64(len(part)), 10)
 		b = append(append(b, ':'), part...)
 	}
-	sum := sum256(b)
+	sum := sha256.Sum(b)
 	return "lo_" + hex.EncodeToString(sum[:12])
 }
 

@@ -11,6 +11,7 @@ import (
 	"weak"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // pause is how long the store is left alone after it was asked for a version. Anybody can make up ids.
@@ -67,7 +68,7 @@ func (a *asking) ask(ctx context.Context, s *secret.Secret) (asked bool, trouble
 	var err error
 	go func() {
 		defer close(done)
-		bounded, cancel := withPatience(context.Background())
+		bounded, cancel := timeout.Context(context.Background(), timeout.Default)
 		defer cancel()
 		err = s.Refresh(bounded)
 		a.mu.Lock()

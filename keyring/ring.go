@@ -61,7 +61,7 @@ func (r *ring) current() (secret.Version, *key, error) {
 	if err := r.usable(); err != nil {
 		return secret.Version{}, nil, err
 	}
-	doc, err := r.secret.Load(new(patience))
+	doc, err := r.secret.Load(new(lazyTimeout))
 	if err != nil {
 		return secret.Version{}, nil, err
 	}
@@ -130,7 +130,7 @@ func (r *ring) stale(id string) bool {
 	if r.usable() != nil {
 		return false
 	}
-	doc, err := r.secret.Load(new(patience))
+	doc, err := r.secret.Load(new(lazyTimeout))
 	if err != nil {
 		return false
 	}
