@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 func write(t *testing.T, path, text string) {
@@ -169,7 +169,7 @@ func TestDirLinks(t *testing.T) {
 			require.Empty(t, got)
 			require.NotErrorIs(t, err, secret.ErrNotFound, "it is there, and an operator who is told otherwise looks in the wrong place")
 			require.ErrorContains(t, err, filepath.Join(dir, authBinding))
-			require.Empty(t, leak.Check(err, marker))
+			require.Empty(t, redacttest.Check(err, marker))
 		})
 	}
 }
@@ -262,7 +262,7 @@ func TestDirThatIsNone(t *testing.T) {
 	require.Error(t, err)
 	require.NotErrorIs(t, err, secret.ErrNotFound)
 	require.ErrorContains(t, err, file)
-	require.Empty(t, leak.Check(err, "Qz7kWv2mXt9RbLp4nHc8"))
+	require.Empty(t, redacttest.Check(err, "Qz7kWv2mXt9RbLp4nHc8"))
 }
 
 func TestDirInPlaceOfTheFile(t *testing.T) {
@@ -339,7 +339,7 @@ func TestDirAddressesCannotEscape(t *testing.T) {
 			got, err := secret.Dir(dir).Get(t.Context(), addr)
 			require.ErrorIs(t, err, secret.ErrInvalid)
 			require.Empty(t, got)
-			require.Empty(t, leak.Check(err, marker))
+			require.Empty(t, redacttest.Check(err, marker))
 		})
 	}
 }

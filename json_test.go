@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 type credentials struct {
@@ -152,7 +152,7 @@ func TestJSONErrorsQuoteNothing(t *testing.T) {
 			require.Equal(t, "v7", e.Version)
 			require.GreaterOrEqual(t, offsetOf(e), -1)
 			require.LessOrEqual(t, offsetOf(e), len(tc.text))
-			require.Empty(t, leak.Check(err, marker, number))
+			require.Empty(t, redacttest.Check(err, marker, number))
 			// No error of the decoder's stays reachable: its fields hold what it quotes.
 			for _, inner := range []any{new(*json.SyntaxError), new(*json.UnmarshalTypeError), new(*json.MarshalerError), new(*time.ParseError)} {
 				require.False(t, errors.As(err, inner), "%T", inner)
@@ -229,7 +229,7 @@ func TestJSONIntoNoPointer(t *testing.T) {
 			require.ErrorIs(t, err, secret.ErrInvalid)
 			require.NotErrorIs(t, err, secret.ErrMalformed)
 			require.ErrorContains(t, err, "non-nil pointer")
-			require.Empty(t, leak.Check(err, marker))
+			require.Empty(t, redacttest.Check(err, marker))
 			require.ErrorIs(t, sessionKey(oneSecret("{}")).Current().JSON(dst), secret.ErrInvalid)
 		})
 	}

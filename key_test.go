@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // keyOf reads text as a key of n bytes.
@@ -156,7 +156,7 @@ func TestKeyRefuses(t *testing.T) {
 			require.Equal(t, "v1", e.Version)
 			require.Equal(t, -1, offsetOf(e))
 			if len(tc.text) >= 8 {
-				require.Empty(t, leak.Check(err, tc.text))
+				require.Empty(t, redacttest.Check(err, tc.text))
 			}
 		})
 	}
@@ -215,7 +215,7 @@ func TestRawKey(t *testing.T) {
 		require.Nil(t, b)
 		require.ErrorContains(t, err, fmt.Sprintf("%d bytes long, declared are 32 raw bytes", len(text)))
 		if len(text) >= 8 {
-			require.Empty(t, leak.Check(err, text))
+			require.Empty(t, redacttest.Check(err, text))
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 func TestMemoryKeys(t *testing.T) {
@@ -94,7 +94,7 @@ func TestMemoryCountsWrongKeys(t *testing.T) {
 			_, err := m.Get(t.Context(), authKey)
 			require.ErrorIs(t, err, secret.ErrNotFound)
 			require.EqualError(t, err, "not found: memory store, "+authBinding+" is not set (1 given keys are neither addresses nor binding names)")
-			require.Empty(t, leak.Check(err, mixedUp))
+			require.Empty(t, redacttest.Check(err, mixedUp))
 			_, err = m.Get(t.Context(), secret.Address{Namespace: "other", Name: "key"})
 			require.NoError(t, err)
 		})

@@ -2,10 +2,10 @@
 
 package secret
 
-import "github.com/layeron-hq/secret/internal/hook"
+import "github.com/layeron-hq/secret/internal/swap"
 
 func init() {
-	hook.Swap = func(s, store any) (func(), error) {
+	swap.Secret = func(s, store any) (func(), error) {
 		to, _ := store.(Store) // nil: the App's, or the environment
 		return s.(*Secret).swap(to)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // newFile returns a ledger file in a folder of its own, with one identity.
@@ -123,7 +123,7 @@ func TestFileRefuses(t *testing.T) {
 			require.NotErrorIs(t, err, ErrNotFound)
 			_, _, err = Commit(context.Background(), l, "", s)
 			require.Error(t, err, "it is not replaced")
-			require.Empty(t, leak.Check(err, forTests[16:]))
+			require.Empty(t, redacttest.Check(err, forTests[16:]))
 		})
 	}
 }
@@ -265,9 +265,9 @@ func TestFileShowsNothing(t *testing.T) {
 	f, err := OpenFile(filepath.Join(t.TempDir(), "layer.secrets.age"), FileOptions{Identities: ids})
 	require.NoError(t, err)
 	_, _, missing := f.Load(context.Background())
-	require.Empty(t, leak.Check(f, identity.Reveal()[16:]))
-	require.Empty(t, leak.Check(struct{ f *File }{f}, identity.Reveal()[16:]))
-	require.Empty(t, leak.Check(missing, identity.Reveal()[16:]))
+	require.Empty(t, redacttest.Check(f, identity.Reveal()[16:]))
+	require.Empty(t, redacttest.Check(struct{ f *File }{f}, identity.Reveal()[16:]))
+	require.Empty(t, redacttest.Check(missing, identity.Reveal()[16:]))
 }
 
 func BenchmarkFile(b *testing.B) {

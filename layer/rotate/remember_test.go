@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // machine is one that remembers: a folder with a layer.seen.
@@ -395,15 +395,15 @@ func TestRememberShowsNothing(t *testing.T) {
 	require.NoError(t, err)
 	keys := []string{hidden, string(s.state().ByKey), string(s.state().FpKey)}
 	for _, key := range keys {
-		require.Empty(t, leak.Find(m.text(), key))
+		require.Empty(t, redacttest.Find(m.text(), key))
 	}
-	require.Empty(t, leak.Check(l, keys...))
-	require.Empty(t, leak.Check(struct{ L Ledger }{l}, keys...))
+	require.Empty(t, redacttest.Check(l, keys...))
+	require.Empty(t, redacttest.Check(struct{ L Ledger }{l}, keys...))
 	require.Equal(t, "ledger b", fmt.Sprint(l))
 	put(inner, NewState(Settings{}).stamped())
 	_, _, err = l.Load(t.Context())
 	require.Error(t, err)
-	require.Empty(t, leak.Check(err, keys...))
+	require.Empty(t, redacttest.Check(err, keys...))
 	for _, file := range []string{m.seen, m.seen + ".lock"} {
 		info, err := os.Stat(file)
 		require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // at copies a ledger's file elsewhere and back.
@@ -259,9 +259,9 @@ func TestSeenShowsNothing(t *testing.T) {
 	require.NoError(t, err)
 	text, err := os.ReadFile(f.seenPath)
 	require.NoError(t, err)
-	require.Empty(t, leak.Find(string(text), hidden))
-	require.Empty(t, leak.Find(string(text), string(s.state().ByKey)))
-	require.Empty(t, leak.Find(string(text), string(s.state().FpKey)))
+	require.Empty(t, redacttest.Find(string(text), hidden))
+	require.Empty(t, redacttest.Find(string(text), string(s.state().ByKey)))
+	require.Empty(t, redacttest.Find(string(text), string(s.state().FpKey)))
 	var known seen
 	require.NoError(t, json.Unmarshal(text, &known))
 	require.Equal(t, s.Fingerprint(), known.Ledgers[s.ID()].Fingerprint)

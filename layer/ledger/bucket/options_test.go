@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -54,7 +54,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 			tc.set(&o)
 			_, err := bucket.Open(t.Context(), o)
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, marker, key, token))
+			require.Empty(t, redacttest.Check(err, marker, key, token))
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestParseURL(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, marker))
+			require.Empty(t, redacttest.Check(err, marker))
 		})
 	}
 }
@@ -161,7 +161,7 @@ func TestNothingIsShown(t *testing.T) {
 	l, err := bucket.Open(t.Context(), o)
 	require.NoError(t, err)
 	for _, shown := range []any{o, &o, l, *l, struct{ l *bucket.Ledger }{l}, struct{ L rotate.Ledger }{l}, []*bucket.Ledger{l}} {
-		require.Empty(t, leak.Check(shown, key, token, keyID))
+		require.Empty(t, redacttest.Check(shown, key, token, keyID))
 	}
 	require.Equal(t, "ledger s3://ledgers/team/shop/ledger.age", l.String())
 }

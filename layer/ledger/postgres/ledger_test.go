@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -160,7 +160,7 @@ func TestOutcomes(t *testing.T) {
 				require.ErrorContains(t, err, "ledger postgres:x: it cannot be written: SQLSTATE ")
 				require.NotErrorIs(t, err, rotate.ErrUnknown)
 				require.NotErrorIs(t, err, rotate.ErrConflict)
-				require.Empty(t, leak.Check(err, password))
+				require.Empty(t, redacttest.Check(err, password))
 			})
 		})
 	}
@@ -198,7 +198,7 @@ func TestNoConnection(t *testing.T) {
 		require.ErrorContains(t, err, "there is none: check its address")
 		require.NotErrorIs(t, err, rotate.ErrUnknown)
 		require.Equal(t, 8, tries)
-		require.Empty(t, leak.Check(err, password))
+		require.Empty(t, redacttest.Check(err, password))
 		_, _, err = l.Load(t.Context())
 		require.ErrorContains(t, err, "there is none: check its address")
 		require.Equal(t, 16, tries, "connecting is tried again, and that is not tried again")
@@ -347,7 +347,7 @@ func TestNothingIsShown(t *testing.T) {
 	l, err := postgres.Open(db, o)
 	require.NoError(t, err)
 	for _, shown := range []any{o, l, *l, struct{ l *postgres.Ledger }{l}, struct{ L rotate.Ledger }{l}, []*postgres.Ledger{l}} {
-		require.Empty(t, leak.Check(shown, password, identity.Reveal()[16:]))
+		require.Empty(t, redacttest.Check(shown, password, identity.Reveal()[16:]))
 	}
 	require.Equal(t, "ledger postgres:x", l.String())
 }

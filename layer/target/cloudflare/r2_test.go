@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -43,7 +43,7 @@ func TestMake(t *testing.T) {
 		key := sha256.Sum256([]byte(token.Value))
 		require.Equal(t, `{"accessKeyId":"`+token.ID+`","secretAccessKey":"`+hex.EncodeToString(key[:])+
 			`","endpoint":"https://`+cloudflarefake.Account+`.r2.cloudflarestorage.com"}`, made.Value.Reveal())
-		require.Empty(t, leak.Check(made, hex.EncodeToString(key[:]), token.Value))
+		require.Empty(t, redacttest.Check(made, hex.EncodeToString(key[:]), token.Value))
 	}
 }
 

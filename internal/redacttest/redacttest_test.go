@@ -1,4 +1,4 @@
-package leak
+package redacttest
 
 import (
 	"encoding/base64"

@@ -1,5 +1,5 @@
-// Package leak finds a value in whatever a program could print. Only tests use it.
-package leak
+// Package redacttest finds a value in all that a program could print. Only tests use it.
+package redacttest
 
 import (
 	"bytes"
