@@ -50,7 +50,7 @@ func parse(text string, pin Format) (*document, error) {
 // parseBrace decides about a text that begins with a brace: a version document, the damaged remains of one, or a plain
 // value such as JSON credentials.
 func parseBrace(text string, t trimmed) (*document, error) {
-	o := outlineJSON(t.s)
+	o := scanJSON(t.s)
 	switch {
 	case o.valid() && !o.versionsObject, !o.valid() && !o.versionDocument():
 		return plainDocument(text), nil
@@ -72,7 +72,7 @@ func parsePinnedJSON(t trimmed) (*document, error) {
 	if t.s[0] != '{' {
 		return nil, parseError(because(ErrMalformed, "not a JSON object; "+want)).at(t.start)
 	}
-	o := outlineJSON(t.s)
+	o := scanJSON(t.s)
 	if !o.valid() {
 		return nil, parseError(because(ErrMalformed, "a JSON syntax error; "+want)).at(t.start + o.fault)
 	}

@@ -26,7 +26,7 @@ func (r Ref) String() string {
 	case pickVersion:
 		return text + " version " + quoteID(r.id)
 	case pickAt:
-		return text + " at " + formatInstant(r.t)
+		return text + " at " + formatTime(r.t)
 	case pickActiveVersion:
 		return text + " active version " + quoteID(r.id)
 	}
@@ -50,10 +50,10 @@ func (v Version) String() string {
 	}
 	text += ","
 	if !v.ActiveFrom.IsZero() {
-		text += " from " + formatInstant(v.ActiveFrom)
+		text += " from " + formatTime(v.ActiveFrom)
 	}
 	if !v.ExpiresAt.IsZero() {
-		text += " until " + formatInstant(v.ExpiresAt)
+		text += " until " + formatTime(v.ExpiresAt)
 	}
 	return text
 }
@@ -67,10 +67,10 @@ func (v Version) MarshalJSON() ([]byte, error) { return v.appendJSON(nil), nil }
 func (v Version) appendJSON(b []byte) []byte {
 	b = appendQuoted(append(b, `{"id":`...), v.ID)
 	if !v.ActiveFrom.IsZero() {
-		b = append(append(append(b, `,"activeFrom":"`...), formatInstant(v.ActiveFrom)...), '"')
+		b = append(append(append(b, `,"activeFrom":"`...), formatTime(v.ActiveFrom)...), '"')
 	}
 	if !v.ExpiresAt.IsZero() {
-		b = append(append(append(b, `,"expiresAt":"`...), formatInstant(v.ExpiresAt)...), '"')
+		b = append(append(append(b, `,"expiresAt":"`...), formatTime(v.ExpiresAt)...), '"')
 	}
 	return append(b, '}')
 }

@@ -16,9 +16,9 @@ import (
 // store; a text that has not changed is not parsed again. With one that has started, reads come from memory.
 type Secret struct {
 	// Atomic pointers keep stores and values out of reflection's sight.
-	decl atomic.Pointer[declaration] // set once
-	src  atomic.Pointer[source]      // its own, or the App's that it was last given to
-	live atomic.Pointer[Document]    // what reads return without asking: set by an App
+	decl   atomic.Pointer[declaration] // set once
+	loader atomic.Pointer[loader]      // its own, or the App's that it was last given to
+	live   atomic.Pointer[Document]    // what reads return without asking: set by an App
 }
 
 func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kind, o)) }
@@ -26,7 +26,7 @@ func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kin
 func newSecret(d *declaration) *Secret {
 	s := new(Secret)
 	s.decl.Store(d)
-	s.src.Store(newSource(d, nil))
+	s.loader.Store(newLoader(d, nil))
 	return s
 }
 
@@ -77,18 +77,18 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 		}
 		return doc, nil
 	}
-	src := s.src.Load()
-	if src.keep != nil {
-		return src.keep.read(ctx) // an App that has not started: the first read loads, and is kept
+	l := s.loader.Load()
+	if l.owner != nil {
+		return l.owner.read(ctx) // an App that has not started: the first read loads, and is kept
 	}
-	return src.load(ctx)
+	return l.load(ctx)
 }
 
 // Refresh asks the store now, under an App too, where reads then return what it found. Calls at the same time share one
 // load, which is given 10 seconds (under an App AppOptions.Timeout); a caller whose ctx ends leaves without disturbing the
 // others. Errors are those of [Secret.Load]; what was read before stays.
 func (s *Secret) Refresh(ctx context.Context) error {
-	_, err := s.declared().src.Load().refresh(ctx)
+	_, err := s.declared().loader.Load().refresh(ctx)
 	return err
 }
 

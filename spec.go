@@ -43,13 +43,13 @@ type SpecSecret struct {
 // Start tells of it, and [ParseSpec] refuses it.
 func (a *App) Spec() Spec {
 	a.mu.Lock()
-	slots := slices.Clone(a.slots)
+	secrets := slices.Clone(a.secrets)
 	a.mu.Unlock()
 	s := Spec{Workspace: a.options.Workspace, Project: a.options.Project, Environment: a.options.Environment,
 		Secrets: []SpecSecret{}}
-	for _, sl := range slots {
-		if sl.decl.addr != (Address{}) {
-			s.Secrets = append(s.Secrets, sl.decl.spec(&s))
+	for _, sec := range secrets {
+		if sec.decl.addr != (Address{}) {
+			s.Secrets = append(s.Secrets, sec.decl.spec(&s))
 		}
 	}
 	s.finish()
@@ -66,7 +66,7 @@ func (d *declaration) spec(s *Spec) SpecSecret {
 		one.Params = maps.Clone(d.Params)
 	}
 	if r := d.Rotation; r != nil {
-		one.Rotation = &Rotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt), Retain: r.Retain}
+		one.Rotation = &Rotation{EveryDays: r.EveryDays, StartAt: utc(r.StartAt), Retain: r.Retain}
 	}
 	return one
 }

@@ -29,10 +29,10 @@ const (
 
 // ring is what a Signer and a Sealer have in common: a secret, and the keys of its versions for one use and one purpose.
 type ring struct {
-	secret  *secret.Secret
-	purpose string
-	info    string // HKDF's
-	asking  *asking
+	secret    *secret.Secret
+	purpose   string
+	info      string // HKDF's
+	refresher *refresher
 
 	kept atomic.Pointer[kept]
 	mu   sync.Mutex // held to replace kept
@@ -45,7 +45,7 @@ type kept struct {
 }
 
 func newRing(s *secret.Secret, use, purpose string) *ring {
-	return &ring{secret: s, purpose: purpose, info: domain + "\x00" + use + "\x00" + purpose, asking: askingFor(s)}
+	return &ring{secret: s, purpose: purpose, info: domain + "\x00" + use + "\x00" + purpose, refresher: refresherFor(s)}
 }
 
 // usable returns what is wrong with the arguments of the constructor.
@@ -77,11 +77,11 @@ func (r *ring) current() (secret.Version, *key, error) {
 // find returns the key of the version that a text names, expired or not. A version that is not known here may be newer than
 // this machine's copy: then the store is asked.
 func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
-	answers := r.asking.answers.Load()
+	answers := r.refresher.answers.Load()
 	doc, v, err := r.look(ctx, id, pick)
 	if errors.Is(err, secret.ErrVersionNotFound) {
-		asked, trouble := r.asking.ask(ctx, r.secret)
-		if asked || r.asking.answers.Load() != answers { // somebody else's answer may have come since the look
+		asked, trouble := r.refresher.refresh(ctx, r.secret)
+		if asked || r.refresher.answers.Load() != answers { // somebody else's answer may have come since the look
 			doc, v, err = r.look(ctx, id, pick)
 			var f *fault
 			if errors.As(err, &f) { // the store has gone away: it is still this version that is not known

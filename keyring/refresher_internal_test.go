@@ -13,14 +13,14 @@ import (
 // TestAskingsEndWithTheirSecrets: a program that makes a Signer for each tenant and request does not grow.
 func TestAskingsEndWithTheirSecrets(t *testing.T) {
 	count := func() int {
-		askings.Lock()
-		defer askings.Unlock()
-		return len(askings.of)
+		refreshers.Lock()
+		defer refreshers.Unlock()
+		return len(refreshers.of)
 	}
 	before := count()
 	kept := secret.Random(secret.Options{Name: "kept"})
-	require.Same(t, askingFor(kept), NewSigner(kept, "a").made().asking)
-	require.Same(t, askingFor(kept), NewSealer(kept, "b").made().asking)
+	require.Same(t, refresherFor(kept), NewSigner(kept, "a").made().refresher)
+	require.Same(t, refresherFor(kept), NewSealer(kept, "b").made().refresher)
 	for range 1000 {
 		NewSigner(kept.With(nil), "session")
 	}
@@ -29,6 +29,6 @@ func TestAskingsEndWithTheirSecrets(t *testing.T) {
 		runtime.GC()
 		return count() <= before+1
 	}, 10*time.Second, time.Millisecond)
-	require.Same(t, askingFor(kept), NewSigner(kept, "c").made().asking)
+	require.Same(t, refresherFor(kept), NewSigner(kept, "c").made().refresher)
 	runtime.KeepAlive(kept)
 }

@@ -8,8 +8,8 @@ import (
 // maxNesting is how deep encoding/json goes.
 const maxNesting = 10_000
 
-// outline is what the decision about a format needs to know of a text that begins with a brace.
-type outline struct {
+// jsonShape describes a text that begins with a brace, for the decision about its format.
+type jsonShape struct {
 	fault          int  // offset of the first syntax error, -1 where the text is one valid JSON object
 	currentFirst   bool // the first top-level member is named current
 	versionsNamed  bool // a top-level member is named versions …
@@ -17,19 +17,19 @@ type outline struct {
 	versions       int  // with that many members
 }
 
-func (o outline) valid() bool { return o.fault < 0 }
+func (o jsonShape) valid() bool { return o.fault < 0 }
 
 // versionDocument tells whether a faulty text was meant to be one of ours.
-func (o outline) versionDocument() bool { return o.currentFirst || o.versionsNamed }
+func (o jsonShape) versionDocument() bool { return o.currentFirst || o.versionsNamed }
 
-// outlineJSON walks s, which begins with '{', once, without recursion, and accepts what encoding/json accepts: it minds
+// scanJSON walks s, which begins with '{', once, without recursion, and accepts what encoding/json accepts: it minds
 // neither repeated names nor bad UTF-8, which matter only in a version document.
-func outlineJSON(s string) (o outline) {
+func scanJSON(s string) (o jsonShape) {
 	var shallow [64]byte
 	open := append(shallow[:0], '{') // the brackets that enclose position i
 	i, names := 1, 0
 	versions := false // i is in a top-level member of that name
-	fail := func(at int) outline { o.fault = at; return o }
+	fail := func(at int) jsonShape { o.fault = at; return o }
 	o.fault = -1
 
 	// Each turn reads one member or element, or closes a bracket. closable: the bracket was just opened, so it may close here.

@@ -214,7 +214,7 @@ func (m *specMembers) rotation(path string) (*Rotation, error) {
 		return nil, err
 	}
 	if startAt != nil {
-		t, ok := parseInstant(*startAt)
+		t, ok := parseTime(*startAt)
 		if !ok {
 			return nil, specError(path+".startAt", badTime)
 		}

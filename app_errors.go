@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // problem is what is wrong with one secret of an App.
@@ -14,10 +15,10 @@ type problem struct {
 	err   error
 }
 
-func (sl *slot) problem(err error) problem {
-	p := problem{decl: sl.decl, err: err}
+func (sec *appSecret) problem(err error) problem {
+	p := problem{decl: sec.decl, err: err}
 	if stateOf(err) == errUnavailable {
-		p.where = locate(sl.store, sl.decl.addr)
+		p.where = locate(sec.store, sec.decl.addr)
 	}
 	return p
 }
@@ -116,3 +117,30 @@ func (p problem) todo() string {
 	}
 	return "see whether the store can be reached, then start again"
 }
+
+var (
+	errUnavailable = errors.New("store unavailable")
+	errClosed      = errors.New("the App was closed")
+)
+
+// stateOf puts errors into classes: what is stored is at fault in one way or another, or the store cannot be asked.
+func stateOf(err error) error {
+	for _, sentinel := range []error{ErrNotFound, ErrEmpty, ErrMalformed, ErrTooLarge, ErrEncoding, ErrInvalid} {
+		if errors.Is(err, sentinel) {
+			return sentinel
+		}
+	}
+	return errUnavailable
+}
+
+// staleError says that MaxStale has passed, and why the value was not confirmed.
+type staleError struct {
+	limit time.Duration
+	cause error
+}
+
+func (e *staleError) Error() string {
+	return "not confirmed for over " + e.limit.String() + " (AppOptions.MaxStale): " + e.cause.Error()
+}
+
+func (e *staleError) Unwrap() error { return e.cause }

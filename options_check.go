@@ -2,58 +2,11 @@ package secret
 
 import (
 	"maps"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// Options is a declaration. Namespace and Name identify the secret; everything else may stay zero.
-type Options struct {
-	// Namespace groups secrets, by product or by team. Empty: "default". Lower-case letters and digits, inside also - and _,
-	// at most 63 characters.
-	Namespace string
-	// Name is required, under the same rule.
-	Name string
-	// Bytes is the length of the key, 16 to 1024. On Random 0 means 32; on Generated 0 means that the value is not a key but a
-	// text; on Static it must be 0.
-	Bytes int
-	// Encoding says how a key of Bytes bytes stands in the text. Zero, EncodingAuto: hex or base64, told apart by the length.
-	Encoding Encoding
-	// Format pins how the stored text is read. Zero, FormatAuto: the text decides (see the package documentation).
-	Format Format
-	// Rotation is the policy for renewal. Nil: never. It cannot go with FormatPlain, which holds a single version.
-	Rotation *Rotation
-	// Generator names the step that makes the value of a Generated secret, such as "cloudflare/r2-credentials". Empty: the
-	// value comes from elsewhere. Refused on the other kinds.
-	Generator string
-	// Params are the generator's own settings. They are no secrets: they stand in the spec. Refused without a Generator.
-	Params map[string]string
-	// SecretName is the name under which the value is kept in the secrets store, where one is there already: letters, digits,
-	// - and _. Empty: a name derived from address, workspace, project and environment.
-	SecretName string
-	// Store is where reads look. Nil: the App's store, or without an App the environment.
-	Store Store
-}
-
-// Kind tells who supplies a secret's value.
-type Kind uint8
-
-const (
-	KindStatic    Kind = iota // an operator
-	KindRandom                // random bytes made by `layer secret`
-	KindGenerated             // the step named by Options.Generator
-)
-
-// String returns static, random or generated.
-func (k Kind) String() string { return nameOf(k, kindNames) }
-
-// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
-func (k Kind) MarshalText() ([]byte, error) { return textOf(k, kindNames) }
-
-// UnmarshalText reads what String returns; anything else is [ErrInvalid].
-func (k *Kind) UnmarshalText(text []byte) error { return readName(k, text, kindNames) }
-
-var kindNames = []string{"static", "random", "generated"}
 
 // declaration is what a constructor made of its Options: checked, with defaults filled in. It never changes.
 type declaration struct {
@@ -163,3 +116,44 @@ func validSecretName(s string) bool {
 	}
 	return true
 }
+
+// same tells whether two declarations are one.
+func (d *declaration) same(o *declaration) bool { return d == o || d.difference(o) == "" }
+
+// difference names the first option in which two declarations differ, or "".
+func (d *declaration) difference(o *declaration) string {
+	switch {
+	case d.addr != o.addr:
+		return "Name"
+	case d.kind != o.kind:
+		return "kind, " + d.kind.String() + " and " + o.kind.String()
+	case d.Bytes != o.Bytes:
+		return "Bytes"
+	case d.Encoding != o.Encoding:
+		return "Encoding"
+	case d.Format != o.Format:
+		return "Format"
+	case !reflect.DeepEqual(d.Rotation, o.Rotation):
+		return "Rotation"
+	case d.Generator != o.Generator:
+		return "Generator"
+	case !reflect.DeepEqual(d.Params, o.Params):
+		return "Params"
+	case d.SecretName != o.SecretName:
+		return "SecretName"
+	case !sameStore(d.Store, o.Store):
+		return "Store"
+	}
+	return ""
+}
+
+// sameStore compares stores as far as Go can: one of a type without == is the same as none.
+func sameStore(a, b Store) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return isComparable(a) && isComparable(b) && a == b
+}
+
+// isComparable tells whether == works on s. Its type alone does not tell: a store may hold another in an interface.
+func isComparable(s any) bool { return reflect.ValueOf(s).Comparable() }

@@ -121,7 +121,7 @@ func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 		return a, malformed(id, "", "an unknown attribute: _expires and _active are known")
 	}
 	a = attribute{id: id, suffix: suffix}
-	if a.time, ok = parseInstant(value); !ok {
+	if a.time, ok = parseTime(value); !ok {
 		return attribute{}, malformed(id, member, badTime)
 	}
 	// Nearly always an attribute follows its version: then nothing has to be looked up.

@@ -12,11 +12,11 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// source is where one declaration's documents come from: a store, and what was last read from it.
-type source struct {
+// loader loads the documents of one declaration: it has a store, and what was last read from it.
+type loader struct {
 	decl  *declaration
 	store Store
-	keep  keeper // set in an App; nil: what is loaded is not kept
+	owner loadOwner // set in an App; nil: what is loaded is not kept
 
 	last atomic.Pointer[loaded]
 
@@ -25,14 +25,14 @@ type source struct {
 	loads  uint64  // begun until now
 }
 
-// keeper is an App's part in a source. It is an interface so that a program without an App does not link one: in a Worker
+// loadOwner is an App's part in a loader. It is an interface so that a program without an App does not link one: in a Worker
 // every kilobyte counts.
-type keeper interface {
+type loadOwner interface {
 	holds(besides any) bool                             // whether an App other than that one claims the secrets; *App would link it
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps what it finds
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	timeout() time.Duration                             // bounds it
-	took(*flight)                                       // keeps what it found, or refuses it
+	keep(*flight)                                       // keeps what it found, or refuses it
 }
 
 // loaded is a document and the print of the text that it was parsed from.
@@ -44,7 +44,7 @@ type loaded struct {
 // flight is a load that several callers wait for.
 type flight struct {
 	purpose purpose
-	number  uint64        // of its source's loads, which follow one another
+	number  uint64        // of its loader's loads, which follow one another
 	done    chan struct{} // closed when the rest is set
 	doc     *Document
 	err     error
@@ -60,7 +60,7 @@ const (
 	toStart                  // an App, under Start's context; what it finds is not kept before all is found
 )
 
-func newSource(d *declaration, fallback Store) *source {
+func newLoader(d *declaration, fallback Store) *loader {
 	store := d.Store
 	if store == nil {
 		store = fallback
@@ -68,46 +68,46 @@ func newSource(d *declaration, fallback Store) *source {
 	if store == nil {
 		store = Env()
 	}
-	return &source{decl: d, store: store}
+	return &loader{decl: d, store: store}
 }
 
 // load asks the store, in the caller's goroutine. A text that has not changed is not parsed again.
-func (src *source) load(ctx context.Context) (*Document, error) {
-	d := src.decl
+func (l *loader) load(ctx context.Context) (*Document, error) {
+	d := l.decl
 	if d.err != nil {
 		return nil, d.err
 	}
-	text, err := src.store.Get(ctx, d.addr)
+	text, err := l.store.Get(ctx, d.addr)
 	if err != nil {
 		if err == ctx.Err() {
 			err = gaveUp(ctx)
 		}
-		return nil, src.fail(err)
+		return nil, l.fail(err)
 	}
 	print := fingerprintOf(text)
-	if last := src.last.Load(); last != nil && last.print == print {
+	if last := l.last.Load(); last != nil && last.print == print {
 		return last.doc, nil
 	}
 	data, err := parse(text, d.Format)
 	if err != nil {
 		e := *err.(*Error)
-		e.Op, e.Address, e.Where = "load", d.addr, locate(src.store, d.addr)
+		e.Op, e.Address, e.Where = "load", d.addr, locate(l.store, d.addr)
 		return nil, &e
 	}
 	data.decl = d
 	doc := newDocument(data)
-	src.last.Store(&loaded{print, doc})
+	l.last.Store(&loaded{print, doc})
 	return doc, nil
 }
 
-func (src *source) fail(err error) error {
-	return &Error{Op: "load", Address: src.decl.addr, Err: err}
+func (l *loader) fail(err error) error {
+	return &Error{Op: "load", Address: l.decl.addr, Err: err}
 }
 
 // share joins the load under way, or begins one. The load has its own time limit: a caller whose ctx ends leaves, and the
 // others are not disturbed.
-func (src *source) share(ctx context.Context, p purpose) (*Document, error) {
-	f, err := src.join(ctx, p)
+func (l *loader) share(ctx context.Context, p purpose) (*Document, error) {
+	f, err := l.join(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -115,12 +115,12 @@ func (src *source) share(ctx context.Context, p purpose) (*Document, error) {
 }
 
 // join is share for who needs to know which load it was.
-func (src *source) join(ctx context.Context, p purpose) (*flight, error) {
-	if src.decl.err != nil {
-		return nil, src.decl.err
+func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
+	if l.decl.err != nil {
+		return nil, l.decl.err
 	}
 	for ctx.Err() == nil {
-		f := src.board(p)
+		f := l.flightUnderWay(p)
 		select {
 		case <-f.done:
 			if f.cut && p != toStart {
@@ -130,61 +130,61 @@ func (src *source) join(ctx context.Context, p purpose) (*flight, error) {
 		case <-ctx.Done():
 		}
 	}
-	return nil, src.fail(gaveUp(ctx))
+	return nil, l.fail(gaveUp(ctx))
 }
 
-// board returns the load under way, which it begins where there is none.
-func (src *source) board(p purpose) *flight {
-	src.mu.Lock()
-	f := src.flight
+// flightUnderWay returns the load under way, which it begins where there is none.
+func (l *loader) flightUnderWay(p purpose) *flight {
+	l.mu.Lock()
+	f := l.flight
 	first := f == nil
 	if first {
-		src.loads++
-		f = &flight{purpose: p, number: src.loads, done: make(chan struct{})}
-		src.flight = f
+		l.loads++
+		f = &flight{purpose: p, number: l.loads, done: make(chan struct{})}
+		l.flight = f
 	}
-	src.mu.Unlock()
+	l.mu.Unlock()
 	switch {
-	case first && src.keep == nil:
-		go src.fly(context.Background(), f)
+	case first && l.owner == nil:
+		go l.run(context.Background(), f)
 	case first:
-		src.keep.begin(p, func(parent context.Context) { src.fly(parent, f) })
+		l.owner.begin(p, func(parent context.Context) { l.run(parent, f) })
 	}
 	return f
 }
 
-// fly carries a shared load out. Loads of one source follow one another, so what is kept never goes back in time.
-func (src *source) fly(parent context.Context, f *flight) {
+// run carries a shared load out. Loads of one declaration follow one another, so what is kept never goes back in time.
+func (l *loader) run(parent context.Context, f *flight) {
 	limit := timeout.Default
-	if src.keep != nil {
-		limit = src.keep.timeout()
+	if l.owner != nil {
+		limit = l.owner.timeout()
 	}
 	ctx, cancel := timeout.Context(parent, limit)
-	f.doc, f.err = src.load(ctx)
+	f.doc, f.err = l.load(ctx)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
-	if src.keep != nil && f.purpose != toStart {
-		src.keep.took(f)
+	if l.owner != nil && f.purpose != toStart {
+		l.owner.keep(f)
 	}
-	src.mu.Lock()
-	src.flight = nil
-	src.mu.Unlock()
+	l.mu.Lock()
+	l.flight = nil
+	l.mu.Unlock()
 	close(f.done)
 }
 
 // refresh asks the store now: it shares a load that another refresh has begun, but none that began for less and may have
 // found what was stored before.
-func (src *source) refresh(ctx context.Context) (*Document, error) {
-	src.landed(ctx, toRefresh)
-	return src.share(ctx, toRefresh)
+func (l *loader) refresh(ctx context.Context) (*Document, error) {
+	l.awaitFlight(ctx, toRefresh)
+	return l.share(ctx, toRefresh)
 }
 
-// landed waits for a load that is under way, if one is: what begins after that sees what is stored now. It does not wait for
+// awaitFlight waits for a load that is under way, if one is: what begins after that sees what is stored now. It does not wait for
 // one of the excepted purposes.
-func (src *source) landed(ctx context.Context, except ...purpose) {
-	src.mu.Lock()
-	f := src.flight
-	src.mu.Unlock()
+func (l *loader) awaitFlight(ctx context.Context, except ...purpose) {
+	l.mu.Lock()
+	f := l.flight
+	l.mu.Unlock()
 	if f == nil || slices.Contains(except, f.purpose) {
 		return
 	}

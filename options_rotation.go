@@ -33,14 +33,14 @@ const (
 )
 
 // String returns the mode's name in the spec: none, retain_for or retain_forever.
-func (m RetentionMode) String() string { return nameOf(m, retentionModeNames) }
+func (m RetentionMode) String() string { return constantName(m, retentionModeNames) }
 
 // MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
-func (m RetentionMode) MarshalText() ([]byte, error) { return textOf(m, retentionModeNames) }
+func (m RetentionMode) MarshalText() ([]byte, error) { return constantText(m, retentionModeNames) }
 
 // UnmarshalText reads what String returns; anything else is [ErrInvalid].
 func (m *RetentionMode) UnmarshalText(text []byte) error {
-	return readName(m, text, retentionModeNames)
+	return readConstant(m, text, retentionModeNames)
 }
 
 var retentionModeNames = []string{"none", "retain_for", "retain_forever"}

@@ -18,13 +18,13 @@ func (s *Secret) swap(store Store) (restore func(), err error) {
 	if s.held(nil) {
 		return nil, because(ErrInvalid, s.String()+" is held by a running App; swap its store before App.Start")
 	}
-	decl, src, live := s.decl.Load(), s.src.Load(), s.live.Load()
+	decl, l, live := s.decl.Load(), s.loader.Load(), s.live.Load()
 	s.put(s.With(store))
 	return func() {
 		claims.Lock()
 		defer claims.Unlock()
 		s.decl.Store(decl)
-		s.src.Store(src)
+		s.loader.Store(l)
 		s.live.Store(live)
 	}, nil
 }
@@ -32,6 +32,6 @@ func (s *Secret) swap(store Store) (restore func(), err error) {
 // put makes s what other is.
 func (s *Secret) put(other *Secret) {
 	s.decl.Store(other.decl.Load())
-	s.src.Store(other.src.Load())
+	s.loader.Store(other.loader.Load())
 	s.live.Store(nil)
 }

@@ -16,14 +16,14 @@ func TestExpireSparesWhatWasConfirmed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sl := app.slots[0]
-	sl.publish(&flight{number: 1, doc: doc})
+	sec := app.secrets[0]
+	sec.publish(&flight{number: 1, doc: doc})
 	looked := time.Now()
-	sl.expire(looked, limit)
+	sec.expire(looked, limit)
 	if text, err := s.Current().Text(); err != nil || text != "text" {
 		t.Fatalf("read %q, %v", text, err)
 	}
-	sl.expire(looked.Add(2*limit), limit)
+	sec.expire(looked.Add(2*limit), limit)
 	if _, err := s.Current().Text(); err == nil {
 		t.Fatal("read what is stale")
 	}

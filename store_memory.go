@@ -21,14 +21,14 @@ type memory struct {
 	feeds  map[*memoryFeed]struct{} // of the Watches under way
 }
 
-// memoryFeed is what a Watch has still to tell.
+// memoryFeed is what a Watch has still to report.
 type memoryFeed struct {
 	due  map[Address]bool // guarded by memory.mu
 	wake chan struct{}
 }
 
-// tell notes a change of one binding, or of all where it is empty; mu is held.
-func (d *memory) tell(binding string) {
+// notify records a change of one binding, or of all where it is empty; mu is held.
+func (d *memory) notify(binding string) {
 	for f := range d.feeds {
 		for addr := range f.due {
 			if binding == "" || addr.Binding() == binding {
@@ -79,7 +79,7 @@ func (m *Memory) Set(key, text string) {
 	defer d.mu.Unlock()
 	if binding := memoryKey(key); binding != "" {
 		d.values[binding] = text
-		d.tell(binding)
+		d.notify(binding)
 	} else {
 		d.misfit++
 	}
@@ -92,7 +92,7 @@ func (m *Memory) Delete(key string) {
 	defer d.mu.Unlock()
 	if binding := memoryKey(key); binding != "" {
 		delete(d.values, binding)
-		d.tell(binding)
+		d.notify(binding)
 	}
 }
 
@@ -102,7 +102,7 @@ func (m *Memory) Fail(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = err
-	d.tell("")
+	d.notify("")
 }
 
 // Get is [Store]'s.

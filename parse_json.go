@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// parseJSON reads a text that outlineJSON found to be one valid object with an object "versions" of that many members. It therefore minds the
-// rules of a version document alone, and can rely on the syntax.
+// parseJSON reads a text that scanJSON found to be one valid object with an object "versions" of that many members. It
+// therefore minds the rules of a version document alone, and can rely on the syntax.
 func parseJSON(t trimmed, versions int) (*document, error) {
 	if !utf8.ValidString(t.s) {
 		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))
@@ -182,17 +182,11 @@ func (r *jsonReader) optionalTime(id, member string, m *members) (time.Time, err
 	if err != nil || r.s[at] == 'n' {
 		return time.Time{}, err
 	}
-	t, ok := parseInstant(text)
+	t, ok := parseTime(text)
 	if !ok {
 		return time.Time{}, r.fault(id, member, at, badTime)
 	}
 	return t, nil
-}
-
-const badTime = "not a time: RFC 3339 as in 2026-05-25T00:00:00.000Z, from 1970 to 9999, is allowed"
-
-func lifeInOrder(activeFrom, expiresAt time.Time) bool {
-	return activeFrom.IsZero() || expiresAt.IsZero() || expiresAt.After(activeFrom)
 }
 
 // unnamed keeps a member that this format does not name, and sets m.end.

@@ -95,11 +95,11 @@ func (a *App) round(ctx context.Context, round int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	every := a.watchedRounds()
-	for _, sl := range a.slots {
-		if sl.busy || sl.skips(sl.watched && round%every != 0) {
+	for _, sec := range a.secrets {
+		if sec.busy || sec.skips(sec.watched && round%every != 0) {
 			continue
 		}
-		a.dispatch(ctx, sl, false)
+		a.dispatch(ctx, sec, false)
 	}
 }
 
@@ -113,28 +113,28 @@ func (a *App) watchedRounds() int {
 
 // skips tells whether the secret is left out of this round: all is well and a Watcher would tell, or it has failed lately, or
 // it was given to Use after Start and nobody has read it yet.
-func (sl *slot) skips(watched bool) bool {
-	sl.mu.Lock()
-	defer sl.mu.Unlock()
-	if sl.skip > 0 {
-		sl.skip--
+func (sec *appSecret) skips(watched bool) bool {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	if sec.skip > 0 {
+		sec.skip--
 		return true
 	}
-	return watched && sl.err == nil || sl.doc == nil && sl.err == nil
+	return watched && sec.err == nil || sec.doc == nil && sec.err == nil
 }
 
 // followHints begins a load for every secret whose hint is due, and returns when the next is.
 func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, sl := range a.slots {
+	for _, sec := range a.secrets {
 		switch {
-		case sl.hinted.IsZero() || sl.busy: // a busy slot wakes the clock when it is done
-		case now.Before(sl.hinted):
-			next = earlier(next, sl.hinted)
+		case sec.hinted.IsZero() || sec.busy: // a busy one wakes the clock when it is done
+		case now.Before(sec.hinted):
+			next = earlier(next, sec.hinted)
 		default:
-			sl.hinted = time.Time{}
-			a.dispatch(ctx, sl, true)
+			sec.hinted = time.Time{}
+			a.dispatch(ctx, sec, true)
 		}
 	}
 	return next
@@ -147,32 +147,32 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 		return next
 	}
 	a.mu.Lock()
-	slots := a.slots
+	secrets := a.secrets
 	a.mu.Unlock()
-	for _, sl := range slots {
-		sl.mu.Lock()
-		ends, live := sl.lastSuccess.Add(limit), sl.doc != nil && !sl.stale
-		sl.mu.Unlock()
+	for _, sec := range secrets {
+		sec.mu.Lock()
+		ends, live := sec.lastSuccess.Add(limit), sec.doc != nil && !sec.stale
+		sec.mu.Unlock()
 		switch {
 		case !live:
 		case now.Before(ends):
 			next = earlier(next, ends)
 		default:
-			sl.expire(now, limit)
+			sec.expire(now, limit)
 		}
 	}
 	return next
 }
 
-// dispatch loads sl in the background; a.mu is held. Secrets that fail share a quarter of the places, so that however many
+// dispatch loads sec in the background; a.mu is held. Secrets that fail share a quarter of the places, so that however many
 // hang, the others find one. fresh: what a load under way finds is not enough, it may have begun before the change.
-func (a *App) dispatch(ctx context.Context, sl *slot, fresh bool) {
-	sl.busy = true
-	sl.mu.Lock()
-	ill := sl.failures > 0
-	sl.mu.Unlock()
+func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
+	sec.busy = true
+	sec.mu.Lock()
+	ill := sec.failures > 0
+	sec.mu.Unlock()
 	a.running.Go(func() {
-		defer a.settle(sl)
+		defer a.settle(sec)
 		if ill && !take(ctx, a.failing) || !take(ctx, a.healthy) {
 			return
 		}
@@ -186,13 +186,13 @@ func (a *App) dispatch(ctx context.Context, sl *slot, fresh bool) {
 		bounded, cancel := timeout.Context(ctx, 2*a.options.Timeout)
 		defer cancel()
 		if fresh {
-			sl.landed(bounded)
+			sec.awaitFlight(bounded)
 		}
-		_, err := sl.share(bounded, toRead)
+		_, err := sec.share(bounded, toRead)
 		if err != nil && ctx.Err() == nil {
-			sl.overdue(err)
+			sec.overdue(err)
 			if fresh {
-				a.hintAgain(sl)
+				a.hintAgain(sec)
 			}
 		}
 	})
@@ -209,17 +209,17 @@ func take(ctx context.Context, places chan struct{}) bool {
 }
 
 // settle ends a dispatch. A hint that came meanwhile is followed by the clock.
-func (a *App) settle(sl *slot) {
+func (a *App) settle(sec *appSecret) {
 	a.mu.Lock()
-	sl.busy = false
-	hinted := !sl.hinted.IsZero()
+	sec.busy = false
+	hinted := !sec.hinted.IsZero()
 	a.mu.Unlock()
 	if hinted {
-		a.rouse()
+		a.wakeClock()
 	}
 }
 
-func (a *App) rouse() {
+func (a *App) wakeClock() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -228,26 +228,26 @@ func (a *App) rouse() {
 
 // overdue records that the store did not come back in time, where the load itself has not said so yet: a store that
 // ignores its context still holds it.
-func (sl *slot) overdue(err error) {
-	sl.mu.Lock()
-	flying := sl.flight != nil
-	sl.mu.Unlock()
+func (sec *appSecret) overdue(err error) {
+	sec.mu.Lock()
+	flying := sec.flight != nil
+	sec.mu.Unlock()
 	if flying {
-		sl.failed(err)
+		sec.failed(err)
 	}
 }
 
 // hintAgain repeats a hint whose load failed, later each time: nothing else would tell of that change for a while.
-func (a *App) hintAgain(sl *slot) {
-	sl.mu.Lock()
-	pause := time.Second << min(sl.failures, 20)
-	sl.mu.Unlock()
+func (a *App) hintAgain(sec *appSecret) {
+	sec.mu.Lock()
+	pause := time.Second << min(sec.failures, 20)
+	sec.mu.Unlock()
 	if pause >= a.options.Refresh {
 		return // the rounds see to it: to them a secret that fails is not watched
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if sl.hinted.IsZero() {
-		sl.hinted = time.Now().Add(withJitter(pause))
+	if sec.hinted.IsZero() {
+		sec.hinted = time.Now().Add(withJitter(pause))
 	}
 }

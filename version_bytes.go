@@ -7,27 +7,6 @@ import (
 	"strings"
 )
 
-// Encoding says how a key of a declared number of bytes stands in a text.
-type Encoding uint8
-
-const (
-	// EncodingAuto, the zero value: hex or base64, told apart by the length.
-	EncodingAuto Encoding = iota
-	// EncodingRaw: the text's own bytes are the key.
-	EncodingRaw
-)
-
-// String returns auto or raw.
-func (e Encoding) String() string { return nameOf(e, encodingNames) }
-
-// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
-func (e Encoding) MarshalText() ([]byte, error) { return textOf(e, encodingNames) }
-
-// UnmarshalText reads what String returns; anything else is [ErrInvalid].
-func (e *Encoding) UnmarshalText(text []byte) error { return readName(e, text, encodingNames) }
-
-var encodingNames = []string{"auto", "raw"}
-
 // keyRule says how a text turns into bytes. Zero bytes: it is no key, the text's bytes are meant.
 type keyRule struct {
 	bytes    int

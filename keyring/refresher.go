@@ -17,8 +17,8 @@ import (
 // pause is how long the store is left alone after it was asked for a version. Anybody can make up ids.
 const pause = 10 * time.Second
 
-// asking keeps the Signers and Sealers of a secret from asking its store too often.
-type asking struct {
+// refresher keeps the Signers and Sealers of a secret from asking its store too often.
+type refresher struct {
 	answers atomic.Uint64 // that have come, failures among them
 
 	mu    sync.Mutex
@@ -26,42 +26,42 @@ type asking struct {
 	err   error // of the last answer
 }
 
-// askings has one asking for each secret, as long as the secret lives.
-var askings struct {
+// refreshers has one refresher for each secret, as long as the secret lives.
+var refreshers struct {
 	sync.Mutex
-	of map[weak.Pointer[secret.Secret]]*asking
+	of map[weak.Pointer[secret.Secret]]*refresher
 }
 
-func askingFor(s *secret.Secret) *asking {
+func refresherFor(s *secret.Secret) *refresher {
 	if s == nil {
-		return new(asking) // every use fails before it asks
+		return new(refresher) // every use fails before it asks
 	}
-	askings.Lock()
-	defer askings.Unlock()
+	refreshers.Lock()
+	defer refreshers.Unlock()
 	p := weak.Make(s)
-	if a := askings.of[p]; a != nil {
-		return a
+	if r := refreshers.of[p]; r != nil {
+		return r
 	}
-	if askings.of == nil {
-		askings.of = map[weak.Pointer[secret.Secret]]*asking{}
+	if refreshers.of == nil {
+		refreshers.of = map[weak.Pointer[secret.Secret]]*refresher{}
 	}
-	a := new(asking)
-	askings.of[p] = a
+	r := new(refresher)
+	refreshers.of[p] = r
 	runtime.AddCleanup(s, func(p weak.Pointer[secret.Secret]) {
-		askings.Lock()
-		defer askings.Unlock()
-		delete(askings.of, p)
+		refreshers.Lock()
+		defer refreshers.Unlock()
+		delete(refreshers.of, p)
 	}, p)
-	return a
+	return r
 }
 
-// ask has s refreshed and waits for that, no longer than ctx. If the last time is less than the pause ago it only returns
+// refresh has s refreshed and waits for that, no longer than ctx. If the last time is less than the pause ago it only returns
 // what is wrong since then.
-func (a *asking) ask(ctx context.Context, s *secret.Secret) (asked bool, trouble error) {
+func (r *refresher) refresh(ctx context.Context, s *secret.Secret) (asked bool, trouble error) {
 	if ctx.Err() != nil {
 		return false, gaveUp(ctx) // and leaves the turn to somebody who can wait
 	}
-	if turn, trouble := a.turn(time.Now()); !turn {
+	if turn, trouble := r.turn(time.Now()); !turn {
 		return false, trouble
 	}
 	done := make(chan struct{})
@@ -71,10 +71,10 @@ func (a *asking) ask(ctx context.Context, s *secret.Secret) (asked bool, trouble
 		bounded, cancel := timeout.Context(context.Background(), timeout.Default)
 		defer cancel()
 		err = s.Refresh(bounded)
-		a.mu.Lock()
-		a.err = err
-		a.mu.Unlock()
-		a.answers.Add(1)
+		r.mu.Lock()
+		r.err = err
+		r.mu.Unlock()
+		r.answers.Add(1)
 	}()
 	select {
 	case <-done:
@@ -85,13 +85,13 @@ func (a *asking) ask(ctx context.Context, s *secret.Secret) (asked bool, trouble
 }
 
 // turn takes the turn to ask, if there is one now. A clock that was put back gives one.
-func (a *asking) turn(now time.Time) (turn bool, trouble error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if since := now.Sub(a.begun); !a.begun.IsZero() && 0 <= since && since < pause {
-		return false, a.err
+func (r *refresher) turn(now time.Time) (turn bool, trouble error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if since := now.Sub(r.begun); !r.begun.IsZero() && 0 <= since && since < pause {
+		return false, r.err
 	}
-	a.begun = now
+	r.begun = now
 	return true, nil
 }
 

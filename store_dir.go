@@ -107,9 +107,9 @@ const lookEvery = time.Second
 
 // Watch is [Watcher]'s: it compares the files' content every second.
 func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
-	seen := make([]sight, len(addrs))
+	seen := make([]fileState, len(addrs))
 	for i, addr := range addrs {
-		seen[i] = s.look(addr)
+		seen[i] = s.state(addr)
 	}
 	for _, addr := range addrs {
 		changed(addr)
@@ -123,7 +123,7 @@ func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Addre
 		case <-tick.C:
 		}
 		for i, addr := range addrs {
-			if now := s.look(addr); now != seen[i] {
+			if now := s.state(addr); now != seen[i] {
 				seen[i] = now
 				changed(addr)
 			}
@@ -131,16 +131,16 @@ func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Addre
 	}
 }
 
-// sight is what Watch remembers of a file: the print of its content, or what kept it from being read.
-type sight struct {
+// fileState is the print of a file's content, or the error of reading it.
+type fileState struct {
 	print fingerprint
 	err   string
 }
 
-func (s dirStore) look(addr Address) sight {
+func (s dirStore) state(addr Address) fileState {
 	text, err := s.Get(context.Background(), addr)
 	if err != nil {
-		return sight{err: err.Error()}
+		return fileState{err: err.Error()}
 	}
-	return sight{print: fingerprintOf(text)}
+	return fileState{print: fingerprintOf(text)}
 }

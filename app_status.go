@@ -56,11 +56,11 @@ const outOfReach = time.Hour
 func (a *App) Status() Status {
 	now := time.Now()
 	a.mu.Lock()
-	slots := slices.Clone(a.slots)
+	secrets := slices.Clone(a.secrets)
 	a.mu.Unlock()
-	st := Status{Time: instant(now), OK: true, Secrets: make([]SecretStatus, len(slots))}
-	for i, sl := range slots {
-		st.Secrets[i] = sl.status(now)
+	st := Status{Time: utc(now), OK: true, Secrets: make([]SecretStatus, len(secrets))}
+	for i, sec := range secrets {
+		st.Secrets[i] = sec.status(now)
 		st.OK = st.OK && !st.Secrets[i].NeedsPerson
 	}
 	slices.SortStableFunc(st.Secrets, func(x, y SecretStatus) int { return compareAddress(x.Address, y.Address) })
@@ -71,29 +71,29 @@ func compareAddress(a, b Address) int {
 	return strings.Compare(a.String(), b.String())
 }
 
-func (sl *slot) status(now time.Time) SecretStatus {
-	sl.mu.Lock()
-	defer sl.mu.Unlock()
-	d := sl.decl
-	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sl.doc == nil || sl.stale,
-		LastSuccess: instant(sl.lastSuccess), StaleSince: instant(sl.failedSince)}
-	err := sl.err
+func (sec *appSecret) status(now time.Time) SecretStatus {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	d := sec.decl
+	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sec.doc == nil || sec.stale,
+		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince)}
+	err := sec.err
 	if d.err != nil {
 		err = d.err
 	}
 	if err != nil {
 		st.LastError = err.Error()
-		st.NeedsPerson = stateOf(err) != errUnavailable || now.Sub(sl.failedSince) >= outOfReach
+		st.NeedsPerson = stateOf(err) != errUnavailable || now.Sub(sec.failedSince) >= outOfReach
 	}
 	st.NeedsPerson = st.NeedsPerson || st.Failing
-	if sl.doc == nil {
+	if sec.doc == nil {
 		return st
 	}
-	st.Format, st.Current = sl.doc.StoredAs(), sl.doc.Current().ID
-	for v := range sl.doc.All() {
+	st.Format, st.Current = sec.doc.StoredAs(), sec.doc.Current().ID
+	for v := range sec.doc.All() {
 		st.Versions = append(st.Versions, Life{v.ID, v.ActiveFrom, v.ExpiresAt})
 	}
-	st.Warnings = sl.doc.data().warnings(d.Rotation, now)
+	st.Warnings = sec.doc.data().warnings(d.Rotation, now)
 	for _, w := range st.Warnings {
 		st.NeedsPerson = st.NeedsPerson || w.Code != WarnWhiteSpace
 	}
