@@ -14,6 +14,7 @@ import (
 
 // loader loads the documents of one declaration: it has a store, and what was last read from it.
 type loader struct {
+	_     uncomparable
 	decl  *declaration
 	store Store
 	owner loadOwner // set in an App; nil: what is loaded is not kept
@@ -43,6 +44,7 @@ type loaded struct {
 
 // flight is a load that several callers wait for.
 type flight struct {
+	_       uncomparable
 	purpose purpose
 	number  uint64        // of its loader's loads, which follow one another
 	done    chan struct{} // closed when the rest is set

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -30,7 +29,7 @@ func newDeclaration(kind Kind, o Options) *declaration {
 	d := &declaration{kind: kind, Options: o, addr: addr, binding: addr.Binding()}
 	if faults := d.faults(); len(faults) > 0 {
 		d.err = &Error{Op: "declare", Address: addr, Member: faults[0].option,
-			Err: because(ErrInvalid, describe(faults))}
+			Err: because(ErrInvalid, faults.String())}
 		return d
 	}
 	if kind == KindRandom && o.Bytes == 0 {
@@ -42,68 +41,81 @@ func newDeclaration(kind Kind, o Options) *declaration {
 // fault is one broken rule: the option, the value given, what is allowed.
 type fault struct{ option, given, allowed string }
 
-func describe(faults []fault) string {
-	parts := make([]string, len(faults))
-	for i, f := range faults {
-		parts[i] = f.option + " is " + f.given + ", allowed is " + f.allowed
+type faults []fault
+
+func (f *faults) add(option, given, allowed string) { *f = append(*f, fault{option, given, allowed}) }
+
+func (f *faults) addText(option, given, allowed string) { f.add(option, strconv.Quote(given), allowed) }
+
+func (f *faults) addNumber(option string, given int, allowed string) {
+	f.add(option, strconv.Itoa(given), allowed)
+}
+
+func (f faults) String() string {
+	text := ""
+	for i, one := range f {
+		if i > 0 {
+			text += "; "
+		}
+		text += one.option + " is " + one.given + ", allowed is " + one.allowed
 	}
-	return strings.Join(parts, "; ")
+	return text
 }
 
 const maxDays = 36_500
 
-func (d *declaration) faults() (faults []fault) {
-	add := func(option, given, allowed string) { faults = append(faults, fault{option, given, allowed}) }
+func (d *declaration) faults() (f faults) {
 	if !validName(d.addr.Namespace) {
-		add("Namespace", strconv.Quote(d.Namespace), nameRule)
+		f.addText("Namespace", d.Namespace, nameRule)
 	}
 	if !validName(d.Name) {
-		add("Name", strconv.Quote(d.Name), nameRule)
+		f.addText("Name", d.Name, nameRule)
 	}
 	switch {
 	case d.kind == KindStatic && d.Bytes != 0:
-		add("Bytes", strconv.Itoa(d.Bytes), "none on a static secret: its value is whatever the operator supplies")
+		f.addNumber("Bytes", d.Bytes, "none on a static secret: its value is whatever the operator supplies")
 	case d.Bytes != 0 && (d.Bytes < 16 || d.Bytes > 1024):
-		add("Bytes", strconv.Itoa(d.Bytes), "16 to 1024")
+		f.addNumber("Bytes", d.Bytes, "16 to 1024")
 	}
 	if d.Encoding > EncodingRaw {
-		add("Encoding", strconv.Itoa(int(d.Encoding)), "EncodingAuto or EncodingRaw")
+		f.addNumber("Encoding", int(d.Encoding), "EncodingAuto or EncodingRaw")
 	}
 	if d.Format > FormatCompact {
-		add("Format", strconv.Itoa(int(d.Format)), "FormatAuto, FormatPlain, FormatJSON or FormatCompact")
+		f.addNumber("Format", int(d.Format), "FormatAuto, FormatPlain, FormatJSON or FormatCompact")
 	}
 	if d.kind != KindGenerated && d.Generator != "" {
-		add("Generator", strconv.Quote(d.Generator), "none on a "+d.kind.String()+" secret: only Generated takes one")
+		f.addText("Generator", d.Generator, "none on a "+d.kind.String()+" secret: only Generated takes one")
 	}
 	if d.Generator == "" && len(d.Params) > 0 {
-		add("Params", "set", "none without a Generator")
+		f.add("Params", "set", "none without a Generator")
 	}
 	if !validSecretName(d.SecretName) {
-		add("SecretName", strconv.Quote(d.SecretName), "letters, digits, - and _")
+		f.addText("SecretName", d.SecretName, "letters, digits, - and _")
 	}
-	if r := d.Rotation; r != nil {
-		d.rotationFaults(r, add)
+	if d.Rotation != nil {
+		d.rotationFaults(&f)
 	}
-	return faults
+	return f
 }
 
-func (d *declaration) rotationFaults(r *Rotation, add func(option, given, allowed string)) {
+func (d *declaration) rotationFaults(f *faults) {
+	r := d.Rotation
 	if d.Format == FormatPlain {
-		add("Rotation", "set", "none with FormatPlain: a plain value holds a single version")
+		f.add("Rotation", "set", "none with FormatPlain: a plain value holds a single version")
 	}
 	if r.EveryDays < 7 || r.EveryDays > maxDays {
-		add("Rotation.EveryDays", strconv.Itoa(r.EveryDays), "7 to 36500")
+		f.addNumber("Rotation.EveryDays", r.EveryDays, "7 to 36500")
 	}
 	if !r.StartAt.IsZero() && !inRange(r.StartAt) {
-		add("Rotation.StartAt", r.StartAt.Format(time.RFC3339), "a time from 1970 to 9999, or none")
+		f.add("Rotation.StartAt", r.StartAt.Format(time.RFC3339), "a time from 1970 to 9999, or none")
 	}
 	switch days := r.Retain.Days; {
 	case r.Retain.Mode > RetainForever:
-		add("Rotation.Retain.Mode", strconv.Itoa(int(r.Retain.Mode)), "RetainNone, RetainFor or RetainForever")
+		f.addNumber("Rotation.Retain.Mode", int(r.Retain.Mode), "RetainNone, RetainFor or RetainForever")
 	case r.Retain.Mode == RetainFor && (days < 1 || days > maxDays):
-		add("Rotation.Retain.Days", strconv.Itoa(days), "1 to 36500 with RetainFor")
+		f.addNumber("Rotation.Retain.Days", days, "1 to 36500 with RetainFor")
 	case r.Retain.Mode != RetainFor && days != 0:
-		add("Rotation.Retain.Days", strconv.Itoa(days), "none but with RetainFor")
+		f.addNumber("Rotation.Retain.Days", days, "none but with RetainFor")
 	}
 }
 

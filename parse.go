@@ -55,7 +55,7 @@ func parseBrace(text string, t trimmed) (*document, error) {
 	case o.valid() && !o.versionsObject, !o.valid() && !o.versionDocument():
 		return plainDocument(text), nil
 	case !o.valid():
-		return nil, parseError(because(ErrMalformed, "a JSON version document with a syntax error here; was it cut off?")).at(t.start + o.fault)
+		return nil, malformed("", "", "a JSON version document with a syntax error here; was it cut off?").at(t.start + o.fault)
 	}
 	d, err := parseJSON(t, o.versions)
 	if err != nil {
@@ -70,21 +70,21 @@ func parseBrace(text string, t trimmed) (*document, error) {
 func parsePinnedJSON(t trimmed) (*document, error) {
 	const want = `the declaration pins FormatJSON: {"current": …, "versions": {…}}`
 	if t.s[0] != '{' {
-		return nil, parseError(because(ErrMalformed, "not a JSON object; "+want)).at(t.start)
+		return nil, malformed("", "", "not a JSON object; "+want).at(t.start)
 	}
 	o := scanJSON(t.s)
 	if !o.valid() {
-		return nil, parseError(because(ErrMalformed, "a JSON syntax error; "+want)).at(t.start + o.fault)
+		return nil, malformed("", "", "a JSON syntax error; "+want).at(t.start + o.fault)
 	}
 	if !o.versionsObject {
-		return nil, parseError(because(ErrMalformed, "no object \"versions\"; "+want))
+		return nil, malformed("", "", "no object \"versions\"; "+want)
 	}
 	d, err := parseJSON(t, o.versions)
 	if err != nil {
 		return nil, err
 	}
 	if len(d.entries) == 0 {
-		return nil, parseError(because(ErrMalformed, "no version in \"versions\"; "+want))
+		return nil, malformed("", "", "no version in \"versions\"; "+want)
 	}
 	return d, nil
 }
@@ -94,6 +94,9 @@ func plainDocument(text string) *document {
 	return &document{format: FormatPlain, text: text, entries: []entry{{id: "v1", text: text}}}
 }
 
+// parseError is not inlined, for the same reason as because.
+//
+//go:noinline
 func parseError(err error) *Error { return &Error{Op: "parse", Err: err} }
 
 // malformed is a fault in one member of one version (either may be empty).

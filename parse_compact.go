@@ -39,6 +39,7 @@ func cutSegment(s string) (segment, rest string) {
 
 // attribute is a time that stands before the version it belongs to.
 type attribute struct {
+	_          uncomparable
 	id, suffix string
 	at         int
 	time       time.Time

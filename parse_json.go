@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -38,6 +37,10 @@ type jsonReader struct {
 	names  []string // of the members that this format does not name, in the objects that are open
 }
 
+// fault returns an error with the place in the stored text. It is not inlined,
+// for the same reason as because.
+//
+//go:noinline
 func (r *jsonReader) fault(id, member string, at int, why string) error {
 	return malformed(id, member, why).at(r.base + at)
 }
@@ -318,57 +321,6 @@ func (r *jsonReader) str(i int) (text string, end int, lone bool) {
 	return text, end, lone
 }
 
-// unescape resolves the escapes of a valid JSON string. A surrogate without its partner becomes its three bytes, so that
-// two different names stay different.
-func unescape(s string) (text string, lone bool) {
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			b = append(b, s[i])
-			continue
-		}
-		i++
-		switch c := s[i]; c {
-		case 'b':
-			b = append(b, '\b')
-		case 'f':
-			b = append(b, '\f')
-		case 'n':
-			b = append(b, '\n')
-		case 'r':
-			b = append(b, '\r')
-		case 't':
-			b = append(b, '\t')
-		case 'u':
-			u := hex4(s[i+1:])
-			i += 4
-			if isHigh(u) && i+6 < len(s) && s[i+1] == '\\' && s[i+2] == 'u' && isLow(hex4(s[i+3:])) {
-				u = 0x10000 + (u-0xd800)<<10 + (hex4(s[i+3:]) - 0xdc00)
-				i += 6
-			}
-			if isHigh(u) || isLow(u) {
-				lone = true
-				b = append(b, 0xe0|byte(u>>12), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f))
-				continue
-			}
-			b = utf8.AppendRune(b, u)
-		default: // a quote, a backslash, a slash
-			b = append(b, c)
-		}
-	}
-	return string(b), lone
-}
-
-func isHigh(u rune) bool { return 0xd800 <= u && u < 0xdc00 }
-func isLow(u rune) bool  { return 0xdc00 <= u && u < 0xe000 }
-
-func hex4(s string) (u rune) {
-	for i := range 4 {
-		u = u<<4 | rune(hexDigit(s[i]))
-	}
-	return u
-}
-
 // extraMembers collects the members of one object that this format does not name, as runs of neighbours.
 type extraMembers struct {
 	runs      [4]struct{ start, end int } // the named ones, at most three, part them
@@ -394,10 +346,13 @@ func (r *jsonReader) join(x *extraMembers) string {
 	case 1:
 		return r.s[x.runs[0].start:x.runs[0].end]
 	}
-	parts := make([]string, 0, len(x.runs))
-	for _, run := range x.runs[:x.n] {
-		parts = append(parts, r.s[run.start:run.end])
-	}
 	r.copied = true
-	return strings.Join(parts, ",")
+	text := ""
+	for i, run := range x.runs[:x.n] {
+		if i > 0 {
+			text += ","
+		}
+		text += r.s[run.start:run.end]
+	}
+	return text
 }

@@ -3,6 +3,7 @@ package secret
 import (
 	"math/bits"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxNesting is how deep encoding/json goes.
@@ -249,4 +250,56 @@ func nameIs(quoted, want string) bool {
 		inner, _ = unescape(inner)
 	}
 	return inner == want
+}
+
+// unescape resolves the escapes of a valid JSON string. A surrogate without its partner becomes its three bytes, so that
+// two different names stay different.
+func unescape(s string) (text string, lone bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c != '\\' {
+			b = append(b, c)
+			continue
+		}
+		i++
+		switch c = s[i]; c { // a quote, a backslash and a slash stay as they are
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			u := hex4(s[i+1:])
+			i += 4
+			if isHigh(u) && i+6 < len(s) && s[i+1] == '\\' && s[i+2] == 'u' && isLow(hex4(s[i+3:])) {
+				u = 0x10000 + (u-0xd800)<<10 + (hex4(s[i+3:]) - 0xdc00)
+				i += 6
+			}
+			if isHigh(u) || isLow(u) {
+				lone = true
+				b = append(b, 0xe0|byte(u>>12), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f))
+				continue
+			}
+			b = utf8.AppendRune(b, u)
+			continue
+		}
+		b = append(b, c)
+	}
+	return string(b), lone
+}
+
+func isHigh(u rune) bool { return 0xd800 <= u && u < 0xdc00 }
+func isLow(u rune) bool  { return 0xdc00 <= u && u < 0xe000 }
+
+func hex4(s string) (u rune) {
+	for i := range 4 {
+		u = u<<4 | rune(hexDigit(s[i]))
+	}
+	return u
 }

@@ -3,7 +3,6 @@ package keyring
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -98,7 +97,7 @@ func (r *refresher) turn(now time.Time) (turn bool, trouble error) {
 func gaveUp(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {
-		return fmt.Errorf("gave up waiting: %w", cause)
+		return wrap("gave up waiting", cause)
 	}
-	return fmt.Errorf("gave up waiting: %w (%w)", cause, err)
+	return fail("gave up waiting: "+cause.Error()+" ("+err.Error()+")", cause, err)
 }

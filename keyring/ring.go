@@ -5,7 +5,6 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"sync"
@@ -83,13 +82,12 @@ func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
 		asked, trouble := r.refresher.refresh(ctx, r.secret)
 		if asked || r.refresher.answers.Load() != answers { // somebody else's answer may have come since the look
 			doc, v, err = r.look(ctx, id, pick)
-			var f *fault
-			if errors.As(err, &f) { // the store has gone away: it is still this version that is not known
-				trouble, err = f.error, fmt.Errorf("version %s: %w", id, secret.ErrVersionNotFound)
+			if f, ok := errors.AsType[*fault](err); ok { // the store has gone away: it is still this version that is not known
+				trouble, err = f.error, wrap("version "+id, secret.ErrVersionNotFound)
 			}
 		}
 		if errors.Is(err, secret.ErrVersionNotFound) && trouble != nil {
-			err = fmt.Errorf("%w; the store could not be asked for it: %w", err, trouble)
+			err = fail(err.Error()+"; the store could not be asked for it: "+trouble.Error(), err, trouble)
 		}
 	}
 	if err != nil {
@@ -152,14 +150,13 @@ func (r *ring) key(doc *secret.Document, v secret.Version) (*key, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	keys := map[string]*key{}
+	keys := map[string]*key{v.ID: k}
 	if have := r.kept.Load(); have != nil && have.doc == doc && len(have.keys) < mostKeys {
 		if first := have.keys[v.ID]; first != nil {
 			return first, nil
 		}
-		keys = maps.Clone(have.keys)
+		maps.Copy(keys, have.keys)
 	}
-	keys[v.ID] = k
 	r.kept.Store(&kept{doc, keys})
 	return k, nil
 }
