@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/layeron-hq/secret/internal/timeout"
@@ -197,7 +198,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	if len(found) > 0 {
 		a.release(appNew)
-		return startError(found, len(secrets))
+		return problemsError("start", found, len(secrets), "")
 	}
 	for i, sec := range secrets {
 		sec.publish(loads[i])
@@ -310,26 +311,18 @@ func (a *App) Refresh(ctx context.Context) error {
 		}
 	}
 	if len(found) > 0 {
-		return refreshError(found, len(secrets))
+		return problemsError("refresh", found, len(secrets), "; their last values stay")
 	}
 	return nil
 }
 
 // each calls f for every secret, as many at a time as the App allows, and returns when all have come back.
 func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
-	var next sync.Mutex
-	at := 0
+	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(len(secrets), a.options.Concurrency) {
 		workers.Go(func() {
-			for {
-				next.Lock()
-				i := at
-				at++
-				next.Unlock()
-				if i >= len(secrets) {
-					return
-				}
+			for i := int(next.Add(1)) - 1; i < len(secrets); i = int(next.Add(1)) - 1 {
 				f(i, secrets[i])
 			}
 		})

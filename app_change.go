@@ -1,6 +1,9 @@
 package secret
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Change tells that a secret has another current value. It holds ids, never a value. Old and New are equal where the text
 // changed under one id, as a plain value does, which is always v1.
@@ -50,13 +53,7 @@ func (a *App) OnChange(call func(Change)) (stop func()) {
 func (f *changeFeed) forget(l *listener) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	kept := make([]*listener, 0, len(f.listeners))
-	for _, other := range f.listeners {
-		if other != l {
-			kept = append(kept, other)
-		}
-	}
-	f.listeners = kept
+	f.listeners = slices.DeleteFunc(f.listeners, func(other *listener) bool { return other == l })
 }
 
 func (f *changeFeed) send(c Change) {

@@ -29,31 +29,20 @@ type problems struct {
 	found []problem
 }
 
-func startError(found []problem, of int) error {
-	return &problems{"start: " + count(found) + " with the App's " + strconv.Itoa(of) + " secrets", found}
-}
-
-func refreshError(found []problem, of int) error {
-	return &problems{"refresh: " + count(found) + " with the App's " + strconv.Itoa(of) + " secrets; their last values stay", found}
-}
-
-func count(found []problem) string {
+func problemsError(op string, found []problem, of int, note string) error {
+	count := strconv.Itoa(len(found)) + " problems"
 	if len(found) == 1 {
-		return "1 problem"
+		count = "1 problem"
 	}
-	return strconv.Itoa(len(found)) + " problems"
+	return &problems{op + ": " + count + " with the App's " + strconv.Itoa(of) + " secrets" + note, found}
 }
 
 func (p *problems) Error() string {
-	var b strings.Builder
-	b.WriteString("secret: ")
-	b.WriteString(p.head)
-	b.WriteByte(':')
+	lines := []string{"secret: " + p.head + ":"}
 	for _, one := range p.found {
-		b.WriteString("\n  ")
-		b.WriteString(one.line())
+		lines = append(lines, one.line())
 	}
-	return b.String()
+	return strings.Join(lines, "\n  ")
 }
 
 func (p *problems) Unwrap() []error {
@@ -66,36 +55,21 @@ func (p *problems) Unwrap() []error {
 
 // line says which secret it is, what is wrong, where it was looked for, and what to do.
 func (p problem) line() string {
-	var b strings.Builder
-	if p.decl.addr == (Address{}) {
-		b.WriteString("(undeclared)")
-	} else {
-		b.WriteString(p.decl.addr.String())
+	line, why := "(undeclared)", p.err
+	if p.decl.addr != (Address{}) {
+		line = p.decl.addr.String()
 	}
-	why := p.err
-	var e *Error
-	if errors.As(p.err, &e) && p.err == error(e) {
-		why = e.Err // the address stands there already
-		if where := cmp.Or(e.Where, p.where); where != "" {
-			b.WriteString(" from " + where)
-		}
-		if e.Version != "" {
-			b.WriteString(", version " + quoteID(e.Version))
-		}
-		if e.Member != "" && e.Op != "declare" {
-			b.WriteString(", " + e.Member)
-		}
-		if offset, known := e.Offset(); known {
-			b.WriteString(", at byte " + strconv.Itoa(offset))
-		}
+	if e, ok := p.err.(*Error); ok {
+		why = e.Err // the line begins with the address already
+		located := *e
+		located.Where = cmp.Or(e.Where, p.where)
+		line += located.place()
 	}
-	b.WriteString(": ")
-	b.WriteString(strings.ReplaceAll(why.Error(), "\n", " "))
+	line += ": " + strings.ReplaceAll(why.Error(), "\n", " ")
 	if todo := p.todo(); todo != "" {
-		b.WriteString("; ")
-		b.WriteString(todo)
+		line += "; " + todo
 	}
-	return b.String()
+	return line
 }
 
 // todo is what a person does next.

@@ -69,8 +69,17 @@ func (e *Error) Error() string {
 	if e.Address != (Address{}) {
 		text += " " + e.Address.String()
 	}
+	text += e.place() + ": "
+	if e.Err != nil {
+		text += e.Err.Error()
+	}
+	return text
+}
+
+// place returns the parts of the message between the address and the reason.
+func (e *Error) place() (text string) {
 	if e.Where != "" {
-		text += " from " + e.Where
+		text = " from " + e.Where
 	}
 	if e.Version != "" {
 		text += ", version " + quoteID(e.Version)
@@ -80,10 +89,6 @@ func (e *Error) Error() string {
 	}
 	if offset, known := e.Offset(); known {
 		text += ", at byte " + strconv.Itoa(offset)
-	}
-	text += ": "
-	if e.Err != nil {
-		text += e.Err.Error()
 	}
 	return text
 }
