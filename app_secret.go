@@ -31,6 +31,8 @@ type appSecret struct {
 	watched bool      // a Watcher tells of its changes
 }
 
+var _ loadOwner = (*appSecret)(nil)
+
 func newAppSecret(a *App, d *declaration) *appSecret {
 	sec := &appSecret{app: a}
 	sec.loader.decl = d

@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -9,6 +11,22 @@ import (
 // The methods here decide what fmt, encoding/json and log/slog show of a type that holds values: names and times, never a
 // value. Where they are not asked (in another type's unexported field) reflection meets an atomic pointer, which shows
 // an address at most.
+
+// A type that lost one of these methods would still compile, and show values.
+var (
+	_ fmt.Formatter          = (*Secret)(nil)
+	_ encoding.TextMarshaler = (*Secret)(nil)
+	_ fmt.Formatter          = Ref{}
+	_ encoding.TextMarshaler = Ref{}
+	_ fmt.Formatter          = Version{}
+	_ json.Marshaler         = Version{}
+	_ fmt.Formatter          = (*Document)(nil)
+	_ json.Marshaler         = (*Document)(nil)
+	_ fmt.Formatter          = (*Memory)(nil)
+	_ encoding.TextMarshaler = (*Memory)(nil)
+	_ fmt.Formatter          = (*App)(nil)
+	_ encoding.TextMarshaler = (*App)(nil)
+)
 
 // String returns the secret's address.
 func (s *Secret) String() string { return s.Address().String() }

@@ -70,6 +70,8 @@ type specMembers struct {
 
 var errShape = errors.New("of another shape")
 
+var _ json.Unmarshaler = (*specMembers)(nil)
+
 // UnmarshalJSON splits an object into its members.
 func (m *specMembers) UnmarshalJSON(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -95,6 +97,8 @@ func (m *specMembers) UnmarshalJSON(data []byte) error {
 
 // specParams is a map of strings without the null that encoding/json takes for an empty one.
 type specParams map[string]string
+
+var _ json.Unmarshaler = (*specParams)(nil)
 
 // UnmarshalJSON refuses what is no string, and a name given twice.
 func (p *specParams) UnmarshalJSON(data []byte) error {

@@ -14,6 +14,11 @@ import (
 
 type dirStore struct{ path string }
 
+var (
+	_ Locator = dirStore{}
+	_ Watcher = dirStore{}
+)
+
 // Dir is the store of a directory: a secret's value is the content of the file named like its binding. That is how Docker
 // and Kubernetes mount secrets and how systemd passes credentials. Every read opens the file anew, so a mount that is
 // swapped shows at once.

@@ -7,6 +7,8 @@ import (
 
 type envStore struct{}
 
+var _ Locator = envStore{}
+
 // Env is the store of a process's environment: a secret's value is the variable named like its binding. It is what reads
 // use where nothing else is said. A variable that is set but empty is [ErrEmpty] to a reader, not [ErrNotFound].
 func Env() Store { return envStore{} }

@@ -21,6 +21,12 @@ type memory struct {
 	feeds  map[*memoryFeed]struct{} // of the Watches under way
 }
 
+var (
+	_ Store   = (*Memory)(nil)
+	_ Locator = (*Memory)(nil)
+	_ Watcher = (*Memory)(nil)
+)
+
 // memoryFeed is what a Watch has still to report.
 type memoryFeed struct {
 	due  map[Address]bool // guarded by memory.mu

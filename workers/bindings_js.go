@@ -23,6 +23,8 @@ func Bindings(env js.Value) secret.Store { return bindings{env} }
 
 type bindings struct{ env js.Value }
 
+var _ secret.Locator = bindings{}
+
 // Locate is [secret.Locator]'s.
 func (b bindings) Locate(addr secret.Address) string { return "Worker binding " + addr.Binding() }
 
