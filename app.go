@@ -37,7 +37,8 @@ type AppOptions struct {
 type App struct {
 	options *AppOptions // behind a pointer: a store may be a map of values, which fmt would print
 
-	// Locks are taken in this order: claims, mu, a secret's own, those of changes.
+	// Locks are taken in this order: claims, mu, an appSecret's own, those of
+	// changes.
 	mu       sync.Mutex
 	secrets  []*appSecret // in the order of Use
 	byAddr   map[Address]*appSecret
@@ -108,7 +109,7 @@ func (a *App) Use(secrets ...*Secret) *App {
 	return a
 }
 
-// secretFor returns the App's secret for s: one for each declaration.
+// secretFor returns the appSecret of s: one for each declaration.
 func (a *App) secretFor(s *Secret) *appSecret {
 	d := s.declaration()
 	first := a.byAddr[d.addr]
@@ -130,8 +131,8 @@ func (a *App) secretFor(s *Secret) *appSecret {
 	return sec
 }
 
-// regroup gives the secrets that were swapped to another store since Use (see swap) places of their own in the App; claims and
-// mu are held.
+// regroup moves the secrets that were swapped to another store since Use to
+// appSecrets of their own; claims and mu are held.
 func (a *App) regroup() {
 	var swapped []*Secret
 	leave := func(sec *appSecret) (empty bool) {
@@ -158,7 +159,8 @@ func (a *App) regroup() {
 	}
 }
 
-// claims guards which App a secret belongs to, across Apps: App.holds and Secret.l.
+// claims guards which App a secret belongs to, across Apps: App.holds and
+// Secret.loader.
 var claims sync.Mutex
 
 // held tells whether an App besides that one has claimed s; claims is locked.
@@ -206,7 +208,7 @@ func (a *App) Start(ctx context.Context) error {
 	return a.run()
 }
 
-// begin enters the start, and returns the secrets that it is about.
+// begin enters the start, and returns the secrets to load.
 func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 	claims.Lock()
 	defer claims.Unlock()
@@ -316,7 +318,8 @@ func (a *App) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// each calls f for every secret, as many at a time as the App allows, and returns when all have come back.
+// each calls f for every secret, as many at a time as the App allows, and
+// returns when all calls have returned.
 func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// problem is what is wrong with one secret of an App.
+// problem is one secret of an App with the error that Start or Refresh found.
 type problem struct {
 	decl  *declaration
-	where string // the store's place for it, if err does not tell that
+	where string // the store's place for it, if err does not contain it
 	err   error
 }
 
@@ -53,7 +53,7 @@ func (p *problems) Unwrap() []error {
 	return errs
 }
 
-// line says which secret it is, what is wrong, where it was looked for, and what to do.
+// line returns the secret, the reason, the place and the next step.
 func (p problem) line() string {
 	line, why := "(undeclared)", p.err
 	if p.decl.addr != (Address{}) {
@@ -72,7 +72,7 @@ func (p problem) line() string {
 	return line
 }
 
-// todo is what a person does next.
+// todo returns the next step for a person.
 func (p problem) todo() string {
 	switch stateOf(p.err) {
 	case ErrNotFound:
@@ -97,7 +97,8 @@ var (
 	errClosed      = errors.New("the App was closed")
 )
 
-// stateOf puts errors into classes: what is stored is at fault in one way or another, or the store cannot be asked.
+// stateOf returns the class of an error: the sentinel that is at fault with the
+// stored text, or errUnavailable.
 func stateOf(err error) error {
 	for _, sentinel := range []error{ErrNotFound, ErrEmpty, ErrMalformed, ErrTooLarge, ErrEncoding, ErrInvalid} {
 		if errors.Is(err, sentinel) {
@@ -107,7 +108,8 @@ func stateOf(err error) error {
 	return errUnavailable
 }
 
-// staleError says that MaxStale has passed, and why the value was not confirmed.
+// staleError reports that MaxStale has passed, and why the value was not
+// confirmed.
 type staleError struct {
 	limit time.Duration
 	cause error

@@ -164,8 +164,10 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	return next
 }
 
-// dispatch loads sec in the background; a.mu is held. Secrets that fail share a quarter of the places, so that however many
-// hang, the others find one. fresh: what a load under way finds is not enough, it may have begun before the change.
+// dispatch loads sec in the background; a.mu is held. Secrets that fail share a
+// quarter of the places, so that however many hang, the others find one. With
+// fresh, the result of a load under way is not enough: it may have begun before
+// the change.
 func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
 	sec.busy = true
 	sec.mu.Lock()

@@ -7,8 +7,8 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// appSecret is one declaration in an App: where its documents come from, which secrets return them, and how the last loads
-// went.
+// appSecret is one declaration in an App: its loader, the Secrets that read
+// from it, and the results of its last loads.
 type appSecret struct {
 	loader
 	app     *App
@@ -18,7 +18,7 @@ type appSecret struct {
 	doc         *Document // the last good one
 	published   uint64    // the number of the load that found it
 	err         error     // of the last load, if it failed
-	state       error     // the sentinel that err wraps, or err's stand-in: what is logged when it changes
+	state       error     // the class of err; a change is logged
 	lastSuccess time.Time
 	failedSince time.Time
 	failures    int // in a row
@@ -28,7 +28,7 @@ type appSecret struct {
 	// Guarded by app.mu.
 	busy    bool      // a load for the App is on its way
 	hinted  time.Time // when to look because of a hint; zero: none
-	watched bool      // a Watcher tells of its changes
+	watched bool      // a Watcher reports its changes
 }
 
 var _ loadOwner = (*appSecret)(nil)
@@ -47,7 +47,8 @@ func (sec *appSecret) read(ctx context.Context) (*Document, error) { return sec.
 
 func (sec *appSecret) timeout() time.Duration { return sec.app.options.Timeout }
 
-// begin runs a load in a goroutine. Until the App is closed it ends with the App, or with its Start, and Close waits for it.
+// begin runs a load in a goroutine. Until the App is closed the load ends with
+// the App, or with its Start, and Close waits for it.
 func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	a := sec.app
 	a.mu.Lock()
@@ -64,7 +65,8 @@ func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	}
 }
 
-// firstLoad is Start's: it waits out a load that may have begun long ago, keeps nothing, and insists on the declared length.
+// firstLoad is Start's load: it waits for a load that may have begun long ago,
+// keeps nothing, and requires the declared length.
 func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	ctx, cancel := timeout.Context(ctx, sec.timeout())
 	defer cancel()
@@ -77,7 +79,8 @@ func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	return f, err
 }
 
-// checked refuses a document whose current version has not the declared length. Older ones may have had another.
+// checked refuses a document whose current version does not have the declared
+// length. Older versions may have another length.
 func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	if err != nil {
 		return nil, err
@@ -89,7 +92,8 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	return doc, nil
 }
 
-// keep keeps what a shared load found. A failure leaves the last good document where it is.
+// keep records the result of a shared load. A failure leaves the last good
+// document in place.
 func (sec *appSecret) keep(f *flight) {
 	if f.err == nil && sec.lastGood() != nil {
 		f.doc, f.err = sec.checked(f.doc, nil)
@@ -107,7 +111,7 @@ func (sec *appSecret) lastGood() *Document {
 	return sec.doc
 }
 
-// publish makes what f found what all reads of the secret return.
+// publish makes all reads of the secret return the document of f.
 func (sec *appSecret) publish(f *flight) {
 	old, recovered, ok := sec.replace(f)
 	if !ok {
@@ -121,8 +125,8 @@ func (sec *appSecret) publish(f *flight) {
 	}
 }
 
-// replace is publish without its logging. It does nothing where a later load has been published: what Start found has
-// waited for the other secrets.
+// replace is publish without its logging. It does nothing where a later load
+// has been published: Start publishes its loads after the last one.
 func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	now := time.Now()
 	claims.Lock()
@@ -138,12 +142,13 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	sec.failures, sec.skip, sec.stale = 0, 0, false
 	sec.serve(f.doc)
 	if c, news := changeOf(sec.decl.addr, old, f.doc); news {
-		sec.app.changes.send(c) // under the lock: changes are told in their order
+		sec.app.changes.send(c) // under the lock: changes are sent in their order
 	}
 	return old, recovered, true
 }
 
-// serve makes doc what the readers return that this App holds; claims is locked, so none changes hands.
+// serve makes the readers that this App holds return doc; claims is locked, so
+// no reader changes hands.
 func (sec *appSecret) serve(doc *Document) {
 	for _, s := range sec.readers {
 		if s.loader.Load() == &sec.loader {
@@ -152,7 +157,8 @@ func (sec *appSecret) serve(doc *Document) {
 	}
 }
 
-// changeOf tells whether the current value is another. A first document is no change.
+// changeOf reports whether the current value is another. A first document is no
+// change.
 func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
 	if old == nil {
 		return c, false
@@ -170,10 +176,11 @@ func (sec *appSecret) logChange(old, doc *Document) {
 	}
 }
 
-// notStarted records why Start failed for this secret; Start itself has said it, so nothing is logged.
+// notStarted records why Start failed for this secret. Start returns the error,
+// so nothing is logged.
 func (sec *appSecret) notStarted(err error) {
 	if sec.decl.err != nil {
-		return // it was never loaded, and tells of itself
+		return // it was never loaded; Err returns the fault
 	}
 	sec.mu.Lock()
 	defer sec.mu.Unlock()
@@ -183,7 +190,7 @@ func (sec *appSecret) notStarted(err error) {
 	}
 }
 
-// failed records a load that gave nothing, and logs it where it is news.
+// failed records a load without a result, and logs it when the state changes.
 func (sec *appSecret) failed(err error) {
 	sec.mu.Lock()
 	state := stateOf(err)
@@ -201,13 +208,14 @@ func (sec *appSecret) failed(err error) {
 	}
 }
 
-// roundsToSkip returns how many rounds a secret is left out after so many failures in a row: 0, 1, 3, 4, 4 …, so that it
-// is asked for at most every fifth round, and a store in trouble is not asked by everybody all the time.
+// roundsToSkip returns how many rounds a secret is left out after so many
+// failures in a row: 0, 1, 3, 4, 4 … It is loaded at most every fifth round
+// then, so that a store in trouble is not asked by all Apps all the time.
 func roundsToSkip(failures int) int {
 	return []int{0, 0, 1, 3, 4}[min(failures, 4)]
 }
 
-// expire lets reads fail: the value could not be confirmed for too long.
+// expire makes reads fail: the value could not be confirmed for too long.
 func (sec *appSecret) expire(now time.Time, limit time.Duration) {
 	claims.Lock()
 	sec.mu.Lock()

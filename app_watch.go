@@ -12,7 +12,7 @@ const (
 	hintSpread      = time.Second
 )
 
-// watch follows every store that can tell of changes; a.mu is held.
+// watch follows every store that is a Watcher; a.mu is held.
 func (a *App) watch(ctx context.Context) {
 	followed := map[Watcher][]*appSecret{}
 	for _, sec := range a.secrets {
@@ -30,7 +30,7 @@ func (a *App) watch(ctx context.Context) {
 	}
 }
 
-// follow keeps one Watcher going until ctx ends.
+// follow keeps one Watcher running until ctx ends.
 func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	addrs := make([]Address, len(secrets))
 	byAddr := make(map[Address]*appSecret, len(secrets))
@@ -73,7 +73,8 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	}
 }
 
-// hint notes that sec is to be looked at soon. The looks are spread over a second: a thousand replicas hear at once.
+// hint records that sec is to be loaded soon. Loads are spread over a second: a
+// thousand replicas get a hint at once.
 func (a *App) hint(sec *appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,7 +85,7 @@ func (a *App) hint(sec *appSecret) {
 	}
 }
 
-// unwatched puts secrets back to polling every round.
+// unwatched returns secrets to polling every round.
 func (a *App) unwatched(secrets []*appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -48,8 +48,8 @@ type Error struct {
 	byteNumber int // of the fault in the stored text, from 1; 0: unknown
 }
 
-// Offset returns the offset of the fault in the stored text, in bytes from 0. known is false where the place is unknown or
-// has no meaning.
+// Offset returns the offset of the fault in the stored text, in bytes from 0.
+// known is false where the place is unknown or has no meaning.
 func (e *Error) Offset() (offset int, known bool) {
 	if e.byteNumber == 0 {
 		return 0, false

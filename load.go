@@ -12,12 +12,13 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// loader loads the documents of one declaration: it has a store, and what was last read from it.
+// loader loads the documents of one declaration from a store, and keeps the
+// last one.
 type loader struct {
 	_     uncomparable
 	decl  *declaration
 	store Store
-	owner loadOwner // set in an App; nil: what is loaded is not kept
+	owner loadOwner // set in an App; nil: no document is kept
 
 	last atomic.Pointer[loaded]
 
@@ -26,14 +27,14 @@ type loader struct {
 	loads  uint64  // begun until now
 }
 
-// loadOwner is an App's part in a loader. It is an interface so that a program without an App does not link one: in a Worker
-// every kilobyte counts.
+// loadOwner is an App's part in a loader. It is an interface so that a program
+// without an App does not link one: in a Worker every kilobyte counts.
 type loadOwner interface {
 	holds(besides any) bool                             // whether an App other than that one claims the secrets; *App would link it
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps what it finds
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	timeout() time.Duration                             // bounds it
-	keep(*flight)                                       // keeps what it found, or refuses it
+	keep(*flight)                                       // keeps its result, or refuses it
 }
 
 // loaded is a document and the print of the text that it was parsed from.
@@ -135,7 +136,8 @@ func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
 	return nil, l.fail(gaveUp(ctx))
 }
 
-// flightUnderWay returns the load under way, which it begins where there is none.
+// flightUnderWay returns the load under way, and begins one where there is
+// none.
 func (l *loader) flightUnderWay(p purpose) *flight {
 	l.mu.Lock()
 	f := l.flight
@@ -155,7 +157,8 @@ func (l *loader) flightUnderWay(p purpose) *flight {
 	return f
 }
 
-// run carries a shared load out. Loads of one declaration follow one another, so what is kept never goes back in time.
+// run carries a shared load out. Loads of one declaration follow one another,
+// so the kept document never goes back in time.
 func (l *loader) run(parent context.Context, f *flight) {
 	limit := timeout.Default
 	if l.owner != nil {
@@ -181,8 +184,9 @@ func (l *loader) refresh(ctx context.Context) (*Document, error) {
 	return l.share(ctx, toRefresh)
 }
 
-// awaitFlight waits for a load that is under way, if one is: what begins after that sees what is stored now. It does not wait for
-// one of the excepted purposes.
+// awaitFlight waits for a load that is under way, if there is one: a load that
+// begins after that sees the text stored now. It does not wait for one of the
+// excepted purposes.
 func (l *loader) awaitFlight(ctx context.Context, except ...purpose) {
 	l.mu.Lock()
 	f := l.flight

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// declaration is what a constructor made of its Options: checked, with defaults filled in. It never changes.
+// declaration is Options after a constructor: checked, with defaults filled in.
+// It never changes.
 type declaration struct {
 	kind Kind
 	Options
@@ -129,7 +130,7 @@ func validSecretName(s string) bool {
 	return true
 }
 
-// same tells whether two declarations are one.
+// same reports whether two declarations are equal.
 func (d *declaration) same(o *declaration) bool { return d == o || d.difference(o) == "" }
 
 // difference names the first option in which two declarations differ, or "".
@@ -159,7 +160,8 @@ func (d *declaration) difference(o *declaration) string {
 	return ""
 }
 
-// sameStore compares stores as far as Go can: one of a type without == is the same as none.
+// sameStore compares stores as far as Go can: one of a type without == is never
+// the same.
 func sameStore(a, b Store) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -167,5 +169,6 @@ func sameStore(a, b Store) bool {
 	return isComparable(a) && isComparable(b) && a == b
 }
 
-// isComparable tells whether == works on s. Its type alone does not tell: a store may hold another in an interface.
+// isComparable reports whether == works on s. Its type alone is not enough: a
+// store may hold another in an interface.
 func isComparable(s any) bool { return reflect.ValueOf(s).Comparable() }

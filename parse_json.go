@@ -5,8 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// parseJSON reads a text that scanJSON found to be one valid object with an object "versions" of that many members. It
-// therefore minds the rules of a version document alone, and can rely on the syntax.
+// parseJSON parses a text that scanJSON found to be one valid object with an
+// object "versions" of that many members. It checks the rules of a version
+// document alone, and relies on the syntax.
 func parseJSON(t trimmed, versions int) (*document, error) {
 	if !utf8.ValidString(t.s) {
 		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))

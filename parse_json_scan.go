@@ -9,7 +9,8 @@ import (
 // maxNesting is how deep encoding/json goes.
 const maxNesting = 10_000
 
-// jsonShape describes a text that begins with a brace, for the decision about its format.
+// jsonShape describes a text that begins with a brace, for the decision about
+// its format.
 type jsonShape struct {
 	fault          int  // offset of the first syntax error, -1 where the text is one valid JSON object
 	currentFirst   bool // the first top-level member is named current
@@ -23,8 +24,9 @@ func (o jsonShape) valid() bool { return o.fault < 0 }
 // versionDocument tells whether a faulty text was meant to be one of ours.
 func (o jsonShape) versionDocument() bool { return o.currentFirst || o.versionsNamed }
 
-// scanJSON walks s, which begins with '{', once, without recursion, and accepts what encoding/json accepts: it minds
-// neither repeated names nor bad UTF-8, which matter only in a version document.
+// scanJSON walks s, which begins with '{', once, without recursion, and accepts
+// the same texts as encoding/json. Repeated names and bad UTF-8 pass: they
+// matter only in a version document.
 func scanJSON(s string) (o jsonShape) {
 	var shallow [64]byte
 	open := append(shallow[:0], '{') // the brackets that enclose position i
@@ -252,8 +254,8 @@ func nameIs(quoted, want string) bool {
 	return inner == want
 }
 
-// unescape resolves the escapes of a valid JSON string. A surrogate without its partner becomes its three bytes, so that
-// two different names stay different.
+// unescape resolves the escapes of a valid JSON string. A surrogate without its
+// partner becomes its three bytes, so that two different names stay different.
 func unescape(s string) (text string, lone bool) {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {

@@ -13,8 +13,9 @@ func inRange(t time.Time) bool {
 	return firstSecond <= s && s <= lastSecond
 }
 
-// parseTime reads RFC 3339 in its strict form: T and Z in upper case, two digits each, no leap second, 1 to 9 digits
-// after a dot, an offset of at most 23:59, an instant from 1970 to 9999 in UTC. time.Parse takes more than that.
+// parseTime parses RFC 3339 in its strict form: T and Z in upper case, two
+// digits each, no leap second, 1 to 9 digits after a dot, an offset of at most
+// 23:59, an instant from 1970 to 9999 in UTC. time.Parse accepts more.
 func parseTime(s string) (time.Time, bool) {
 	if len(s) < len("2006-01-02T15:04:05Z") ||
 		s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
@@ -104,7 +105,8 @@ func daysSince1970(year, month, day int) int {
 	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719468
 }
 
-// utc returns t as a document holds it: in UTC, without a reading of the monotonic clock.
+// utc returns t as a document holds it: in UTC, without a reading of the
+// monotonic clock.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -96,7 +96,8 @@ func (r Ref) Bytes() ([]byte, error) {
 	return v.Bytes()
 }
 
-// JSON decodes the version's text into dst, as [Version.JSON] does, with the time limit of Text.
+// JSON decodes the version's text into dst, as [Version.JSON] does, with the
+// time limit of Text.
 func (r Ref) JSON(dst any) error {
 	v, err := r.getNow()
 	if err != nil {

@@ -18,7 +18,7 @@ type Secret struct {
 	// Atomic pointers keep stores and values out of reflection's sight.
 	decl   atomic.Pointer[declaration] // set once
 	loader atomic.Pointer[loader]      // its own, or the App's that it was last given to
-	live   atomic.Pointer[Document]    // what reads return without asking: set by an App
+	live   atomic.Pointer[Document]    // reads return it without asking: set by an App
 }
 
 func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kind, o)) }

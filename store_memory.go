@@ -27,13 +27,14 @@ var (
 	_ Watcher = (*Memory)(nil)
 )
 
-// memoryFeed is what a Watch has still to report.
+// memoryFeed has the addresses that a Watch has still to report.
 type memoryFeed struct {
 	due  map[Address]bool // guarded by memory.mu
 	wake chan struct{}
 }
 
-// notify records a change of one binding, or of all where it is empty; mu is held.
+// notify records a change of one binding, or of all where it is empty; mu is
+// held.
 func (d *memory) notify(binding string) {
 	for f := range d.feeds {
 		for addr := range f.due {

@@ -13,10 +13,12 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// pause is how long the store is left alone after it was asked for a version. Anybody can make up ids.
+// pause is the time for which the store is left alone after it was asked for a
+// version. Any client can make up ids.
 const pause = 10 * time.Second
 
-// refresher keeps the Signers and Sealers of a secret from asking its store too often.
+// refresher keeps the Signers and Sealers of a secret from asking its store too
+// often.
 type refresher struct {
 	answers atomic.Uint64 // that have come, failures among them
 
@@ -54,11 +56,11 @@ func refresherFor(s *secret.Secret) *refresher {
 	return r
 }
 
-// refresh has s refreshed and waits for that, no longer than ctx. If the last time is less than the pause ago it only returns
-// what is wrong since then.
+// refresh has s refreshed and waits for that, no longer than ctx. If the last
+// refresh is less than the pause ago it only returns its error.
 func (r *refresher) refresh(ctx context.Context, s *secret.Secret) (asked bool, trouble error) {
 	if ctx.Err() != nil {
-		return false, gaveUp(ctx) // and leaves the turn to somebody who can wait
+		return false, gaveUp(ctx) // and leaves the turn to a caller that can wait
 	}
 	if turn, trouble := r.turn(time.Now()); !turn {
 		return false, trouble
@@ -83,7 +85,8 @@ func (r *refresher) refresh(ctx context.Context, s *secret.Secret) (asked bool, 
 	}
 }
 
-// turn takes the turn to ask, if there is one now. A clock that was put back gives one.
+// turn takes the turn to refresh, if there is one now. A clock that was put
+// back gives one.
 func (r *refresher) turn(now time.Time) (turn bool, trouble error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -80,7 +80,7 @@ func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
 	doc, v, err := r.look(ctx, id, pick)
 	if errors.Is(err, secret.ErrVersionNotFound) {
 		asked, trouble := r.refresher.refresh(ctx, r.secret)
-		if asked || r.refresher.answers.Load() != answers { // somebody else's answer may have come since the look
+		if asked || r.refresher.answers.Load() != answers { // another answer may have come since the look
 			doc, v, err = r.look(ctx, id, pick)
 			if f, ok := errors.AsType[*fault](err); ok { // the store has gone away: it is still this version that is not known
 				trouble, err = f.error, wrap("version "+id, secret.ErrVersionNotFound)

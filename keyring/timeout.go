@@ -8,8 +8,8 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// lazyTimeout is a context whose time begins when its end is first asked for. Under an App it never is, and no timer is
-// started for nothing.
+// lazyTimeout is a context whose time begins when its end is first asked for.
+// Under an App it never is, and no timer is started for nothing.
 type lazyTimeout struct {
 	once sync.Once
 	ctx  context.Context

@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// watchCheck is one promise. It returns an error instead of failing a test, so that it can be tested on what breaks it.
+// watchCheck is one promise. It returns an error instead of failing a test, so
+// that it can be tested on Watchers that break it.
 type watchCheck struct {
 	name string
 	run  func(watched) error
@@ -43,7 +44,7 @@ func watchInitial(s watched) error {
 
 func watchChange(s watched) error {
 	return s.beside(func(w *watching) error {
-		s.set(watchForeign, "nobody asked") // must not be told of
+		s.set(watchForeign, "nobody asked") // must not be reported
 		for _, step := range []struct {
 			what   string
 			change func()
@@ -71,8 +72,9 @@ func watchBurst(s watched) error {
 			for i := range changes - 1 {
 				s.set(watchA, "passing "+strconv.Itoa(i))
 			}
-			// Only a hint that comes after the last change has begun counts. Every round has another last text: who compares
-			// contents need not see what lies between.
+			// Only a hint that comes after the last change has begun counts. Every
+			// round has another last text: a store that compares contents need
+			// not see those between.
 			last := "last of round " + strconv.Itoa(round)
 			err := s.after(w, watchA, "the last of "+strconv.Itoa(changes)+" changes", func() { s.set(watchA, last) }, wantText(last))
 			if err != nil {
@@ -189,7 +191,7 @@ func watchEnd(s watched) error {
 
 func watchQuiet(s watched) error {
 	return s.beside(func(w *watching) error {
-		// A change first: who then forgets what it has told of tells of it again and again.
+		// A change first: a Watcher that forgets its hints repeats them for ever.
 		err := s.after(w, watchA, "a change", func() { s.set(watchA, "calm") }, wantText("calm"))
 		if err != nil {
 			return err
@@ -206,7 +208,7 @@ func watchQuiet(s watched) error {
 func watchLeak(s watched) error {
 	const cycles = 16
 	once := func() error { return s.beside(func(*watching) error { return nil }) }
-	if err := once(); err != nil { // what a client sets up for good is set up now
+	if err := once(); err != nil { // a client sets up its permanent goroutines now
 		return err
 	}
 	before := runtime.NumGoroutine()

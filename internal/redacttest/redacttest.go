@@ -1,4 +1,5 @@
-// Package redacttest finds a value in all that a program could print. Only tests use it.
+// Package redacttest finds a value in all that a program could print. Only
+// tests use it.
 package redacttest
 
 import (

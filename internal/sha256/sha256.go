@@ -1,5 +1,7 @@
-// Package sha256 derives names. On js/wasm it has an implementation of its own: importing crypto/sha256 costs a Worker 50 KB
-// for the self-tests that come with it. It is no place for secrets: for anything but a name use the standard library's.
+// Package sha256 derives names. On js/wasm it has an implementation of its own:
+// importing crypto/sha256 costs a Worker 50 KB for the self-tests that come
+// with it. It is no place for secrets: for anything but a name use the standard
+// library's.
 package sha256
 
 import (

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// Timers reports whether timers may run, and so whether anything may run in the background.
+// Timers reports whether timers may run, and so whether anything may run in the
+// background.
 const Timers = true
 
-// Context returns a copy of ctx that ends after d, with a cause that says what took so long.
+// Context returns a copy of ctx that ends after d, with a cause that names the
+// store and the limit.
 func Context(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d, exceeded(d))
 }
