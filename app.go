@@ -109,6 +109,13 @@ func (a *App) Use(secrets ...*Secret) *App {
 	return a
 }
 
+// used returns the secrets given to Use until now.
+func (a *App) used() []*appSecret {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.secrets)
+}
+
 // secretFor returns the appSecret of s: one for each declaration.
 func (a *App) secretFor(s *Secret) *appSecret {
 	d := s.declaration()
@@ -135,7 +142,7 @@ func (a *App) secretFor(s *Secret) *appSecret {
 // appSecrets of their own; claims and mu are held.
 func (a *App) regroup() {
 	var swapped []*Secret
-	leave := func(sec *appSecret) (empty bool) {
+	a.secrets = slices.DeleteFunc(a.secrets, func(sec *appSecret) bool {
 		had := len(sec.readers)
 		sec.readers = slices.DeleteFunc(sec.readers, func(s *Secret) bool {
 			if s.declaration().same(sec.decl) {
@@ -144,14 +151,11 @@ func (a *App) regroup() {
 			swapped = append(swapped, s)
 			return true
 		})
-		return had > 0 && len(sec.readers) == 0
-	}
-	a.secrets = slices.DeleteFunc(a.secrets, func(sec *appSecret) bool {
-		empty := leave(sec)
-		if empty && a.byAddr[sec.decl.addr] == sec {
+		emptied := had > 0 && len(sec.readers) == 0
+		if emptied && a.byAddr[sec.decl.addr] == sec {
 			delete(a.byAddr, sec.decl.addr)
 		}
-		return empty
+		return emptied
 	})
 	for _, s := range swapped {
 		sec := a.secretFor(s)
@@ -159,8 +163,7 @@ func (a *App) regroup() {
 	}
 }
 
-// claims guards which App a secret belongs to, across Apps: App.holds and
-// Secret.loader.
+// claims guards which App a secret belongs to: App.holds and Secret.loader.
 var claims sync.Mutex
 
 // held tells whether an App besides that one has claimed s; claims is locked.
@@ -301,9 +304,7 @@ func (a *App) release(next appState) {
 // Refresh looks at the store for every secret now, several at a time, and waits for the answers or for ctx. Secrets that
 // could be loaded are up to date then; the error lists the others, a line each, and what they had stays.
 func (a *App) Refresh(ctx context.Context) error {
-	a.mu.Lock()
-	secrets := slices.Clone(a.secrets)
-	a.mu.Unlock()
+	secrets := a.used()
 	errs := make([]error, len(secrets))
 	a.each(secrets, func(i int, sec *appSecret) { _, errs[i] = sec.refresh(ctx) })
 	var found []problem
@@ -318,8 +319,7 @@ func (a *App) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// each calls f for every secret, as many at a time as the App allows, and
-// returns when all calls have returned.
+// each calls f for every secret, as many at a time as the App allows.
 func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup

@@ -97,8 +97,7 @@ var (
 	errClosed      = errors.New("the App was closed")
 )
 
-// stateOf returns the class of an error: the sentinel that is at fault with the
-// stored text, or errUnavailable.
+// stateOf returns the sentinel that err wraps, or errUnavailable for none.
 func stateOf(err error) error {
 	for _, sentinel := range []error{ErrNotFound, ErrEmpty, ErrMalformed, ErrTooLarge, ErrEncoding, ErrInvalid} {
 		if errors.Is(err, sentinel) {

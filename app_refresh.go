@@ -146,10 +146,7 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	if limit == 0 {
 		return next
 	}
-	a.mu.Lock()
-	secrets := a.secrets
-	a.mu.Unlock()
-	for _, sec := range secrets {
+	for _, sec := range a.used() {
 		sec.mu.Lock()
 		ends, live := sec.lastSuccess.Add(limit), sec.doc != nil && !sec.stale
 		sec.mu.Unlock()

@@ -7,8 +7,7 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// appSecret is one declaration in an App: its loader, the Secrets that read
-// from it, and the results of its last loads.
+// appSecret is one declaration in an App, with the results of its last loads.
 type appSecret struct {
 	loader
 	app     *App
@@ -48,7 +47,7 @@ func (sec *appSecret) read(ctx context.Context) (*Document, error) { return sec.
 func (sec *appSecret) timeout() time.Duration { return sec.app.options.Timeout }
 
 // begin runs a load in a goroutine. Until the App is closed the load ends with
-// the App, or with its Start, and Close waits for it.
+// it, or with its Start, and Close waits for it.
 func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	a := sec.app
 	a.mu.Lock()
@@ -79,8 +78,8 @@ func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	return f, err
 }
 
-// checked refuses a document whose current version does not have the declared
-// length. Older versions may have another length.
+// checked refuses a document whose current version has another length than
+// declared.
 func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	if err != nil {
 		return nil, err
@@ -92,8 +91,7 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	return doc, nil
 }
 
-// keep records the result of a shared load. A failure leaves the last good
-// document in place.
+// keep records the result of a shared load.
 func (sec *appSecret) keep(f *flight) {
 	if f.err == nil && sec.lastGood() != nil {
 		f.doc, f.err = sec.checked(f.doc, nil)
@@ -147,8 +145,7 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	return old, recovered, true
 }
 
-// serve makes the readers that this App holds return doc; claims is locked, so
-// no reader changes hands.
+// serve makes the readers that this App holds return doc; claims is locked.
 func (sec *appSecret) serve(doc *Document) {
 	for _, s := range sec.readers {
 		if s.loader.Load() == &sec.loader {
@@ -157,8 +154,7 @@ func (sec *appSecret) serve(doc *Document) {
 	}
 }
 
-// changeOf reports whether the current value is another. A first document is no
-// change.
+// changeOf reports whether the current value changed. A first document did not.
 func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
 	if old == nil {
 		return c, false
@@ -176,8 +172,7 @@ func (sec *appSecret) logChange(old, doc *Document) {
 	}
 }
 
-// notStarted records why Start failed for this secret. Start returns the error,
-// so nothing is logged.
+// notStarted records why Start, which returns the error, failed.
 func (sec *appSecret) notStarted(err error) {
 	if sec.decl.err != nil {
 		return // it was never loaded; Err returns the fault
@@ -190,7 +185,7 @@ func (sec *appSecret) notStarted(err error) {
 	}
 }
 
-// failed records a load without a result, and logs it when the state changes.
+// failed records a failed load, and logs it when the state changes.
 func (sec *appSecret) failed(err error) {
 	sec.mu.Lock()
 	state := stateOf(err)

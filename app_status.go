@@ -55,9 +55,7 @@ const outOfReach = time.Hour
 // Status returns the state of all secrets given to Use. It asks no store.
 func (a *App) Status() Status {
 	now := time.Now()
-	a.mu.Lock()
-	secrets := slices.Clone(a.secrets)
-	a.mu.Unlock()
+	secrets := a.used()
 	st := Status{Time: utc(now), OK: true, Secrets: make([]SecretStatus, len(secrets))}
 	for i, sec := range secrets {
 		st.Secrets[i] = sec.status(now)

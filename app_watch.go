@@ -73,8 +73,8 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	}
 }
 
-// hint records that sec is to be loaded soon. Loads are spread over a second: a
-// thousand replicas get a hint at once.
+// hint schedules a load. A thousand replicas get a hint at once, so loads are
+// spread over a second.
 func (a *App) hint(sec *appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -186,34 +186,6 @@ func (d *document) inForceBefore(i, j int) bool {
 	return j != d.current
 }
 
-// active returns the indexes of the versions that accept chooses: current first, then the latest activeFrom first, then the
-// later in the text first.
-func (d *document) active(accept func(*entry) bool) []int {
-	var found []int
-	for i := range d.entries {
-		if accept(&d.entries[i]) {
-			found = append(found, i)
-		}
-	}
-	slices.SortFunc(found, func(i, j int) int {
-		if i == d.current || j == d.current {
-			return cmp.Compare(btoi(j == d.current), btoi(i == d.current))
-		}
-		if c := d.entries[j].activeFrom.Compare(d.entries[i].activeFrom); c != 0 {
-			return c
-		}
-		return cmp.Compare(j, i)
-	})
-	return found
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func (e *entry) activeAt(t time.Time) bool {
 	return (e.activeFrom.IsZero() || !t.Before(e.activeFrom)) && !e.expired(t)
 }
@@ -269,9 +241,32 @@ func (d *Document) picked(i int, err error) (Version, error) {
 	return d.version(i), nil
 }
 
-func (d *Document) versions(indexes []int) []Version {
-	vs := make([]Version, len(indexes))
-	for k, i := range indexes {
+// accepted returns the versions that accept chooses: current first, then the
+// latest activeFrom first, then the later in the text first.
+func (d *Document) accepted(accept func(*entry) bool) []Version {
+	data := d.data()
+	var found []int
+	for i := range data.entries {
+		if accept(&data.entries[i]) {
+			found = append(found, i)
+		}
+	}
+	slices.SortFunc(found, func(i, j int) int {
+		switch {
+		case i == j:
+			return 0
+		case i == data.current:
+			return -1
+		case j == data.current:
+			return 1
+		}
+		if c := data.entries[j].activeFrom.Compare(data.entries[i].activeFrom); c != 0 {
+			return c
+		}
+		return cmp.Compare(j, i)
+	})
+	vs := make([]Version, len(found))
+	for k, i := range found {
 		vs[k] = d.version(i)
 	}
 	return vs
@@ -306,12 +301,12 @@ func (d *Document) At(t time.Time) (Version, error) {
 // the latest activeFrom first, then the later in the text. Announced versions count, since another machine's clock or copy
 // may be ahead of this one. None is an empty slice. The slice is the caller's.
 func (d *Document) Active(now time.Time) []Version {
-	return d.versions(d.data().active(func(e *entry) bool { return !e.expired(now) }))
+	return d.accepted(func(e *entry) bool { return !e.expired(now) })
 }
 
 // ActiveAt returns every version whose life includes t (activeFrom <= t < expiresAt), in the order of [Document.Active].
 func (d *Document) ActiveAt(t time.Time) []Version {
-	return d.versions(d.data().active(func(e *entry) bool { return e.activeAt(t) }))
+	return d.accepted(func(e *entry) bool { return e.activeAt(t) })
 }
 
 // ActiveVersion returns the version with that id if it has not expired: for a token that names its key. Else the error

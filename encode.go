@@ -2,6 +2,7 @@ package secret
 
 import (
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -133,18 +134,23 @@ func (d *document) encodeJSON() (string, unfit) {
 		b = appendQuoted(b, e.id)
 		b = append(b, `:{"value":`...)
 		b = appendQuoted(b, e.text)
-		if !e.activeFrom.IsZero() {
-			b = append(append(append(b, `,"activeFrom":"`...), formatTime(e.activeFrom)...), '"')
-		}
-		if !e.expiresAt.IsZero() {
-			b = append(append(append(b, `,"expiresAt":"`...), formatTime(e.expiresAt)...), '"')
-		}
+		b = appendLife(b, e.activeFrom, e.expiresAt)
 		b = appendMembers(b, e.extra)
 		b = append(b, '}')
 	}
 	b = append(b, '}')
 	b = appendMembers(b, d.extra)
 	return string(append(b, '}')), unfit{}
+}
+
+func appendLife(b []byte, activeFrom, expiresAt time.Time) []byte {
+	if !activeFrom.IsZero() {
+		b = append(append(append(b, `,"activeFrom":"`...), formatTime(activeFrom)...), '"')
+	}
+	if !expiresAt.IsZero() {
+		b = append(append(append(b, `,"expiresAt":"`...), formatTime(expiresAt)...), '"')
+	}
+	return b
 }
 
 func appendMembers(b []byte, members string) []byte {

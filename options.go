@@ -2,25 +2,21 @@ package secret
 
 import "strings"
 
-// Options is a declaration. Namespace and Name identify the secret; all other
-// fields may stay zero.
+// Options is a declaration. Only Name is required.
 type Options struct {
 	// Namespace groups secrets, by product or by team. Empty: "default". Lower-case
 	// letters and digits, inside also - and _, at most 63 characters.
 	Namespace string
-	// Name is required, under the same rule.
+	// Name is required, under the rule of Namespace.
 	Name string
 	// Bytes is the length of the key, 16 to 1024. Zero: 32 on Random; on Generated
 	// the value is not a key but a text. On Static it must be 0.
 	Bytes int
-	// Encoding is how the text holds a key of Bytes bytes. Zero, EncodingAuto: hex
-	// or base64, distinguished by the length.
+	// Encoding is how the text holds a key. Zero, EncodingAuto: hex or base64.
 	Encoding Encoding
-	// Format pins how the stored text is read. Zero, FormatAuto: the text decides
-	// (see the package documentation).
+	// Format pins how the stored text is read. Zero, FormatAuto: the text decides.
 	Format Format
-	// Rotation is the policy for renewal. Nil: never. It cannot go with
-	// FormatPlain, which holds a single version.
+	// Rotation is the policy for renewal. Nil: never. Refused with FormatPlain.
 	Rotation *Rotation
 	// Generator names the step that makes the value of a Generated secret, such as
 	// "cloudflare/r2-credentials". Empty: the value comes from elsewhere. Refused
@@ -33,8 +29,7 @@ type Options struct {
 	// letters, digits, - and _. Empty: a name derived from address, workspace,
 	// project and environment.
 	SecretName string
-	// Store is where reads look. Nil: the App's store, or without an App the
-	// environment.
+	// Store is where reads look. Nil: the App's store, else the environment.
 	Store Store
 }
 
@@ -50,12 +45,10 @@ const (
 // String returns static, random or generated.
 func (k Kind) String() string { return constantName(k, kindNames) }
 
-// MarshalText returns the same as String, and [ErrInvalid] for a value that is
-// none of the constants.
+// MarshalText returns the name; a value without one is [ErrInvalid].
 func (k Kind) MarshalText() ([]byte, error) { return constantText(k, kindNames) }
 
-// UnmarshalText parses a name that String returns; any other text is
-// [ErrInvalid].
+// UnmarshalText parses a name; any other text is [ErrInvalid].
 func (k *Kind) UnmarshalText(text []byte) error { return readConstant(k, text, kindNames) }
 
 var kindNames = []string{"static", "random", "generated"}

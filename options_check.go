@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// declaration is Options after a constructor: checked, with defaults filled in.
-// It never changes.
+// declaration is the checked Options, with defaults filled in. It never
+// changes.
 type declaration struct {
 	kind Kind
 	Options
@@ -160,8 +160,7 @@ func (d *declaration) difference(o *declaration) string {
 	return ""
 }
 
-// sameStore compares stores as far as Go can: one of a type without == is never
-// the same.
+// sameStore reports equality as far as Go can: a type without == has none.
 func sameStore(a, b Store) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -169,6 +168,5 @@ func sameStore(a, b Store) bool {
 	return isComparable(a) && isComparable(b) && a == b
 }
 
-// isComparable reports whether == works on s. Its type alone is not enough: a
-// store may hold another in an interface.
+// isComparable reports whether == works on s, and on a store that it holds.
 func isComparable(s any) bool { return reflect.ValueOf(s).Comparable() }

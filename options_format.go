@@ -18,17 +18,15 @@ const (
 // String returns auto, plain, json or compact.
 func (f Format) String() string { return constantName(f, formatNames) }
 
-// MarshalText returns the same as String, and [ErrInvalid] for a value that is
-// none of the constants.
+// MarshalText returns the name; a value without one is [ErrInvalid].
 func (f Format) MarshalText() ([]byte, error) { return constantText(f, formatNames) }
 
-// UnmarshalText parses a name that String returns; any other text is
-// [ErrInvalid].
+// UnmarshalText parses a name; any other text is [ErrInvalid].
 func (f *Format) UnmarshalText(text []byte) error { return readConstant(f, text, formatNames) }
 
 var formatNames = []string{"auto", "plain", "json", "compact"}
 
-// Encoding is how a text holds a key of a declared number of bytes.
+// Encoding is how a text holds a key.
 type Encoding uint8
 
 const (
@@ -41,12 +39,10 @@ const (
 // String returns auto or raw.
 func (e Encoding) String() string { return constantName(e, encodingNames) }
 
-// MarshalText returns the same as String, and [ErrInvalid] for a value that is
-// none of the constants.
+// MarshalText returns the name; a value without one is [ErrInvalid].
 func (e Encoding) MarshalText() ([]byte, error) { return constantText(e, encodingNames) }
 
-// UnmarshalText parses a name that String returns; any other text is
-// [ErrInvalid].
+// UnmarshalText parses a name; any other text is [ErrInvalid].
 func (e *Encoding) UnmarshalText(text []byte) error { return readConstant(e, text, encodingNames) }
 
 var encodingNames = []string{"auto", "raw"}

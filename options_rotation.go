@@ -35,10 +35,10 @@ const (
 // String returns the mode's name in the spec: none, retain_for or retain_forever.
 func (m RetentionMode) String() string { return constantName(m, retentionModeNames) }
 
-// MarshalText returns what String does, and [ErrInvalid] for a value that is none of the constants.
+// MarshalText returns the name; a value without one is [ErrInvalid].
 func (m RetentionMode) MarshalText() ([]byte, error) { return constantText(m, retentionModeNames) }
 
-// UnmarshalText reads what String returns; anything else is [ErrInvalid].
+// UnmarshalText parses a name; any other text is [ErrInvalid].
 func (m *RetentionMode) UnmarshalText(text []byte) error {
 	return readConstant(m, text, retentionModeNames)
 }

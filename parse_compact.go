@@ -100,7 +100,10 @@ func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 	if !validCompactID(id) {
 		return a, malformed("", "", `not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
 	}
-	member := shownMember(key, suffix, isAttribute)
+	member := shownSuffix(suffix)
+	if key == "current" {
+		member = key
+	}
 	switch {
 	case value == "":
 		return a, malformed(id, member, "empty")
@@ -143,17 +146,6 @@ func (e *entry) setTime(a attribute) *Error {
 	}
 	*t = a.time
 	return nil
-}
-
-// shownMember names what a segment sets: current, expires, active, or nothing.
-func shownMember(key, suffix string, isAttribute bool) string {
-	if key == "current" {
-		return key
-	}
-	if isAttribute {
-		return shownSuffix(suffix)
-	}
-	return ""
 }
 
 // shownSuffix returns a suffix that is known: another one may be a piece of a value.

@@ -105,8 +105,7 @@ func daysSince1970(year, month, day int) int {
 	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719468
 }
 
-// utc returns t as a document holds it: in UTC, without a reading of the
-// monotonic clock.
+// utc returns t as a document holds it: in UTC, without a monotonic reading.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -84,13 +84,7 @@ func (v Version) MarshalJSON() ([]byte, error) { return v.appendJSON(nil), nil }
 
 func (v Version) appendJSON(b []byte) []byte {
 	b = appendQuoted(append(b, `{"id":`...), v.ID)
-	if !v.ActiveFrom.IsZero() {
-		b = append(append(append(b, `,"activeFrom":"`...), formatTime(v.ActiveFrom)...), '"')
-	}
-	if !v.ExpiresAt.IsZero() {
-		b = append(append(append(b, `,"expiresAt":"`...), formatTime(v.ExpiresAt)...), '"')
-	}
-	return append(b, '}')
+	return append(appendLife(b, v.ActiveFrom, v.ExpiresAt), '}')
 }
 
 // String returns the format, the current id and the number of versions.

@@ -18,20 +18,18 @@ func (s *Secret) swap(store Store) (restore func(), err error) {
 	if s.held(nil) {
 		return nil, because(ErrInvalid, s.String()+" is held by a running App; swap its store before App.Start")
 	}
-	decl, l, live := s.decl.Load(), s.loader.Load(), s.live.Load()
-	s.put(s.With(store))
+	before, other := new(Secret), s.With(store)
+	before.become(s)
+	s.become(other)
 	return func() {
 		claims.Lock()
 		defer claims.Unlock()
-		s.decl.Store(decl)
-		s.loader.Store(l)
-		s.live.Store(live)
+		s.become(before)
 	}, nil
 }
 
-// put makes s what other is.
-func (s *Secret) put(other *Secret) {
+func (s *Secret) become(other *Secret) {
 	s.decl.Store(other.decl.Load())
 	s.loader.Store(other.loader.Load())
-	s.live.Store(nil)
+	s.live.Store(other.live.Load())
 }

@@ -42,9 +42,7 @@ type SpecSecret struct {
 // Spec returns what was given to Use, by address; it asks no store. A declaration that is wrong stands there as it is:
 // Start tells of it, and [ParseSpec] refuses it.
 func (a *App) Spec() Spec {
-	a.mu.Lock()
-	secrets := slices.Clone(a.secrets)
-	a.mu.Unlock()
+	secrets := a.used()
 	s := Spec{Workspace: a.options.Workspace, Project: a.options.Project, Environment: a.options.Environment,
 		Secrets: []SpecSecret{}}
 	for _, sec := range secrets {
