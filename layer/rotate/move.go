@@ -30,10 +30,8 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	if o.From == "" || o.To == "" || o.From == o.To {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")
 	}
-	if a, ok := from.(*File); ok {
-		if b, ok := to.(*File); ok && a.path == b.path { // its lock would be waited for until the end of time
-			return State{}, fmt.Errorf("%w: %s and %s are one file: name another", errRefused, o.From, o.To)
-		}
+	if path := pathOf(from); path != "" && path == pathOf(to) { // its lock would be waited for until the end of time
+		return State{}, fmt.Errorf("%w: %s and %s are one file: name another", errRefused, o.From, o.To)
 	}
 	for _, l := range []Ledger{from, to} {
 		if l, ok := l.(Locker); ok {
@@ -52,6 +50,14 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 		}
 	}
 	return State{}, fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
+}
+
+// pathOf returns the path of a ledger that is a file of this machine.
+func pathOf(l Ledger) string {
+	if file, ok := l.(interface{ Path() string }); ok {
+		return file.Path()
+	}
+	return ""
 }
 
 // fence is the latest that this Move has made. Nothing is put into to but by who made the fence that stands, so that taking it away is

@@ -60,7 +60,6 @@ func TestNothingShowsAValue(t *testing.T) {
 	noLeak(t, "Event", e, values...)
 	noLeak(t, "Operator", s.Operator, values...)
 	noLeak(t, "MemoryLedger", s.ledger, values...)
-	noLeak(t, "DirPublisher", Dir("/somewhere"), values...)
 	text, err := st.Text(s.Spec.Secrets[0])
 	require.NoError(t, err)
 	noLeak(t, "State.Text", text, values...)

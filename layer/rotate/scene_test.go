@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -375,4 +376,27 @@ func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now:
 func (s *scene) remember() (goBack func()) {
 	n, state := s.ledger.n, s.ledger.state
 	return func() { s.ledger.n, s.ledger.state = n, state }
+}
+
+// digest tells texts apart and shows none.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// notApplied marks an error as that of a request that had no effect.
+func notApplied(err error) error { return fmt.Errorf("%w: %w", driver.ErrNotApplied, err) }
+
+// each calls do for every item, and returns the errors at their item's index.
+func each[T any](items []T, do func(T) error) []error {
+	var errs []error
+	for i, item := range items {
+		if err := do(item); err != nil {
+			if errs == nil {
+				errs = make([]error, len(items))
+			}
+			errs[i] = err
+		}
+	}
+	return errs
 }

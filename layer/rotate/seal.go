@@ -14,12 +14,37 @@ import (
 
 // Seal encrypts a state to the recipients in its settings: classic ones (age1…) or post-quantum ones (age1pq1…), not both. The
 // result is binary, and every call gives other bytes. The errors show no recipient: it might be a key that was mixed up.
-func Seal(s State) ([]byte, error) {
-	sealed, _, err := seal(s)
-	return sealed, err
+//
+// If identities are given, a state that none of them could open afterwards is refused.
+func Seal(s State, identities ...age.Identity) ([]byte, error) {
+	sealed, plain, err := seal(s)
+	if err != nil || identities == nil {
+		return sealed, err
+	}
+	back, err := decrypt(sealed, identities)
+	if err != nil {
+		return nil, fmt.Errorf("after this change it could not be read: %w", err)
+	}
+	if !bytes.Equal(back, plain) {
+		return nil, errors.New("what was encrypted cannot be decrypted: the memory of this machine may be failing")
+	}
+	return sealed, nil
 }
 
-// seal returns what it encrypted as well.
+// MaxSealed is the most bytes that a ledger stores: ten times a ledger of a hundred
+// secrets with the largest documents.
+const MaxSealed = 64 << 20
+
+// CheckSize returns an error if size is more than most, which is [MaxSealed] but in
+// tests.
+func CheckSize(size, most int) error {
+	if size > most {
+		return fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", size, most)
+	}
+	return nil
+}
+
+// seal also returns the plaintext.
 func seal(s State) (sealed, plain []byte, err error) {
 	to, err := parseRecipients(s.Settings().Recipients)
 	if err != nil {
@@ -98,9 +123,9 @@ const (
 	armorHeader = armor.Header
 )
 
-// Open decrypts what [Seal] wrote, armored or not, and checks that it is a state. Its errors say what is wrong with the bytes
+// Unseal decrypts what [Seal] wrote, armored or not, and checks that it is a state. Its errors say what is wrong with the bytes
 // and what to do, and show nothing of what is in them.
-func Open(sealed []byte, identities ...age.Identity) (State, error) {
+func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
 	plain, err := decrypt(sealed, identities)
 	if err != nil {
 		return State{}, err
@@ -116,10 +141,7 @@ func Open(sealed []byte, identities ...age.Identity) (State, error) {
 const restore = "restore the last good one from git or a backup"
 
 func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
-	identities = slices.DeleteFunc(slices.Clone(identities), func(id age.Identity) bool {
-		ids, several := id.(Identities)
-		return id == nil || several && len(ids.list()) == 0
-	})
+	identities = slices.DeleteFunc(slices.Clone(identities), func(id age.Identity) bool { return id == nil })
 	trimmed := bytes.TrimSpace(sealed)
 	var in io.Reader
 	switch {
@@ -136,7 +158,7 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 		return nil, errors.New("it is not encrypted with age, so it is no ledger, or its beginning is damaged: " + restore)
 	}
 	if len(identities) == 0 {
-		return nil, errors.New("there is no identity to open it with: name the file that holds one, or put the key into " + IdentityVariable)
+		return nil, errors.New("there is no identity to open it with: name the file that holds one, or put the key into LAYER_IDENTITY")
 	}
 	r, err := age.Decrypt(in, identities...)
 	var foreign *age.NoIdentityMatchError

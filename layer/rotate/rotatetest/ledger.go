@@ -11,6 +11,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -32,15 +33,15 @@ import (
 // It calls place once in each subtest, with that subtest's t. place makes an empty place for a ledger and returns what opens a
 // handle on it, as another process would; all handles open the same ledger, and the identities that they get open what is
 // sealed to its recipients. Where the place cannot hold so much, place may call t.Skip in the subtest "large".
-func TestLedger(t *testing.T, place func(t *testing.T, ids rotate.Identities) (open func() rotate.Ledger)) {
+func TestLedger(t *testing.T, place func(t *testing.T, ids ledger.Identities) (open func() rotate.Ledger)) {
 	t.Helper()
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
-			identity, _, err := rotate.NewIdentity()
+			identity, _, err := ledger.NewIdentity()
 			if err != nil {
 				t.Fatal(err)
 			}
-			ids, err := rotate.ParseIdentities(identity.Reveal())
+			ids, err := ledger.ParseIdentities(identity.Reveal())
 			if err != nil {
 				t.Fatal(err)
 			}
