@@ -102,12 +102,7 @@ func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.St
 func (l *layer) current(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
 	opened, state, rev, err := l.load(ctx, how)
 	if err == nil && state.Moved() != "" && !how.adopt {
-		err = movedError(state)
+		err = rotate.MovedError(state)
 	}
 	return opened, state, rev, err
-}
-
-func movedError(s rotate.State) error {
-	return fmt.Errorf("this ledger has moved to %s: use that one, by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate "+
-		"--adopt-ledger` goes on with the one here", s.Moved())
 }

@@ -198,5 +198,5 @@ func TestMoveAdopted(t *testing.T) {
 	require.NoError(t, err)
 	changed(t, m.open(inTheFile), 2)
 	_, _, err = m.open(inTheBucket).Load(ctx)
-	require.ErrorContains(t, err, "--adopt-ledger", "the other one, which is in use as well")
+	require.ErrorIs(t, err, rotate.WrongLedger, "the other one, which is in use as well")
 }

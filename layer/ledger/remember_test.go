@@ -121,7 +121,7 @@ func TestRememberRefuses(t *testing.T) {
 			for range 2 {
 				_, _, err := m.remember(inner, "s3://ledgers/shop").Load(ctx)
 				require.ErrorContains(t, err, "ledger s3://ledgers/shop: "+tc.says)
-				require.ErrorContains(t, err, "`layer secret rotate --adopt-ledger` goes on with it")
+				require.ErrorIs(t, err, rotate.WrongLedger)
 			}
 			n := revision(inner)
 			_, _, err = rotate.Commit(ctx, l, rev, history[4])
@@ -147,7 +147,7 @@ func TestRememberRefuses(t *testing.T) {
 			require.NoError(t, err)
 			put(inner, history[4])
 			_, _, err = m.remember(inner, "s3://ledgers/shop").Load(ctx)
-			require.ErrorContains(t, err, "--adopt-ledger", "what it replaced is refused from then on")
+			require.ErrorIs(t, err, rotate.WrongLedger, "what it replaced is refused from then on")
 		})
 	}
 }

@@ -60,7 +60,10 @@ func (s seen) encode() []byte {
 	return append(b, '\n')
 }
 
-const adopt = "If it is the right one all the same, `layer secret rotate --adopt-ledger` goes on with it"
+// wrong is the problem of a ledger that the memory contradicts.
+func wrong(format string, args ...any) error {
+	return &rotate.Problem{Kind: rotate.WrongLedger, Err: fmt.Errorf(format, args...)}
+}
 
 // check tells what speaks against the state that was found in a place.
 func (s seen) check(place string, st rotate.State) error {
@@ -72,16 +75,16 @@ func (s seen) check(place string, st rotate.State) error {
 	case !known:
 		return nil
 	case !st.Succeeds(last.Fingerprint):
-		return fmt.Errorf("it has the id of the ledger seen here before, but other keys: somebody forged it, or replaced the keys "+
-			"on another machine. Ask your colleagues, or restore it from git. %s", adopt)
+		return wrong("it has the id of the ledger seen here before, but other keys: somebody forged it, or replaced the keys " +
+			"on another machine. Ask your colleagues, or restore it from git")
 	case s.left(st):
 		return nil
 	case st.Generation() < last.Generation:
-		return fmt.Errorf("it is an older copy: generation %d, and generation %d was seen on this machine. Get the latest one "+
-			"(`git pull`, or a backup). %s", st.Generation(), last.Generation, adopt)
+		return wrong("it is an older copy: generation %d, and generation %d was seen on this machine. Get the latest one "+
+			"(`git pull`, or a backup)", st.Generation(), last.Generation)
 	case last.Write != "" && st.Covers(last.Generation-1) && !st.Wrote(last.Write):
-		return fmt.Errorf("it was changed in two clones: generation %d of it lacks a change made or seen on this machine. Keep the "+
-			"side whose values were published, and repeat in it what the other did. %s", st.Generation(), adopt)
+		return wrong("it was changed in two clones: generation %d of it lacks a change made or seen on this machine. Keep the "+
+			"side whose values were published, and repeat in it what the other did", st.Generation())
 	}
 	return nil
 }
@@ -94,8 +97,7 @@ func (s seen) left(st rotate.State) bool {
 
 func (s seen) checkPlace(place string, st rotate.State) error {
 	if id, ok := s.Places[place]; ok && id != st.ID() {
-		return fmt.Errorf("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup. %s",
-			st.ID(), id, adopt)
+		return wrong("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup", st.ID(), id)
 	}
 	return nil
 }
@@ -149,8 +151,7 @@ func (m memory) follows(known seen, next rotate.State) error {
 		return err
 	}
 	if last := known.Ledgers[next.ID()]; next.Generation() <= last.Generation {
-		return fmt.Errorf("this change was made from an older copy of it: generation %d was seen on this machine. Run again. %s",
-			last.Generation, adopt)
+		return wrong("this change was made from an older copy of it: generation %d was seen on this machine. Run again", last.Generation)
 	}
 	return nil
 }

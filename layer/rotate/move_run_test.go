@@ -118,7 +118,8 @@ func TestFence(t *testing.T) {
 			s.moved()
 			s.ledger, s.Ledger = old, old
 			err := s.stopped(func() (Result, error) { return do(s) })
-			require.ErrorContains(t, err, "this ledger has moved to new: use that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on")
+			require.ErrorIs(t, err, Moved)
+			require.ErrorContains(t, err, "this ledger has moved to new: use that one")
 			s.DryRun = true
 			_, err = s.seen(s.unchanged(func() (Result, error) { return do(s) }))
 			require.NoError(t, err, "it can still be looked at")

@@ -75,7 +75,7 @@ func TestNothingShowsAValue(t *testing.T) {
 // What a panic prints of its argument.
 func TestAPanicShowsNoValue(t *testing.T) {
 	const bad = "sk_live_QkFzZTY0dGV4dA"
-	for _, v := range []any{hold(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
+	for _, v := range []any{wrapState(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
 		func() {
 			defer func() {
 				p := recover()

@@ -275,7 +275,7 @@ func (s *scene) change(edit func(*state)) {
 		next.Secrets[i] = r.clone()
 	}
 	edit(&next)
-	_, _, err = Commit(context.Background(), s.ledger, rev, hold(&next))
+	_, _, err = Commit(context.Background(), s.ledger, rev, wrapState(&next))
 	require.NoError(s.t, err)
 }
 
@@ -368,7 +368,7 @@ func lost(driver.Item) (bool, error) { return true, errLost }
 func swallowed(driver.Item) (bool, error) { return false, errLost }
 
 // turnedDown promises that nothing happens.
-func turnedDown(driver.Item) (bool, error) { return false, notApplied(errLost) }
+func turnedDown(driver.Item) (bool, error) { return false, driver.NotApplied(errLost) }
 
 func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now: true}) }
 
@@ -383,9 +383,6 @@ func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
-
-// notApplied marks an error as that of a request that had no effect.
-func notApplied(err error) error { return fmt.Errorf("%w: %w", driver.ErrNotApplied, err) }
 
 // each calls do for every item, and returns the errors at their item's index.
 func each[T any](items []T, do func(T) error) []error {

@@ -36,7 +36,7 @@ func postQuantum(t testing.TB) (age.Identity, string) {
 func holding(value string, recipients ...string) State {
 	s := NewState(Settings{Recipients: recipients})
 	addr := secret.Address{Namespace: "auth", Name: "key"}
-	return hold(s.state().with(&record{Address: addr, Kind: secret.KindStatic, Name: "x", Current: "v1", Versions: []version{{ID: "v1", Value: value}}}))
+	return wrapState(s.state().with(&record{Address: addr, Kind: secret.KindStatic, Name: "x", Current: "v1", Versions: []version{{ID: "v1", Value: value}}}))
 }
 
 func TestSealRecipients(t *testing.T) {

@@ -80,10 +80,10 @@ func checkParams(params map[string]string) error {
 // Make implements [driver.Generator]: it makes an API token that is allowed this bucket alone.
 func (g *Generator) Make(ctx context.Context, name string, params map[string]string) (driver.Made, error) {
 	if err := checkParams(params); err != nil {
-		return driver.Made{}, fmt.Errorf("%w: %w", err, driver.ErrNotApplied)
+		return driver.Made{}, driver.NotApplied(err)
 	}
 	if !tokenNameForm().MatchString(name) {
-		return driver.Made{}, fmt.Errorf("cloudflare: a token's name is 1 to 120 printable characters of ASCII: %w", driver.ErrNotApplied)
+		return driver.Made{}, driver.NotApplied(errors.New("cloudflare: a token's name is 1 to 120 printable characters of ASCII"))
 	}
 	var group shared.TokenPolicyPermissionGroupParam
 	group.ID.Value, group.ID.Present = groups[params["access"]], true
@@ -126,7 +126,7 @@ func (g *Generator) Make(ctx context.Context, name string, params map[string]str
 // Retire implements [driver.Generator]: it deletes the token.
 func (g *Generator) Retire(ctx context.Context, id string) error {
 	if !cloudflareapi.IDForm().MatchString(id) {
-		return fmt.Errorf("cloudflare: the id of a token is 32 hexadecimal digits: %w", driver.ErrNotApplied)
+		return driver.NotApplied(errors.New("cloudflare: the id of a token is 32 hexadecimal digits"))
 	}
 	var p accounts.TokenDeleteParams
 	p.AccountID.Value, p.AccountID.Present = g.client.AccountID, true

@@ -93,7 +93,8 @@ func (l *Ledger) load(ctx context.Context) (rotate.State, rotate.Revision, error
 	data, err := atomicfile.Read(l.path, rotate.MaxSealed)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return rotate.State{}, "", fmt.Errorf("%w: `layer secret init` makes one; if there should be one, look for it in git, or name the file", rotate.ErrNotFound)
+		return rotate.State{}, "", &rotate.Problem{Kind: rotate.NoLedger,
+			Err: fmt.Errorf("%w: if there should be one, look for it in git, or name the file", rotate.ErrNotFound)}
 	case err != nil:
 		return rotate.State{}, "", fmt.Errorf("it cannot be read: %w", err)
 	}

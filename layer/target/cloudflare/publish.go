@@ -40,13 +40,13 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 	seen := map[string]bool{}
 	for i, item := range items {
 		if err := checkItem(item, seen[item.Name]); err != nil {
-			errs[i] = fmt.Errorf("cloudflare: %w: %w", err, driver.ErrNotApplied)
+			errs[i] = driver.NotApplied(fmt.Errorf("cloudflare: %w", err))
 		}
 		seen[item.Name] = true
 	}
 	if s.ids == nil && slices.Contains(errs, nil) {
 		if _, err := s.list(ctx); err != nil {
-			return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
+			return fill(errs, driver.NotApplied(err))
 		}
 	}
 	var fresh, known []int

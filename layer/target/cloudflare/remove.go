@@ -3,7 +3,6 @@ package cloudflare
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
@@ -21,7 +20,7 @@ func (s *Store) Remove(ctx context.Context, names []string) []error {
 		return nil
 	}
 	if _, err := s.list(ctx); err != nil {
-		return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
+		return fill(errs, driver.NotApplied(err))
 	}
 	failed := false
 	for i, name := range names {

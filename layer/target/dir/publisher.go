@@ -78,7 +78,7 @@ func (d *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	}
 	return each(items, func(item driver.Item) error {
 		if err != nil {
-			return notApplied(err)
+			return driver.NotApplied(err)
 		}
 		return d.publish(ctx, folder, item)
 	})
@@ -86,17 +86,17 @@ func (d *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 
 func (d *Publisher) publish(ctx context.Context, folder atomicfile.Folder, item driver.Item) error {
 	if err := d.ready(ctx, folder.Root, item.Name); err != nil {
-		return notApplied(err)
+		return driver.NotApplied(err)
 	}
 	if err := fits(item); err != nil {
-		return notApplied(err)
+		return driver.NotApplied(err)
 	}
 	if renamed, err := folder.Replace(item.Name, []byte(stored(item.Text.Reveal()))); err != nil {
 		err = d.failed(item.Name, "cannot be written", err)
 		if renamed {
 			return err
 		}
-		return notApplied(err)
+		return driver.NotApplied(err)
 	}
 	// From here on the value is there, so ctx is not asked any more, and nothing is called not applied.
 	if _, err := folder.Replace(noteFile(item.Name), []byte(stored(item.Note))); err != nil {
@@ -290,7 +290,7 @@ func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error
 // Remove implements [driver.Remover]. It takes the value first: a note without a value tells nobody anything.
 func (d *Publisher) Remove(ctx context.Context, names []string) []error {
 	if err := context.Cause(ctx); err != nil {
-		return each(names, func(string) error { return notApplied(err) })
+		return each(names, func(string) error { return driver.NotApplied(err) })
 	}
 	folder, err := d.open()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -302,10 +302,10 @@ func (d *Publisher) Remove(ctx context.Context, names []string) []error {
 	}
 	return each(names, func(name string) error {
 		if err != nil {
-			return notApplied(err)
+			return driver.NotApplied(err)
 		}
 		if err := d.ready(ctx, folder.Root, name); err != nil {
-			return notApplied(err)
+			return driver.NotApplied(err)
 		}
 		for _, file := range []string{name, noteFile(name)} {
 			err := folder.Do("remove "+file, func() error { return folder.Root.Remove(file) })
@@ -385,9 +385,6 @@ func (d *Publisher) place(name string) string {
 	}
 	return "file " + filepath.Join(d.path, name)
 }
-
-// notApplied marks an error by [driver.ErrNotApplied].
-func notApplied(err error) error { return fmt.Errorf("%w: %w", driver.ErrNotApplied, err) }
 
 // each gives every item to do and returns the errors at their item's index, or nil where there are none.
 func each[T any](items []T, do func(T) error) []error {

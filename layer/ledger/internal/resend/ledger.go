@@ -97,7 +97,7 @@ func (f found) after(floor mark) error {
 	case f.Revision == "" && floor.id != "":
 		return fmt.Errorf("%w: it was here before. Restore it from a backup", rotate.ErrNotFound)
 	case f.Revision == "":
-		return fmt.Errorf("%w: `layer secret init` makes one; if there should be one, check its name", rotate.ErrNotFound)
+		return &rotate.Problem{Kind: rotate.NoLedger, Err: fmt.Errorf("%w: if there should be one, check its name", rotate.ErrNotFound)}
 	case f.err != nil:
 		return f.err
 	case f.before(floor):

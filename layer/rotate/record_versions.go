@@ -98,7 +98,7 @@ func (r *record) retire(v *version, rotation *secret.SpecRotation, p policy) {
 
 // retime lets the lives of a document that was not confirmed in time count from now.
 func (r *record) retime(rotation *secret.SpecRotation, p policy, in *intent) {
-	if in.Op == opRepair {
+	if in.Op == OpRepair {
 		r.repair(rotation, p)
 		return
 	}
@@ -155,7 +155,7 @@ func (r *record) prune(p policy) (gone []string) {
 	for i := range r.Versions {
 		v := &r.Versions[i]
 		if v.Gone == "" && v.ID != r.Current && v.ID != r.Announced && !v.ExpiresAt.IsZero() && !p.now.Before(v.ExpiresAt) {
-			v.leave(gonePruned)
+			v.leave(GonePruned)
 			gone = append(gone, v.ID)
 		}
 	}
@@ -163,17 +163,21 @@ func (r *record) prune(p policy) (gone []string) {
 }
 
 // leave takes a version out of the document: the ledger forgets its value and keeps id and life.
-func (v *version) leave(why string) { v.Gone, v.Value = why, "" }
+func (v *version) leave(why Gone) { v.Gone, v.Value = why, "" }
 
+// Gone is why a version has left the document.
+type Gone string
+
+// The reasons why a version has left the document.
 const (
-	gonePruned    = "pruned"
-	goneRevoked   = "revoked"
-	goneWithdrawn = "withdrawn"
-	goneRemoved   = "removed"
+	GonePruned    Gone = "pruned"    // it had expired
+	GoneRevoked   Gone = "revoked"   // it was ended before its time
+	GoneWithdrawn Gone = "withdrawn" // it was announced, and never came into use
+	GoneRemoved   Gone = "removed"   // its secret was removed
 )
 
 // withdraw takes an announced version back: nobody has used it, and its id stays used.
-func (r *record) withdraw(why string) {
+func (r *record) withdraw(why Gone) {
 	if v := r.version(r.Announced); v != nil {
 		v.leave(why)
 	}
@@ -213,7 +217,7 @@ func (r *record) confirm(found driver.Published, answered bool, p policy) {
 	if !answered || in.Taken {
 		r.Stray = later(r.Stray, p.now.Add(p.margin).UTC())
 	}
-	if in.Op == opRepair {
+	if in.Op == OpRepair {
 		r.Hold = later(r.Hold, p.now.Add(p.window+p.margin).UTC())
 	}
 	if r.Announced != "" && r.Ready.IsZero() {

@@ -31,7 +31,7 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")
 	}
 	if path := pathOf(from); path != "" && path == pathOf(to) { // its lock would be waited for until the end of time
-		return State{}, fmt.Errorf("%w: %s and %s are one file: name another", errRefused, o.From, o.To)
+		return State{}, problemf(Refused, "%s and %s are one file: name another", o.From, o.To)
 	}
 	for _, l := range []Ledger{from, to} {
 		if l, ok := l.(Locker); ok {
@@ -89,7 +89,7 @@ func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ S
 	case step == moveFence, src.WriteID() != f.write:
 		fenced := src.MovedTo(o.To)
 		if step == moveFence {
-			fenced = fenced.WithLog(LogEntry{At: time.Now(), By: o.By, Op: opMove, IDs: []string{o.To}})
+			fenced = fenced.WithLog(LogEntry{At: time.Now(), By: o.By, Op: OpMove, IDs: []string{o.To}})
 		}
 		s, _, err := Commit(ctx, from, srcRev, fenced)
 		if err == nil {
@@ -115,13 +115,11 @@ func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ S
 	case errors.Is(err, ErrUnknown), ctx.Err() != nil:
 		return State{}, false, fmt.Errorf("%w. Until then no run changes the ledger: move it again, which goes on", err)
 	}
-	const again = "Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"
 	if !f.first {
-		return State{}, false, fmt.Errorf("%w. The old ledger stands still since an earlier move, and what that has sent may still arrive. %s",
-			err, again)
+		return State{}, false, problemf(HalfMoved, "%w. The old ledger stands still since an earlier move, and what that has sent may still arrive", err)
 	}
-	if _, _, back := Commit(ctx, from, srcRev, src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: opResume})); back != nil {
-		return State{}, false, fmt.Errorf("%w; and the old ledger cannot be put back into use: %w. %s", err, back, again)
+	if _, _, back := Commit(ctx, from, srcRev, src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: OpResume})); back != nil {
+		return State{}, false, problemf(HalfMoved, "%w; and the old ledger cannot be put back into use: %w", err, back)
 	}
 	return State{}, false, fmt.Errorf("%w. The old ledger is in use as before", err)
 }
@@ -140,16 +138,14 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation() // it stands there since it was moved away
 	switch moved := src.Moved(); {
 	case moved != "" && moved != o.To:
-		return 0, fmt.Errorf("%w: %s has moved to %s: move that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on with "+
-			"the one here", errRefused, o.From, moved)
+		return 0, problemf(Moved, "%s has moved to %s: move that one", o.From, moved)
 	case there && !ours:
-		return 0, fmt.Errorf("%w: another ledger is in %s, and is not overwritten: name another place", errRefused, o.To)
+		return 0, problemf(Refused, "another ledger is in %s, and is not overwritten: name another place", o.To)
 	case moved == "" && ours && !left && dst.WriteID() == src.WriteID():
-		return 0, fmt.Errorf("%w: %s and %s hold the same: they are one place under two names, or one of the two is a copy, which must be "+
-			"deleted first", errRefused, o.From, o.To)
+		return 0, problemf(Refused, "%s and %s hold the same: they are one place under two names, or one of the two is a copy, which must be "+
+			"deleted first", o.From, o.To)
 	case moved == "" && ours && !left:
-		return 0, fmt.Errorf("%w: the same ledger is in %s, and nobody moved it there: one of the two is a copy. Compare them with "+
-			"`layer secret log`, and delete the one that is behind", errRefused, o.To)
+		return 0, problemf(Copies, "the same ledger is in %s, and nobody moved it there: one of the two is a copy. Delete the one that is behind", o.To)
 	case moved == "":
 		return moveFence, nil
 	case !there || left:
@@ -157,18 +153,17 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 	case dst.Moved() == "" && (comesFrom(dst, src) || !dst.Covers(src.Generation()-1)):
 		return moveDone, nil
 	case dst.Moved() != "":
-		return 0, fmt.Errorf("%w: %s has moved to %s, and that has moved on to %s: if the ledger is not in use there, move it from %s to %s",
-			errRefused, o.From, o.To, dst.Moved(), o.To, dst.Moved())
+		return 0, problemf(Refused, "%s has moved to %s, and that has moved on to %s: if the ledger is not in use there, move it from %s to %s",
+			o.From, o.To, dst.Moved(), o.To, dst.Moved())
 	}
-	return 0, fmt.Errorf("%w: %s has moved to %s, and what is there does not come from it: one of the two is a copy. Compare them with "+
-		"`layer secret log`", errRefused, o.From, o.To)
+	return 0, problemf(Copies, "%s has moved to %s, and what is there does not come from it: one of the two is a copy", o.From, o.To)
 }
 
 // comesFrom tells whether dst was made from src under its fence: the one that stands there, or one that a later Move has put anew.
 func comesFrom(dst, src State) bool {
 	since := src.Generation()
 	for _, e := range src.Log() {
-		if e.Op == opMove {
+		if e.Op == OpMove {
 			since = e.Gen
 		}
 	}

@@ -14,18 +14,18 @@ import (
 // decideAll decides on every secret and swaps the outcome into the ledger, in one step.
 func (r *run) decideAll(ctx context.Context) error {
 	d := r.desk()
-	if d.now.After(r.seen.Add(d.prompt())) {
+	if d.policy.now.After(r.target.at.Add(d.policy.prompt())) {
 		r.stage = stageInspect // it was held up: what it saw may have changed
 		return nil
 	}
 	if err := r.decideEach(d); err != nil {
 		return err
 	}
-	if !r.certain && r.doubtful() {
+	if !r.loaded.certain && r.doubtful() {
 		r.stage = stageAscertain
 		return nil
 	}
-	for addr, dec := range r.decisions {
+	for addr, dec := range r.pass.decisions {
 		r.problem(addr, dec.problem)
 	}
 	if err := r.objection(d.state); err != nil {
@@ -39,12 +39,12 @@ func (r *run) decideAll(ctx context.Context) error {
 	if decided, err := r.check(ctx); err != nil || !decided {
 		return err
 	}
-	if !slices.ContainsFunc(slices.Collect(maps.Values(r.decisions)), func(d decision) bool { return d.next != nil }) {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(r.pass.decisions)), func(d decision) bool { return d.next != nil }) {
 		r.stage = stageClean
 		return nil
 	}
-	if r.passes++; r.passes > maxPasses {
-		return fmt.Errorf("%w after %d attempts: run it again", errUnsettled, maxPasses)
+	if r.tries.passes++; r.tries.passes > maxPasses {
+		return problemf(Unsettled, "after %d attempts: run it again", maxPasses)
 	}
 	return r.record(ctx, d.state)
 }
@@ -54,11 +54,11 @@ func (r *run) decideEach(d *desk) error {
 	if err := r.checkNames(d.state); err != nil {
 		return err
 	}
-	r.decisions = map[secret.Address]decision{}
+	r.pass.decisions = map[secret.Address]decision{}
 	makes := 0
 	for _, spec := range r.targets() {
 		rec, one := d.state.find(spec.Address), r.orders[spec.Address]
-		if r.done[spec.Address] {
+		if r.mine.done[spec.Address] {
 			one = order{adopt: one.adopt}
 		}
 		name := r.name(spec)
@@ -68,7 +68,7 @@ func (r *run) decideEach(d *desk) error {
 				return err
 			}
 		}
-		dec := d.decide(spec, name, rec, r.sighting(rec, r.names[spec.Address]), one)
+		dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
 		if dec.make {
 			if makes++; makes > maxMakes {
 				dec = decision{verdict: dec.verdict} // in the next pass
@@ -77,26 +77,26 @@ func (r *run) decideEach(d *desk) error {
 		if r.amend != nil {
 			r.amend(d, spec, rec, &dec)
 		}
-		r.decisions[spec.Address] = dec
+		r.pass.decisions[spec.Address] = dec
 	}
 	return nil
 }
 
 // objection tells what speaks against the ledger as a whole, before the run has published anything: nothing is changed then.
 func (r *run) objection(st *state) error {
-	if r.op == "status" || len(r.sent) > 0 || r.adopts() {
+	if r.op == "status" || len(r.mine.sent) > 0 || r.adopts() {
 		return nil
 	}
 	foreign, standing := 0, 0
 	for _, spec := range r.targets() {
-		dec, rec := r.decisions[spec.Address], st.find(spec.Address)
+		dec, rec := r.pass.decisions[spec.Address], st.find(spec.Address)
 		if dec.verdict == verdictAhead {
-			return fmt.Errorf("%w: %s: %w", errStop, spec.Address, dec.problem)
+			return problemf(Stopped, "%s: %w", spec.Address, dec.problem).of(spec.Address)
 		}
 		if rec == nil || rec.Published == nil {
 			continue
 		}
-		found, ok := r.found[rec.Name]
+		found, ok := r.target.found[rec.Name]
 		if !ok {
 			continue
 		}
@@ -106,8 +106,8 @@ func (r *run) objection(st *state) error {
 		}
 	}
 	if foreign > 0 && foreign == standing {
-		return fmt.Errorf("%w: no value in the store was published by this ledger, though it says so: it is a stale or forged copy, or "+
-			"the target is another's. Get the right ledger, or `layer secret rotate --adopt-ledger` goes on with this one", errStop)
+		return problemf(WrongTarget, "no value in the store was published by this ledger, though it says so: it is a stale or forged copy, or "+
+			"the target is another's")
 	}
 	return nil
 }
@@ -116,25 +116,25 @@ func (r *run) objection(st *state) error {
 func (r *run) check(ctx context.Context) (decided bool, err error) {
 	var creates []string
 	for _, spec := range r.targets() {
-		if dec := r.decisions[spec.Address]; dec.create && dec.send {
+		if dec := r.pass.decisions[spec.Address]; dec.create && dec.send {
 			creates = append(creates, dec.next.Name)
 		}
 	}
 	checker, ok := r.Publisher.(driver.Checker)
-	if !ok || len(creates) == 0 || r.checked {
+	if !ok || len(creates) == 0 || r.tries.checked {
 		return true, nil
 	}
-	r.tell(Event{Stage: "check", Secrets: len(creates)})
-	r.checked = true
+	r.tell(Event{Stage: StageCheck, Secrets: len(creates)})
+	r.tries.checked = true
 	if err := checker.Check(ctx, creates); err != nil {
-		return false, fmt.Errorf("%w: %w", errStop, err)
+		return false, problemf(Stopped, "%w", err)
 	}
 	return false, nil
 }
 
 // doubtful tells whether the store seems to contradict the ledger.
 func (r *run) doubtful() bool {
-	for _, d := range r.decisions {
+	for _, d := range r.pass.decisions {
 		if d.verdict == verdictDrifted || d.verdict == verdictAhead {
 			return true
 		}
@@ -144,15 +144,15 @@ func (r *run) doubtful() bool {
 
 // ascertain makes sure that what the store holds was not put there by a run that has gone on with the ledger meanwhile.
 func (r *run) ascertain(ctx context.Context) error {
-	r.tell(Event{Stage: "load"})
+	r.tell(Event{Stage: StageLoad})
 	_, rev, err := r.Ledger.Load(ctx)
 	if err != nil {
 		return err
 	}
-	if rev != r.rev {
+	if rev != r.loaded.rev {
 		return r.again()
 	}
-	r.certain, r.stage = true, stageDecide
+	r.loaded.certain, r.stage = true, stageDecide
 	return nil
 }
 
@@ -163,15 +163,15 @@ func (r *run) adopts() bool {
 	return false
 }
 
-func (r *run) problem(addr secret.Address, err error) {
-	if err == nil {
-		delete(r.problems, addr)
+func (r *run) problem(addr secret.Address, p *Problem) {
+	if p == nil {
+		delete(r.report.problems, addr)
 		return
 	}
-	if s, ok := r.sent[addr]; ok && s.err != nil && errors.Is(err, errUnsettled) {
-		err = fmt.Errorf("%w: %w", err, s.err)
+	if s, ok := r.mine.sent[addr]; ok && s.err != nil && errors.Is(p, Unsettled) {
+		p = p.because("%w: %w", p.Err, s.err)
 	}
-	r.problems[addr] = err
+	r.report.problems[addr] = p
 }
 
 // checkNames refuses a name in the store that another secret of the ledger has, declared or not.
@@ -184,8 +184,8 @@ func (r *run) checkNames(st *state) error {
 	}
 	for _, s := range r.targets() {
 		if other, ok := users[r.name(s)]; ok && other != s.Address && other != r.orders[s.Address].source {
-			return fmt.Errorf("%w: the name %s in the store belongs to %s in the ledger: `layer secret rename '%s' '%s'` hands it over",
-				errRefused, r.name(s), other, other, s.Address)
+			return &Problem{Kind: NameTaken, Address: s.Address, Other: other,
+				Err: fmt.Errorf("the name %s in the store belongs to %s in the ledger", r.name(s), other)}
 		}
 	}
 	return nil
@@ -194,6 +194,6 @@ func (r *run) checkNames(st *state) error {
 // collect keeps what was decided for the result.
 func (r *run) collect() {
 	for _, s := range r.targets() {
-		r.actions = append(r.actions, r.decisions[s.Address].actions...)
+		r.report.actions = append(r.report.actions, r.pass.decisions[s.Address].actions...)
 	}
 }

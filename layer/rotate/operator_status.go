@@ -35,7 +35,7 @@ type SecretStatus struct {
 	Kind    secret.Kind
 	// Name is what its value is called in the store.
 	Name  string
-	State string // one of the State constants
+	State SecretState
 	// Current is the id of the current version, Pending that of an announced one; empty where there is none.
 	Current, Pending string
 	// Versions are those that readers see, in their order; Past those that are gone: pruned, revoked or withdrawn.
@@ -49,45 +49,49 @@ type SecretStatus struct {
 	Bytes, Limit, Room int
 	// NeedsPerson: the next run will not do by itself what is left. Problem says what that is, or what failed.
 	NeedsPerson bool
-	Problem     error
+	Problem     error // a *Problem, or nil
 }
 
 // Life is a version's id and life. Zero times mean since ever, and never.
 type Life struct {
 	ID                    string
 	ActiveFrom, ExpiresAt time.Time
-	// Gone is pruned, revoked or withdrawn; empty for one that readers see.
-	Gone string
+	// Gone is why it has left the document; empty for one that readers see.
+	Gone Gone
 }
+
+// SecretState is the state of one secret.
+type SecretState string
 
 // The states of a secret.
 const (
-	StateOK          = "ok"
-	StatePending     = "pending"                 // a version is announced, or something is not confirmed yet
-	StateDue         = "due"                     // its rotation is due
-	StateDrifted     = "drifted"                 // somebody else has changed the value in the store
-	StateBound       = "bound"                   // the store has somebody's value, and it is used as it is
-	StateUnpublished = "unpublished"             // missing in the store, or never created
-	StateExternal    = "external_value_required" // only a person can supply the value
+	StateOK          SecretState = "ok"
+	StatePending     SecretState = "pending"                 // a version is announced, or something is not confirmed yet
+	StateDue         SecretState = "due"                     // its rotation is due
+	StateDrifted     SecretState = "drifted"                 // somebody else has changed the value in the store
+	StateBound       SecretState = "bound"                   // the store has somebody's value, and it is used as it is
+	StateUnpublished SecretState = "unpublished"             // missing in the store, or never created
+	StateExternal    SecretState = "external_value_required" // only a person can supply the value
 )
 
 // result tells how the secrets of the run stand.
 func (r *run) result() Result {
-	result := Result{Actions: r.actions, Failed: r.notes}
-	st := r.state.state()
+	result := Result{Actions: r.report.actions, Failed: r.report.notes}
+	st := r.loaded.state.state()
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
 	for _, spec := range r.targets() {
 		rec := st.find(spec.Address)
-		s := describe(spec, r.name(spec), rec, r.decisions[spec.Address].verdict, p, r.makes(spec))
-		if err := r.problems[spec.Address]; err != nil {
-			s.Problem = err
-			s.NeedsPerson = s.NeedsPerson || !errors.Is(err, errUnsettled) || r.sent[spec.Address].err != nil
+		s := describe(spec, r.name(spec), rec, r.pass.decisions[spec.Address].verdict, p, r.makes(spec))
+		if p := r.report.problems[spec.Address]; p != nil {
+			s.Problem = p
+			s.NeedsPerson = s.NeedsPerson || !errors.Is(p, Unsettled) || r.mine.sent[spec.Address].err != nil
 		}
 		result.Secrets = append(result.Secrets, s)
 	}
 	for i := range result.Secrets {
-		if s := &result.Secrets[i]; errors.Is(s.Problem, secret.ErrTooLarge) {
-			s.Problem = fmt.Errorf("%w%s", s.Problem, r.theRest(result.Secrets, s.Address))
+		s := &result.Secrets[i]
+		if p := (*Problem)(nil); errors.Is(s.Problem, secret.ErrTooLarge) && errors.As(s.Problem, &p) {
+			s.Problem = p.because("%w%s", p.Err, r.theRest(result.Secrets, s.Address))
 		}
 	}
 	return result

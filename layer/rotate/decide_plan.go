@@ -21,21 +21,21 @@ func Plan(state State, specs []secret.SpecSecret, now time.Time) []Action {
 	var actions []Action
 	for _, spec := range specs {
 		r := st.find(spec.Address)
-		seen := sighting{}
+		found := sighting{}
 		switch {
 		case r.empty():
 		case r.Intent != nil:
 			// Unknown until the store is asked: it is finished before anything else.
-			actions = append(actions, Action{Address: spec.Address, Action: opPublish, Version: r.Current})
+			actions = append(actions, Action{Address: spec.Address, Action: OpPublish, Version: r.Current})
 			continue
 		case r.Published != nil:
-			seen = sighting{Published: driver.Published{Note: r.Published.Note, Modified: r.Published.Modified}, exists: true}
+			found = sighting{Published: driver.Published{Note: r.Published.Note, Modified: r.Published.Modified}, exists: true}
 		}
 		name := spec.SecretName
 		if !r.empty() {
 			name = r.Name
 		}
-		actions = append(actions, d.decide(spec, name, r, seen, order{op: orderRotate}).actions...)
+		actions = append(actions, d.decide(spec, name, r, found, order{op: orderRotate}).actions...)
 	}
 	return actions
 }

@@ -28,12 +28,12 @@ type sighting struct {
 
 // reconcile compares one record, which may be nil, with what the store shows. It is the table of the package's
 // documentation.
-func (s *state) reconcile(r *record, seen sighting, name string, p policy) verdict {
-	n, isNote := s.readNote(name, seen.Note)
+func (s *state) reconcile(r *record, found sighting, name string, p policy) verdict {
+	n, isNote := s.readNote(name, found.Note)
 	ours := isNote && n.ours
 	if r.empty() {
 		switch {
-		case !seen.exists:
+		case !found.exists:
 			return verdictNothing
 		case ours && (r == nil || n.gen > r.Gen):
 			return verdictAhead
@@ -43,11 +43,11 @@ func (s *state) reconcile(r *record, seen sighting, name string, p policy) verdi
 		return verdictBound
 	}
 	if r.Intent != nil {
-		return r.reconcileIntent(n, ours, seen, p)
+		return r.reconcileIntent(n, ours, found, p)
 	}
 	pub := r.Published
 	switch {
-	case pub == nil || !seen.exists:
+	case pub == nil || !found.exists:
 		return verdictMissing
 	case !ours:
 		return verdictDrifted
@@ -55,9 +55,9 @@ func (s *state) reconcile(r *record, seen sighting, name string, p policy) verdi
 		return verdictAhead
 	case n.gen < pub.Gen:
 		return verdictRepair
-	case seen.Note != pub.Note:
+	case found.Note != pub.Note:
 		return verdictAhead // the same generation with another text: a second ledger
-	case seen.Modified == pub.Modified:
+	case found.Modified == pub.Modified:
 		return verdictSettled
 	case pub.At.Before(r.Stray):
 		return verdictRepair // a stray may have come and gone
@@ -65,7 +65,7 @@ func (s *state) reconcile(r *record, seen sighting, name string, p policy) verdi
 	return verdictDrifted
 }
 
-func (r *record) reconcileIntent(n note, ours bool, seen sighting, p policy) verdict {
+func (r *record) reconcileIntent(n note, ours bool, found sighting, p policy) verdict {
 	in := r.Intent
 	late := in.Timed && p.now.After(in.At.Add(p.fresh()))
 	again := verdictResend
@@ -73,17 +73,17 @@ func (r *record) reconcileIntent(n note, ours bool, seen sighting, p policy) ver
 		again = verdictFresh
 	}
 	switch {
-	case !seen.exists:
+	case !found.exists:
 		return again
-	case !ours && seen.own && !in.Unsent:
+	case !ours && found.own && !in.Unsent:
 		return again // the value is in, its note is not
 	case !ours:
 		return verdictDrifted
 	case n.gen > r.Gen:
 		return verdictAhead
-	case n.gen == r.Gen && seen.Note != in.Note:
+	case n.gen == r.Gen && found.Note != in.Note:
 		return verdictAhead
-	case n.gen == r.Gen && seen.Pending:
+	case n.gen == r.Gen && found.Pending:
 		return verdictWaiting
 	case n.gen == r.Gen && late:
 		return verdictFresh

@@ -3,7 +3,6 @@ package rotate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/layeron-hq/secret"
@@ -14,20 +13,15 @@ import (
 // the ledger's stays there.
 func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Result, err error) {
 	if _, ok := o.find(addr); ok {
-		return Result{}, fmt.Errorf("%w: %s is still declared: take the declaration out of the program first", errRefused, addr)
+		return Result{}, problemf(Refused, "%s is still declared: take the declaration out of the program first", addr).of(addr)
 	}
 	// A run without orders: it only cleans up afterwards.
-	r := newRun(o, nil, opRemove)
-	if l, ok := o.Ledger.(Locker); ok && !o.DryRun {
-		unlock, err := l.Lock(ctx)
-		if ctx.Err() != nil && err != nil {
-			return Result{}, fmt.Errorf("%w: nothing was changed", ErrInterrupted)
-		}
-		if err != nil {
-			return Result{}, err
-		}
-		defer func() { err = errors.Join(err, unlock()) }()
+	r := newRun(o, nil, "remove")
+	unlock, err := o.lock(ctx)
+	if err != nil {
+		return Result{}, err
 	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	for {
 		if err := r.load(ctx); err != nil {
 			return Result{}, err
@@ -43,7 +37,7 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 			return Result{}, err
 		}
 		if removed {
-			r.actions = []Action{{Address: addr, Action: opRemove}}
+			r.report.actions = []Action{{Address: addr, Action: OpRemove}}
 		}
 		if o.DryRun || err != nil {
 			return r.result(), nil
@@ -53,11 +47,11 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 }
 
 func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
-	st := r.state.state()
+	st := r.loaded.state.state()
 	rec := st.find(addr)
 	switch {
 	case rec == nil:
-		return false, fmt.Errorf("%w: the ledger does not know %s: look for a typing error. Nothing was removed", errRefused, addr)
+		return false, problemf(Refused, "the ledger does not know %s: look for a typing error. Nothing was removed", addr).of(addr)
 	case rec.Removed:
 		return false, nil
 	case r.DryRun:
@@ -69,7 +63,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	gone := rec.clone()
 	for i := range gone.Versions {
 		if v := &gone.Versions[i]; v.Gone == "" {
-			v.leave(goneRemoved)
+			v.leave(GoneRemoved)
 		}
 	}
 	gone.Current, gone.Announced, gone.Intent, gone.Published, gone.Removed = "", "", nil, nil, true
@@ -85,12 +79,12 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 			next.Retire = append(slices.Clip(next.Retire), res)
 		}
 	}
-	next.log(LogEntry{At: r.now(), By: r.By, Op: opRemove, Address: addr.String()})
-	committed, rev, err := Commit(ctx, r.Ledger, r.rev, hold(next))
+	next.log(LogEntry{At: r.now(), By: r.By, Op: OpRemove, Address: addr.String()})
+	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(next))
 	if err != nil {
 		return false, err
 	}
-	r.state, r.rev = committed, rev
+	r.loaded.state, r.loaded.rev = committed, rev
 	return true, nil
 }
 
@@ -100,13 +94,13 @@ func (r *run) removeValue(ctx context.Context, st *state, name string) error {
 	if err != nil {
 		return err
 	}
-	seen, ok := found[name]
-	if n, isNote := st.readNote(name, seen.Note); !ok || !isNote || !n.ours {
+	now, ok := found[name]
+	if n, isNote := st.readNote(name, now.Note); !ok || !isNote || !n.ours {
 		return nil
 	}
 	remover, ok := r.Publisher.(driver.Remover)
 	if !ok {
-		return fmt.Errorf("%w: this target cannot delete values: delete %s there by hand, then remove the secret again", errRefused, name)
+		return problemf(Refused, "this target cannot delete values: delete %s there by hand, then remove the secret again", name)
 	}
 	if errs := remover.Remove(ctx, []string{name}); len(errs) > 0 && errs[0] != nil {
 		return errs[0]
@@ -115,7 +109,7 @@ func (r *run) removeValue(ctx context.Context, st *state, name string) error {
 		return err
 	}
 	if _, ok := found[name]; ok {
-		return fmt.Errorf("%w: the store still holds %s: try again in a minute", errUnsettled, name)
+		return problemf(Unsettled, "the store still holds %s: try again in a minute", name)
 	}
 	return nil
 }

@@ -11,13 +11,13 @@ import (
 
 // clean retires what no version uses any more, and sweeps up what crashes may have left.
 func (r *run) clean(ctx context.Context) error {
-	st := r.state.state()
-	if r.cleaned || len(st.Retire)+len(st.Sweep) == 0 {
+	st := r.loaded.state.state()
+	if r.tries.cleaned || len(st.Retire)+len(st.Sweep) == 0 {
 		r.stage = stageDone
 		return nil
 	}
-	r.cleaned = true
-	r.tell(Event{Stage: "clean"})
+	r.tries.cleaned = true
+	r.tell(Event{Stage: StageClean})
 	next := *st
 	next.Retire, next.Sweep = nil, nil
 	for _, res := range st.Retire {
@@ -28,7 +28,7 @@ func (r *run) clean(ctx context.Context) error {
 		}
 		if err := g.Retire(ctx, res.ID); err != nil {
 			next.Retire = append(next.Retire, res)
-			r.notes = append(r.notes, fmt.Errorf("%s: what is not used any more could not be ended, the next run tries again: %w",
+			r.report.notes = append(r.report.notes, fmt.Errorf("%s: what is not used any more could not be ended, the next run tries again: %w",
 				res.Generator, err))
 		}
 	}
@@ -45,7 +45,7 @@ func (r *run) clean(ctx context.Context) error {
 		}
 		if err := g.Sweep(ctx, names[generator], st.known(generator)); err != nil {
 			failed[generator] = true
-			r.notes = append(r.notes, fmt.Errorf("%s: what a crash may have left could not be swept up, the next run tries again: %w",
+			r.report.notes = append(r.report.notes, fmt.Errorf("%s: what a crash may have left could not be swept up, the next run tries again: %w",
 				generator, err))
 		}
 	}
@@ -58,7 +58,7 @@ func (r *run) clean(ctx context.Context) error {
 		r.stage = stageDone
 		return nil
 	}
-	committed, rev, err := Commit(ctx, r.Ledger, r.rev, hold(&next))
+	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(&next))
 	switch {
 	case errors.Is(err, ErrConflict):
 		r.stage = stageDone // the next run cleans up
@@ -66,7 +66,7 @@ func (r *run) clean(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	r.state, r.rev, r.stage = committed, rev, stageDone
+	r.loaded.state, r.loaded.rev, r.stage = committed, rev, stageDone
 	return nil
 }
 
