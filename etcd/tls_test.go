@@ -24,7 +24,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
@@ -97,7 +97,7 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 		require.True(t, is, err)
 		require.Contains(t, says, rest)
 	}
-	require.Empty(t, leak.Check(opened, password))
+	require.Empty(t, redacttest.Check(opened, password))
 	require.Less(t, time.Since(began), 15*time.Second)
 }
 
@@ -203,7 +203,7 @@ func TestServerCertificates(t *testing.T) {
 	_, err = openStore(t, named("nobody")).Get(t.Context(), own)
 	require.ErrorContains(t, err, "permission denied")
 	require.NotErrorIs(t, err, secret.ErrNotFound)
-	require.Empty(t, leak.Check(err, text))
+	require.Empty(t, redacttest.Check(err, text))
 }
 
 func port(address string) string {

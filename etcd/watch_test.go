@@ -21,7 +21,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // deadline is within what a Watch must notice a dead peer.
@@ -260,7 +260,7 @@ func TestEnded(t *testing.T) {
 			err := store.Watch(within(t, 5*time.Second), addresses(1), func(secret.Address) {})
 			require.ErrorContains(t, err, "etcd /layer/acme/shop/test/: ")
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 			require.Less(t, time.Since(began), 5*time.Second)
 			nothingRuns(t)
 		})

@@ -23,7 +23,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
@@ -74,7 +74,7 @@ func TestEtcdTLS(t *testing.T) {
 			c, err := etcdTLS(tc.ca, tc.cert, tc.key)
 			if tc.says != "" {
 				require.ErrorContains(t, err, tc.says)
-				require.Empty(t, leak.Check(err, pgPassword))
+				require.Empty(t, redacttest.Check(err, pgPassword))
 				require.Empty(t, readable(err.Error()))
 				return
 			}
@@ -123,7 +123,7 @@ func TestEtcdSettings(t *testing.T) {
 				}
 				stdout, stderr := layerIn(t, dir, tc.env, 1, args...)
 				require.Empty(t, complaints(args, 1, stdout, stderr))
-				require.Empty(t, leak.Find(stdout+stderr, pgPassword))
+				require.Empty(t, redacttest.Find(stdout+stderr, pgPassword))
 				for _, want := range tc.says {
 					require.Contains(t, stdout+stderr, want)
 				}

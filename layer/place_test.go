@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // cleanPlaces takes from the environment what would steer where ledgers are.
@@ -176,7 +176,7 @@ func TestWrongAddresses(t *testing.T) {
 			require.Regexp(t, "(?s)"+says, out.String()+errs.String())
 			require.Empty(t, complaints(line, 2, out.String(), errs.String()))
 			for _, private := range []string{pw, strings.ToUpper(pw), s3Key, s3ID} {
-				require.Empty(t, leak.Find(out.String()+errs.String(), private))
+				require.Empty(t, redacttest.Find(out.String()+errs.String(), private))
 			}
 		}
 		require.Equal(t, before, contents(t, dir), "no file is made or changed")

@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -119,7 +119,7 @@ func (s *session) inGit() (found []string) {
 			found = append(found, "git holds an identity")
 		}
 		for value, what := range s.values {
-			if how := leak.Find(string(all), value); how != "" {
+			if how := redacttest.Find(string(all), value); how != "" {
 				found = append(found, fmt.Sprintf("git holds %s, %s", what, how))
 			}
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -134,11 +134,11 @@ func (r *record) leaks() (found []string) {
 		all.WriteString(p.text + "\n")
 	}
 	for value, what := range r.values {
-		if leak.Find(all.String(), value) == "" {
+		if redacttest.Find(all.String(), value) == "" {
 			continue
 		}
 		for _, p := range texts {
-			if how := leak.Find(p.text, value); how != "" {
+			if how := redacttest.Find(p.text, value); how != "" {
 				found = append(found, fmt.Sprintf("%s shows %s, %s", p.what, what, how))
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // TestStore runs a subtest for each thing that a [secret.Store] promises:
@@ -310,7 +310,7 @@ func checkShown(s secret.Store, values map[secret.Address]string) (problems []er
 
 // silent tells where v, printed, shows a part of a value.
 func silent(what string, v any) (problems []error) {
-	for _, shown := range leak.Check(v, markers...) {
+	for _, shown := range redacttest.Check(v, markers...) {
 		problems = append(problems, fmt.Errorf("%s shows a value: %s", what, shown))
 	}
 	return problems

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // hidden is a text that no error may show.
@@ -51,7 +51,7 @@ func TestIdentityFile(t *testing.T) {
 
 	require.NotEmpty(t, identity.Reveal())
 	for _, v := range []any{identity, ids, &ids, struct{ I Identities }{ids}, err} {
-		require.Empty(t, leak.Check(v, identity.Reveal()[16:], second.Reveal()[16:]))
+		require.Empty(t, redacttest.Check(v, identity.Reveal()[16:], second.Reveal()[16:]))
 	}
 }
 
@@ -87,7 +87,7 @@ func TestParseIdentities(t *testing.T) {
 			ids, err := ParseIdentities(tc.text)
 			require.ErrorContains(t, err, tc.want)
 			require.Zero(t, ids)
-			require.Empty(t, leak.Check(err, body, strings.ToLower(body), hidden))
+			require.Empty(t, redacttest.Check(err, body, strings.ToLower(body), hidden))
 			want := IdentityVariable + ": " + err.Error()
 
 			t.Setenv(IdentityVariable, tc.text)
@@ -116,6 +116,6 @@ func TestReadIdentitiesRefuses(t *testing.T) {
 		_, err := ReadIdentities(at(name))
 		require.ErrorContains(t, err, "identity "+at(name)+": ")
 		require.ErrorContains(t, err, want)
-		require.Empty(t, leak.Check(err, hidden))
+		require.Empty(t, redacttest.Check(err, hidden))
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/filelock"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -437,15 +437,15 @@ func TestRememberShowsNothing(t *testing.T) {
 	_, _, err := rotate.Commit(t.Context(), l, "", s)
 	require.NoError(t, err)
 	for _, key := range keys {
-		require.Empty(t, leak.Find(m.text(), key))
+		require.Empty(t, redacttest.Find(m.text(), key))
 	}
-	require.Empty(t, leak.Check(l, keys...))
-	require.Empty(t, leak.Check(struct{ L rotate.Ledger }{l}, keys...))
+	require.Empty(t, redacttest.Check(l, keys...))
+	require.Empty(t, redacttest.Check(struct{ L rotate.Ledger }{l}, keys...))
 	require.Equal(t, "ledger b", fmt.Sprint(l))
 	put(inner, stamped(rotate.NewState(rotate.Settings{}), 1))
 	_, _, err = l.Load(t.Context())
 	require.Error(t, err)
-	require.Empty(t, leak.Check(err, keys...))
+	require.Empty(t, redacttest.Check(err, keys...))
 	for _, file := range []string{m.seen, m.seen + ".lock"} {
 		info, err := os.Stat(file)
 		require.NoError(t, err)

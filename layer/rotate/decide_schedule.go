@@ -23,7 +23,7 @@ func jitter(addr secret.Address) time.Duration {
 // nextRotation returns the first instant at which a secret is due, given its creation and last rotation: slots of EveryDays
 // begin at StartAt (else at the creation) plus jitter, and it is due in the first slot after the one it was last rotated in.
 // Missed slots are made up by one rotation, since only the last one counts. Zero: never.
-func nextRotation(r *secret.SpecRotation, addr secret.Address, created, rotated time.Time) time.Time {
+func nextRotation(r *secret.Rotation, addr secret.Address, created, rotated time.Time) time.Time {
 	if r == nil || r.EveryDays < 1 || created.IsZero() {
 		return time.Time{}
 	}
@@ -51,7 +51,7 @@ func floorDiv(a, b int64) int64 {
 }
 
 // retention says how much longer than window and margin a replaced version lives; forever: it has no end.
-func retention(r *secret.SpecRotation) (more time.Duration, forever bool) {
+func retention(r *secret.Rotation) (more time.Duration, forever bool) {
 	if r == nil {
 		return 0, false
 	}

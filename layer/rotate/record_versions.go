@@ -69,7 +69,7 @@ func (r *record) announce(value string, res *resource, p policy) {
 }
 
 // flip makes a version current and gives the one before it its end.
-func (r *record) flip(id string, rotation *secret.SpecRotation, p policy) {
+func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	old, v := r.version(r.Current), r.version(id)
 	v.ActiveFrom = floorSecond(p.now)
 	if old != nil {
@@ -85,7 +85,7 @@ func (r *record) flip(id string, rotation *secret.SpecRotation, p policy) {
 
 // retire gives a version an end: readers that have not seen its successor sign with it for a window, and a margin covers late
 // requests and clocks; what Rotation.Retain adds is what the last signature made with it gets. No life gets shorter.
-func (r *record) retire(v *version, rotation *secret.SpecRotation, p policy) {
+func (r *record) retire(v *version, rotation *secret.Rotation, p policy) {
 	ended := !v.ExpiresAt.IsZero() || v.Base.IsZero()
 	v.Base = later(v.Base, ceilSecond(p.now.Add(p.window+p.margin)))
 	more, forever := retention(rotation)
@@ -97,7 +97,7 @@ func (r *record) retire(v *version, rotation *secret.SpecRotation, p policy) {
 }
 
 // retime lets the lives of a document that was not confirmed in time count from now.
-func (r *record) retime(rotation *secret.SpecRotation, p policy, in *intent) {
+func (r *record) retime(rotation *secret.Rotation, p policy, in *intent) {
 	if in.Op == OpRepair {
 		r.repair(rotation, p)
 		return
@@ -113,7 +113,7 @@ func (r *record) retime(rotation *secret.SpecRotation, p policy, in *intent) {
 
 // repair follows a stray request: readers may have used whatever was current in it, so every version that has an end lives
 // as long as if it had been replaced now.
-func (r *record) repair(rotation *secret.SpecRotation, p policy) {
+func (r *record) repair(rotation *secret.Rotation, p policy) {
 	for i := range r.Versions {
 		v := &r.Versions[i]
 		if v.Gone == "" && v.ID != r.Current && !v.ExpiresAt.IsZero() {
@@ -127,7 +127,7 @@ func (r *record) repair(rotation *secret.SpecRotation, p policy) {
 }
 
 // extend lengthens lives where the declaration retains longer than it did.
-func (r *record) extend(rotation *secret.SpecRotation) (changed []string) {
+func (r *record) extend(rotation *secret.Rotation) (changed []string) {
 	more, forever := retention(rotation)
 	for i := range r.Versions {
 		v := &r.Versions[i]

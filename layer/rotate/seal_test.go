@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 const hidden = "kT7qZw2mXv9RbL4nHc8s"
@@ -57,7 +57,7 @@ func TestSealRecipients(t *testing.T) {
 			s := holding(hidden, tc.to...)
 			sealed, err := Seal(s)
 			require.NoError(t, err)
-			require.Empty(t, leak.Find(string(sealed), hidden))
+			require.Empty(t, redacttest.Find(string(sealed), hidden))
 			again, err := Seal(s)
 			require.NoError(t, err)
 			require.NotEqual(t, sealed, again)
@@ -100,7 +100,7 @@ func TestSealRefuses(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Seal(tc.s)
 			require.ErrorContains(t, err, tc.want)
-			require.Empty(t, leak.Check(err, hidden, identity.String()[16:]))
+			require.Empty(t, redacttest.Check(err, hidden, identity.String()[16:]))
 		})
 	}
 	for _, fine := range []string{"\ufffd", `\ufffd`, `\\ufffd`, "\\\\\ufffd"} {
@@ -168,7 +168,7 @@ func TestUnsealRefuses(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Unseal(tc.in, ids)
 			require.ErrorContains(t, err, tc.want)
-			require.Empty(t, leak.Check(err, hidden))
+			require.Empty(t, redacttest.Check(err, hidden))
 		})
 	}
 	for _, none := range [][]age.Identity{nil, {nil}} {
@@ -249,7 +249,7 @@ func FuzzState(f *testing.F) {
 func fuzzed(t *testing.T, read func() (State, error)) {
 	s, err := read()
 	if err != nil {
-		if found := leak.Find(err.Error(), hidden); found != "" {
+		if found := redacttest.Find(err.Error(), hidden); found != "" {
 			t.Fatalf("the error shows a value %s", found)
 		}
 		return

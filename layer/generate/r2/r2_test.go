@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -40,7 +40,7 @@ const (
 // quiet expects that an error shows neither these values nor the token.
 func quiet(t *testing.T, err error, values ...string) {
 	t.Helper()
-	require.Empty(t, leak.Check(err, append(values, cloudflarefake.Token)...))
+	require.Empty(t, redacttest.Check(err, append(values, cloudflarefake.Token)...))
 }
 
 func media(access string) map[string]string {
@@ -63,7 +63,7 @@ func TestMake(t *testing.T) {
 		key := sha256.Sum256([]byte(token.Value))
 		require.Equal(t, `{"accessKeyId":"`+token.ID+`","secretAccessKey":"`+hex.EncodeToString(key[:])+
 			`","endpoint":"https://`+cloudflarefake.Account+`.r2.cloudflarestorage.com"}`, made.Value.Reveal())
-		require.Empty(t, leak.Check(made, hex.EncodeToString(key[:]), token.Value))
+		require.Empty(t, redacttest.Check(made, hex.EncodeToString(key[:]), token.Value))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -104,7 +104,7 @@ func TestLoad(t *testing.T) {
 				require.NotErrorIs(s, err, rotate.ErrConflict)
 				require.NotErrorIs(s, err, rotate.ErrUnknown)
 				require.Empty(s, rev)
-				require.Empty(s, leak.Check(err, keyID, key, token))
+				require.Empty(s, redacttest.Check(err, keyID, key, token))
 			})
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
@@ -77,7 +77,7 @@ func TestServerVersity(t *testing.T) {
 				tc.set(&o)
 				_, err := bucket.Open(t.Context(), o)
 				require.ErrorContains(t, err, tc.says)
-				require.Empty(t, leak.Check(err, key, keyID))
+				require.Empty(t, redacttest.Check(err, key, keyID))
 			})
 		}
 	})

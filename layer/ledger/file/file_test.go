@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -155,7 +155,7 @@ func TestRefuses(t *testing.T) {
 			require.NotErrorIs(t, err, rotate.ErrNotFound)
 			_, _, err = rotate.Commit(context.Background(), l, "", s)
 			require.Error(t, err, "it is not replaced")
-			require.Empty(t, leak.Check(err, f.ids.Recipients()...))
+			require.Empty(t, redacttest.Check(err, f.ids.Recipients()...))
 		})
 	}
 }
@@ -287,9 +287,9 @@ func TestShowsNothing(t *testing.T) {
 	f, err := Open(filepath.Join(t.TempDir(), "layer.secrets.age"), Options{Identities: ids})
 	require.NoError(t, err)
 	_, _, missing := f.Load(context.Background())
-	require.Empty(t, leak.Check(f, identity.Reveal()[16:]))
-	require.Empty(t, leak.Check(struct{ f *Ledger }{f}, identity.Reveal()[16:]))
-	require.Empty(t, leak.Check(missing, identity.Reveal()[16:]))
+	require.Empty(t, redacttest.Check(f, identity.Reveal()[16:]))
+	require.Empty(t, redacttest.Check(struct{ f *Ledger }{f}, identity.Reveal()[16:]))
+	require.Empty(t, redacttest.Check(missing, identity.Reveal()[16:]))
 }
 
 func BenchmarkFile(b *testing.B) {

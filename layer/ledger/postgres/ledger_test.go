@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -162,7 +162,7 @@ func TestOutcomes(t *testing.T) {
 				require.ErrorContains(t, err, "ledger postgres:x: it cannot be written: SQLSTATE ")
 				require.NotErrorIs(t, err, rotate.ErrUnknown)
 				require.NotErrorIs(t, err, rotate.ErrConflict)
-				require.Empty(t, leak.Check(err, password))
+				require.Empty(t, redacttest.Check(err, password))
 			})
 		})
 	}
@@ -200,7 +200,7 @@ func TestNoConnection(t *testing.T) {
 		require.ErrorContains(t, err, "there is none: check its address")
 		require.NotErrorIs(t, err, rotate.ErrUnknown)
 		require.Equal(t, 8, tries)
-		require.Empty(t, leak.Check(err, password))
+		require.Empty(t, redacttest.Check(err, password))
 		_, _, err = l.Load(t.Context())
 		require.ErrorContains(t, err, "there is none: check its address")
 		require.Equal(t, 16, tries, "connecting is tried again, and that is not tried again")
@@ -349,7 +349,7 @@ func TestNothingIsShown(t *testing.T) {
 	l, err := postgres.Open(db, o)
 	require.NoError(t, err)
 	for _, shown := range []any{o, l, struct{ l rotate.Ledger }{l}, struct{ L rotate.Ledger }{l}, []rotate.Ledger{l}} {
-		require.Empty(t, leak.Check(shown, password, identity.Reveal()[16:]))
+		require.Empty(t, redacttest.Check(shown, password, identity.Reveal()[16:]))
 	}
 	require.Equal(t, "ledger postgres:x", fmt.Sprint(l))
 }

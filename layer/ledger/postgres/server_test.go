@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
@@ -311,7 +311,7 @@ func refusals(t *testing.T, w world) {
 			require.ErrorContains(t, err, "ledger postgres:x: ")
 			require.ErrorContains(t, err, tc.load)
 			require.NotErrorIs(t, err, rotate.ErrUnknown)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 		})
 	}
 	t.Run("another table of that name", func(t *testing.T) {

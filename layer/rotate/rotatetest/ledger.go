@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -319,7 +319,7 @@ func checkShown(ctx context.Context, s subject) error {
 		return err
 	}
 	for _, shown := range []any{l, struct{ L rotate.Ledger }{l}, st} {
-		if found := leak.Check(shown, strings.TrimPrefix(s.identity.Reveal(), "AGE-SECRET-KEY-1")); len(found) > 0 {
+		if found := redacttest.Check(shown, strings.TrimPrefix(s.identity.Reveal(), "AGE-SECRET-KEY-1")); len(found) > 0 {
 			return fmt.Errorf("the identity is shown: %s", strings.Join(found, "; "))
 		}
 	}

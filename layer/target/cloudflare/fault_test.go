@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -374,7 +374,7 @@ func FuzzAnswer(f *testing.F) {
 		_, err = g.Make(t.Context(), "n", map[string]string{"bucket": "media-2", "access": "read"})
 		for _, err := range append(errs, err) {
 			if err != nil {
-				require.Empty(t, leak.Find(err.Error(), value[len(`{"current":"v1","versions":{`):])+leak.Find(err.Error(), cloudflarefake.Token))
+				require.Empty(t, redacttest.Find(err.Error(), value[len(`{"current":"v1","versions":{`):])+redacttest.Find(err.Error(), cloudflarefake.Token))
 			}
 		}
 	})

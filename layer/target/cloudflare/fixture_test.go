@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
@@ -85,7 +85,7 @@ func published(t *testing.T, s *Store, list ...driver.Item) {
 // quiet expects that neither the value nor the token shows in an error.
 func quiet(t *testing.T, err error, values ...string) {
 	t.Helper()
-	require.Empty(t, leak.Check(err, append(values, value, cloudflarefake.Token)...))
+	require.Empty(t, redacttest.Check(err, append(values, value, cloudflarefake.Token)...))
 }
 
 func methods(requests []cloudflarefake.Request) (list []string) {

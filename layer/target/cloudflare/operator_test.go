@@ -11,7 +11,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -162,9 +162,9 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 					}
 				}
 				for _, v := range values {
-					require.Empty(t, leak.Find(strings.Join(said, "\n"), v))
+					require.Empty(t, redacttest.Find(strings.Join(said, "\n"), v))
 				}
-				require.Empty(t, leak.Find(strings.Join(said, "\n"), cloudflarefake.Token))
+				require.Empty(t, redacttest.Find(strings.Join(said, "\n"), cloudflarefake.Token))
 				minted := 0
 				for _, s := range last.Secrets {
 					if s.Kind == secret.KindGenerated {

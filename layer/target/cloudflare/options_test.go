@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
@@ -102,7 +102,7 @@ func TestRedacted(t *testing.T) {
 		c *cloudflareapi.Client
 	}
 	for _, v := range []any{o, &o, s, g, deep{s}, []any{s, g}, map[string]any{"x": g}, kept{s, g, s.client}, &kept{s, g, s.client}} {
-		require.Empty(t, leak.Check(v, cloudflarefake.Token))
+		require.Empty(t, redacttest.Check(v, cloudflarefake.Token))
 	}
 	require.Equal(t, "secrets store of Cloudflare account "+cloudflarefake.Account, s.String())
 	require.Equal(t, "R2 credentials of Cloudflare account "+cloudflarefake.Account, g.String())

@@ -13,7 +13,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 var (
@@ -188,7 +188,7 @@ func TestDirKeepsWhatIsNoFile(t *testing.T) {
 				for _, err := range []error{errs[0], removed[0], p.Check(t.Context(), names)} {
 					require.ErrorIs(t, err, secret.ErrInvalid)
 					require.ErrorContains(t, err, filepath.Join(dir, file))
-					require.Empty(t, leak.Check(err, "new value", marker))
+					require.Empty(t, redacttest.Check(err, "new value", marker))
 				}
 				after, err := os.Lstat(filepath.Join(dir, file))
 				require.NoError(t, err)

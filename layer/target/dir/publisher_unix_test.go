@@ -15,7 +15,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // Opening a named pipe waits for somebody to write to it, and nobody may ever.
@@ -50,7 +50,7 @@ func TestDirWithoutRoom(t *testing.T) {
 		require.ErrorIs(t, errs[0], syscall.EFBIG)
 		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 		require.ErrorContains(t, errs[0], "make room and run again")
-		require.Empty(t, leak.Check(errs[0], marker))
+		require.Empty(t, redacttest.Check(errs[0], marker))
 		return
 	}
 	dir := t.TempDir()

@@ -16,7 +16,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 const (
@@ -186,7 +186,7 @@ func TestDirFailingAtEachStep(t *testing.T) {
 				require.ErrorIs(t, errs[0], syscall.ENOSPC)
 				require.ErrorContains(t, errs[0], dir)
 				require.ErrorContains(t, errs[0], "make room and run again")
-				require.Empty(t, leak.Check(errs[0], oldText, newText))
+				require.Empty(t, redacttest.Check(errs[0], oldText, newText))
 
 				stage := before
 				if fail > slices.Index(stepsOf(replaced), "rename "+stepsBinding) {
