@@ -13,6 +13,7 @@ import (
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -109,7 +110,7 @@ func (c crowd) begin(n int) (first string, others []string) {
 
 func (c crowd) state(dir string) rotate.State {
 	c.t.Helper()
-	ids, err := rotate.ReadIdentities(dir + "/layer.identity")
+	ids, err := ledger.ReadIdentities(dir + "/layer.identity")
 	require.NoError(c.t, err)
 	l, err := c.e.open(c.place, ids)
 	require.NoError(c.t, err)

@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/layer/ledger"
+	"github.com/layeron-hq/secret/layer/ledger/file"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -135,17 +137,17 @@ func newStage(t *testing.T, move func(bucket, other string) (at, to string)) *st
 // create makes a ledger of some changes, which is remembered in the folder as layer does it.
 func (s *stage) create() {
 	s.Helper()
-	key, recipient, err := rotate.NewIdentity()
+	key, recipient, err := ledger.NewIdentity()
 	require.NoError(s, err)
-	require.NoError(s, rotate.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
+	require.NoError(s, ledger.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
 	l := s.open(s.at)
 	if s.at == doorFile {
-		ids, err := rotate.ParseIdentities(key.Reveal())
+		ids, err := ledger.ParseIdentities(key.Reveal())
 		require.NoError(s, err)
-		l, err = rotate.OpenFile(filepath.Join(s.dir, s.at), rotate.FileOptions{Identities: ids})
+		l, err = openFile(filepath.Join(s.dir, s.at), "", ids)
 		require.NoError(s, err)
 	} else {
-		l, err = rotate.Remember(l, rotate.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
+		l, err = ledger.Remember(l, ledger.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
 		require.NoError(s, err)
 	}
 	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
@@ -174,10 +176,10 @@ func (s *stage) command() []string {
 // open opens what is in a place, as somebody who remembers nothing.
 func (s *stage) open(place string) rotate.Ledger {
 	s.Helper()
-	ids, err := rotate.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
+	ids, err := ledger.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
 	require.NoError(s, err)
 	if !strings.Contains(place, "://") {
-		l, err := rotate.OpenFile(filepath.Join(s.dir, place), rotate.FileOptions{Identities: ids, Seen: filepath.Join(s.TempDir(), "layer.seen")})
+		l, err := openFile(filepath.Join(s.dir, place), filepath.Join(s.TempDir(), "layer.seen"), ids)
 		require.NoError(s, err)
 		return l
 	}
@@ -331,9 +333,9 @@ func TestMoveOfHalfARotation(t *testing.T) {
 // TestMoveWaits: while a run works on the ledger, moving it waits, says so to people, and can be interrupted.
 func TestMoveWaits(t *testing.T) {
 	dir := folder(t, rotating)
-	ids, err := rotate.ReadIdentities(filepath.Join(dir, "layer.identity"))
+	ids, err := ledger.ReadIdentities(filepath.Join(dir, "layer.identity"))
 	require.NoError(t, err)
-	busy, err := rotate.OpenFile(filepath.Join(dir, "layer.secrets.age"), rotate.FileOptions{Identities: ids})
+	busy, err := file.Open(filepath.Join(dir, "layer.secrets.age"), file.Options{Identities: ids})
 	require.NoError(t, err)
 	unlock, err := busy.Lock(t.Context())
 	require.NoError(t, err)
@@ -367,4 +369,13 @@ func TestCompletionOfASilentLedger(t *testing.T) {
 			require.Less(t, time.Since(began), completionTime+5*time.Second)
 		})
 	}
+}
+
+// openFile opens the ledger in a file as the command does; seen is empty where its memory lies beside it.
+func openFile(path, seen string, ids ledger.Identities) (rotate.Ledger, error) {
+	f, err := file.Open(path, file.Options{Identities: ids})
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Remember(f, ledger.RememberOptions{Seen: seen})
 }

@@ -9,6 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The modules have versions of their own, so none depends on another's internal
+// packages, outside tests.
+func TestNoModuleImportsAnothersInternal(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}", "./...", "../etcd/...").Output()
+	require.NoError(t, err)
+	packages := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		packages++
+		for _, path := range fields[1:] {
+			require.False(t, strings.HasPrefix(path, "github.com/layeron-hq/secret/internal/"), line)
+		}
+	}
+	require.Greater(t, packages, 15)
+}
+
 // A program that embeds the engine or one ledger pays for that alone. No package
 // links what only tests use.
 func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -150,20 +151,20 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 }
 
 // initIdentity returns the keys to the new ledger, and the file that was made for them, if one was.
-func (l *layer) initIdentity(p place) (ids rotate.Identities, made string, err error) {
+func (l *layer) initIdentity(p place) (ids ledger.Identities, made string, err error) {
 	ids, err = l.identities(p)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return ids, "", err
 	}
-	key, _, err := rotate.NewIdentity()
+	key, _, err := ledger.NewIdentity()
 	if err != nil {
 		return ids, "", err
 	}
 	made = l.identityPath(p)
-	if err := rotate.WriteIdentity(made, key); err != nil {
+	if err := ledger.WriteIdentity(made, key); err != nil {
 		return ids, "", err
 	}
-	ids, err = rotate.ReadIdentities(made)
+	ids, err = ledger.ReadIdentities(made)
 	return ids, made, err
 }
 
@@ -173,7 +174,7 @@ func (l *layer) ignore(p place, target string) ([]string, error) {
 	if p.kind == inFile {
 		lock = filepath.Base(p.text) + ".lock"
 	}
-	want := []string{"layer.identity", "layer.seen", lock, ".layer.*.tmp-*"}
+	want := []string{"layer.identity", "layer.seen", lock, ".layer-*.tmp"}
 	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
 		want = append(want, filepath.ToSlash(rel))
 	}

@@ -92,7 +92,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 		return recipientsJSON{}, err
 	}
 	if state.Moved() != "" {
-		return recipientsJSON{}, movedError(state)
+		return recipientsJSON{}, rotate.MovedError(state)
 	}
 	set := state.Settings()
 	list := set.Recipients

@@ -22,6 +22,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -43,7 +44,7 @@ type engine interface {
 	// away is a like address on which nobody listens.
 	away() string
 	// open opens what is in a place, as somebody who remembers nothing.
-	open(place string, ids rotate.Identities) (rotate.Ledger, error)
+	open(place string, ids ledger.Identities) (rotate.Ledger, error)
 	// drop deletes it.
 	drop(place string) error
 }
@@ -67,7 +68,7 @@ func (e s3Engine) place() string {
 
 func (e s3Engine) away() string { return "s3://ledgers/shop?endpoint=http://127.0.0.1:1" }
 
-func (e s3Engine) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+func (e s3Engine) open(place string, ids ledger.Identities) (rotate.Ledger, error) {
 	o, err := bucket.ParseURL(place)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,7 @@ func (e pgEngine) connect(address string) (*sql.DB, string, error) {
 	return stdlib.OpenDB(*config), p.name, nil
 }
 
-func (e pgEngine) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+func (e pgEngine) open(place string, ids ledger.Identities) (rotate.Ledger, error) {
 	db, name, err := e.connect(place)
 	if err != nil {
 		return nil, err
@@ -224,7 +225,7 @@ func (a across) of(place string) engine {
 	return a[1]
 }
 
-func (a across) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+func (a across) open(place string, ids ledger.Identities) (rotate.Ledger, error) {
 	return a.of(place).open(place, ids)
 }
 
@@ -278,7 +279,7 @@ func cmdPlace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(s.engine.drop(args[1]))
 		return
 	}
-	ids, err := rotate.ReadIdentities(ts.MkAbs("layer.identity"))
+	ids, err := ledger.ReadIdentities(ts.MkAbs("layer.identity"))
 	ts.Check(err)
 	l, err := s.engine.open(args[1], ids)
 	ts.Check(err)

@@ -8,8 +8,8 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
-	"github.com/layeron-hq/secret/layer/rotate"
 )
 
 // place is where a ledger is. None holds a credential, so it may be shown.
@@ -105,7 +105,7 @@ func regionOf(endpoint, environment string) string {
 	return cmp.Or(environment, "us-east-1")
 }
 
-func bucketOptions(text string, ids rotate.Identities) (bucket.Options, error) {
+func bucketOptions(text string, ids ledger.Identities) (bucket.Options, error) {
 	o, err := bucketAt(text)
 	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = getenv("AWS_ACCESS_KEY_ID"), driver.NewValue(getenv("AWS_SECRET_ACCESS_KEY")),
 		driver.NewValue(getenv("AWS_SESSION_TOKEN"))

@@ -121,16 +121,6 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	return status
 }
 
-// words is an error as people read it: without the marks by which programs tell one from another.
-func words(err error) string {
-	text := err.Error()
-	for _, mark := range []string{"refused: ", "secret: ", "not applied: "} {
-		text = strings.TrimPrefix(text, mark)
-		text = strings.ReplaceAll(text, ": "+mark, ": ")
-	}
-	return text
-}
-
 // isUsage knows the complaints of cobra's own commands, which have no type.
 func isUsage(err error) bool {
 	for _, start := range []string{"unknown command", "accepts ", "requires at least"} {

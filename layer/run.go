@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -49,7 +50,7 @@ func (l *layer) environ(c *cobra.Command) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, rotate.IdentityVariable+"=") })
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, ledger.IdentityVariable+"=") })
 	var missing []string
 	for _, s := range spec.Secrets {
 		text, err := state.Text(s)

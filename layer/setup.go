@@ -15,9 +15,12 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
+	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/internal/source"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
+	"github.com/layeron-hq/secret/layer/target/dir"
 )
 
 // maxInput is more than any spec or value has.
@@ -31,13 +34,13 @@ func (l *layer) identityPath(p place) string {
 }
 
 // identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
-func (l *layer) identities(p place) (rotate.Identities, error) {
+func (l *layer) identities(p place) (ledger.Identities, error) {
 	if l.identity == "" {
-		if ids, ok, err := rotate.IdentitiesFromEnv(); ok || err != nil {
+		if ids, ok, err := ledger.IdentitiesFromEnv(); ok || err != nil {
 			return ids, err
 		}
 	}
-	return rotate.ReadIdentities(l.identityPath(p))
+	return ledger.ReadIdentities(l.identityPath(p))
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.
@@ -65,11 +68,11 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		return nil, rotate.State{}, err
 	}
 	if getenv("CLOUDFLARE_API_TOKEN") != "" && getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
-		r2, err := cloudflare.NewR2Generator(l.cloudflare())
+		tokens, err := r2.New(l.r2())
 		if err != nil {
 			return nil, rotate.State{}, err
 		}
-		o.Generators = map[string]driver.Generator{cloudflare.R2Credentials: r2}
+		o.Generators = map[string]driver.Generator{r2.Name: tokens}
 	}
 	l.progressText("waiting for another run to end")
 	return o, state, nil
@@ -103,7 +106,7 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
 	case kind == "dir" && rest != "":
-		return rotate.Dir(rest), nil
+		return dir.New(rest), nil
 	case target == "cloudflare":
 		return cloudflare.NewStore(l.cloudflare())
 	case kind == "etcd":
@@ -115,6 +118,11 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 func (l *layer) cloudflare() cloudflare.Options {
 	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
 		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
+}
+
+func (l *layer) r2() r2.Options {
+	o := l.cloudflare()
+	return r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL}
 }
 
 // keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger, or from where identity and

@@ -71,7 +71,7 @@ func lives(r rotate.Result) []timeline.Secret {
 	for _, s := range r.Secrets {
 		one := timeline.Secret{Address: s.Address.String(), Current: s.Current, Pending: s.Pending, NextRotation: s.NextRotation, Ready: s.Ready}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt, Gone: v.Gone})
+			one.Versions = append(one.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt, Gone: string(v.Gone)})
 		}
 		list = append(list, one)
 	}
@@ -113,7 +113,7 @@ func (l *layer) timelineJSON(r rotate.Result) timelineJSON {
 		one := timelineSecretJSON{Address: s.Address.String(), Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []lifeJSON{},
 			NextRotation: timeOrNull(s.NextRotation)}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)}, orNull(v.Gone)})
+			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)}, orNull(string(v.Gone))})
 		}
 		out.Secrets = append(out.Secrets, one)
 	}

@@ -44,7 +44,7 @@ func TestWhatRotatePublishes(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, r.OK())
 		for _, a := range r.Actions {
-			list = append(list, a.Action+" "+a.Version)
+			list = append(list, string(a.Action)+" "+a.Version)
 		}
 		return list
 	}

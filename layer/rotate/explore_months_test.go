@@ -71,9 +71,9 @@ func (m *months) step() error {
 
 // badLuck draws how the next call of a run goes.
 func (m *months) badLuck(r *run) outcome {
-	which := map[runStage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect, stagePublish: callPublish,
+	which := map[stage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect, stagePublish: callPublish,
 		stageMake: callMake, stageClean: callClean}[r.stage]
-	if r.stage == stageMake && len(r.minting) == 0 {
+	if r.stage == stageMake && len(r.pass.minting) == 0 {
 		which = callPublish
 	}
 	list := otherOutcomes[which]

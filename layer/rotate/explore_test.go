@@ -33,7 +33,7 @@ func specOf(secrets ...*secret.Secret) secret.Spec {
 func newWorld(s *setting) *world {
 	fixed := &state{Format: 1, ID: "explored", Gen: 1, FpKey: make([]byte, 32), ByKey: make([]byte, 32)}
 	n := len(s.spec.Secrets)
-	return &world{setting: s, at: beginning, ledger: hold(fixed), rev: 1, slots: make([]slot, n), views: make([]view, n)}
+	return &world{setting: s, at: beginning, ledger: wrapState(fixed), rev: 1, slots: make([]slot, n), views: make([]view, n)}
 }
 
 var (

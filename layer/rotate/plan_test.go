@@ -67,7 +67,7 @@ func large(n int) (State, []secret.SpecSecret, time.Time) {
 		r.Published = &published{Gen: 50, Note: st.newNote(r.Name, 50, "v50", "text"), Modified: "1"}
 		st.Secrets = append(st.Secrets, r)
 	}
-	return hold(&st), specs, now
+	return wrapState(&st), specs, now
 }
 
 func TestPlanIsLinear(t *testing.T) {

@@ -60,7 +60,6 @@ func TestNothingShowsAValue(t *testing.T) {
 	noLeak(t, "Event", e, values...)
 	noLeak(t, "Operator", s.Operator, values...)
 	noLeak(t, "MemoryLedger", s.ledger, values...)
-	noLeak(t, "DirPublisher", Dir("/somewhere"), values...)
 	text, err := st.Text(s.Spec.Secrets[0])
 	require.NoError(t, err)
 	noLeak(t, "State.Text", text, values...)
@@ -76,7 +75,7 @@ func TestNothingShowsAValue(t *testing.T) {
 // What a panic prints of its argument.
 func TestAPanicShowsNoValue(t *testing.T) {
 	const bad = "sk_live_QkFzZTY0dGV4dA"
-	for _, v := range []any{hold(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
+	for _, v := range []any{wrapState(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
 		func() {
 			defer func() {
 				p := recover()

@@ -38,11 +38,11 @@ func TestOneRecordAnAddress(t *testing.T) {
 func (r *run) busy() bool {
 	switch r.stage {
 	case stageMake:
-		return len(r.minting) > 0
+		return len(r.pass.minting) > 0
 	case stagePublish:
-		return len(r.items) > 0
+		return len(r.pass.items) > 0
 	case stageClean:
-		return !r.cleaned && len(r.state.state().Retire)+len(r.state.state().Sweep) > 0
+		return !r.tries.cleaned && len(r.loaded.state.state().Retire)+len(r.loaded.state.state().Sweep) > 0
 	}
 	return true
 }
@@ -53,7 +53,7 @@ func turn(t *testing.T, r *run) {
 		busy := r.busy()
 		err := r.step(t.Context())
 		if err != nil {
-			require.ErrorIs(t, err, errStop, "what the other did is no failure of this one")
+			require.ErrorIs(t, err, Stopped, "what the other did is no failure of this one")
 			r.stage = stageDone
 		}
 		if busy {

@@ -37,7 +37,7 @@ func TestLoad(t *testing.T) {
 		is   error
 		sent int
 	}{
-		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "`layer secret init` makes one", rotate.ErrNotFound, 1},
+		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "not found: if there should be one, check its name", rotate.ErrNotFound, 1},
 		{"no bucket", func(s *scene) { s.fault = repeat(answer(404, "NoSuchBucket")) }, "make the bucket", nil, 1},
 		{"not found, who knows what", func(s *scene) { s.fault = repeat(answer(404, "")) }, "check the endpoint", nil, 1},
 		{"forbidden", func(s *scene) { s.fault = repeat(answer(403, "AccessDenied")) }, "list the bucket", nil, 1},

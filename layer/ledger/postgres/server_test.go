@@ -15,6 +15,7 @@ import (
 
 	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
@@ -49,7 +50,7 @@ func TestServer(t *testing.T) {
 
 // conformance: the table does not exist before the first test creates it, by eight at the same time at worst.
 func conformance(t *testing.T, w world) {
-	rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+	rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 		url := w.fresh(t)
 		return func() rotate.Ledger { return open(t, connect(t, url, nil), "it's a ledger", ids) }
 	})
