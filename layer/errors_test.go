@@ -15,7 +15,7 @@ import (
 // TestErrors: what goes wrong is told so that a stranger knows what happened, to what, and what to do next. What scripts show
 // is not repeated here.
 func TestErrors(t *testing.T) {
-	whole(t)
+	t.Parallel()
 	const key = "$SECRET.auth.session-key"
 	write := func(name, text string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -105,6 +105,7 @@ func holds(t *testing.T, stderr string, says []string) {
 
 // TestErrorsOfCloudflare: what the API and the network can do.
 func TestErrorsOfCloudflare(t *testing.T) {
+	t.Parallel()
 	all := func(f cloudflarefake.Fault) *cloudflarefake.Fault { f.Times = -1; return &f }
 	for name, test := range map[string]struct {
 		fault *cloudflarefake.Fault

@@ -24,24 +24,24 @@ type opening struct {
 // open returns the ledger in a place, which need not hold it yet.
 func (l *layer) open(ctx context.Context, p place, ids rotate.Identities, how opening) (rotate.Ledger, error) {
 	if p.kind == inFile {
-		return rotate.OpenFile(p.text, rotate.FileOptions{Identities: ids, Adopt: how.adopt, Peek: how.peek})
+		return rotate.OpenFile(l.path(p.text), rotate.FileOptions{Identities: ids, Adopt: how.adopt, Peek: how.peek})
 	}
 	l.progressText("opening the ledger")
 	var ledger rotate.Ledger
 	var err error
 	if p.kind == inBucket {
-		ledger, err = openBucket(ctx, p, ids)
+		ledger, err = l.openBucket(ctx, p, ids)
 	} else {
 		ledger, err = l.openPostgres(p, ids)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return rotate.Remember(ledger, rotate.RememberOptions{Place: p.text, Adopt: how.adopt, Peek: how.peek})
+	return rotate.Remember(ledger, rotate.RememberOptions{Seen: l.path("layer.seen"), Place: p.text, Adopt: how.adopt, Peek: how.peek})
 }
 
-func openBucket(ctx context.Context, p place, ids rotate.Identities) (rotate.Ledger, error) {
-	o, err := bucketOptions(p.text, ids)
+func (l *layer) openBucket(ctx context.Context, p place, ids rotate.Identities) (rotate.Ledger, error) {
+	o, err := l.bucketOptions(p.text, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +68,11 @@ func (l *layer) openPostgres(p place, ids rotate.Identities) (rotate.Ledger, err
 
 // openLedger returns the ledger, and fails where there is none. In a file it is looked for before the key to it.
 func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, error) {
-	p, err := parsePlace(l.ledger)
+	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(p.text); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(l.path(p.text)); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", p.text)
 	}
 	ids, err := l.identities(p)

@@ -13,6 +13,7 @@ import (
 
 // TestTyped: what arrives in pieces is one line, and what comes after it is read too: nothing is left to the shell.
 func TestTyped(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		pieces []string
 		want   string

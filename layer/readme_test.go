@@ -19,12 +19,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // TestReadme types the README's session into a shell, in a copy of this repository, and logs people in while the key rotates under
 // the running example. It takes two windows of real time.
 func TestReadme(t *testing.T) {
-	whole(t)
+	slow.Test(t)
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(readme), "\n## Creating and rotating values\n")

@@ -25,13 +25,14 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
 // TestRecipes runs what docs/operations.md tells operators to type, in the guide's own words, in a program's folder that is under
 // git. Beside what TestScripts holds every command to, nothing secret is ever in the history of a repository.
 func TestRecipes(t *testing.T) {
-	whole(t)
+	slow.Test(t)
 	for _, tool := range []string{"bash", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip(tool + " is not installed")

@@ -33,11 +33,15 @@ func (l *layer) identityPath(p place) string {
 // identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
 func (l *layer) identities(p place) (rotate.Identities, error) {
 	if l.identity == "" {
-		if ids, ok, err := rotate.IdentitiesFromEnv(); ok || err != nil {
-			return ids, err
+		if text, _ := l.lookup(rotate.IdentityVariable); text != "" {
+			ids, err := rotate.ParseIdentities(text)
+			if err != nil {
+				return ids, fmt.Errorf("%s: %w", rotate.IdentityVariable, err)
+			}
+			return ids, nil
 		}
 	}
-	return rotate.ReadIdentities(l.identityPath(p))
+	return rotate.ReadIdentities(l.path(l.identityPath(p)))
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.
@@ -58,13 +62,13 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		Progress: l.progress}
 	target := l.to
 	if target == "" {
-		p, _ := parsePlace(l.ledger) // it was opened
+		p, _ := l.parsePlace(l.ledger) // it was opened
 		target = keptTarget(p, set.Target)
 	}
 	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
 		return nil, rotate.State{}, err
 	}
-	if getenv("CLOUDFLARE_API_TOKEN") != "" && getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
+	if l.getenv("CLOUDFLARE_API_TOKEN") != "" && l.getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
 		r2, err := cloudflare.NewR2Generator(l.cloudflare())
 		if err != nil {
 			return nil, rotate.State{}, err
@@ -103,7 +107,7 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
 	case kind == "dir" && rest != "":
-		return rotate.Dir(rest), nil
+		return rotate.Dir(l.path(rest)), nil
 	case target == "cloudflare":
 		return cloudflare.NewStore(l.cloudflare())
 	case kind == "etcd":
@@ -113,8 +117,8 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 }
 
 func (l *layer) cloudflare() cloudflare.Options {
-	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
-		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
+	return cloudflare.Options{AccountID: l.getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(l.getenv("CLOUDFLARE_API_TOKEN")),
+		BaseURL: l.getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
 }
 
 // keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger, or from where identity and
@@ -128,16 +132,16 @@ func keptTarget(ledger place, target string) string {
 }
 
 // targetToKeep is the inverse of keptTarget.
-func targetToKeep(ledger place, target string) (string, error) {
+func (p process) targetToKeep(ledger place, target string) (string, error) {
 	path, ok := strings.CutPrefix(target, "dir:")
 	if !ok || filepath.IsAbs(path) {
 		return target, nil
 	}
-	from, err := filepath.Abs(ledger.folder())
+	from, err := filepath.Abs(p.path(ledger.folder()))
 	if err != nil {
 		return "", err
 	}
-	to, err := filepath.Abs(path)
+	to, err := filepath.Abs(p.path(path))
 	if err != nil {
 		return "", err
 	}
@@ -159,7 +163,7 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	if l.spec == "-" {
 		data, err = io.ReadAll(io.LimitReader(l.in, maxInput))
 	} else {
-		data, err = os.ReadFile(l.spec)
+		data, err = os.ReadFile(l.path(l.spec))
 	}
 	if err != nil {
 		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.spec, cause(err))
@@ -173,8 +177,8 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 
 // readSource reads declarations out of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
-	spec, problems, err := source.Read(ctx, source.Options{Patterns: patterns, Workspace: set.Workspace, Project: set.Project,
-		Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
+	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: l.environ(), Patterns: patterns, Workspace: set.Workspace,
+		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
 		return secret.Spec{}, err
 	}
