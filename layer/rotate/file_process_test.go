@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/stretchr/testify/require"
 )
 
@@ -133,10 +134,8 @@ func counted(t *testing.T, dir string, fill func(State) State) (*File, driver.Va
 // read, has everything that the process has acknowledged, and is not taken for an old one.
 func TestFileKilled(t *testing.T) {
 	t.Parallel()
+	slow.Test(t)
 	kills := []int{300, 300, 300, 100} // the last on a disk, the others in memory
-	if testing.Short() {
-		t.Skip("it takes its time, and the race detector would see nothing of what is killed")
-	}
 	if raced {
 		kills = []int{50, 0, 0, 50}
 	}
@@ -248,6 +247,7 @@ func acknowledged(lines string, s State, before int) (int, error) {
 
 // TestFileProcesses lets eight processes count at once, while others read.
 func TestFileProcesses(t *testing.T) {
+	slow.Test(t)
 	t.Parallel()
 	const processes, each = 8, 20
 	f, identity := counted(t, t.TempDir(), empty)

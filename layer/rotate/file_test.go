@@ -14,6 +14,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // newFile returns a ledger file in a folder of its own, with one identity.
@@ -248,9 +249,7 @@ func TestFileNotPrepared(t *testing.T) {
 
 // TestFileTooLarge is refused before anything is written.
 func TestFileTooLarge(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes its time, and nothing in it is concurrent")
-	}
+	slow.Test(t)
 	f, s := newFile(t)
 	_, _, err := Commit(context.Background(), f, "", holding(strings.Repeat("x", maxLedger*3/4), s.Settings().Recipients...))
 	require.ErrorContains(t, err, "67108864 is the most: remove secrets, or retain versions for a shorter time")

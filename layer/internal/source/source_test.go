@@ -13,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // program is an archive under testdata, written out: a module, or several in a workspace.
@@ -69,6 +70,7 @@ func (p program) run(t *testing.T, args ...string) string {
 
 // TestPrograms: what is read from the source is what the program itself says, byte for byte.
 func TestPrograms(t *testing.T) {
+	slow.Test(t)
 	files, err := filepath.Glob("testdata/programs/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
