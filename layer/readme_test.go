@@ -233,7 +233,7 @@ while read -r line <&4; do eval "$line" 3>&- 4<&-; echo $? >&3; done`)
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off") // what was built in another copy need not be built again
+	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath") // what was built in another copy need not be built again
 	require.NoError(t, cmd.Start())
 	_, _, _ = tell.Close(), hear.Close(), output.Close()
 	require.NoError(t, did.SetReadDeadline(time.Now().Add(6*time.Minute)))
