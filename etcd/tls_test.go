@@ -271,6 +271,7 @@ func TestUnreachableMembersAreExplained(t *testing.T) {
 		}, "no member can be reached: check the network"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			said(t, etcd.Options{Endpoints: []string{tc.endpoint(t)}, Workspace: "acme", Project: "shop", Environment: "test"}, tc.says)
 		})
 	}
