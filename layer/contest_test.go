@@ -17,9 +17,9 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestContest: several people, each with a folder of their own and what it remembers, work on one ledger elsewhere at the same time.
+// TestContestLosesNothing: several people, each with a folder of their own and what it remembers, work on one ledger elsewhere at the same time.
 // TestServerVersityContest and TestServerPostgresContest do so on real servers.
-func TestContest(t *testing.T) {
+func TestContestLosesNothing(t *testing.T) {
 	slow.Test(t)
 	contests(t, fakeS3(t, nil))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDue: a random secret past its slot is the next run's business, a static one past it needs a person.
-func TestDue(t *testing.T) {
+// TestStaticSecretThatIsDueNeedsAPerson: a random secret past its slot is the next run's business, a static one past it needs a person.
+func TestStaticSecretThatIsDueNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	const form = `{"kind": %q, "namespace": "auth", "name": "key", "rotation": {"everyDays": 7, "startAt": %q, "retain": {"mode": "none"}}}`
 	for kind, status := range map[string]int{"random": 0, "static": 1} {

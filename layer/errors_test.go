@@ -12,9 +12,9 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestErrors: what goes wrong is told so that a stranger knows what happened, to what, and what to do next. What scripts show
+// TestErrorsSayWhatToDo: what goes wrong is told so that a stranger knows what happened, to what, and what to do next. What scripts show
 // is not repeated here.
-func TestErrors(t *testing.T) {
+func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	const key = "$SECRET.auth.session-key"
 	write := func(name, text string) func(*testing.T, string) {

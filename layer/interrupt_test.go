@@ -33,9 +33,9 @@ func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
 	return list
 }
 
-// TestInterrupted: a signal while a request hangs. The step in hand is finished if its answer comes, and left if it does not;
+// TestInterruptedRunIsFinishedByTheNext: a signal while a request hangs. The step in hand is finished if its answer comes, and left if it does not;
 // either way the exit status is 130, it says what is left, and the next run finishes it.
-func TestInterrupted(t *testing.T) {
+func TestInterruptedRunIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		signal  os.Signal
@@ -198,9 +198,9 @@ func nowhereInArguments(t *testing.T, value string) {
 	}
 }
 
-// TestKilled: apply and rotate are killed at any point, again and again. The next run always ends well: nothing is lost, nothing
+// TestKilledRunIsFinishedByTheNext: apply and rotate are killed at any point, again and again. The next run always ends well: nothing is lost, nothing
 // has drifted, what readers knew stays readable, and no temporary file is left.
-func TestKilled(t *testing.T) {
+func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 	slow.Test(t)
 	for _, target := range []string{"dir:secrets", "cloudflare"} {
 		t.Run(target, func(t *testing.T) {

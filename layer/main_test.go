@@ -50,9 +50,9 @@ func (s suite) Run() int {
 	return s.m.Run()
 }
 
-// TestScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
+// TestCommandScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
 // prints one object and nothing else, its messages can be read, and no value shows anywhere.
-func TestScripts(t *testing.T) {
+func TestCommandScripts(t *testing.T) {
 	t.Parallel()
 	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) {
 		testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,

@@ -43,8 +43,8 @@ func TestPlacesAreParsed(t *testing.T) {
 	}
 }
 
-// TestRegions: the endpoint, and the region that requests to it are signed for.
-func TestRegions(t *testing.T) {
+// TestRegionOfAnEndpoint: the endpoint, and the region that requests to it are signed for.
+func TestRegionOfAnEndpoint(t *testing.T) {
 	const r2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
 	for name, tc := range map[string]struct {
 		address  string

@@ -11,8 +11,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestTyped: what arrives in pieces is one line, and what comes after it is read too: nothing is left to the shell.
-func TestTyped(t *testing.T) {
+// TestTypedLineIsReadWhole: what arrives in pieces is one line, and what comes after it is read too: nothing is left to the shell.
+func TestTypedLineIsReadWhole(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		pieces []string

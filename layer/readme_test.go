@@ -23,9 +23,9 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// TestReadme types the README's session into a shell, in a copy of this repository, and logs people in while the key rotates under
+// TestReadmeSessionWorks types the README's session into a shell, in a copy of this repository, and logs people in while the key rotates under
 // the running example. It takes two windows of real time.
-func TestReadme(t *testing.T) {
+func TestReadmeSessionWorks(t *testing.T) {
 	slow.Test(t)
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)

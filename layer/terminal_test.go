@@ -169,8 +169,8 @@ const (
 	rotating = `{"kind": "random", "namespace": "auth", "name": "session-key", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`
 )
 
-// TestPrompt: what is typed for set does not show, and is stored.
-func TestPrompt(t *testing.T) {
+// TestPromptShowsNothingTyped: what is typed for set does not show, and is stored.
+func TestPromptShowsNothingTyped(t *testing.T) {
 	t.Parallel()
 	long := "madeup_" + strings.Repeat("Wm29bHs4Ly", 500)
 	for name, test := range map[string]struct{ types, want string }{
@@ -224,8 +224,8 @@ func TestPromptLeft(t *testing.T) {
 	}
 }
 
-// TestQuestions: reveal and remove ask, and only y or yes is a yes.
-func TestQuestions(t *testing.T) {
+// TestOnlyYesIsAYes: reveal and remove ask, and only y or yes is a yes.
+func TestOnlyYesIsAYes(t *testing.T) {
 	t.Parallel()
 	const asks = "Print the current value of $SECRET.billing.stripe-secret here? [y/N] "
 	const asksToRemove = "Delete every version of $SECRET.billing.stripe-secret, from ledger and target, for good? [y/N] "
@@ -259,9 +259,9 @@ func TestQuestions(t *testing.T) {
 
 var escape = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// TestTable: the table of status fits the terminal, has colours unless NO_COLOR or TERM forbid, and says in any width what
+// TestTableFitsTheTerminal: the table of status fits the terminal, has colours unless NO_COLOR or TERM forbid, and says in any width what
 // matters.
-func TestTable(t *testing.T) {
+func TestTableFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, stripe, rotating, `{"kind": "generated", "namespace": "storage", "name": "media-bucket-credentials"}`)
 	layerIn(t, dir, nil, 1, "secret", "apply", "--spec", "spec.json")

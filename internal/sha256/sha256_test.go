@@ -10,8 +10,8 @@ import (
 	own "github.com/layeron-hq/secret/internal/sha256"
 )
 
-// TestSum compares with the standard library at every length around a block's end.
-func TestSum(t *testing.T) {
+// TestSumMatchesTheStandardLibrary compares with the standard library at every length around a block's end.
+func TestSumMatchesTheStandardLibrary(t *testing.T) {
 	for n := range 300 {
 		data := bytes.Repeat([]byte{byte(n), 7}, n)[:n]
 		require.Equal(t, sha256.Sum256(data), own.Sum(data), n)

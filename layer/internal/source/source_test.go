@@ -68,8 +68,8 @@ func (p program) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestPrograms: what is read from the source is what the program itself says, byte for byte.
-func TestPrograms(t *testing.T) {
+// TestSpecEqualsThatOfTheRunningProgram: what is read from the source is what the program itself says, byte for byte.
+func TestSpecEqualsThatOfTheRunningProgram(t *testing.T) {
 	slow.Test(t)
 	files, err := filepath.Glob("testdata/programs/*.txtar")
 	require.NoError(t, err)
@@ -88,8 +88,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestProblems: what cannot be known or would be refused, with its place.
-func TestProblems(t *testing.T) {
+// TestProblemsHaveAPlace: what cannot be known or would be refused, with its place.
+func TestProblemsHaveAPlace(t *testing.T) {
 	files, err := filepath.Glob("testdata/problems/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -166,8 +166,8 @@ func TestLoadErrors(t *testing.T) {
 	})
 }
 
-// TestUnquoted: a compiler's message keeps no text of the program.
-func TestUnquoted(t *testing.T) {
+// TestMessagesKeepNoTextOfTheProgram: a compiler's message keeps no text of the program.
+func TestMessagesKeepNoTextOfTheProgram(t *testing.T) {
 	tests := map[string]struct{ message, want string }{
 		"none":       {"undefined: x", "undefined: x"},
 		"one":        {`cannot use "HUSH" (untyped string constant) as int value`, "cannot use … (untyped string constant) as int value"},
