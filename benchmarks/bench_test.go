@@ -60,7 +60,7 @@ func TestPeersReadTheSame(t *testing.T) {
 	}
 }
 
-// TestFastestRoundCounts: the fastest round counts, and what is over its limit is told.
+// A benchmark over its limit is reported.
 func TestFastestRoundCounts(t *testing.T) {
 	fake := map[string][]time.Duration{"slow": {100, 400, 112}, "fast": {60, 190, 50}}
 	rows := func(most float64) []benchmark {

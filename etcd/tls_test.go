@@ -212,7 +212,8 @@ func port(address string) string {
 	return port
 }
 
-// Members that cannot be talked to, and what is said of them. TestServerTLS and TestServerWatch have the others.
+// TestServerTLS and TestServerWatch have the other members that cannot be
+// reached.
 func TestUnreachableMembersAreExplained(t *testing.T) {
 	t.Parallel()
 	listen := func(t *testing.T) net.Listener {

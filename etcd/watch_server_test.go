@@ -331,7 +331,8 @@ func TestServerWatch(t *testing.T) {
 	})
 }
 
-// TestSilenceInRealTime is [TestSilentMemberEndsAWatch], on a connection as a program has it: pings are answered, and nothing else.
+// TestSilenceInRealTime is [TestSilentMemberEndsAWatch] over TCP. The member
+// answers pings and nothing else.
 func TestSilenceInRealTime(t *testing.T) {
 	slow.Test(t)
 	var all sync.WaitGroup

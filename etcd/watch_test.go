@@ -47,7 +47,8 @@ func (s watchStream) progress(long time.Duration) {
 	}
 }
 
-// TestSilentMemberEndsAWatch: a member that is connected, and answers grpc's own pings, but no question: a proxy may be so.
+// The member is connected and answers grpc's own pings, but no question. A
+// proxy may do so.
 func TestSilentMemberEndsAWatch(t *testing.T) {
 	const n = 3
 	for _, tc := range []struct {
@@ -114,7 +115,7 @@ func TestOpeningIsBounded(t *testing.T) {
 	})
 }
 
-// TestSlowMemberIsNotGivenUp: a member that answers, late or rarely, is not given up, and one that has nothing to tell leaves it at that.
+// The member answers late, or rarely, or has no change to report.
 func TestSlowMemberIsNotGivenUp(t *testing.T) {
 	const n = 10
 	synctest.Test(t, func(t *testing.T) {
@@ -156,7 +157,6 @@ func TestNothingToWatch(t *testing.T) {
 	})
 }
 
-// TestWatchReportsEachChange: what is told of, and how often.
 func TestWatchReportsEachChange(t *testing.T) {
 	o := (&fake{}).start(t)
 	at := func(i int) string { return prefix(o) + addresses(i + 1)[i].Binding() }
@@ -215,7 +215,7 @@ func TestOneKeyForTwo(t *testing.T) {
 	require.Positive(t, calls)
 }
 
-// TestEndOfAWatchIsExplained: why a member ended a Watch, in words that repeat none of its own.
+// The words repeat none of the member's own.
 func TestEndOfAWatchIsExplained(t *testing.T) {
 	canceled := func(why string) func(watchStream) error {
 		return func(s watchStream) error {
@@ -432,7 +432,6 @@ func TestLoginsOfWatches(t *testing.T) {
 	}
 }
 
-// TestClosedStoreAsksNothing: what is closed asks nobody, and says so.
 func TestClosedStoreAsksNothing(t *testing.T) {
 	o := (&fake{watch: func(s watchStream) error {
 		s.asked(1)

@@ -17,8 +17,9 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestContestLosesNothing: several people, each with a folder of their own and what it remembers, work on one ledger elsewhere at the same time.
-// TestServerVersityContest and TestServerPostgresContest do so on real servers.
+// Several people work on one ledger in a bucket at the same time. Each has a
+// folder and a memory of ledgers seen. TestServerVersityContest and
+// TestServerPostgresContest use real servers.
 func TestContestLosesNothing(t *testing.T) {
 	slow.Test(t)
 	contests(t, fakeS3(t, nil))
@@ -314,7 +315,7 @@ func (c crowd) published(s secretJSON) string {
 
 func statusIn(t *testing.T, dir string, env []string) map[string]secretJSON {
 	t.Helper()
-	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json") // it fails where somebody has to bring a value
+	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json") // fails where a value is missing
 	var r reportJSON
 	require.NoError(t, json.Unmarshal([]byte(got.stdout), &r), got.stdout)
 	list := map[string]secretJSON{}

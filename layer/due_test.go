@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStaticSecretThatIsDueNeedsAPerson: a random secret past its slot is the next run's business, a static one past it needs a person.
+// The next run rotates a random secret that is due.
 func TestStaticSecretThatIsDueNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	const form = `{"kind": %q, "namespace": "auth", "name": "key", "rotation": {"everyDays": 7, "startAt": %q, "retain": {"mode": "none"}}}`

@@ -12,8 +12,8 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestErrorsSayWhatToDo: what goes wrong is told so that a stranger knows what happened, to what, and what to do next. What scripts show
-// is not repeated here.
+// An error names the object, the reason and the next step. Scripts show further
+// ones.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	const key = "$SECRET.auth.session-key"

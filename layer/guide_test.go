@@ -26,7 +26,7 @@ var teamRecipes = map[string]string{
 	"Values in etcd": "values_in_etcd",
 }
 
-// TestGuidesAndScriptsAgree: guides and scripts say the same. TestRecipesWork and TestServerTeams prove that the scripts are true.
+// TestRecipesWork and TestServerTeams prove that the scripts are true.
 func TestGuidesAndScriptsAgree(t *testing.T) {
 	for _, guide := range []struct {
 		file, dir string
@@ -137,7 +137,6 @@ func differences(section, script string) (list []string) {
 	return list
 }
 
-// TestDifferencesAreFound: what holds guide and scripts together sees them part.
 func TestDifferencesAreFound(t *testing.T) {
 	section := "Text.\n\n```sh\nlayer secret rotate --now '$SECRET.a.b'\ngit push\n```\n\nThen `layer secret\nrollback` or `git log`.\n"
 	script := "secret init\nguide 'layer secret rotate --now ''$SECRET.a.b'''\nguide 1 'git push'\nguide 'git log'\nexit 1 secret rollback x\n" +

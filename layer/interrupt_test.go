@@ -33,8 +33,9 @@ func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
 	return list
 }
 
-// TestInterruptedRunIsFinishedByTheNext: a signal while a request hangs. The step in hand is finished if its answer comes, and left if it does not;
-// either way the exit status is 130, it says what is left, and the next run finishes it.
+// The signal comes while a request hangs. The step in hand is finished if its
+// answer comes, and left if it does not. Either way the exit status is 130, and
+// the message says how far the run came.
 func TestInterruptedRunIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -198,8 +199,9 @@ func nowhereInArguments(t *testing.T, value string) {
 	}
 }
 
-// TestKilledRunIsFinishedByTheNext: apply and rotate are killed at any point, again and again. The next run always ends well: nothing is lost, nothing
-// has drifted, what readers knew stays readable, and no temporary file is left.
+// Apply and rotate are killed at any point, again and again. Nothing is lost,
+// nothing has drifted, readers can still read every version, and no temporary
+// file is left.
 func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 	slow.Test(t)
 	for _, target := range []string{"dir:secrets", "cloudflare"} {

@@ -40,18 +40,20 @@ type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "PG") { // which the driver of Postgres reads itself
+		name, _, _ := strings.Cut(v, "=")
+		if strings.HasPrefix(name, "PG") { // the driver of Postgres reads these itself
 			_ = os.Unsetenv(name)
 		}
 	}
 	flag.Parse()
-	// Parallel tests wait most of their time, for windows and for answers that do not come.
+	// Parallel tests wait most of their time, for windows and for silent servers.
 	_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 	return s.m.Run()
 }
 
-// TestCommandScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
-// prints one object and nothing else, its messages can be read, and no value shows anywhere.
+// Beside its own checks, a script holds every command to these: with --json it
+// prints one object and nothing else, its messages can be read, and no value
+// shows anywhere.
 func TestCommandScripts(t *testing.T) {
 	t.Parallel()
 	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) {
@@ -202,8 +204,8 @@ func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 	of(ts).layer(ts, status, args).show(ts)
 }
 
-// layer runs a command, and holds it to its exit status and to what every command
-// promises.
+// layer runs a command, and checks its exit status and the promises of every
+// command.
 func (s *session) layer(ts *testscript.TestScript, status int, args []string) result {
 	r := s.run(ts, args)
 	what := "layer " + strings.Join(args, " ")
@@ -245,7 +247,7 @@ func (s *session) run(ts *testscript.TestScript, args []string) result {
 	return result{status, ts.ReadFile("stdout"), ts.ReadFile("stderr")}
 }
 
-// show makes it what the script sees as stdout and stderr.
+// show hands stdout and stderr to the script.
 func (r result) show(ts *testscript.TestScript) {
 	_, _ = io.WriteString(ts.Stdout(), r.stdout)
 	_, _ = io.WriteString(ts.Stderr(), r.stderr)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// process is what a command takes from the process that runs it. A test runs
-// many commands in one process, and gives each of them its own.
+// process is a command's share of the process that runs it. A test runs many
+// commands in one process, and gives each its own streams, folder and environment.
 type process struct {
 	in             io.Reader
 	stdout, stderr io.Writer
@@ -15,7 +15,7 @@ type process struct {
 	// dir is the folder where relative paths begin. Empty: the working directory.
 	dir string
 
-	// lookup returns one variable of the environment, and environ all of them.
+	// lookup returns one variable of the environment, and environ returns all.
 	lookup  func(name string) (string, bool)
 	environ func() []string
 

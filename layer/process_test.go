@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// result is what a command has printed, and its exit status.
+// result is the exit status of a command and its output.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -69,7 +69,7 @@ func runIn(t *testing.T, dir string, env []string, args ...string) result {
 	return runHere(t, dir, env, args...)
 }
 
-// runHere is runIn in this process, whatever was asked for.
+// runHere is runIn, always in this process.
 func runHere(t *testing.T, dir string, env []string, args ...string) result {
 	t.Helper()
 	vars := variables(append(plainEnv(), env...))

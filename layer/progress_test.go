@@ -70,7 +70,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func writes(r *http.Request) bool { return r.Method != http.MethodGet }
 
-// TestProgressShowsAfterHalfASecond: what is being done shows after half a second, and goes away; what takes less shows nothing.
+// It goes away before the output. A quick command shows none.
 func TestProgressShowsAfterHalfASecond(t *testing.T) {
 	g := newGate(t)
 	dir := t.TempDir()

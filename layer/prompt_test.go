@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestTypedLineIsReadWhole: what arrives in pieces is one line, and what comes after it is read too: nothing is left to the shell.
+// The line may come in pieces. Input after it is read too, so that the shell
+// gets none.
 func TestTypedLineIsReadWhole(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

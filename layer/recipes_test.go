@@ -29,8 +29,9 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestRecipesWork runs what docs/operations.md tells operators to type, in the guide's own words, in a program's folder that is under
-// git. Beside what TestCommandScripts holds every command to, nothing secret is ever in the history of a repository.
+// TestRecipesWork types the lines of docs/operations.md, in a program's folder
+// that is under git. It checks as TestCommandScripts does, and that no secret
+// is ever in the history of a repository.
 func TestRecipesWork(t *testing.T) {
 	slow.Test(t)
 	for _, tool := range []string{"bash", "git"} {

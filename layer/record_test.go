@@ -147,7 +147,6 @@ func (r *record) leaks() (found []string) {
 	return slices.Compact(found)
 }
 
-// TestRecordFindsValuesThatShow: what holds the others to showing nothing finds what shows.
 func TestRecordFindsValuesThatShow(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -170,7 +169,6 @@ func TestRecordFindsValuesThatShow(t *testing.T) {
 	require.Len(t, r.leaks(), 3)
 }
 
-// TestBrokenPromisesAreFound: what holds every command to its promises complains.
 func TestBrokenPromisesAreFound(t *testing.T) {
 	for _, test := range []struct {
 		name           string

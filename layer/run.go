@@ -37,7 +37,8 @@ ledger is not passed on. A process keeps what it started with: restart it within
 	return c
 }
 
-// withSecrets is the environment of this process, with the texts of the declared secrets and without the key to the ledger.
+// withSecrets returns the environment with the texts of the declared secrets, and
+// without the key to the ledger.
 func (l *layer) withSecrets(c *cobra.Command) ([]string, error) {
 	_, state, _, err := l.current(c.Context(), opening{})
 	if err != nil {

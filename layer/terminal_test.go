@@ -169,7 +169,7 @@ const (
 	rotating = `{"kind": "random", "namespace": "auth", "name": "session-key", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`
 )
 
-// TestPromptShowsNothingTyped: what is typed for set does not show, and is stored.
+// The value is stored all the same.
 func TestPromptShowsNothingTyped(t *testing.T) {
 	t.Parallel()
 	long := "madeup_" + strings.Repeat("Wm29bHs4Ly", 500)
@@ -224,7 +224,7 @@ func TestPromptLeft(t *testing.T) {
 	}
 }
 
-// TestOnlyYesIsAYes: reveal and remove ask, and only y or yes is a yes.
+// Reveal and remove ask.
 func TestOnlyYesIsAYes(t *testing.T) {
 	t.Parallel()
 	const asks = "Print the current value of $SECRET.billing.stripe-secret here? [y/N] "
@@ -259,8 +259,8 @@ func TestOnlyYesIsAYes(t *testing.T) {
 
 var escape = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// TestTableFitsTheTerminal: the table of status fits the terminal, has colours unless NO_COLOR or TERM forbid, and says in any width what
-// matters.
+// It has colours unless NO_COLOR or TERM forbid them, and shows state and
+// versions in any width.
 func TestTableFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, stripe, rotating, `{"kind": "generated", "namespace": "storage", "name": "media-bucket-credentials"}`)

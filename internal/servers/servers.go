@@ -1,4 +1,5 @@
-// Package servers starts what ledgers and targets for a team are tested on, on this machine alone. Only tests use it.
+// Package servers starts the servers for tests of ledgers and targets, on this
+// machine alone.
 package servers
 
 import (

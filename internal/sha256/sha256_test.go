@@ -10,7 +10,7 @@ import (
 	own "github.com/layeron-hq/secret/internal/sha256"
 )
 
-// TestSumMatchesTheStandardLibrary compares with the standard library at every length around a block's end.
+// The lengths are those around a block's end.
 func TestSumMatchesTheStandardLibrary(t *testing.T) {
 	for n := range 300 {
 		data := bytes.Repeat([]byte{byte(n), 7}, n)[:n]

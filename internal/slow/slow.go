@@ -1,6 +1,6 @@
-// Package slow is the one switch of the tests. The default run leaves out what
-// kills processes in a loop, starts dozens of them, explores, needs a server or
-// runs the Go toolchain. LAYER_TESTS=all runs it too, as the gate does.
+// Package slow is the one switch of the tests. The default run skips tests that
+// kill processes in a loop or start dozens, that explore, that need a server, and
+// that run the Go toolchain. The gate runs these too, with LAYER_TESTS=all.
 package slow
 
 import (

@@ -59,7 +59,8 @@ func (w *worker) signedBy(t testing.TB, token string) string {
 	return body
 }
 
-// TestServerSessionsThroughARotation follows one key from nothing over two phases of a rotation to its end.
+// TestServerSessionsThroughARotation follows one key from nothing over two
+// phases of a rotation to its end.
 func TestServerSessionsThroughARotation(t *testing.T) {
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	status, body := w.ask(t, "/session/new?user=ann")
@@ -124,7 +125,8 @@ func forge(t testing.TB, key, id string) string {
 	return token
 }
 
-// TestServerRecordsStayReadable: by their time alone, whatever has become of the key that sealed them.
+// A record is read by its time alone, after the key that sealed it was
+// replaced.
 func TestServerRecordsStayReadable(t *testing.T) {
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	seal := func() (at, sealed string) {
@@ -201,7 +203,7 @@ func (s *states) publish(t testing.TB, w *worker, current string, versions ...se
 	s.mu.Unlock()
 }
 
-// TestServerThousandRequests: 32 at a time, half of them logins and half of them checks, while the key rotates all the time.
+// 32 run at a time, half logins and half checks, while the key rotates.
 func TestServerThousandRequests(t *testing.T) {
 	const requests, atATime = 1000, 32
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)

@@ -76,7 +76,8 @@ func TestServerPlainSecret(t *testing.T) {
 	require.Contains(t, body, `not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; add to its wrangler config`)
 }
 
-// TestServerJavaScript: a Worker in JavaScript gets the stored document and picks the current version itself.
+// A Worker in JavaScript gets the stored document and picks the current version
+// itself.
 func TestServerJavaScript(t *testing.T) {
 	dir := t.TempDir()
 	copyFile(t, "javascript.mjs", filepath.Join(dir, "worker.mjs"))

@@ -68,7 +68,7 @@ func one(name string) string {
 	return `{"name":"` + name + `","value":"Zt9qWm4xKp7Rb2Vn","comment":"c","scopes":["workers"]}`
 }
 
-// TestAnswersNeverHoldAValue takes a secret from its creation to its end: no answer ever holds a value.
+// TestAnswersNeverHoldAValue takes a secret from its creation to its end.
 func TestAnswersNeverHoldAValue(t *testing.T) {
 	s, c := serve(t, Options{Pending: 1})
 	at := "/secrets_store/stores/" + s.StoreID() + "/secrets"

@@ -46,7 +46,8 @@ func TestEdgeToNoNode(t *testing.T) {
 // code is how Mermaid writes a character by its number.
 var code = regexp.MustCompile(`#(\d+);`)
 
-// TestLabelsAreNoMarkup: a generator's name may be any text; it must neither end its label nor be taken for markup.
+// A generator's name may be any text. It must neither end its label nor be
+// markup.
 func TestLabelsAreNoMarkup(t *testing.T) {
 	tests := map[string]struct{ intent, want string }{
 		"plain":     {"cloudflare/r2-credentials", "cloudflare/r2-credentials"},

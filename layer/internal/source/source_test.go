@@ -68,7 +68,7 @@ func (p program) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestSpecEqualsThatOfTheRunningProgram: what is read from the source is what the program itself says, byte for byte.
+// The two are equal byte for byte.
 func TestSpecEqualsThatOfTheRunningProgram(t *testing.T) {
 	slow.Test(t)
 	files, err := filepath.Glob("testdata/programs/*.txtar")
@@ -88,7 +88,8 @@ func TestSpecEqualsThatOfTheRunningProgram(t *testing.T) {
 	}
 }
 
-// TestProblemsHaveAPlace: what cannot be known or would be refused, with its place.
+// An option that is not a constant, or that App.Start would refuse, is a
+// problem.
 func TestProblemsHaveAPlace(t *testing.T) {
 	files, err := filepath.Glob("testdata/problems/*.txtar")
 	require.NoError(t, err)
@@ -166,7 +167,6 @@ func TestLoadErrors(t *testing.T) {
 	})
 }
 
-// TestMessagesKeepNoTextOfTheProgram: a compiler's message keeps no text of the program.
 func TestMessagesKeepNoTextOfTheProgram(t *testing.T) {
 	tests := map[string]struct{ message, want string }{
 		"none":       {"undefined: x", "undefined: x"},

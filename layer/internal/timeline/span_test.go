@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTicksHaveRoom holds on every scale and where clocks change: the axis has marks, in order, with room for each.
+// On every scale, and where clocks change, the axis has marks in order.
 func TestTicksHaveRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	zones := []*time.Location{time.UTC}
@@ -94,7 +94,7 @@ func TestOnlyWhatIsInTheSpanShows(t *testing.T) {
 	}
 }
 
-// TestSpanCoversWhatMatters: what the axis covers, in days from now, at least and at most.
+// Limits are in days from now.
 func TestSpanCoversWhatMatters(t *testing.T) {
 	quarter := Secret{Current: "v2", NextRotation: days(60), Versions: []Version{{ID: "v1", Until: days(-28), Gone: "pruned"}, {ID: "v2", From: days(-30)}}}
 	minute := Secret{Current: "v2", NextRotation: days(7), Versions: []Version{{ID: "v1", Until: seconds(5)}, {ID: "v2", From: seconds(-5)}}}

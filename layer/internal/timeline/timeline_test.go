@@ -54,7 +54,8 @@ var pictures = []struct {
 	}},
 }
 
-// TestDrawingsAreAsApproved compares with drawings that were looked at. `go test -update` writes them anew: look at them again then.
+// A person has looked at each drawing. `go test -update` writes them anew: look
+// at them again then.
 func TestDrawingsAreAsApproved(t *testing.T) {
 	for _, p := range pictures {
 		for name, got := range map[string]string{
