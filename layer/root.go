@@ -143,7 +143,9 @@ func isUsage(err error) bool {
 
 func (l *layer) command() *cobra.Command {
 	root := &cobra.Command{Use: "layer", Short: "Secrets that rotate", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
-		RunE: needsCommand}
+		RunE: needsCommand, Version: buildVersion()}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares", Args: noArgs,
 		Example: `  layer secret init --to dir:./secrets
   layer secret apply
