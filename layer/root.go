@@ -129,7 +129,9 @@ func isUsage(err error) bool {
 
 func (l *layer) command() *cobra.Command {
 	root := &cobra.Command{Use: "layer", Short: "Secrets that rotate", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
-		RunE: needsCommand}
+		RunE: needsCommand, Version: buildVersion()}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	root.SetIn(l.in)
 	root.SetOut(l.stdout) // the completion command keeps it as it is when it is made
 	root.SetErr(l.stderr)
