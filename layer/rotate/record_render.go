@@ -156,12 +156,8 @@ func checkDeclaration(spec secret.SpecSecret) error {
 // declared is the declaration of a spec, over a store that holds the text.
 func declared(spec secret.SpecSecret, text string) *secret.Secret {
 	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name, Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,
-		Generator: spec.Generator, Params: spec.Params, SecretName: spec.SecretName,
+		Rotation: spec.Rotation, Generator: spec.Generator, Params: spec.Params, SecretName: spec.SecretName,
 		Store: secret.NewMemory(map[string]string{spec.Binding: text})}
-	if r := spec.Rotation; r != nil {
-		o.Rotation = &secret.Rotation{EveryDays: r.EveryDays, StartAt: r.StartAt,
-			Retain: secret.Retention{Mode: r.Retain.Mode, Days: r.Retain.Days}}
-	}
 	switch spec.Kind {
 	case secret.KindRandom:
 		return secret.Random(o)
