@@ -337,8 +337,9 @@ func TestImmediate(t *testing.T) {
 		s.shop.publish = swallowed
 		s.problem(key)(s.rotate(RotateOptions{Immediate: true}))
 		s.shop.publish = nil
-		require.Equal(t, []string{"publish v2"}, s.did(s.rotate(RotateOptions{Immediate: true})))
+		require.ErrorIs(t, s.problem(key)(s.rotate(RotateOptions{Immediate: true})), NotMade)
 		require.Equal(t, []string{"v1", "v2"}, s.ids(key), "no third one")
+		require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})), "there is nothing to finish any more")
 	})
 }
 
@@ -364,7 +365,8 @@ func TestAClockSetBack(t *testing.T) {
 	before := s.version(key, "v2").ActiveFrom
 	s.pass(-10 * time.Minute)
 	require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})))
-	require.Equal(t, before, s.version(key, "v3").ActiveFrom)
+	require.Equal(t, before.Add(-10*time.Minute), s.version(key, "v3").ActiveFrom)
+	require.Equal(t, before.Add(-10*time.Minute), s.version(key, "v2").ActiveFrom, "it was in the future")
 	require.Equal(t, "v3", s.current(key))
 	at, err := s.doc(key).At(before)
 	require.NoError(t, err)

@@ -32,10 +32,10 @@ func TestStates(t *testing.T) {
 		"missing": {aRandom("k", nil), func(s *scene, k *secret.Secret) {
 			s.did(s.apply())
 			s.shop.Remove(context.Background(), []string{s.called(k)})
-		}, StateUnpublished, false},
-		"the first one on its way":    {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(swallowed, s.apply) }, StateUnpublished, false},
-		"a later one on its way":      {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.did(s.apply()); s.interrupt(swallowed, s.rotateNow) }, StatePending, false},
-		"there and not yet confirmed": {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(lost, s.apply) }, StatePending, false},
+		}, StateMissing, false},
+		"the first one on its way":    {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(swallowed, s.apply) }, StateUnsettled, false},
+		"a later one on its way":      {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.did(s.apply()); s.interrupt(swallowed, s.rotateNow) }, StateUnsettled, false},
+		"there and not yet confirmed": {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(lost, s.apply) }, StateOK, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, c.key)

@@ -332,6 +332,9 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	}
 	at, failing := d.path, "cannot be written"
 	folder, err := d.open()
+	if _, link := os.Lstat(d.path); link == nil && errors.Is(err, fs.ErrNotExist) {
+		return err // a link that leads nowhere
+	}
 	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at {
 		at = filepath.Dir(at)
 		failing = "is missing and cannot be made in " + at
