@@ -57,7 +57,7 @@ var transport = []struct{ mark, words string }{
 	{"tls: ", "the members and this program cannot agree on TLS: check the certificates, and which versions each takes"},
 	{"handshake failed", "the member closes the connection at once: if it speaks no TLS, give its endpoint as http://host:port, or mend the member"},
 	// With TLS 1.3 this side may be writing already when the member finds that it was shown no certificate.
-	{"error reading server preface|^write tcp ", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port, and if it asks for a certificate, one that it trusts"},
+	{"error reading server preface|^(last connection error: )?write tcp ", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port, and if it asks for a certificate, one that it trusts"},
 }
 
 const unanswered = "no answer in time: check the endpoints and the network"

@@ -79,7 +79,8 @@ func (f *fake) connect(t *testing.T, o ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	l := bufconn.Listen(1 << 16)
 	f.serve(t, l)
-	conn, err := grpc.NewClient("passthrough:member", append(o, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	//nolint:staticcheck // the oldest grpc that go.mod allows has no NewClient
+	conn, err := grpc.Dial("passthrough:member", append(o, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.Dial() }))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })

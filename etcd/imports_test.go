@@ -34,9 +34,10 @@ func TestImportsEtcdsClientAlone(t *testing.T) {
 func allowed(path string) bool {
 	for _, root := range []string{
 		"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/client/pkg/v3", // and for these:
-		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis", "github.com/golang/protobuf/proto",
+		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis",
+		"github.com/golang/protobuf/proto", "github.com/golang/protobuf/jsonpb", "github.com/golang/protobuf/ptypes", "github.com/gogo/protobuf",
 		"github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options", "github.com/coreos/go-semver/semver",
-		"github.com/coreos/go-systemd/v22/journal", "go.uber.org/zap", "go.uber.org/multierr", "golang.org/x",
+		"github.com/coreos/go-systemd/v22/journal", "go.uber.org/zap", "go.uber.org/multierr", "go.uber.org/atomic", "golang.org/x",
 	} {
 		if path == root || strings.HasPrefix(path, root+"/") {
 			return !strings.HasPrefix(path, "google.golang.org/grpc/test")

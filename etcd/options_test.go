@@ -78,7 +78,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestEndpoints(t *testing.T) {
+func TestEndpointsAreNormalized(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"https://etcd-1:2379":           "https://etcd-1:2379",
 		"https://etcd-1:2379/":          "https://etcd-1:2379",

@@ -185,6 +185,7 @@ func TestTokenRenewed(t *testing.T) {
 			}, false, 1, "the connection was lost, or there is none"},
 		} {
 			t.Run(rpctypes.ErrorDesc(refusal)+"/"+tc.name, func(t *testing.T) {
+				t.Parallel()
 				var mu sync.Mutex
 				logins, sent, reads := 0, 0, 0
 				f := &fake{

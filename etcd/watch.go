@@ -167,7 +167,10 @@ func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error
 	}
 	told := map[string]bool{}
 	for _, e := range r.Events {
-		if key := string(e.GetKv().GetKey()); !told[key] {
+		if e.Kv == nil {
+			continue
+		}
+		if key := string(e.Kv.Key); !told[key] {
 			told[key] = true
 			w.tell(key, changed)
 		}

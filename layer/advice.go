@@ -11,14 +11,14 @@ import (
 // advice is what a person can type against a problem of the engine: it follows the
 // reason, with its own punctuation. A kind that is not here explains itself.
 var advice = map[rotate.Kind]func(p *rotate.Problem) string{
-	rotate.NeedsValue: func(p *rotate.Problem) string { return with(": `layer secret set '%s'` gives it one", p.Address) },
+	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": `layer secret set '%s'` gives it one", p.Address) },
 	rotate.Bound: func(p *rotate.Problem) string {
-		return with(": `layer secret set '%s'` with that value and then `layer secret rotate --adopt-ledger` bring it under rotation", p.Address)
+		return fill(": `layer secret set '%s'` with that value and then `layer secret rotate --adopt-ledger` bring it under rotation", p.Address)
 	},
 	rotate.Drifted:   fixed(": `layer secret rotate --adopt-ledger` publishes it again"),
 	rotate.ValueKept: fixed(": `layer secret rotate --adopt-ledger` publishes the kept one over it"),
 	rotate.ValueUnknown: func(p *rotate.Problem) string {
-		return with(": `layer secret set '%s'` with that value first", p.Address)
+		return fill(": `layer secret set '%s'` with that value first", p.Address)
 	},
 	rotate.Ahead:       fixed(". If there is none, `layer secret rotate --adopt-ledger` goes on with this one"),
 	rotate.WrongTarget: fixed(". Get the right ledger, or `layer secret rotate --adopt-ledger` goes on with this one"),
@@ -26,19 +26,19 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NoVersion:   fixed(": `layer secret status --json` lists those that it has"),
 	rotate.NoPrevious:  fixed(". `layer secret set` or `layer secret rotate --now` makes a new one"),
 	rotate.CurrentVersion: func(p *rotate.Problem) string {
-		return with(": `layer secret set '%s'` gives it one first", p.Address)
+		return fill(": `layer secret set '%s'` gives it one first", p.Address)
 	},
 	rotate.AlreadyAnnounced: func(p *rotate.Problem) string {
-		return with(": `layer secret rotate` finishes that rotation when it is due, `layer secret rollback '%s'` takes it back", p.Address)
+		return fill(": `layer secret rotate` finishes that rotation when it is due, `layer secret rollback '%s'` takes it back", p.Address)
 	},
 	rotate.PlainValue: func(p *rotate.Problem) string {
-		return with(": `layer secret rotate --immediate '%s'` replaces it", p.Address)
+		return fill(": `layer secret rotate --immediate '%s'` replaces it", p.Address)
 	},
 	rotate.NewName: func(p *rotate.Problem) string {
-		return with(": `layer secret rename '%s' '%s'` publishes it under the new name", p.Address, p.Address)
+		return fill(": `layer secret rename '%s' '%s'` publishes it under the new name", p.Address, p.Address)
 	},
 	rotate.NameTaken: func(p *rotate.Problem) string {
-		return with(": `layer secret rename '%s' '%s'` hands it over", p.Other, p.Address)
+		return fill(": `layer secret rename '%s' '%s'` hands it over", p.Other, p.Address)
 	},
 	rotate.Undeclared:  fixed(": `layer secret status` lists what is"),
 	rotate.NoLedger:    fixed(": `layer secret init` makes one"),
@@ -53,7 +53,7 @@ func fixed(text string) func(*rotate.Problem) string {
 	return func(*rotate.Problem) string { return text }
 }
 
-func with(format string, addrs ...secret.Address) string {
+func fill(format string, addrs ...secret.Address) string {
 	args := make([]any, len(addrs))
 	for i, addr := range addrs {
 		args[i] = addr

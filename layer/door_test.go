@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/file"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -223,7 +224,7 @@ func (s *stage) moved() {
 // TestCutOffElsewhere: rotate, and moving a ledger, are killed or interrupted at each of their requests to a bucket, which is carried out
 // all the same, or late, or never. The next run finishes: no value is lost or changed, and there is one ledger.
 func TestCutOffElsewhere(t *testing.T) {
-	whole(t)
+	slow.Test(t)
 	for name, move := range map[string]func(bucket, other string) (at, to string){
 		"rotate":            func(bucket, _ string) (string, string) { return bucket, "" },
 		"file to bucket":    func(bucket, _ string) (string, string) { return doorFile, bucket },
@@ -300,6 +301,7 @@ func cutOff(s *stage, n int, last bool, fate string) {
 // TestMoveOfHalfARotation: a rotation is killed after any of its requests, also after it has published and before that is recorded; then
 // the ledger moves. Who rotates in the new place finishes it.
 func TestMoveOfHalfARotation(t *testing.T) {
+	t.Parallel()
 	rotate := func(bucket, _ string) (string, string) { return bucket, "" }
 	clean := newStage(t, rotate)
 	clean.stop(0)
@@ -332,6 +334,7 @@ func TestMoveOfHalfARotation(t *testing.T) {
 
 // TestMoveWaits: while a run works on the ledger, moving it waits, says so to people, and can be interrupted.
 func TestMoveWaits(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, rotating)
 	ids, err := ledger.ReadIdentities(filepath.Join(dir, "layer.identity"))
 	require.NoError(t, err)
@@ -351,6 +354,7 @@ func TestMoveWaits(t *testing.T) {
 
 // TestCompletionOfASilentLedger: who presses Tab gets the prompt back, though the ledger's server answers nothing.
 func TestCompletionOfASilentLedger(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects whoever comes
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = silent.Close() })

@@ -28,6 +28,7 @@ func TestNoModuleImportsAnothersInternal(t *testing.T) {
 // A program that embeds the engine or one ledger pays for that alone. No package
 // links what only tests use.
 func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
+	t.Parallel()
 	const (
 		own        = "github.com/layeron-hq/secret"
 		aws        = "github.com/aws/"

@@ -181,29 +181,21 @@ func (e pgEngine) drop(place string) error {
 // TestLedgerScripts runs what people type on a ledger elsewhere, here on a bucket in this process. TestServerVersity and
 // TestServerPostgres run the same on real servers.
 func TestLedgerScripts(t *testing.T) {
-	whole(t)
-	ledgerScripts(t, fakeS3(t, nil))
+	t.Parallel()
+	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) { ledgerScripts(t, fakeS3(t, nil), setUp) })
 }
 
 func TestServerVersity(t *testing.T) {
-	ledgerScripts(t, versity(t), few("testdata/ledger/life.txtar")...)
+	ledgerScripts(t, versity(t), setUp)
 }
 
 func TestServerPostgres(t *testing.T) {
-	ledgerScripts(t, newPostgres(t), few("testdata/ledger/life.txtar")...)
-}
-
-// few are these where nobody has asked for real servers, though one is here; else none, which stands for all.
-func few(names ...string) []string {
-	if os.Getenv("LAYER_E2E") != "" {
-		return nil
-	}
-	return names
+	ledgerScripts(t, newPostgres(t), setUp)
 }
 
 // TestServerAcross moves a ledger from a file to a bucket, from there to Postgres, and back into the file.
 func TestServerAcross(t *testing.T) {
-	ledgerScripts(t, across{versity(t), newPostgres(t)}, "testdata/ledger/copy.txtar")
+	ledgerScripts(t, across{versity(t), newPostgres(t)}, setUp, "testdata/ledger/copy.txtar")
 }
 
 // across is two servers, each of which has every second place.
@@ -233,12 +225,12 @@ func (a across) drop(place string) error { return a.of(place).drop(place) }
 
 // ledgerScripts sets LEDGER and NEXT, two places in which no ledger is, and AWAY, on which nobody listens. It runs all scripts where none
 // is named.
-func ledgerScripts(t *testing.T, e engine, files ...string) {
+func ledgerScripts(t *testing.T, e engine, setUp func(*testscript.Env) error, files ...string) {
 	dir := ""
 	if len(files) == 0 {
 		dir = "testdata/ledger"
 	}
-	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(),
+	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(), Condition: condition,
 		Setup: func(env *testscript.Env) error {
 			if err := setUp(env); err != nil {
 				return err

@@ -30,14 +30,14 @@ func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how op
 	var err error
 	switch p.kind {
 	case inFile:
-		opened, err = file.Open(p.text, file.Options{Identities: ids})
+		opened, err = file.Open(l.path(p.text), file.Options{Identities: ids})
 	case inBucket:
 		l.progressText("opening the ledger")
-		o.Place = p.text
-		opened, err = openBucket(ctx, p, ids)
+		o.Seen, o.Place = l.path("layer.seen"), p.text
+		opened, err = l.openBucket(ctx, p, ids)
 	default:
 		l.progressText("opening the ledger")
-		o.Place = p.text
+		o.Seen, o.Place = l.path("layer.seen"), p.text
 		opened, err = l.openPostgres(p, ids)
 	}
 	if err != nil {
@@ -46,8 +46,8 @@ func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how op
 	return ledger.Remember(opened, o)
 }
 
-func openBucket(ctx context.Context, p place, ids ledger.Identities) (rotate.Ledger, error) {
-	o, err := bucketOptions(p.text, ids)
+func (l *layer) openBucket(ctx context.Context, p place, ids ledger.Identities) (rotate.Ledger, error) {
+	o, err := l.bucketOptions(p.text, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +74,11 @@ func (l *layer) openPostgres(p place, ids ledger.Identities) (rotate.Ledger, err
 
 // openLedger returns the ledger, and fails where there is none. In a file it is looked for before the key to it.
 func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, error) {
-	p, err := parsePlace(l.ledger)
+	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(p.text); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(l.path(p.text)); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", p.text)
 	}
 	ids, err := l.identities(p)

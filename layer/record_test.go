@@ -147,8 +147,7 @@ func (r *record) leaks() (found []string) {
 	return slices.Compact(found)
 }
 
-// TestRecord: what holds the others to showing nothing finds what shows.
-func TestRecord(t *testing.T) {
+func TestRecordFindsValuesThatShow(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
@@ -170,8 +169,7 @@ func TestRecord(t *testing.T) {
 	require.Len(t, r.leaks(), 3)
 }
 
-// TestComplaints: what holds every command to its promises complains.
-func TestComplaints(t *testing.T) {
+func TestBrokenPromisesAreFound(t *testing.T) {
 	for _, test := range []struct {
 		name           string
 		args           string

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -37,7 +36,7 @@ var errSilent = errors.New("needs a person")
 
 // layer is one invocation: flags that every command has, and where its input and output go.
 type layer struct {
-	in       io.Reader
+	process
 	out, err *screen
 
 	ledger, identity, spec          string
@@ -55,14 +54,11 @@ type layer struct {
 func (l *layer) atEnd(c io.Closer) { l.closers = append(l.closers, c) }
 
 // execute runs one command line and returns its exit status.
-func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	l := &layer{in: in, out: newScreen(out), err: newScreen(errs)}
+func execute(ctx context.Context, args []string, p process) int {
+	l := &layer{process: p, out: newScreen(p.stdout, p.lookup), err: newScreen(p.stderr, p.lookup)}
 	l.out.beside = l.err
 	root := l.command()
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errs)
 	defer func() {
 		for _, c := range l.closers {
 			_ = c.Close()
@@ -133,7 +129,12 @@ func isUsage(err error) bool {
 
 func (l *layer) command() *cobra.Command {
 	root := &cobra.Command{Use: "layer", Short: "Secrets that rotate", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
-		RunE: needsCommand}
+		RunE: needsCommand, Version: buildVersion()}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version") // without cobra's -v
+	root.SetIn(l.in)
+	root.SetOut(l.stdout) // the completion command keeps it as it is when it is made
+	root.SetErr(l.stderr)
 	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares", Args: noArgs,
 		Example: `  layer secret init --to dir:./secrets
   layer secret apply
@@ -143,7 +144,7 @@ func (l *layer) command() *cobra.Command {
 	f := group.PersistentFlags()
 	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE; "+
 		"LAYER_LEDGER names another default")
-	l.ledger = cmp.Or(getenv("LAYER_LEDGER"), l.ledger)
+	l.ledger = cmp.Or(l.getenv("LAYER_LEDGER"), l.ledger)
 	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger, or here)")
 	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
 	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is "+targets+" (default what init was told)")
@@ -249,5 +250,3 @@ func count(least, most int) cobra.PositionalArgs {
 		return nil
 	}
 }
-
-func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }

@@ -46,7 +46,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 			}
 			if svg != "" {
 				l.err.clear()
-				if err := os.WriteFile(svg, []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {
+				if err := os.WriteFile(l.path(svg), []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {
 					return fmt.Errorf("the picture cannot be written: %w", err)
 				}
 			}
@@ -56,7 +56,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 			case svg != "":
 				fmt.Fprintf(l.out, "wrote %s\n", svg)
 			default:
-				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !speaksUnicode(),
+				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !l.speaksUnicode(),
 					Color: l.out.color(), Location: time.Local}))
 			}
 			return nil
@@ -79,9 +79,10 @@ func lives(r rotate.Result) []timeline.Secret {
 }
 
 // speaksUnicode tells whether the locale is one of UTF-8; where none is set it counts as one.
-func speaksUnicode() bool {
+func (p process) speaksUnicode() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := strings.ToLower(os.Getenv(name)); v != "" {
+		v, _ := p.lookup(name)
+		if v = strings.ToLower(v); v != "" {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}
 	}

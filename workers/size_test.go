@@ -7,15 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
 // TestSize holds the sizes that a Worker pays for this library, over a Worker of
 // the same toolchain without it. A free plan takes 3 MB.
 func TestSize(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds three Workers")
-	}
+	slow.Test(t)
 	constant := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/constant"))
 	reader := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/reader"))
 	example := wasm.Kilobytes(t, wasm.Build(t, "examples/worker"))

@@ -26,7 +26,7 @@ type runes []rune
 
 var wrongVerb = "%e" // a variable: out of vet's sight
 
-func TestFind(t *testing.T) {
+func TestFindSeesEveryEncoding(t *testing.T) {
 	raw := []byte(value)
 	for _, tc := range []struct{ name, text, want string }{
 		{"nothing", "secret: load $SECRET.auth.session-key: not found 0xc000123456 [107 84] {6b54}", ""},
@@ -59,7 +59,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestCheckSeesEveryFormat(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		v    any

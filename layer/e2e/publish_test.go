@@ -31,8 +31,9 @@ func (e *emulated) Publish(ctx context.Context, items []driver.Item) []error {
 	return e.MemoryPublisher.Publish(ctx, items)
 }
 
-// TestWhatRotatePublishes: a Worker in workerd reads what package rotate made, and no login is lost through a whole rotation.
-func TestWhatRotatePublishes(t *testing.T) {
+// A Worker in workerd reads the published texts of package rotate, and no login
+// is lost through a whole rotation.
+func TestServerReadsWhatRotatePublishes(t *testing.T) {
 	ctx := t.Context()
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	key := secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32})

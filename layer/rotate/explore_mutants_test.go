@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // mutant is the engine with one rule taken away.
@@ -174,6 +175,7 @@ func mutants() []mutant {
 
 // TestEveryRuleIsNeeded takes the rules away, one at a time, and finds what breaks: with -v it shows the shortest way there.
 func TestEveryRuleIsNeeded(t *testing.T) {
+	slow.Test(t)
 	if raced {
 		t.Skip("without the race detector only: it takes many worlds to find some breaks")
 	}

@@ -184,8 +184,8 @@ func TestUnsealRefuses(t *testing.T) {
 
 // TestUnsealEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
 func TestUnsealEveryBit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes its time, and nothing in it is concurrent")
+	if raced {
+		t.Skip("nothing in it is concurrent")
 	}
 	ids, to := keyed(t)
 	sealed, err := Seal(holding(hidden, to))

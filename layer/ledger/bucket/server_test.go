@@ -88,10 +88,10 @@ func TestServerVersity(t *testing.T) {
 
 // TestServerThatIgnoresConditions is refused, and keeps no probe.
 func TestServerThatIgnoresConditions(t *testing.T) {
-	script, node := servers.Find(t, "node_modules/s3rver/bin/s3rver.js"), servers.Find(t, "node")
+	program := servers.Find(t, "s3rver")
 	dir, address := t.TempDir(), servers.Address(t)
 	port := address[strings.LastIndexByte(address, ':')+1:]
-	servers.Start(t, address, nil, node, script, "-d", dir, "-a", "127.0.0.1", "-p", port, "--configure-bucket", "ledgers")
+	servers.Start(t, address, nil, program, "-d", dir, "-a", "127.0.0.1", "-p", port, "--configure-bucket", "ledgers")
 	o := options(keyed(t), nil)
 	o.HTTPClient, o.Endpoint, o.Region, o.SessionToken = nil, "http://"+address, "us-east-1", driver.Value{}
 	o.AccessKeyID, o.SecretAccessKey = "S3RVER", driver.NewValue("S3RVER")

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -270,9 +271,7 @@ func TestNotPrepared(t *testing.T) {
 
 // TestTooLarge is refused before anything is written.
 func TestTooLarge(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes its time, and nothing in it is concurrent")
-	}
+	slow.Test(t)
 	f, s := newFile(t)
 	_, _, err := rotate.Commit(context.Background(), f, "", s.WithLog(rotate.LogEntry{By: strings.Repeat("x", rotate.MaxSealed*3/4)}))
 	require.ErrorContains(t, err, "67108864 is the most: remove secrets, or retain versions for a shorter time")

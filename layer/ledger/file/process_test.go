@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -148,10 +149,8 @@ func counted(t *testing.T, dir string, fill func(rotate.State) rotate.State) (f 
 // read, has everything that the process has acknowledged, and is not taken for an old one.
 func TestKilled(t *testing.T) {
 	t.Parallel()
+	slow.Test(t)
 	kills := []int{300, 300, 300, 100} // the last on a disk, the others in memory
-	if testing.Short() {
-		t.Skip("it takes its time, and the race detector would see nothing of what is killed")
-	}
 	var all sync.WaitGroup
 	halfway := make([]int, len(kills))
 	for i, times := range kills {
@@ -260,6 +259,7 @@ func acknowledged(lines string, s rotate.State, before int) (int, error) {
 
 // TestProcesses lets eight processes count at once, while others read.
 func TestProcesses(t *testing.T) {
+	slow.Test(t)
 	t.Parallel()
 	const processes, each = 8, 20
 	f, path, identity := counted(t, t.TempDir(), empty)
