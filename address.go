@@ -26,7 +26,7 @@ func ParseAddress(text string) (Address, error) {
 	a := Address{Namespace: namespace, Name: name}
 	if !ok || !dot || !validName(namespace) || !validName(name) {
 		// The text is not quoted: whoever mixes up an argument may have passed a value.
-		return Address{}, &Error{Op: "parse address", Offset: -1,
+		return Address{}, &Error{Op: "parse address",
 			Err: because(ErrInvalid, "an address is $SECRET.<namespace>.<name>, each "+nameRule)}
 	}
 	return a, nil

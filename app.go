@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // AppOptions are the settings of an App. All may stay zero.
@@ -34,10 +37,11 @@ type AppOptions struct {
 type App struct {
 	options *AppOptions // behind a pointer: a store may be a map of values, which fmt would print
 
-	// Locks are taken in this order: claims, mu, a slot's own, those of changes.
+	// Locks are taken in this order: claims, mu, an appSecret's own, those of
+	// changes.
 	mu       sync.Mutex
-	slots    []*slot // in the order of Use
-	byAddr   map[Address]*slot
+	secrets  []*appSecret // in the order of Use
+	byAddr   map[Address]*appSecret
 	state    appState
 	lifetime context.Context // of loads; it ends with Close
 	end      context.CancelCauseFunc
@@ -47,7 +51,7 @@ type App struct {
 	holds    bool          // guarded by claims: this App's secrets are its own
 	changes  changeFeed
 
-	healthy, failing chan struct{} // places for loads: see refresh.go
+	healthy, failing chan struct{} // places for loads: see app_refresh.go
 }
 
 type appState uint8
@@ -61,7 +65,7 @@ const (
 
 // NewApp makes an App. It reports what is wrong with its options at Start.
 func NewApp(o AppOptions) *App {
-	a := &App{options: &o, byAddr: map[Address]*slot{}, wake: make(chan struct{}, 1)}
+	a := &App{options: &o, byAddr: map[Address]*appSecret{}, wake: make(chan struct{}, 1)}
 	a.lifetime, a.end = context.WithCancelCause(context.Background())
 	a.options.Refresh = min(cmp.Or(o.Refresh, time.Minute), forever)
 	a.options.Timeout = min(cmp.Or(o.Timeout, 10*time.Second), forever)
@@ -91,75 +95,80 @@ func (a *App) Use(secrets ...*Secret) *App {
 	defer a.mu.Unlock()
 	for _, s := range secrets {
 		s = s.declared()
-		sl := a.slotFor(s)
+		sec := a.secretFor(s)
 		if s == undeclared {
 			continue // nobody's: it stands for all that no constructor made
 		}
-		if !slices.Contains(sl.secrets, s) {
-			sl.secrets = append(sl.secrets, s)
+		if !slices.Contains(sec.readers, s) {
+			sec.readers = append(sec.readers, s)
 		}
 		if !s.held(a) {
-			s.src.Store(&sl.source)
+			s.loader.Store(&sec.loader)
 		}
 	}
 	return a
 }
 
-// slotFor returns the slot for s: one for each declaration.
-func (a *App) slotFor(s *Secret) *slot {
+// used returns the secrets given to Use until now.
+func (a *App) used() []*appSecret {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.secrets)
+}
+
+// secretFor returns the appSecret of s: one for each declaration.
+func (a *App) secretFor(s *Secret) *appSecret {
 	d := s.declaration()
 	first := a.byAddr[d.addr]
 	if first != nil && first.decl.same(d) {
 		return first
 	}
 	if first != nil { // the address is declared twice, differently, which Start refuses
-		for _, sl := range a.slots {
-			if sl.decl.same(d) {
-				return sl
+		for _, sec := range a.secrets {
+			if sec.decl.same(d) {
+				return sec
 			}
 		}
 	}
-	sl := newSlot(a, d)
-	a.slots = append(a.slots, sl)
+	sec := newAppSecret(a, d)
+	a.secrets = append(a.secrets, sec)
 	if first == nil {
-		a.byAddr[d.addr] = sl
+		a.byAddr[d.addr] = sec
 	}
-	return sl
+	return sec
 }
 
-// rehome gives the secrets that were swapped to another store since Use (see swap) slots of their own; claims and mu are held.
-func (a *App) rehome() {
+// regroup moves the secrets that were swapped to another store since Use to
+// appSecrets of their own; claims and mu are held.
+func (a *App) regroup() {
 	var swapped []*Secret
-	leave := func(sl *slot) (empty bool) {
-		had := len(sl.secrets)
-		sl.secrets = slices.DeleteFunc(sl.secrets, func(s *Secret) bool {
-			if s.declaration().same(sl.decl) {
+	a.secrets = slices.DeleteFunc(a.secrets, func(sec *appSecret) bool {
+		had := len(sec.readers)
+		sec.readers = slices.DeleteFunc(sec.readers, func(s *Secret) bool {
+			if s.declaration().same(sec.decl) {
 				return false
 			}
 			swapped = append(swapped, s)
 			return true
 		})
-		return had > 0 && len(sl.secrets) == 0
-	}
-	a.slots = slices.DeleteFunc(a.slots, func(sl *slot) bool {
-		empty := leave(sl)
-		if empty && a.byAddr[sl.decl.addr] == sl {
-			delete(a.byAddr, sl.decl.addr)
+		emptied := had > 0 && len(sec.readers) == 0
+		if emptied && a.byAddr[sec.decl.addr] == sec {
+			delete(a.byAddr, sec.decl.addr)
 		}
-		return empty
+		return emptied
 	})
 	for _, s := range swapped {
-		sl := a.slotFor(s)
-		sl.secrets = append(sl.secrets, s)
+		sec := a.secretFor(s)
+		sec.readers = append(sec.readers, s)
 	}
 }
 
-// claims guards which App a secret belongs to, across Apps: App.holds and Secret.src.
+// claims guards which App a secret belongs to: App.holds and Secret.loader.
 var claims sync.Mutex
 
 // held tells whether an App besides that one has claimed s; claims is locked.
 func (s *Secret) held(besides any) bool {
-	keep := s.src.Load().keep
+	keep := s.loader.Load().owner
 	return keep != nil && keep.holds(besides)
 }
 
@@ -173,37 +182,37 @@ func (s *Secret) held(besides any) bool {
 func (a *App) Start(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	slots, err := a.begin(ctx)
+	secrets, err := a.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer context.AfterFunc(a.lifetime, func() { cancel(errClosed) })()
-	found := a.conflicts(slots)
-	found = append(found, a.claim(slots)...)
-	loads := make([]*flight, len(slots))
-	errs := make([]error, len(slots))
-	a.each(slots, func(i int, sl *slot) { loads[i], errs[i] = sl.firstLoad(ctx) })
+	found := a.conflicts(secrets)
+	found = append(found, a.claim(secrets)...)
+	loads := make([]*flight, len(secrets))
+	errs := make([]error, len(secrets))
+	a.each(secrets, func(i int, sec *appSecret) { loads[i], errs[i] = sec.firstLoad(ctx) })
 	if a.closed() {
 		return closedError()
 	}
-	for i, sl := range slots {
+	for i, sec := range secrets {
 		if errs[i] != nil {
-			sl.notStarted(errs[i])
-			found = append(found, sl.problem(errs[i]))
+			sec.notStarted(errs[i])
+			found = append(found, sec.problem(errs[i]))
 		}
 	}
 	if len(found) > 0 {
 		a.release(appNew)
-		return startError(found, len(slots))
+		return problemsError("start", found, len(secrets), "")
 	}
-	for i, sl := range slots {
-		sl.publish(loads[i])
+	for i, sec := range secrets {
+		sec.publish(loads[i])
 	}
 	return a.run()
 }
 
-// begin enters the start, and returns the slots that it is about.
-func (a *App) begin(ctx context.Context) ([]*slot, error) {
+// begin enters the start, and returns the secrets to load.
+func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 	claims.Lock()
 	defer claims.Unlock()
 	a.mu.Lock()
@@ -213,9 +222,9 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 		return nil, closedError()
 	case a.state != appNew:
 		return nil, appError("Start was called before; make a new App")
-	case a.options.Refresh >= 0 && !background:
+	case a.options.Refresh >= 0 && !timeout.Timers:
 		return nil, appError("on js/wasm nothing can run in the background: set AppOptions.Refresh to -1, and call Refresh where a request needs it")
-	case a.options.MaxStale != 0 && !background:
+	case a.options.MaxStale != 0 && !timeout.Timers:
 		return nil, appError("on js/wasm nothing can run in the background: AppOptions.MaxStale must be 0")
 	case a.options.MaxStale < 0:
 		return nil, appError("AppOptions.MaxStale is " + a.options.MaxStale.String() + ", allowed is 0 (none) or more")
@@ -224,22 +233,22 @@ func (a *App) begin(ctx context.Context) ([]*slot, error) {
 	case a.options.Concurrency < 1:
 		return nil, appError("AppOptions.Concurrency is " + strconv.Itoa(a.options.Concurrency) + ", allowed is 0 (64) or more")
 	}
-	a.rehome()
+	a.regroup()
 	a.state, a.starting = appStarting, ctx
-	return slices.Clone(a.slots), nil
+	return slices.Clone(a.secrets), nil
 }
 
-func closedError() error { return &Error{Op: "start", Offset: -1, Err: errClosed} }
+func closedError() error { return &Error{Op: "start", Err: errClosed} }
 
 func appError(why string) error {
-	return &Error{Op: "start", Offset: -1, Err: because(ErrInvalid, why)}
+	return &Error{Op: "start", Err: because(ErrInvalid, why)}
 }
 
 // conflicts finds declarations that cannot be served together.
-func (a *App) conflicts(slots []*slot) (found []problem) {
+func (a *App) conflicts(secrets []*appSecret) (found []problem) {
 	bindings := map[string]*declaration{}
-	for _, sl := range slots {
-		d := sl.decl
+	for _, sec := range secrets {
+		d := sec.decl
 		if d.err != nil {
 			continue // reported by its load
 		}
@@ -258,16 +267,16 @@ func (a *App) conflicts(slots []*slot) (found []problem) {
 }
 
 // claim takes hold of all secrets, and names those that another App holds.
-func (a *App) claim(slots []*slot) (found []problem) {
+func (a *App) claim(secrets []*appSecret) (found []problem) {
 	claims.Lock()
 	defer claims.Unlock()
-	for _, sl := range slots {
-		for _, s := range sl.secrets {
+	for _, sec := range secrets {
+		for _, s := range sec.readers {
 			if s.held(a) {
-				found = append(found, problem{decl: sl.decl, err: because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
+				found = append(found, problem{decl: sec.decl, err: because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
 				continue
 			}
-			s.src.Store(&sl.source)
+			s.loader.Store(&sec.loader)
 		}
 	}
 	a.holds = !a.closed()
@@ -295,39 +304,29 @@ func (a *App) release(next appState) {
 // Refresh looks at the store for every secret now, several at a time, and waits for the answers or for ctx. Secrets that
 // could be loaded are up to date then; the error lists the others, a line each, and what they had stays.
 func (a *App) Refresh(ctx context.Context) error {
-	a.mu.Lock()
-	slots := slices.Clone(a.slots)
-	a.mu.Unlock()
-	errs := make([]error, len(slots))
-	a.each(slots, func(i int, sl *slot) { _, errs[i] = sl.refresh(ctx) })
+	secrets := a.used()
+	errs := make([]error, len(secrets))
+	a.each(secrets, func(i int, sec *appSecret) { _, errs[i] = sec.refresh(ctx) })
 	var found []problem
-	for i, sl := range slots {
+	for i, sec := range secrets {
 		if errs[i] != nil {
-			found = append(found, sl.problem(errs[i]))
+			found = append(found, sec.problem(errs[i]))
 		}
 	}
 	if len(found) > 0 {
-		return refreshError(found, len(slots))
+		return problemsError("refresh", found, len(secrets), "; their last values stay")
 	}
 	return nil
 }
 
-// each calls f for every slot, as many at a time as the App allows, and returns when all have come back.
-func (a *App) each(slots []*slot, f func(int, *slot)) {
-	var next sync.Mutex
-	at := 0
+// each calls f for every secret, as many at a time as the App allows.
+func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
+	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(len(slots), a.options.Concurrency) {
+	for range min(len(secrets), a.options.Concurrency) {
 		workers.Go(func() {
-			for {
-				next.Lock()
-				i := at
-				at++
-				next.Unlock()
-				if i >= len(slots) {
-					return
-				}
-				f(i, slots[i])
+			for i := int(next.Add(1)) - 1; i < len(secrets); i = int(next.Add(1)) - 1 {
+				f(i, secrets[i])
 			}
 		})
 	}

@@ -10,26 +10,20 @@ const bindingPrefix = "LAYERON_SECRET_"
 // Two addresses can share one binding (auth/session-key and auth-session/key do): an App refuses to hold both.
 func (a Address) Binding() string {
 	a = a.withDefault()
-	b := make([]byte, 0, len(bindingPrefix)+len(a.Namespace)+1+len(a.Name))
-	b = append(b, bindingPrefix...)
-	b = appendBinding(b, a.Namespace)
-	b = append(b, '_')
-	b = appendBinding(b, a.Name)
-	return string(b)
-}
-
-func appendBinding(b []byte, name string) []byte {
-	for i := range len(name) {
-		switch c := name[i]; {
+	b := make([]byte, len(bindingPrefix)+len(a.Namespace)+1+len(a.Name))
+	n := copy(b, bindingPrefix)
+	n += copy(b[n:], a.Namespace)
+	b[n] = '_'
+	copy(b[n+1:], a.Name)
+	for i, c := range b {
+		switch {
 		case 'a' <= c && c <= 'z':
-			b = append(b, c-'a'+'A')
+			b[i] = c - 'a' + 'A'
 		case c == '-':
-			b = append(b, '_')
-		default:
-			b = append(b, c)
+			b[i] = '_'
 		}
 	}
-	return b
+	return string(b)
 }
 
 // isBinding tells whether some address has this binding name.

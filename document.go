@@ -34,10 +34,15 @@ type document struct {
 
 // entry is one version. Zero times mean "since ever" and "never".
 type entry struct {
+	_                     uncomparable
 	id, text              string
 	activeFrom, expiresAt time.Time
 	extra                 string // as in document
 }
+
+// uncomparable is a field of structs that are never compared. It spares a Worker
+// the code for ==, which the compiler writes for each type: 1.4 KB in all.
+type uncomparable [0]func()
 
 func newDocument(d *document) *Document {
 	pub := new(Document)
@@ -80,7 +85,7 @@ func (d *Document) data() *document {
 func NewDocument(current string, versions ...Version) (*Document, error) {
 	d := &document{format: FormatJSON, marker: current, entries: make([]entry, 0, len(versions))}
 	refuse := func(id, member, why string) error {
-		return &Error{Op: "new document", Version: id, Member: member, Offset: -1, Err: because(ErrInvalid, why)}
+		return &Error{Op: "new document", Version: id, Member: member, Err: because(ErrInvalid, why)}
 	}
 	if len(versions) == 0 {
 		return nil, refuse("", "", "a document needs a version")
@@ -133,22 +138,23 @@ func (d *document) seal(copied bool) (twice int) {
 // detach moves all strings of d into one of just their length.
 func (d *document) detach() {
 	var all strings.Builder
-	each := func(f func(*string)) {
-		f(&d.marker)
-		f(&d.extra)
-		for i := range d.entries {
-			e := &d.entries[i]
-			f(&e.id)
-			f(&e.text)
-			f(&e.extra)
-		}
-	}
 	size := 0
-	each(func(s *string) { size += len(*s) })
+	d.eachString(func(s *string) { size += len(*s) })
 	all.Grow(size)
-	each(func(s *string) { all.WriteString(*s) })
+	d.eachString(func(s *string) { all.WriteString(*s) })
 	rest := all.String()
-	each(func(s *string) { *s, rest = rest[:len(*s)], rest[len(*s):] })
+	d.eachString(func(s *string) { *s, rest = rest[:len(*s)], rest[len(*s):] })
+}
+
+func (d *document) eachString(f func(*string)) {
+	f(&d.marker)
+	f(&d.extra)
+	for i := range d.entries {
+		e := &d.entries[i]
+		f(&e.id)
+		f(&e.text)
+		f(&e.extra)
+	}
 }
 
 // find returns the index of the version with that id, or -1.
@@ -178,34 +184,6 @@ func (d *document) inForceBefore(i, j int) bool {
 		return a.activeFrom.After(b.activeFrom)
 	}
 	return j != d.current
-}
-
-// active returns the indexes of the versions that accept chooses: current first, then the latest activeFrom first, then the
-// later in the text first.
-func (d *document) active(accept func(*entry) bool) []int {
-	var found []int
-	for i := range d.entries {
-		if accept(&d.entries[i]) {
-			found = append(found, i)
-		}
-	}
-	slices.SortFunc(found, func(i, j int) int {
-		if i == d.current || j == d.current {
-			return cmp.Compare(btoi(j == d.current), btoi(i == d.current))
-		}
-		if c := d.entries[j].activeFrom.Compare(d.entries[i].activeFrom); c != 0 {
-			return c
-		}
-		return cmp.Compare(j, i)
-	})
-	return found
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func (e *entry) activeAt(t time.Time) bool {
@@ -244,7 +222,7 @@ func (d *document) pickActiveVersion(id string, now time.Time) (int, error) {
 }
 
 func (d *document) refuse(op, id string, err error) error {
-	return &Error{Op: op, Address: d.addr(), Version: id, Offset: -1, Err: err}
+	return &Error{Op: op, Address: d.addr(), Version: id, Err: err}
 }
 
 func (d *Document) version(i int) Version {
@@ -263,9 +241,32 @@ func (d *Document) picked(i int, err error) (Version, error) {
 	return d.version(i), nil
 }
 
-func (d *Document) versions(indexes []int) []Version {
-	vs := make([]Version, len(indexes))
-	for k, i := range indexes {
+// accepted returns the versions that accept chooses: current first, then the
+// latest activeFrom first, then the later in the text first.
+func (d *Document) accepted(accept func(*entry) bool) []Version {
+	data := d.data()
+	var found []int
+	for i := range data.entries {
+		if accept(&data.entries[i]) {
+			found = append(found, i)
+		}
+	}
+	slices.SortFunc(found, func(i, j int) int {
+		switch {
+		case i == j:
+			return 0
+		case i == data.current:
+			return -1
+		case j == data.current:
+			return 1
+		}
+		if c := data.entries[j].activeFrom.Compare(data.entries[i].activeFrom); c != 0 {
+			return c
+		}
+		return cmp.Compare(j, i)
+	})
+	vs := make([]Version, len(found))
+	for k, i := range found {
 		vs[k] = d.version(i)
 	}
 	return vs
@@ -300,12 +301,12 @@ func (d *Document) At(t time.Time) (Version, error) {
 // the latest activeFrom first, then the later in the text. Announced versions count, since another machine's clock or copy
 // may be ahead of this one. None is an empty slice. The slice is the caller's.
 func (d *Document) Active(now time.Time) []Version {
-	return d.versions(d.data().active(func(e *entry) bool { return !e.expired(now) }))
+	return d.accepted(func(e *entry) bool { return !e.expired(now) })
 }
 
 // ActiveAt returns every version whose life includes t (activeFrom <= t < expiresAt), in the order of [Document.Active].
 func (d *Document) ActiveAt(t time.Time) []Version {
-	return d.versions(d.data().active(func(e *entry) bool { return e.activeAt(t) }))
+	return d.accepted(func(e *entry) bool { return e.activeAt(t) })
 }
 
 // ActiveVersion returns the version with that id if it has not expired: for a token that names its key. Else the error

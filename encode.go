@@ -19,7 +19,7 @@ func (d *Document) Encode(f Format) (string, error) {
 		f = data.format
 	}
 	refuse := func(id, member string, err error) (string, error) {
-		return "", &Error{Op: "encode", Address: data.addr(), Version: id, Member: member, Offset: -1, Err: err}
+		return "", &Error{Op: "encode", Address: data.addr(), Version: id, Member: member, Err: err}
 	}
 	if len(data.entries) == 0 {
 		return refuse("", "", because(ErrEncoding, "the document holds no version"))
@@ -103,10 +103,10 @@ func (d *document) encodeCompact() (string, unfit) {
 		}
 		put(e.id, "", e.text)
 		if !e.activeFrom.IsZero() {
-			put(e.id, "_active", formatInstant(e.activeFrom))
+			put(e.id, "_active", formatTime(e.activeFrom))
 		}
 		if !e.expiresAt.IsZero() {
-			put(e.id, "_expires", formatInstant(e.expiresAt))
+			put(e.id, "_expires", formatTime(e.expiresAt))
 		}
 	}
 	return b.String(), unfit{}
@@ -134,18 +134,23 @@ func (d *document) encodeJSON() (string, unfit) {
 		b = appendQuoted(b, e.id)
 		b = append(b, `:{"value":`...)
 		b = appendQuoted(b, e.text)
-		if !e.activeFrom.IsZero() {
-			b = append(append(append(b, `,"activeFrom":"`...), formatInstant(e.activeFrom)...), '"')
-		}
-		if !e.expiresAt.IsZero() {
-			b = append(append(append(b, `,"expiresAt":"`...), formatInstant(e.expiresAt)...), '"')
-		}
+		b = appendLife(b, e.activeFrom, e.expiresAt)
 		b = appendMembers(b, e.extra)
 		b = append(b, '}')
 	}
 	b = append(b, '}')
 	b = appendMembers(b, d.extra)
 	return string(append(b, '}')), unfit{}
+}
+
+func appendLife(b []byte, activeFrom, expiresAt time.Time) []byte {
+	if !activeFrom.IsZero() {
+		b = append(append(append(b, `,"activeFrom":"`...), formatTime(activeFrom)...), '"')
+	}
+	if !expiresAt.IsZero() {
+		b = append(append(append(b, `,"expiresAt":"`...), formatTime(expiresAt)...), '"')
+	}
+	return b
 }
 
 func appendMembers(b []byte, members string) []byte {
@@ -176,8 +181,6 @@ func appendQuoted(b []byte, s string) []byte {
 	}
 	return append(b, '"')
 }
-
-func formatInstant(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
 // same tells whether d, as parsed from what was written, is the document o: all reads of it give the same.
 func (d *document) same(o *document) bool {

@@ -150,7 +150,7 @@ func requireRefusal(t *testing.T, err error, sentinel error, text, what string) 
 	require.True(t, text == "", "%s: a text beside an error", what)
 	require.True(t, errors.Is(err, sentinel), "%s: %v", what, err)
 	var e *secret.Error
-	require.True(t, errors.As(err, &e) && e.Op == "encode" && e.Offset == -1, what)
+	require.True(t, errors.As(err, &e) && e.Op == "encode" && offsetOf(e) == -1, what)
 }
 
 func TestEncodeAutoIsTheFormatItIsStoredAs(t *testing.T) {
@@ -273,7 +273,7 @@ func TestNewDocument(t *testing.T) {
 			var e *secret.Error
 			require.True(t, errors.As(err, &e))
 			require.Equal(t, c.id, e.Version)
-			require.Equal(t, -1, e.Offset)
+			require.Equal(t, -1, offsetOf(e))
 			quiet(t, err, e, "hush")
 		})
 	}

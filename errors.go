@@ -42,10 +42,25 @@ type Error struct {
 	Version string
 	// Member is the member or option in question ("current", "expiresAt", "Bytes"), or empty.
 	Member string
-	// Offset is the place of the fault in the stored text, in bytes from 0; -1 where it is unknown or has no meaning.
-	Offset int
 	// Err is the reason. It wraps one of the sentinels, or is a store's own error.
 	Err error
+
+	byteNumber int // of the fault in the stored text, from 1; 0: unknown
+}
+
+// Offset returns the offset of the fault in the stored text, in bytes from 0.
+// known is false where the place is unknown or has no meaning.
+func (e *Error) Offset() (offset int, known bool) {
+	if e.byteNumber == 0 {
+		return 0, false
+	}
+	return e.byteNumber - 1, true
+}
+
+// at sets the offset of the fault, and returns e.
+func (e *Error) at(offset int) *Error {
+	e.byteNumber = offset + 1
+	return e
 }
 
 // Error says what was done, to which secret, where and why it failed.
@@ -54,8 +69,17 @@ func (e *Error) Error() string {
 	if e.Address != (Address{}) {
 		text += " " + e.Address.String()
 	}
+	text += e.place() + ": "
+	if e.Err != nil {
+		text += e.Err.Error()
+	}
+	return text
+}
+
+// place returns the parts of the message between the address and the reason.
+func (e *Error) place() (text string) {
 	if e.Where != "" {
-		text += " from " + e.Where
+		text = " from " + e.Where
 	}
 	if e.Version != "" {
 		text += ", version " + quoteID(e.Version)
@@ -63,12 +87,8 @@ func (e *Error) Error() string {
 	if e.Member != "" && e.Op != "declare" { // there Err names every option that is wrong
 		text += ", " + e.Member
 	}
-	if e.Offset >= 0 {
-		text += ", at byte " + strconv.Itoa(e.Offset)
-	}
-	text += ": "
-	if e.Err != nil {
-		text += e.Err.Error()
+	if offset, known := e.Offset(); known {
+		text += ", at byte " + strconv.Itoa(offset)
 	}
 	return text
 }
@@ -98,6 +118,10 @@ type reason struct {
 	text     string
 }
 
+// because returns a sentinel with an explanation. Inlined at its many calls, it
+// would add 2 KB to a Worker.
+//
+//go:noinline
 func because(sentinel error, text string) error { return &reason{sentinel, text} }
 
 func (r *reason) Error() string { return r.sentinel.Error() + ": " + r.text }

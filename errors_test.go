@@ -20,33 +20,46 @@ func TestErrorMessage(t *testing.T) {
 		e    secret.Error
 		want string
 	}{
-		{"the least", secret.Error{Op: "parse", Offset: -1, Err: reason}, "secret: parse: reason"},
-		{"address", secret.Error{Op: "load", Address: addr, Offset: -1, Err: reason}, "secret: load $SECRET.auth.session-key: reason"},
-		{"where", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Offset: -1, Err: reason},
+		{"the least", secret.Error{Op: "parse", Err: reason}, "secret: parse: reason"},
+		{"address", secret.Error{Op: "load", Address: addr, Err: reason}, "secret: load $SECRET.auth.session-key: reason"},
+		{"where", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Err: reason},
 			"secret: load $SECRET.auth.session-key from file /run/x: reason"},
-		{"version", secret.Error{Op: "version", Version: "v2", Offset: -1, Err: reason}, "secret: version, version v2: reason"},
-		{"member", secret.Error{Op: "parse", Version: "v2", Member: "expiresAt", Offset: -1, Err: reason}, "secret: parse, version v2, expiresAt: reason"},
-		{"first byte", secret.Error{Op: "parse", Offset: 0, Err: reason}, "secret: parse, at byte 0: reason"},
-		{"all", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Version: "v2", Member: "value", Offset: 17, Err: reason},
-			"secret: load $SECRET.auth.session-key from file /run/x, version v2, value, at byte 17: reason"},
-		{"no reason", secret.Error{Op: "parse", Offset: -1}, "secret: parse: "},
-		{"an id in quotes", secret.Error{Op: "version", Version: "a b\n\x1b[0mé", Offset: -1, Err: reason},
+		{"version", secret.Error{Op: "version", Version: "v2", Err: reason}, "secret: version, version v2: reason"},
+		{"member", secret.Error{Op: "parse", Version: "v2", Member: "expiresAt", Err: reason}, "secret: parse, version v2, expiresAt: reason"},
+		{"all but the place", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Version: "v2", Member: "value", Err: reason},
+			"secret: load $SECRET.auth.session-key from file /run/x, version v2, value: reason"},
+		{"no reason", secret.Error{Op: "parse"}, "secret: parse: "},
+		{"an id in quotes", secret.Error{Op: "version", Version: "a b\n\x1b[0mé", Err: reason},
 			`secret: version, version "a b\n\x1b[0m\u00e9": reason`},
-		{"harmless id", secret.Error{Op: "version", Version: "2026-05_rc.1", Offset: -1, Err: reason}, "secret: version, version 2026-05_rc.1: reason"},
-		{"id of 64", secret.Error{Op: "version", Version: strings.Repeat("v", 64), Offset: -1, Err: reason},
+		{"harmless id", secret.Error{Op: "version", Version: "2026-05_rc.1", Err: reason}, "secret: version, version 2026-05_rc.1: reason"},
+		{"id of 64", secret.Error{Op: "version", Version: strings.Repeat("v", 64), Err: reason},
 			"secret: version, version " + strings.Repeat("v", 64) + ": reason"},
-		{"id of 65", secret.Error{Op: "version", Version: strings.Repeat("v", 65), Offset: -1, Err: reason},
+		{"id of 65", secret.Error{Op: "version", Version: strings.Repeat("v", 65), Err: reason},
 			"secret: version, version " + strings.Repeat("v", 64) + "…: reason"},
-		{"id cut inside a character", secret.Error{Op: "version", Version: strings.Repeat("v", 63) + "é", Offset: -1, Err: reason},
+		{"id cut inside a character", secret.Error{Op: "version", Version: strings.Repeat("v", 63) + "é", Err: reason},
 			`secret: version, version "` + strings.Repeat("v", 63) + `\xc3"…: reason`},
 	} {
 		t.Run(tc.name, func(t *testing.T) { require.EqualError(t, &tc.e, tc.want) })
 	}
 }
 
+// offsetOf returns the offset of the fault, or -1 where it is unknown.
+func offsetOf(e *secret.Error) int {
+	if offset, known := e.Offset(); known {
+		return offset
+	}
+	return -1
+}
+
+func TestZeroErrorHasNoOffset(t *testing.T) {
+	offset, known := new(secret.Error).Offset()
+	require.False(t, known)
+	require.Zero(t, offset)
+}
+
 func TestErrorUnwraps(t *testing.T) {
 	cause := fmt.Errorf("why: %w", secret.ErrNotFound)
-	err := error(&secret.Error{Op: "load", Offset: -1, Err: cause})
+	err := error(&secret.Error{Op: "load", Err: cause})
 	require.ErrorIs(t, err, secret.ErrNotFound)
 	require.Equal(t, cause, errors.Unwrap(err))
 	wrapped := fmt.Errorf("start: %w", err)

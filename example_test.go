@@ -593,10 +593,11 @@ func ExampleError() {
 	if e, ok := errors.AsType[*secret.Error](err); ok {
 		fmt.Println(e.Address)
 		fmt.Println(e.Where)
-		fmt.Println(e.Offset, errors.Is(err, secret.ErrMalformed))
+		offset, known := e.Offset()
+		fmt.Println(offset, known, errors.Is(err, secret.ErrMalformed))
 	}
 	// Output:
 	// $SECRET.auth.session-key
 	// memory store, LAYERON_SECRET_AUTH_SESSION_KEY
-	// 18 true
+	// 18 true true
 }

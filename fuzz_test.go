@@ -45,7 +45,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("an error of another kind: %T", err)
 			}
 			var e *secret.Error
-			if !errors.As(err, &e) || e.Offset >= 0 && e.Offset > len(text) {
+			if !errors.As(err, &e) || offsetOf(e) > len(text) {
 				t.Fatal("no *Error, or an offset outside the text")
 			}
 			message := fmt.Sprintf("%v %+v", err, e)

@@ -24,11 +24,11 @@ func Parse(text string) (*Document, error) {
 // parse reads text in the pinned format, or finds the format out where pin is FormatAuto.
 func parse(text string, pin Format) (*document, error) {
 	if len(text) > maxText {
-		return nil, parseError(-1, because(ErrTooLarge, "the text is over 1 MiB"))
+		return nil, parseError(because(ErrTooLarge, "the text is over 1 MiB"))
 	}
 	t := trim(text)
 	if t.s == "" {
-		return nil, parseError(-1, because(ErrEmpty, "nothing is stored but white space"))
+		return nil, parseError(because(ErrEmpty, "nothing is stored but white space"))
 	}
 	switch pin {
 	case FormatPlain:
@@ -50,12 +50,12 @@ func parse(text string, pin Format) (*document, error) {
 // parseBrace decides about a text that begins with a brace: a version document, the damaged remains of one, or a plain
 // value such as JSON credentials.
 func parseBrace(text string, t trimmed) (*document, error) {
-	o := outlineJSON(t.s)
+	o := scanJSON(t.s)
 	switch {
 	case o.valid() && !o.versionsObject, !o.valid() && !o.versionDocument():
 		return plainDocument(text), nil
 	case !o.valid():
-		return nil, parseError(t.start+o.fault, because(ErrMalformed, "a JSON version document with a syntax error here; was it cut off?"))
+		return nil, malformed("", "", "a JSON version document with a syntax error here; was it cut off?").at(t.start + o.fault)
 	}
 	d, err := parseJSON(t, o.versions)
 	if err != nil {
@@ -70,21 +70,21 @@ func parseBrace(text string, t trimmed) (*document, error) {
 func parsePinnedJSON(t trimmed) (*document, error) {
 	const want = `the declaration pins FormatJSON: {"current": …, "versions": {…}}`
 	if t.s[0] != '{' {
-		return nil, parseError(t.start, because(ErrMalformed, "not a JSON object; "+want))
+		return nil, malformed("", "", "not a JSON object; "+want).at(t.start)
 	}
-	o := outlineJSON(t.s)
+	o := scanJSON(t.s)
 	if !o.valid() {
-		return nil, parseError(t.start+o.fault, because(ErrMalformed, "a JSON syntax error; "+want))
+		return nil, malformed("", "", "a JSON syntax error; "+want).at(t.start + o.fault)
 	}
 	if !o.versionsObject {
-		return nil, parseError(-1, because(ErrMalformed, "no object \"versions\"; "+want))
+		return nil, malformed("", "", "no object \"versions\"; "+want)
 	}
 	d, err := parseJSON(t, o.versions)
 	if err != nil {
 		return nil, err
 	}
 	if len(d.entries) == 0 {
-		return nil, parseError(-1, because(ErrMalformed, "no version in \"versions\"; "+want))
+		return nil, malformed("", "", "no version in \"versions\"; "+want)
 	}
 	return d, nil
 }
@@ -94,11 +94,14 @@ func plainDocument(text string) *document {
 	return &document{format: FormatPlain, text: text, entries: []entry{{id: "v1", text: text}}}
 }
 
-func parseError(offset int, err error) *Error { return &Error{Op: "parse", Offset: offset, Err: err} }
+// parseError is not inlined, for the same reason as because.
+//
+//go:noinline
+func parseError(err error) *Error { return &Error{Op: "parse", Err: err} }
 
 // malformed is a fault in one member of one version (either may be empty).
-func malformed(id, member string, offset int, why string) *Error {
-	e := parseError(offset, because(ErrMalformed, why))
+func malformed(id, member, why string) *Error {
+	e := parseError(because(ErrMalformed, why))
 	e.Version, e.Member = shownID(id), member
 	return e
 }

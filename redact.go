@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -9,6 +11,22 @@ import (
 // The methods here decide what fmt, encoding/json and log/slog show of a type that holds values: names and times, never a
 // value. Where they are not asked (in another type's unexported field) reflection meets an atomic pointer, which shows
 // an address at most.
+
+// A type that lost one of these methods would still compile, and show values.
+var (
+	_ fmt.Formatter          = (*Secret)(nil)
+	_ encoding.TextMarshaler = (*Secret)(nil)
+	_ fmt.Formatter          = Ref{}
+	_ encoding.TextMarshaler = Ref{}
+	_ fmt.Formatter          = Version{}
+	_ json.Marshaler         = Version{}
+	_ fmt.Formatter          = (*Document)(nil)
+	_ json.Marshaler         = (*Document)(nil)
+	_ fmt.Formatter          = (*Memory)(nil)
+	_ encoding.TextMarshaler = (*Memory)(nil)
+	_ fmt.Formatter          = (*App)(nil)
+	_ encoding.TextMarshaler = (*App)(nil)
+)
 
 // String returns the secret's address.
 func (s *Secret) String() string { return s.Address().String() }
@@ -26,7 +44,7 @@ func (r Ref) String() string {
 	case pickVersion:
 		return text + " version " + quoteID(r.id)
 	case pickAt:
-		return text + " at " + formatInstant(r.t)
+		return text + " at " + formatTime(r.t)
 	case pickActiveVersion:
 		return text + " active version " + quoteID(r.id)
 	}
@@ -50,10 +68,10 @@ func (v Version) String() string {
 	}
 	text += ","
 	if !v.ActiveFrom.IsZero() {
-		text += " from " + formatInstant(v.ActiveFrom)
+		text += " from " + formatTime(v.ActiveFrom)
 	}
 	if !v.ExpiresAt.IsZero() {
-		text += " until " + formatInstant(v.ExpiresAt)
+		text += " until " + formatTime(v.ExpiresAt)
 	}
 	return text
 }
@@ -66,13 +84,7 @@ func (v Version) MarshalJSON() ([]byte, error) { return v.appendJSON(nil), nil }
 
 func (v Version) appendJSON(b []byte) []byte {
 	b = appendQuoted(append(b, `{"id":`...), v.ID)
-	if !v.ActiveFrom.IsZero() {
-		b = append(append(append(b, `,"activeFrom":"`...), formatInstant(v.ActiveFrom)...), '"')
-	}
-	if !v.ExpiresAt.IsZero() {
-		b = append(append(append(b, `,"expiresAt":"`...), formatInstant(v.ExpiresAt)...), '"')
-	}
-	return append(b, '}')
+	return append(appendLife(b, v.ActiveFrom, v.ExpiresAt), '}')
 }
 
 // String returns the format, the current id and the number of versions.

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // The values that all of this file's subjects hold, one for each place in which they can stand. Nothing prints them by chance.
@@ -36,7 +36,7 @@ const markedJSON = `{"current":"v2","owner":"` + memberMark + `","versions":{` +
 
 func requireSilent(t *testing.T, what string, v any) {
 	t.Helper()
-	require.Empty(t, leak.Check(v, oldMark, newMark, memberMark, plainMark), what)
+	require.Empty(t, redacttest.Check(v, oldMark, newMark, memberMark, plainMark), what)
 }
 
 // mapStore keeps its values where everybody sees them. It is not ours to redact; that a Secret reads from it must not
@@ -373,7 +373,7 @@ func TestNilIsShownWithoutPanic(t *testing.T) {
 		"zero Secret": &secret.Secret{}, "zero Document": &secret.Document{}, "zero Memory": &secret.Memory{}, "nil *Version": (*secret.Version)(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.NotPanics(t, func() { leak.Check(v, plainMark) })
+			require.NotPanics(t, func() { redacttest.Check(v, plainMark) })
 			if name != "nil *Version" { // a method with a value receiver: fmt writes <nil>
 				require.NotContains(t, fmt.Sprintf("%v %s %x", v, v, v), "PANIC")
 			}
@@ -396,7 +396,7 @@ func TestTemplatesAndExpvarAreSilent(t *testing.T) {
 func requireNoMark(t *testing.T, what, text string) {
 	t.Helper()
 	for _, mark := range []string{oldMark, newMark, memberMark, plainMark} {
-		require.Empty(t, leak.Find(text, mark), what)
+		require.Empty(t, redacttest.Find(text, mark), what)
 	}
 }
 

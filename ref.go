@@ -87,7 +87,7 @@ func (s *Secret) text(r *Ref) (string, error) {
 	return v.Text(), err
 }
 
-// Bytes is the version's [Version.Bytes], with the patience of Text.
+// Bytes is the version's [Version.Bytes], with the time limit of Text.
 func (r Ref) Bytes() ([]byte, error) {
 	v, err := r.getNow()
 	if err != nil {
@@ -96,7 +96,8 @@ func (r Ref) Bytes() ([]byte, error) {
 	return v.Bytes()
 }
 
-// JSON decodes the version's text into dst, as [Version.JSON] does, with the patience of Text.
+// JSON decodes the version's text into dst, as [Version.JSON] does, with the
+// time limit of Text.
 func (r Ref) JSON(dst any) error {
 	v, err := r.getNow()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // Secret is a declared secret: an identity, and the reads that go with it. Make one with [Static], [Random] or
@@ -14,9 +16,9 @@ import (
 // store; a text that has not changed is not parsed again. With one that has started, reads come from memory.
 type Secret struct {
 	// Atomic pointers keep stores and values out of reflection's sight.
-	decl atomic.Pointer[declaration] // set once
-	src  atomic.Pointer[source]      // its own, or the App's that it was last given to
-	live atomic.Pointer[Document]    // what reads return without asking: set by an App
+	decl   atomic.Pointer[declaration] // set once
+	loader atomic.Pointer[loader]      // its own, or the App's that it was last given to
+	live   atomic.Pointer[Document]    // reads return it without asking: set by an App
 }
 
 func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kind, o)) }
@@ -24,11 +26,11 @@ func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kin
 func newSecret(d *declaration) *Secret {
 	s := new(Secret)
 	s.decl.Store(d)
-	s.src.Store(newSource(d, nil))
+	s.loader.Store(newLoader(d, nil))
 	return s
 }
 
-var undeclared = newSecret(&declaration{err: &Error{Op: "declare", Offset: -1,
+var undeclared = newSecret(&declaration{err: &Error{Op: "declare",
 	Err: because(ErrInvalid, "a Secret that was not made by Static, Random or Generated")}})
 
 func (s *Secret) declaration() *declaration { return s.declared().decl.Load() }
@@ -75,18 +77,18 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 		}
 		return doc, nil
 	}
-	src := s.src.Load()
-	if src.keep != nil {
-		return src.keep.read(ctx) // an App that has not started: the first read loads, and is kept
+	l := s.loader.Load()
+	if l.owner != nil {
+		return l.owner.read(ctx) // an App that has not started: the first read loads, and is kept
 	}
-	return src.load(ctx)
+	return l.load(ctx)
 }
 
 // Refresh asks the store now, under an App too, where reads then return what it found. Calls at the same time share one
 // load, which is given 10 seconds (under an App AppOptions.Timeout); a caller whose ctx ends leaves without disturbing the
 // others. Errors are those of [Secret.Load]; what was read before stays.
 func (s *Secret) Refresh(ctx context.Context) error {
-	_, err := s.declared().src.Load().refresh(ctx)
+	_, err := s.declared().loader.Load().refresh(ctx)
 	return err
 }
 
@@ -128,7 +130,7 @@ func (s *Secret) loadNow() (*Document, error) {
 	if s.live.Load() != nil {
 		return s.Load(context.Background())
 	}
-	ctx, cancel := withPatience(context.Background(), ownPatience)
+	ctx, cancel := timeout.Context(context.Background(), timeout.Default)
 	defer cancel()
 	return s.Load(ctx)
 }

@@ -243,7 +243,7 @@ func TestStoreErrorsAreKept(t *testing.T) {
 		require.ErrorAs(t, err, &e, read)
 		require.Equal(t, "load", e.Op, read)
 		require.Equal(t, s.Address(), e.Address, read)
-		require.Equal(t, -1, e.Offset, read)
+		require.Equal(t, -1, offsetOf(e), read)
 		require.EqualError(t, err, "secret: load $SECRET.auth.session-key: get: the store answers 503, "+fs.ErrPermission.Error(), read)
 	}
 }
@@ -306,7 +306,7 @@ func TestWrongValueNamesItsPlace(t *testing.T) {
 					require.Equal(t, "load", e.Op, read)
 					require.Equal(t, s.Address(), e.Address, read)
 					require.Equal(t, tc.where, e.Where, read)
-					require.Equal(t, wrong.at, e.Offset, read)
+					require.Equal(t, wrong.at, offsetOf(e), read)
 				}
 			})
 		}

@@ -5,7 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
+
+	"github.com/layeron-hq/secret/internal/sha256"
 )
 
 // Spec is what an App declares: `layer secret` creates, rotates and publishes by it. It holds no value, is safe to commit,
@@ -33,35 +34,20 @@ type SpecSecret struct {
 	Bytes     int               `json:"bytes,omitempty"`
 	Encoding  Encoding          `json:"encoding,omitzero"`
 	Format    Format            `json:"format,omitzero"`
-	Rotation  *SpecRotation     `json:"rotation,omitempty"`
+	Rotation  *Rotation         `json:"rotation,omitempty"`
 	Generator string            `json:"generator,omitempty"`
 	Params    map[string]string `json:"params,omitempty"`
-}
-
-// SpecRotation is a declared [Rotation].
-type SpecRotation struct {
-	EveryDays int           `json:"everyDays"`
-	StartAt   time.Time     `json:"startAt,omitzero"`
-	Retain    SpecRetention `json:"retain"`
-}
-
-// SpecRetention is a declared [Retention]; its mode is always written.
-type SpecRetention struct {
-	Mode RetentionMode `json:"mode"`
-	Days int           `json:"days,omitempty"`
 }
 
 // Spec returns what was given to Use, by address; it asks no store. A declaration that is wrong stands there as it is:
 // Start tells of it, and [ParseSpec] refuses it.
 func (a *App) Spec() Spec {
-	a.mu.Lock()
-	slots := slices.Clone(a.slots)
-	a.mu.Unlock()
+	secrets := a.used()
 	s := Spec{Workspace: a.options.Workspace, Project: a.options.Project, Environment: a.options.Environment,
 		Secrets: []SpecSecret{}}
-	for _, sl := range slots {
-		if sl.decl.addr != (Address{}) {
-			s.Secrets = append(s.Secrets, sl.decl.spec(&s))
+	for _, sec := range secrets {
+		if sec.decl.addr != (Address{}) {
+			s.Secrets = append(s.Secrets, sec.decl.spec(&s))
 		}
 	}
 	s.finish()
@@ -78,8 +64,7 @@ func (d *declaration) spec(s *Spec) SpecSecret {
 		one.Params = maps.Clone(d.Params)
 	}
 	if r := d.Rotation; r != nil {
-		one.Rotation = &SpecRotation{EveryDays: r.EveryDays, StartAt: instant(r.StartAt),
-			Retain: SpecRetention{Mode: r.Retain.Mode, Days: r.Retain.Days}}
+		one.Rotation = &Rotation{EveryDays: r.EveryDays, StartAt: utc(r.StartAt), Retain: r.Retain}
 	}
 	return one
 }
@@ -92,7 +77,7 @@ func (s *Spec) secretName(addr Address) string {
 		b = strconv.AppendInt(b, int64(len(part)), 10)
 		b = append(append(b, ':'), part...)
 	}
-	sum := sum256(b)
+	sum := sha256.Sum(b)
 	return "lo_" + hex.EncodeToString(sum[:12])
 }
 

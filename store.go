@@ -26,3 +26,24 @@ func locate(s Store, addr Address) string {
 	}
 	return ""
 }
+
+// Watcher is an optional interface of a [Store] that can report changes. An App
+// follows it.
+//
+// Watch calls changed for an address whose value may have changed since the
+// last call, until ctx ends or delivery can't be promised any more. A call is a
+// hint and carries no value: the App calls Get, which after a hint must return
+// the state at the hint or a later one.
+//
+// Watch subscribes first, then calls changed once for every address, which
+// closes the gap, then on changes; a deletion is a change. It may join hints,
+// but one call always follows the last change. Calls are serial, and changed
+// never blocks. Watch notices a dead peer within 30 seconds, and never retries
+// in silence across a gap: it returns a non-nil error, ctx's cause or why
+// delivery stopped. It leaves nothing running then, and the App starts it
+// again.
+//
+// secrettest.TestWatcher tests a Watcher.
+type Watcher interface {
+	Watch(ctx context.Context, addrs []Address, changed func(Address)) error
+}

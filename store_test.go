@@ -12,7 +12,7 @@ import (
 )
 
 // That the stores keep what secrettest.TestStore asks for is shown in package secrettest. What is theirs alone stands in
-// env_test.go, dir_test.go and memory_test.go; here is what all three have in common beyond it.
+// store_env_test.go, store_dir_test.go and store_memory_test.go; here is what all three have in common beyond it.
 
 var authKey = secret.Address{Namespace: "auth", Name: "session-key"}
 

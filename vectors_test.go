@@ -154,7 +154,7 @@ func requireKind(t *testing.T, err error, kind, what string) {
 	var e *secret.Error
 	require.True(t, errors.As(err, &e), "%s: not an *Error", what)
 	if kind != "malformed" {
-		require.Equal(t, -1, e.Offset, "%s: a place where there is none", what)
+		require.Equal(t, -1, offsetOf(e), "%s: a place where there is none", what)
 	}
 	quiet(t, err, e, "hush")
 }

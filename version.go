@@ -22,16 +22,8 @@ type Version struct {
 // NewVersion makes a version for [NewDocument] or for a test. Zero times mean since ever and never. It knows no
 // declaration: Bytes returns the text's bytes. What is wrong with the arguments is reported by NewDocument.
 func NewVersion(id, text string, activeFrom, expiresAt time.Time) Version {
-	e := entry{id: id, text: text, activeFrom: instant(activeFrom), expiresAt: instant(expiresAt)}
+	e := entry{id: id, text: text, activeFrom: utc(activeFrom), expiresAt: utc(expiresAt)}
 	return newDocument(&document{format: FormatPlain, text: text, entries: []entry{e}}).version(0)
-}
-
-// instant returns t as a document holds it: in UTC, without a reading of the monotonic clock.
-func instant(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.Round(0).UTC()
 }
 
 // entry returns what v stands for: its public fields, which are the caller's to change, and the value behind it.
@@ -40,7 +32,7 @@ func (v Version) entry() entry {
 	if data := v.doc.data(); v.i < len(data.entries) {
 		e = data.entries[v.i]
 	}
-	e.id, e.activeFrom, e.expiresAt = v.ID, instant(v.ActiveFrom), instant(v.ExpiresAt)
+	e.id, e.activeFrom, e.expiresAt = v.ID, utc(v.ActiveFrom), utc(v.ExpiresAt)
 	return e
 }
 
@@ -64,7 +56,7 @@ func (v Version) Bytes() ([]byte, error) {
 	data := v.doc.data()
 	b, err := data.keyRule().decode(v.Text())
 	if err != nil {
-		return nil, &Error{Op: "bytes", Address: data.addr(), Version: v.ID, Offset: -1, Err: err}
+		return nil, &Error{Op: "bytes", Address: data.addr(), Version: v.ID, Err: err}
 	}
 	return b, nil
 }

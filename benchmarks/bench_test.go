@@ -60,8 +60,8 @@ func TestPeersReadTheSame(t *testing.T) {
 	}
 }
 
-// TestTable: the fastest round counts, and what is over its limit is told.
-func TestTable(t *testing.T) {
+// A benchmark over its limit is reported.
+func TestFastestRoundCounts(t *testing.T) {
 	fake := map[string][]time.Duration{"slow": {100, 400, 112}, "fast": {60, 190, 50}}
 	rows := func(most float64) []benchmark {
 		return []benchmark{{name: "slow", base: true}, {name: "fast", most: most}}

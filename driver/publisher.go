@@ -54,3 +54,11 @@ type Published struct {
 
 // ErrNotApplied marks a request that had no effect and never will.
 var ErrNotApplied = errors.New("not applied")
+
+// NotApplied returns an error that wraps [ErrNotApplied] and err, and reads like
+// err.
+func NotApplied(err error) error { return notApplied{err} }
+
+type notApplied struct{ error }
+
+func (e notApplied) Unwrap() []error { return []error{ErrNotApplied, e.error} }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 func TestNothingShowsAValue(t *testing.T) {
@@ -26,17 +26,17 @@ func TestNothingShowsAValue(t *testing.T) {
 				"in an exported field":   struct{ V any }{v},
 				"in an unexported field": struct{ v any }{v},
 			} {
-				require.Empty(t, leak.Check(shown, text), how)
+				require.Empty(t, redacttest.Check(shown, text), how)
 			}
 			defer func() {
 				p := recover()
-				require.Empty(t, leak.Find(fmt.Sprintf("%v %+v %#v", p, p, p), text))
+				require.Empty(t, redacttest.Find(fmt.Sprintf("%v %+v %#v", p, p, p), text))
 			}()
 			panic(v)
 		})
 	}
-	require.Empty(t, leak.Check(struct{ v driver.Value }{value}, text))
-	require.Empty(t, leak.Check(&struct{ v driver.Item }{driver.Item{Text: value}}, text))
+	require.Empty(t, redacttest.Check(struct{ v driver.Value }{value}, text))
+	require.Empty(t, redacttest.Check(&struct{ v driver.Item }{driver.Item{Text: value}}, text))
 }
 
 func TestRevealReturnsTheText(t *testing.T) {

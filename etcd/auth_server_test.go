@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
@@ -78,7 +78,7 @@ func TestServerAuth(t *testing.T) {
 	hidden := func(t *testing.T, err error) {
 		t.Helper()
 		require.Error(t, err)
-		require.Empty(t, leak.Check(err, password, text))
+		require.Empty(t, redacttest.Check(err, password, text))
 	}
 	watch := func(t *testing.T, s *etcd.Store, addrs ...secret.Address) error {
 		t.Helper()

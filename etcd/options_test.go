@@ -20,7 +20,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 func TestOptionsThatAreRefused(t *testing.T) {
@@ -71,14 +71,14 @@ func TestOptionsThatAreRefused(t *testing.T) {
 			_, err := etcd.OpenStore(t.Context(), o)
 			require.ErrorContains(t, err, "etcd: ")
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 			_, err = etcd.OpenPublisher(t.Context(), o)
 			require.ErrorContains(t, err, tc.says)
 		})
 	}
 }
 
-func TestEndpoints(t *testing.T) {
+func TestEndpointsAreNormalized(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"https://etcd-1:2379":           "https://etcd-1:2379",
 		"https://etcd-1:2379/":          "https://etcd-1:2379",
@@ -138,7 +138,7 @@ func TestOpenAsksNobody(t *testing.T) {
 			require.ErrorIs(t, err, cause)
 			require.ErrorContains(t, err, "etcd: nobody can be logged in: ")
 			require.Less(t, time.Since(began), 3*time.Second)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 		})
 	}
 	until(t, "what was opened is closed again", 10*time.Second, func() bool { return runtime.NumGoroutine() <= before })
@@ -178,7 +178,7 @@ func TestNothingIsShown(t *testing.T) {
 		inside{o, s, p}, &inside{o, s, p}, struct{ S etcd.Store }{*s}, struct{ s etcd.Store }{*s}, struct{ p etcd.Publisher }{*p},
 		struct{ S secret.Store }{s}, struct{ P driver.Publisher }{p}, secret.AppOptions{Store: s}, secret.Options{Store: s},
 	} {
-		require.Empty(t, leak.Check(shown, password, held, string(private)), "%T", shown)
+		require.Empty(t, redacttest.Check(shown, password, held, string(private)), "%T", shown)
 	}
 	require.Equal(t, "etcd /layer/acme/shop/test/", s.String())
 	require.Equal(t, "etcd /layer/acme/shop/test/", p.String())
@@ -238,7 +238,7 @@ func TestParseURL(t *testing.T) {
 			}
 			require.ErrorContains(t, err, "etcd: ")
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 			require.Equal(t, etcd.Options{}, o)
 		})
 	}

@@ -40,7 +40,7 @@ func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 	return p.each(ctx, len(names), func(i int) error {
 		key, err := p.client.key(names[i])
 		if err != nil {
-			return notApplied(err)
+			return driver.NotApplied(err)
 		}
 		return p.write(ctx, key, del(key), del(key+noteSuffix))
 	})
@@ -53,12 +53,12 @@ func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []err
 	for i := range n {
 		err := lost
 		if ctx.Err() != nil {
-			err = notApplied(context.Cause(ctx))
+			err = driver.NotApplied(context.Cause(ctx))
 		}
 		if err == nil {
 			err = do(i)
 			if unknown(err) {
-				lost = notApplied(fmt.Errorf("not sent, since the one before met: %w", err))
+				lost = driver.NotApplied(fmt.Errorf("not sent, since the one before met: %w", err))
 			}
 		}
 		if err != nil && errs == nil {
@@ -74,11 +74,11 @@ func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []err
 func (p *Publisher) put(ctx context.Context, item driver.Item) error {
 	key, err := p.client.key(item.Name)
 	if err != nil {
-		return notApplied(err)
+		return driver.NotApplied(err)
 	}
 	text := item.Text.Reveal()
 	if size := len(text) + len(item.Note) + 2*len(key); size > most {
-		return notApplied(fmt.Errorf("%s: %w: text and note have %d bytes, and etcd takes %d in one request", place(key), secret.ErrTooLarge, size, most))
+		return driver.NotApplied(fmt.Errorf("%s: %w: text and note have %d bytes, and etcd takes %d in one request", place(key), secret.ErrTooLarge, size, most))
 	}
 	return p.write(ctx, key, put(key, text), put(key+noteSuffix, item.Note))
 }
@@ -96,7 +96,7 @@ func (p *Publisher) write(ctx context.Context, key string, ops ...*pb.RequestOp)
 	}
 	told := fmt.Errorf("%s: %w", place(key), failure(ctx, err, err))
 	if never || refused(err) {
-		return notApplied(told)
+		return driver.NotApplied(told)
 	}
 	return &lostError{told}
 }
@@ -110,8 +110,6 @@ func unknown(err error) bool {
 	_, is := err.(*lostError)
 	return is
 }
-
-func notApplied(err error) error { return fmt.Errorf("%w: %w", driver.ErrNotApplied, err) }
 
 func put(key, text string) *pb.RequestOp {
 	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key), Value: []byte(text)}}}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
@@ -179,7 +179,7 @@ func TestServerFull(t *testing.T) {
 		if _, is := there[name]; is {
 			require.NotErrorIs(t, errs[w], driver.ErrNotApplied)
 		}
-		require.Empty(t, leak.Check(errs[w], text))
+		require.Empty(t, redacttest.Check(errs[w], text))
 	}
 	t.Logf("of %d writes for which there was no space %d were carried out", writers, len(there))
 	began := time.Now()

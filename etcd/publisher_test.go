@@ -20,7 +20,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // text is made up. No error shows it.
@@ -116,7 +116,7 @@ func TestSentOnce(t *testing.T) {
 				require.Len(t, errs, n)
 				require.ErrorContains(t, errs[0], tc.says)
 				for i, err := range errs {
-					require.Empty(t, leak.Check(err, password, text))
+					require.Empty(t, redacttest.Check(err, password, text))
 					if tc.refused {
 						require.ErrorIs(t, err, driver.ErrNotApplied)
 						require.ErrorContains(t, err, "etcd key "+key(i)+": ")
@@ -185,6 +185,7 @@ func TestTokenRenewed(t *testing.T) {
 			}, false, 1, "the connection was lost, or there is none"},
 		} {
 			t.Run(rpctypes.ErrorDesc(refusal)+"/"+tc.name, func(t *testing.T) {
+				t.Parallel()
 				var mu sync.Mutex
 				logins, sent, reads := 0, 0, 0
 				f := &fake{
@@ -224,7 +225,7 @@ func TestTokenRenewed(t *testing.T) {
 				} else {
 					require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 					require.ErrorContains(t, errs[0], tc.says)
-					require.Empty(t, leak.Check(errs[0], password, text))
+					require.Empty(t, redacttest.Check(errs[0], password, text))
 				}
 				mu.Lock()
 				logins = 0
@@ -238,7 +239,7 @@ func TestTokenRenewed(t *testing.T) {
 				}
 				require.ErrorContains(t, err, tc.says)
 				require.NotErrorIs(t, err, secret.ErrNotFound)
-				require.Empty(t, leak.Check(err, password))
+				require.Empty(t, redacttest.Check(err, password))
 			})
 		}
 	}
@@ -320,7 +321,7 @@ func TestNotSent(t *testing.T) {
 			require.ErrorIs(t, errs[1], driver.ErrNotApplied)
 			require.ErrorIs(t, errs[1], tc.is)
 			require.ErrorContains(t, errs[1], tc.says)
-			require.Empty(t, leak.Check(errs[1], text))
+			require.Empty(t, redacttest.Check(errs[1], text))
 		})
 	}
 	t.Run("the context has ended", func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // TestReadsAgain: what may pass is asked again, some seconds long, and what will not is told at once. No answer is an old one.
@@ -95,7 +95,7 @@ func TestReadsAgain(t *testing.T) {
 					}
 					require.ErrorContains(t, err, tc.says)
 					require.NotErrorIs(t, err, secret.ErrNotFound)
-					require.Empty(t, leak.Check(err, password, text))
+					require.Empty(t, redacttest.Check(err, password, text))
 				})
 			})
 		}

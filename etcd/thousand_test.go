@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -26,15 +25,12 @@ import (
 // behind is how long after etcd's own watch the last App may have a change.
 const behind = 1500 * time.Millisecond
 
-// replicas is how many there are: a thousand where somebody has asked for these servers.
+// replicas is how many there are: fewer under the race detector.
 func replicas() int {
-	switch e2e := os.Getenv("LAYER_E2E") != ""; {
-	case e2e && !raced:
-		return 1000
-	case raced && !e2e:
-		return 30
+	if raced {
+		return 100
 	}
-	return 100
+	return 1000
 }
 
 // allowFiles lets this process, and the members that it starts, have so many files open.

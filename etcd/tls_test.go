@@ -24,8 +24,9 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // authority makes certificates that who trusts it trusts.
@@ -97,7 +98,7 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 		require.True(t, is, err)
 		require.Contains(t, says, rest)
 	}
-	require.Empty(t, leak.Check(opened, password))
+	require.Empty(t, redacttest.Check(opened, password))
 	require.Less(t, time.Since(began), 15*time.Second)
 }
 
@@ -203,7 +204,7 @@ func TestServerCertificates(t *testing.T) {
 	_, err = openStore(t, named("nobody")).Get(t.Context(), own)
 	require.ErrorContains(t, err, "permission denied")
 	require.NotErrorIs(t, err, secret.ErrNotFound)
-	require.Empty(t, leak.Check(err, text))
+	require.Empty(t, redacttest.Check(err, text))
 }
 
 func port(address string) string {
@@ -211,8 +212,9 @@ func port(address string) string {
 	return port
 }
 
-// TestServerUnreachable: members that cannot be talked to, and what is said of them. TestServerTLS and TestServerWatch have the others.
-func TestServerUnreachable(t *testing.T) {
+// TestServerTLS and TestServerWatch have the other members that cannot be
+// reached.
+func TestUnreachableMembersAreExplained(t *testing.T) {
 	t.Parallel()
 	listen := func(t *testing.T) net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -226,17 +228,17 @@ func TestServerUnreachable(t *testing.T) {
 	}{
 		"nobody listens": {func(t *testing.T) string { return servers.Address(t) }, "connection refused: no member listens at the endpoints"},
 		"it has frozen": {func(t *testing.T) string {
-			servers.Slow(t)
+			slow.Test(t)
 			return listen(t).Addr().String()
 		}, "the member takes the connection and answers nothing"},
 		"it has frozen, over TLS": {func(t *testing.T) string {
-			servers.Slow(t)
+			slow.Test(t)
 			return "https://" + listen(t).Addr().String()
 		}, "the member takes the connection and answers nothing"},
 		"it speaks another language": {func(t *testing.T) string { return "https://" + (&fake{}).start(t).Endpoints[0] },
 			"the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
 		"it takes no connection": {func(t *testing.T) string {
-			servers.Slow(t)
+			slow.Test(t)
 			// A listener of no room: what it has not accepted is in the way of others.
 			fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 			require.NoError(t, err)
@@ -270,6 +272,7 @@ func TestServerUnreachable(t *testing.T) {
 		}, "no member can be reached: check the network"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			said(t, etcd.Options{Endpoints: []string{tc.endpoint(t)}, Workspace: "acme", Project: "shop", Environment: "test"}, tc.says)
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -271,7 +272,6 @@ func TestServerWatch(t *testing.T) {
 	})
 
 	t.Run("no majority", func(t *testing.T) {
-		servers.Slow(t)
 		w := begin(t, openStore(t, at(place(t, e), first)), key)
 		for _, m := range e.Members[1:] {
 			m.Kill()
@@ -283,7 +283,6 @@ func TestServerWatch(t *testing.T) {
 	})
 
 	t.Run("frozen", func(t *testing.T) {
-		servers.Slow(t)
 		e.Leader(t)
 		store := openStore(t, at(place(t, e), first))
 		w := begin(t, store, key)
@@ -301,7 +300,6 @@ func TestServerWatch(t *testing.T) {
 	})
 
 	t.Run("one of three frozen", func(t *testing.T) {
-		servers.Slow(t)
 		for range 2 { // a leader and a follower, or any
 			o := place(t, e)
 			put(t, others, o, key, "v1")
@@ -323,7 +321,6 @@ func TestServerWatch(t *testing.T) {
 	})
 
 	t.Run("held by a proxy", func(t *testing.T) {
-		servers.Slow(t)
 		p := startProxy(t, first.Address)
 		o := place(t, e)
 		o.Endpoints = []string{p.Address}
@@ -334,9 +331,10 @@ func TestServerWatch(t *testing.T) {
 	})
 }
 
-// TestServerSilent is [TestSilence] in real time, and on a connection as a program has it: pings are answered, and nothing else.
-func TestServerSilent(t *testing.T) {
-	servers.Slow(t)
+// TestSilenceInRealTime is [TestSilentMemberEndsAWatch] over TCP. The member
+// answers pings and nothing else.
+func TestSilenceInRealTime(t *testing.T) {
+	slow.Test(t)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	ends := map[string]error{}

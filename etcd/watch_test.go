@@ -21,7 +21,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // deadline is within what a Watch must notice a dead peer.
@@ -47,8 +47,9 @@ func (s watchStream) progress(long time.Duration) {
 	}
 }
 
-// TestSilence: a member that is connected, and answers grpc's own pings, but no question: a proxy may be so.
-func TestSilence(t *testing.T) {
+// The member is connected and answers grpc's own pings, but no question. A
+// proxy may do so.
+func TestSilentMemberEndsAWatch(t *testing.T) {
 	const n = 3
 	for _, tc := range []struct {
 		name   string
@@ -114,8 +115,8 @@ func TestOpeningIsBounded(t *testing.T) {
 	})
 }
 
-// TestPatience: a member that answers, late or rarely, is not given up, and one that has nothing to tell leaves it at that.
-func TestPatience(t *testing.T) {
+// The member answers late, or rarely, or has no change to report.
+func TestSlowMemberIsNotGivenUp(t *testing.T) {
 	const n = 10
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(within(t, 24*time.Hour))
@@ -156,8 +157,7 @@ func TestNothingToWatch(t *testing.T) {
 	})
 }
 
-// TestTold: what is told of, and how often.
-func TestTold(t *testing.T) {
+func TestWatchReportsEachChange(t *testing.T) {
 	o := (&fake{}).start(t)
 	at := func(i int) string { return prefix(o) + addresses(i + 1)[i].Binding() }
 	for _, tc := range []struct {
@@ -215,8 +215,8 @@ func TestOneKeyForTwo(t *testing.T) {
 	require.Positive(t, calls)
 }
 
-// TestEnded: why a member ended a Watch, in words that repeat none of its own.
-func TestEnded(t *testing.T) {
+// The words repeat none of the member's own.
+func TestEndOfAWatchIsExplained(t *testing.T) {
 	canceled := func(why string) func(watchStream) error {
 		return func(s watchStream) error {
 			s.asked(1)
@@ -260,7 +260,7 @@ func TestEnded(t *testing.T) {
 			err := store.Watch(within(t, 5*time.Second), addresses(1), func(secret.Address) {})
 			require.ErrorContains(t, err, "etcd /layer/acme/shop/test/: ")
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 			require.Less(t, time.Since(began), 5*time.Second)
 			nothingRuns(t)
 		})
@@ -432,8 +432,7 @@ func TestLoginsOfWatches(t *testing.T) {
 	}
 }
 
-// TestClosed: what is closed asks nobody, and says so.
-func TestClosed(t *testing.T) {
+func TestClosedStoreAsksNothing(t *testing.T) {
 	o := (&fake{watch: func(s watchStream) error {
 		s.asked(1)
 		s.created()

@@ -2,7 +2,7 @@ package keyring
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/layeron-hq/secret"
 )
@@ -28,12 +28,27 @@ var (
 	errChanged      = errors.New("it was changed since")
 )
 
-// because is an error of a class, with what is wrong.
-func because(class error, why string) error { return fmt.Errorf("%w: %s", class, why) }
+// failure is an error that wraps others. fmt.Errorf would make the same error,
+// and add 4 KB to a Worker.
+type failure struct {
+	text  string
+	wraps []error
+}
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Unwrap() []error { return f.wraps }
+
+func fail(text string, wraps ...error) error { return &failure{text, wraps} }
+
+// because returns an error of a class, with the reason.
+func because(class error, why string) error { return fail(class.Error()+": "+why, class) }
+
+// wrap returns an error that puts text before err.
+func wrap(text string, err error) error { return fail(text+": "+err.Error(), err) }
 
 // failed says what was being done to which secret. It keeps what err wraps.
 func (r *ring) failed(op string, err error) error {
-	return fmt.Errorf("keyring: %s under %v for %q: %w", op, r.secret, r.purpose, err)
+	return wrap("keyring: "+op+" under "+r.secret.String()+" for "+strconv.Quote(r.purpose), err)
 }
 
 // refused says that a text is not accepted, and why. A fault stays what it is.
@@ -41,11 +56,10 @@ func (r *ring) refused(op string, class, why error) error {
 	if why == nil {
 		return r.failed(op, class)
 	}
-	var f *fault
-	if errors.As(why, &f) {
+	if f, ok := errors.AsType[*fault](why); ok {
 		return r.failed(op, f.error)
 	}
-	return r.failed(op, fmt.Errorf("%w: %w", class, why))
+	return r.failed(op, fail(class.Error()+": "+why.Error(), class, why))
 }
 
 // fault is an error that says nothing about the text in question.
@@ -53,5 +67,5 @@ type fault struct{ error }
 
 // unmade is what a Signer or Sealer answers that no constructor made.
 func unmade(what string) error {
-	return fmt.Errorf("keyring: %w", because(secret.ErrInvalid, "a "+what+" that New"+what+" did not make"))
+	return wrap("keyring", because(secret.ErrInvalid, "a "+what+" that New"+what+" did not make"))
 }

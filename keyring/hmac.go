@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 
 	"github.com/layeron-hq/secret"
 )
@@ -23,11 +22,11 @@ import (
 func VerifyHMAC(s *secret.Secret, message, mac []byte) error {
 	versions, err := s.Active()
 	if err != nil {
-		return fmt.Errorf("keyring: verify HMAC: %w", err)
+		return wrap("keyring: verify HMAC", err)
 	}
-	refused := fmt.Errorf("keyring: verify HMAC under %v: %w", s, ErrInvalidToken)
+	refused := wrap("keyring: verify HMAC under "+s.String(), ErrInvalidToken)
 	if len(versions) == 0 {
-		return fmt.Errorf("%w: %w", refused, secret.ErrNotActive)
+		return fail(refused.Error()+": "+secret.ErrNotActive.Error(), refused, secret.ErrNotActive)
 	}
 	found, tried := 0, 0
 	var undecoded error
@@ -44,9 +43,9 @@ func VerifyHMAC(s *secret.Secret, message, mac []byte) error {
 	}
 	switch {
 	case tried == 0:
-		return fmt.Errorf("keyring: verify HMAC: %w", undecoded)
+		return wrap("keyring: verify HMAC", undecoded)
 	case found == 0:
-		return fmt.Errorf("%w: no active version makes this code", refused)
+		return because(refused, "no active version makes this code")
 	}
 	return nil
 }

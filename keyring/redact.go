@@ -1,9 +1,17 @@
 package keyring
 
 import (
+	"encoding"
 	"fmt"
 	"io"
 	"strconv"
+)
+
+var (
+	_ fmt.Formatter          = (*Signer)(nil)
+	_ encoding.TextMarshaler = (*Signer)(nil)
+	_ fmt.Formatter          = (*Sealer)(nil)
+	_ encoding.TextMarshaler = (*Sealer)(nil)
 )
 
 // String tells the secret's address and the purpose.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/keyring"
 )
 
@@ -50,7 +50,7 @@ func TestNothingShown(t *testing.T) {
 	shown = append(shown, err)
 	for _, v := range shown {
 		require.NotNil(t, v)
-		require.Empty(t, leak.Check(v, hidden...), "%T", v)
+		require.Empty(t, redacttest.Check(v, hidden...), "%T", v)
 	}
 
 	for want, v := range map[string]any{

@@ -5,7 +5,6 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"maps"
 	"strconv"
 	"sync"
@@ -29,10 +28,10 @@ const (
 
 // ring is what a Signer and a Sealer have in common: a secret, and the keys of its versions for one use and one purpose.
 type ring struct {
-	secret  *secret.Secret
-	purpose string
-	info    string // HKDF's
-	asking  *asking
+	secret    *secret.Secret
+	purpose   string
+	info      string // HKDF's
+	refresher *refresher
 
 	kept atomic.Pointer[kept]
 	mu   sync.Mutex // held to replace kept
@@ -45,7 +44,7 @@ type kept struct {
 }
 
 func newRing(s *secret.Secret, use, purpose string) *ring {
-	return &ring{secret: s, purpose: purpose, info: domain + "\x00" + use + "\x00" + purpose, asking: askingFor(s)}
+	return &ring{secret: s, purpose: purpose, info: domain + "\x00" + use + "\x00" + purpose, refresher: refresherFor(s)}
 }
 
 // usable returns what is wrong with the arguments of the constructor.
@@ -61,7 +60,7 @@ func (r *ring) current() (secret.Version, *key, error) {
 	if err := r.usable(); err != nil {
 		return secret.Version{}, nil, err
 	}
-	doc, err := r.secret.Load(new(patience))
+	doc, err := r.secret.Load(new(lazyTimeout))
 	if err != nil {
 		return secret.Version{}, nil, err
 	}
@@ -77,19 +76,18 @@ func (r *ring) current() (secret.Version, *key, error) {
 // find returns the key of the version that a text names, expired or not. A version that is not known here may be newer than
 // this machine's copy: then the store is asked.
 func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
-	answers := r.asking.answers.Load()
+	answers := r.refresher.answers.Load()
 	doc, v, err := r.look(ctx, id, pick)
 	if errors.Is(err, secret.ErrVersionNotFound) {
-		asked, trouble := r.asking.ask(ctx, r.secret)
-		if asked || r.asking.answers.Load() != answers { // somebody else's answer may have come since the look
+		asked, trouble := r.refresher.refresh(ctx, r.secret)
+		if asked || r.refresher.answers.Load() != answers { // another answer may have come since the look
 			doc, v, err = r.look(ctx, id, pick)
-			var f *fault
-			if errors.As(err, &f) { // the store has gone away: it is still this version that is not known
-				trouble, err = f.error, fmt.Errorf("version %s: %w", id, secret.ErrVersionNotFound)
+			if f, ok := errors.AsType[*fault](err); ok { // the store has gone away: it is still this version that is not known
+				trouble, err = f.error, wrap("version "+id, secret.ErrVersionNotFound)
 			}
 		}
 		if errors.Is(err, secret.ErrVersionNotFound) && trouble != nil {
-			err = fmt.Errorf("%w; the store could not be asked for it: %w", err, trouble)
+			err = fail(err.Error()+"; the store could not be asked for it: "+trouble.Error(), err, trouble)
 		}
 	}
 	if err != nil {
@@ -130,7 +128,7 @@ func (r *ring) stale(id string) bool {
 	if r.usable() != nil {
 		return false
 	}
-	doc, err := r.secret.Load(new(patience))
+	doc, err := r.secret.Load(new(lazyTimeout))
 	if err != nil {
 		return false
 	}
@@ -152,14 +150,13 @@ func (r *ring) key(doc *secret.Document, v secret.Version) (*key, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	keys := map[string]*key{}
+	keys := map[string]*key{v.ID: k}
 	if have := r.kept.Load(); have != nil && have.doc == doc && len(have.keys) < mostKeys {
 		if first := have.keys[v.ID]; first != nil {
 			return first, nil
 		}
-		keys = maps.Clone(have.keys)
+		maps.Copy(keys, have.keys)
 	}
-	keys[v.ID] = k
 	r.kept.Store(&kept{doc, keys})
 	return k, nil
 }

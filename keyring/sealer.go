@@ -97,7 +97,7 @@ func (s *Sealer) SealText(plaintext, context []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encoding.EncodeToString(sealed), nil
+	return base64url.EncodeToString(sealed), nil
 }
 
 // OpenText is [Sealer.Open] for what SealText returned.
@@ -126,10 +126,10 @@ func (s *Sealer) StaleText(text string) bool {
 
 // decodeSealed returns no bytes for what is not in base64url.
 func decodeSealed(text string) ([]byte, bool) {
-	if len(text) > encoding.EncodedLen(maxSealed) {
+	if len(text) > base64url.EncodedLen(maxSealed) {
 		return nil, false
 	}
-	sealed, ok := decode(make([]byte, encoding.DecodedLen(len(text))), text)
+	sealed, ok := decode(make([]byte, base64url.DecodedLen(len(text))), text)
 	if !ok {
 		return nil, false
 	}

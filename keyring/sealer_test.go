@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/keyring"
 )
 
@@ -126,9 +127,7 @@ func TestWhatCannotBeSealed(t *testing.T) {
 }
 
 func TestLargestSealed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 256 MB")
-	}
+	slow.Test(t) // it takes 256 MB
 	records := keyring.NewSealer(stored("current=v1;v1="+hexKey(1)), "p")
 	sealed, err := records.Seal(make([]byte, 64<<20), nil)
 	require.NoError(t, err)

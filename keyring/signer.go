@@ -64,12 +64,12 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 	if !v.ExpiresAt.IsZero() && !time.Now().Before(v.ExpiresAt) {
 		return "", because(secret.ErrNotActive, "the current version, "+v.ID+", has expired, so nobody would accept the token; rotate the secret")
 	}
-	b := make([]byte, 0, len(tokenPrefix)+len(v.ID)+1+encoding.EncodedLen(expiryLen+len(payload))+1+tagLen)
+	b := make([]byte, 0, len(tokenPrefix)+len(v.ID)+1+base64url.EncodedLen(expiryLen+len(payload))+1+tagLen)
 	b = appendUnsigned(b, v.ID, end, payload)
 	m := k.mac()
 	defer k.giveBack(m)
 	m.text = append(m.text[:0], b...)
-	return string(encoding.AppendEncode(append(b, '.'), m.of())), nil
+	return string(base64url.AppendEncode(append(b, '.'), m.of())), nil
 }
 
 // Verify returns the payload of a token that a version signed which has not expired, for this purpose, and whose own time is
@@ -128,6 +128,6 @@ func (k *key) signed(t token) bool {
 	defer k.giveBack(m)
 	m.text = append(m.text[:0], t.signed...)
 	sum := m.of()
-	m.text = encoding.AppendEncode(m.text[:0], sum)
+	m.text = base64url.AppendEncode(m.text[:0], sum)
 	return subtle.ConstantTimeCompare(m.text, []byte(t.tag)) == 1
 }

@@ -15,9 +15,9 @@ const (
 )
 
 var (
-	encoding   = base64.RawURLEncoding.Strict()
-	tagLen     = encoding.EncodedLen(sha256.Size)
-	maxBodyLen = encoding.EncodedLen(expiryLen + maxPayload)
+	base64url  = base64.RawURLEncoding.Strict()
+	tagLen     = base64url.EncodedLen(sha256.Size)
+	maxBodyLen = base64url.EncodedLen(expiryLen + maxPayload)
 )
 
 // token is one taken apart. Nothing of it is believed before its tag is.
@@ -44,7 +44,7 @@ func parseToken(text string) (t token, ok bool) {
 	if _, ok := decode(sum[:], tag); !ok {
 		return token{}, false
 	}
-	plain := make([]byte, encoding.DecodedLen(len(body)))
+	plain := make([]byte, base64url.DecodedLen(len(body)))
 	plain, ok = decode(plain, body)
 	if !ok || len(plain) < expiryLen {
 		return token{}, false
@@ -61,7 +61,7 @@ func decode(dst []byte, text string) ([]byte, bool) {
 	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
 		return nil, false
 	}
-	n, err := encoding.Decode(dst, []byte(text))
+	n, err := base64url.Decode(dst, []byte(text))
 	return dst[:n], err == nil
 }
 
@@ -70,5 +70,5 @@ func appendUnsigned(b []byte, id string, expires int64, payload []byte) []byte {
 	b = append(append(append(b, tokenPrefix...), id...), '.')
 	body := make([]byte, expiryLen, expiryLen+len(payload))
 	binary.BigEndian.PutUint64(body, uint64(expires))
-	return encoding.AppendEncode(b, append(body, payload...))
+	return base64url.AppendEncode(b, append(body, payload...))
 }

@@ -13,29 +13,28 @@ import (
 	"filippo.io/age"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestContest: several people, each with a folder of their own and what it remembers, work on one ledger elsewhere at the same time.
-// TestServerVersityContest and TestServerPostgresContest do so on real servers.
-func TestContest(t *testing.T) {
-	whole(t)
+// Several people work on one ledger in a bucket at the same time. Each has a
+// folder and a memory of ledgers seen. TestServerVersityContest and
+// TestServerPostgresContest use real servers.
+func TestContestLosesNothing(t *testing.T) {
+	slow.Test(t)
 	contests(t, fakeS3(t, nil))
 }
 
-func TestServerVersityContest(t *testing.T) { contests(t, versity(t), few("rotate")...) }
+func TestServerVersityContest(t *testing.T) { contests(t, versity(t)) }
 
-func TestServerPostgresContest(t *testing.T) { contests(t, newPostgres(t), few("rotate")...) }
+func TestServerPostgresContest(t *testing.T) { contests(t, newPostgres(t)) }
 
-// contests holds those that are named, or all.
-func contests(t *testing.T, e engine, only ...string) {
+func contests(t *testing.T, e engine) {
 	for name, test := range map[string]func(*testing.T, crowd){
 		"init apart": initApart, "init together": initTogether, "rotate": rotateAtOnce, "set": setAtOnce, "recipients": recipientsAtOnce,
 		"copy": copyAtOnce, "copy while others work": copyUnderWay,
 	} {
-		if len(only) > 0 && !slices.Contains(only, name) {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			account := newGate(t)
 			test(t, crowd{t, e, e.place(), account, append(e.environment(), account.env...)})
@@ -55,16 +54,10 @@ type crowd struct {
 // at is what leads them to the place.
 func (c crowd) at() []string { return append(slices.Clone(c.env), "LAYER_LEDGER="+c.place) }
 
-// told is what one of several commands at the same time has come to.
-type told struct {
-	status         int
-	stdout, stderr string
-}
-
 // commands runs them at the same time, each in its folder.
-func (c crowd) commands(n int, dir func(i int) string, args func(i int) []string) []told {
+func (c crowd) commands(n int, dir func(i int) string, args func(i int) []string) []result {
 	c.t.Helper()
-	results := make([]told, n)
+	results := make([]result, n)
 	var cmds []*exec.Cmd
 	var outs [][2]*strings.Builder
 	for i := range n {
@@ -73,7 +66,7 @@ func (c crowd) commands(n int, dir func(i int) string, args func(i int) []string
 	}
 	for i, cmd := range cmds {
 		_ = cmd.Wait()
-		results[i] = told{cmd.ProcessState.ExitCode(), outs[i][0].String(), outs[i][1].String()}
+		results[i] = result{cmd.ProcessState.ExitCode(), outs[i][0].String(), outs[i][1].String()}
 		require.Empty(c.t, readable(results[i].stderr))
 	}
 	return results
@@ -109,7 +102,7 @@ func (c crowd) begin(n int) (first string, others []string) {
 
 func (c crowd) state(dir string) rotate.State {
 	c.t.Helper()
-	ids, err := rotate.ReadIdentities(dir + "/layer.identity")
+	ids, err := ledger.ReadIdentities(dir + "/layer.identity")
 	require.NoError(c.t, err)
 	l, err := c.e.open(c.place, ids)
 	require.NoError(c.t, err)
@@ -323,11 +316,9 @@ func (c crowd) published(s secretJSON) string {
 
 func statusIn(t *testing.T, dir string, env []string) map[string]secretJSON {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program(t), "secret", "status", "--spec", "spec.json", "--json")
-	cmd.Dir, cmd.Env = dir, append(plainEnv(), env...)
-	out, _ := cmd.Output() // it fails where somebody has to bring a value
+	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json") // fails where a value is missing
 	var r reportJSON
-	require.NoError(t, json.Unmarshal(out, &r), string(out))
+	require.NoError(t, json.Unmarshal([]byte(got.stdout), &r), got.stdout)
 	list := map[string]secretJSON{}
 	for _, s := range r.Secrets {
 		list[s.Address] = s

@@ -21,11 +21,11 @@ Another ledger that is in TO is never overwritten. Old copies, in git's history 
 }
 
 func (l *layer) copy(ctx context.Context, fromText, toText string) error {
-	from, err := parsePlace(fromText)
+	from, err := l.parsePlace(fromText)
 	if err != nil {
 		return err
 	}
-	to, err := parsePlace(toText)
+	to, err := l.parsePlace(toText)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if err != nil {
 		return err
 	}
-	target, err := targetToKeep(to, keptTarget(from, state.Settings().Target))
+	target, err := l.targetToKeep(to, keptTarget(from, state.Settings().Target))
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ func (a attempt) refused(place string, env []string, says string) {
 
 // TestBucketCredentials: what is missing is named; what is wrong is said, and not shown.
 func TestBucketCredentials(t *testing.T) {
+	t.Parallel()
 	e := fakeS3(t, nil)
 	for name, tc := range map[string]struct {
 		env  []string
@@ -73,6 +74,7 @@ func TestBucketCredentials(t *testing.T) {
 
 // TestBucketAnswers: what a server, or something on the way to it, may answer.
 func TestBucketAnswers(t *testing.T) {
+	t.Parallel()
 	answers := func(status int, body string) func(http.Handler) http.Handler {
 		return func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -119,9 +121,9 @@ func TestServerVersityCredentials(t *testing.T) {
 
 // TestServerIgnoresConditions: s3rver writes whatever it is told; there, two runs would overwrite each other.
 func TestServerIgnoresConditions(t *testing.T) {
-	script, node := servers.Find(t, "node_modules/s3rver/bin/s3rver.js"), servers.Find(t, "node")
+	program := servers.Find(t, "s3rver")
 	dir, address := t.TempDir(), servers.Address(t)
-	servers.Start(t, address, nil, node, script, "-d", dir, "-a", "127.0.0.1", "-p", address[strings.LastIndexByte(address, ':')+1:], "--configure-bucket", "ledgers")
+	servers.Start(t, address, nil, program, "-d", dir, "-a", "127.0.0.1", "-p", address[strings.LastIndexByte(address, ':')+1:], "--configure-bucket", "ledgers")
 	e := s3Engine{endpoint: "http://" + address}
 	a := newAttempt(t, e)
 	env := []string{"AWS_ACCESS_KEY_ID=S3RVER", "AWS_SECRET_ACCESS_KEY=S3RVER"}

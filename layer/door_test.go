@@ -18,6 +18,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
+	"github.com/layeron-hq/secret/layer/ledger"
+	"github.com/layeron-hq/secret/layer/ledger/file"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -135,17 +138,17 @@ func newStage(t *testing.T, move func(bucket, other string) (at, to string)) *st
 // create makes a ledger of some changes, which is remembered in the folder as layer does it.
 func (s *stage) create() {
 	s.Helper()
-	key, recipient, err := rotate.NewIdentity()
+	key, recipient, err := ledger.NewIdentity()
 	require.NoError(s, err)
-	require.NoError(s, rotate.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
+	require.NoError(s, ledger.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
 	l := s.open(s.at)
 	if s.at == doorFile {
-		ids, err := rotate.ParseIdentities(key.Reveal())
+		ids, err := ledger.ParseIdentities(key.Reveal())
 		require.NoError(s, err)
-		l, err = rotate.OpenFile(filepath.Join(s.dir, s.at), rotate.FileOptions{Identities: ids})
+		l, err = openFile(filepath.Join(s.dir, s.at), "", ids)
 		require.NoError(s, err)
 	} else {
-		l, err = rotate.Remember(l, rotate.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
+		l, err = ledger.Remember(l, ledger.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
 		require.NoError(s, err)
 	}
 	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
@@ -174,10 +177,10 @@ func (s *stage) command() []string {
 // open opens what is in a place, as somebody who remembers nothing.
 func (s *stage) open(place string) rotate.Ledger {
 	s.Helper()
-	ids, err := rotate.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
+	ids, err := ledger.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
 	require.NoError(s, err)
 	if !strings.Contains(place, "://") {
-		l, err := rotate.OpenFile(filepath.Join(s.dir, place), rotate.FileOptions{Identities: ids, Seen: filepath.Join(s.TempDir(), "layer.seen")})
+		l, err := openFile(filepath.Join(s.dir, place), filepath.Join(s.TempDir(), "layer.seen"), ids)
 		require.NoError(s, err)
 		return l
 	}
@@ -221,7 +224,7 @@ func (s *stage) moved() {
 // TestCutOffElsewhere: rotate, and moving a ledger, are killed or interrupted at each of their requests to a bucket, which is carried out
 // all the same, or late, or never. The next run finishes: no value is lost or changed, and there is one ledger.
 func TestCutOffElsewhere(t *testing.T) {
-	whole(t)
+	slow.Test(t)
 	for name, move := range map[string]func(bucket, other string) (at, to string){
 		"rotate":            func(bucket, _ string) (string, string) { return bucket, "" },
 		"file to bucket":    func(bucket, _ string) (string, string) { return doorFile, bucket },
@@ -298,6 +301,7 @@ func cutOff(s *stage, n int, last bool, fate string) {
 // TestMoveOfHalfARotation: a rotation is killed after any of its requests, also after it has published and before that is recorded; then
 // the ledger moves. Who rotates in the new place finishes it.
 func TestMoveOfHalfARotation(t *testing.T) {
+	t.Parallel()
 	rotate := func(bucket, _ string) (string, string) { return bucket, "" }
 	clean := newStage(t, rotate)
 	clean.stop(0)
@@ -330,10 +334,11 @@ func TestMoveOfHalfARotation(t *testing.T) {
 
 // TestMoveWaits: while a run works on the ledger, moving it waits, says so to people, and can be interrupted.
 func TestMoveWaits(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, rotating)
-	ids, err := rotate.ReadIdentities(filepath.Join(dir, "layer.identity"))
+	ids, err := ledger.ReadIdentities(filepath.Join(dir, "layer.identity"))
 	require.NoError(t, err)
-	busy, err := rotate.OpenFile(filepath.Join(dir, "layer.secrets.age"), rotate.FileOptions{Identities: ids})
+	busy, err := file.Open(filepath.Join(dir, "layer.secrets.age"), file.Options{Identities: ids})
 	require.NoError(t, err)
 	unlock, err := busy.Lock(t.Context())
 	require.NoError(t, err)
@@ -349,6 +354,7 @@ func TestMoveWaits(t *testing.T) {
 
 // TestCompletionOfASilentLedger: who presses Tab gets the prompt back, though the ledger's server answers nothing.
 func TestCompletionOfASilentLedger(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects whoever comes
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
@@ -367,4 +373,13 @@ func TestCompletionOfASilentLedger(t *testing.T) {
 			require.Less(t, time.Since(began), completionTime+5*time.Second)
 		})
 	}
+}
+
+// openFile opens the ledger in a file as the command does; seen is empty where its memory lies beside it.
+func openFile(path, seen string, ids ledger.Identities) (rotate.Ledger, error) {
+	f, err := file.Open(path, file.Options{Identities: ids})
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Remember(f, ledger.RememberOptions{Seen: seen})
 }

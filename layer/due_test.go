@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDue: a random secret past its slot is the next run's business, a static one past it needs a person.
-func TestDue(t *testing.T) {
+// The next run rotates a random secret that is due.
+func TestStaticSecretThatIsDueNeedsAPerson(t *testing.T) {
+	t.Parallel()
 	const form = `{"kind": %q, "namespace": "auth", "name": "key", "rotation": {"everyDays": 7, "startAt": %q, "retain": {"mode": "none"}}}`
 	for kind, status := range map[string]int{"random": 0, "static": 1} {
 		t.Run(kind, func(t *testing.T) {
@@ -33,9 +34,7 @@ func TestDue(t *testing.T) {
 			declare(t, dir, fmt.Sprintf(form, kind, slot.Add(-next.Sub(far)).UTC().Format(time.RFC3339)))
 			require.Equal(t, "ok", statusOf(t, dir, nil)["$SECRET.auth.key"].State, "a moment before")
 			require.Eventually(t, func() bool {
-				cmd, stdout, _ := start(t, dir, nil, "secret", "status", "--spec", "spec.json")
-				_ = cmd.Wait()
-				return strings.Contains(stdout.String(), "\tdue\t")
+				return strings.Contains(runIn(t, dir, nil, "secret", "status", "--spec", "spec.json").stdout, "\tdue\t")
 			}, patient, 20*time.Millisecond)
 
 			var r reportJSON

@@ -12,10 +12,10 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestErrors: what goes wrong is told so that a stranger knows what happened, to what, and what to do next. What scripts show
-// is not repeated here.
-func TestErrors(t *testing.T) {
-	whole(t)
+// An error names the object, the reason and the next step. Scripts show further
+// ones.
+func TestErrorsSayWhatToDo(t *testing.T) {
+	t.Parallel()
 	const key = "$SECRET.auth.session-key"
 	write := func(name, text string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -105,6 +105,7 @@ func holds(t *testing.T, stderr string, says []string) {
 
 // TestErrorsOfCloudflare: what the API and the network can do.
 func TestErrorsOfCloudflare(t *testing.T) {
+	t.Parallel()
 	all := func(f cloudflarefake.Fault) *cloudflarefake.Fault { f.Times = -1; return &f }
 	for name, test := range map[string]struct {
 		fault *cloudflarefake.Fault

@@ -21,15 +21,16 @@ func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (d
 		return nil, err
 	}
 	o.Workspace, o.Project, o.Environment = set.Workspace, set.Project, set.Environment
-	name, password, inUser := strings.Cut(os.Getenv("ETCDCTL_USER"), ":")
+	user, _ := l.lookup("ETCDCTL_USER")
+	name, password, inUser := strings.Cut(user, ":")
 	if !inUser {
-		password = os.Getenv("ETCDCTL_PASSWORD")
+		password, _ = l.lookup("ETCDCTL_PASSWORD")
 	}
 	if name != "" && password == "" {
 		return nil, errors.New("ETCDCTL_USER names a user without a password: ETCDCTL_PASSWORD holds it")
 	}
 	o.Username, o.Password = name, driver.NewValue(password)
-	if o.TLS, err = etcdTLS(getenv("ETCDCTL_CACERT"), getenv("ETCDCTL_CERT"), getenv("ETCDCTL_KEY")); err != nil {
+	if o.TLS, err = l.etcdTLS(l.getenv("ETCDCTL_CACERT"), l.getenv("ETCDCTL_CERT"), l.getenv("ETCDCTL_KEY")); err != nil {
 		return nil, err
 	}
 	l.progressText("opening the target")
@@ -42,13 +43,13 @@ func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (d
 }
 
 // etcdTLS reads certificates; nil where none are named.
-func etcdTLS(ca, cert, key string) (*tls.Config, error) {
+func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 	if ca == "" && cert == "" && key == "" {
 		return nil, nil
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if ca != "" {
-		pem, err := os.ReadFile(ca)
+		pem, err := os.ReadFile(p.path(ca))
 		if err != nil {
 			return nil, fmt.Errorf("ETCDCTL_CACERT: %s cannot be read: %w", ca, cause(err))
 		}
@@ -63,7 +64,7 @@ func etcdTLS(ca, cert, key string) (*tls.Config, error) {
 	if cert == "" || key == "" {
 		return nil, errors.New("ETCDCTL_CERT and ETCDCTL_KEY belong together: one of them is missing")
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := tls.LoadX509KeyPair(p.path(cert), p.path(key))
 	if err != nil { // whose words may quote the file
 		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can be read, and belong together", cert, key)
 	}

@@ -23,7 +23,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/etcd"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
@@ -46,6 +46,7 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 
 // TestEtcdTLS: the certificates that etcdctl's variables name are used, or it is said what is wrong with them.
 func TestEtcdTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key := certificate(t, dir, "one")
 	_, otherKey := certificate(t, dir, "other")
@@ -71,10 +72,10 @@ func TestEtcdTLS(t *testing.T) {
 		"no key":                 {cert: cert, key: private, says: "cannot be used"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := etcdTLS(tc.ca, tc.cert, tc.key)
+			c, err := process{}.etcdTLS(tc.ca, tc.cert, tc.key)
 			if tc.says != "" {
 				require.ErrorContains(t, err, tc.says)
-				require.Empty(t, leak.Check(err, pgPassword))
+				require.Empty(t, redacttest.Check(err, pgPassword))
 				require.Empty(t, readable(err.Error()))
 				return
 			}
@@ -90,6 +91,7 @@ func TestEtcdTLS(t *testing.T) {
 
 // TestEtcdSettings: what is wrong with the target etcd is said before the ledger is touched.
 func TestEtcdSettings(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, _ := certificate(t, dir, "one")
 	declare(t, dir, rotating)
@@ -123,7 +125,7 @@ func TestEtcdSettings(t *testing.T) {
 				}
 				stdout, stderr := layerIn(t, dir, tc.env, 1, args...)
 				require.Empty(t, complaints(args, 1, stdout, stderr))
-				require.Empty(t, leak.Find(stdout+stderr, pgPassword))
+				require.Empty(t, redacttest.Find(stdout+stderr, pgPassword))
 				for _, want := range tc.says {
 					require.Contains(t, stdout+stderr, want)
 				}

@@ -26,8 +26,8 @@ var teamRecipes = map[string]string{
 	"Values in etcd": "values_in_etcd",
 }
 
-// TestGuide: guides and scripts say the same. TestRecipes and TestServerTeams prove that the scripts are true.
-func TestGuide(t *testing.T) {
+// TestRecipesWork and TestServerTeams prove that the scripts are true.
+func TestGuidesAndScriptsAgree(t *testing.T) {
 	for _, guide := range []struct {
 		file, dir string
 		recipes   map[string]string
@@ -137,8 +137,7 @@ func differences(section, script string) (list []string) {
 	return list
 }
 
-// TestDifferences: what holds guide and scripts together sees them part.
-func TestDifferences(t *testing.T) {
+func TestDifferencesAreFound(t *testing.T) {
 	section := "Text.\n\n```sh\nlayer secret rotate --now '$SECRET.a.b'\ngit push\n```\n\nThen `layer secret\nrollback` or `git log`.\n"
 	script := "secret init\nguide 'layer secret rotate --now ''$SECRET.a.b'''\nguide 1 'git push'\nguide 'git log'\nexit 1 secret rollback x\n" +
 		"secret status\n"

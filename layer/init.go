@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -50,19 +51,19 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err := l.checkFlags(); err != nil {
 		return err
 	}
-	p, err := parsePlace(l.ledger)
+	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return err
 	}
 	if p.kind == inFile {
-		err = freeFile(p.text)
+		err = l.freeFile(p.text)
 	} else {
 		err = l.freePlace(ctx, p)
 	}
 	if err != nil {
 		return err
 	}
-	target, err := targetToKeep(p, l.to)
+	target, err := l.targetToKeep(p, l.to)
 	if err != nil {
 		return err
 	}
@@ -116,13 +117,13 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 }
 
 // freeFile refuses a ledger that is there, and a folder that is not.
-func freeFile(path string) error {
-	if _, err := os.Lstat(path); err == nil {
+func (p process) freeFile(path string) error {
+	if _, err := os.Lstat(p.path(path)); err == nil {
 		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+	if _, err := os.Stat(p.path(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", filepath.Dir(path), cause(err))
 	}
 	return nil
@@ -150,20 +151,20 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 }
 
 // initIdentity returns the keys to the new ledger, and the file that was made for them, if one was.
-func (l *layer) initIdentity(p place) (ids rotate.Identities, made string, err error) {
+func (l *layer) initIdentity(p place) (ids ledger.Identities, made string, err error) {
 	ids, err = l.identities(p)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return ids, "", err
 	}
-	key, _, err := rotate.NewIdentity()
+	key, _, err := ledger.NewIdentity()
 	if err != nil {
 		return ids, "", err
 	}
 	made = l.identityPath(p)
-	if err := rotate.WriteIdentity(made, key); err != nil {
+	if err := ledger.WriteIdentity(l.path(made), key); err != nil {
 		return ids, "", err
 	}
-	ids, err = rotate.ReadIdentities(made)
+	ids, err = ledger.ReadIdentities(l.path(made))
 	return ids, made, err
 }
 
@@ -173,7 +174,7 @@ func (l *layer) ignore(p place, target string) ([]string, error) {
 	if p.kind == inFile {
 		lock = filepath.Base(p.text) + ".lock"
 	}
-	want := []string{"layer.identity", "layer.seen", lock, ".layer.*.tmp-*"}
+	want := []string{"layer.identity", "layer.seen", lock, ".layer-*.tmp"}
 	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
 		want = append(want, filepath.ToSlash(rel))
 	}
@@ -183,7 +184,7 @@ func (l *layer) ignore(p place, target string) ([]string, error) {
 		want = append(want, path+"/")
 	}
 	name := filepath.Join(dir, ".gitignore")
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(l.path(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, unwritable(name, err)
 	}
@@ -201,7 +202,7 @@ func (l *layer) ignore(p place, target string) ([]string, error) {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		more = "\n" + more
 	}
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(l.path(name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, unwritable(name, err)
 	}

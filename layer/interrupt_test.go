@@ -16,18 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
-
-// start starts layer with pipes.
-func start(t *testing.T, dir string, env []string, args ...string) (cmd *exec.Cmd, stdout, stderr *strings.Builder) {
-	t.Helper()
-	cmd = exec.CommandContext(t.Context(), program(t), args...)
-	cmd.Dir, cmd.Env = dir, append(plainEnv(), env...)
-	stdout, stderr = new(strings.Builder), new(strings.Builder)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	require.NoError(t, cmd.Start())
-	return cmd, stdout, stderr
-}
 
 // statusOf asks for the status, and returns it by address.
 func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
@@ -43,9 +33,11 @@ func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
 	return list
 }
 
-// TestInterrupted: a signal while a request hangs. The step in hand is finished if its answer comes, and left if it does not;
-// either way the exit status is 130, it says what is left, and the next run finishes it.
-func TestInterrupted(t *testing.T) {
+// The signal comes while a request hangs. The step in hand is finished if its
+// answer comes, and left if it does not. Either way the exit status is 130, and
+// the message says how far the run came.
+func TestInterruptedRunIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		signal  os.Signal
 		answers bool // the request that hangs is answered after the signal
@@ -102,6 +94,7 @@ func TestInterrupted(t *testing.T) {
 
 // TestInterruptedBeforeAnything: while layer waits for another run, or for stdin.
 func TestInterruptedBeforeAnything(t *testing.T) {
+	t.Parallel()
 	t.Run("the lock", func(t *testing.T) {
 		t.Parallel()
 		g := newGate(t)
@@ -141,6 +134,7 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 
 // TestInterruptedInTheCompiler: reading the declarations can take long, and ends with a signal too.
 func TestInterruptedInTheCompiler(t *testing.T) {
+	t.Parallel()
 	dir := folder(t)
 	tools, begun := t.TempDir(), filepath.Join(dir, "begun")
 	require.NoError(t, syscall.Mkfifo(begun, 0o600))
@@ -157,6 +151,7 @@ func TestInterruptedInTheCompiler(t *testing.T) {
 
 // TestTwoAtOnce: several apply at once are one.
 func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, rotating)
 	var all []*exec.Cmd
 	for range 5 {
@@ -173,6 +168,7 @@ func TestTwoAtOnce(t *testing.T) {
 
 // TestRunIsTheProgram: a signal to layer run reaches the program alone, which ends as it would without.
 func TestRunIsTheProgram(t *testing.T) {
+	t.Parallel()
 	dir := folder(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if ossignal.Ignored(signal) {
@@ -203,10 +199,11 @@ func nowhereInArguments(t *testing.T, value string) {
 	}
 }
 
-// TestKilled: apply and rotate are killed at any point, again and again. The next run always ends well: nothing is lost, nothing
-// has drifted, what readers knew stays readable, and no temporary file is left.
-func TestKilled(t *testing.T) {
-	whole(t)
+// Apply and rotate are killed at any point, again and again. Nothing is lost,
+// nothing has drifted, readers can still read every version, and no temporary
+// file is left.
+func TestKilledRunIsFinishedByTheNext(t *testing.T) {
+	slow.Test(t)
 	for _, target := range []string{"dir:secrets", "cloudflare"} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()

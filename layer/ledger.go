@@ -92,7 +92,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 		return recipientsJSON{}, err
 	}
 	if state.Moved() != "" {
-		return recipientsJSON{}, movedError(state)
+		return recipientsJSON{}, rotate.MovedError(state)
 	}
 	set := state.Settings()
 	list := set.Recipients
@@ -113,7 +113,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 	if slices.Equal(list, state.Settings().Recipients) {
 		return out, nil
 	}
-	p, err := parsePlace(l.ledger)
+	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return out, err
 	}

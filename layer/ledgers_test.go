@@ -22,6 +22,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -43,7 +44,7 @@ type engine interface {
 	// away is a like address on which nobody listens.
 	away() string
 	// open opens what is in a place, as somebody who remembers nothing.
-	open(place string, ids rotate.Identities) (rotate.Ledger, error)
+	open(place string, ids ledger.Identities) (rotate.Ledger, error)
 	// drop deletes it.
 	drop(place string) error
 }
@@ -67,7 +68,7 @@ func (e s3Engine) place() string {
 
 func (e s3Engine) away() string { return "s3://ledgers/shop?endpoint=http://127.0.0.1:1" }
 
-func (e s3Engine) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+func (e s3Engine) open(place string, ids ledger.Identities) (rotate.Ledger, error) {
 	o, err := bucket.ParseURL(place)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,7 @@ func (e pgEngine) connect(address string) (*sql.DB, string, error) {
 	return stdlib.OpenDB(*config), p.name, nil
 }
 
-func (e pgEngine) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+func (e pgEngine) open(place string, ids ledger.Identities) (rotate.Ledger, error) {
 	db, name, err := e.connect(place)
 	if err != nil {
 		return nil, err
@@ -180,29 +181,21 @@ func (e pgEngine) drop(place string) error {
 // TestLedgerScripts runs what people type on a ledger elsewhere, here on a bucket in this process. TestServerVersity and
 // TestServerPostgres run the same on real servers.
 func TestLedgerScripts(t *testing.T) {
-	whole(t)
-	ledgerScripts(t, fakeS3(t, nil))
+	t.Parallel()
+	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) { ledgerScripts(t, fakeS3(t, nil), setUp) })
 }
 
 func TestServerVersity(t *testing.T) {
-	ledgerScripts(t, versity(t), few("testdata/ledger/life.txtar")...)
+	ledgerScripts(t, versity(t), setUp)
 }
 
 func TestServerPostgres(t *testing.T) {
-	ledgerScripts(t, newPostgres(t), few("testdata/ledger/life.txtar")...)
-}
-
-// few are these where nobody has asked for real servers, though one is here; else none, which stands for all.
-func few(names ...string) []string {
-	if os.Getenv("LAYER_E2E") != "" {
-		return nil
-	}
-	return names
+	ledgerScripts(t, newPostgres(t), setUp)
 }
 
 // TestServerAcross moves a ledger from a file to a bucket, from there to Postgres, and back into the file.
 func TestServerAcross(t *testing.T) {
-	ledgerScripts(t, across{versity(t), newPostgres(t)}, "testdata/ledger/copy.txtar")
+	ledgerScripts(t, across{versity(t), newPostgres(t)}, setUp, "testdata/ledger/copy.txtar")
 }
 
 // across is two servers, each of which has every second place.
@@ -224,7 +217,7 @@ func (a across) of(place string) engine {
 	return a[1]
 }
 
-func (a across) open(place string, ids rotate.Identities) (rotate.Ledger, error) {
+func (a across) open(place string, ids ledger.Identities) (rotate.Ledger, error) {
 	return a.of(place).open(place, ids)
 }
 
@@ -232,12 +225,12 @@ func (a across) drop(place string) error { return a.of(place).drop(place) }
 
 // ledgerScripts sets LEDGER and NEXT, two places in which no ledger is, and AWAY, on which nobody listens. It runs all scripts where none
 // is named.
-func ledgerScripts(t *testing.T, e engine, files ...string) {
+func ledgerScripts(t *testing.T, e engine, setUp func(*testscript.Env) error, files ...string) {
 	dir := ""
 	if len(files) == 0 {
 		dir = "testdata/ledger"
 	}
-	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(),
+	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(), Condition: condition,
 		Setup: func(env *testscript.Env) error {
 			if err := setUp(env); err != nil {
 				return err
@@ -278,7 +271,7 @@ func cmdPlace(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(s.engine.drop(args[1]))
 		return
 	}
-	ids, err := rotate.ReadIdentities(ts.MkAbs("layer.identity"))
+	ids, err := ledger.ReadIdentities(ts.MkAbs("layer.identity"))
 	ts.Check(err)
 	l, err := s.engine.open(args[1], ids)
 	ts.Check(err)

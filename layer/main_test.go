@@ -1,13 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
 	"io/fs"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +21,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -23,29 +30,64 @@ import (
 func TestMain(m *testing.M) {
 	// Under the race detector every process would otherwise end a second later than it could.
 	_ = os.Setenv(raceOptions, "atexit_sleep_ms=0")
-	testscript.Main(m, map[string]func(){"layer": main})
+	testscript.Main(suite{m}, map[string]func(){"layer": main})
 }
 
 const raceOptions = "GORACE"
 
-// TestScripts runs what people type. Beside what a script itself asks for, every command in it is held to this: with --json it
-// prints one object and nothing else, its messages can be read, and no value shows anywhere.
-func TestScripts(t *testing.T) {
-	dir, files := "testdata/script", []string(nil)
-	if testing.Short() { // those in which most goes on at once
-		dir, files = "", []string{"testdata/script/cloudflare.txtar", "testdata/script/rotate.txtar", "testdata/script/run.txtar"}
+// suite is all tests, and not the command.
+type suite struct{ m *testing.M }
+
+func (s suite) Run() int {
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		if strings.HasPrefix(name, "PG") { // the driver of Postgres reads these itself
+			_ = os.Unsetenv(name)
+		}
 	}
-	testscript.Run(t, testscript.Params{Dir: dir, Files: files, Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: scriptCommands()})
+	flag.Parse()
+	// Parallel tests wait most of their time, for windows and for silent servers.
+	_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+	return s.m.Run()
 }
 
-// whole ends a test, as skipped, where -short asks for less. It starts process after process, and the gate's race detector would take
-// minutes for what it sees in others too.
-func whole(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it takes its time")
+// Beside its own checks, a script holds every command to these: with --json it
+// prints one object and nothing else, its messages can be read, and no value
+// shows anywhere.
+func TestCommandScripts(t *testing.T) {
+	t.Parallel()
+	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) {
+		testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
+			Cmds: scriptCommands(), Condition: condition})
+	})
+}
+
+// inBothWays runs scripts in this process, and where every test was asked for
+// again with a process for each command.
+func inBothWays(t *testing.T, scripts func(t *testing.T, setUp func(*testscript.Env) error)) {
+	t.Run("in this process", func(t *testing.T) {
+		t.Parallel()
+		scripts(t, func(env *testscript.Env) error {
+			err := setUp(env)
+			if err == nil {
+				env.Values[sessionKey{}].(*session).here = true
+			}
+			return err
+		})
+	})
+	t.Run("in processes", func(t *testing.T) {
+		slow.Test(t)
+		t.Parallel()
+		scripts(t, setUp)
+	})
+}
+
+// condition is [all] in a script: every test was asked for.
+func condition(name string) (bool, error) {
+	if name != "all" {
+		return false, fmt.Errorf("there is no condition %s", name)
 	}
+	return slow.All(), nil
 }
 
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -78,6 +120,8 @@ type sessionKey struct{}
 // session is one script: the account it works on, what its commands printed, and what must show nowhere.
 type session struct {
 	*record
+	here   bool     // commands run in this process
+	names  []string // of the variables that a script begins with
 	fake   *cloudflarefake.Server
 	engine engine                  // nil: ledgers are in files alone
 	kept   map[string]rotate.State // what place has kept
@@ -103,6 +147,9 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv(raceOptions, os.Getenv(raceOptions))
 	s := &session{record: newRecord(env.WorkDir)}
+	for name := range variables(env.Vars) {
+		s.names = append(s.names, name)
+	}
 	env.Values[sessionKey{}] = s
 	env.Defer(func() {
 		s.collect(s.fake)
@@ -136,7 +183,7 @@ func cmdSecret(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("which exit status? exit N secret …")
 	}
-	of(ts).layer(ts, 0, append([]string{"secret"}, args...))
+	of(ts).layer(ts, 0, append([]string{"secret"}, args...)).show(ts)
 }
 
 // cmdExit: exit N secret … or exit N layer …
@@ -154,27 +201,56 @@ func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("usage: exit N secret|layer ARGUMENT…")
 	}
-	of(ts).layer(ts, status, args)
+	of(ts).layer(ts, status, args).show(ts)
 }
 
-func (s *session) layer(ts *testscript.TestScript, status int, args []string) {
+// layer runs a command, and checks its exit status and the promises of every
+// command.
+func (s *session) layer(ts *testscript.TestScript, status int, args []string) result {
+	r := s.run(ts, args)
+	what := "layer " + strings.Join(args, " ")
+	s.add(what, args, r.stdout, r.stderr)
+	s.collect(s.fake)
+	if r.status != status {
+		r.show(ts)
+		ts.Fatalf("%s: exit status %d instead of %d", what, r.status, status)
+	}
+	for _, complaint := range complaints(args, status, r.stdout, r.stderr) {
+		r.show(ts)
+		ts.Fatalf("%s: %s", what, complaint)
+	}
+	return r
+}
+
+func (s *session) run(ts *testscript.TestScript, args []string) result {
+	if s.here && !needsProcess(args) {
+		lookup := func(name string) (string, bool) {
+			value := ts.Getenv(name)
+			return value, value != "" || slices.Contains(s.names, name)
+		}
+		environ := func() []string {
+			var list []string
+			for _, name := range s.names {
+				list = append(list, name+"="+ts.Getenv(name))
+			}
+			return list
+		}
+		return inProcess(context.Background(), ts.MkAbs("."), lookup, environ, args...)
+	}
 	err := ts.Exec("layer", args...)
-	got := 0
+	status := 0
 	if failed, ok := err.(*exec.ExitError); ok {
-		got = failed.ExitCode()
+		status = failed.ExitCode()
 	} else {
 		ts.Check(err)
 	}
-	stdout, stderr := ts.ReadFile("stdout"), ts.ReadFile("stderr")
-	what := "layer " + strings.Join(args, " ")
-	s.add(what, args, stdout, stderr)
-	s.collect(s.fake)
-	if got != status {
-		ts.Fatalf("%s: exit status %d instead of %d", what, got, status)
-	}
-	for _, complaint := range complaints(args, status, stdout, stderr) {
-		ts.Fatalf("%s: %s", what, complaint)
-	}
+	return result{status, ts.ReadFile("stdout"), ts.ReadFile("stderr")}
+}
+
+// show hands stdout and stderr to the script.
+func (r result) show(ts *testscript.TestScript) {
+	_, _ = io.WriteString(ts.Stdout(), r.stdout)
+	_, _ = io.WriteString(ts.Stderr(), r.stderr)
 }
 
 // asksJSON tells whether layer itself, not a program that it runs, is to print JSON.

@@ -10,7 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
+	"github.com/layeron-hq/secret/layer/ledger/file"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -22,26 +24,30 @@ type opening struct {
 }
 
 // open returns the ledger in a place, which need not hold it yet.
-func (l *layer) open(ctx context.Context, p place, ids rotate.Identities, how opening) (rotate.Ledger, error) {
-	if p.kind == inFile {
-		return rotate.OpenFile(p.text, rotate.FileOptions{Identities: ids, Adopt: how.adopt, Peek: how.peek})
-	}
-	l.progressText("opening the ledger")
-	var ledger rotate.Ledger
+func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how opening) (rotate.Ledger, error) {
+	o := ledger.RememberOptions{Adopt: how.adopt, Peek: how.peek}
+	var opened rotate.Ledger
 	var err error
-	if p.kind == inBucket {
-		ledger, err = openBucket(ctx, p, ids)
-	} else {
-		ledger, err = l.openPostgres(p, ids)
+	switch p.kind {
+	case inFile:
+		opened, err = file.Open(l.path(p.text), file.Options{Identities: ids})
+	case inBucket:
+		l.progressText("opening the ledger")
+		o.Seen, o.Place = l.path("layer.seen"), p.text
+		opened, err = l.openBucket(ctx, p, ids)
+	default:
+		l.progressText("opening the ledger")
+		o.Seen, o.Place = l.path("layer.seen"), p.text
+		opened, err = l.openPostgres(p, ids)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return rotate.Remember(ledger, rotate.RememberOptions{Place: p.text, Adopt: how.adopt, Peek: how.peek})
+	return ledger.Remember(opened, o)
 }
 
-func openBucket(ctx context.Context, p place, ids rotate.Identities) (rotate.Ledger, error) {
-	o, err := bucketOptions(p.text, ids)
+func (l *layer) openBucket(ctx context.Context, p place, ids ledger.Identities) (rotate.Ledger, error) {
+	o, err := l.bucketOptions(p.text, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +57,7 @@ func openBucket(ctx context.Context, p place, ids rotate.Identities) (rotate.Led
 	return bucket.Open(ctx, o)
 }
 
-func (l *layer) openPostgres(p place, ids rotate.Identities) (rotate.Ledger, error) {
+func (l *layer) openPostgres(p place, ids ledger.Identities) (rotate.Ledger, error) {
 	config, err := pgx.ParseConfig(p.url)
 	if err != nil { // whose words repeat the address
 		return nil, usagef("the address of the database is damaged: it should be like postgres://USER@HOST/DATABASE?sslmode=verify-full, and what " +
@@ -68,11 +74,11 @@ func (l *layer) openPostgres(p place, ids rotate.Identities) (rotate.Ledger, err
 
 // openLedger returns the ledger, and fails where there is none. In a file it is looked for before the key to it.
 func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, error) {
-	p, err := parsePlace(l.ledger)
+	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(p.text); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(l.path(p.text)); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", p.text)
 	}
 	ids, err := l.identities(p)
@@ -84,24 +90,19 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 
 // load opens the ledger and reads it. One that has moved is read by those alone whom it tells something all the same.
 func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
-	ledger, err := l.openLedger(ctx, how)
+	opened, err := l.openLedger(ctx, how)
 	if err != nil {
 		return nil, rotate.State{}, "", err
 	}
-	state, rev, err := ledger.Load(ctx)
-	return ledger, state, rev, err
+	state, rev, err := opened.Load(ctx)
+	return opened, state, rev, err
 }
 
 // current is what the ledger holds now. One that has moved is refused: it may be long behind.
 func (l *layer) current(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
-	ledger, state, rev, err := l.load(ctx, how)
+	opened, state, rev, err := l.load(ctx, how)
 	if err == nil && state.Moved() != "" && !how.adopt {
-		err = movedError(state)
+		err = rotate.MovedError(state)
 	}
-	return ledger, state, rev, err
-}
-
-func movedError(s rotate.State) error {
-	return fmt.Errorf("this ledger has moved to %s: use that one, by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate "+
-		"--adopt-ledger` goes on with the one here", s.Moved())
+	return opened, state, rev, err
 }

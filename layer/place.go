@@ -8,8 +8,8 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
-	"github.com/layeron-hq/secret/layer/rotate"
 )
 
 // place is where a ledger is. None holds a credential, so it may be shown.
@@ -33,7 +33,7 @@ const (
 const places = "a ledger is a FILE, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE: "
 
 // parsePlace reads what --ledger says. Its errors repeat nothing of an address: somebody may have put a password into it.
-func parsePlace(text string) (place, error) {
+func (p process) parsePlace(text string) (place, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	switch {
 	case text == "":
@@ -41,7 +41,7 @@ func parsePlace(text string) (place, error) {
 	case !isURL:
 		return place{text: text}, nil
 	case scheme == "s3":
-		_, err := bucketAt(text)
+		_, err := p.bucketAt(text)
 		return place{text: text, kind: inBucket}, err
 	case scheme == "postgres" || scheme == "postgresql":
 		return postgresPlace(text)
@@ -58,11 +58,11 @@ func (p place) folder() string {
 }
 
 // bucketAt says what the address of a bucket and the environment say, but for the credential.
-func bucketAt(text string) (bucket.Options, error) {
+func (p process) bucketAt(text string) (bucket.Options, error) {
 	u, err := url.Parse(text)
-	region := cmp.Or(getenv("AWS_REGION"), getenv("AWS_DEFAULT_REGION"))
+	region := cmp.Or(p.getenv("AWS_REGION"), p.getenv("AWS_DEFAULT_REGION"))
 	if err == nil && !u.Query().Has("endpoint") {
-		endpoint := cmp.Or(getenv("AWS_ENDPOINT_URL_S3"), getenv("AWS_ENDPOINT_URL"))
+		endpoint := cmp.Or(p.getenv("AWS_ENDPOINT_URL_S3"), p.getenv("AWS_ENDPOINT_URL"))
 		if own := cmp.Or(u.Query().Get("region"), region); endpoint == "" && own != "" {
 			endpoint = "https://s3." + own + ".amazonaws.com"
 		}
@@ -105,10 +105,10 @@ func regionOf(endpoint, environment string) string {
 	return cmp.Or(environment, "us-east-1")
 }
 
-func bucketOptions(text string, ids rotate.Identities) (bucket.Options, error) {
-	o, err := bucketAt(text)
-	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = getenv("AWS_ACCESS_KEY_ID"), driver.NewValue(getenv("AWS_SECRET_ACCESS_KEY")),
-		driver.NewValue(getenv("AWS_SESSION_TOKEN"))
+func (p process) bucketOptions(text string, ids ledger.Identities) (bucket.Options, error) {
+	o, err := p.bucketAt(text)
+	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = p.getenv("AWS_ACCESS_KEY_ID"), driver.NewValue(p.getenv("AWS_SECRET_ACCESS_KEY")),
+		driver.NewValue(p.getenv("AWS_SESSION_TOKEN"))
 	o.Identities = ids
 	return o, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,22 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// cleanPlaces takes from the environment what would steer where ledgers are.
-func cleanPlaces(t *testing.T) {
-	t.Helper()
-	for _, v := range os.Environ() {
-		name, _, _ := strings.Cut(v, "=")
-		if steers(name) {
-			t.Setenv(name, "")
-		}
-	}
-}
-
-func TestPlaces(t *testing.T) {
-	cleanPlaces(t)
+func TestPlacesAreParsed(t *testing.T) {
 	for text, want := range map[string]place{
 		"layer.secrets.age": {text: "layer.secrets.age"},
 		"ops/shop.age":      {text: "ops/shop.age"},
@@ -45,19 +32,19 @@ func TestPlaces(t *testing.T) {
 		"postgres:///": {kind: inPostgres, name: "default", url: "postgres:///"},
 	} {
 		want.text = text
-		got, err := parsePlace(text)
+		got, err := with(nil).parsePlace(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got)
 	}
 	for text, folder := range map[string]string{"shop.age": ".", "ops/shop.age": "ops", "/a/b": "/a", "s3://ledgers/a?endpoint=https://h": ".", "postgres://h/d": "."} {
-		p, err := parsePlace(text)
+		p, err := with(nil).parsePlace(text)
 		require.NoError(t, err)
 		require.Equal(t, folder, p.folder())
 	}
 }
 
-// TestRegions: the endpoint, and the region that requests to it are signed for.
-func TestRegions(t *testing.T) {
+// TestRegionOfAnEndpoint: the endpoint, and the region that requests to it are signed for.
+func TestRegionOfAnEndpoint(t *testing.T) {
 	const r2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
 	for name, tc := range map[string]struct {
 		address  string
@@ -101,11 +88,7 @@ func TestRegions(t *testing.T) {
 			endpoint: "https://mine.internal", region: "us-east-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cleanPlaces(t)
-			for name, value := range tc.env {
-				t.Setenv(name, value)
-			}
-			o, err := bucketAt("s3://ledgers/team/shop" + tc.address)
+			o, err := with(tc.env).bucketAt("s3://ledgers/team/shop" + tc.address)
 			require.NoError(t, err)
 			require.Equal(t, []string{"ledgers", "team/shop", tc.endpoint, tc.region}, []string{o.Bucket, o.Prefix, o.Endpoint, o.Region})
 		})
@@ -115,6 +98,7 @@ func TestRegions(t *testing.T) {
 // TestWrongAddresses: status 2, and not a word of the address, in which somebody may have put a password: not on the screen, and in no
 // file. What is right about it is no excuse.
 func TestWrongAddresses(t *testing.T) {
+	t.Parallel()
 	const pw = pgPassword
 	at := "@db.internal/ledgers"
 	ledgers := map[string]struct{ address, says string }{
@@ -162,36 +146,33 @@ func TestWrongAddresses(t *testing.T) {
 		"no scheme":                        {"://" + pw, "a ledger is a FILE"},
 		"no text":                          {"", "names no ledger"},
 	}
-	cleanPlaces(t)
 	dir := t.TempDir()
-	t.Chdir(dir)
 	declare(t, dir, rotating)
-	require.Zero(t, execute(t.Context(), []string{"secret", "init", "--to", "dir:out"}, strings.NewReader(""), io.Discard, io.Discard))
+	layerIn(t, dir, nil, 0, "secret", "init", "--to", "dir:out")
 	before := contents(t, dir)
-	run := func(t *testing.T, says string, args ...string) {
+	run := func(t *testing.T, env []string, says string, args ...string) {
 		t.Helper()
 		for _, line := range [][]string{args, append(args[:len(args):len(args)], "--json")} {
-			var out, errs strings.Builder
-			require.Equal(t, 2, execute(t.Context(), line, strings.NewReader(""), &out, &errs), out.String()+errs.String())
-			require.Regexp(t, "(?s)"+says, out.String()+errs.String())
-			require.Empty(t, complaints(line, 2, out.String(), errs.String()))
+			r := runHere(t, dir, env, line...)
+			require.Equal(t, 2, r.status, r.stdout+r.stderr)
+			require.Regexp(t, "(?s)"+says, r.stdout+r.stderr)
+			require.Empty(t, complaints(line, 2, r.stdout, r.stderr))
 			for _, private := range []string{pw, strings.ToUpper(pw), s3Key, s3ID} {
-				require.Empty(t, leak.Find(out.String()+errs.String(), private))
+				require.Empty(t, redacttest.Find(r.stdout+r.stderr, private))
 			}
 		}
 		require.Equal(t, before, contents(t, dir), "no file is made or changed")
 	}
 	for name, tc := range ledgers {
 		t.Run(name, func(t *testing.T) {
-			run(t, tc.says, "secret", "status", "--ledger", tc.address, "--spec", "spec.json")
-			run(t, tc.says, "secret", "init", "--to", "cloudflare", "--ledger", tc.address)
+			run(t, nil, tc.says, "secret", "status", "--ledger", tc.address, "--spec", "spec.json")
+			run(t, nil, tc.says, "secret", "init", "--to", "cloudflare", "--ledger", tc.address)
 			if tc.address == "" {
 				return // and LAYER_LEDGER is not set
 			}
-			run(t, tc.says, "secret", "ledger", "copy", "layer.secrets.age", tc.address)
-			run(t, tc.says, "secret", "ledger", "copy", tc.address, "new.age")
-			t.Setenv("LAYER_LEDGER", tc.address)
-			run(t, tc.says, "secret", "log")
+			run(t, nil, tc.says, "secret", "ledger", "copy", "layer.secrets.age", tc.address)
+			run(t, nil, tc.says, "secret", "ledger", "copy", tc.address, "new.age")
+			run(t, []string{"LAYER_LEDGER=" + tc.address}, tc.says, "secret", "log")
 		})
 	}
 	for address, says := range map[string]string{
@@ -211,8 +192,8 @@ func TestWrongAddresses(t *testing.T) {
 		"cloudflare:" + pw:             "the target is",
 	} {
 		t.Run("target "+strings.ReplaceAll(address, pw, "PASSWORD"), func(t *testing.T) {
-			run(t, says, "secret", "status", "--to", address, "--spec", "spec.json")
-			run(t, says, "secret", "init", "--ledger", "new.age", "--to", address)
+			run(t, nil, says, "secret", "status", "--to", address, "--spec", "spec.json")
+			run(t, nil, says, "secret", "init", "--ledger", "new.age", "--to", address)
 		})
 	}
 }

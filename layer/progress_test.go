@@ -70,8 +70,8 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func writes(r *http.Request) bool { return r.Method != http.MethodGet }
 
-// TestProgress: what is being done shows after half a second, and goes away; what takes less shows nothing.
-func TestProgress(t *testing.T) {
+// It goes away before the output. A quick command shows none.
+func TestProgressShowsAfterHalfASecond(t *testing.T) {
 	g := newGate(t)
 	dir := t.TempDir()
 	declare(t, dir, rotating)

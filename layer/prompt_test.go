@@ -11,8 +11,10 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestTyped: what arrives in pieces is one line, and what comes after it is read too: nothing is left to the shell.
-func TestTyped(t *testing.T) {
+// The line may come in pieces. Input after it is read too, so that the shell
+// gets none.
+func TestTypedLineIsReadWhole(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		pieces []string
 		want   string

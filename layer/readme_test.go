@@ -19,12 +19,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// TestReadme types the README's session into a shell, in a copy of this repository, and logs people in while the key rotates under
-// the running example. It takes two windows of real time.
-func TestReadme(t *testing.T) {
-	whole(t)
+// TestReadmeSessionWorks types the README's session into a shell, in a copy of
+// this repository, and logs people in while the key rotates under the running
+// example. It takes two windows of real time.
+func TestReadmeSessionWorks(t *testing.T) {
+	slow.Test(t)
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	_, section, found := strings.Cut(string(readme), "\n## Creating and rotating values\n")
@@ -231,7 +234,7 @@ while read -r line <&4; do eval "$line" 3>&- 4<&-; echo $? >&3; done`)
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath", "GOWORK=off") // what was built in another copy need not be built again
+	cmd.Env = append(cmd.Env, "GOFLAGS=-trimpath") // so that copies share the build cache
 	require.NoError(t, cmd.Start())
 	_, _, _ = tell.Close(), hear.Close(), output.Close()
 	require.NoError(t, did.SetReadDeadline(time.Now().Add(6*time.Minute)))

@@ -24,14 +24,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestRecipes runs what docs/operations.md tells operators to type, in the guide's own words, in a program's folder that is under
-// git. Beside what TestScripts holds every command to, nothing secret is ever in the history of a repository.
-func TestRecipes(t *testing.T) {
-	whole(t)
+// TestRecipesWork types the lines of docs/operations.md, in a program's folder
+// that is under git. It checks as TestCommandScripts does, and that no secret
+// is ever in the history of a repository.
+func TestRecipesWork(t *testing.T) {
+	slow.Test(t)
 	for _, tool := range []string{"bash", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip(tool + " is not installed")
@@ -119,7 +121,7 @@ func (s *session) inGit() (found []string) {
 			found = append(found, "git holds an identity")
 		}
 		for value, what := range s.values {
-			if how := leak.Find(string(all), value); how != "" {
+			if how := redacttest.Find(string(all), value); how != "" {
 				found = append(found, fmt.Sprintf("git holds %s, %s", what, how))
 			}
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -134,11 +134,11 @@ func (r *record) leaks() (found []string) {
 		all.WriteString(p.text + "\n")
 	}
 	for value, what := range r.values {
-		if leak.Find(all.String(), value) == "" {
+		if redacttest.Find(all.String(), value) == "" {
 			continue
 		}
 		for _, p := range texts {
-			if how := leak.Find(p.text, value); how != "" {
+			if how := redacttest.Find(p.text, value); how != "" {
 				found = append(found, fmt.Sprintf("%s shows %s, %s", p.what, what, how))
 			}
 		}
@@ -147,8 +147,7 @@ func (r *record) leaks() (found []string) {
 	return slices.Compact(found)
 }
 
-// TestRecord: what holds the others to showing nothing finds what shows.
-func TestRecord(t *testing.T) {
+func TestRecordFindsValuesThatShow(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
@@ -170,8 +169,7 @@ func TestRecord(t *testing.T) {
 	require.Len(t, r.leaks(), 3)
 }
 
-// TestComplaints: what holds every command to its promises complains.
-func TestComplaints(t *testing.T) {
+func TestBrokenPromisesAreFound(t *testing.T) {
 	for _, test := range []struct {
 		name           string
 		args           string

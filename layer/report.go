@@ -79,7 +79,7 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, changes bool) re
 	}
 	out := reportJSON{OK: r.OK(), Secrets: []secretJSON{}}
 	for _, s := range r.Secrets {
-		one := secretJSON{Address: s.Address.String(), Kind: s.Kind.String(), SecretName: names[s.Address], State: s.State,
+		one := secretJSON{Address: s.Address.String(), Kind: s.Kind.String(), SecretName: names[s.Address], State: string(s.State),
 			Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []versionJSON{}, NextRotation: timeOrNull(s.NextRotation),
 			Bytes: s.Bytes, Limit: s.Limit}
 		for _, v := range s.Versions {
@@ -90,7 +90,7 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, changes bool) re
 	if changes {
 		out.Actions = []actionJSON{}
 		for _, a := range r.Actions {
-			out.Actions = append(out.Actions, actionJSON{a.Address.String(), a.Action, orNull(a.Version)})
+			out.Actions = append(out.Actions, actionJSON{a.Address.String(), string(a.Action), orNull(a.Version)})
 		}
 	}
 	if text := problemText(r); len(text) > 0 && !out.OK {
@@ -100,20 +100,20 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, changes bool) re
 }
 
 // done says in words what an action has done; %s is the version.
-var done = map[string]string{
-	"create": "created %s", "set": "set as %s, in use now", "add": "announced %s", "flip": "%s is in use now", "prune": "%s has expired and is gone",
-	"extend": "%s lives longer, as declared", "repair": "published again with longer lives: a late request had replaced it",
-	"refresh": "published again with fresh times", "publish": "published again", "confirm": "found as published, %s is current",
-	"adopt": "published over what stood there, as %s", "withdraw": "%s is taken back", "revoke": "%s is gone everywhere",
-	"rename": "published under its new name, %s is current", "remove": "gone from ledger and target", "keep": "kept in the ledger as %s, not published",
+var done = map[rotate.Op]string{
+	rotate.OpCreate: "created %s", rotate.OpSet: "set as %s, in use now", rotate.OpAdd: "announced %s", rotate.OpFlip: "%s is in use now", rotate.OpPrune: "%s has expired and is gone",
+	rotate.OpExtend: "%s lives longer, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
+	rotate.OpRefresh: "published again with fresh times", rotate.OpPublish: "published again", rotate.OpConfirm: "found as published, %s is current",
+	rotate.OpAdopt: "published over what stood there, as %s", rotate.OpWithdraw: "%s is taken back", rotate.OpRevoke: "%s is gone everywhere",
+	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "gone from ledger and target", rotate.OpKeep: "kept in the ledger as %s, not published",
 }
 
 // planned says the same before it is done.
-var planned = map[string]string{
-	"create": "would create %s", "add": "would announce %s", "flip": "would bring %s into use", "prune": "would let %s go, which has expired",
-	"extend": "would let %s live longer, as declared", "repair": "would publish again with longer lives: a late request has replaced it",
-	"refresh": "would publish again with fresh times", "publish": "would publish again", "confirm": "is found as published, %s is current",
-	"adopt": "would publish over what stands there, as %s",
+var planned = map[rotate.Op]string{
+	rotate.OpCreate: "would create %s", rotate.OpAdd: "would announce %s", rotate.OpFlip: "would bring %s into use", rotate.OpPrune: "would let %s go, which has expired",
+	rotate.OpExtend: "would let %s live longer, as declared", rotate.OpRepair: "would publish again with longer lives: a late request has replaced it",
+	rotate.OpRefresh: "would publish again with fresh times", rotate.OpPublish: "would publish again", rotate.OpConfirm: "is found as published, %s is current",
+	rotate.OpAdopt: "would publish over what stands there, as %s",
 }
 
 func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
@@ -150,29 +150,13 @@ func problemText(r rotate.Result) []string {
 		case s.Problem != nil:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, words(s.Problem)))
 		case s.NeedsPerson:
-			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, advice(s)))
+			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, stateAdvice(s)))
 		}
 	}
 	for _, err := range r.Failed {
 		lines = append(lines, words(err))
 	}
 	return lines
-}
-
-// advice tells a person what to do where no run said it.
-func advice(s rotate.SecretStatus) string {
-	switch s.State {
-	case rotate.StateExternal:
-		return fmt.Sprintf("%s: `layer secret set '%s'` gives it a value", s.State, s.Address)
-	case rotate.StateDue:
-		return fmt.Sprintf("due: it is time for a new value: `layer secret set '%s'`", s.Address)
-	case rotate.StateBound:
-		return fmt.Sprintf("bound: a value that layer did not make stands in the target and nothing rotates it: `layer secret set '%s'` with that "+
-			"value, then `layer secret rotate --adopt-ledger`", s.Address)
-	case rotate.StateDrifted:
-		return "drifted: somebody else has changed the value in the target: `layer secret rotate --adopt-ledger` publishes what the ledger has"
-	}
-	return s.State
 }
 
 // instant is a time for people, or for a pipe.
@@ -192,9 +176,9 @@ func people(t time.Time) string {
 }
 
 // stages are what an Event says to people.
-var stages = map[string]string{"load": "opening the ledger", "inspect": "asking the target", "check": "checking permission and room",
-	"record": "recording in the ledger", "make": "making a credential", "publish": "publishing", "wait": "waiting for the target",
-	"clean": "cleaning up"}
+var stages = map[rotate.Stage]string{rotate.StageLoad: "opening the ledger", rotate.StageInspect: "asking the target", rotate.StageCheck: "checking permission and room",
+	rotate.StageRecord: "recording in the ledger", rotate.StageMake: "making a credential", rotate.StagePublish: "publishing", rotate.StageWait: "waiting for the target",
+	rotate.StageClean: "cleaning up"}
 
 func (l *layer) progress(e rotate.Event) {
 	words := stages[e.Stage]

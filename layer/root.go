@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -37,7 +36,7 @@ var errSilent = errors.New("needs a person")
 
 // layer is one invocation: flags that every command has, and where its input and output go.
 type layer struct {
-	in       io.Reader
+	process
 	out, err *screen
 
 	ledger, identity, spec          string
@@ -55,14 +54,11 @@ type layer struct {
 func (l *layer) atEnd(c io.Closer) { l.closers = append(l.closers, c) }
 
 // execute runs one command line and returns its exit status.
-func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	l := &layer{in: in, out: newScreen(out), err: newScreen(errs)}
+func execute(ctx context.Context, args []string, p process) int {
+	l := &layer{process: p, out: newScreen(p.stdout, p.lookup), err: newScreen(p.stderr, p.lookup)}
 	l.out.beside = l.err
 	root := l.command()
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errs)
 	defer func() {
 		for _, c := range l.closers {
 			_ = c.Close()
@@ -121,16 +117,6 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	return status
 }
 
-// words is an error as people read it: without the marks by which programs tell one from another.
-func words(err error) string {
-	text := err.Error()
-	for _, mark := range []string{"refused: ", "secret: ", "not applied: "} {
-		text = strings.TrimPrefix(text, mark)
-		text = strings.ReplaceAll(text, ": "+mark, ": ")
-	}
-	return text
-}
-
 // isUsage knows the complaints of cobra's own commands, which have no type.
 func isUsage(err error) bool {
 	for _, start := range []string{"unknown command", "accepts ", "requires at least"} {
@@ -146,6 +132,9 @@ func (l *layer) command() *cobra.Command {
 		RunE: needsCommand, Version: buildVersion()}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v
+	root.SetIn(l.in)
+	root.SetOut(l.stdout) // the completion command keeps it as it is when it is made
+	root.SetErr(l.stderr)
 	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares", Args: noArgs,
 		Example: `  layer secret init --to dir:./secrets
   layer secret apply
@@ -155,7 +144,7 @@ func (l *layer) command() *cobra.Command {
 	f := group.PersistentFlags()
 	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE; "+
 		"LAYER_LEDGER names another default")
-	l.ledger = cmp.Or(getenv("LAYER_LEDGER"), l.ledger)
+	l.ledger = cmp.Or(l.getenv("LAYER_LEDGER"), l.ledger)
 	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger, or here)")
 	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
 	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is "+targets+" (default what init was told)")
@@ -261,5 +250,3 @@ func count(least, most int) cobra.PositionalArgs {
 		return nil
 	}
 }
-
-func getenv(name string) string { return strings.TrimSpace(os.Getenv(name)) }

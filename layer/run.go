@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -27,20 +26,21 @@ ledger is not passed on. A process keeps what it started with: restart it within
 			if err != nil {
 				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it may not be executed", args[0])
 			}
-			env, err := l.environ(c)
+			env, err := l.withSecrets(c)
 			if err != nil {
 				return err
 			}
 			l.err.clear()
 			// The program takes this process's place: signals, terminal and exit status are its own.
-			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], syscall.Exec(program, args, env))
+			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], l.exec(program, args, env))
 		}}
 	c.Flags().SetInterspersed(false)
 	return c
 }
 
-// environ is the environment of this process, with the texts of the declared secrets and without the key to the ledger.
-func (l *layer) environ(c *cobra.Command) ([]string, error) {
+// withSecrets returns the environment with the texts of the declared secrets, and
+// without the key to the ledger.
+func (l *layer) withSecrets(c *cobra.Command) ([]string, error) {
 	_, state, _, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return nil, err
@@ -49,13 +49,13 @@ func (l *layer) environ(c *cobra.Command) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, rotate.IdentityVariable+"=") })
+	env := slices.DeleteFunc(l.environ(), func(v string) bool { return strings.HasPrefix(v, ledger.IdentityVariable+"=") })
 	var missing []string
 	for _, s := range spec.Secrets {
 		text, err := state.Text(s)
 		switch {
 		case errors.Is(err, rotate.ErrNotFound):
-			if _, ok := os.LookupEnv(s.Binding); !ok {
+			if _, ok := l.lookup(s.Binding); !ok {
 				missing = append(missing, s.Address.String())
 			}
 			continue

@@ -19,6 +19,7 @@ import (
 type screen struct {
 	w        io.Writer
 	terminal bool
+	plain    bool // without colours
 	width    int
 	beside   *screen // where progress may stand on the same terminal
 
@@ -29,10 +30,13 @@ type screen struct {
 	timer *time.Timer
 }
 
-func newScreen(w io.Writer) *screen {
+func newScreen(w io.Writer, lookup func(string) (string, bool)) *screen {
 	s := &screen{w: w, width: 80}
+	colourless, _ := lookup("NO_COLOR")
+	s.plain = colourless != ""
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		s.terminal = os.Getenv("TERM") != "dumb"
+		kind, _ := lookup("TERM")
+		s.terminal = kind != "dumb"
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			s.width = width
 		}
@@ -41,7 +45,7 @@ func newScreen(w io.Writer) *screen {
 }
 
 // color tells whether colours may be used.
-func (s *screen) color() bool { return s.terminal && os.Getenv("NO_COLOR") == "" }
+func (s *screen) color() bool { return s.terminal && !s.plain }
 
 // Write takes the line of progress away first.
 func (s *screen) Write(p []byte) (int, error) {

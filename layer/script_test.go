@@ -171,10 +171,11 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 	var want any
 	ts.Check(json.Unmarshal([]byte(args[1]), &want))
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		of(ts).layer(ts, 0, args[2:])
+		r := of(ts).layer(ts, 0, args[2:])
 		var root any
-		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &root))
+		ts.Check(json.Unmarshal([]byte(r.stdout), &root))
 		if got, err := lookUp(root, args[0]); err == nil && reflect.DeepEqual(got, want) {
+			r.show(ts)
 			return
 		}
 		if time.Now().After(deadline) {
@@ -306,8 +307,7 @@ func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 // cmdHelps: helps COMMAND…, of one or two words: each has a --help of its own, on stdout, with an example of itself.
 func cmdHelps(ts *testscript.TestScript, _ bool, args []string) {
 	for _, command := range args {
-		of(ts).layer(ts, 0, append(append([]string{"secret"}, strings.Fields(command)...), "--help"))
-		help := ts.ReadFile("stdout")
+		help := of(ts).layer(ts, 0, append(append([]string{"secret"}, strings.Fields(command)...), "--help")).stdout
 		_, examples, _ := strings.Cut(help, "Examples:\n")
 		examples, _, _ = strings.Cut(examples, "\n\n")
 		if !strings.Contains(examples, "layer secret "+command) {

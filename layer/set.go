@@ -83,7 +83,7 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 	switch {
 	case fromEnv:
 		var ok bool
-		if text, ok = os.LookupEnv(env); !ok {
+		if text, ok = l.lookup(env); !ok {
 			// Its name is not repeated: it may be the value.
 			return driver.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
 				"and the variable must be exported")
@@ -92,7 +92,7 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 		text, err = readAll(ctx, l.in)
 	case fromFile:
 		var f *os.File
-		if f, err = os.Open(file); err == nil {
+		if f, err = os.Open(l.path(file)); err == nil {
 			text, err = readAll(ctx, f)
 			_ = f.Close()
 		}

@@ -15,9 +15,12 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
+	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/internal/source"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
+	"github.com/layeron-hq/secret/layer/target/dir"
 )
 
 // maxInput is more than any spec or value has.
@@ -31,13 +34,17 @@ func (l *layer) identityPath(p place) string {
 }
 
 // identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
-func (l *layer) identities(p place) (rotate.Identities, error) {
+func (l *layer) identities(p place) (ledger.Identities, error) {
 	if l.identity == "" {
-		if ids, ok, err := rotate.IdentitiesFromEnv(); ok || err != nil {
-			return ids, err
+		if text, _ := l.lookup(ledger.IdentityVariable); text != "" {
+			ids, err := ledger.ParseIdentities(text)
+			if err != nil {
+				return ids, fmt.Errorf("%s: %w", ledger.IdentityVariable, err)
+			}
+			return ids, nil
 		}
 	}
-	return rotate.ReadIdentities(l.identityPath(p))
+	return ledger.ReadIdentities(l.path(l.identityPath(p)))
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.
@@ -58,18 +65,18 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		Progress: l.progress}
 	target := l.to
 	if target == "" {
-		p, _ := parsePlace(l.ledger) // it was opened
+		p, _ := l.parsePlace(l.ledger) // it was opened
 		target = keptTarget(p, set.Target)
 	}
 	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
 		return nil, rotate.State{}, err
 	}
-	if getenv("CLOUDFLARE_API_TOKEN") != "" && getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
-		r2, err := cloudflare.NewR2Generator(l.cloudflare())
+	if l.getenv("CLOUDFLARE_API_TOKEN") != "" && l.getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
+		tokens, err := r2.New(l.r2())
 		if err != nil {
 			return nil, rotate.State{}, err
 		}
-		o.Generators = map[string]driver.Generator{cloudflare.R2Credentials: r2}
+		o.Generators = map[string]driver.Generator{r2.Name: tokens}
 	}
 	l.progressText("waiting for another run to end")
 	return o, state, nil
@@ -103,7 +110,7 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
 	case kind == "dir" && rest != "":
-		return rotate.Dir(rest), nil
+		return dir.New(l.path(rest)), nil
 	case target == "cloudflare":
 		return cloudflare.NewStore(l.cloudflare())
 	case kind == "etcd":
@@ -113,8 +120,13 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 }
 
 func (l *layer) cloudflare() cloudflare.Options {
-	return cloudflare.Options{AccountID: getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(getenv("CLOUDFLARE_API_TOKEN")),
-		BaseURL: getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
+	return cloudflare.Options{AccountID: l.getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(l.getenv("CLOUDFLARE_API_TOKEN")),
+		BaseURL: l.getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
+}
+
+func (l *layer) r2() r2.Options {
+	o := l.cloudflare()
+	return r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL}
 }
 
 // keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger, or from where identity and
@@ -128,16 +140,16 @@ func keptTarget(ledger place, target string) string {
 }
 
 // targetToKeep is the inverse of keptTarget.
-func targetToKeep(ledger place, target string) (string, error) {
+func (p process) targetToKeep(ledger place, target string) (string, error) {
 	path, ok := strings.CutPrefix(target, "dir:")
 	if !ok || filepath.IsAbs(path) {
 		return target, nil
 	}
-	from, err := filepath.Abs(ledger.folder())
+	from, err := filepath.Abs(p.path(ledger.folder()))
 	if err != nil {
 		return "", err
 	}
-	to, err := filepath.Abs(path)
+	to, err := filepath.Abs(p.path(path))
 	if err != nil {
 		return "", err
 	}
@@ -159,7 +171,7 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	if l.spec == "-" {
 		data, err = io.ReadAll(io.LimitReader(l.in, maxInput))
 	} else {
-		data, err = os.ReadFile(l.spec)
+		data, err = os.ReadFile(l.path(l.spec))
 	}
 	if err != nil {
 		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.spec, cause(err))
@@ -173,8 +185,8 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 
 // readSource reads declarations out of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
-	spec, problems, err := source.Read(ctx, source.Options{Patterns: patterns, Workspace: set.Workspace, Project: set.Project,
-		Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
+	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: l.environ(), Patterns: patterns, Workspace: set.Workspace,
+		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
 		return secret.Spec{}, err
 	}

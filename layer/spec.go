@@ -58,11 +58,11 @@ returns for an App that uses every one. An option that is not a constant is repo
 // settings returns workspace, project and environment: of the flags, else of the ledger, if there is one that can be opened.
 func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 	var set rotate.Settings
-	p, err := parsePlace(l.ledger)
+	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return set, err
 	}
-	if _, err := os.Stat(p.text); p.kind != inFile || err == nil {
+	if _, err := os.Stat(l.path(p.text)); p.kind != inFile || err == nil {
 		_, state, _, err := l.load(c.Context(), opening{})
 		set = state.Settings()
 		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")

@@ -20,8 +20,8 @@ func TestSpecSchemaMembers(t *testing.T) {
 	for def, typ := range map[string]reflect.Type{
 		"":          reflect.TypeFor[secret.Spec](),
 		"secret":    reflect.TypeFor[secret.SpecSecret](),
-		"rotation":  reflect.TypeFor[secret.SpecRotation](),
-		"retention": reflect.TypeFor[secret.SpecRetention](),
+		"rotation":  reflect.TypeFor[secret.Rotation](),
+		"retention": reflect.TypeFor[secret.Retention](),
 		"graph":     reflect.TypeFor[secret.Graph](),
 		"node":      reflect.TypeFor[secret.Node](),
 		"edge":      reflect.TypeFor[secret.Edge](),

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSpeed: the status of a hundred secrets in a directory comes at once. What is promised is 50 ms on a quiet machine; the
-// bound here is what a busy one keeps.
-func TestSpeed(t *testing.T) {
+// The secrets are in a directory. The promise is 50 ms on a quiet machine; the
+// bound here is for a busy one.
+func TestStatusOfAHundredSecretsIsFast(t *testing.T) {
 	dir := folder(t)
 	var list []string
 	for i := range 100 {

@@ -111,7 +111,7 @@ func day(t time.Time) string {
 
 func (l *layer) paint(s rotate.SecretStatus) string {
 	if !l.out.color() {
-		return s.State
+		return string(s.State)
 	}
 	text.EnableColors()
 	color := text.FgYellow
@@ -121,7 +121,7 @@ func (l *layer) paint(s rotate.SecretStatus) string {
 	case s.State == rotate.StateOK || s.State == rotate.StateBound:
 		color = text.FgGreen
 	}
-	return color.Sprint(s.State)
+	return color.Sprint(string(s.State))
 }
 
 func used(s rotate.SecretStatus) string {

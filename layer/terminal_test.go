@@ -169,24 +169,9 @@ const (
 	rotating = `{"kind": "random", "namespace": "auth", "name": "session-key", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`
 )
 
-// layerIn runs layer with pipes, and returns what it printed.
-func layerIn(t *testing.T, dir string, env []string, status int, args ...string) (stdout, stderr string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program(t), args...)
-	cmd.Dir, cmd.Env = dir, append(plainEnv(), env...)
-	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var failed *exec.ExitError
-	if err != nil && !errors.As(err, &failed) {
-		require.NoError(t, err)
-	}
-	require.Equal(t, status, cmd.ProcessState.ExitCode(), "layer %s: %s", strings.Join(args, " "), errs.String())
-	return out.String(), errs.String()
-}
-
-// TestPrompt: what is typed for set does not show, and is stored.
-func TestPrompt(t *testing.T) {
+// The value is stored all the same.
+func TestPromptShowsNothingTyped(t *testing.T) {
+	t.Parallel()
 	long := "madeup_" + strings.Repeat("Wm29bHs4Ly", 500)
 	for name, test := range map[string]struct{ types, want string }{
 		"typed":                   {"madeup_Wm29bHs4Ly\r", "madeup_Wm29bHs4Ly"},
@@ -213,6 +198,7 @@ func TestPrompt(t *testing.T) {
 
 // TestPromptLeft: nothing is stored, and the terminal shows again what is typed.
 func TestPromptLeft(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		leave  func(x *terminal)
 		status int
@@ -238,8 +224,9 @@ func TestPromptLeft(t *testing.T) {
 	}
 }
 
-// TestQuestions: reveal and remove ask, and only y or yes is a yes.
-func TestQuestions(t *testing.T) {
+// Reveal and remove ask.
+func TestOnlyYesIsAYes(t *testing.T) {
+	t.Parallel()
 	const asks = "Print the current value of $SECRET.billing.stripe-secret here? [y/N] "
 	const asksToRemove = "Delete every version of $SECRET.billing.stripe-secret, from ledger and target, for good? [y/N] "
 	for name, test := range map[string]struct {
@@ -272,9 +259,10 @@ func TestQuestions(t *testing.T) {
 
 var escape = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// TestTable: the table of status fits the terminal, has colours unless NO_COLOR or TERM forbid, and says in any width what
-// matters.
-func TestTable(t *testing.T) {
+// It has colours unless NO_COLOR or TERM forbid them, and shows state and
+// versions in any width.
+func TestTableFitsTheTerminal(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, stripe, rotating, `{"kind": "generated", "namespace": "storage", "name": "media-bucket-credentials"}`)
 	layerIn(t, dir, nil, 1, "secret", "apply", "--spec", "spec.json")
 	layerIn(t, dir, nil, 0, "secret", "rotate", "$SECRET.auth.session-key", "--now", "--spec", "spec.json")

@@ -46,7 +46,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 			}
 			if svg != "" {
 				l.err.clear()
-				if err := os.WriteFile(svg, []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {
+				if err := os.WriteFile(l.path(svg), []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {
 					return fmt.Errorf("the picture cannot be written: %w", err)
 				}
 			}
@@ -56,7 +56,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 			case svg != "":
 				fmt.Fprintf(l.out, "wrote %s\n", svg)
 			default:
-				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !speaksUnicode(),
+				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !l.speaksUnicode(),
 					Color: l.out.color(), Location: time.Local}))
 			}
 			return nil
@@ -71,7 +71,7 @@ func lives(r rotate.Result) []timeline.Secret {
 	for _, s := range r.Secrets {
 		one := timeline.Secret{Address: s.Address.String(), Current: s.Current, Pending: s.Pending, NextRotation: s.NextRotation, Ready: s.Ready}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt, Gone: v.Gone})
+			one.Versions = append(one.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt, Gone: string(v.Gone)})
 		}
 		list = append(list, one)
 	}
@@ -79,9 +79,10 @@ func lives(r rotate.Result) []timeline.Secret {
 }
 
 // speaksUnicode tells whether the locale is one of UTF-8; where none is set it counts as one.
-func speaksUnicode() bool {
+func (p process) speaksUnicode() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := strings.ToLower(os.Getenv(name)); v != "" {
+		v, _ := p.lookup(name)
+		if v = strings.ToLower(v); v != "" {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}
 	}
@@ -113,7 +114,7 @@ func (l *layer) timelineJSON(r rotate.Result) timelineJSON {
 		one := timelineSecretJSON{Address: s.Address.String(), Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []lifeJSON{},
 			NextRotation: timeOrNull(s.NextRotation)}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)}, orNull(v.Gone)})
+			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)}, orNull(string(v.Gone))})
 		}
 		out.Secrets = append(out.Secrets, one)
 	}

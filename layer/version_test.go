@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,16 +26,16 @@ func TestVersionNamesModuleRevisionAndGo(t *testing.T) {
 }
 
 func TestVersionFlagPrintsOneLineOnStdout(t *testing.T) {
-	var out, errs bytes.Buffer
-	require.Zero(t, execute(t.Context(), []string{"--version"}, strings.NewReader(""), &out, &errs))
-	require.Regexp(t, `^layer \S.* `+runtime.Version()+`\n$`, out.String())
-	require.Empty(t, errs.String())
+	r := runHere(t, t.TempDir(), nil, "--version")
+	require.Zero(t, r.status)
+	require.Regexp(t, `^layer \S.* `+runtime.Version()+`\n$`, r.stdout)
+	require.Empty(t, r.stderr)
 }
 
 func TestVersionIsAFlagOfTheRootAlone(t *testing.T) {
 	for _, args := range [][]string{{"secret", "--version"}, {"-v"}} {
-		var out, errs bytes.Buffer
-		require.Equal(t, exitUsage, execute(t.Context(), args, strings.NewReader(""), &out, &errs), args)
-		require.Empty(t, out.String())
+		r := runHere(t, t.TempDir(), nil, args...)
+		require.Equal(t, exitUsage, r.status, args)
+		require.Empty(t, r.stdout)
 	}
 }

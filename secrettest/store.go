@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // TestStore runs a subtest for each thing that a [secret.Store] promises:
@@ -115,8 +115,8 @@ var marked = map[secret.Address]string{
 	addr("shown", "second"): `{"current":"v1","versions":{"v1":{"value":"` + markers[1] + `"}}}`,
 }
 
-// patience is how long a Get may take that should come back at once. It runs out only when something is wrong.
-var patience = 10 * time.Second
+// getTimeout is the time in which a Get must return that should return at once.
+const getTimeout = 10 * time.Second
 
 // get is s.Get, but comes back in any case: problem says that Get did not, or panicked.
 func get(ctx context.Context, s secret.Store, a secret.Address) (text string, err, problem error) {
@@ -135,13 +135,13 @@ func get(ctx context.Context, s secret.Store, a secret.Address) (text string, er
 		}()
 		got.text, got.err = s.Get(ctx, a)
 	}()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(getTimeout)
 	defer timer.Stop()
 	select {
 	case got := <-done:
 		return got.text, got.err, got.problem
 	case <-timer.C:
-		return "", nil, fmt.Errorf("Get(%s) has not come back after %v", a, patience)
+		return "", nil, fmt.Errorf("Get(%s) has not come back after %v", a, getTimeout)
 	}
 }
 
@@ -310,7 +310,7 @@ func checkShown(s secret.Store, values map[secret.Address]string) (problems []er
 
 // silent tells where v, printed, shows a part of a value.
 func silent(what string, v any) (problems []error) {
-	for _, shown := range leak.Check(v, markers...) {
+	for _, shown := range redacttest.Check(v, markers...) {
 		problems = append(problems, fmt.Errorf("%s shows a value: %s", what, shown))
 	}
 	return problems

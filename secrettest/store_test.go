@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -209,7 +210,10 @@ func (s *alone) Get(context.Context, secret.Address) (string, error) {
 		close(s.both)
 	}
 	s.mu.Unlock()
-	<-s.both
+	select {
+	case <-s.both:
+	case <-time.After(hanging):
+	}
 	return "", errBusy
 }
 
@@ -305,7 +309,7 @@ func TestChecksCatch(t *testing.T) {
 		}), []string{"context"}, "shows a value"},
 		{"hangs when cancelled", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
 			if ctx.Err() != nil {
-				select {}
+				time.Sleep(hanging)
 			}
 			return good.Get(ctx, a)
 		}), []string{"context"}, "has not come back"},
@@ -339,33 +343,33 @@ func TestChecksCatch(t *testing.T) {
 		{"a place that tells too much", func(v map[secret.Address]string) secret.Store { return locatingStore{memory(v)} }, []string{"shown"}, "Locate shows"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			defer func(d time.Duration) { patience = d }(patience)
-			usual := patience
-			var reported []string
-			var said strings.Builder
-			for _, c := range checks {
-				patience = usual
-				// These are not to come back, but for concurrent calls of the last one.
-				if strings.HasPrefix(tc.name, "hangs") || tc.name == "one at a time" && c.name != "concurrent" {
-					patience = 250 * time.Millisecond
+			synctest.Test(t, func(t *testing.T) {
+				var reported []string
+				var said strings.Builder
+				for _, c := range checks {
+					problems := c.run(tc.store(maps.Clone(c.values)), c.values)
+					if len(problems) > 0 {
+						reported = append(reported, c.name)
+					}
+					for _, p := range problems {
+						said.WriteString(p.Error() + "\n")
+					}
+					if tc.name == "one at a time" && c.name == "concurrent" {
+						require.ErrorIs(t, errors.Join(problems...), errBusy, "no two at a time")
+						require.NotContains(t, errors.Join(problems...).Error(), "has not come back", "no two at a time")
+					}
 				}
-				problems := c.run(tc.store(maps.Clone(c.values)), c.values)
-				if len(problems) > 0 {
-					reported = append(reported, c.name)
-				}
-				for _, p := range problems {
-					said.WriteString(p.Error() + "\n")
-				}
-				if tc.name == "one at a time" && c.name == "concurrent" {
-					require.ErrorIs(t, errors.Join(problems...), errBusy, "no two at a time")
-					require.NotContains(t, errors.Join(problems...).Error(), "has not come back", "no two at a time")
-				}
-			}
-			require.ElementsMatch(t, tc.want, reported, "checks that report something")
-			require.Condition(t, func() bool { return strings.Contains(said.String(), tc.says) }, "no report says %q", tc.says)
+				require.ElementsMatch(t, tc.want, reported, "checks that report something")
+				require.Condition(t, func() bool { return strings.Contains(said.String(), tc.says) }, "no report says %q", tc.says)
+				time.Sleep(2 * hanging) // every call ends within the bubble
+			})
 		})
 	}
 }
+
+// hanging is the time that a call takes which should not return, in the clock of
+// a synctest bubble: a bubble has to end.
+const hanging = time.Hour
 
 // placed is an error with a value in a field, where %+v and %#v find it.
 type placed struct{ Place, Value string }

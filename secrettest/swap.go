@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/hook"
+	"github.com/layeron-hq/secret/internal/swap"
 )
 
 // Set has s, a declaration that some package holds, read text until the test ends. It returns the store that holds the
@@ -25,7 +25,7 @@ func Set(t testing.TB, s *secret.Secret, text string) *secret.Memory {
 // declaration without a store reads. On js/wasm it ends the test: use [secret.Secret.With] there.
 func Swap(t testing.TB, store secret.Store, secrets ...*secret.Secret) {
 	t.Helper()
-	if hook.Swap == nil {
+	if swap.Secret == nil {
 		t.Fatal("secrettest: a declaration cannot be swapped on js/wasm; use With")
 	}
 	for _, s := range secrets {
@@ -33,7 +33,7 @@ func Swap(t testing.TB, store secret.Store, secrets ...*secret.Secret) {
 			t.Fatalf("secrettest: %v is swapped by %s already; tests that run in parallel use With", s, other)
 		}
 		t.Cleanup(func() { swapped.giveBack(s) })
-		restore, err := hook.Swap(s, store)
+		restore, err := swap.Secret(s, store)
 		if err != nil {
 			t.Fatalf("secrettest: %v", err)
 		}

@@ -22,34 +22,54 @@ func watchedMemory() watched {
 		func(a secret.Address) { m.Delete(a.String()) }}
 }
 
+// requireWatches runs every check in a bubble of its own, where the real limits
+// cost no time.
+func requireWatches(t *testing.T, open func(t *testing.T) func(*testing.T) watched) {
+	for _, c := range watchChecks {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble := open(t)
+			synctest.Test(t, func(t *testing.T) { require.NoError(t, c.run(inBubble(t))) })
+		})
+	}
+}
+
 func TestMemoryWatches(t *testing.T) {
-	TestWatcher(t, func(*testing.T) (secret.Store, func(secret.Address, string), func(secret.Address)) {
-		s := watchedMemory()
-		return s.store, s.set, s.remove
+	requireWatches(t, func(*testing.T) func(*testing.T) watched {
+		return func(*testing.T) watched { return watchedMemory() }
 	})
 }
 
 func TestDirWatches(t *testing.T) {
-	for _, c := range watchChecks {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			synctest.Test(t, func(t *testing.T) {
-				store := secret.Dir(dir)
-				require.NoError(t, c.run(watched{store, store.(secret.Watcher),
-					func(a secret.Address, text string) {
-						// Renamed into place: a reader must not see half of it.
-						name := filepath.Join(dir, a.Binding())
-						require.NoError(t, os.WriteFile(name+".new", []byte(text), 0o600))
-						require.NoError(t, os.Rename(name+".new", name))
-					},
-					func(a secret.Address) {
-						if err := os.Remove(filepath.Join(dir, a.Binding())); !errors.Is(err, os.ErrNotExist) {
-							require.NoError(t, err)
-						}
-					}}))
-			})
-		})
-	}
+	requireWatches(t, func(t *testing.T) func(*testing.T) watched {
+		dir := t.TempDir()
+		return func(t *testing.T) watched {
+			store := secret.Dir(dir)
+			return watched{store, store.(secret.Watcher),
+				func(a secret.Address, text string) {
+					// Renamed into place: a reader must not see half of it.
+					name := filepath.Join(dir, a.Binding())
+					require.NoError(t, os.WriteFile(name+".new", []byte(text), 0o600))
+					require.NoError(t, os.Rename(name+".new", name))
+				},
+				func(a secret.Address) {
+					if err := os.Remove(filepath.Join(dir, a.Binding())); !errors.Is(err, os.ErrNotExist) {
+						require.NoError(t, err)
+					}
+				}}
+		}
+	})
+}
+
+func TestWatcherRunsEveryCheckInRealTime(t *testing.T) {
+	defer func(window, calm time.Duration) { watchWindow, watchCalm = window, calm }(watchWindow, watchCalm)
+	watchWindow, watchCalm = 100*time.Millisecond, 100*time.Millisecond
+	opened := 0
+	TestWatcher(t, func(*testing.T) (secret.Store, func(secret.Address, string), func(secret.Address)) {
+		opened++
+		s := watchedMemory()
+		return s.store, s.set, s.remove
+	})
+	require.Equal(t, len(watchChecks), opened)
 }
 
 // watchFunc makes a Watcher of a function that has a good one at hand.

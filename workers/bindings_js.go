@@ -23,6 +23,8 @@ func Bindings(env js.Value) secret.Store { return bindings{env} }
 
 type bindings struct{ env js.Value }
 
+var _ secret.Locator = bindings{}
+
 // Locate is [secret.Locator]'s.
 func (b bindings) Locate(addr secret.Address) string { return "Worker binding " + addr.Binding() }
 
@@ -35,10 +37,9 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 		return "", &failure{": workers.Bindings was given a value of type " + b.env.Type().String() + ", not a Worker's env", secret.ErrInvalid}
 	}
 	where, name := b.Locate(addr), addr.Binding()
-	fail := func(why string) (string, error) { return "", errors.New(where + ": " + why) }
 	binding, err := guarded(func() js.Value { return js.Global().Get("Reflect").Call("get", b.env, name) })
 	if err != nil {
-		return fail(err.Error())
+		return fail(where, err.Error())
 	}
 	switch binding.Type() {
 	case js.TypeUndefined, js.TypeNull:
@@ -53,17 +54,19 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 	case isMissing(err):
 		return "", &failure{": " + where + ": " + err.Error(), secret.ErrNotFound}
 	case err != nil:
-		return fail(err.Error())
+		return fail(where, err.Error())
 	case binding.Type() != js.TypeString:
-		return fail("the value is of type " + binding.Type().String() + ", not a string")
+		return fail(where, "the value is of type "+binding.Type().String()+", not a string")
 	}
 	text := binding.String()
 	// The conversion to UTF-8 mends what is no Unicode, and a mended key is another key.
 	if strings.Contains(text, "\uFFFD") && !isWellFormed(binding) {
-		return fail("the value is not valid Unicode")
+		return fail(where, "the value is not valid Unicode")
 	}
 	return text, nil
 }
+
+func fail(where, why string) (string, error) { return "", errors.New(where + ": " + why) }
 
 // failure is an error with an explanation. To make it with fmt would weigh 10 KB where a Worker uses no format.
 type failure struct {
@@ -129,16 +132,16 @@ func guarded(f func() js.Value) (v js.Value, err error) {
 }
 
 // thrown is what JavaScript threw, or rejected a promise with.
-type thrown struct{ js.Value }
+type thrown struct{ value js.Value }
 
 // Error shows the message of an Error, and of anything else no more than its type: that might be a value.
 func (t *thrown) Error() string {
-	if t.Type() == js.TypeObject {
-		if message := t.Get("message"); message.Type() == js.TypeString {
+	if t.value.Type() == js.TypeObject {
+		if message := t.value.Get("message"); message.Type() == js.TypeString {
 			return message.String()
 		}
 	}
-	return "it threw a value of type " + t.Type().String()
+	return "it threw a value of type " + t.value.Type().String()
 }
 
 // isMissing knows the message of a store that has no such secret: there is no other sign.

@@ -7,19 +7,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
-// TestSize holds what a Worker pays for this library. A free plan takes 3 MB.
+// TestSize holds the sizes that a Worker pays for this library, over a Worker of
+// the same toolchain without it. A free plan takes 3 MB.
 func TestSize(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds three Workers")
-	}
+	slow.Test(t)
 	constant := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/constant"))
 	reader := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/reader"))
 	example := wasm.Kilobytes(t, wasm.Build(t, "examples/worker"))
-	t.Logf("a Worker that answers a constant: %.0f KB; that reads Text: %.0f KB, %.0f more (budget 110); examples/worker: %.0f KB (budget 1,150)",
-		constant, reader, reader-constant, example)
-	require.LessOrEqual(t, reader-constant, 110.0)
-	require.Less(t, example, 1150.0)
+	t.Logf("a Worker that answers a constant: %.1f KB; that reads Text: %.1f more (budget 105); examples/worker: %.1f more (budget 255)",
+		constant, reader-constant, example-constant)
+	require.LessOrEqual(t, reader-constant, 105.0)
+	require.LessOrEqual(t, example-constant, 255.0)
 }

@@ -59,7 +59,7 @@ func (m *MemoryPublisher) put(item driver.Item) {
 // out returns why nothing can be changed now. The caller holds mu.
 func (m *MemoryPublisher) out(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("%w: %w", driver.ErrNotApplied, err)
+		return driver.NotApplied(err)
 	}
 	return m.fail
 }

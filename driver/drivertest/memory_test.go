@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/driver/drivertest"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/secrettest"
 )
 
@@ -127,8 +127,8 @@ func TestMemoryPublisherShowsNothing(t *testing.T) {
 	const marker = "Qz7kWv2mXt9RbLp4nHc8"
 	var m drivertest.MemoryPublisher
 	publish(t, &m, authBinding, marker, "note")
-	require.Empty(t, leak.Check(&m, marker))
-	require.Empty(t, leak.Check(struct{ m *drivertest.MemoryPublisher }{&m}, marker))
+	require.Empty(t, redacttest.Check(&m, marker))
+	require.Empty(t, redacttest.Check(struct{ m *drivertest.MemoryPublisher }{&m}, marker))
 	require.Equal(t, "memory publisher", m.String())
 	require.Equal(t, "memory publisher", fmt.Sprintf("%+d", &m))
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // TestPublisher runs a subtest for each thing that a [driver.Publisher] promises:
@@ -191,7 +191,7 @@ func (on *onPublisher) absent(when string, names ...string) {
 
 // silent expects v to show nothing of a text under any verb.
 func (on *onPublisher) silent(what string, v any) {
-	for _, shown := range leak.Check(v, publisherText, publisherOther) {
+	for _, shown := range redacttest.Check(v, publisherText, publisherOther) {
 		on.problem("%s shows a text: %s", what, shown)
 	}
 }

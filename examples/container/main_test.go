@@ -41,8 +41,9 @@ func token(t *testing.T, key, id string, end time.Time) string {
 
 func hexKey(key string) string { return fmt.Sprintf("%x", bytes.Repeat([]byte(key), 32)) }
 
-// TestProcess starts the service as a Container is started: with its secrets in the environment, and nothing else.
-func TestProcess(t *testing.T) {
+// A Container starts the service with the secrets in its environment, and with
+// no other variable.
+func TestServiceRunsOnItsEnvironment(t *testing.T) {
 	service := exec.Command(build(t), "-addr", "127.0.0.1:0")
 	service.Env = []string{binding + "=current=v2;v1=" + hexKey("a") + ";v0=" + hexKey("z") + ";v0_expires=2020-01-01T00:00:00Z;v2=" + hexKey("b")}
 	out, err := service.StdoutPipe()

@@ -15,9 +15,9 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestOutput compares with output.txt, which is what the program prints, in the bubble's own time: its clock jumps. The
-// overlap in testdata ends with 2098.
-func TestOutput(t *testing.T) {
+// TestOutputIsAsDocumented compares the program's output with output.txt. The
+// clock of the bubble jumps. The overlap in testdata ends with 2098.
+func TestOutputIsAsDocumented(t *testing.T) {
 	want, err := os.ReadFile("output.txt")
 	require.NoError(t, err)
 	for _, year := range []int{2027, 2098} {

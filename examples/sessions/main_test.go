@@ -17,7 +17,7 @@ import (
 	"github.com/layeron-hq/secret/secrettest"
 )
 
-func TestDemonstration(t *testing.T) {
+func TestDemonstrationShowsARotation(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, demonstrate(context.Background(), &out))
 	for i, want := range []string{"logged in", "ann, your cookie was signed by v1", "signed by v1", "signed by v1",

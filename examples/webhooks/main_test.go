@@ -23,7 +23,7 @@ somebody else:           401 Unauthorized
 `, out.String())
 }
 
-func TestReceive(t *testing.T) {
+func TestOnlySignedWebhooksAreReceived(t *testing.T) {
 	secrettest.Set(t, webhookSecret, "key")
 	const right = "sha256=515aae133b435d4000956731f68ae5cf5eb85d4f0dc6a546d2bfcd3595ec1ae1"
 	for name, c := range map[string]struct {

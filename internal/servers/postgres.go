@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // Postgres is a server, of which everybody on this machine is the superuser postgres.
@@ -78,12 +80,12 @@ func (p *Postgres) run(t testing.TB, program string, args ...string) {
 
 func findInitdb(t testing.TB) string {
 	t.Helper()
+	slow.Test(t)
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian has it
-	slices.Sort(found)
-	if len(found) > 0 && os.Getenv("LAYER_SERVERS") != "none" {
-		return found[len(found)-1]
+	if len(found) == 0 {
+		return Find(t, "initdb")
 	}
-	return Find(t, "initdb")
+	return slices.Max(found)
 }
 
 // serverUser is whom Postgres runs as where the test runs as root, which it refuses to.

@@ -1,5 +1,5 @@
-// Package servers starts what ledgers and targets for a team are tested on, on this machine alone. Only tests use it. The script beside
-// it installs the servers.
+// Package servers starts the servers for tests of ledgers and targets, on this
+// machine alone.
 package servers
 
 import (
@@ -14,56 +14,26 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Find returns the path of a program that was installed, or of a file. It ends the test where there is none: as skipped, or as
-// failed where LAYER_E2E says that all are there. LAYER_SERVERS=none makes of every machine one on which nothing is.
+// Find returns the path of a server's program. A server is used only where every
+// test was asked for, and is missing only there: then the test fails.
 func Find(t testing.TB, name string) string {
 	t.Helper()
-	dir := os.Getenv("LAYER_SERVERS")
-	if dir == "none" {
-		missing(t, filepath.Base(name))
-	}
-	if dir != "" {
-		if path := filepath.Join(dir, name); exists(path) {
-			return path
-		}
-	}
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	missing(t, filepath.Base(name))
-	return ""
+	slow.Test(t)
+	path, err := exec.LookPath(name)
+	require.NoError(t, err, "CONTRIBUTING.md says how to install the servers")
+	return path
 }
 
-// Changes is how many each operator of a contest makes: fewer where nobody has asked for these servers.
+// Changes is how many each operator of a contest makes: fewer in the default run.
 func Changes() int {
-	if os.Getenv("LAYER_E2E") != "" {
+	if slow.All() {
 		return 100
 	}
 	return 20
-}
-
-// Slow ends a test, as skipped, that takes so long that it runs only where somebody has asked for these servers.
-func Slow(t testing.TB) {
-	t.Helper()
-	if os.Getenv("LAYER_E2E") == "" {
-		t.Skip("this takes its time: LAYER_E2E=1 go test -run '^TestServer' runs it")
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-func missing(t testing.TB, what string) {
-	t.Helper()
-	const text = "no %s here: internal/servers/run installs it"
-	if os.Getenv("LAYER_E2E") != "" {
-		t.Fatalf(text, what)
-	}
-	t.Skipf(text, what)
 }
 
 // Process is a server that runs.

@@ -1,5 +1,7 @@
-// Package sha256 derives names on js/wasm, where importing crypto/sha256 costs a Worker 50 KB for the self-tests that come with
-// it. It is no place for secrets: everywhere else, and for anything but a name, the standard library's is used.
+// Package sha256 derives names. On js/wasm it has an implementation of its own:
+// importing crypto/sha256 costs a Worker 50 KB for the self-tests that come
+// with it. It is no place for secrets: for anything but a name use the standard
+// library's.
 package sha256
 
 import (
@@ -7,8 +9,8 @@ import (
 	"math/bits"
 )
 
-// Sum returns the SHA-256 of data, by FIPS 180-4.
-func Sum(data []byte) (sum [32]byte) {
+// sum returns the SHA-256 of data, by FIPS 180-4.
+func sum(data []byte) (sum [32]byte) {
 	h := [8]uint32{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}
 	padded := append([]byte(nil), data...)
 	padded = append(padded, 0x80)

@@ -1,4 +1,4 @@
-package sha256_test
+package sha256
 
 import (
 	"bytes"
@@ -6,14 +6,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	own "github.com/layeron-hq/secret/internal/sha256"
 )
 
-// TestSum compares with the standard library at every length around a block's end.
-func TestSum(t *testing.T) {
+// The lengths are those around a block's end.
+func TestSumMatchesTheStandardLibrary(t *testing.T) {
 	for n := range 300 {
 		data := bytes.Repeat([]byte{byte(n), 7}, n)[:n]
-		require.Equal(t, sha256.Sum256(data), own.Sum(data), n)
+		require.Equal(t, sha256.Sum256(data), sum(data), n)
+		require.Equal(t, sha256.Sum256(data), Sum(data), n)
 	}
 }

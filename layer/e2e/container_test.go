@@ -90,8 +90,9 @@ func (c *container) stop() {
 	}
 }
 
-// TestContainer: the Worker half of examples/container runs in workerd, its service as a process.
-func TestContainer(t *testing.T) {
+// The Worker half of examples/container runs in workerd, its service as a process.
+func TestServerContainerBehindAWorker(t *testing.T) {
+	installed(t)
 	program := filepath.Join(t.TempDir(), "service")
 	out, err := exec.Command("go", "build", "-o", program, wasm.Module+"/examples/container").CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -15,9 +15,11 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestLayerPublishesForAWorker: an operator sets up, applies, prints the bindings and rotates; the example Worker runs in workerd
-// on the values published, bound as printed, and wrangler takes what was printed.
-func TestLayerPublishesForAWorker(t *testing.T) {
+// An operator sets up, applies, prints the bindings and rotates. The example
+// Worker runs in workerd on the published values, bound as printed, and
+// wrangler accepts the bindings.
+func TestServerLayerPublishesForAWorker(t *testing.T) {
+	installed(t)
 	fake := cloudflarefake.New(cloudflarefake.Options{})
 	base := fake.Start(t)
 	dir := t.TempDir()

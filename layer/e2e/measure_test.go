@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -21,12 +20,11 @@ func (c cold) String() string {
 	return fmt.Sprintf("a constant %v, a secret's Text %v: %.2f × (medians of %d)", median(c.constant), median(c.text), c.ratio(), len(c.text))
 }
 
-// TestColdStart holds the time to the first answer against that of a Worker that answers a constant, two ways: from the start of
-// workerd on, and without that, for a plain secret. What is left out then is the emulated store's own first answer.
-func TestColdStart(t *testing.T) {
-	if os.Getenv("LAYER_E2E") == "" {
-		t.Skip("it measures, and other packages' tests would be in the way: see ./run")
-	}
+// TestServerColdStart compares the time to the first answer with that of a
+// Worker that answers a constant. It measures from the start of workerd, and
+// again without that for a plain secret. The second leaves out the emulated
+// store's own first answer.
+func TestServerColdStart(t *testing.T) {
 	h := newHarness(t)
 	constant, reader := program(t, exampleGlue, "workers/internal/constant"), program(t, exampleGlue, "workers/internal/reader")
 	first := func(dir, want string, plain bool) (fromStart, alone time.Duration) {

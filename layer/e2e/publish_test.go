@@ -31,8 +31,9 @@ func (e *emulated) Publish(ctx context.Context, items []driver.Item) []error {
 	return e.MemoryPublisher.Publish(ctx, items)
 }
 
-// TestWhatRotatePublishes: a Worker in workerd reads what package rotate made, and no login is lost through a whole rotation.
-func TestWhatRotatePublishes(t *testing.T) {
+// A Worker in workerd reads the published texts of package rotate, and no login
+// is lost through a whole rotation.
+func TestServerReadsWhatRotatePublishes(t *testing.T) {
 	ctx := t.Context()
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	key := secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32})
@@ -44,7 +45,7 @@ func TestWhatRotatePublishes(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, r.OK())
 		for _, a := range r.Actions {
-			list = append(list, a.Action+" "+a.Version)
+			list = append(list, string(a.Action)+" "+a.Version)
 		}
 		return list
 	}

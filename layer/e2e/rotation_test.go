@@ -59,8 +59,9 @@ func (w *worker) signedBy(t testing.TB, token string) string {
 	return body
 }
 
-// TestSessionsThroughARotation follows one key from nothing over two phases of a rotation to its end.
-func TestSessionsThroughARotation(t *testing.T) {
+// TestServerSessionsThroughARotation follows one key from nothing over two
+// phases of a rotation to its end.
+func TestServerSessionsThroughARotation(t *testing.T) {
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	status, body := w.ask(t, "/session/new?user=ann")
 	require.Equal(t, http.StatusServiceUnavailable, status)
@@ -124,8 +125,9 @@ func forge(t testing.TB, key, id string) string {
 	return token
 }
 
-// TestRecordsStayReadable: by their time alone, whatever has become of the key that sealed them.
-func TestRecordsStayReadable(t *testing.T) {
+// A record is read by its time alone, after the key that sealed it was
+// replaced.
+func TestServerRecordsStayReadable(t *testing.T) {
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	seal := func() (at, sealed string) {
 		status, body := w.ask(t, "/record/new?text=hello")
@@ -201,8 +203,8 @@ func (s *states) publish(t testing.TB, w *worker, current string, versions ...se
 	s.mu.Unlock()
 }
 
-// TestThousandRequests: 32 at a time, half of them logins and half of them checks, while the key rotates all the time.
-func TestThousandRequests(t *testing.T) {
+// 32 run at a time, half logins and half checks, while the key rotates.
+func TestServerThousandRequests(t *testing.T) {
 	const requests, atATime = 1000, 32
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	var s states

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSharedInstance: one Go instance answers all requests.
-func TestSharedInstance(t *testing.T) {
+// TestServerSharedInstance: one Go instance answers all requests.
+func TestServerSharedInstance(t *testing.T) {
 	w := newHarness(t).start(t, program(t, "shared.mjs", "workers/internal/shared"), nil)
 	_, body := w.ask(t, "/read?n=1")
 	require.Contains(t, body, `not found: Worker binding LAYERON_SECRET_AUTH_SESSION_KEY: Secret "session-key" not found`)
@@ -63,8 +63,8 @@ func TestSharedInstance(t *testing.T) {
 	})
 }
 
-// TestPlainSecret: a string of the Worker's own, as in .dev.vars, under the same name.
-func TestPlainSecret(t *testing.T) {
+// TestServerPlainSecret: a string of the Worker's own, as in .dev.vars, under the same name.
+func TestServerPlainSecret(t *testing.T) {
 	h := newHarness(t)
 	dir := program(t, exampleGlue, "workers/internal/reader")
 	start := func(bindings map[string]string) *worker {
@@ -76,8 +76,9 @@ func TestPlainSecret(t *testing.T) {
 	require.Contains(t, body, `not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; add to its wrangler config`)
 }
 
-// TestJavaScript: a Worker in JavaScript gets the stored document and picks the current version itself.
-func TestJavaScript(t *testing.T) {
+// A Worker in JavaScript gets the stored document and picks the current version
+// itself.
+func TestServerJavaScript(t *testing.T) {
 	dir := t.TempDir()
 	copyFile(t, "javascript.mjs", filepath.Join(dir, "worker.mjs"))
 	copyFile(t, "current.mjs", filepath.Join(dir, "current.mjs"))
@@ -109,7 +110,7 @@ func TestDocumentedJavaScript(t *testing.T) {
 	}
 }
 
-func TestMemory(t *testing.T) {
+func TestServerInstanceFitsIntoMemory(t *testing.T) {
 	w := newHarness(t).start(t, program(t, "memory.mjs", "examples/worker"), nil)
 	w.put(t, sessionKey, newKey())
 	_, body := w.ask(t, "/session/new?user=ann")

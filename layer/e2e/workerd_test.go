@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
@@ -31,24 +32,21 @@ type harness struct {
 	names int
 }
 
-// TestMain runs nothing where Node or its modules are missing. With LAYER_E2E set, as ./run has it, that is a failure.
-func TestMain(m *testing.M) {
-	_, noNode := exec.LookPath("node")
-	_, noModules := os.Stat("node_modules/miniflare")
-	if noNode == nil && noModules == nil {
-		os.Exit(m.Run())
-	}
-	// By the first line `go test ./...` knows what to say after the package's name; the second is for who runs this one.
-	fmt.Println("testing: warning: no tests to run")
-	fmt.Println("no Node here or no node_modules: layer/e2e/run installs these")
-	if os.Getenv("LAYER_E2E") != "" {
-		os.Exit(1)
-	}
+// installed skips a test where not every test was asked for, and fails it where
+// Node or its modules are missing.
+func installed(t testing.TB) {
+	t.Helper()
+	slow.Test(t)
+	_, err := exec.LookPath("node")
+	require.NoError(t, err)
+	_, err = os.Stat("node_modules/miniflare")
+	require.NoError(t, err, "layer/e2e/run installs it")
 }
 
 // newHarness starts one.
 func newHarness(t testing.TB) *harness {
 	t.Helper()
+	installed(t)
 	node := exec.Command("node", "harness.mjs")
 	node.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1")
 	node.Stderr = os.Stderr
@@ -158,8 +156,9 @@ func copyFile(t testing.TB, from, to string) {
 	require.NoError(t, os.WriteFile(to, data, 0o600))
 }
 
-// TestWrangler: wrangler takes the example's configuration, builds it and would deploy it.
-func TestWrangler(t *testing.T) {
+// Wrangler would deploy the example as it is configured.
+func TestServerWranglerAcceptsTheExample(t *testing.T) {
+	installed(t)
 	wrangler, err := filepath.Abs("node_modules/.bin/wrangler")
 	require.NoError(t, err)
 	deploy := exec.Command(wrangler, "deploy", "--dry-run", "--outdir", t.TempDir())

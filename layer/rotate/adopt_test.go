@@ -32,8 +32,8 @@ func TestBringingAValueUnderRotation(t *testing.T) {
 			r, err := s.seen(s.set(key, value))
 			require.NoError(t, err)
 			require.False(t, r.OK(), "the command exits 1")
-			require.ErrorIs(t, r.Secrets[0].Problem, errDrifted)
-			require.ErrorContains(t, r.Secrets[0].Problem, "layer secret rotate --adopt-ledger")
+			require.ErrorIs(t, r.Secrets[0].Problem, Drifted)
+			require.ErrorIs(t, r.Secrets[0].Problem, ValueKept)
 			require.Equal(t, []string{"keep v1"}, s.actions(r, nil))
 			require.Empty(t, s.shop.sent, "never overwritten")
 			require.Equal(t, value, s.record(key).version("v1").Value, "the ledger keeps it")
@@ -42,8 +42,8 @@ func TestBringingAValueUnderRotation(t *testing.T) {
 			for _, do := range []func() (Result, error){s.apply, s.rotateNow, func() (Result, error) { return s.rotate() },
 				func() (Result, error) { return s.set(key, value) }} {
 				err := s.problem(key)(s.unchanged(do))
-				require.ErrorIs(t, err, errDrifted)
-				require.ErrorContains(t, err, "--adopt-ledger")
+				require.ErrorIs(t, err, Drifted)
+				require.ErrorIs(t, err, ValueKept)
 			}
 			require.True(t, s.status(key.Address()).NeedsPerson)
 
@@ -75,7 +75,7 @@ func TestSettingAnotherValueBeforeAdoption(t *testing.T) {
 	require.Empty(t, s.shop.sent)
 	r := s.record(key)
 	require.Empty(t, r.version("v1").Value)
-	require.Equal(t, "withdrawn", r.version("v1").Gone)
+	require.Equal(t, GoneWithdrawn, r.version("v1").Gone)
 	require.Equal(t, []string{"adopt v2"}, s.did(s.rotate(RotateOptions{Adopt: true})))
 	require.Equal(t, map[string]string{"v2": "sk_live_real_value"}, s.reads(key))
 }
@@ -149,8 +149,8 @@ func TestALedgerThatFitsNoNote(t *testing.T) {
 		"set": func() (Result, error) { return s.set(a, s.nth(a, 9)) },
 	} {
 		err := s.stopped(do)
-		require.ErrorIs(t, err, errStop, name)
-		require.ErrorContains(t, err, "--adopt-ledger", name)
+		require.ErrorIs(t, err, Stopped, name)
+		require.ErrorIs(t, err, WrongTarget, name)
 	}
 	r, err := s.seen(s.Status(t.Context()))
 	require.NoError(t, err)
@@ -168,7 +168,7 @@ func TestAKeptPlainValueWaitsForTheWord(t *testing.T) {
 	s.Publisher = recognizing{s.shop}
 	s.shop.Set(s.called(key), "postgres-password")
 	s.problem(key)(s.set(key, "postgres-password"))
-	require.ErrorIs(t, s.problem(key)(s.unchanged(func() (Result, error) { return s.rotate() })), errDrifted)
+	require.ErrorIs(t, s.problem(key)(s.unchanged(func() (Result, error) { return s.rotate() })), Drifted)
 	require.Equal(t, []string{"adopt v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
 	s.still()
 }

@@ -2,7 +2,7 @@
 // has just signed, whatever crashes on the way. `layer secret` is made of it; a program of one's own uses it for generators
 // and targets that `layer` does not have.
 //
-//	o := rotate.Operator{Ledger: ledger, Publisher: rotate.Dir("/run/secrets"), Spec: app.Spec()}
+//	o := rotate.Operator{Ledger: ledger, Publisher: dir.New("/run/secrets"), Spec: app.Spec()}
 //	result, err := o.Rotate(ctx, rotate.RotateOptions{})
 //
 // # Ledger and publisher
@@ -71,7 +71,14 @@
 //
 // # Ledgers
 //
-// [File] is a ledger in one file, for one pipeline; packages rotate/bucket and rotate/postgres have those for a team, which several
-// runs may change at once: the slower one goes on from what the faster has left. [Remember] lets a machine refuse an older or another
-// one, as a File does by itself. [Move] moves a ledger from one to another.
+// Package layer/ledger/file keeps a ledger in one file, for one pipeline. Packages
+// layer/ledger/bucket and layer/ledger/postgres keep it for a team: several runs may
+// change it at once, and the slower one continues from the result of the faster.
+// Remember, in package layer/ledger, rejects a ledger older than one that this
+// machine has seen. [Move] moves a ledger from one place to another.
+//
+// # Errors
+//
+// Why a secret or a run needs a person is a [Problem], whose [Kind] a program can
+// test for.
 package rotate

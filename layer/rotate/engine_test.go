@@ -40,7 +40,7 @@ func (b *bench) actions(r Result, err error) []string {
 	require.NoError(b.t, err)
 	var list []string
 	for _, a := range r.Actions {
-		list = append(list, a.Action+" "+a.Version)
+		list = append(list, string(a.Action)+" "+a.Version)
 	}
 	return list
 }

@@ -78,7 +78,7 @@ func (w *world) newLedger(next State, sudden uint) error {
 		v := &w.views[i]
 		for _, ver := range rec.Versions {
 			n := number(ver.ID)
-			if ver.Gone == goneRevoked && !slices.Contains(v.ended, n) {
+			if ver.Gone == GoneRevoked && !slices.Contains(v.ended, n) {
 				v.ended = append(slices.Clip(v.ended), n)
 			}
 			if ver.Gone != "" {
@@ -108,7 +108,7 @@ func (w *world) newLedger(next State, sudden uint) error {
 				return fmt.Errorf("5: v%d was revoked and is to be published again", l.number)
 			}
 		}
-		if op := rec.Intent.Op; op == opSet || op == opRevoke || op == opCreate || op == opFlip && sudden&(1<<i) != 0 {
+		if op := rec.Intent.Op; op == OpSet || op == OpRevoke || op == OpCreate || op == OpFlip && sudden&(1<<i) != 0 {
 			if n := r.versions[r.current].number; !slices.Contains(v.sudden, n) {
 				v.sudden = append(slices.Clip(v.sudden), n)
 			}

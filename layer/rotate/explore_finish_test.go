@@ -144,11 +144,11 @@ func (k *walker) sameAfterCrash(w *world, who int) error {
 		return nil
 	}
 	r := w.runs[who]
-	if r.rev != worldRevision(w.rev) {
+	if r.loaded.rev != worldRevision(w.rev) {
 		return nil // others have gone on without it
 	}
 	for _, spec := range w.spec.Secrets {
-		if one := r.orders[spec.Address]; one != rotateCommand.one && !r.done[spec.Address] {
+		if one := r.orders[spec.Address]; one != rotateCommand.one && !r.mine.done[spec.Address] {
 			return nil // nothing of it is in the ledger yet
 		}
 	}

@@ -132,7 +132,7 @@ func (p *printer) record(r *record) {
 	p.int(number(r.Announced))
 	for i := range r.Versions {
 		v := &r.Versions[i]
-		p.str(v.Gone)
+		p.str(string(v.Gone))
 		if v.Gone != "" && v.Resource == nil {
 			continue
 		}
@@ -145,7 +145,7 @@ func (p *printer) record(r *record) {
 		}
 	}
 	if in := r.Intent; in != nil {
-		p.str(in.Op)
+		p.str(string(in.Op))
 		p.text(in.Text)
 		p.note(in.Note)
 		p.int(int(max(in.At.Sub(p.now), -4*time.Hour)))
@@ -247,36 +247,36 @@ func (p *printer) world(w *world) print {
 
 func (p *printer) run(w *world, r *run) {
 	p.int(int(r.stage))
-	same := r.rev == worldRevision(w.rev)
-	p.flag(same, r.cleaned, len(r.items) > 0)
+	same := r.loaded.rev == worldRevision(w.rev)
+	p.flag(same, r.tries.cleaned, len(r.pass.items) > 0)
 	if !same {
-		p.state(w, r.state.state())
+		p.state(w, r.loaded.state.state())
 	}
-	if len(r.items)+len(r.minting) > 0 {
-		p.time(r.recorded)
+	if len(r.pass.items)+len(r.pass.minting) > 0 {
+		p.time(r.pass.recorded)
 	}
 	if r.stage == stageDecide {
-		p.time(r.seen)
+		p.time(r.target.at)
 	}
-	p.int(r.looks)
-	p.int(r.passes)
-	p.int(r.conflicts)
+	p.int(r.tries.looks)
+	p.int(r.tries.passes)
+	p.int(r.tries.conflicts)
 	p.str(r.op)
 	for _, spec := range w.spec.Secrets {
 		one := r.orders[spec.Address]
 		p.str(one.op)
-		p.flag(one.force, one.immediate, one.adopt, r.done[spec.Address], r.problems[spec.Address] != nil,
-			slices.Contains(r.minting, spec.Address))
+		p.flag(one.force, one.immediate, one.adopt, r.mine.done[spec.Address], r.report.problems[spec.Address] != nil,
+			slices.Contains(r.pass.minting, spec.Address))
 		if r.stage == stageDecide {
-			f, ok := r.found[r.names[spec.Address]]
+			f, ok := r.target.found[r.target.names[spec.Address]]
 			p.flag(ok, f.Pending)
 			p.note(f.Note)
 			p.int(index(p.modified, f.Modified))
 		}
-		s, ok := r.sent[spec.Address]
+		s, ok := r.mine.sent[spec.Address]
 		p.flag(ok, s.err == nil)
 		p.int(int(int64(s.gen - p.gen)))
-		m := r.made[spec.Address]
+		m := r.mine.made[spec.Address]
 		p.int(index(p.values, m.Value))
 	}
 }

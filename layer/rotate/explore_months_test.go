@@ -1,9 +1,9 @@
 package rotate
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // months is a long life with three secrets, two operators and every fault, drawn from a seed.
@@ -71,9 +72,9 @@ func (m *months) step() error {
 
 // badLuck draws how the next call of a run goes.
 func (m *months) badLuck(r *run) outcome {
-	which := map[runStage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect, stagePublish: callPublish,
+	which := map[stage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect, stagePublish: callPublish,
 		stageMake: callMake, stageClean: callClean}[r.stage]
-	if r.stage == stageMake && len(r.minting) == 0 {
+	if r.stage == stageMake && len(r.pass.minting) == 0 {
 		which = callPublish
 	}
 	list := otherOutcomes[which]
@@ -123,17 +124,20 @@ func (m *months) command(who int) error {
 	return err
 }
 
-// TestMonthsOfRotations lives through 18 months again and again. EXPLORE_LIVES says how often, EXPLORE_SEED which one first.
+var (
+	livesFlag = flag.Int("lives", 0, "how many lives TestMonthsOfRotations goes through; 0: as many as the tests that were asked for say")
+	seedFlag  = flag.Uint64("seed", 1, "which life is the first")
+)
+
+// TestMonthsOfRotations lives through 18 months again and again.
 func TestMonthsOfRotations(t *testing.T) {
-	lives, seed := 24, uint64(1)
-	if testing.Short() || raced {
+	lives, seed := *livesFlag, *seedFlag
+	switch {
+	case lives > 0:
+	case slow.All() && !raced:
+		lives = 24
+	default:
 		lives = 3
-	}
-	if n, err := strconv.Atoi(os.Getenv("EXPLORE_LIVES")); err == nil {
-		lives = n
-	}
-	if n, err := strconv.ParseUint(os.Getenv("EXPLORE_SEED"), 10, 64); err == nil {
-		seed = n
 	}
 	s := times(day, day, time.Minute).of(specOf(
 		secret.Random(secret.Options{Namespace: "auth", Name: "key", Bytes: 16,

@@ -179,13 +179,13 @@ func (k *walker) goOn(w *world, who int) {
 	}
 }
 
-func (c call) detail(w *world, stage runStage) string {
+func (c call) detail(w *world, stage stage) string {
 	if c == callSwap {
 		var list []string
 		for _, rec := range w.ledger.state().Secrets {
 			s := fmt.Sprintf(" gen=%d cur=%s", rec.Gen, rec.Current)
 			if rec.Intent != nil {
-				s += " to " + rec.Intent.Op
+				s += " to " + string(rec.Intent.Op)
 			}
 			list = append(list, s)
 		}
@@ -238,11 +238,11 @@ func (w *world) instantsAhead() []time.Time {
 		add(s.Until)
 	}
 	for _, r := range w.runs {
-		if r != nil && len(r.items)+len(r.minting) > 0 {
-			add(r.recorded.Add(policy{margin: w.margin}.prompt()))
+		if r != nil && len(r.pass.items)+len(r.pass.minting) > 0 {
+			add(r.pass.recorded.Add(policy{margin: w.margin}.prompt()))
 		}
 		if r != nil && r.stage == stageDecide {
-			add(r.seen.Add(policy{margin: w.margin}.prompt()))
+			add(r.target.at.Add(policy{margin: w.margin}.prompt()))
 		}
 	}
 	var last time.Time

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // mutant is the engine with one rule taken away.
@@ -47,7 +48,7 @@ func change(f func(d *desk, old, next *record)) func(*desk, secret.SpecSecret, *
 		}
 		in := *next.Intent
 		next.Intent = &in
-		if text, err := next.render(spec, d.limit); err == nil && text != in.Text {
+		if text, err := next.render(spec, d.policy.limit); err == nil && text != in.Text {
 			in.Text, in.Note = text, d.state.newNote(next.Name, next.Gen, next.Current, text)
 		}
 	}
@@ -89,24 +90,24 @@ func mutants() []mutant {
 		})},
 		{name: "flip without a window", where: "faults/due", amend: change(func(d *desk, _, next *record) {
 			if !next.Ready.IsZero() {
-				next.Ready = d.now
+				next.Ready = d.policy.now
 			}
 		})},
 		{name: "window from the announcement, not its confirmation", where: "faults/due", amend: change(func(d *desk, _, next *record) {
 			if next.Announced != "" && !next.Ready.IsZero() {
-				next.Ready = next.Rotated.Add(d.window).UTC()
+				next.Ready = next.Rotated.Add(d.policy.window).UTC()
 			}
 		})},
 		{name: "flip before strays have come", where: "short/due", amend: change(func(d *desk, old, next *record) {
 			if old.Ready.IsZero() && !next.Ready.IsZero() {
-				next.Ready = d.now.Add(d.window).UTC()
+				next.Ready = d.policy.now.Add(d.policy.window).UTC()
 			}
 		})},
 		{name: "no window in a life", where: "faults/ready", amend: change(func(d *desk, old, next *record) {
 			for i := range next.Versions {
 				v := &next.Versions[i]
 				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) || was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
-					v.ExpiresAt, v.Base = v.ExpiresAt.Add(-d.window), v.Base.Add(-d.window)
+					v.ExpiresAt, v.Base = v.ExpiresAt.Add(-d.policy.window), v.Base.Add(-d.policy.window)
 				}
 			}
 		})},
@@ -114,7 +115,7 @@ func mutants() []mutant {
 			for i := range next.Versions {
 				v := &next.Versions[i]
 				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) || was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
-					v.ExpiresAt, v.Base = v.ExpiresAt.Add(-d.margin), v.Base.Add(-d.margin)
+					v.ExpiresAt, v.Base = v.ExpiresAt.Add(-d.policy.margin), v.Base.Add(-d.policy.margin)
 				}
 			}
 		})},
@@ -129,7 +130,7 @@ func mutants() []mutant {
 		{name: "pruned before it has expired", where: "faults/flipped", amend: change(func(_ *desk, _, next *record) {
 			for i := range next.Versions {
 				if v := &next.Versions[i]; v.Gone == "" && !v.ExpiresAt.IsZero() {
-					v.leave(gonePruned)
+					v.leave(GonePruned)
 				}
 			}
 		})},
@@ -141,7 +142,7 @@ func mutants() []mutant {
 		})},
 
 		{name: "a repair gives no new lives", where: "immediate/due", amend: change(func(_ *desk, old, next *record) {
-			if next.Intent == nil || next.Intent.Op != opRepair {
+			if next.Intent == nil || next.Intent.Op != OpRepair {
 				return
 			}
 			for i := range next.Versions {
@@ -166,14 +167,15 @@ func mutants() []mutant {
 				next.Intent.Taken = false
 			}
 		})},
-		{name: "the ledger is not asked again", where: "held/due", step: func(r *run) { r.certain = true }},
-		{name: "held up, and sent all the same", where: "held/due", step: func(r *run) { r.recorded = r.now() }},
-		{name: "held up, and decided by what it saw", where: "both/ready", step: func(r *run) { r.seen = r.now() }},
+		{name: "the ledger is not asked again", where: "held/due", step: func(r *run) { r.loaded.certain = true }},
+		{name: "held up, and sent all the same", where: "held/due", step: func(r *run) { r.pass.recorded = r.now() }},
+		{name: "held up, and decided by what it saw", where: "both/ready", step: func(r *run) { r.target.at = r.now() }},
 	}
 }
 
 // TestEveryRuleIsNeeded takes the rules away, one at a time, and finds what breaks: with -v it shows the shortest way there.
 func TestEveryRuleIsNeeded(t *testing.T) {
+	slow.Test(t)
 	if raced {
 		t.Skip("without the race detector only: it takes many worlds to find some breaks")
 	}

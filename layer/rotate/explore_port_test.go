@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/layeron-hq/secret/driver"
 	"slices"
 	"strconv"
+
+	"github.com/layeron-hq/secret/driver"
 )
 
 // What the operators work on: ledger, store and generator of the world that the port has at the moment, and how each call goes.

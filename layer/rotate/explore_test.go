@@ -2,9 +2,7 @@ package rotate
 
 import (
 	"fmt"
-	"os"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // scenario is where an exploration begins and how far it goes.
@@ -33,7 +32,7 @@ func specOf(secrets ...*secret.Secret) secret.Spec {
 func newWorld(s *setting) *world {
 	fixed := &state{Format: 1, ID: "explored", Gen: 1, FpKey: make([]byte, 32), ByKey: make([]byte, 32)}
 	n := len(s.spec.Secrets)
-	return &world{setting: s, at: beginning, ledger: hold(fixed), rev: 1, slots: make([]slot, n), views: make([]view, n)}
+	return &world{setting: s, at: beginning, ledger: wrapState(fixed), rev: 1, slots: make([]slot, n), views: make([]view, n)}
 }
 
 var (
@@ -254,37 +253,23 @@ func bound(_ *testing.T, w *world, _ *port) {
 	w.slots[0], w.edited = slot{true, "by hand", "", 1}, true
 }
 
-// usually are the scenarios that every run of the tests goes through; EXPLORE=all goes through all.
-func (s *scenario) usually() bool {
-	kind, root, _ := strings.Cut(s.name, "/")
-	switch kind {
-	case "faults", "clocks":
-		return root == "empty" || root == "due" || kind == "faults" && root == "expired"
-	case "short", "held", "both":
-		return root == "due"
-	case "tiny", "long":
-		return root == "empty"
-	case "generated, held":
-		return root == "empty" || root == "flipped"
-	case "month", "forever", "now":
-		return root == "ready" || root == "flipped"
+// most returns how many worlds of each scenario are explored. The default run goes
+// the first steps of each.
+func most() int {
+	switch {
+	case !slow.All():
+		return 500
+	case raced:
+		return 2000
 	}
-	return true
+	return 400_000
 }
 
 func TestExplore(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(300))
-	total, left := 0, 0
+	total := 0
 	for _, s := range scenarios() {
-		switch {
-		case raced || testing.Short():
-			s.most = 2000
-		case os.Getenv("EXPLORE") == "all":
-			s.most = 400_000
-		case !s.usually():
-			left++
-			continue
-		}
+		s.most = most()
 		t.Run(s.name, func(t *testing.T) {
 			start := time.Now()
 			r := explore(t, s)
@@ -299,14 +284,8 @@ func TestExplore(t *testing.T) {
 			}
 		})
 	}
-	if raced || testing.Short() {
-		t.Log("with the race detector or -short only the first 2000 worlds of each scenario")
-	}
-	if left > 0 {
-		t.Logf("%d more scenarios with EXPLORE=all", left)
-	}
 	fmt.Printf("explored %d interleavings\n", total)
-	if !raced && !testing.Short() && !t.Failed() {
+	if slow.All() && !raced && !t.Failed() {
 		require.Greater(t, total, 100_000)
 	}
 }

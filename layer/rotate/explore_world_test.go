@@ -218,14 +218,14 @@ func (p *port) step(w *world, who int, goes outcome) (call, error) {
 
 // falseStop tells whether a run asks for a person though nobody but operators has touched anything.
 func falseStop(r *run, err error) error {
-	for _, e := range r.problems {
-		if errors.Is(e, errDrifted) || errors.Is(e, errBound) || errors.Is(e, errAhead) {
+	for _, e := range r.report.problems {
+		if errors.Is(e, Drifted) || errors.Is(e, Bound) || errors.Is(e, Ahead) {
 			if r.stage == stageDone || r.stage == stageClean || err != nil {
 				return fmt.Errorf("liveness: nobody has edited anything: %w", e)
 			}
 		}
 	}
-	if errors.Is(err, errDrifted) || errors.Is(err, errBound) || errors.Is(err, errAhead) || errors.Is(err, errStop) {
+	if errors.Is(err, Drifted) || errors.Is(err, Bound) || errors.Is(err, Ahead) || errors.Is(err, Stopped) {
 		return fmt.Errorf("liveness: nobody has edited anything: %w", err)
 	}
 	return nil

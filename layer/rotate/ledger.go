@@ -38,6 +38,8 @@ var (
 	// ErrSuperseded: the change was stored, and somebody has built on it since. It must not be applied again. It wraps
 	// ErrConflict.
 	ErrSuperseded = fmt.Errorf("%w, after this change was stored", ErrConflict)
+	// ErrNotPrepared: a state that Commit has not prepared was to be stored.
+	ErrNotPrepared = errors.New("a state is stored with Commit, which prepares it")
 	// ErrUnknown: nobody can tell whether the change was stored; it may even be stored later.
 	ErrUnknown = errors.New("it is not known whether the change was stored")
 )

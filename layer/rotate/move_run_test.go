@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -120,7 +118,8 @@ func TestFence(t *testing.T) {
 			s.moved()
 			s.ledger, s.Ledger = old, old
 			err := s.stopped(func() (Result, error) { return do(s) })
-			require.ErrorContains(t, err, "this ledger has moved to new: use that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on")
+			require.ErrorIs(t, err, Moved)
+			require.ErrorContains(t, err, "this ledger has moved to new: use that one")
 			s.DryRun = true
 			_, err = s.seen(s.unchanged(func() (Result, error) { return do(s) }))
 			require.NoError(t, err, "it can still be looked at")
@@ -201,68 +200,5 @@ func TestAdoptResumes(t *testing.T) {
 			}
 		}
 		require.Len(t, slices.DeleteFunc(old.state.Log(), func(e LogEntry) bool { return e.Op != "resume" }), 1)
-	})
-}
-
-// TestMoveFiles moves between files, which are locked meanwhile.
-func TestMoveFiles(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // instead of waiting for a lock for ever
-	defer stop()
-	files := func(t *testing.T) (from, to *File, s State) {
-		from, s = newFile(t)
-		s, _, err := Commit(ctx, from, "", s)
-		require.NoError(t, err)
-		dir := filepath.Join(t.TempDir(), "ops")
-		require.NoError(t, os.Mkdir(dir, 0o700))
-		to, err = OpenFile(filepath.Join(dir, "shop.age"), FileOptions{Identities: from.ids})
-		require.NoError(t, err)
-		return from, to, s
-	}
-	names := MoveOptions{From: "old", To: "new"}
-	t.Run("moved", func(t *testing.T) {
-		from, to, s := files(t)
-		got, err := Move(ctx, from, to, names)
-		require.NoError(t, err)
-		require.Equal(t, s.ID(), got.ID())
-		there, _, err := reopen(t, to).Load(ctx)
-		require.NoError(t, err)
-		require.True(t, there.Equal(got))
-		for _, f := range []*File{from, to} { // the locks are free again
-			unlock, err := reopen(t, f).Lock(ctx)
-			require.NoError(t, err)
-			require.NoError(t, unlock())
-		}
-	})
-	t.Run("while a run works on one", func(t *testing.T) {
-		for i := range 2 {
-			from, to, _ := files(t)
-			busy := []*File{from, to}[i]
-			unlock, err := reopen(t, busy).Lock(ctx)
-			require.NoError(t, err)
-			brief, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-			_, err = Move(brief, from, to, names)
-			cancel()
-			require.ErrorIs(t, err, context.DeadlineExceeded, "it waits")
-			require.ErrorContains(t, err, busy.path)
-			require.NoError(t, unlock())
-			s, _, err := from.Load(ctx)
-			require.NoError(t, err)
-			require.Empty(t, s.Moved())
-			_, err = Move(ctx, from, to, names)
-			require.NoError(t, err)
-		}
-	})
-	t.Run("under two names", func(t *testing.T) {
-		from, _, _ := files(t)
-		link := filepath.Join(filepath.Dir(from.path), "link.age")
-		require.NoError(t, os.Symlink(from.path, link))
-		before := at{t, from}.read()
-		for _, name := range []string{link, from.path, filepath.Join(filepath.Dir(from.path), ".", "x", "..", filepath.Base(from.path))} {
-			to, err := OpenFile(filepath.Clean(name), FileOptions{Identities: from.ids})
-			require.NoError(t, err)
-			_, err = Move(ctx, from, to, names)
-			require.ErrorContains(t, err, "old and new are one file", "instead of waiting for itself")
-			require.Equal(t, before, at{t, from}.read())
-		}
 	})
 }

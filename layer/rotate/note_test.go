@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/layeron-hq/secret/driver"
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/driver"
 )
 
 var noteRule = regexp.MustCompile(`^sv1 gen=[0-9]+ cur=v[0-9]+ fp=[0-9a-f]{32} by=[0-9a-f]{16}$`)

@@ -133,7 +133,7 @@ func (o *Operator) find(addr secret.Address) (secret.SpecSecret, bool) {
 }
 
 func undeclared(addr secret.Address) error {
-	return fmt.Errorf("%w: %s is not declared: `layer secret status` lists what is", errRefused, addr)
+	return problemf(Undeclared, "%s is not declared", addr).of(addr)
 }
 
 // name is what a secret's value is called in the store.
@@ -149,14 +149,14 @@ func (o *Operator) checkSpec() error {
 	names, bindings := map[string]secret.Address{}, map[string]secret.Address{}
 	for _, s := range o.Spec.Secrets {
 		if err := checkDeclaration(s); err != nil {
-			return fmt.Errorf("%w: %w", errRefused, err)
+			return problemf(Refused, "%w", err).of(s.Address)
 		}
 		if other, ok := bindings[s.Binding]; ok {
-			return fmt.Errorf("%w: %s and %s have the same binding name %s: rename one", errRefused, other, s.Address, s.Binding)
+			return problemf(Refused, "%s and %s have the same binding name %s: rename one", other, s.Address, s.Binding).of(s.Address)
 		}
 		if other, ok := names[o.name(s)]; ok {
-			return fmt.Errorf("%w: %s and %s have the same name in the store, %s: give one another SecretName", errRefused, other,
-				s.Address, o.name(s))
+			return problemf(Refused, "%s and %s have the same name in the store, %s: give one another SecretName", other,
+				s.Address, o.name(s)).of(s.Address)
 		}
 		bindings[s.Binding], names[o.name(s)] = s.Address, s.Address
 	}
@@ -192,16 +192,11 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 	if err := o.checkSpec(); err != nil {
 		return Result{}, err
 	}
-	if l, ok := o.Ledger.(Locker); ok && !o.DryRun {
-		unlock, err := l.Lock(ctx)
-		if ctx.Err() != nil && err != nil {
-			return Result{}, fmt.Errorf("%w: nothing was changed", ErrInterrupted)
-		}
-		if err != nil {
-			return Result{}, err
-		}
-		defer func() { err = errors.Join(err, unlock()) }()
+	unlock, err := o.lock(ctx)
+	if err != nil {
+		return Result{}, err
 	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	r := newRun(o, orders, op)
 	stepping, stop := outlast(ctx, grace)
 	defer stop()
@@ -217,6 +212,20 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 		}
 	}
 	return r.result(), nil
+}
+
+// lock locks the ledger for a whole operation, if it can be locked and is to be
+// changed.
+func (o *Operator) lock(ctx context.Context) (unlock func() error, err error) {
+	l, ok := o.Ledger.(Locker)
+	if !ok || o.DryRun {
+		return func() error { return nil }, nil
+	}
+	unlock, err = l.Lock(ctx)
+	if ctx.Err() != nil && err != nil {
+		return nil, fmt.Errorf("%w: nothing was changed", ErrInterrupted)
+	}
+	return unlock, err
 }
 
 // grace is how long the step in hand may take after the run was interrupted: an answer that is not waited for is an outcome

@@ -106,7 +106,7 @@ func TestTheWindowCountsFromTheConfirmation(t *testing.T) {
 	s := newScene(t, key)
 	s.did(s.apply())
 	s.shop.publish = swallowed
-	require.ErrorIs(t, s.problem(key)(s.rotate(RotateOptions{Now: true})), errUnsettled)
+	require.ErrorIs(t, s.problem(key)(s.rotate(RotateOptions{Now: true})), Unsettled)
 	require.Equal(t, []string{"v1"}, s.ids(key))
 	s.shop.publish = nil
 	s.pass(23 * time.Hour)

@@ -57,7 +57,7 @@ func large(n int) (State, []secret.SpecSecret, time.Time) {
 	for i := range n {
 		addr := secret.Address{Namespace: "auth", Name: fmt.Sprintf("key-%06d", i)}
 		spec := secret.SpecSecret{Address: addr, Kind: secret.KindRandom, Namespace: addr.Namespace, Name: addr.Name, Binding: addr.Binding(),
-			SecretName: addr.Binding(), Bytes: 32, Rotation: &secret.SpecRotation{EveryDays: 30, Retain: secret.SpecRetention{Mode: secret.RetainForever}}}
+			SecretName: addr.Binding(), Bytes: 32, Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainForever}}}
 		specs = append(specs, spec)
 		r := &record{Address: addr, Name: addr.Binding(), Kind: secret.KindRandom, Gen: 50, Highest: 50, Current: "v50", Created: now.Add(-1500 * day), Rotated: now}
 		for v := 1; v <= 50; v++ {
@@ -67,7 +67,7 @@ func large(n int) (State, []secret.SpecSecret, time.Time) {
 		r.Published = &published{Gen: 50, Note: st.newNote(r.Name, 50, "v50", "text"), Modified: "1"}
 		st.Secrets = append(st.Secrets, r)
 	}
-	return hold(&st), specs, now
+	return wrapState(&st), specs, now
 }
 
 func TestPlanIsLinear(t *testing.T) {

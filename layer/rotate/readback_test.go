@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	targetdir "github.com/layeron-hq/secret/layer/target/dir"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
@@ -44,7 +46,7 @@ func TestCookiesAcrossRotations(t *testing.T) {
 			return secret.Random(secret.Options{Namespace: "auth", Name: "key", Rotation: retained(2)})
 		}
 		s := newScene(t, declared())
-		s.Publisher, s.clock, s.mint = Dir(dir), nil, nil
+		s.Publisher, s.clock, s.mint = targetdir.New(dir), nil, nil
 		_, err := s.Apply(t.Context())
 		require.NoError(t, err)
 

@@ -187,8 +187,8 @@ func TestModifiedDiffers(t *testing.T) {
 		s.did(s.apply())
 		touched(s, key)
 		err := s.problem(key)(s.unchanged(func() (Result, error) { return s.rotate() }))
-		require.ErrorIs(t, err, errDrifted)
-		require.ErrorContains(t, err, "--adopt-ledger")
+		require.ErrorIs(t, err, Drifted)
+		require.NotErrorIs(t, err, ValueKept)
 		st := s.status(key.Address())
 		require.Equal(t, StateDrifted, st.State)
 		require.True(t, st.NeedsPerson)
@@ -244,15 +244,15 @@ func TestTheStoreIsAhead(t *testing.T) {
 	goBack() // an old copy
 
 	err := s.stopped(func() (Result, error) { return s.rotate() })
-	require.ErrorIs(t, err, errAhead)
-	require.ErrorIs(t, err, errStop)
+	require.ErrorIs(t, err, Ahead)
+	require.ErrorIs(t, err, Stopped)
 	require.ErrorContains(t, err, "$SECRET.auth.key")
 	for name, do := range map[string]func() (Result, error){
 		"apply": s.apply, "set": func() (Result, error) { return s.set(key, s.draw(s.Spec.Secrets[0])) },
 		"rollback": func() (Result, error) { return s.rollback(key, true) },
 		"revoke":   func() (Result, error) { return s.revoke(key, "v1") },
 	} {
-		require.ErrorIs(t, s.stopped(do), errAhead, name)
+		require.ErrorIs(t, s.stopped(do), Ahead, name)
 	}
 	require.Equal(t, StateDrifted, s.status(key.Address()).State)
 	require.Equal(t, StateDue, s.status(other.Address()).State, "status tells of the others")
@@ -308,8 +308,8 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 				r, err := s.unchanged(do)
 				require.NoError(t, err)
 				require.False(t, r.OK(), "a rotation is declared, so it needs a person")
-				require.ErrorIs(t, r.Secrets[0].Problem, errBound)
-				require.ErrorContains(t, r.Secrets[0].Problem, "layer secret set '$SECRET.auth.key'")
+				require.ErrorIs(t, r.Secrets[0].Problem, Bound)
+				require.ErrorContains(t, r.Secrets[0].Problem, "a value that `layer` did not make stands in the store")
 				require.NoError(t, r.Secrets[1].Problem, "bound as it is")
 			}
 			require.Equal(t, StateBound, s.status(key.Address()).State)
@@ -320,7 +320,7 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 				"rollback": func() (Result, error) { return s.rollback(other, false) },
 				"revoke":   func() (Result, error) { return s.revoke(other, "v1") },
 			} {
-				require.ErrorIs(t, s.problem(other)(s.unchanged(do)), errRefused, what+" of what the ledger does not have")
+				require.ErrorIs(t, s.problem(other)(s.unchanged(do)), Refused, what+" of what the ledger does not have")
 			}
 			// Adoption alone has nothing to publish.
 			r, err := s.unchanged(func() (Result, error) { return s.rotate(RotateOptions{Adopt: true}) })
@@ -339,7 +339,7 @@ func TestSomebodysValueInPlaceOfOurs(t *testing.T) {
 	s.pass(31 * day)
 	r, err := s.seen(s.rotate())
 	require.NoError(t, err)
-	require.ErrorIs(t, r.Secrets[0].Problem, errDrifted)
+	require.ErrorIs(t, r.Secrets[0].Problem, Drifted)
 	require.Equal(t, "somebody's value", s.text(key))
 	require.Equal(t, []string{"add v2"}, s.actions(r, nil), "the other one goes on")
 	require.Equal(t, []string{"v1", "v2"}, s.ids(other))
@@ -398,7 +398,7 @@ func TestPending(t *testing.T) {
 	s.pass(day)
 	s.shop.inspect, looks = slow(1000), 0
 	err := s.problem(key)(s.rotate())
-	require.ErrorIs(t, err, errUnsettled)
+	require.ErrorIs(t, err, Unsettled)
 	require.Less(t, looks, 12, "not for ever")
 	require.NotNil(t, s.record(key).Intent)
 	require.Equal(t, StatePending, s.status(key.Address()).State)
@@ -419,7 +419,7 @@ func TestErrorsOfThePublisher(t *testing.T) {
 		"certainly not carried out":   {turnedDown, "publish v1", true},
 		"no error, and not there":     {func(driver.Item) (bool, error) { return false, nil }, "publish v1", false},
 		"unknown, and there":          {lost, "", false},
-		"not carried out, and it was": {func(driver.Item) (bool, error) { return true, notApplied(errLost) }, "", true},
+		"not carried out, and it was": {func(driver.Item) (bool, error) { return true, driver.NotApplied(errLost) }, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", every(30))
@@ -436,7 +436,7 @@ func TestErrorsOfThePublisher(t *testing.T) {
 				s.still()
 				return
 			}
-			require.ErrorIs(t, r.Secrets[0].Problem, errUnsettled)
+			require.ErrorIs(t, r.Secrets[0].Problem, Unsettled)
 			require.Equal(t, []string{c.next}, s.did(s.rotate()))
 			require.Equal(t, []string{"v1", "v2"}, s.ids(key))
 			s.still()
@@ -510,7 +510,7 @@ func TestACheckerRefusesBeforeAnythingChanges(t *testing.T) {
 	s.Publisher = c
 	err := s.stopped(s.apply)
 	require.ErrorIs(t, err, full)
-	require.ErrorIs(t, err, errStop)
+	require.ErrorIs(t, err, Stopped)
 	require.Equal(t, [][]string{{key.Binding(), other.Binding()}}, c.asked)
 	c.err, c.asked = nil, nil
 	require.Equal(t, []string{"create v1", "create v1"}, s.did(s.apply()))
@@ -539,7 +539,7 @@ func TestAValueWithoutItsNote(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string // "": the intent's own
 		want error
-	}{"our value": {"", nil}, "somebody's value": {"somebody's value", errDrifted}} {
+	}{"our value": {"", nil}, "somebody's value": {"somebody's value", Drifted}} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", every(30))
 			s := newScene(t, key)
@@ -616,7 +616,7 @@ func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	twin := driver.Item{Name: s.called(key), Text: driver.NewValue("a text of the other one"),
 		Note: s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")}
 	s.shop.late(twin)
-	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
+	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), Ahead)
 
 	// And so it is while an intent is open.
 	s = newScene(t, key)
@@ -624,7 +624,7 @@ func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	s.interrupt(swallowed, s.rotateNow)
 	twin.Note = s.state().newNote(s.called(key), s.record(key).Gen, "v1", "a text of the other one")
 	s.shop.late(twin)
-	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), errAhead)
+	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), Ahead)
 }
 
 // What an earlier run was ordered, and the store has, is not done once more.

@@ -39,7 +39,7 @@ type version struct {
 	ExpiresAt  time.Time `json:"expiresAt,omitzero"`
 	// Base is the end of its life without what Rotation.Retain adds; zero until it is replaced.
 	Base     time.Time `json:"base,omitzero"`
-	Gone     string    `json:"gone,omitempty"` // pruned, revoked or withdrawn
+	Gone     Gone      `json:"gone,omitempty"`
 	Resource *resource `json:"resource,omitempty"`
 }
 
@@ -66,7 +66,7 @@ type sweep struct {
 
 // intent is a document that is to be published: in the ledger before it leaves.
 type intent struct {
-	Op   string    `json:"op"`
+	Op   Op        `json:"op"`
 	Text string    `json:"text"`
 	Note string    `json:"note"`
 	At   time.Time `json:"at"`

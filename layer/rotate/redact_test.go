@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 // foreign is somebody's struct, whose unexported fields fmt prints without asking them.
@@ -30,7 +30,7 @@ func noLeak[T any](t *testing.T, what string, v T, values ...string) {
 	t.Helper()
 	for how, one := range map[string]any{"itself": v, "its address": &v, "in a slice": []T{v}, "in somebody's struct": within(v),
 		"in the address of one": &foreign[T]{held: v}} {
-		require.Empty(t, leak.Check(one, values...), "%s, %s", what, how)
+		require.Empty(t, redacttest.Check(one, values...), "%s, %s", what, how)
 	}
 }
 
@@ -60,7 +60,6 @@ func TestNothingShowsAValue(t *testing.T) {
 	noLeak(t, "Event", e, values...)
 	noLeak(t, "Operator", s.Operator, values...)
 	noLeak(t, "MemoryLedger", s.ledger, values...)
-	noLeak(t, "DirPublisher", Dir("/somewhere"), values...)
 	text, err := st.Text(s.Spec.Secrets[0])
 	require.NoError(t, err)
 	noLeak(t, "State.Text", text, values...)
@@ -76,11 +75,11 @@ func TestNothingShowsAValue(t *testing.T) {
 // What a panic prints of its argument.
 func TestAPanicShowsNoValue(t *testing.T) {
 	const bad = "sk_live_QkFzZTY0dGV4dA"
-	for _, v := range []any{hold(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
+	for _, v := range []any{wrapState(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
 		func() {
 			defer func() {
 				p := recover()
-				require.Empty(t, leak.Find(fmt.Sprintf("%v %+v %#v", p, p, p), bad))
+				require.Empty(t, redacttest.Find(fmt.Sprintf("%v %+v %#v", p, p, p), bad))
 			}()
 			panic(v)
 		}()
@@ -105,7 +104,7 @@ func TestErrorsShowNoValue(t *testing.T) {
 			s := newScene(t, c.key)
 			err := s.problem(c.key)(s.set(c.key, c.value))
 			for at := err; at != nil; at = errors.Unwrap(at) {
-				require.Empty(t, leak.Check(at, c.value[:min(len(c.value), 40)]))
+				require.Empty(t, redacttest.Check(at, c.value[:min(len(c.value), 40)]))
 			}
 			require.Less(t, len(err.Error()), 600)
 		})

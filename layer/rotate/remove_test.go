@@ -21,7 +21,7 @@ func TestRemove(t *testing.T) {
 	s.did(s.apply())
 	s.did(s.rotate(RotateOptions{Immediate: true, Only: []secret.Address{key.Address()}}))
 	err := s.stopped(func() (Result, error) { return s.remove(key) })
-	require.ErrorIs(t, err, errRefused)
+	require.ErrorIs(t, err, Refused)
 	require.ErrorContains(t, err, "is still declared")
 
 	// No longer declared: untouched in ledger and store until removed.
@@ -106,7 +106,7 @@ func TestRemoveThatFails(t *testing.T) {
 		s.did(s.apply())
 		s.declare()
 		s.Publisher = removing{s.shop, nil, false}
-		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.remove(key) }), errUnsettled)
+		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.remove(key) }), Unsettled)
 	})
 	t.Run("a target that cannot delete", func(t *testing.T) {
 		key := secret.Random(secret.Options{Name: "key", SecretName: "key"})
@@ -118,7 +118,7 @@ func TestRemoveThatFails(t *testing.T) {
 			driver.Publisher
 			driver.Namer
 		}{s.shop, s.shop}
-		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.remove(key) }), errRefused)
+		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.remove(key) }), Refused)
 	})
 	t.Run("a store that cannot be asked", func(t *testing.T) {
 		key := aRandom("key", nil)

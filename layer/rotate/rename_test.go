@@ -65,16 +65,16 @@ func TestRenameIsRefused(t *testing.T) {
 		s := newScene(t, from, to)
 		s.did(s.apply())
 		err := s.stopped(func() (Result, error) { return s.rename(from, to) })
-		require.ErrorIs(t, err, errRefused)
+		require.ErrorIs(t, err, Refused)
 	})
 	t.Run("from nothing", func(t *testing.T) {
 		s := newScene(t, to)
-		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rename(from, to) }), errRefused)
+		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rename(from, to) }), Refused)
 	})
 	t.Run("to what is not declared", func(t *testing.T) {
 		s := newScene(t, from)
 		s.did(s.apply())
-		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rename(from, to) }), errRefused)
+		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rename(from, to) }), Refused)
 	})
 	t.Run("over somebody's value", func(t *testing.T) {
 		s := newScene(t, from)
@@ -82,7 +82,7 @@ func TestRenameIsRefused(t *testing.T) {
 		s.declare(to)
 		s.shop.Set(s.called(to), "somebody's value")
 		err := s.problem(to)(s.unchanged(func() (Result, error) { return s.rename(from, to) }))
-		require.ErrorIs(t, err, errRefused)
+		require.ErrorIs(t, err, Refused)
 	})
 	t.Run("over somebody's value, without a rotation", func(t *testing.T) {
 		to := aRandom("new", nil)
@@ -91,12 +91,12 @@ func TestRenameIsRefused(t *testing.T) {
 		s.declare(to)
 		s.shop.Set(s.called(to), "somebody's value")
 		err := s.problem(to)(s.unchanged(func() (Result, error) { return s.rename(from, to) }))
-		require.ErrorIs(t, err, errRefused)
+		require.ErrorIs(t, err, Refused)
 	})
 	t.Run("to itself", func(t *testing.T) {
 		s := newScene(t, from)
 		s.did(s.apply())
-		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rename(from, from) }), errRefused)
+		require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rename(from, from) }), Refused)
 	})
 }
 
@@ -132,8 +132,8 @@ func TestRenameOfTheNameAlone(t *testing.T) {
 	text := s.text(before)
 	s.declare(after)
 	err := s.problem(after)(s.unchanged(func() (Result, error) { return s.rotate() }))
-	require.ErrorIs(t, err, errRefused)
-	require.ErrorContains(t, err, "layer secret rename '$SECRET.auth.key' '$SECRET.auth.key'")
+	require.ErrorIs(t, err, Refused)
+	require.ErrorIs(t, err, NewName)
 	gen := s.record(after).Gen
 	require.Equal(t, []string{"rename v2"}, s.did(s.rename(before, after)))
 	now, _ := s.store.Text("new-name")

@@ -58,8 +58,8 @@ func TestPlain(t *testing.T) {
 		err := s.problem(key)(s.unchanged(func() (Result, error) {
 			return s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})
 		}))
-		require.ErrorIs(t, err, errRefused)
-		require.ErrorContains(t, err, "layer secret rotate --immediate '$SECRET.default.key'")
+		require.ErrorIs(t, err, Refused)
+		require.ErrorIs(t, err, PlainValue)
 		require.Equal(t, []string{"flip v2"}, s.did(s.rotate(RotateOptions{Immediate: true})))
 		require.Equal(t, s.nth(key, 2), s.text(key))
 	})
@@ -113,7 +113,7 @@ func TestCompactWhereJSONIsTooLarge(t *testing.T) {
 	require.Contains(t, formats, secret.FormatCompact)
 	err := s.problem(key)(s.unchanged(func() (Result, error) { return s.set(key, value(99)) }))
 	require.ErrorIs(t, err, secret.ErrTooLarge)
-	require.ErrorIs(t, err, errRefused)
+	require.ErrorIs(t, err, Refused)
 	require.ErrorContains(t, err, "300")
 	require.ErrorContains(t, err, "nothing was changed")
 	require.Zero(t, s.status(key.Address()).Room)
@@ -254,7 +254,7 @@ func TestReadBack(t *testing.T) {
 		"another start":    func(r *record) { r.Versions[1].ActiveFrom = at.Add(time.Nanosecond) },
 		"one more":         func(r *record) { r.Versions = append(r.Versions, version{ID: "v3", Value: "third-value"}) },
 		"one less":         func(r *record) { r.Versions = r.Versions[1:] },
-		"one that is gone": func(r *record) { r.Versions[0].Gone = gonePruned },
+		"one that is gone": func(r *record) { r.Versions[0].Gone = GonePruned },
 	} {
 		r := make()
 		require.NoError(t, r.readBack(spec, text), name)

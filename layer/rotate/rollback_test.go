@@ -69,7 +69,7 @@ func TestRollbackWithdrawsWhatIsAnnounced(t *testing.T) {
 		require.Equal(t, []string{"withdraw v2"}, s.did(s.rollback(key, immediate)))
 		require.Equal(t, map[string]string{"v1": s.nth(key, 1)}, s.reads(key))
 		require.Empty(t, s.record(key).version("v2").Value)
-		require.Equal(t, "withdrawn", s.record(key).version("v2").Gone)
+		require.Equal(t, GoneWithdrawn, s.record(key).version("v2").Gone)
 		s.still()
 		require.Equal(t, []string{"add v3"}, s.did(s.rotate(RotateOptions{Now: true})), "its id stays used")
 		require.Equal(t, s.nth(key, 3), s.version(key, "v3").Text())
@@ -126,7 +126,7 @@ func TestRollbackNeverBringsBackWhatIsGone(t *testing.T) {
 				return
 			}
 			err := w.problem(key)(w.unchanged(func() (Result, error) { return w.rollback(key, false) }))
-			require.ErrorIs(t, err, errRefused)
+			require.ErrorIs(t, err, Refused)
 		})
 	}
 }

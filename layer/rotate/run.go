@@ -16,31 +16,59 @@ import (
 // can stop, interleave and copy runs between any two.
 type run struct {
 	*Operator
-	op     string // for the log
+	op     string // the command: a status is not stopped by a contradiction
 	orders map[secret.Address]order
-	stage  runStage
+	stage  stage
 
-	state State
-	rev   Revision
-	found map[string]driver.Published
-	seen  time.Time // when
+	loaded loaded
+	target target
+	pass   pass
+	tries  tries
+	mine   mine
+	report report
+}
+
+// loaded is the ledger as it was loaded or stored last.
+type loaded struct {
+	state   State
+	rev     Revision
+	certain bool // it has not changed since the target was inspected
+}
+
+// target is the state of the target as it was inspected last.
+type target struct {
+	found map[string]driver.Published // by name
+	at    time.Time
 	names map[secret.Address]string
+}
 
+// pass is one round of decisions and what they ask for.
+type pass struct {
+	decisions map[secret.Address]decision
+	minting   []secret.Address // still to be made by a generator
+	items     []driver.Item    // to be published
+	to        []secret.Address // the secrets of items
+	recorded  time.Time        // when the ledger held them
+}
+
+// tries count what a run does more than once, and what it does only once.
+type tries struct {
 	passes, conflicts, looks int
-	decisions                map[secret.Address]decision
-	minting                  []secret.Address // still to be made
-	items                    []driver.Item    // to be published
-	recorded                 time.Time        // when they were swapped into the ledger
-	to                       []secret.Address // whose they are
-	checked                  bool
-	certain                  bool // the ledger has not changed since found was seen
-	sent                     map[secret.Address]sending
-	made                     map[secret.Address]version
-	done                     map[secret.Address]bool // changes that are in the ledger
-	actions                  []Action
-	problems                 map[secret.Address]error
-	notes                    []error // what failed beside the secrets
-	cleaned                  bool
+	checked, cleaned         bool
+}
+
+// mine is what this run has done itself.
+type mine struct {
+	sent map[secret.Address]sending
+	made map[secret.Address]version // by generators, and in no document yet
+	done map[secret.Address]bool    // changes that are in the ledger
+}
+
+// report becomes the Result.
+type report struct {
+	actions  []Action
+	problems map[secret.Address]*Problem
+	notes    []error // failures beside the secrets
 }
 
 // sending is a generation that this run has published.
@@ -49,10 +77,10 @@ type sending struct {
 	err error
 }
 
-type runStage int
+type stage int
 
 const (
-	stageLoad runStage = iota
+	stageLoad stage = iota
 	stageResume
 	stageInspect
 	stageDecide
@@ -71,20 +99,19 @@ const (
 	maxLooks     = 8  // after a publish, while the store says pending
 )
 
-// errStop ends a run before it changes anything.
-var errStop = errors.New("stopped before anything was changed")
-
 func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
-	return &run{Operator: o, op: op, orders: orders, sent: map[secret.Address]sending{}, made: map[secret.Address]version{},
-		done: map[secret.Address]bool{}, problems: map[secret.Address]error{}, names: map[secret.Address]string{}}
+	return &run{Operator: o, op: op, orders: orders,
+		target: target{names: map[secret.Address]string{}},
+		mine:   mine{map[secret.Address]sending{}, map[secret.Address]version{}, map[secret.Address]bool{}},
+		report: report{problems: map[secret.Address]*Problem{}}}
 }
 
 // copy returns a run that goes on by itself.
 func (r *run) copy() *run {
 	c := *r
-	c.sent, c.made, c.done = maps.Clone(r.sent), maps.Clone(r.made), maps.Clone(r.done)
-	c.problems, c.names, c.orders = maps.Clone(r.problems), maps.Clone(r.names), maps.Clone(r.orders)
-	c.actions, c.notes = slices.Clone(r.actions), slices.Clone(r.notes)
+	c.orders, c.target.names = maps.Clone(r.orders), maps.Clone(r.target.names)
+	c.mine = mine{maps.Clone(r.mine.sent), maps.Clone(r.mine.made), maps.Clone(r.mine.done)}
+	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems), slices.Clone(r.report.notes)}
 	return &c
 }
 
@@ -120,42 +147,41 @@ func (r *run) step(ctx context.Context) error {
 }
 
 func (r *run) load(ctx context.Context) error {
-	r.tell(Event{Stage: "load"})
+	r.tell(Event{Stage: StageLoad})
 	st, rev, err := r.Ledger.Load(ctx)
 	if errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("there is no ledger yet: `layer secret init` makes one (%w)", err)
+		return problemf(NoLedger, "there is no ledger yet (%w)", err)
 	}
 	if err != nil {
 		return err
 	}
 	// What was made for another state may have been swept away since.
-	r.state, r.rev, r.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
+	r.loaded.state, r.loaded.rev, r.mine.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
 	switch {
 	case st.Moved() == "" || r.DryRun: // it can still be looked at
 	case r.adopts():
 		r.stage = stageResume
 	default:
-		return movedError(st)
+		return MovedError(st)
 	}
 	return nil
 }
 
-// movedError tells where a ledger is now that has a fence.
-func movedError(s State) error {
-	return fmt.Errorf("%w: this ledger has moved to %s: use that one. If nothing is there, `layer secret rotate --adopt-ledger` goes on with "+
-		"the one here", errRefused, s.Moved())
+// MovedError returns the problem of a state with a fence.
+func MovedError(s State) error {
+	return problemf(Moved, "this ledger has moved to %s: use that one", s.Moved())
 }
 
 // resume takes the fence away, on a person's word.
 func (r *run) resume(ctx context.Context) error {
-	st, rev, err := Commit(ctx, r.Ledger, r.rev, r.state.MovedTo("").WithLog(LogEntry{At: r.now(), By: r.By, Op: opResume}))
+	st, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, r.loaded.state.MovedTo("").WithLog(LogEntry{At: r.now(), By: r.By, Op: OpResume}))
 	if errors.Is(err, ErrConflict) {
 		return r.again()
 	}
 	if err != nil {
 		return err
 	}
-	r.state, r.rev, r.stage = st, rev, stageInspect
+	r.loaded.state, r.loaded.rev, r.stage = st, rev, stageInspect
 	return nil
 }
 
@@ -170,32 +196,32 @@ func (r *run) targets() []secret.SpecSecret {
 	return list
 }
 
-func (r *run) inspect(ctx context.Context, next runStage) error {
+func (r *run) inspect(ctx context.Context, next stage) error {
 	var names []string
 	for _, s := range r.targets() {
 		name := r.name(s)
-		if rec := r.state.state().find(s.Address); !rec.empty() && r.orders[s.Address].op != orderRename {
+		if rec := r.loaded.state.state().find(s.Address); !rec.empty() && r.orders[s.Address].op != orderRename {
 			name = rec.Name
 		}
-		r.names[s.Address] = name
+		r.target.names[s.Address] = name
 		names = append(names, name)
 	}
-	r.tell(Event{Stage: "inspect", Secrets: len(names)})
-	r.certain = false
+	r.tell(Event{Stage: StageInspect, Secrets: len(names)})
+	r.loaded.certain = false
 	if len(names) == 0 {
-		r.found, r.seen, r.stage = nil, r.now(), next
+		r.target.found, r.target.at, r.stage = nil, r.now(), next
 		return nil
 	}
 	found, err := r.Publisher.Inspect(ctx, names)
 	if err != nil {
 		return err
 	}
-	r.found, r.seen, r.stage = found, r.now(), next
+	r.target.found, r.target.at, r.stage = found, r.now(), next
 	return nil
 }
 
 func (r *run) desk() *desk {
-	st := r.state.state()
+	st := r.loaded.state.state()
 	d := newDesk(st, st.policy(r.now(), r.Window, r.Margin, r.Limit))
 	if r.mint != nil {
 		d.mint = r.mint
@@ -204,11 +230,11 @@ func (r *run) desk() *desk {
 		d.judge = r.judge
 	}
 	d.able = func(name string) bool { return r.Generators[name] != nil }
-	d.made = func(a secret.Address) (version, bool) { v, ok := r.made[a]; return v, ok }
+	d.made = func(a secret.Address) (version, bool) { v, ok := r.mine.made[a]; return v, ok }
 	if r.DryRun {
 		d.made = plannedValue
 	}
-	d.sent = func(a secret.Address) (uint64, bool) { s, ok := r.sent[a]; return s.gen, ok && s.err == nil }
+	d.sent = func(a secret.Address) (uint64, bool) { s, ok := r.mine.sent[a]; return s.gen, ok && s.err == nil }
 	return d
 }
 
@@ -218,22 +244,22 @@ func (r *run) makes(s secret.SpecSecret) bool {
 }
 
 func (r *run) sighting(rec *record, name string) sighting {
-	p, ok := r.found[name]
-	seen := sighting{Published: p, exists: ok}
+	p, ok := r.target.found[name]
+	found := sighting{Published: p, exists: ok}
 	if known, is := r.Publisher.(driver.Recognizer); is && ok && rec != nil && rec.Intent != nil {
-		seen.own = known.ModifiedOf(driver.NewValue(rec.Intent.Text)) == p.Modified
+		found.own = known.ModifiedOf(driver.NewValue(rec.Intent.Text)) == p.Modified
 	}
-	return seen
+	return found
 }
 
 // record swaps what was decided into the ledger: nothing leaves before that.
 func (r *run) record(ctx context.Context, st *state) error {
 	next := *st
 	var records []*record
-	r.items, r.to, r.minting = nil, nil, nil
+	r.pass.items, r.pass.to, r.pass.minting = nil, nil, nil
 	var retire []resource
 	for _, s := range r.targets() {
-		dec := r.decisions[s.Address]
+		dec := r.pass.decisions[s.Address]
 		if dec.next == nil {
 			continue
 		}
@@ -243,7 +269,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 		if old := st.find(s.Address); old != nil && old.Making != nil && old.Making != dec.next.Making {
 			if old.Making.Name != "" {
 				until := old.Making.At
-				if mine, ok := r.made[s.Address]; !ok || mine.Resource.Name != old.Making.Name {
+				if mine, ok := r.mine.made[s.Address]; !ok || mine.Resource.Name != old.Making.Name {
 					until = r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin)
 				}
 				next.Sweep = append(slices.Clip(next.Sweep), sweep{old.Making.Generator, old.Making.Name, until.UTC()})
@@ -254,11 +280,11 @@ func (r *run) record(ctx context.Context, st *state) error {
 			records = append(records, dec.also)
 		}
 		if dec.make {
-			r.minting = append(r.minting, s.Address)
+			r.pass.minting = append(r.pass.minting, s.Address)
 		}
 		if dec.send {
-			r.items = append(r.items, driver.Item{Name: dec.next.Name, Text: driver.NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
-			r.to = append(r.to, s.Address)
+			r.pass.items = append(r.pass.items, driver.Item{Name: dec.next.Name, Text: driver.NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
+			r.pass.to = append(r.pass.to, s.Address)
 		}
 	}
 	swapped := next.with(records...)
@@ -269,13 +295,13 @@ func (r *run) record(ctx context.Context, st *state) error {
 	}
 	var all []Action
 	for _, s := range r.targets() {
-		all = append(all, r.decisions[s.Address].actions...)
+		all = append(all, r.pass.decisions[s.Address].actions...)
 	}
-	for _, e := range logOf(all, r.By, r.op, r.now()) {
+	for _, e := range logOf(all, r.By, r.now()) {
 		swapped.log(e)
 	}
-	r.tell(Event{Stage: "record", Secrets: len(records), Actions: all})
-	committed, rev, err := Commit(ctx, r.Ledger, r.rev, hold(swapped))
+	r.tell(Event{Stage: StageRecord, Secrets: len(records), Actions: all})
+	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(swapped))
 	switch {
 	case errors.Is(err, ErrSuperseded):
 		r.collectDone()
@@ -287,39 +313,39 @@ func (r *run) record(ctx context.Context, st *state) error {
 	}
 	for _, rec := range records {
 		if rec.Making == nil {
-			delete(r.made, rec.Address) // it is a version now, and no other one's value
+			delete(r.mine.made, rec.Address) // it is a version now, and no other one's value
 		}
 	}
 	r.collectDone()
 	r.collect()
-	r.state, r.rev = committed, rev
-	r.recorded, r.stage = r.now(), stageMake
+	r.loaded.state, r.loaded.rev = committed, rev
+	r.pass.recorded, r.stage = r.now(), stageMake
 	return nil
 }
 
 func (r *run) collectDone() {
-	for addr, dec := range r.decisions {
+	for addr, dec := range r.pass.decisions {
 		one := r.orders[addr]
 		switch {
 		case dec.done && one.op == orderRotate: // once; then the schedule rules
 			one.force, one.immediate = false, false
 			r.orders[addr] = one
 		case dec.done && one.op != orderApply:
-			r.done[addr] = true
+			r.mine.done[addr] = true
 		}
 	}
 }
 
 // again begins anew with the ledger that somebody else has left.
 func (r *run) again() error {
-	if r.conflicts++; r.conflicts > maxConflicts {
+	if r.tries.conflicts++; r.tries.conflicts > maxConflicts {
 		return fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 	}
 	r.stage = stageLoad
 	return nil
 }
 
-func logOf(actions []Action, by, op string, at time.Time) []LogEntry {
+func logOf(actions []Action, by string, at time.Time) []LogEntry {
 	var entries []LogEntry
 	for _, a := range actions {
 		e := LogEntry{At: at, By: by, Op: a.Action, Address: a.Address.String()}
@@ -333,7 +359,7 @@ func logOf(actions []Action, by, op string, at time.Time) []LogEntry {
 
 // makeOne lets a generator make the next value.
 func (r *run) makeOne(ctx context.Context) error {
-	if len(r.minting) == 0 {
+	if len(r.pass.minting) == 0 {
 		r.stage = stagePublish
 		return nil
 	}
@@ -341,11 +367,11 @@ func (r *run) makeOne(ctx context.Context) error {
 		r.stage = stageLoad
 		return nil
 	}
-	addr := r.minting[0]
-	r.minting = r.minting[1:]
+	addr := r.pass.minting[0]
+	r.pass.minting = r.pass.minting[1:]
 	spec, _ := r.Operator.find(addr)
-	m := r.state.state().find(addr).Making
-	r.tell(Event{Stage: "make", Secrets: 1})
+	m := r.loaded.state.state().find(addr).Making
+	r.tell(Event{Stage: StageMake, Secrets: 1})
 	made, err := r.Generators[m.Generator].Make(ctx, m.Name, maps.Clone(spec.Params))
 	if err == nil {
 		err = checkValue(spec, made.Value.Reveal())
@@ -356,34 +382,34 @@ func (r *run) makeOne(ctx context.Context) error {
 		one.op = orderSettle
 		r.orders = maps.Clone(r.orders)
 		r.orders[addr] = one
-		r.notes = append(r.notes, fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
+		r.report.notes = append(r.report.notes, fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
 		return nil
 	}
-	r.made[addr] = version{Value: made.Value.Reveal(), Resource: &resource{Generator: m.Generator, Name: m.Name, ID: made.ID}}
+	r.mine.made[addr] = version{Value: made.Value.Reveal(), Resource: &resource{Generator: m.Generator, Name: m.Name, ID: made.ID}}
 	return nil
 }
 
 // publishAll sends what was decided, once.
 func (r *run) publishAll(ctx context.Context) error {
-	if len(r.items) == 0 {
+	if len(r.pass.items) == 0 {
 		r.stage = stageDecide
 		return nil
 	}
-	r.tell(Event{Stage: "publish", Secrets: len(r.items)})
+	r.tell(Event{Stage: StagePublish, Secrets: len(r.pass.items)})
 	// A run that was held up sends nothing any more: it looks anew.
-	if r.held() {
+	if r.tooLate() {
 		r.stage = stageLoad
 		return nil
 	}
-	errs := r.Publisher.Publish(ctx, r.items)
-	for i, addr := range r.to {
-		s := sending{gen: r.state.state().find(addr).Gen}
+	errs := r.Publisher.Publish(ctx, r.pass.items)
+	for i, addr := range r.pass.to {
+		s := sending{gen: r.loaded.state.state().find(addr).Gen}
 		if i < len(errs) {
 			s.err = errs[i]
 		}
-		r.sent[addr] = s
+		r.mine.sent[addr] = s
 	}
-	r.items, r.to, r.looks = nil, nil, 0
+	r.pass.items, r.pass.to, r.tries.looks = nil, nil, 0
 	r.stage = stageLook
 	return nil
 }
@@ -391,18 +417,18 @@ func (r *run) publishAll(ctx context.Context) error {
 // overslept tells whether what was recorded is too old to be carried out: others may have taken it over and gone on, and would
 // not count on this request any more.
 func (r *run) overslept() bool {
-	p := r.state.state().policy(r.now(), r.Window, r.Margin, r.Limit)
-	return p.now.After(r.recorded.Add(p.prompt()))
+	p := r.loaded.state.state().policy(r.now(), r.Window, r.Margin, r.Limit)
+	return p.now.After(r.pass.recorded.Add(p.prompt()))
 }
 
 // held tells whether it is too late to send what was recorded. The lives in it would have begun without readers knowing.
-func (r *run) held() bool {
+func (r *run) tooLate() bool {
 	if r.overslept() {
 		return true
 	}
-	st := r.state.state()
+	st := r.loaded.state.state()
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
-	for _, addr := range r.to {
+	for _, addr := range r.pass.to {
 		if in := st.find(addr).Intent; in.Timed && p.now.After(in.At.Add(p.fresh())) {
 			return true
 		}
@@ -412,18 +438,18 @@ func (r *run) held() bool {
 
 // look asks what the store holds now, and again while it says pending.
 func (r *run) look(ctx context.Context) error {
-	if r.looks > 0 {
-		r.tell(Event{Stage: "wait"})
-		if err := r.sleep(ctx, min(time.Second<<r.looks/4, 5*time.Second)); err != nil {
+	if r.tries.looks > 0 {
+		r.tell(Event{Stage: StageWait})
+		if err := r.sleep(ctx, min(time.Second<<r.tries.looks/4, 5*time.Second)); err != nil {
 			return err
 		}
 	}
 	if err := r.inspect(ctx, stageDecide); err != nil {
 		return err
 	}
-	for _, addr := range slices.Collect(maps.Keys(r.sent)) {
-		if r.found[r.names[addr]].Pending && r.looks < maxLooks {
-			r.looks++
+	for _, addr := range slices.Collect(maps.Keys(r.mine.sent)) {
+		if r.target.found[r.target.names[addr]].Pending && r.tries.looks < maxLooks {
+			r.tries.looks++
 			r.stage = stageLook
 			return nil
 		}
@@ -434,7 +460,7 @@ func (r *run) look(ctx context.Context) error {
 // interrupted tells what is left.
 func (r *run) interrupted() error {
 	left := 0
-	for _, rec := range r.state.state().Secrets {
+	for _, rec := range r.loaded.state.state().Secrets {
 		if rec.Intent != nil {
 			left++
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -274,7 +275,7 @@ func (s *scene) change(edit func(*state)) {
 		next.Secrets[i] = r.clone()
 	}
 	edit(&next)
-	_, _, err = Commit(context.Background(), s.ledger, rev, hold(&next))
+	_, _, err = Commit(context.Background(), s.ledger, rev, wrapState(&next))
 	require.NoError(s.t, err)
 }
 
@@ -367,7 +368,7 @@ func lost(driver.Item) (bool, error) { return true, errLost }
 func swallowed(driver.Item) (bool, error) { return false, errLost }
 
 // turnedDown promises that nothing happens.
-func turnedDown(driver.Item) (bool, error) { return false, notApplied(errLost) }
+func turnedDown(driver.Item) (bool, error) { return false, driver.NotApplied(errLost) }
 
 func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now: true}) }
 
@@ -375,4 +376,24 @@ func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now:
 func (s *scene) remember() (goBack func()) {
 	n, state := s.ledger.n, s.ledger.state
 	return func() { s.ledger.n, s.ledger.state = n, state }
+}
+
+// digest tells texts apart and shows none.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// each calls do for every item, and returns the errors at their item's index.
+func each[T any](items []T, do func(T) error) []error {
+	var errs []error
+	for i, item := range items {
+		if err := do(item); err != nil {
+			if errs == nil {
+				errs = make([]error, len(items))
+			}
+			errs[i] = err
+		}
+	}
+	return errs
 }

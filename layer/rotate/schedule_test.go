@@ -13,7 +13,7 @@ import (
 
 // naiveDue is the schedule as it is written down: slot(t) = floor((t - anchor - jitter) / everyDays), due when slot(now) is
 // above slot(last rotation) and anchor + jitter has passed. Where the creation is the anchor, it is a rotation in slot 0.
-func naiveDue(r *secret.SpecRotation, addr secret.Address, created, rotated, now time.Time) bool {
+func naiveDue(r *secret.Rotation, addr secret.Address, created, rotated, now time.Time) bool {
 	anchor := r.StartAt
 	if anchor.IsZero() {
 		anchor = created
@@ -40,7 +40,7 @@ func TestNextRotationIsTheFirstDueInstant(t *testing.T) {
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 400 {
 		addr := secret.Address{Namespace: "auth", Name: fmt.Sprintf("key-%d", i)}
-		r := &secret.SpecRotation{EveryDays: 7 + draw.IntN(60)}
+		r := &secret.Rotation{EveryDays: 7 + draw.IntN(60)}
 		created := begin.Add(time.Duration(draw.IntN(400*86_400)) * time.Second)
 		rotated := created
 		if draw.IntN(3) > 0 {
@@ -90,12 +90,12 @@ func TestNextRotation(t *testing.T) {
 			at("1970-01-01T00:00:00Z").Add(j).AddDate(0, 0, 36_500*71)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &secret.SpecRotation{EveryDays: c.every, StartAt: c.startAt}
+			r := &secret.Rotation{EveryDays: c.every, StartAt: c.startAt}
 			require.Equal(t, c.want.UTC().Format(time.RFC3339), nextRotation(r, addr, created, c.rotated).Format(time.RFC3339))
 		})
 	}
 	require.Zero(t, nextRotation(nil, addr, created, created))
-	require.Zero(t, nextRotation(&secret.SpecRotation{EveryDays: 7}, addr, time.Time{}, time.Time{}))
+	require.Zero(t, nextRotation(&secret.Rotation{EveryDays: 7}, addr, time.Time{}, time.Time{}))
 }
 
 func TestJitter(t *testing.T) {
@@ -161,8 +161,8 @@ func TestAStaticSecretPastItsSlotNeedsAPerson(t *testing.T) {
 	r, err := s.unchanged(func() (Result, error) { return s.rotate() })
 	require.NoError(t, err)
 	require.False(t, r.OK())
-	require.ErrorIs(t, r.Secrets[0].Problem, errExternal)
-	require.ErrorContains(t, r.Secrets[0].Problem, "layer secret set '$SECRET.billing.stripe'")
+	require.ErrorIs(t, r.Secrets[0].Problem, NeedsValue)
+	require.ErrorContains(t, r.Secrets[0].Problem, "only you have its value")
 	require.Equal(t, []string{"set v2"}, s.did(s.set(key, "sk_live_second_value")))
 	require.Equal(t, StateOK, s.status(key.Address()).State)
 	s.still()

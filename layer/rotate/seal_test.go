@@ -12,35 +12,31 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
 const hidden = "kT7qZw2mXv9RbL4nHc8s"
 
 // keyed returns a new identity and its public half.
-func keyed(t testing.TB) (Identities, string) {
+func keyed(t testing.TB) (age.Identity, string) {
 	t.Helper()
-	identity, recipient, err := NewIdentity()
+	id, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	ids, err := ParseIdentities(identity.Reveal())
-	require.NoError(t, err)
-	return ids, recipient
+	return id, id.Recipient().String()
 }
 
-func postQuantum(t testing.TB) (Identities, string) {
+func postQuantum(t testing.TB) (age.Identity, string) {
 	t.Helper()
 	id, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
-	ids, err := ParseIdentities(id.String())
-	require.NoError(t, err)
-	return ids, id.Recipient().String()
+	return id, id.Recipient().String()
 }
 
 // holding is a state with one value.
 func holding(value string, recipients ...string) State {
 	s := NewState(Settings{Recipients: recipients})
 	addr := secret.Address{Namespace: "auth", Name: "key"}
-	return hold(s.state().with(&record{Address: addr, Kind: secret.KindStatic, Name: "x", Current: "v1", Versions: []version{{ID: "v1", Value: value}}}))
+	return wrapState(s.state().with(&record{Address: addr, Kind: secret.KindStatic, Name: "x", Current: "v1", Versions: []version{{ID: "v1", Value: value}}}))
 }
 
 func TestSealRecipients(t *testing.T) {
@@ -50,31 +46,31 @@ func TestSealRecipients(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
 		to         []string
-		opens, not []Identities
+		opens, not []age.Identity
 	}{
-		{"one", []string{toA}, []Identities{a}, []Identities{b, c}},
-		{"several", []string{toA, toB}, []Identities{a, b}, []Identities{c}},
-		{"the same twice", []string{toA, toA}, []Identities{a}, []Identities{b}},
-		{"post-quantum", []string{toC}, []Identities{c}, []Identities{a}},
+		{"one", []string{toA}, []age.Identity{a}, []age.Identity{b, c}},
+		{"several", []string{toA, toB}, []age.Identity{a, b}, []age.Identity{c}},
+		{"the same twice", []string{toA, toA}, []age.Identity{a}, []age.Identity{b}},
+		{"post-quantum", []string{toC}, []age.Identity{c}, []age.Identity{a}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := holding(hidden, tc.to...)
 			sealed, err := Seal(s)
 			require.NoError(t, err)
-			require.Empty(t, leak.Find(string(sealed), hidden))
+			require.Empty(t, redacttest.Find(string(sealed), hidden))
 			again, err := Seal(s)
 			require.NoError(t, err)
 			require.NotEqual(t, sealed, again)
 			for _, ids := range tc.opens {
-				got, err := Open(sealed, ids)
+				got, err := Unseal(sealed, ids)
 				require.NoError(t, err)
 				require.True(t, got.Equal(s))
 			}
 			for _, ids := range tc.not {
-				_, err := Open(sealed, ids)
+				_, err := Unseal(sealed, ids)
 				require.ErrorContains(t, err, "encrypted to others: none of the identities given opens it. Use the identity of one of its recipients")
 			}
-			got, err := Open(sealed, append(tc.not, tc.opens[0])[0], tc.opens[0])
+			got, err := Unseal(sealed, append(tc.not, tc.opens[0])[0], tc.opens[0])
 			require.NoError(t, err)
 			require.True(t, got.Equal(s))
 		})
@@ -82,8 +78,9 @@ func TestSealRecipients(t *testing.T) {
 }
 
 func TestSealRefuses(t *testing.T) {
-	identity, to, err := NewIdentity()
+	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
+	to := identity.Recipient().String()
 	_, quantum := postQuantum(t)
 	late := holding(hidden, to)
 	late.state().Secrets[0].Created = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -94,7 +91,7 @@ func TestSealRefuses(t *testing.T) {
 	}{
 		{"no recipients", holding(hidden), "no recipients: nobody could read it"},
 		{"not a key", holding(hidden, to, "age1"+hidden), "recipient 2 of the ledger is not an age public key"},
-		{"a private key", holding(hidden, identity.Reveal()), "recipient 1 of the ledger is a private key: put the public key"},
+		{"a private key", holding(hidden, identity.String()), "recipient 1 of the ledger is a private key: put the public key"},
 		{"mixed", holding(hidden, to, quantum), "age takes only one sort: replace all of them at once"},
 		{"zero", State{}.WithSettings(Settings{Recipients: []string{to}}), "a new one begins with NewState"},
 		{"not UTF-8", holding(hidden+"\xff", to), "a text in it is not UTF-8"},
@@ -103,7 +100,7 @@ func TestSealRefuses(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Seal(tc.s)
 			require.ErrorContains(t, err, tc.want)
-			require.Empty(t, leak.Check(err, hidden, identity.Reveal()[16:]))
+			require.Empty(t, redacttest.Check(err, hidden, identity.String()[16:]))
 		})
 	}
 	for _, fine := range []string{"\ufffd", `\ufffd`, `\\ufffd`, "\\\\\ufffd"} {
@@ -133,7 +130,7 @@ func armored(t testing.TB, sealed []byte) []byte {
 	return out.Bytes()
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestUnsealRefuses(t *testing.T) {
 	ids, to := keyed(t)
 	sealed, err := Seal(holding(hidden, to))
 	require.NoError(t, err)
@@ -169,32 +166,32 @@ func TestOpenRefuses(t *testing.T) {
 		{"from the future", encryptText(t, `{"format":2,"id":"`+hidden+`"}`, recipient), "written by a newer version of layer (format 2): update layer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := Open(tc.in, ids)
+			_, err := Unseal(tc.in, ids)
 			require.ErrorContains(t, err, tc.want)
-			require.Empty(t, leak.Check(err, hidden))
+			require.Empty(t, redacttest.Check(err, hidden))
 		})
 	}
-	for _, none := range [][]age.Identity{nil, {nil}, {Identities{}}} {
-		_, err = Open(sealed, none...)
+	for _, none := range [][]age.Identity{nil, {nil}} {
+		_, err = Unseal(sealed, none...)
 		require.ErrorContains(t, err, "no identity to open it with: name the file that holds one, or put the key into LAYER_IDENTITY")
 	}
 	windows := bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 	for name, in := range map[string][]byte{"binary": sealed, "armored": text, "line ends of Windows": windows, "space around it": []byte("\n" + string(text) + "\n\n")} {
-		_, err := Open(in, ids)
+		_, err := Unseal(in, ids)
 		require.NoError(t, err, name)
 	}
 }
 
-// TestOpenEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
-func TestOpenEveryBit(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes its time, and nothing in it is concurrent")
+// TestUnsealEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
+func TestUnsealEveryBit(t *testing.T) {
+	if raced {
+		t.Skip("nothing in it is concurrent")
 	}
 	ids, to := keyed(t)
 	sealed, err := Seal(holding(hidden, to))
 	require.NoError(t, err)
 	for _, whole := range [][]byte{sealed, armored(t, sealed)} {
-		want, err := Open(whole, ids)
+		want, err := Unseal(whole, ids)
 		require.NoError(t, err)
 		for i := range whole {
 			for bit := range 8 {
@@ -203,7 +200,7 @@ func TestOpenEveryBit(t *testing.T) {
 				}
 				broken := bytes.Clone(whole)
 				broken[i] ^= 1 << bit
-				got, err := Open(broken, ids)
+				got, err := Unseal(broken, ids)
 				if err == nil {
 					// White space around armor says nothing.
 					require.True(t, got.Equal(want), "byte %d, bit %d", i, bit)
@@ -227,16 +224,16 @@ func nullSecret(t testing.TB, recipient age.Recipient, to string) []byte {
 // forTests opens what the fuzzer keeps: each of its processes must have the same key.
 const forTests = "AGE-SECRET-KEY-1G452YK80UYX4GKWVLPS8NA9FTYG4P9RTRWH9X05L38U0LD54KLTSS0GE9K"
 
-func FuzzOpen(f *testing.F) {
-	ids, err := ParseIdentities(forTests)
+func FuzzUnseal(f *testing.F) {
+	ids, err := age.ParseX25519Identity(forTests)
 	require.NoError(f, err)
-	s := holding(hidden, ids.Recipients()...)
+	s := holding(hidden, ids.Recipient().String())
 	sealed, err := Seal(s)
 	require.NoError(f, err)
 	for _, in := range [][]byte{nil, sealed, armored(f, sealed), []byte(ageHeader + "\n-> X25519 a\n\n---"), []byte("<<<<<<< a\n>>>>>>> b")} {
 		f.Add(in)
 	}
-	f.Fuzz(func(t *testing.T, in []byte) { fuzzed(t, func() (State, error) { return Open(in, ids) }) })
+	f.Fuzz(func(t *testing.T, in []byte) { fuzzed(t, func() (State, error) { return Unseal(in, ids) }) })
 }
 
 // FuzzState goes on where whoever forges a ledger gets to, since everybody who knows the recipients can encrypt to them.
@@ -252,7 +249,7 @@ func FuzzState(f *testing.F) {
 func fuzzed(t *testing.T, read func() (State, error)) {
 	s, err := read()
 	if err != nil {
-		if found := leak.Find(err.Error(), hidden); found != "" {
+		if found := redacttest.Find(err.Error(), hidden); found != "" {
 			t.Fatalf("the error shows a value %s", found)
 		}
 		return

@@ -62,8 +62,8 @@ func TestSetOnARandomSecretTakesBothPhases(t *testing.T) {
 			require.Equal(t, s.at.Add(day), s.version(key, "v2").ActiveFrom)
 
 			err := s.problem(key)(s.unchanged(func() (Result, error) { return s.set(key, strings.Repeat("Ef3_", 10)+"AAA") }))
-			require.ErrorIs(t, err, errRefused, "while announced")
-			require.ErrorContains(t, err, "layer secret rollback '$SECRET.auth.key'")
+			require.ErrorIs(t, err, Refused, "while announced")
+			require.ErrorIs(t, err, AlreadyAnnounced)
 			s.pass(day)
 			require.Equal(t, []string{"flip v2"}, s.did(s.rotate()))
 			require.Equal(t, second, s.doc(key).Current().Text())
@@ -91,7 +91,7 @@ func TestSetRefusesWhatDoesNotFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, c.key)
 			err := s.problem(c.key)(s.unchanged(func() (Result, error) { return s.set(c.key, c.value) }))
-			require.ErrorIs(t, err, errRefused)
+			require.ErrorIs(t, err, Refused)
 			if c.is != nil {
 				require.ErrorIs(t, err, c.is)
 			}
@@ -144,7 +144,7 @@ func TestSetAfterALostSet(t *testing.T) {
 	s := newScene(t, key)
 	s.did(s.set(key, "sk_live_first_value"))
 	s.shop.publish = swallowed
-	require.ErrorIs(t, s.problem(key)(s.set(key, "sk_live_second_value")), errUnsettled)
+	require.ErrorIs(t, s.problem(key)(s.set(key, "sk_live_second_value")), Unsettled)
 	s.shop.publish = nil
 	require.Equal(t, []string{"publish v2", "set v3"}, s.did(s.set(key, "sk_live_third_value")))
 	require.Equal(t, "v3", s.current(key))

@@ -41,7 +41,7 @@ type LogEntry struct {
 	Gen     uint64    `json:"gen"`
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
-	Op      string    `json:"op"`
+	Op      Op        `json:"op"`
 	Address string    `json:"address,omitempty"`
 	IDs     []string  `json:"ids,omitempty"`
 }
@@ -77,7 +77,7 @@ const (
 // NewState returns the state of a new ledger: no secrets, an id and keys of its own.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
-	return hold(&state{Format: 1, ID: randomHex(16), FpKey: randomBytes(32), ByKey: randomBytes(32), Config: s})
+	return wrapState(&state{Format: 1, ID: randomHex(16), FpKey: randomBytes(32), ByKey: randomBytes(32), Config: s})
 }
 
 func randomBytes(n int) []byte {
@@ -88,7 +88,7 @@ func randomBytes(n int) []byte {
 
 func randomHex(n int) string { return hex.EncodeToString(randomBytes(n)) }
 
-func hold(s *state) State {
+func wrapState(s *state) State {
 	held := State{new(atomic.Pointer[state])}
 	held.p.Store(s)
 	return held
@@ -121,7 +121,7 @@ func (s State) WithSettings(set Settings) State {
 	next := *s.state()
 	set.Recipients = slices.Clone(set.Recipients)
 	next.Config = set
-	return hold(&next)
+	return wrapState(&next)
 }
 
 // Fingerprint tells ledgers with different keys apart, and nothing of the keys.
@@ -142,7 +142,7 @@ func (s State) Rekeyed() State {
 	next := *s.state()
 	next.Former = append(slices.Clip(next.Former), next.ByKey)
 	next.FpKey, next.ByKey = randomBytes(32), randomBytes(32)
-	return hold(&next)
+	return wrapState(&next)
 }
 
 // Moved tells where the ledger has moved to; empty: it is in use.
@@ -152,7 +152,7 @@ func (s State) Moved() string { return s.state().Fenced }
 func (s State) MovedTo(place string) State {
 	next := *s.state()
 	next.Fenced = place
-	return hold(&next)
+	return wrapState(&next)
 }
 
 // Addresses lists the secrets of which the ledger holds values, declared or not, in order.
@@ -173,7 +173,7 @@ func (s State) Log() []LogEntry { return slices.Clone(s.state().Log) }
 func (s State) WithLog(e LogEntry) State {
 	next := *s.state()
 	next.log(e)
-	return hold(&next)
+	return wrapState(&next)
 }
 
 func (s *state) log(e LogEntry) {
@@ -194,7 +194,7 @@ func (s State) stamped() State {
 		old = old[len(old)-keepWrites+1:]
 	}
 	next.Writes = append(slices.Clip(old), write{next.Gen, randomHex(16)})
-	return hold(&next)
+	return wrapState(&next)
 }
 
 // WriteID is the id of the write that made this state: what a Ledger looks for, by [State.Wrote], in what it finds after an
@@ -241,7 +241,7 @@ func decodeState(data []byte) (State, error) {
 	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16:
 		return State{}, errNoState
 	}
-	return hold(st), nil
+	return wrapState(st), nil
 }
 
 // find returns the record of an address, or nil.

@@ -15,7 +15,7 @@ func TestStates(t *testing.T) {
 	type c struct {
 		key    *secret.Secret
 		before func(s *scene, key *secret.Secret)
-		state  string
+		state  SecretState
 		person bool
 	}
 	for name, c := range map[string]c{
@@ -78,7 +78,7 @@ func TestNoLedger(t *testing.T) {
 		func() (Result, error) { return s.remove(aRandom("other", nil)) }} {
 		_, err := s.seen(do())
 		require.ErrorIs(t, err, ErrNotFound)
-		require.ErrorContains(t, err, "layer secret init")
+		require.ErrorIs(t, err, NoLedger)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestCollisions(t *testing.T) {
 		s.did(s.apply())
 		s.declare(b)
 		err := s.stopped(s.apply)
-		require.ErrorContains(t, err, "layer secret rename '$SECRET.auth.a' '$SECRET.auth.b'")
+		require.ErrorIs(t, err, NameTaken)
 	})
 }
 

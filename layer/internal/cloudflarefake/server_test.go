@@ -68,8 +68,8 @@ func one(name string) string {
 	return `{"name":"` + name + `","value":"Zt9qWm4xKp7Rb2Vn","comment":"c","scopes":["workers"]}`
 }
 
-// TestLife takes a secret from its creation to its end: no answer ever holds a value.
-func TestLife(t *testing.T) {
+// TestAnswersNeverHoldAValue takes a secret from its creation to its end.
+func TestAnswersNeverHoldAValue(t *testing.T) {
 	s, c := serve(t, Options{Pending: 1})
 	at := "/secrets_store/stores/" + s.StoreID() + "/secrets"
 	texts := []string{}
@@ -114,7 +114,7 @@ func TestLife(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestBadRequestsAreRefused(t *testing.T) {
 	s, c := serve(t, Options{Quota: 3})
 	s.Put("stands", "x", "")
 	s.Allow("reader", ReadSecrets)
@@ -162,14 +162,14 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestPartial(t *testing.T) {
+func TestPartialBatchKeepsTheFirst(t *testing.T) {
 	s, c := serve(t, Options{Partial: true})
 	got := c.ask("POST", "/secrets_store/stores/"+s.StoreID()+"/secrets", "["+one("a")+","+one("b b")+","+one("c")+"]")
 	require.Equal(t, 400, got.Status)
 	require.Equal(t, []string{"a"}, s.Names())
 }
 
-func TestPages(t *testing.T) {
+func TestPagesHoldEveryName(t *testing.T) {
 	s, c := serve(t, Options{PageCap: 25})
 	for i := range 60 {
 		s.Put(fmt.Sprint("n", i), "x", "")
@@ -186,7 +186,7 @@ func TestPages(t *testing.T) {
 	require.Equal(t, s.Names(), names)
 }
 
-func TestTokens(t *testing.T) {
+func TestTokenShowsOnlyWhenItIsMade(t *testing.T) {
 	s, c := serve(t, Options{})
 	policy := func(group, resource string) string {
 		return `{"name":"n","policies":[{"effect":"allow","permission_groups":[{"id":"` + group + `"}],"resources":{"` + resource + `":"*"}}]}`
@@ -205,7 +205,7 @@ func TestTokens(t *testing.T) {
 	require.Empty(t, s.Tokens())
 }
 
-func TestFaults(t *testing.T) {
+func TestFaultsHitChosenRequests(t *testing.T) {
 	s, c := serve(t, Options{})
 	at := "/secrets_store/stores/" + s.StoreID() + "/secrets"
 	s.Fail(Fault{Method: "POST", Path: "/secrets", Skip: 1, Times: 2, Status: 500, Code: 7, Message: "m"})

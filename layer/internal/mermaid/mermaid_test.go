@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/mermaid"
 )
 
-func TestFlowchart(t *testing.T) {
+func TestFlowchartOfAGraph(t *testing.T) {
 	spec := secret.NewApp(secret.AppOptions{}).Use(
 		secret.Random(secret.Options{Namespace: "auth", Name: "session-key"}),
 		secret.Static(secret.Options{Name: "a", SecretName: "KEPT"}),
@@ -46,8 +46,9 @@ func TestEdgeToNoNode(t *testing.T) {
 // code is how Mermaid writes a character by its number.
 var code = regexp.MustCompile(`#(\d+);`)
 
-// TestLabels: a generator's name may be any text; it must neither end its label nor be taken for markup.
-func TestLabels(t *testing.T) {
+// A generator's name may be any text. It must neither end its label nor be
+// markup.
+func TestLabelsAreNoMarkup(t *testing.T) {
 	tests := map[string]struct{ intent, want string }{
 		"plain":     {"cloudflare/r2-credentials", "cloudflare/r2-credentials"},
 		"quote":     {`own/"]x`, "own/#34;#93;x"},

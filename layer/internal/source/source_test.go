@@ -13,6 +13,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // program is an archive under testdata, written out: a module, or several in a workspace.
@@ -67,8 +68,9 @@ func (p program) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestPrograms: what is read from the source is what the program itself says, byte for byte.
-func TestPrograms(t *testing.T) {
+// The two are equal byte for byte.
+func TestSpecEqualsThatOfTheRunningProgram(t *testing.T) {
+	slow.Test(t)
 	files, err := filepath.Glob("testdata/programs/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -86,8 +88,9 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestProblems: what cannot be known or would be refused, with its place.
-func TestProblems(t *testing.T) {
+// An option that is not a constant, or that App.Start would refuse, is a
+// problem.
+func TestProblemsHaveAPlace(t *testing.T) {
 	files, err := filepath.Glob("testdata/problems/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -164,8 +167,7 @@ func TestLoadErrors(t *testing.T) {
 	})
 }
 
-// TestUnquoted: a compiler's message keeps no text of the program.
-func TestUnquoted(t *testing.T) {
+func TestMessagesKeepNoTextOfTheProgram(t *testing.T) {
 	tests := map[string]struct{ message, want string }{
 		"none":       {"undefined: x", "undefined: x"},
 		"one":        {`cannot use "HUSH" (untyped string constant) as int value`, "cannot use … (untyped string constant) as int value"},

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStretches(t *testing.T) {
+func TestStretchesOfEachVersion(t *testing.T) {
 	var open time.Time
 	type rows = map[string][]stretch
 	for _, c := range []struct {
@@ -65,7 +65,7 @@ func TestStretches(t *testing.T) {
 	}
 }
 
-func TestLabels(t *testing.T) {
+func TestLabelsSayHowAVersionEnds(t *testing.T) {
 	b := newBlock(Secret{Current: "v5", Pending: "v6", Versions: []Version{
 		{ID: "v1", Until: days(-9), Gone: "pruned"}, {ID: "v2", From: days(3), Until: days(-1), Gone: "revoked"},
 		{ID: "v3", From: days(-9), Gone: "withdrawn"}, {ID: "v4", Until: days(2)}, {ID: "v5", From: days(-2)}, {ID: "v6", From: seconds(60)}}}, noon)
@@ -125,7 +125,7 @@ func TestManyGoneBesideAnOldOne(t *testing.T) {
 	require.Equal(t, 24, blocks[0].hidden)
 }
 
-func TestOrder(t *testing.T) {
+func TestVersionsAreInOrder(t *testing.T) {
 	ids := func(versions ...Version) (list []string) {
 		for _, v := range inOrder(versions) {
 			list = append(list, v.ID)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTicks holds on every scale and where clocks change: the axis has marks, in order, with room for each.
-func TestTicks(t *testing.T) {
+// On every scale, and where clocks change, the axis has marks in order.
+func TestTicksHaveRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	zones := []*time.Location{time.UTC}
 	for _, name := range []string{"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Santiago", "Pacific/Apia"} {
@@ -84,7 +84,7 @@ func TestTicksWhereClocksChange(t *testing.T) {
 	}
 }
 
-func TestShows(t *testing.T) {
+func TestOnlyWhatIsInTheSpanShows(t *testing.T) {
 	s := span{now: noon, loc: time.UTC, from: -10 * day, until: 10 * day}
 	for _, first := range []bool{true, false} {
 		require.False(t, s.shows(stretch{from: days(-20), until: days(-11)}, first), "over before the drawing begins")
@@ -94,8 +94,8 @@ func TestShows(t *testing.T) {
 	}
 }
 
-// TestSpan: what the axis covers, in days from now, at least and at most.
-func TestSpan(t *testing.T) {
+// Limits are in days from now.
+func TestSpanCoversWhatMatters(t *testing.T) {
 	quarter := Secret{Current: "v2", NextRotation: days(60), Versions: []Version{{ID: "v1", Until: days(-28), Gone: "pruned"}, {ID: "v2", From: days(-30)}}}
 	minute := Secret{Current: "v2", NextRotation: days(7), Versions: []Version{{ID: "v1", Until: seconds(5)}, {ID: "v2", From: seconds(-5)}}}
 	flip := Secret{Current: "v1", Pending: "v2", NextRotation: days(90), Versions: []Version{{ID: "v1", From: days(-90)}, {ID: "v2", From: days(1)}}}

@@ -54,8 +54,9 @@ var pictures = []struct {
 	}},
 }
 
-// TestGolden compares with drawings that were looked at. `go test -update` writes them anew: look at them again then.
-func TestGolden(t *testing.T) {
+// A person has looked at each drawing. `go test -update` writes them anew: look
+// at them again then.
+func TestDrawingsAreAsApproved(t *testing.T) {
 	for _, p := range pictures {
 		for name, got := range map[string]string{
 			p.name + ".txt":       Text(p.secrets, noon, TextOptions{}),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/ledger/internal/resend"
+	"github.com/layeron-hq/secret/layer/rotate"
 )
 
 // client sends requests, each once. It holds the keys where no printing shows them.
@@ -101,7 +102,7 @@ func (c *client) do(ctx context.Context, method, object string, condition [2]str
 		return a, nil
 	}
 	if method == http.MethodGet {
-		a.body, err = io.ReadAll(io.LimitReader(res.Body, resend.MaxSealed+1))
+		a.body, err = io.ReadAll(io.LimitReader(res.Body, rotate.MaxSealed+1))
 	} else {
 		_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -17,7 +18,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+	rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 		server := httptest.NewServer(newS3(t))
 		t.Cleanup(server.Close)
 		return func() rotate.Ledger {

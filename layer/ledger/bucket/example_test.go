@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -31,7 +32,7 @@ func ExampleOpen() {
 		o.AccessKeyID = os.Getenv("AWS_ACCESS_KEY_ID")
 		o.SecretAccessKey = driver.NewValue(os.Getenv("AWS_SECRET_ACCESS_KEY"))
 		o.SessionToken = driver.NewValue(os.Getenv("AWS_SESSION_TOKEN"))
-		if o.Identities, _, err = rotate.IdentitiesFromEnv(); err != nil {
+		if o.Identities, _, err = ledger.IdentitiesFromEnv(); err != nil {
 			return nil, err
 		}
 		return bucket.Open(ctx, o)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -190,7 +190,7 @@ func TestFaults(t *testing.T) {
 					require.ErrorContains(s, err, tc.says)
 					require.ErrorContains(s, err, "ledger s3://ledgers/team/shop/ledger.age: ")
 				}
-				require.Empty(s, leak.Check(err, keyID, key, token))
+				require.Empty(s, redacttest.Check(err, keyID, key, token))
 				time.Sleep(2 * time.Minute) // strays arrive
 				require.Equal(s, tc.times, s.times())
 			})

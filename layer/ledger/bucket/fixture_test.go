@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -31,11 +32,11 @@ const (
 )
 
 // keyed makes an identity.
-func keyed(t testing.TB) rotate.Identities {
+func keyed(t testing.TB) ledger.Identities {
 	t.Helper()
-	identity, _, err := rotate.NewIdentity()
+	identity, _, err := ledger.NewIdentity()
 	require.NoError(t, err)
-	ids, err := rotate.ParseIdentities(identity.Reveal())
+	ids, err := ledger.ParseIdentities(identity.Reveal())
 	require.NoError(t, err)
 	return ids
 }
@@ -112,12 +113,12 @@ func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // options are those of a ledger behind a transport.
-func options(ids rotate.Identities, through http.RoundTripper) bucket.Options {
+func options(ids ledger.Identities, through http.RoundTripper) bucket.Options {
 	return bucket.Options{Endpoint: "https://s3.example.com", Bucket: "ledgers", Prefix: "team/shop", AccessKeyID: keyID,
 		SecretAccessKey: driver.NewValue(key), SessionToken: driver.NewValue(token), Identities: ids, HTTPClient: &http.Client{Transport: through}}
 }
 
-func open(t testing.TB, ids rotate.Identities, through http.RoundTripper) *bucket.Ledger {
+func open(t testing.TB, ids ledger.Identities, through http.RoundTripper) rotate.Ledger {
 	t.Helper()
 	l, err := bucket.Open(t.Context(), options(ids, through))
 	require.NoError(t, err)
@@ -125,7 +126,7 @@ func open(t testing.TB, ids rotate.Identities, through http.RoundTripper) *bucke
 }
 
 // begin creates a ledger.
-func begin(t testing.TB, l rotate.Ledger, ids rotate.Identities) (rotate.State, rotate.Revision) {
+func begin(t testing.TB, l rotate.Ledger, ids ledger.Identities) (rotate.State, rotate.Revision) {
 	t.Helper()
 	s, rev, err := rotate.Commit(t.Context(), l, "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -37,7 +37,7 @@ func TestLoad(t *testing.T) {
 		is   error
 		sent int
 	}{
-		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "`layer secret init` makes one", rotate.ErrNotFound, 1},
+		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "not found: if there should be one, check its name", rotate.ErrNotFound, 1},
 		{"no bucket", func(s *scene) { s.fault = repeat(answer(404, "NoSuchBucket")) }, "make the bucket", nil, 1},
 		{"not found, who knows what", func(s *scene) { s.fault = repeat(answer(404, "")) }, "check the endpoint", nil, 1},
 		{"forbidden", func(s *scene) { s.fault = repeat(answer(403, "AccessDenied")) }, "list the bucket", nil, 1},
@@ -104,7 +104,7 @@ func TestLoad(t *testing.T) {
 				require.NotErrorIs(s, err, rotate.ErrConflict)
 				require.NotErrorIs(s, err, rotate.ErrUnknown)
 				require.Empty(s, rev)
-				require.Empty(s, leak.Check(err, keyID, key, token))
+				require.Empty(s, redacttest.Check(err, keyID, key, token))
 			})
 		})
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
-	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/layer/ledger"
 )
 
 // Options say where the ledger is, and as whom to ask for it. They show no key, however they are printed.
@@ -31,7 +31,7 @@ type Options struct {
 	// SessionToken belongs to a temporary credential. Empty: none.
 	SessionToken driver.Value
 	// Identities open the ledger. One of them must belong to a recipient.
-	Identities rotate.Identities
+	Identities ledger.Identities
 	// HTTPClient sends the requests; its Transport must send nothing again by itself, as http.Transport doesn't. It follows no
 	// redirect. Nil: one of its own, on http.DefaultTransport.
 	HTTPClient *http.Client

@@ -1,6 +1,7 @@
 package bucket_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -54,7 +55,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 			tc.set(&o)
 			_, err := bucket.Open(t.Context(), o)
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, marker, key, token))
+			require.Empty(t, redacttest.Check(err, marker, key, token))
 		})
 	}
 }
@@ -123,7 +124,7 @@ func TestParseURL(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, tc.says)
-			require.Empty(t, leak.Check(err, marker))
+			require.Empty(t, redacttest.Check(err, marker))
 		})
 	}
 }
@@ -160,8 +161,8 @@ func TestNothingIsShown(t *testing.T) {
 	o.AccessKeyID = "AKID"
 	l, err := bucket.Open(t.Context(), o)
 	require.NoError(t, err)
-	for _, shown := range []any{o, &o, l, *l, struct{ l *bucket.Ledger }{l}, struct{ L rotate.Ledger }{l}, []*bucket.Ledger{l}} {
-		require.Empty(t, leak.Check(shown, key, token, keyID))
+	for _, shown := range []any{o, &o, l, struct{ l rotate.Ledger }{l}, struct{ L rotate.Ledger }{l}, []rotate.Ledger{l}} {
+		require.Empty(t, redacttest.Check(shown, key, token, keyID))
 	}
-	require.Equal(t, "ledger s3://ledgers/team/shop/ledger.age", l.String())
+	require.Equal(t, "ledger s3://ledgers/team/shop/ledger.age", fmt.Sprint(l))
 }

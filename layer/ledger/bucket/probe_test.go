@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 )
 
@@ -71,7 +71,7 @@ func TestProbe(t *testing.T) {
 				}
 				require.ErrorContains(t, err, "ledger s3://ledgers/team/shop/ledger.age: ")
 				require.ErrorContains(t, err, tc.says)
-				require.Empty(t, leak.Check(err, keyID, key, token))
+				require.Empty(t, redacttest.Check(err, keyID, key, token))
 			})
 		})
 	}

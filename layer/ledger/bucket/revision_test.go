@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -78,7 +78,7 @@ func TestCreate(t *testing.T) {
 				require.NotErrorIs(t, err, rotate.ErrConflict)
 				require.NotErrorIs(t, err, rotate.ErrUnknown)
 				require.Equal(t, 1, sent)
-				require.Empty(t, leak.Check(err, marker, keyID))
+				require.Empty(t, redacttest.Check(err, marker, keyID))
 			})
 		})
 	}

@@ -11,17 +11,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/layer/ledger/bucket"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
 // scene is a ledger of two operators: ours, whose requests meet faults, and another's, whose don't.
 type scene struct {
 	*testing.T
-	ids     rotate.Identities
+	ids     ledger.Identities
 	server  direct
-	ours    *bucket.Ledger
-	theirs  *bucket.Ledger
+	ours    rotate.Ledger
+	theirs  rotate.Ledger
 	state   rotate.State // as it was created
 	rev     rotate.Revision
 	fault   func(n int, r *http.Request) (*http.Response, error) // of our request n, from 1; nil, nil: none

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -21,13 +22,13 @@ import (
 )
 
 // versity starts versitygw, which checks signatures, and returns what opens a ledger in a bucket of it.
-func versity(t *testing.T) (dir string, at func(prefix string, ids rotate.Identities) bucket.Options) {
+func versity(t *testing.T) (dir string, at func(prefix string, ids ledger.Identities) bucket.Options) {
 	t.Helper()
 	program := servers.Find(t, "versitygw")
 	dir, address := t.TempDir(), servers.Address(t)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "ledgers"), 0o700))
 	servers.Start(t, address, []string{"ROOT_ACCESS_KEY=" + keyID, "ROOT_SECRET_KEY=" + key}, program, "--port", address, "--quiet", "posix", dir)
-	return dir, func(prefix string, ids rotate.Identities) bucket.Options {
+	return dir, func(prefix string, ids ledger.Identities) bucket.Options {
 		return bucket.Options{Endpoint: "http://" + address, Region: "us-east-1", Bucket: "ledgers", Prefix: prefix,
 			AccessKeyID: keyID, SecretAccessKey: driver.NewValue(key), Identities: ids}
 	}
@@ -36,7 +37,7 @@ func versity(t *testing.T) (dir string, at func(prefix string, ids rotate.Identi
 func TestServerVersity(t *testing.T) {
 	dir, at := versity(t)
 	t.Run("conformance", func(t *testing.T) {
-		rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+		rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 			prefix := strings.ReplaceAll(t.Name(), "/", "-") + " +ü~(1)"
 			return func() rotate.Ledger {
 				l, err := bucket.Open(t.Context(), at(prefix, ids))
@@ -47,7 +48,7 @@ func TestServerVersity(t *testing.T) {
 	})
 	t.Run("contest", func(t *testing.T) {
 		ids := keyed(t)
-		opened := func(through http.RoundTripper) *bucket.Ledger {
+		opened := func(through http.RoundTripper) rotate.Ledger {
 			o := at("contest", ids)
 			o.HTTPClient = &http.Client{Transport: through}
 			l, err := bucket.Open(t.Context(), o)
@@ -76,7 +77,7 @@ func TestServerVersity(t *testing.T) {
 				tc.set(&o)
 				_, err := bucket.Open(t.Context(), o)
 				require.ErrorContains(t, err, tc.says)
-				require.Empty(t, leak.Check(err, key, keyID))
+				require.Empty(t, redacttest.Check(err, key, keyID))
 			})
 		}
 	})
@@ -87,10 +88,10 @@ func TestServerVersity(t *testing.T) {
 
 // TestServerThatIgnoresConditions is refused, and keeps no probe.
 func TestServerThatIgnoresConditions(t *testing.T) {
-	script, node := servers.Find(t, "node_modules/s3rver/bin/s3rver.js"), servers.Find(t, "node")
+	program := servers.Find(t, "s3rver")
 	dir, address := t.TempDir(), servers.Address(t)
 	port := address[strings.LastIndexByte(address, ':')+1:]
-	servers.Start(t, address, nil, node, script, "-d", dir, "-a", "127.0.0.1", "-p", port, "--configure-bucket", "ledgers")
+	servers.Start(t, address, nil, program, "-d", dir, "-a", "127.0.0.1", "-p", port, "--configure-bucket", "ledgers")
 	o := options(keyed(t), nil)
 	o.HTTPClient, o.Endpoint, o.Region, o.SessionToken = nil, "http://"+address, "us-east-1", driver.Value{}
 	o.AccessKeyID, o.SecretAccessKey = "S3RVER", driver.NewValue("S3RVER")

@@ -16,27 +16,28 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-func keyed(t testing.TB) rotate.Identities {
+func keyed(t testing.TB) ledger.Identities {
 	t.Helper()
-	identity, _, err := rotate.NewIdentity()
+	identity, _, err := ledger.NewIdentity()
 	require.NoError(t, err)
-	ids, err := rotate.ParseIdentities(identity.Reveal())
+	ids, err := ledger.ParseIdentities(identity.Reveal())
 	require.NoError(t, err)
 	return ids
 }
 
-func open(t testing.TB, db *sql.DB, name string, ids rotate.Identities) *postgres.Ledger {
+func open(t testing.TB, db *sql.DB, name string, ids ledger.Identities) rotate.Ledger {
 	t.Helper()
 	l, err := postgres.Open(db, postgres.Options{Name: name, Identities: ids})
 	require.NoError(t, err)
 	return l
 }
 
-func begin(t testing.TB, l rotate.Ledger, ids rotate.Identities) (rotate.State, rotate.Revision) {
+func begin(t testing.TB, l rotate.Ledger, ids ledger.Identities) (rotate.State, rotate.Revision) {
 	t.Helper()
 	s, rev, err := rotate.Commit(t.Context(), l, "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -13,7 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/postgres"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -88,7 +90,7 @@ func writes(query string) bool {
 }
 
 // drive runs a test on a ledger of revision 1, in a time of its own.
-func drive(t *testing.T, test func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State)) {
+func drive(t *testing.T, test func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ids := keyed(t)
@@ -134,7 +136,7 @@ func TestOutcomes(t *testing.T) {
 		{coded("XX000"), "write", true},
 	} {
 		t.Run(tc.err.Error()[strings.LastIndexByte(tc.err.Error(), ' ')+1:], func(t *testing.T) {
-			drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+			drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 				answer := d.query
 				d.query = func(ctx context.Context, n int, query string) (driver.Rows, error) {
 					if n == 1 {
@@ -160,7 +162,7 @@ func TestOutcomes(t *testing.T) {
 				require.ErrorContains(t, err, "ledger postgres:x: it cannot be written: SQLSTATE ")
 				require.NotErrorIs(t, err, rotate.ErrUnknown)
 				require.NotErrorIs(t, err, rotate.ErrConflict)
-				require.Empty(t, leak.Check(err, password))
+				require.Empty(t, redacttest.Check(err, password))
 			})
 		})
 	}
@@ -168,7 +170,7 @@ func TestOutcomes(t *testing.T) {
 
 // TestRefusedAfterAnUnknownSend stays unknown.
 func TestRefusedAfterAnUnknownSend(t *testing.T) {
-	drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		answer := d.query
 		d.query = func(ctx context.Context, n int, query string) (driver.Rows, error) {
 			switch {
@@ -188,7 +190,7 @@ func TestRefusedAfterAnUnknownSend(t *testing.T) {
 
 // TestNoConnection: what was never sent is not unknown.
 func TestNoConnection(t *testing.T) {
-	drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		tries := 0
 		d.connect = func() error {
 			tries++
@@ -198,7 +200,7 @@ func TestNoConnection(t *testing.T) {
 		require.ErrorContains(t, err, "there is none: check its address")
 		require.NotErrorIs(t, err, rotate.ErrUnknown)
 		require.Equal(t, 8, tries)
-		require.Empty(t, leak.Check(err, password))
+		require.Empty(t, redacttest.Check(err, password))
 		_, _, err = l.Load(t.Context())
 		require.ErrorContains(t, err, "there is none: check its address")
 		require.Equal(t, 16, tries, "connecting is tried again, and that is not tried again")
@@ -221,7 +223,7 @@ func TestNoConnection(t *testing.T) {
 
 // TestFrozen: a server that says nothing is noticed after a minute, and before where ctx ends.
 func TestFrozen(t *testing.T) {
-	drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		answer := d.query
 		d.query = func(ctx context.Context, n int, query string) (driver.Rows, error) {
 			if n > 1 {
@@ -248,7 +250,7 @@ func TestFrozen(t *testing.T) {
 // TestAnswers: what rows tell.
 func TestAnswers(t *testing.T) {
 	t.Run("no row", func(t *testing.T) {
-		drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+		drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 			d.query = func(context.Context, int, string) (driver.Rows, error) { return found(nil, nil), nil }
 			_, rev, err := l.Load(t.Context())
 			require.ErrorIs(t, err, rotate.ErrNotFound)
@@ -256,7 +258,7 @@ func TestAnswers(t *testing.T) {
 		})
 	})
 	t.Run("nothing changed", func(t *testing.T) {
-		drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+		drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 			answer := d.query
 			d.query = func(ctx context.Context, n int, query string) (driver.Rows, error) {
 				if writes(query) {
@@ -272,7 +274,7 @@ func TestAnswers(t *testing.T) {
 		})
 	})
 	t.Run("no revision of Postgres", func(t *testing.T) {
-		drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+		drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 			for _, old := range []rotate.Revision{"made up", "01", "+1", " 1", "1.0", "99999999999999999999"} {
 				d.queries = nil
 				_, _, err := rotate.Commit(t.Context(), l, old, step(s, "x"))
@@ -284,7 +286,7 @@ func TestAnswers(t *testing.T) {
 	})
 	t.Run("the table is made once", func(t *testing.T) {
 		for _, code := range []string{"", "42P07", "42710", "23505"} {
-			drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+			drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 				answer, made := d.query, false
 				d.query = func(ctx context.Context, n int, query string) (driver.Rows, error) {
 					switch {
@@ -306,7 +308,7 @@ func TestAnswers(t *testing.T) {
 		}
 	})
 	t.Run("the table cannot be made", func(t *testing.T) {
-		drive(t, func(t *testing.T, d *driven, l *postgres.Ledger, s rotate.State) {
+		drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 			d.query = func(_ context.Context, _ int, query string) (driver.Rows, error) {
 				if strings.HasPrefix(query, "CREATE TABLE") {
 					return nil, coded("42501")
@@ -338,16 +340,16 @@ func TestOptionsThatAreRefused(t *testing.T) {
 }
 
 func TestNothingIsShown(t *testing.T) {
-	identity, _, err := rotate.NewIdentity()
+	identity, _, err := ledger.NewIdentity()
 	require.NoError(t, err)
-	ids, err := rotate.ParseIdentities(identity.Reveal())
+	ids, err := ledger.ParseIdentities(identity.Reveal())
 	require.NoError(t, err)
 	db := connect(t, "postgres://me:"+password+"@127.0.0.1:1/x", nil)
 	o := postgres.Options{Name: "x", Identities: ids}
 	l, err := postgres.Open(db, o)
 	require.NoError(t, err)
-	for _, shown := range []any{o, l, *l, struct{ l *postgres.Ledger }{l}, struct{ L rotate.Ledger }{l}, []*postgres.Ledger{l}} {
-		require.Empty(t, leak.Check(shown, password, identity.Reveal()[16:]))
+	for _, shown := range []any{o, l, struct{ l rotate.Ledger }{l}, struct{ L rotate.Ledger }{l}, []rotate.Ledger{l}} {
+		require.Empty(t, redacttest.Check(shown, password, identity.Reveal()[16:]))
 	}
-	require.Equal(t, "ledger postgres:x", l.String())
+	require.Equal(t, "ledger postgres:x", fmt.Sprint(l))
 }

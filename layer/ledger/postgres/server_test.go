@@ -13,8 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
@@ -49,7 +50,7 @@ func TestServer(t *testing.T) {
 
 // conformance: the table does not exist before the first test creates it, by eight at the same time at worst.
 func conformance(t *testing.T, w world) {
-	rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+	rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 		url := w.fresh(t)
 		return func() rotate.Ledger { return open(t, connect(t, url, nil), "it's a ledger", ids) }
 	})
@@ -310,7 +311,7 @@ func refusals(t *testing.T, w world) {
 			require.ErrorContains(t, err, "ledger postgres:x: ")
 			require.ErrorContains(t, err, tc.load)
 			require.NotErrorIs(t, err, rotate.ErrUnknown)
-			require.Empty(t, leak.Check(err, password))
+			require.Empty(t, redacttest.Check(err, password))
 		})
 	}
 	t.Run("another table of that name", func(t *testing.T) {

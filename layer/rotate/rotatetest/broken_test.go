@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -196,7 +197,7 @@ func TestCheckOfLocks(t *testing.T) {
 }
 
 func TestCheckOfWhatIsShown(t *testing.T) {
-	identity, _, err := rotate.NewIdentity()
+	identity, _, err := ledger.NewIdentity()
 	require.NoError(t, err)
 	l := open{new(rotate.MemoryLedger), identity.Reveal()}
 	err = checkShown(t.Context(), subject{open: func() rotate.Ledger { return l }, identity: identity})

@@ -1,7 +1,7 @@
 // Package rotatetest tells whether a [rotate.Ledger] behaves as the runs that depend on it expect:
 //
 //	func TestLedger(t *testing.T) {
-//		rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
+//		rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 //			server := startServer(t)
 //			return func() rotate.Ledger { return NewLedger(server.URL, ids) }
 //		})

@@ -9,6 +9,8 @@ import (
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
+
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
 // Check is [driver.Checker]'s: it tells whether the account has room for the secrets that create names, and whether the
@@ -28,14 +30,14 @@ func (s *Store) Check(ctx context.Context, create []string) error {
 	var id [16]byte
 	_, _ = rand.Read(id[:])
 	var p secrets_store.StoreSecretEditParams
-	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 	service := secrets_store.NewStoreSecretService()
-	_, err = s.client.do(ctx, "try the API token", editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+	_, err = s.client.Do(ctx, "try the API token", cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
 		_, err := service.Edit(ctx, store, hex.EncodeToString(id[:]), p, opts...)
 		return err
 	})
 	// Whoever is told that there is no such secret may write. What else the API says is for the real requests to find out.
-	if f := (*failure)(nil); errors.As(err, &f) && f.status != 0 && f.status != 401 && f.status != 403 && f.status != 429 && !f.badToken() {
+	if f := (*cloudflareapi.Failure)(nil); errors.As(err, &f) && f.Status != 0 && f.Status != 401 && f.Status != 403 && f.Status != 429 && !f.BadToken() {
 		return nil
 	}
 	return err
@@ -43,11 +45,11 @@ func (s *Store) Check(ctx context.Context, create []string) error {
 
 func (s *Store) room(ctx context.Context, n int) error {
 	var q secrets_store.QuotaGetParams
-	q.AccountID.Value, q.AccountID.Present = s.client.account, true
+	q.AccountID.Value, q.AccountID.Present = s.client.AccountID, true
 	service := secrets_store.NewQuotaService()
 	var usage, quota int
 	known := false
-	_, err := s.client.do(ctx, "ask how many secrets fit", editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+	_, err := s.client.Do(ctx, "ask how many secrets fit", cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
 		res, err := service.Get(ctx, q, opts...)
 		if err == nil {
 			usage, quota = int(res.Secrets.Usage), int(res.Secrets.Quota)
@@ -59,7 +61,7 @@ func (s *Store) room(ctx context.Context, n int) error {
 		return err
 	}
 	if known && usage+n > quota {
-		return fmt.Errorf("cloudflare: the account uses %d of its %d secrets, so %d more do not fit: %s", usage, quota, n, full)
+		return fmt.Errorf("cloudflare: the account uses %d of its %d secrets, so %d more do not fit: %s", usage, quota, n, cloudflareapi.NoRoom)
 	}
 	return nil
 }

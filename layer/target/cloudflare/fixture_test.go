@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/layer/generate/r2"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -38,11 +40,11 @@ func open(t *testing.T, o Options) (*Store, *[]time.Duration) {
 	return s, still(s.client)
 }
 
-func still(c *client) *[]time.Duration {
+func still(c *cloudflareapi.Client) *[]time.Duration {
 	waits := &[]time.Duration{}
 	at := time.Now()
-	c.now = func() time.Time { return at }
-	c.wait = func(ctx context.Context, d time.Duration) error {
+	c.Now = func() time.Time { return at }
+	c.Wait = func(ctx context.Context, d time.Duration) error {
 		*waits = append(*waits, d)
 		at = at.Add(d)
 		return context.Cause(ctx)
@@ -83,7 +85,7 @@ func published(t *testing.T, s *Store, list ...driver.Item) {
 // quiet expects that neither the value nor the token shows in an error.
 func quiet(t *testing.T, err error, values ...string) {
 	t.Helper()
-	require.Empty(t, leak.Check(err, append(values, value, cloudflarefake.Token)...))
+	require.Empty(t, redacttest.Check(err, append(values, value, cloudflarefake.Token)...))
 }
 
 func methods(requests []cloudflarefake.Request) (list []string) {
@@ -94,3 +96,8 @@ func methods(requests []cloudflarefake.Request) (list []string) {
 }
 
 func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// generator returns the generator of the same account, which does not wait for a rate limit.
+func generator(o Options) (*r2.Generator, error) {
+	return r2.New(r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL, HTTPClient: o.HTTPClient, Patience: 1})
+}

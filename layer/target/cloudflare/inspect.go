@@ -9,6 +9,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
 // Inspect is [driver.Publisher]'s. It lists the store, a request for every hundred secrets in it.
@@ -50,10 +51,10 @@ func (s *Store) list(ctx context.Context) (map[string]secrets_store.StoreSecretL
 	}
 	var entries []secrets_store.StoreSecretListResponse
 	service := secrets_store.NewStoreSecretService()
-	err = s.client.pages(ctx, "list the secrets", editSecrets,
+	err = s.client.Pages(ctx, "list the secrets", cloudflareapi.EditSecrets,
 		func(ctx context.Context, page int64, opts ...option.RequestOption) (int, error) {
 			var p secrets_store.StoreSecretListParams
-			p.AccountID.Value, p.AccountID.Present = s.client.account, true
+			p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 			p.PerPage.Value, p.PerPage.Present = 100, true
 			p.Page.Value, p.Page.Present = page, true
 			// The oldest first: what is created meanwhile shifts no page.
@@ -73,7 +74,7 @@ func (s *Store) list(ctx context.Context) (map[string]secrets_store.StoreSecretL
 		if e.Status == secrets_store.StoreSecretListResponseStatusDeleted {
 			continue
 		}
-		if !idForm().MatchString(e.ID) {
+		if !cloudflareapi.IDForm().MatchString(e.ID) {
 			return nil, fmt.Errorf("cloudflare: the API tells no usable id for a secret")
 		}
 		if before, ok := listed[e.Name]; ok && before.ID != e.ID {

@@ -11,7 +11,8 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -25,11 +26,10 @@ func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret)
 	require.NoError(t, err)
 	return fake, func() *rotate.Operator { // each command opens the target anew
 		store, _ := open(t, o)
-		r2, err := NewR2Generator(o)
+		tokens, err := generator(o)
 		require.NoError(t, err)
-		still(r2.client)
 		return &rotate.Operator{Ledger: ledger, Publisher: store, Spec: secret.NewApp(secret.AppOptions{}).Use(secrets...).Spec(),
-			Generators: map[string]driver.Generator{R2Credentials: r2}}
+			Generators: map[string]driver.Generator{r2.Name: tokens}}
 	}
 }
 
@@ -114,7 +114,7 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 	}
 	secrets := []*secret.Secret{
 		secret.Random(secret.Options{Namespace: "auth", Name: "key"}), secret.Random(secret.Options{Namespace: "auth", Name: "other"}),
-		secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: R2Credentials, Params: map[string]string{"bucket": "media", "access": "read"}}),
+		secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: r2.Name, Params: map[string]string{"bucket": "media", "access": "read"}}),
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -162,9 +162,9 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 					}
 				}
 				for _, v := range values {
-					require.Empty(t, leak.Find(strings.Join(said, "\n"), v))
+					require.Empty(t, redacttest.Find(strings.Join(said, "\n"), v))
 				}
-				require.Empty(t, leak.Find(strings.Join(said, "\n"), cloudflarefake.Token))
+				require.Empty(t, redacttest.Find(strings.Join(said, "\n"), cloudflarefake.Token))
 				minted := 0
 				for _, s := range last.Secrets {
 					if s.Kind == secret.KindGenerated {

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
 // Options say which account to work on, and as whom. They show no token, however they are printed.
@@ -36,43 +35,22 @@ type Options struct {
 	Patience time.Duration
 }
 
-var (
-	idForm    = lazyregexp.New(`^[0-9a-f]{32}$`)
-	tokenForm = lazyregexp.New(`^[!-~]+$`)
-	scopes    = []string{"workers", "ai_gateway", "dex", "access", "containers", "websearch"}
-)
+var scopes = []string{"workers", "ai_gateway", "dex", "access", "containers", "websearch"}
 
-func (o Options) check() error {
-	switch {
-	case o.AccountID == "":
-		return errors.New("cloudflare: there is no account id: set CLOUDFLARE_ACCOUNT_ID")
-	case !idForm().MatchString(o.AccountID):
-		return errors.New("cloudflare: the account id is not 32 hexadecimal digits in lower case: copy it from the dashboard's overview page")
-	case o.Token.Reveal() == "":
-		return errors.New("cloudflare: there is no API token: set CLOUDFLARE_API_TOKEN")
-	case !tokenForm().MatchString(o.Token.Reveal()):
-		return errors.New("cloudflare: the API token holds white space or other characters that no token has: copy it again")
-	case o.StoreID != "" && !idForm().MatchString(o.StoreID):
-		return errors.New("cloudflare: the store id is not 32 hexadecimal digits in lower case: `wrangler secrets-store store list` shows it")
-	case o.Timeout < 0, o.Patience < 0:
-		return errors.New("cloudflare: a timeout or patience below zero")
+// client checks the options and returns what sends the requests.
+func (o Options) client() (*cloudflareapi.Client, error) {
+	c, err := cloudflareapi.New(cloudflareapi.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL,
+		HTTPClient: o.HTTPClient, Timeout: o.Timeout, Patience: o.Patience})
+	if err != nil {
+		return nil, err
+	}
+	if o.StoreID != "" && !cloudflareapi.IDForm().MatchString(o.StoreID) {
+		return nil, errors.New("cloudflare: the store id is not 32 hexadecimal digits in lower case: `wrangler secrets-store store list` shows it")
 	}
 	for _, s := range o.Scopes {
 		if !slices.Contains(scopes, s) {
-			return fmt.Errorf("cloudflare: %q is no scope: choose of %s", s, strings.Join(scopes, ", "))
+			return nil, fmt.Errorf("cloudflare: %q is no scope: choose of %s", s, strings.Join(scopes, ", "))
 		}
 	}
-	return checkBase(o.BaseURL)
-}
-
-// checkBase repeats nothing of the address: somebody may have written a password into it.
-func checkBase(base string) error {
-	if base == "" {
-		return nil
-	}
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("cloudflare: the API's base URL is not of the form https://host/path, without user, query and fragment: correct CLOUDFLARE_API_BASE_URL")
-	}
-	return nil
+	return c, nil
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/leak"
+	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/layer/generate/r2"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
@@ -44,14 +46,11 @@ func TestOptions(t *testing.T) {
 			o := Options{AccountID: id, Token: driver.NewValue(cloudflarefake.Token)}
 			tc.change(&o)
 			_, err := NewStore(o)
-			_, err2 := NewR2Generator(o)
 			if tc.err == "" {
 				require.NoError(t, err)
-				require.NoError(t, err2)
 				return
 			}
 			require.ErrorContains(t, err, tc.err)
-			require.Equal(t, err, err2)
 			quiet(t, err)
 		})
 	}
@@ -94,16 +93,16 @@ func TestRedacted(t *testing.T) {
 	o.HTTPClient = nil
 	s, err := NewStore(o)
 	require.NoError(t, err)
-	g, err := NewR2Generator(o)
+	g, err := generator(o)
 	require.NoError(t, err)
 	type deep struct{ inner any }
 	type kept struct {
 		s *Store
-		g *R2Generator
-		c *client
+		g *r2.Generator
+		c *cloudflareapi.Client
 	}
-	for _, v := range []any{o, &o, s, g, deep{s}, []any{s, g}, map[string]any{"x": g}, kept{s, g, s.client}, &kept{s, g, g.client}} {
-		require.Empty(t, leak.Check(v, cloudflarefake.Token))
+	for _, v := range []any{o, &o, s, g, deep{s}, []any{s, g}, map[string]any{"x": g}, kept{s, g, s.client}, &kept{s, g, s.client}} {
+		require.Empty(t, redacttest.Check(v, cloudflarefake.Token))
 	}
 	require.Equal(t, "secrets store of Cloudflare account "+cloudflarefake.Account, s.String())
 	require.Equal(t, "R2 credentials of Cloudflare account "+cloudflarefake.Account, g.String())

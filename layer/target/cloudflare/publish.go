@@ -12,6 +12,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
@@ -39,13 +40,13 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 	seen := map[string]bool{}
 	for i, item := range items {
 		if err := checkItem(item, seen[item.Name]); err != nil {
-			errs[i] = fmt.Errorf("cloudflare: %w: %w", err, driver.ErrNotApplied)
+			errs[i] = driver.NotApplied(fmt.Errorf("cloudflare: %w", err))
 		}
 		seen[item.Name] = true
 	}
 	if s.ids == nil && slices.Contains(errs, nil) {
 		if _, err := s.list(ctx); err != nil {
-			return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
+			return fill(errs, driver.NotApplied(err))
 		}
 	}
 	var fresh, known []int
@@ -127,7 +128,7 @@ func batches(items []driver.Item, fresh []int) (cut [][]int) {
 // create sends one batch. It returns the error of the whole of it.
 func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, errs []error) error {
 	var p secrets_store.StoreSecretNewParams
-	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 	for _, i := range batch {
 		var b secrets_store.StoreSecretNewParamsBody
 		b.Name.Value, b.Name.Present = items[i].Name, true
@@ -145,21 +146,21 @@ func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, er
 	}
 	created := map[string]string{}
 	service := secrets_store.NewStoreSecretService()
-	_, err := s.client.do(ctx, op, editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+	_, err := s.client.Do(ctx, op, cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
 		res, err := service.New(ctx, s.id, p, opts...)
 		if err != nil {
 			return err
 		}
 		for _, r := range res.Result {
-			if idForm().MatchString(r.ID) && r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
+			if cloudflareapi.IDForm().MatchString(r.ID) && r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
 				created[r.Name] = r.ID
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		if f := (*failure)(nil); errors.As(err, &f) {
-			f.ofBatch(len(batch))
+		if f := (*cloudflareapi.Failure)(nil); errors.As(err, &f) {
+			f.OfBatch(len(batch))
 		}
 		fillOf(errs, batch, err)
 		return err
@@ -174,29 +175,16 @@ func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, er
 	return nil
 }
 
-// ofBatch: nothing says that a batch is all or nothing. Only what refuses the whole of it is certain.
-func (f *failure) ofBatch(n int) {
-	if n == 1 || f.status != 400 && f.status != 422 || f.badToken() {
-		return
-	}
-	known := len(f.messages) == len(f.codes)
-	for i, code := range f.codes {
-		// 1001 is whatever is wrong with a request, 1003 what is in its way.
-		f.notApplied = f.notApplied && (code == 1001 || known && invalid[f.messages[i]])
-	}
-	f.notApplied = f.notApplied && len(f.codes) > 0
-}
-
 // splits: one secret is why none of the batch was created. It must not hold the others back.
 func splits(err error, n int) bool {
-	var f *failure
-	return n > 1 && errors.As(err, &f) && f.notApplied && (f.status == 400 || f.status == 413 || f.status == 422) && !f.says("store_not_found")
+	var f *cloudflareapi.Failure
+	return n > 1 && errors.As(err, &f) && f.NotApplied && (f.Status == 400 || f.Status == 413 || f.Status == 422) && !f.Says("store_not_found")
 }
 
 // replace sends text, note and scopes of a secret that exists.
 func (s *Store) replace(ctx context.Context, item driver.Item, id string) error {
 	var p secrets_store.StoreSecretEditParams
-	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 	p.Value.Value, p.Value.Present = item.Text.Reveal(), true
 	p.Comment.Value, p.Comment.Present = item.Note, true
 	p.Scopes.Present = true
@@ -204,7 +192,7 @@ func (s *Store) replace(ctx context.Context, item driver.Item, id string) error 
 		p.Scopes.Value = append(p.Scopes.Value, secrets_store.StoreSecretEditParamsScope(scope))
 	}
 	service := secrets_store.NewStoreSecretService()
-	_, err := s.client.do(ctx, "replace "+item.Name, editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+	_, err := s.client.Do(ctx, "replace "+item.Name, cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
 		_, err := service.Edit(ctx, s.id, id, p, opts...)
 		return err
 	})
@@ -213,12 +201,12 @@ func (s *Store) replace(ctx context.Context, item driver.Item, id string) error 
 
 // forAll returns the error of what is not sent any more, because it would meet the same.
 func forAll(err error) error {
-	var f *failure
-	if !errors.As(err, &f) || f.status != 401 && f.status != 403 && f.status != 429 && !f.badToken() {
+	var f *cloudflareapi.Failure
+	if !errors.As(err, &f) || f.Status != 401 && f.Status != 403 && f.Status != 429 && !f.BadToken() {
 		return nil
 	}
 	rest := *f
-	rest.op, rest.notApplied = "not sent, since another was refused", true
+	rest.Op, rest.NotApplied = "not sent, since another was refused", true
 	return &rest
 }
 

@@ -3,12 +3,12 @@ package cloudflare
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
 // Remove is [driver.Remover]'s. It lists the store, and deletes one secret a request.
@@ -20,7 +20,7 @@ func (s *Store) Remove(ctx context.Context, names []string) []error {
 		return nil
 	}
 	if _, err := s.list(ctx); err != nil {
-		return fill(errs, fmt.Errorf("%w: %w", err, driver.ErrNotApplied))
+		return fill(errs, driver.NotApplied(err))
 	}
 	failed := false
 	for i, name := range names {
@@ -39,13 +39,13 @@ func (s *Store) Remove(ctx context.Context, names []string) []error {
 
 func (s *Store) delete(ctx context.Context, name, id string) error {
 	var p secrets_store.StoreSecretDeleteParams
-	p.AccountID.Value, p.AccountID.Present = s.client.account, true
+	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 	service := secrets_store.NewStoreSecretService()
-	_, err := s.client.do(ctx, "delete "+name, editSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
+	_, err := s.client.Do(ctx, "delete "+name, cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
 		_, err := service.Delete(ctx, s.id, id, p, opts...)
 		return err
 	})
-	if f := (*failure)(nil); errors.As(err, &f) && f.says("secret_not_found") {
+	if f := (*cloudflareapi.Failure)(nil); errors.As(err, &f) && f.Says("secret_not_found") {
 		return nil
 	}
 	return err

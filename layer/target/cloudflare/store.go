@@ -13,6 +13,7 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
 // Store is a rotate.Publisher on a Secrets Store; it is a rotate.Checker and a rotate.Remover too. A request is sent once;
@@ -22,7 +23,7 @@ import (
 //
 // A Store may be used concurrently, but knows no order then. It shows no token, however it is printed.
 type Store struct {
-	client *client
+	client *cloudflareapi.Client
 	scopes []string
 
 	mu  sync.Mutex
@@ -38,7 +39,7 @@ var (
 
 // NewStore returns a Store, without sending anything. It fails where o is incomplete or malformed.
 func NewStore(o Options) (*Store, error) {
-	c, err := newClient(o)
+	c, err := o.client()
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +63,10 @@ func (s *Store) storeID(ctx context.Context) (string, error) {
 	}
 	var found []secrets_store.StoreListResponse
 	services := secrets_store.NewStoreService()
-	err := s.client.pages(ctx, "look for the account's store", editSecrets,
+	err := s.client.Pages(ctx, "look for the account's store", cloudflareapi.EditSecrets,
 		func(ctx context.Context, page int64, opts ...option.RequestOption) (int, error) {
 			var p secrets_store.StoreListParams
-			p.AccountID.Value, p.AccountID.Present = s.client.account, true
+			p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 			p.PerPage.Value, p.PerPage.Present = 100, true
 			p.Page.Value, p.Page.Present = page, true
 			res, err := services.List(ctx, p, opts...)
@@ -83,7 +84,7 @@ func (s *Store) storeID(ctx context.Context) (string, error) {
 		return "", errors.New("cloudflare: the account has no secrets store: make one with `wrangler secrets-store store create NAME --remote`")
 	case len(found) > 1:
 		return "", fmt.Errorf("cloudflare: the account has several secrets stores, so say which one by its id: %s", choices(found))
-	case !idForm().MatchString(found[0].ID):
+	case !cloudflareapi.IDForm().MatchString(found[0].ID):
 		return "", errors.New("cloudflare: the API tells no usable id for the account's store: give the store's id")
 	}
 	s.id = found[0].ID
@@ -93,7 +94,7 @@ func (s *Store) storeID(ctx context.Context) (string, error) {
 func choices(stores []secrets_store.StoreListResponse) string {
 	var list []string
 	for _, store := range stores {
-		if idForm().MatchString(store.ID) && nameForm().MatchString(store.Name) {
+		if cloudflareapi.IDForm().MatchString(store.ID) && nameForm().MatchString(store.Name) {
 			list = append(list, store.ID+" ("+store.Name+")")
 		}
 	}

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
-
-// MaxSealed bounds a sealed state, in bytes: as the ledger in a file does.
-const MaxSealed = 64 << 20
 
 // Ledger is a [rotate.Ledger] on an Engine. It may be used concurrently, and several at once on one engine.
 type Ledger struct {
 	engine Engine
-	ids    rotate.Identities
+	ids    ledger.Identities
 	place  string
 	most   int // bytes of a sealed state
 
@@ -30,8 +29,8 @@ type mark struct {
 }
 
 // New returns a ledger. place names it in errors.
-func New(e Engine, place string, ids rotate.Identities) *Ledger {
-	return &Ledger{engine: e, ids: ids, place: place, most: MaxSealed}
+func New(e Engine, place string, ids ledger.Identities) *Ledger {
+	return &Ledger{engine: e, ids: ids, place: place, most: rotate.MaxSealed}
 }
 
 // Load is [rotate.Ledger]'s.
@@ -76,7 +75,7 @@ func (l *Ledger) look(ctx context.Context, tries, short int) (found, error) {
 	}
 	f := found{Blob: b}
 	if b.Revision != "" {
-		f.state, f.err = rotate.Open(b.Sealed, l.ids)
+		f.state, f.err = rotate.Unseal(b.Sealed, l.ids.All()...)
 	}
 	return f, nil
 }
@@ -98,7 +97,7 @@ func (f found) after(floor mark) error {
 	case f.Revision == "" && floor.id != "":
 		return fmt.Errorf("%w: it was here before. Restore it from a backup", rotate.ErrNotFound)
 	case f.Revision == "":
-		return fmt.Errorf("%w: `layer secret init` makes one; if there should be one, check its name", rotate.ErrNotFound)
+		return &rotate.Problem{Kind: rotate.NoLedger, Err: fmt.Errorf("%w: if there should be one, check its name", rotate.ErrNotFound)}
 	case f.err != nil:
 		return f.err
 	case f.before(floor):
@@ -236,26 +235,16 @@ func (l *Ledger) unprepared(ctx context.Context, old rotate.Revision) error {
 	case b.Revision != old:
 		return fmt.Errorf("%w: run again", rotate.ErrConflict)
 	}
-	return errors.New("the change is refused: a state is stored with Commit, which prepares it")
+	return fmt.Errorf("the change is refused: %w", rotate.ErrNotPrepared)
 }
 
-// seal makes what is sent, and sees that it can be read.
+// seal returns the bytes to send.
 func (l *Ledger) seal(next rotate.State) ([]byte, error) {
-	sealed, err := rotate.Seal(next)
+	sealed, err := rotate.Seal(next, l.ids.All()...)
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) > l.most {
-		return nil, fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", len(sealed), l.most)
-	}
-	back, err := rotate.Open(sealed, l.ids)
-	if err != nil {
-		return nil, fmt.Errorf("after this change it could not be read: %w", err)
-	}
-	if !back.Equal(next) {
-		return nil, errors.New("what was encrypted cannot be decrypted: the memory of this machine may be failing")
-	}
-	return sealed, nil
+	return sealed, rotate.CheckSize(len(sealed), l.most)
 }
 
 func (l *Ledger) latest() mark {
@@ -281,3 +270,14 @@ func outcome(err error) Outcome {
 	}
 	return Refused
 }
+
+// String names the ledger.
+func (l *Ledger) String() string { return "ledger " + l.place }
+
+// Format writes the result of String under every verb and flag.
+func (l *Ledger) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, l.String()) }
+
+// MarshalText returns the result of String, for encoding/json and log/slog.
+func (l *Ledger) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+var _ rotate.Ledger = (*Ledger)(nil)

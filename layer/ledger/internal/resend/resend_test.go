@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -66,23 +67,23 @@ func (m *memory) Send(_ context.Context, old rotate.Revision, sealed []byte) (ro
 
 var lost = &Failure{Unknown, errors.New("lost")}
 
-func keyed(t testing.TB) rotate.Identities {
+func keyed(t testing.TB) ledger.Identities {
 	t.Helper()
-	identity, _, err := rotate.NewIdentity()
+	identity, _, err := ledger.NewIdentity()
 	require.NoError(t, err)
-	ids, err := rotate.ParseIdentities(identity.Reveal())
+	ids, err := ledger.ParseIdentities(identity.Reveal())
 	require.NoError(t, err)
 	return ids
 }
 
-func fresh(ids rotate.Identities) rotate.State {
+func fresh(ids ledger.Identities) rotate.State {
 	return rotate.NewState(rotate.Settings{Recipients: ids.Recipients()})
 }
 
 func step(s rotate.State) rotate.State { return s.WithLog(rotate.LogEntry{Op: "test"}) }
 
 // chain is a ledger's states, one after the other, the zeroth being what it began as.
-func chain(t testing.TB, ids rotate.Identities, n int) []rotate.State {
+func chain(t testing.TB, ids ledger.Identities, n int) []rotate.State {
 	t.Helper()
 	list, l, rev := []rotate.State{fresh(ids)}, new(rotate.MemoryLedger), rotate.Revision("")
 	for i := range n {

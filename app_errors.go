@@ -1,0 +1,121 @@
+package secret
+
+import (
+	"cmp"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// problem is one secret of an App with the error that Start or Refresh found.
+type problem struct {
+	decl  *declaration
+	where string // the store's place for it, if err does not contain it
+	err   error
+}
+
+func (sec *appSecret) problem(err error) problem {
+	p := problem{decl: sec.decl, err: err}
+	if stateOf(err) == errUnavailable {
+		p.where = locate(sec.store, sec.decl.addr)
+	}
+	return p
+}
+
+// problems is one error about many secrets, a line each.
+type problems struct {
+	head  string
+	found []problem
+}
+
+func problemsError(op string, found []problem, of int, note string) error {
+	count := strconv.Itoa(len(found)) + " problems"
+	if len(found) == 1 {
+		count = "1 problem"
+	}
+	return &problems{op + ": " + count + " with the App's " + strconv.Itoa(of) + " secrets" + note, found}
+}
+
+func (p *problems) Error() string {
+	lines := []string{"secret: " + p.head + ":"}
+	for _, one := range p.found {
+		lines = append(lines, one.line())
+	}
+	return strings.Join(lines, "\n  ")
+}
+
+func (p *problems) Unwrap() []error {
+	errs := make([]error, len(p.found))
+	for i, one := range p.found {
+		errs[i] = one.err
+	}
+	return errs
+}
+
+// line returns the secret, the reason, the place and the next step.
+func (p problem) line() string {
+	line, why := "(undeclared)", p.err
+	if p.decl.addr != (Address{}) {
+		line = p.decl.addr.String()
+	}
+	if e, ok := p.err.(*Error); ok {
+		why = e.Err // the line begins with the address already
+		located := *e
+		located.Where = cmp.Or(e.Where, p.where)
+		line += located.place()
+	}
+	line += ": " + strings.ReplaceAll(why.Error(), "\n", " ")
+	if todo := p.todo(); todo != "" {
+		line += "; " + todo
+	}
+	return line
+}
+
+// todo returns the next step for a person.
+func (p problem) todo() string {
+	switch stateOf(p.err) {
+	case ErrNotFound:
+		if p.decl.kind == KindStatic {
+			return "supply it with: layer secret set '" + p.decl.addr.String() + "'"
+		}
+		return "create it with: layer secret apply"
+	case ErrEmpty:
+		return "store a value there"
+	case ErrMalformed, ErrTooLarge:
+		return "store it again, whole"
+	case ErrEncoding:
+		return "store a key of the declared length, or correct the declaration"
+	case ErrInvalid:
+		return ""
+	}
+	return "see whether the store can be reached, then start again"
+}
+
+var (
+	errUnavailable = errors.New("store unavailable")
+	errClosed      = errors.New("the App was closed")
+)
+
+// stateOf returns the sentinel that err wraps, or errUnavailable for none.
+func stateOf(err error) error {
+	for _, sentinel := range []error{ErrNotFound, ErrEmpty, ErrMalformed, ErrTooLarge, ErrEncoding, ErrInvalid} {
+		if errors.Is(err, sentinel) {
+			return sentinel
+		}
+	}
+	return errUnavailable
+}
+
+// staleError reports that MaxStale has passed, and why the value was not
+// confirmed.
+type staleError struct {
+	limit time.Duration
+	cause error
+}
+
+func (e *staleError) Error() string {
+	return "not confirmed for over " + e.limit.String() + " (AppOptions.MaxStale): " + e.cause.Error()
+}
+
+func (e *staleError) Unwrap() error { return e.cause }

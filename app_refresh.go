@@ -1,0 +1,252 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
+)
+
+// run starts what goes on in the background, unless the options leave nothing to do. It fails where Close was faster.
+func (a *App) run() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state == appClosed {
+		return closedError()
+	}
+	a.state = appStarted
+	if a.options.Refresh < 0 && a.options.MaxStale == 0 {
+		return nil
+	}
+	ctx := a.lifetime
+	a.running.Go(func() { a.keepFresh(ctx) })
+	if a.options.Refresh > 0 {
+		a.watch(ctx)
+	}
+	return nil
+}
+
+// wait waits for the background, as long as a load may take.
+func (a *App) wait() error {
+	done := make(chan struct{})
+	go func() {
+		a.running.Wait()
+		close(done)
+	}()
+	ctx, cancel := timeout.Context(context.Background(), a.options.Timeout)
+	defer cancel()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return &Error{Op: "close", Err: errors.New("a store has not come back although its context has ended; its goroutine is left behind")}
+	}
+}
+
+// rarely is how many rounds apart a secret is polled whose changes a Watcher tells of.
+const rarely = 10
+
+// keepFresh is the App's one clock: rounds, hints, and the end of what is stale.
+func (a *App) keepFresh(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var next time.Time
+	if a.options.Refresh > 0 {
+		next = time.Now().Add(withJitter(a.options.Refresh))
+	}
+	for round := 0; ; {
+		now := time.Now()
+		if !next.IsZero() && !now.Before(next) {
+			round++
+			a.round(ctx, round)
+			next = now.Add(withJitter(a.options.Refresh))
+		}
+		wakeAt := earlier(next, earlier(a.followHints(ctx, now), a.expireStale(now)))
+		if wakeAt.IsZero() {
+			wakeAt = now.Add(time.Hour)
+		}
+		timer.Reset(wakeAt.Sub(now))
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// withJitter spreads d by 10 % either way, so that a thousand replicas don't ask in one moment.
+func withJitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5+1)
+}
+
+// earlier returns the first of two instants; zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// round begins a load for every secret that is due.
+func (a *App) round(ctx context.Context, round int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	every := a.watchedRounds()
+	for _, sec := range a.secrets {
+		if sec.busy || sec.skips(sec.watched && round%every != 0) {
+			continue
+		}
+		a.dispatch(ctx, sec, false)
+	}
+}
+
+// watchedRounds is how many rounds apart a watched secret is polled: rarely, but in time for MaxStale.
+func (a *App) watchedRounds() int {
+	if a.options.MaxStale > 0 {
+		return max(1, min(rarely, int(a.options.MaxStale/(2*a.options.Refresh))))
+	}
+	return rarely
+}
+
+// skips tells whether the secret is left out of this round: all is well and a Watcher would tell, or it has failed lately, or
+// it was given to Use after Start and nobody has read it yet.
+func (sec *appSecret) skips(watched bool) bool {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	if sec.skip > 0 {
+		sec.skip--
+		return true
+	}
+	return watched && sec.err == nil || sec.doc == nil && sec.err == nil
+}
+
+// followHints begins a load for every secret whose hint is due, and returns when the next is.
+func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, sec := range a.secrets {
+		switch {
+		case sec.hinted.IsZero() || sec.busy: // a busy one wakes the clock when it is done
+		case now.Before(sec.hinted):
+			next = earlier(next, sec.hinted)
+		default:
+			sec.hinted = time.Time{}
+			a.dispatch(ctx, sec, true)
+		}
+	}
+	return next
+}
+
+// expireStale ends what was not confirmed for MaxStale, and returns when the next ends.
+func (a *App) expireStale(now time.Time) (next time.Time) {
+	limit := a.options.MaxStale
+	if limit == 0 {
+		return next
+	}
+	for _, sec := range a.used() {
+		sec.mu.Lock()
+		ends, live := sec.lastSuccess.Add(limit), sec.doc != nil && !sec.stale
+		sec.mu.Unlock()
+		switch {
+		case !live:
+		case now.Before(ends):
+			next = earlier(next, ends)
+		default:
+			sec.expire(now, limit)
+		}
+	}
+	return next
+}
+
+// dispatch loads sec in the background; a.mu is held. Secrets that fail share a
+// quarter of the places, so that however many hang, the others find one. With
+// fresh, the result of a load under way is not enough: it may have begun before
+// the change.
+func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
+	sec.busy = true
+	sec.mu.Lock()
+	ill := sec.failures > 0
+	sec.mu.Unlock()
+	a.running.Go(func() {
+		defer a.settle(sec)
+		if ill && !take(ctx, a.failing) || !take(ctx, a.healthy) {
+			return
+		}
+		defer func() {
+			<-a.healthy
+			if ill {
+				<-a.failing
+			}
+		}()
+		// Every load has its own limit. This one is for a store that ignores it, or is at an older load still.
+		bounded, cancel := timeout.Context(ctx, 2*a.options.Timeout)
+		defer cancel()
+		if fresh {
+			sec.awaitFlight(bounded)
+		}
+		_, err := sec.share(bounded, toRead)
+		if err != nil && ctx.Err() == nil {
+			sec.overdue(err)
+			if fresh {
+				a.hintAgain(sec)
+			}
+		}
+	})
+}
+
+// take waits for a place. Where ctx ends first, none is taken.
+func take(ctx context.Context, places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// settle ends a dispatch. A hint that came meanwhile is followed by the clock.
+func (a *App) settle(sec *appSecret) {
+	a.mu.Lock()
+	sec.busy = false
+	hinted := !sec.hinted.IsZero()
+	a.mu.Unlock()
+	if hinted {
+		a.wakeClock()
+	}
+}
+
+func (a *App) wakeClock() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// overdue records that the store did not come back in time, where the load itself has not said so yet: a store that
+// ignores its context still holds it.
+func (sec *appSecret) overdue(err error) {
+	sec.mu.Lock()
+	flying := sec.flight != nil
+	sec.mu.Unlock()
+	if flying {
+		sec.failed(err)
+	}
+}
+
+// hintAgain repeats a hint whose load failed, later each time: nothing else would tell of that change for a while.
+func (a *App) hintAgain(sec *appSecret) {
+	sec.mu.Lock()
+	pause := time.Second << min(sec.failures, 20)
+	sec.mu.Unlock()
+	if pause >= a.options.Refresh {
+		return // the rounds see to it: to them a secret that fails is not watched
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if sec.hinted.IsZero() {
+		sec.hinted = time.Now().Add(withJitter(pause))
+	}
+}

@@ -1,0 +1,232 @@
+package secret
+
+import (
+	"context"
+	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
+)
+
+// appSecret is one declaration in an App, with the results of its last loads.
+type appSecret struct {
+	loader
+	app     *App
+	readers []*Secret // guarded by claims
+
+	// Guarded by loader.mu.
+	doc         *Document // the last good one
+	published   uint64    // the number of the load that found it
+	err         error     // of the last load, if it failed
+	state       error     // the class of err; a change is logged
+	lastSuccess time.Time
+	failedSince time.Time
+	failures    int // in a row
+	skip        int // rounds to leave out
+	stale       bool
+
+	// Guarded by app.mu.
+	busy    bool      // a load for the App is on its way
+	hinted  time.Time // when to look because of a hint; zero: none
+	watched bool      // a Watcher reports its changes
+}
+
+var _ loadOwner = (*appSecret)(nil)
+
+func newAppSecret(a *App, d *declaration) *appSecret {
+	sec := &appSecret{app: a}
+	sec.loader.decl = d
+	sec.loader.store = newLoader(d, a.options.Store).store
+	sec.loader.owner = sec
+	return sec
+}
+
+func (sec *appSecret) holds(besides any) bool { return besides != sec.app && sec.app.holds }
+
+func (sec *appSecret) read(ctx context.Context) (*Document, error) { return sec.share(ctx, toRead) }
+
+func (sec *appSecret) timeout() time.Duration { return sec.app.options.Timeout }
+
+// begin runs a load in a goroutine. Until the App is closed the load ends with
+// it, or with its Start, and Close waits for it.
+func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
+	a := sec.app
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.state == appClosed && p != toStart:
+		go load(context.Background())
+	case a.state == appClosed:
+		go load(a.lifetime) // which has ended
+	case p == toStart:
+		a.running.Go(func() { load(a.starting) })
+	default:
+		a.running.Go(func() { load(a.lifetime) })
+	}
+}
+
+// firstLoad is Start's load: it waits for a load that may have begun long ago,
+// keeps nothing, and requires the declared length.
+func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
+	ctx, cancel := timeout.Context(ctx, sec.timeout())
+	defer cancel()
+	sec.awaitFlight(ctx)
+	f, err := sec.join(ctx, toStart)
+	if err != nil {
+		return nil, err
+	}
+	_, err = sec.checked(f.doc, f.err)
+	return f, err
+}
+
+// checked refuses a document whose current version has another length than
+// declared.
+func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
+	if err != nil {
+		return nil, err
+	}
+	v := doc.Current()
+	if _, err := doc.data().keyRule().decode(v.Text()); err != nil {
+		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: locate(sec.store, sec.decl.addr), Version: v.ID, Err: err}
+	}
+	return doc, nil
+}
+
+// keep records the result of a shared load.
+func (sec *appSecret) keep(f *flight) {
+	if f.err == nil && sec.lastGood() != nil {
+		f.doc, f.err = sec.checked(f.doc, nil)
+	}
+	if f.err != nil {
+		sec.failed(f.err)
+		return
+	}
+	sec.publish(f)
+}
+
+func (sec *appSecret) lastGood() *Document {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	return sec.doc
+}
+
+// publish makes all reads of the secret return the document of f.
+func (sec *appSecret) publish(f *flight) {
+	old, recovered, ok := sec.replace(f)
+	if !ok {
+		return
+	}
+	if recovered {
+		sec.app.logger().Info("secret can be loaded again", "address", sec.decl.addr.String(), "current", f.doc.Current().ID)
+	}
+	if old != f.doc {
+		sec.logChange(old, f.doc)
+	}
+}
+
+// replace is publish without its logging. It does nothing where a later load
+// has been published: Start publishes its loads after the last one.
+func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
+	now := time.Now()
+	claims.Lock()
+	defer claims.Unlock()
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	if f.number < sec.published {
+		return nil, false, false
+	}
+	old, recovered = sec.doc, sec.state != nil || sec.stale
+	sec.doc, sec.err, sec.state, sec.published = f.doc, nil, nil, f.number
+	sec.lastSuccess, sec.failedSince = now, time.Time{}
+	sec.failures, sec.skip, sec.stale = 0, 0, false
+	sec.serve(f.doc)
+	if c, news := changeOf(sec.decl.addr, old, f.doc); news {
+		sec.app.changes.send(c) // under the lock: changes are sent in their order
+	}
+	return old, recovered, true
+}
+
+// serve makes the readers that this App holds return doc; claims is locked.
+func (sec *appSecret) serve(doc *Document) {
+	for _, s := range sec.readers {
+		if s.loader.Load() == &sec.loader {
+			s.live.Store(doc)
+		}
+	}
+}
+
+// changeOf reports whether the current value changed. A first document did not.
+func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
+	if old == nil {
+		return c, false
+	}
+	was, now := old.Current(), doc.Current()
+	return Change{Address: addr, Old: was.ID, New: now.ID}, was.ID != now.ID || was.Text() != now.Text()
+}
+
+func (sec *appSecret) logChange(old, doc *Document) {
+	for _, w := range doc.data().faultsOfText() {
+		sec.app.logger().Warn("secret is readable, but look at it", "address", sec.decl.addr.String(), "warning", w.Message)
+	}
+	if c, news := changeOf(sec.decl.addr, old, doc); news {
+		sec.app.logger().Info("secret has a new current version", "address", sec.decl.addr.String(), "old", c.Old, "new", c.New)
+	}
+}
+
+// notStarted records why Start, which returns the error, failed.
+func (sec *appSecret) notStarted(err error) {
+	if sec.decl.err != nil {
+		return // it was never loaded; Err returns the fault
+	}
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	sec.err = err
+	if sec.failedSince.IsZero() {
+		sec.failedSince = time.Now()
+	}
+}
+
+// failed records a failed load, and logs it when the state changes.
+func (sec *appSecret) failed(err error) {
+	sec.mu.Lock()
+	state := stateOf(err)
+	news := sec.state != state
+	sec.err, sec.state = err, state
+	if sec.failures == 0 {
+		sec.failedSince = time.Now()
+	}
+	sec.failures++
+	sec.skip = roundsToSkip(sec.failures)
+	kept := sec.doc
+	sec.mu.Unlock()
+	if news && !sec.app.closed() {
+		sec.app.logger().Warn("secret cannot be loaded", "address", sec.decl.addr.String(), "kept", kept.Current().ID, "error", err.Error())
+	}
+}
+
+// roundsToSkip returns how many rounds a secret is left out after so many
+// failures in a row: 0, 1, 3, 4, 4 … It is loaded at most every fifth round
+// then, so that a store in trouble is not asked by all Apps all the time.
+func roundsToSkip(failures int) int {
+	return []int{0, 0, 1, 3, 4}[min(failures, 4)]
+}
+
+// expire makes reads fail: the value could not be confirmed for too long.
+func (sec *appSecret) expire(now time.Time, limit time.Duration) {
+	claims.Lock()
+	sec.mu.Lock()
+	if now.Before(sec.lastSuccess.Add(limit)) { // it has been confirmed just now
+		sec.mu.Unlock()
+		claims.Unlock()
+		return
+	}
+	cause := sec.err
+	if cause == nil {
+		cause = errUnavailable
+	}
+	err := &Error{Op: "load", Address: sec.decl.addr, Err: &staleError{limit, cause}}
+	sec.stale = true
+	sec.serve(newDocument(&document{decl: sec.decl, err: err}))
+	sec.mu.Unlock()
+	claims.Unlock()
+	sec.app.logger().Error("secret is read no more", "address", sec.decl.addr.String(), "error", err.Error())
+}

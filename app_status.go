@@ -1,0 +1,99 @@
+package secret
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Status is the state of an App's secrets at one moment. It holds ids and times, never a value; as JSON, times and texts
+// that are absent are left out.
+type Status struct {
+	// Time is when the Status was made, in UTC.
+	Time time.Time `json:"time"`
+	// OK is false where a secret needs a person: see SecretStatus.NeedsPerson.
+	OK bool `json:"ok"`
+	// Secrets are sorted by address.
+	Secrets []SecretStatus `json:"secrets"`
+}
+
+// SecretStatus is the state of one secret.
+type SecretStatus struct {
+	Address Address `json:"address"`
+	Binding string  `json:"binding"`
+	Kind    Kind    `json:"kind"`
+	// Format is what the document is stored as. FormatAuto: nothing has been loaded yet.
+	Format Format `json:"format,omitzero"`
+	// Current is the id of the version for new work. Empty: nothing has been loaded yet.
+	Current string `json:"current,omitempty"`
+	// Versions stand in the order of the document.
+	Versions []Life `json:"versions,omitempty"`
+	// LastSuccess is when the store last gave a good document, the same or another. Zero: never.
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	// LastError says why the last load failed. Empty: it did not.
+	LastError string `json:"lastError,omitempty"`
+	// StaleSince is when loads began to fail: what is read may be behind since then. Zero: it is not.
+	StaleSince time.Time `json:"staleSince,omitzero"`
+	// Failing tells that reads fail: nothing was ever loaded, or AppOptions.MaxStale has passed.
+	Failing bool `json:"failing,omitempty"`
+	// NeedsPerson tells that waiting won't help: reads fail, what is stored is at fault, the store has been out of reach for an
+	// hour, or there is a warning other than white_space.
+	NeedsPerson bool      `json:"needsPerson,omitempty"`
+	Warnings    []Warning `json:"warnings,omitempty"`
+}
+
+// Life is a version without its value.
+type Life struct {
+	ID         string    `json:"id"`
+	ActiveFrom time.Time `json:"activeFrom,omitzero"` // zero: since ever
+	ExpiresAt  time.Time `json:"expiresAt,omitzero"`  // zero: never
+}
+
+// outOfReach is how long a store may fail before a person is asked to look.
+const outOfReach = time.Hour
+
+// Status returns the state of all secrets given to Use. It asks no store.
+func (a *App) Status() Status {
+	now := time.Now()
+	secrets := a.used()
+	st := Status{Time: utc(now), OK: true, Secrets: make([]SecretStatus, len(secrets))}
+	for i, sec := range secrets {
+		st.Secrets[i] = sec.status(now)
+		st.OK = st.OK && !st.Secrets[i].NeedsPerson
+	}
+	slices.SortStableFunc(st.Secrets, func(x, y SecretStatus) int { return compareAddress(x.Address, y.Address) })
+	return st
+}
+
+func compareAddress(a, b Address) int {
+	return strings.Compare(a.String(), b.String())
+}
+
+func (sec *appSecret) status(now time.Time) SecretStatus {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	d := sec.decl
+	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sec.doc == nil || sec.stale,
+		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince)}
+	err := sec.err
+	if d.err != nil {
+		err = d.err
+	}
+	if err != nil {
+		st.LastError = err.Error()
+		st.NeedsPerson = stateOf(err) != errUnavailable || now.Sub(sec.failedSince) >= outOfReach
+	}
+	st.NeedsPerson = st.NeedsPerson || st.Failing
+	if sec.doc == nil {
+		return st
+	}
+	st.Format, st.Current = sec.doc.StoredAs(), sec.doc.Current().ID
+	for v := range sec.doc.All() {
+		st.Versions = append(st.Versions, Life{v.ID, v.ActiveFrom, v.ExpiresAt})
+	}
+	st.Warnings = sec.doc.data().warnings(d.Rotation, now)
+	for _, w := range st.Warnings {
+		st.NeedsPerson = st.NeedsPerson || w.Code != WarnWhiteSpace
+	}
+	return st
+}

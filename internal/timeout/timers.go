@@ -1,0 +1,28 @@
+//go:build !js
+
+package timeout
+
+import (
+	"context"
+	"time"
+)
+
+// Timers reports whether timers may run, and so whether anything may run in the
+// background.
+const Timers = true
+
+// Context returns a copy of ctx that ends after d, with a cause that names the
+// store and the limit.
+func Context(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, exceeded(d))
+}
+
+// exceeded is the cause of a context's end where the store took too long.
+type exceeded time.Duration
+
+func (e exceeded) Error() string {
+	return "no answer from the store within " + time.Duration(e).String()
+}
+
+// Unwrap makes it the deadline that it is.
+func (e exceeded) Unwrap() error { return context.DeadlineExceeded }

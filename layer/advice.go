@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// advice is what a person can type against a problem of the engine: it follows the
+// reason, with its own punctuation. A kind that is not here explains itself.
+var advice = map[rotate.Kind]func(p *rotate.Problem) string{
+	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": `layer secret set '%s'` gives it one", p.Address) },
+	rotate.Bound: func(p *rotate.Problem) string {
+		return fill(": `layer secret set '%s'` with that value and then `layer secret rotate --adopt-ledger` bring it under rotation", p.Address)
+	},
+	rotate.Drifted:   fixed(": `layer secret rotate --adopt-ledger` publishes it again"),
+	rotate.ValueKept: fixed(": `layer secret rotate --adopt-ledger` publishes the kept one over it"),
+	rotate.ValueUnknown: func(p *rotate.Problem) string {
+		return fill(": `layer secret set '%s'` with that value first", p.Address)
+	},
+	rotate.Ahead:       fixed(". If there is none, `layer secret rotate --adopt-ledger` goes on with this one"),
+	rotate.WrongTarget: fixed(". Get the right ledger, or `layer secret rotate --adopt-ledger` goes on with this one"),
+	rotate.NoValue:     fixed(": `layer secret apply` or `layer secret set` brings the first"),
+	rotate.NoVersion:   fixed(": `layer secret status --json` lists those that it has"),
+	rotate.NoPrevious:  fixed(". `layer secret set` or `layer secret rotate --now` makes a new one"),
+	rotate.CurrentVersion: func(p *rotate.Problem) string {
+		return fill(": `layer secret set '%s'` gives it one first", p.Address)
+	},
+	rotate.AlreadyAnnounced: func(p *rotate.Problem) string {
+		return fill(": `layer secret rotate` finishes that rotation when it is due, `layer secret rollback '%s'` takes it back", p.Address)
+	},
+	rotate.PlainValue: func(p *rotate.Problem) string {
+		return fill(": `layer secret rotate --immediate '%s'` replaces it", p.Address)
+	},
+	rotate.NewName: func(p *rotate.Problem) string {
+		return fill(": `layer secret rename '%s' '%s'` publishes it under the new name", p.Address, p.Address)
+	},
+	rotate.NameTaken: func(p *rotate.Problem) string {
+		return fill(": `layer secret rename '%s' '%s'` hands it over", p.Other, p.Address)
+	},
+	rotate.Undeclared:  fixed(": `layer secret status` lists what is"),
+	rotate.NoLedger:    fixed(": `layer secret init` makes one"),
+	rotate.WrongLedger: fixed(". If it is the right one all the same, `layer secret rotate --adopt-ledger` goes on with it"),
+	rotate.Moved: fixed(", by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate --adopt-ledger` goes on with the " +
+		"one here"),
+	rotate.HalfMoved: fixed(". Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"),
+	rotate.Copies:    fixed(". Compare them with `layer secret log`"),
+}
+
+func fixed(text string) func(*rotate.Problem) string {
+	return func(*rotate.Problem) string { return text }
+}
+
+func fill(format string, addrs ...secret.Address) string {
+	args := make([]any, len(addrs))
+	for i, addr := range addrs {
+		args[i] = addr
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// words returns an error as people read it: each problem of the engine with the
+// advice for its kind, and errors of package secret without its name.
+func words(err error) string {
+	text := err.Error()
+	each(err, func(err error) {
+		switch e := err.(type) {
+		case *rotate.Problem:
+			if more := advice[e.Kind]; more != nil {
+				text = strings.Replace(text, e.Error(), e.Error()+more(e), 1)
+			}
+		case *secret.Error:
+			text = strings.Replace(text, e.Error(), strings.TrimPrefix(e.Error(), "secret: "), 1)
+		}
+	})
+	return text
+}
+
+// each calls do with every error that err wraps, the innermost first, and with err.
+func each(err error, do func(error)) {
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			each(inner, do)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			each(inner, do)
+		}
+	}
+	do(err)
+}
+
+// stateAdvice says what to do about a state where no run has found a problem.
+func stateAdvice(s rotate.SecretStatus) string {
+	switch s.State {
+	case rotate.StateExternal:
+		return fmt.Sprintf("%s: `layer secret set '%s'` gives it a value", s.State, s.Address)
+	case rotate.StateDue:
+		return fmt.Sprintf("due: it is time for a new value: `layer secret set '%s'`", s.Address)
+	case rotate.StateBound:
+		return fmt.Sprintf("bound: a value that layer did not make stands in the target and nothing rotates it: `layer secret set '%s'` with that "+
+			"value, then `layer secret rotate --adopt-ledger`", s.Address)
+	case rotate.StateDrifted:
+		return "drifted: somebody else has changed the value in the target: `layer secret rotate --adopt-ledger` publishes what the ledger has"
+	}
+	return string(s.State)
+}

@@ -1,0 +1,28 @@
+package r2
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/layeron-hq/secret/driver"
+)
+
+// Options say which account to work on, and with which token. They show no token,
+// however they are printed.
+type Options struct {
+	// AccountID is the account's id: 32 hexadecimal digits. It must be given.
+	AccountID string
+	// Token is an API token, and must be given.
+	Token driver.Value
+	// BaseURL is the part of the API's address before /accounts. Empty:
+	// https://api.cloudflare.com/client/v4.
+	BaseURL string
+	// HTTPClient sends the requests. It follows no redirect, which could carry a
+	// value elsewhere. Nil: one of its own, on http.DefaultTransport.
+	HTTPClient *http.Client
+	// Timeout bounds one request. 0: 30 s.
+	Timeout time.Duration
+	// Patience bounds how long one request is put off because of Cloudflare's rate
+	// limit. 0: 6 minutes, a little more than the limit lasts.
+	Patience time.Duration
+}

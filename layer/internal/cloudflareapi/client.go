@@ -1,0 +1,125 @@
+package cloudflareapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloudflare/cloudflare-go/v7/option"
+
+	"github.com/layeron-hq/secret/driver"
+)
+
+// client sends requests through the services of cloudflare-go. It holds the token where no printing shows it.
+type Client struct {
+	AccountID string
+	token     driver.Value
+	base      string
+	http      *http.Client
+	timeout   time.Duration
+	Patience  time.Duration
+	// now and wait are the clock; tests have their own.
+	Now  func() time.Time
+	Wait func(context.Context, time.Duration) error
+}
+
+func New(o Options) (*Client, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		AccountID: o.AccountID, token: o.Token, base: o.BaseURL,
+		http: &http.Client{}, timeout: o.Timeout, Patience: o.Patience,
+		Now: time.Now, Wait: wait,
+	}
+	if c.base == "" {
+		c.base = "https://api.cloudflare.com/client/v4"
+	}
+	c.base = strings.TrimRight(c.base, "/") + "/"
+	if o.HTTPClient != nil {
+		own := *o.HTTPClient
+		c.http = &own
+	}
+	// A 307 would send value and token once more, to wherever it points.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if c.timeout == 0 {
+		c.timeout = 30 * time.Second
+	}
+	if c.Patience == 0 {
+		c.Patience = 6 * time.Minute
+	}
+	return c, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op says what is
+// being done, needs the permission that it takes. The error is a *failure.
+func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
+	waited := time.Duration(0)
+	for attempt := 0; ; attempt++ {
+		x, f := c.once(ctx, send)
+		if f == nil {
+			return x, nil
+		}
+		f.Op, f.needs = op, needs
+		if f.Status != http.StatusTooManyRequests {
+			return x, f
+		}
+		pause := f.pause(attempt)
+		deadline, bounded := ctx.Deadline()
+		if waited+pause > c.Patience || bounded && c.Now().Add(pause).After(deadline) {
+			f.Hint = fmt.Sprintf("Cloudflare asks to wait: run again in %s", pause.Round(time.Second))
+			return x, f
+		}
+		if err := c.Wait(ctx, pause); err != nil {
+			return x, &Failure{Op: op, NotApplied: true, Detail: "interrupted while waiting for Cloudflare's rate limit", Cause: err}
+		}
+		waited += pause
+	}
+}
+
+func (c *Client) once(ctx context.Context, send func(context.Context, ...option.RequestOption) error) (*Exchange, *Failure) {
+	if ctx.Err() != nil {
+		return nil, &Failure{NotApplied: true, Detail: "not sent", Cause: context.Cause(ctx)}
+	}
+	x := &Exchange{now: c.Now}
+	bounded, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	err := send(bounded,
+		option.WithBaseURL(c.base), option.WithHTTPClient(c.http), option.WithAPIToken(c.token.Reveal()),
+		option.WithMaxRetries(0), option.WithMiddleware(x.roundTrip))
+	switch {
+	case x.failure != nil:
+		if ctx.Err() != nil && x.failure.Status == 0 {
+			x.failure.Detail, x.failure.Cause = "interrupted", context.Cause(ctx)
+		}
+		return x, x.failure
+	case err == nil:
+		return x, nil
+	case !x.begun:
+		return x, &Failure{NotApplied: true, Detail: "the request could not be made"}
+	case bounded.Err() != nil:
+		return x, &Failure{Detail: "interrupted", Cause: context.Cause(bounded)}
+	default: // answered with success, and yet not understood
+		return x, &Failure{Detail: "the answer was not understood"}
+	}
+}
+
+// String tells the account.
+func (c *Client) String() string { return "Cloudflare account " + c.AccountID }
+
+// Format writes what String returns, under every verb and flag.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }

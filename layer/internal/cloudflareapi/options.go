@@ -1,0 +1,66 @@
+package cloudflareapi
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+)
+
+// Options say which account to work on, and with which token. They show no token,
+// however they are printed.
+type Options struct {
+	// AccountID is the account's id: 32 hexadecimal digits. It must be given.
+	AccountID string
+	// Token is an API token, and must be given.
+	Token driver.Value
+	// BaseURL is the part of the API's address before /accounts. Empty:
+	// https://api.cloudflare.com/client/v4.
+	BaseURL string
+	// HTTPClient sends the requests. It follows no redirect, which could carry a
+	// value elsewhere. Nil: one of its own, on http.DefaultTransport.
+	HTTPClient *http.Client
+	// Timeout bounds one request. 0: 30 s.
+	Timeout time.Duration
+	// Patience bounds how long one request is put off because of Cloudflare's rate
+	// limit. 0: 6 minutes, a little more than the limit lasts.
+	Patience time.Duration
+}
+
+var (
+	// IDForm is the form of the API's ids. What goes into a path must have it:
+	// cloudflare-go escapes nothing.
+	IDForm    = lazyregexp.New(`^[0-9a-f]{32}$`)
+	tokenForm = lazyregexp.New(`^[!-~]+$`)
+)
+
+func (o Options) check() error {
+	switch {
+	case o.AccountID == "":
+		return errors.New("cloudflare: there is no account id: set CLOUDFLARE_ACCOUNT_ID")
+	case !IDForm().MatchString(o.AccountID):
+		return errors.New("cloudflare: the account id is not 32 hexadecimal digits in lower case: copy it from the dashboard's overview page")
+	case o.Token.Reveal() == "":
+		return errors.New("cloudflare: there is no API token: set CLOUDFLARE_API_TOKEN")
+	case !tokenForm().MatchString(o.Token.Reveal()):
+		return errors.New("cloudflare: the API token holds white space or other characters that no token has: copy it again")
+	case o.Timeout < 0, o.Patience < 0:
+		return errors.New("cloudflare: a timeout or patience below zero")
+	}
+	return checkBase(o.BaseURL)
+}
+
+// checkBase repeats nothing of the address: somebody may have written a password into it.
+func checkBase(base string) error {
+	if base == "" {
+		return nil
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("cloudflare: the API's base URL is not of the form https://host/path, without user, query and fragment: correct CLOUDFLARE_API_BASE_URL")
+	}
+	return nil
+}

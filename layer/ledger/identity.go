@@ -1,0 +1,177 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+)
+
+// IdentityVariable is the environment variable that may hold an identity itself, in place of a file.
+const IdentityVariable = "LAYER_IDENTITY"
+
+const maxIdentities = 64 << 10
+
+// Identities are the private keys that open a ledger. Nothing prints them. They are immutable and safe for concurrent use; the zero Identities open nothing.
+type Identities struct {
+	p *atomic.Pointer[[]age.Identity] // reflection, and so fmt, shows no more than an address here
+}
+
+func (ids Identities) list() []age.Identity {
+	if ids.p == nil {
+		return nil
+	}
+	return *ids.p.Load()
+}
+
+// All returns each private key as one [age.Identity], for [rotate.Unseal]. It is never
+// nil.
+func (ids Identities) All() []age.Identity { return append([]age.Identity{}, ids.list()...) }
+
+// Recipients returns the public keys, for [rotate.Settings].
+func (ids Identities) Recipients() []string {
+	var to []string
+	for _, id := range ids.list() {
+		switch id := id.(type) {
+		case *age.X25519Identity:
+			to = append(to, id.Recipient().String())
+		case *age.HybridIdentity:
+			to = append(to, id.Recipient().String())
+		}
+	}
+	return to
+}
+
+// String tells how many there are.
+func (ids Identities) String() string { return fmt.Sprintf("[%d identities]", len(ids.list())) }
+
+// Format writes what String returns, under every verb and flag.
+func (ids Identities) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, ids.String()) }
+
+// MarshalText returns what String does, for encoding/json and log/slog.
+func (ids Identities) MarshalText() ([]byte, error) { return []byte(ids.String()), nil }
+
+// NewIdentity makes a private key, as [WriteIdentity] and [ParseIdentities] take it, and its public half.
+func NewIdentity() (identity driver.Value, recipient string, err error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return driver.Value{}, "", errors.New("no identity could be made: the system gave no random bytes")
+	}
+	return driver.NewValue(id.String()), id.Recipient().String(), nil
+}
+
+// WriteIdentity writes identities into a new file that only its owner reads (mode 0600), in the format of age-keygen. A file
+// that exists is never overwritten: the error wraps [fs.ErrExist].
+func WriteIdentity(path string, identity driver.Value) error {
+	ids, err := ParseIdentities(identity.Reveal())
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	for _, to := range ids.Recipients() {
+		text.WriteString("# public key: " + to + "\n")
+	}
+	text.WriteString(strings.TrimSpace(identity.Reveal()) + "\n")
+	switch written, err := atomicfile.Create(path, []byte(text.String())); {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("identity %s: %w: it may be the only key to a ledger, so it is not overwritten. Use it, or move it away", path, fs.ErrExist)
+	case err != nil && written:
+		return fmt.Errorf("the identity may be lost if the machine fails now: %w", err)
+	case err != nil:
+		return fmt.Errorf("the identity cannot be written: %w", err)
+	}
+	return nil
+}
+
+// ReadIdentities reads a file of private keys in the format of age-keygen. The error wraps [fs.ErrNotExist] where there is none.
+func ReadIdentities(path string) (Identities, error) {
+	text, err := atomicfile.Read(path, maxIdentities)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, or begin with `layer secret init`",
+			path, fs.ErrNotExist, IdentityVariable)
+	case errors.Is(err, fs.ErrPermission):
+		return Identities{}, fmt.Errorf("identity %s: %w: only its owner may read it (mode 0600), so run as its owner", path, fs.ErrPermission)
+	case err != nil:
+		return Identities{}, fmt.Errorf("identity %s: %w", path, err)
+	}
+	ids, err := ParseIdentities(string(text))
+	if err != nil {
+		return Identities{}, fmt.Errorf("identity %s: %w", path, err)
+	}
+	return ids, nil
+}
+
+// IdentitiesFromEnv parses what the environment holds under [IdentityVariable]; ok is false where it is unset or empty.
+func IdentitiesFromEnv() (ids Identities, ok bool, err error) {
+	text := os.Getenv(IdentityVariable)
+	if text == "" {
+		return Identities{}, false, nil
+	}
+	ids, err = ParseIdentities(text)
+	if err != nil {
+		return Identities{}, true, fmt.Errorf("%s: %w", IdentityVariable, err)
+	}
+	return ids, true, nil
+}
+
+// ParseIdentities reads private keys, one a line, as age-keygen writes them: AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. Empty
+// lines and those that begin with # are skipped. The errors show nothing of the text.
+func ParseIdentities(text string) (Identities, error) {
+	var list []age.Identity
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		id, err := parseIdentity(line)
+		if err != nil {
+			return Identities{}, fmt.Errorf("line %d %w", n, err)
+		}
+		list = append(list, id)
+	}
+	if len(list) == 0 {
+		return Identities{}, errors.New("no private key is in it: it should hold a line that begins with AGE-SECRET-KEY-1, as " +
+			"`layer secret init` and `age-keygen` write it")
+	}
+	ids := Identities{new(atomic.Pointer[[]age.Identity])}
+	ids.p.Store(&list)
+	return ids, nil
+}
+
+// parseIdentity drops age's errors: they quote characters of the key.
+func parseIdentity(line string) (age.Identity, error) {
+	var id age.Identity
+	var err error
+	switch {
+	case strings.HasPrefix(line, "AGE-SECRET-KEY-1"):
+		id, err = age.ParseX25519Identity(line)
+	case strings.HasPrefix(line, "AGE-SECRET-KEY-PQ-1"):
+		id, err = age.ParseHybridIdentity(line)
+	case strings.HasPrefix(line, "age1"):
+		return nil, errors.New("is a public key: the private one, which begins with AGE-SECRET-KEY-1, belongs there")
+	case strings.HasPrefix(line, armor.Header), strings.HasPrefix(line, "age-encryption.org/v1"):
+		return nil, errors.New("begins an encrypted file: decrypt it with `age -d`, and give what comes out")
+	case strings.HasPrefix(line, "AGE-PLUGIN-"):
+		return nil, errors.New("names an age plugin, which is not supported: make a key with `age-keygen`")
+	case strings.HasPrefix(line, "-----BEGIN "), strings.HasPrefix(line, "ssh-"):
+		return nil, errors.New("is no age key, and SSH keys are not supported: make one with `age-keygen`")
+	default:
+		return nil, errors.New("is no age key: it should begin with AGE-SECRET-KEY-1")
+	}
+	if err != nil {
+		return nil, errors.New("is a damaged age key: a character is wrong or missing. Copy it again")
+	}
+	return id, nil
+}

@@ -1,0 +1,202 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// team is a machine in whose folder a ledger moves among a file and two places elsewhere, all in one memory.
+type team struct {
+	machine
+	file   *filed
+	remote map[string]*rotate.MemoryLedger
+}
+
+const (
+	inTheFile     = "layer.secrets.age"
+	inTheBucket   = "s3://ledgers/shop"
+	inTheDatabase = "postgres://db/ledgers"
+)
+
+func newTeam(t *testing.T) team {
+	t.Helper()
+	m := newMachine(t)
+	f := &filed{new(rotate.MemoryLedger), filepath.Join(filepath.Dir(m.seen), inTheFile), make(chan struct{}, 1)}
+	all := team{m, f, map[string]*rotate.MemoryLedger{inTheBucket: {}, inTheDatabase: {}}}
+	created(t, all.open(inTheFile))
+	return all
+}
+
+// filed is a ledger that is a file and has a lock, for all that Remember sees of it.
+type filed struct {
+	*rotate.MemoryLedger
+	path string
+	lock chan struct{}
+}
+
+func (f *filed) Path() string { return f.path }
+
+func (f *filed) Lock(ctx context.Context) (unlock func() error, err error) {
+	select {
+	case f.lock <- struct{}{}:
+		return func() error { <-f.lock; return nil }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (m team) open(place string, how ...func(*RememberOptions)) rotate.Ledger {
+	m.t.Helper()
+	if place != inTheFile {
+		return m.remember(m.remote[place], place, how...)
+	}
+	return m.remember(m.file, "", how...)
+}
+
+// move moves as the command does: what is in the new place already is for Move to judge.
+func (m team) move(from, to string) (rotate.State, error) {
+	return rotate.Move(context.Background(), m.open(from), m.open(to, peeking), rotate.MoveOptions{From: from, To: to})
+}
+
+// backup returns what brings back what is in a place now.
+func (m team) backup(place string) (restore func()) {
+	m.t.Helper()
+	if l := m.remote[place]; l != nil {
+		s := stateOf(l)
+		return func() { put(l, s) }
+	}
+	s := stateOf(m.file.MemoryLedger)
+	return func() { put(m.file.MemoryLedger, s) }
+}
+
+// replace puts a state into a place, as somebody does who has no memory.
+func (m team) replace(place string, s rotate.State) {
+	m.t.Helper()
+	if l := m.remote[place]; l != nil {
+		put(l, s)
+		return
+	}
+	put(m.file.MemoryLedger, s)
+}
+
+// TestMoveIsRemembered: after a move the new place passes, and what was left in the others is known for that: it says where the ledger
+// is now, and is not taken for an older copy. What else could stand in any of them is refused as before.
+func TestMoveIsRemembered(t *testing.T) {
+	ctx := context.Background()
+	m := newTeam(t)
+	at, left := inTheFile, map[string]string{}
+	for _, next := range []string{inTheBucket, inTheDatabase, inTheFile, inTheBucket, inTheFile} {
+		_, err := m.move(at, next)
+		require.NoError(t, err)
+		left[at], at = next, next
+		delete(left, at)
+		s := changed(t, m.open(at), 2)
+		memory := m.text()
+		for place, to := range left {
+			old, rev, err := m.open(place).Load(ctx)
+			require.NoError(t, err, "what was left in %s is no older copy", place)
+			require.Equal(t, to, old.Moved())
+			require.Equal(t, memory, m.text(), "and is not remembered in the place of what is newer")
+			_, _, err = rotate.Commit(ctx, m.open(place), rev, old)
+			require.ErrorContains(t, err, "this change was made from an older copy of it", "nobody goes on with it by mistake")
+
+			now := m.backup(place)
+			for says, wrong := range map[string]rotate.State{
+				"it is another ledger":           stamped(rotate.NewState(s.Settings()).MovedTo(inTheDatabase), 2),
+				"other keys: somebody forged it": stamped(forged(rotate.NewState(s.Settings()), s.ID()).MovedTo("s3://theirs"), 2),
+				fmt.Sprintf("it is an older copy: generation %d", old.Generation()): old.MovedTo(""),
+			} {
+				m.replace(place, wrong)
+				_, _, err = m.open(place).Load(ctx)
+				require.ErrorContains(t, err, says, place)
+			}
+			now()
+		}
+		require.Equal(t, memory, m.text())
+		changed(t, m.open(at), 1)
+	}
+}
+
+// TestMoveDoesNotGoBack: the fence that was left in a place is brought back by a backup or a checkout, after the ledger was moved back
+// there and went on. What the memory has seen since is not replaced by what was left elsewhere.
+func TestMoveDoesNotGoBack(t *testing.T) {
+	for _, home := range []string{inTheFile, inTheDatabase} {
+		t.Run(home, func(t *testing.T) {
+			ctx := context.Background()
+			m := newTeam(t)
+			if home != inTheFile {
+				_, err := m.move(inTheFile, home)
+				require.NoError(t, err)
+			}
+			_, err := m.move(home, inTheBucket)
+			require.NoError(t, err)
+			restore := m.backup(home)
+			_, err = m.move(inTheBucket, home)
+			require.NoError(t, err)
+			s := changed(t, m.open(home), 2)
+			latest := m.backup(home)
+
+			restore()
+			memory := m.text()
+			_, err = m.move(inTheBucket, home)
+			require.ErrorContains(t, err, fmt.Sprintf("generation %d was seen on this machine", s.Generation()))
+			require.Equal(t, memory, m.text())
+			latest()
+			got, _, err := m.open(home).Load(ctx)
+			require.NoError(t, err)
+			require.True(t, got.Equal(s))
+		})
+	}
+}
+
+// TestMoveToWhereAnotherWas: a place in which another ledger was, and is none now, is free.
+func TestMoveToWhereAnotherWas(t *testing.T) {
+	for _, place := range []string{inTheBucket, inTheFile} {
+		m := newTeam(t)
+		from := inTheFile
+		if place == inTheFile {
+			_, err := m.move(inTheFile, inTheDatabase)
+			require.NoError(t, err)
+			*m.file.MemoryLedger = rotate.MemoryLedger{}
+			require.NoError(t, os.Remove(m.seen))
+			from = inTheDatabase
+			_, _, err = rotate.Commit(t.Context(), m.open(place), "", rotate.NewState(rotate.Settings{}))
+			require.NoError(t, err)
+			*m.file.MemoryLedger = rotate.MemoryLedger{}
+		} else {
+			created(t, m.open(place))
+			*m.remote[place] = rotate.MemoryLedger{}
+		}
+		_, err := m.move(from, place)
+		require.NoError(t, err)
+		changed(t, m.open(place), 1)
+	}
+}
+
+// TestMoveAdopted: a person goes on with what was left, and everything else is refused from then on.
+func TestMoveAdopted(t *testing.T) {
+	ctx := context.Background()
+	m := newTeam(t)
+	_, err := m.move(inTheFile, inTheBucket)
+	require.NoError(t, err)
+	changed(t, m.open(inTheBucket), 3)
+	memory := m.text()
+	_, _, err = m.open(inTheFile, peeking).Load(ctx)
+	require.NoError(t, err)
+	require.Equal(t, memory, m.text())
+	l := m.open(inTheFile, adopting)
+	s, rev, err := l.Load(ctx)
+	require.NoError(t, err)
+	_, _, err = rotate.Commit(ctx, l, rev, s.MovedTo(""))
+	require.NoError(t, err)
+	changed(t, m.open(inTheFile), 2)
+	_, _, err = m.open(inTheBucket).Load(ctx)
+	require.ErrorIs(t, err, rotate.WrongLedger, "the other one, which is in use as well")
+}

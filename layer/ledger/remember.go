@@ -1,0 +1,267 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+	"github.com/layeron-hq/secret/layer/internal/filelock"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// RememberOptions are the options of [Remember].
+type RememberOptions struct {
+	// Seen is the file that remembers which ledgers this machine has seen. It
+	// belongs into .gitignore, and so does the file of the same name with ".lock"
+	// after it. Empty: layer.seen in the folder of a ledger that is a file, else in
+	// the working folder.
+	Seen string
+	// Place names the ledger, in Seen and in errors. It holds no credential. Empty:
+	// the path of a ledger that is a file, as seen from the folder of Seen; any other
+	// ledger needs a Place.
+	Place string
+	// Adopt accepts the ledger whatever Seen remembers, on the operator's word. The
+	// ledger is remembered from then on.
+	Adopt bool
+	// Peek makes Adopt accept the ledger without remembering it. A dry run sets it,
+	// after which the ledger is refused as before.
+	Peek bool
+}
+
+// Pather is a [rotate.Ledger] that is a file of this machine, such as a
+// file.Ledger. [Remember] keeps its memory beside it.
+type Pather interface {
+	// Path returns the absolute path of the file.
+	Path() string
+}
+
+// Syncer is a [rotate.Ledger] whose Load may return a state that is not durable yet.
+type Syncer interface {
+	// Sync makes durable what the last Load returned.
+	Sync() error
+}
+
+// Remember wraps l and rejects a ledger older than one seen before on this machine,
+// and another ledger in its place: a restored backup or a forgery. It reads and
+// writes nothing yet.
+//
+// Where Seen cannot be written, nothing is remembered and all else works, except
+// that Load fails if Adopt was to be remembered. The result is a [rotate.Locker] if
+// l is one, and may be used concurrently as far as l may.
+func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
+	r := &remembered{ledger: l, name: "ledger " + o.Place}
+	folder := ""
+	if file, ok := l.(Pather); ok {
+		r.path, folder = file.Path(), filepath.Dir(file.Path())
+		r.name = "ledger " + r.path
+	}
+	seen, err := filepath.Abs(cmp.Or(o.Seen, filepath.Join(folder, "layer.seen")))
+	if err != nil {
+		return nil, fmt.Errorf("memory of ledgers seen %s: %w", o.Seen, atomicfile.Cause(err))
+	}
+	if o.Place == "" && r.path != "" {
+		o.Place = filepath.Base(r.path)
+		if rel, err := filepath.Rel(filepath.Dir(seen), r.path); err == nil {
+			o.Place = filepath.ToSlash(rel)
+		}
+	}
+	if o.Place == "" {
+		return nil, errors.New("a ledger that is remembered needs a place by which it is known")
+	}
+	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek}
+	if locker, ok := l.(rotate.Locker); ok {
+		return &rememberedLocker{r, locker}, nil
+	}
+	return r, nil
+}
+
+type remembered struct {
+	ledger rotate.Ledger
+	path   string // of a ledger that is a file; else empty
+	name   string // for errors
+	memory
+	step func(what string) error // tests fail or end the process there
+
+	writing sync.Mutex // one write of the memory at a time, in this process
+	mu      sync.Mutex
+	locked  bool // guarded by mu: this ledger's own lock is held through it
+}
+
+// rememberedLocker is remembered with the lock of its ledger, which also guards the
+// memory.
+type rememberedLocker struct {
+	*remembered
+	locker rotate.Locker
+}
+
+// Lock implements [rotate.Locker].
+func (r *rememberedLocker) Lock(ctx context.Context) (unlock func() error, err error) {
+	release, err := r.locker.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.setLocked(true)
+	var once sync.Once
+	return func() error {
+		once.Do(func() { r.setLocked(false) })
+		return release()
+	}, nil
+}
+
+func (r *remembered) setLocked(locked bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.locked = locked
+}
+
+func (r *remembered) isLocked() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.locked
+}
+
+// Path implements [Pather]. It is empty if the ledger is not a file.
+func (r *remembered) Path() string { return r.path }
+
+// Load implements [rotate.Ledger].
+func (r *remembered) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
+	// The memory first: it is written after the ledger, so a ledger that is read later is never behind it.
+	known, err := r.known()
+	if err != nil {
+		return rotate.State{}, "", r.explain(err)
+	}
+	s, rev, err := r.ledger.Load(ctx)
+	switch {
+	case errors.Is(err, rotate.ErrNotFound) && known.Places[r.place] != "" && !r.adopt:
+		return rotate.State{}, "", r.explain(r.gone(known))
+	case err != nil:
+		return rotate.State{}, "", err
+	case known.knows(r.place, s), known.left(s) && !r.adopt && known.check(r.place, s) == nil:
+		return s, rev, nil
+	case r.adopt && r.peek:
+		return s, rev, nil
+	case r.adopt:
+		if err := r.remember(ctx, s, true); err != nil {
+			return rotate.State{}, "", r.explain(fmt.Errorf("%s cannot be written: %w", r.seenPath, atomicfile.Cause(err)))
+		}
+		return s, rev, nil
+	}
+	if err := known.check(r.place, s); err != nil {
+		return rotate.State{}, "", r.explain(err)
+	}
+	_ = r.remember(ctx, s, true) // a memory that lags behind refuses nothing
+	return s, rev, nil
+}
+
+// CompareAndSwap implements [rotate.Ledger].
+func (r *remembered) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
+	known, err := r.known()
+	if err != nil {
+		return "", r.explain(err)
+	}
+	if err := r.follows(known, next); err != nil {
+		// If another run was faster, the ledger's own error says so, and says what became of this change.
+		if _, now, load := r.ledger.Load(ctx); now == old || load != nil && !errors.Is(load, rotate.ErrNotFound) {
+			return "", r.explain(fmt.Errorf("the change is refused: %w", err))
+		}
+	}
+	rev, err := r.ledger.CompareAndSwap(ctx, old, next)
+	if err != nil {
+		return "", err
+	}
+	_ = r.remember(ctx, next, false) // the change is made, and stays
+	return rev, nil
+}
+
+// A run that changes the ledger holds the lock of a file for as long as it takes,
+// and remembers the ledger itself: a reader does not wait for it.
+const (
+	patience       = time.Second
+	lockerPatience = 20 * time.Millisecond
+)
+
+// remember writes a state that was loaded or stored into the memory.
+func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	unlock, err := r.lockMemory(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	known, err := r.known()
+	if err != nil {
+		return err
+	}
+	if !r.adopt && known.Ledgers[s.ID()].Generation > s.Generation() {
+		return nil // another run has seen a later one meanwhile
+	}
+	folder, err := atomicfile.Open(filepath.Dir(r.seenPath), r.step)
+	if err != nil {
+		return err
+	}
+	defer folder.Root.Close()
+	name := filepath.Base(r.seenPath)
+	_ = folder.Sweep(func(of string) bool { return of == name }) // the remains of a run that was killed here
+	temp, err := folder.Prepare(name, known.with(r.place, s).encode())
+	if err != nil {
+		return err
+	}
+	// The memory must not outlast the state that it remembers: the ledger would be refused as an older copy.
+	if file, ok := r.ledger.(Syncer); ok && loaded {
+		if err := file.Sync(); err != nil {
+			folder.Discard(temp)
+			return err
+		}
+	}
+	_, err = folder.Commit(temp, name)
+	return err
+}
+
+// lockMemory locks the memory against other processes: by the ledger's own lock if
+// it has one, else by a file beside the memory.
+func (r *remembered) lockMemory(ctx context.Context) (unlock func() error, err error) {
+	locker, ok := r.ledger.(rotate.Locker)
+	switch {
+	case ok && r.isLocked():
+		return func() error { return nil }, nil
+	case ok && r.adopt:
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return locker.Lock(ctx)
+	case ok:
+		ctx, cancel := context.WithTimeout(ctx, lockerPatience)
+		defer cancel()
+		return locker.Lock(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lock, err := filelock.Take(ctx, r.seenPath+".lock")
+	if err != nil {
+		return nil, err
+	}
+	return lock.Unlock, nil
+}
+
+func (r *remembered) explain(err error) error { return fmt.Errorf("%s: %w", r.name, err) }
+
+// String names the ledger.
+func (r *remembered) String() string { return r.name }
+
+// Format writes the result of String under every verb and flag.
+func (r *remembered) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.String()) }
+
+// MarshalText returns the result of String, for encoding/json and log/slog.
+func (r *remembered) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+var (
+	_ rotate.Ledger = (*remembered)(nil)
+	_ rotate.Locker = (*rememberedLocker)(nil)
+	_ Pather        = (*remembered)(nil)
+)

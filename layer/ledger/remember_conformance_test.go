@@ -1,0 +1,45 @@
+package ledger_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/layer/ledger"
+	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
+)
+
+// TestRememberIsALedger: remembering takes nothing away from what a ledger promises, not even where several handles share one memory,
+// as several runs in one folder do.
+func TestRememberIsALedger(t *testing.T) {
+	for name, place := range map[string]func(*testing.T, ledger.Identities) func() rotate.Ledger{
+		"memory": func(*testing.T, ledger.Identities) func() rotate.Ledger {
+			l := new(rotate.MemoryLedger)
+			return func() rotate.Ledger { return l }
+		},
+		"bucket": func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
+			endpoint := s3(t)
+			return func() rotate.Ledger { return inBucket(t, endpoint, ids) }
+		},
+	} {
+		for memory, apart := range map[string]bool{"one memory": false, "a memory each": true} {
+			t.Run(name+", "+memory, func(t *testing.T) {
+				t.Parallel()
+				rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
+					open, dir := place(t, ids), t.TempDir()
+					return func() rotate.Ledger {
+						seen := filepath.Join(dir, "layer.seen")
+						if apart {
+							seen = filepath.Join(t.TempDir(), "layer.seen")
+						}
+						l, err := ledger.Remember(open(), ledger.RememberOptions{Seen: seen, Place: "place"})
+						require.NoError(t, err)
+						return l
+					}
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,468 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/layer/internal/filelock"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// machine is one that remembers: a folder with a layer.seen.
+type machine struct {
+	t    testing.TB
+	seen string
+}
+
+func newMachine(t testing.TB) machine {
+	t.Helper()
+	return machine{t, filepath.Join(t.TempDir(), "layer.seen")}
+}
+
+func (m machine) remember(l rotate.Ledger, place string, how ...func(*RememberOptions)) rotate.Ledger {
+	m.t.Helper()
+	o := RememberOptions{Seen: m.seen, Place: place}
+	for _, h := range how {
+		h(&o)
+	}
+	r, err := Remember(l, o)
+	require.NoError(m.t, err)
+	return r
+}
+
+func adopting(o *RememberOptions) { o.Adopt = true }
+func peeking(o *RememberOptions)  { o.Adopt, o.Peek = true, true }
+
+// text is the memory as it stands in the file; empty where there is none.
+func (m machine) text() string {
+	m.t.Helper()
+	text, err := os.ReadFile(m.seen)
+	if !os.IsNotExist(err) {
+		require.NoError(m.t, err)
+	}
+	return string(text)
+}
+
+func (m machine) known() seen {
+	m.t.Helper()
+	known, err := readSeen(m.seen)
+	require.NoError(m.t, err)
+	return known
+}
+
+// changed makes n changes, and returns the state.
+func changed(t testing.TB, l rotate.Ledger, n int) rotate.State {
+	t.Helper()
+	s, rev, err := l.Load(context.Background())
+	require.NoError(t, err)
+	for range n {
+		s, rev, err = rotate.Commit(context.Background(), l, rev, s)
+		require.NoError(t, err)
+	}
+	return s
+}
+
+func created(t testing.TB, l rotate.Ledger) rotate.State {
+	t.Helper()
+	s, _, err := rotate.Commit(context.Background(), l, "", rotate.NewState(rotate.Settings{}))
+	require.NoError(t, err)
+	return s
+}
+
+func TestRememberRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		// put puts something else in the place of a ledger that has reached generation 5, by the states 1 to 4 before.
+		put  func(l *rotate.MemoryLedger, history []rotate.State)
+		says string
+	}{
+		{"older", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, history[2]) },
+			"it is an older copy: generation 3, and generation 5 was seen on this machine. Get the latest one (`git pull`, or a backup)"},
+		{"another", func(l *rotate.MemoryLedger, _ []rotate.State) { put(l, stamped(rotate.NewState(rotate.Settings{}), 9)) }, "it is another ledger: "},
+		{"forged", func(l *rotate.MemoryLedger, history []rotate.State) {
+			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].ID()), 9))
+		}, "it has the id of the ledger seen here before, but other keys: somebody forged it"},
+		{"forged, with a fence", func(l *rotate.MemoryLedger, history []rotate.State) {
+			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].ID()).MovedTo("s3://theirs"), 2))
+		}, "it has the id of the ledger seen here before, but other keys: somebody forged it"},
+		{"another, with a fence", func(l *rotate.MemoryLedger, _ []rotate.State) {
+			put(l, stamped(rotate.NewState(rotate.Settings{}).MovedTo("s3://theirs"), 2))
+		},
+			"it is another ledger: "},
+		{"a clone at the same generation", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3], 1)) },
+			"it was changed in two clones: generation 5 of it lacks a change"},
+		{"a clone that is ahead", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3], 3)) },
+			"it was changed in two clones: generation 7 of it lacks a change"},
+		{"a clone that is ahead, with a fence", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3].MovedTo("b"), 3)) },
+			"it was changed in two clones: generation 7 of it lacks a change"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			ctx := context.Background()
+			m, inner := newMachine(t), new(rotate.MemoryLedger)
+			l := m.remember(inner, "s3://ledgers/shop")
+			history := []rotate.State{created(t, l)}
+			for range 4 {
+				history = append(history, changed(t, l, 1))
+			}
+			_, rev, err := l.Load(ctx)
+			require.NoError(t, err)
+			tc.put(inner, history)
+			memory := m.text()
+			for range 2 {
+				_, _, err := m.remember(inner, "s3://ledgers/shop").Load(ctx)
+				require.ErrorContains(t, err, "ledger s3://ledgers/shop: "+tc.says)
+				require.ErrorIs(t, err, rotate.WrongLedger)
+			}
+			n := revision(inner)
+			_, _, err = rotate.Commit(ctx, l, rev, history[4])
+			require.ErrorIs(t, err, rotate.ErrConflict)
+			require.Equal(t, n, revision(inner))
+
+			// On a fresh machine nothing speaks against it.
+			_, _, err = newMachine(t).remember(inner, "s3://ledgers/shop").Load(ctx)
+			require.NoError(t, err)
+
+			// A look lets it pass, and remembers nothing.
+			_, _, err = m.remember(inner, "s3://ledgers/shop", peeking).Load(ctx)
+			require.NoError(t, err)
+			require.Equal(t, memory, m.text())
+			_, _, err = m.remember(inner, "s3://ledgers/shop").Load(ctx)
+			require.ErrorContains(t, err, tc.says)
+
+			_, rev, err = m.remember(inner, "s3://ledgers/shop", adopting).Load(ctx)
+			require.NoError(t, err)
+			s, _, err := m.remember(inner, "s3://ledgers/shop").Load(ctx)
+			require.NoError(t, err, "what was adopted is remembered")
+			_, _, err = rotate.Commit(ctx, m.remember(inner, "s3://ledgers/shop"), rev, s)
+			require.NoError(t, err)
+			put(inner, history[4])
+			_, _, err = m.remember(inner, "s3://ledgers/shop").Load(ctx)
+			require.ErrorIs(t, err, rotate.WrongLedger, "what it replaced is refused from then on")
+		})
+	}
+}
+
+// TestRememberGone: where a ledger was is none any more. Nobody makes another there by mistake.
+func TestRememberGone(t *testing.T) {
+	ctx := context.Background()
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	_, rev, err := m.remember(inner, "b").Load(ctx)
+	require.ErrorIs(t, err, rotate.ErrNotFound)
+	require.Empty(t, rev)
+	require.Empty(t, m.text(), "a ledger that does not exist is not remembered")
+	s := created(t, m.remember(inner, "b"))
+	memory := m.text()
+
+	inner = new(rotate.MemoryLedger)
+	_, rev, err = m.remember(inner, "b").Load(ctx)
+	require.ErrorIs(t, err, rotate.ErrNotFound)
+	require.Empty(t, rev)
+	require.ErrorContains(t, err, "ledger b: ")
+	require.ErrorContains(t, err, s.ID()+" was here before: restore it from git or a backup. To begin anew without it, delete "+m.seen+" first")
+	_, _, err = rotate.Commit(ctx, m.remember(inner, "b"), "", rotate.NewState(rotate.Settings{}))
+	require.ErrorContains(t, err, "the change is refused: it is another ledger")
+	require.NotErrorIs(t, err, rotate.ErrConflict)
+	_, _, err = rotate.Commit(ctx, m.remember(inner, "b"), "", stamped(rotate.NewState(rotate.Settings{}), 1))
+	require.ErrorContains(t, err, "it is another ledger")
+	require.Empty(t, revision(inner))
+	require.Equal(t, memory, m.text())
+
+	// Restored, it goes on; and another place is another matter.
+	put(inner, s)
+	changed(t, m.remember(inner, "b"), 1)
+	created(t, m.remember(new(rotate.MemoryLedger), "c"))
+	changed(t, m.remember(inner, "b"), 1)
+}
+
+// TestRememberRestored: a backup is restored while a run is at work, so exactly that the revision is what the run has read. What was made
+// since, and is remembered, is not overwritten.
+func TestRememberRestored(t *testing.T) {
+	for lead := range 3 {
+		m, inner := newMachine(t), new(rotate.MemoryLedger)
+		l := m.remember(inner, "b")
+		created(t, l)
+		s, rev, err := l.Load(t.Context())
+		require.NoError(t, err)
+		n := revision(inner)
+		changed(t, m.remember(inner, "b"), lead)
+		*inner = rotate.MemoryLedger{}
+		put(inner, s)
+		_, _, err = rotate.Commit(t.Context(), l, rev, s)
+		if lead == 0 {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, fmt.Sprintf("the change is refused: this change was made from an older copy of it: generation %d was seen", lead+1))
+		require.NotErrorIs(t, err, rotate.ErrConflict)
+		require.Equal(t, n, revision(inner))
+	}
+}
+
+// TestRememberFollows goes on on another machine, and far: nothing of it is refused, and all of it is remembered.
+func TestRememberFollows(t *testing.T) {
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	created(t, m.remember(inner, "b"))
+	for _, n := range []int{1, 64 - 1, 64, 64 + 1, 3 * 64} {
+		s := changed(t, newMachine(t).remember(inner, "b"), n)
+		changed(t, m.remember(inner, "b"), 0)
+		require.True(t, m.known().knows("b", s), "what was loaded is remembered")
+	}
+	// Others have left, and with them their keys.
+	s, rev, err := inner.Load(t.Context())
+	require.NoError(t, err)
+	_, _, err = rotate.Commit(t.Context(), inner, rev, s.Rekeyed())
+	require.NoError(t, err)
+	require.True(t, m.known().knows("b", s))
+	s = changed(t, m.remember(inner, "b"), 1)
+	require.True(t, m.known().knows("b", s))
+	before, err := os.Stat(m.seen)
+	require.NoError(t, err)
+	changed(t, m.remember(inner, "b"), 0)
+	after, err := os.Stat(m.seen)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "where nothing is new, nothing is written")
+}
+
+// TestRememberCannotWrite: where the memory cannot be written, nothing is remembered and all else goes on.
+func TestRememberCannotWrite(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, m machine){
+		"its lock is a folder":   func(t *testing.T, m machine) { require.NoError(t, os.Mkdir(m.seen+".lock", 0o700)) },
+		"its lock leads nowhere": func(t *testing.T, m machine) { require.NoError(t, os.Symlink("/nowhere/at/all", m.seen+".lock")) },
+		"the folder is gone":     func(t *testing.T, m machine) { require.NoError(t, os.RemoveAll(filepath.Dir(m.seen))) },
+		"somebody has the lock for ever": func(t *testing.T, m machine) {
+			lock, err := filelock.Try(m.seen + ".lock")
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = lock.Unlock() })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+			defer stop()
+			m, inner := newMachine(t), new(rotate.MemoryLedger)
+			spoil(t, m)
+			l := m.remember(inner, "b")
+			s, rev, err := rotate.Commit(ctx, l, "", rotate.NewState(rotate.Settings{}))
+			require.NoError(t, err)
+			got, _, err := l.Load(ctx)
+			require.NoError(t, err)
+			require.True(t, got.Equal(s))
+			_, _, err = rotate.Commit(ctx, l, rev, s)
+			require.NoError(t, err)
+			_, _, err = m.remember(inner, "b", adopting).Load(ctx)
+			require.ErrorContains(t, err, "ledger b: "+m.seen+" cannot be written", "what a person asked for is not left out in silence")
+			require.Empty(t, m.text())
+			left, err := filepath.Glob(filepath.Join(filepath.Dir(m.seen), ".*"))
+			require.NoError(t, err)
+			require.Empty(t, left)
+		})
+	}
+}
+
+// TestRememberDamaged: a memory that cannot be read is no reason to go on without one.
+func TestRememberDamaged(t *testing.T) {
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	l := m.remember(inner, "b")
+	s := created(t, l)
+	_, rev, err := l.Load(t.Context())
+	require.NoError(t, err)
+	for text, says := range map[string]string{"": "it is damaged", "<<<<<<< HEAD": "it is damaged", `{"format":2}`: "a newer version of layer"} {
+		require.NoError(t, os.WriteFile(m.seen, []byte(text), 0o600))
+		_, _, err := l.Load(t.Context())
+		require.ErrorContains(t, err, "ledger b: "+m.seen)
+		require.ErrorContains(t, err, says)
+		_, _, err = rotate.Commit(t.Context(), l, rev, s)
+		require.ErrorContains(t, err, says)
+		require.Equal(t, rotate.Revision("1"), revision(inner))
+		require.Equal(t, text, m.text())
+	}
+	require.NoError(t, os.WriteFile(m.seen, nil, 0o600))
+	_, _, err = m.remember(inner, "b", adopting).Load(t.Context())
+	require.NoError(t, err)
+	changed(t, l, 1)
+}
+
+// TestRememberAtOnce: many at once, on two ledgers and one memory, each of which may be the slowest to remember. What is remembered is
+// never less than it was, of neither ledger, and in the end the latest of both.
+func TestRememberAtOnce(t *testing.T) {
+	m := newMachine(t)
+	places := map[string]*rotate.MemoryLedger{"b": new(rotate.MemoryLedger), "c": new(rotate.MemoryLedger)}
+	ids := map[string]string{}
+	for place, l := range places {
+		ids[place] = created(t, m.remember(l, place)).ID()
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var watching, working sync.WaitGroup
+	watching.Go(func() {
+		last := map[string]uint64{}
+		for ctx.Err() == nil {
+			known, err := readSeen(m.seen)
+			if err != nil {
+				t.Errorf("the memory: %v", err)
+				return
+			}
+			for place, id := range ids {
+				if now := known.Ledgers[id].Generation; now < last[id] || known.Places[place] != id {
+					t.Errorf("generation %d of %s after %d", now, place, last[id])
+					return
+				}
+				last[id] = known.Ledgers[id].Generation
+			}
+			time.Sleep(time.Millisecond) // and look again: nothing tells of a change
+		}
+	})
+	for place, inner := range places {
+		for range 6 {
+			working.Go(func() {
+				l := m.remember(inner, place) // as a process of its own has it
+				for n := 0; n < 15; {
+					s, rev, err := l.Load(ctx)
+					if err == nil {
+						_, _, err = rotate.Commit(ctx, l, rev, s)
+					}
+					switch {
+					case err == nil:
+						n++
+					case !errors.Is(err, rotate.ErrConflict):
+						t.Errorf("%s: %v", place, err)
+						return
+					}
+				}
+			})
+		}
+	}
+	working.Wait()
+	stop()
+	watching.Wait()
+	for place, inner := range places {
+		require.Equal(t, uint64(91), stateOf(inner).Generation())
+		changed(t, m.remember(inner, place), 0)
+		require.True(t, m.known().knows(place, stateOf(inner)))
+	}
+}
+
+// TestRememberLate: who comes to remember after somebody else has remembered more leaves that as it is.
+func TestRememberLate(t *testing.T) {
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	l := m.remember(inner, "b").(*remembered)
+	s := created(t, l)
+	now := changed(t, m.remember(inner, "b"), 3)
+	for _, late := range []rotate.State{s, stamped(s, 1), stamped(s, 2)} {
+		require.NoError(t, l.remember(t.Context(), late, true))
+		require.True(t, m.known().knows("b", now))
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.NoError(t, l.remember(ended, stamped(now, 1), false))
+	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.ID()].Generation, "what is stored is remembered, whoever has stopped waiting")
+}
+
+// TestRememberSyncsFirst: what another process changed must be durable before it is remembered, or a power cut makes the ledger look older
+// than it is.
+func TestRememberSyncsFirst(t *testing.T) {
+	m := newMachine(t)
+	var steps []string
+	step := func(what string) error { steps = append(steps, what); return nil }
+	inner := syncing{new(rotate.MemoryLedger), step}
+	created(t, newMachine(t).remember(inner, "b"))
+	steps = nil
+	l := m.remember(inner, "b").(*remembered)
+	l.step = step
+	for range 2 { // the second has nothing to remember
+		changed(t, l, 0)
+		require.Equal(t, []string{"create layer.seen", "write layer.seen", "sync layer.seen", "close layer.seen", "sync the ledger", "rename layer.seen"}, steps)
+	}
+}
+
+type syncing struct {
+	*rotate.MemoryLedger
+	step func(what string) error
+}
+
+func (s syncing) Sync() error { return s.step("sync the ledger") }
+
+// TestRememberFailingAtEachStep: the memory is what it was or what is new, whole, and the change is made in any case.
+func TestRememberFailingAtEachStep(t *testing.T) {
+	for fail := range 5 {
+		m, inner := newMachine(t), new(rotate.MemoryLedger)
+		s := created(t, m.remember(inner, "b"))
+		before := m.text()
+		l, n := m.remember(inner, "b").(*remembered), 0
+		l.step = func(string) error {
+			if n++; n == fail+1 {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		_, rev, err := l.Load(t.Context())
+		require.NoError(t, err)
+		next, _, err := rotate.Commit(t.Context(), l, rev, s)
+		require.NoError(t, err)
+		require.Equal(t, before, m.text())
+		require.Greater(t, n, fail, "the step came")
+		entries, err := os.ReadDir(filepath.Dir(m.seen))
+		require.NoError(t, err)
+		require.Len(t, entries, 2, "nothing half done is left")
+		changed(t, m.remember(inner, "b"), 0)
+		require.True(t, m.known().knows("b", next))
+	}
+}
+
+// TestRememberSweeps: what a run left that was killed while it remembered is gone after the next.
+func TestRememberSweeps(t *testing.T) {
+	m := newMachine(t)
+	left, other := filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.0123456789abcdef.tmp"), filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.mine.tmp")
+	for _, file := range []string{left, other} {
+		require.NoError(t, os.WriteFile(file, []byte("half"), 0o600))
+	}
+	created(t, m.remember(new(rotate.MemoryLedger), "b"))
+	require.NoFileExists(t, left)
+	require.FileExists(t, other)
+}
+
+func TestRememberShowsNothing(t *testing.T) {
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	l := m.remember(inner, "b")
+	s, keys := holding(t)
+	_, _, err := rotate.Commit(t.Context(), l, "", s)
+	require.NoError(t, err)
+	for _, key := range keys {
+		require.Empty(t, redacttest.Find(m.text(), key))
+	}
+	require.Empty(t, redacttest.Check(l, keys...))
+	require.Empty(t, redacttest.Check(struct{ L rotate.Ledger }{l}, keys...))
+	require.Equal(t, "ledger b", fmt.Sprint(l))
+	put(inner, stamped(rotate.NewState(rotate.Settings{}), 1))
+	_, _, err = l.Load(t.Context())
+	require.Error(t, err)
+	require.Empty(t, redacttest.Check(err, keys...))
+	for _, file := range []string{m.seen, m.seen + ".lock"} {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode())
+	}
+}
+
+func TestRememberOptions(t *testing.T) {
+	_, err := Remember(new(rotate.MemoryLedger), RememberOptions{})
+	require.ErrorContains(t, err, "needs a place")
+	t.Chdir(t.TempDir())
+	l, err := Remember(new(rotate.MemoryLedger), RememberOptions{Place: "b"})
+	require.NoError(t, err)
+	require.NoFileExists(t, "layer.seen", "nothing is written yet")
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	created(t, l)
+	require.FileExists(t, filepath.Join(here, "layer.seen"))
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// seen is what layer.seen remembers: which ledger stood where, and how far each had come. age says nothing of who wrote a file,
+// so without it an old copy or one that somebody forged would pass.
+type seen struct {
+	Version int                   `json:"format"`            // 1
+	Places  map[string]string     `json:"places,omitempty"`  // file -> id
+	Ledgers map[string]seenLedger `json:"ledgers,omitempty"` // id -> the latest
+}
+
+type seenLedger struct {
+	Generation  uint64 `json:"generation"`
+	Fingerprint string `json:"fingerprint"`
+	// Write is the id of the write that made this generation: two clones of a ledger reach the same one by different writes.
+	Write string `json:"write,omitempty"`
+}
+
+const maxSeen = 1 << 20
+
+// readSeen reads layer.seen. Where there is none, this is a fresh machine.
+func readSeen(path string) (seen, error) {
+	data, err := atomicfile.Read(path, maxSeen)
+	if errors.Is(err, fs.ErrNotExist) {
+		return seen{}, nil
+	}
+	if err != nil {
+		return seen{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return parseSeen(path, data)
+}
+
+var errSeenDamaged = errors.New("it is damaged")
+
+func parseSeen(path string, data []byte) (seen, error) {
+	var s seen
+	if json.Unmarshal(data, &s) != nil || s.Version < 1 {
+		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is the latest (`git log`), then delete "+
+			"this file: it is made anew", path, errSeenDamaged)
+	}
+	if s.Version > 1 {
+		return seen{}, fmt.Errorf("%s was written by a newer version of layer (format %d): update layer", path, s.Version)
+	}
+	return s, nil
+}
+
+func (s seen) encode() []byte {
+	s.Version = 1
+	b, _ := json.MarshalIndent(s, "", "  ") // strings and numbers alone: cannot fail
+	return append(b, '\n')
+}
+
+// wrong is the problem of a ledger that the memory contradicts.
+func wrong(format string, args ...any) error {
+	return &rotate.Problem{Kind: rotate.WrongLedger, Err: fmt.Errorf(format, args...)}
+}
+
+// check tells what speaks against the state that was found in a place.
+func (s seen) check(place string, st rotate.State) error {
+	if err := s.checkPlace(place, st); err != nil {
+		return err
+	}
+	last, known := s.Ledgers[st.ID()]
+	switch {
+	case !known:
+		return nil
+	case !st.Succeeds(last.Fingerprint):
+		return wrong("it has the id of the ledger seen here before, but other keys: somebody forged it, or replaced the keys " +
+			"on another machine. Ask your colleagues, or restore it from git")
+	case s.left(st):
+		return nil
+	case st.Generation() < last.Generation:
+		return wrong("it is an older copy: generation %d, and generation %d was seen on this machine. Get the latest one "+
+			"(`git pull`, or a backup)", st.Generation(), last.Generation)
+	case last.Write != "" && st.Covers(last.Generation-1) && !st.Wrote(last.Write):
+		return wrong("it was changed in two clones: generation %d of it lacks a change made or seen on this machine. Keep the "+
+			"side whose values were published, and repeat in it what the other did", st.Generation())
+	}
+	return nil
+}
+
+// left tells whether a state is what a ledger left where it was moved away from: it went on elsewhere, and nothing is done with it
+// here but to say where.
+func (s seen) left(st rotate.State) bool {
+	return st.Moved() != "" && st.Generation() < s.Ledgers[st.ID()].Generation
+}
+
+func (s seen) checkPlace(place string, st rotate.State) error {
+	if id, ok := s.Places[place]; ok && id != st.ID() {
+		return wrong("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup", st.ID(), id)
+	}
+	return nil
+}
+
+// with is what to remember after a state was found or written in a place.
+func (s seen) with(place string, st rotate.State) seen {
+	next := seen{Places: maps.Clone(s.Places), Ledgers: maps.Clone(s.Ledgers)}
+	if next.Places == nil {
+		next.Places = map[string]string{}
+	}
+	if next.Ledgers == nil {
+		next.Ledgers = map[string]seenLedger{}
+	}
+	next.Places[place] = st.ID()
+	next.Ledgers[st.ID()] = seenLedger{st.Generation(), st.Fingerprint(), st.WriteID()}
+	return next
+}
+
+// knows tells whether there is nothing new to remember.
+func (s seen) knows(place string, st rotate.State) bool {
+	return s.Places[place] == st.ID() && s.Ledgers[st.ID()] == seenLedger{st.Generation(), st.Fingerprint(), st.WriteID()}
+}
+
+// memory is one ledger's part in layer.seen.
+type memory struct {
+	seenPath, place string
+	adopt           bool // a person's word that the ledger is the right one
+	peek            bool // what adopt lets pass is not remembered
+}
+
+func (m memory) known() (seen, error) {
+	known, err := readSeen(m.seenPath)
+	if m.adopt && errors.Is(err, errSeenDamaged) {
+		return seen{}, nil
+	}
+	return known, err
+}
+
+// gone says that nothing stands where something stood.
+func (m memory) gone(known seen) error {
+	return fmt.Errorf("%w: ledger %s was here before: restore it from git or a backup. To begin anew without it, delete %s first",
+		rotate.ErrNotFound, known.Places[m.place], m.seenPath)
+}
+
+// follows refuses to write what would not be accepted when it is read.
+func (m memory) follows(known seen, next rotate.State) error {
+	if m.adopt {
+		return nil
+	}
+	if err := known.checkPlace(m.place, next); err != nil {
+		return err
+	}
+	if last := known.Ledgers[next.ID()]; next.Generation() <= last.Generation {
+		return wrong("this change was made from an older copy of it: generation %d was seen on this machine. Run again", last.Generation)
+	}
+	return nil
+}

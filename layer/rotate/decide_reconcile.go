@@ -1,0 +1,96 @@
+package rotate
+
+import "github.com/layeron-hq/secret/driver"
+
+// verdict is what a secret's record and the store say together.
+type verdict string
+
+const (
+	verdictNothing verdict = "nothing" // neither ledger nor store has a value
+	verdictBound   verdict = "bound"   // the store has somebody's value, the ledger none
+	verdictSettled verdict = "settled" // the store holds what the ledger says
+	verdictConfirm verdict = "confirm" // the store holds the intent
+	verdictResend  verdict = "resend"  // it does not: the same bytes again
+	verdictFresh   verdict = "fresh"   // too late: the same with times that count from now
+	verdictRepair  verdict = "repair"  // a stray request was or may have been there
+	verdictMissing verdict = "missing" // the store has lost the value
+	verdictWaiting verdict = "waiting" // the store has the intent, and readers cannot read it yet
+	verdictDrifted verdict = "drifted" // somebody else changed it: a person decides
+	verdictAhead   verdict = "ahead"   // the store knows more than the ledger: an old ledger, or a second one
+)
+
+// sighting is what Inspect found of one secret.
+type sighting struct {
+	driver.Published
+	exists bool
+	own    bool // the value is the intent's, by its digest, whatever the note says
+}
+
+// reconcile compares one record, which may be nil, with what the store shows. It is the table of the package's
+// documentation.
+func (s *state) reconcile(r *record, found sighting, name string, p policy) verdict {
+	n, isNote := s.readNote(name, found.Note)
+	ours := isNote && n.ours
+	if r.empty() {
+		switch {
+		case !found.exists:
+			return verdictNothing
+		case ours && (r == nil || n.gen > r.Gen):
+			return verdictAhead
+		case ours: // a stray request for what was removed since
+			return verdictNothing
+		}
+		return verdictBound
+	}
+	if r.Intent != nil {
+		return r.reconcileIntent(n, ours, found, p)
+	}
+	pub := r.Published
+	switch {
+	case pub == nil || !found.exists:
+		return verdictMissing
+	case !ours:
+		return verdictDrifted
+	case n.gen > pub.Gen:
+		return verdictAhead
+	case n.gen < pub.Gen:
+		return verdictRepair
+	case found.Note != pub.Note:
+		return verdictAhead // the same generation with another text: a second ledger
+	case found.Modified == pub.Modified:
+		return verdictSettled
+	case pub.At.Before(r.Stray):
+		return verdictRepair // a stray may have come and gone
+	}
+	return verdictDrifted
+}
+
+func (r *record) reconcileIntent(n note, ours bool, found sighting, p policy) verdict {
+	in := r.Intent
+	late := in.Timed && p.now.After(in.At.Add(p.fresh()))
+	again := verdictResend
+	if late {
+		again = verdictFresh
+	}
+	switch {
+	case !found.exists:
+		return again
+	case !ours && found.own && !in.Unsent:
+		return again // the value is in, its note is not
+	case !ours:
+		return verdictDrifted
+	case n.gen > r.Gen:
+		return verdictAhead
+	case n.gen == r.Gen && found.Note != in.Note:
+		return verdictAhead
+	case n.gen == r.Gen && found.Pending:
+		return verdictWaiting
+	case n.gen == r.Gen && late:
+		return verdictFresh
+	case n.gen == r.Gen:
+		return verdictConfirm
+	case r.Published != nil && n.gen < r.Published.Gen:
+		return verdictRepair
+	}
+	return again
+}

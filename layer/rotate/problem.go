@@ -1,0 +1,146 @@
+package rotate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Problem is the reason why a secret, or a run as a whole, needs a person or
+// failed. It contains no advice on commands: a program that embeds this package
+// gives its own, by Kind.
+//
+// [errors.Is] with a [Kind] finds a Problem of that kind in an error, and
+// [errors.As] the Problem itself. It shows no value.
+type Problem struct {
+	Kind Kind
+	// Address is the secret that it concerns; zero if it concerns the whole run.
+	Address secret.Address
+	// Other is a second secret that it concerns, if any.
+	Other secret.Address
+	// Version is the id of the version that it concerns, if any.
+	Version string
+	// Err is the reason.
+	Err error
+}
+
+// Kind is a kind of [Problem]. A kind with a slash is a special case of the kind
+// before the slash, which [errors.Is] finds too. It is an error for errors.Is.
+type Kind string
+
+// The kinds of problems, and for some of them special cases.
+const (
+	// NeedsValue: only a person can supply the value.
+	NeedsValue Kind = "external_value_required"
+
+	// Bound: the target holds a value that the ledger did not publish, and a
+	// declared rotation cannot begin.
+	Bound Kind = "bound"
+
+	// Drifted: the value in the target was changed by something else.
+	Drifted Kind = "drifted"
+	// ValueKept: the ledger keeps a value that it did not publish over another's.
+	ValueKept Kind = "drifted/kept"
+	// ValueUnknown: the value in the target is not to be adopted, since the ledger
+	// holds none for the secret.
+	ValueUnknown Kind = "drifted/unknown"
+
+	// Ahead: the target holds a later generation than the ledger.
+	Ahead Kind = "ahead"
+
+	// Unsettled: the target has not confirmed what the ledger records.
+	Unsettled Kind = "unsettled"
+
+	// Stopped: the run ended before it changed anything.
+	Stopped Kind = "stopped"
+	// WrongTarget: the ledger published none of the values in the target.
+	WrongTarget Kind = "stopped/target"
+
+	// Refused: the request cannot be carried out as it is.
+	Refused Kind = "refused"
+	// NoValue: the ledger holds no value of the secret.
+	NoValue Kind = "refused/value"
+	// NoVersion: the secret has no version of that id.
+	NoVersion Kind = "refused/version"
+	// NoPrevious: there is no earlier version to return to.
+	NoPrevious Kind = "refused/previous"
+	// CurrentVersion: the version is current and has no successor.
+	CurrentVersion Kind = "refused/current"
+	// AlreadyAnnounced: another version is announced.
+	AlreadyAnnounced Kind = "refused/announced"
+	// PlainValue: the declaration pins the plain format, which cannot hold an
+	// announced version.
+	PlainValue Kind = "refused/plain"
+	// NewName: the declaration gives the value another name in the target.
+	NewName Kind = "refused/name"
+	// NameTaken: another secret of the ledger, Other, has that name in the target.
+	NameTaken Kind = "refused/taken"
+	// Undeclared: no declaration names the secret.
+	Undeclared Kind = "refused/undeclared"
+	// NoLedger: there is no ledger. It wraps [ErrNotFound].
+	NoLedger Kind = "refused/ledger"
+	// WrongLedger: this machine has seen a later state of the ledger, or another
+	// ledger in its place.
+	WrongLedger Kind = "refused/wrong ledger"
+	// Moved: the ledger has moved to another place.
+	Moved Kind = "refused/moved"
+	// HalfMoved: a move of the ledger ended halfway.
+	HalfMoved Kind = "refused/half moved"
+	// Copies: two places hold copies of one ledger.
+	Copies Kind = "refused/copies"
+)
+
+// Error returns what the kind means.
+func (k Kind) Error() string {
+	switch general, _, _ := strings.Cut(string(k), "/"); Kind(general) {
+	case Ahead:
+		return "the store is ahead of the ledger"
+	case Unsettled:
+		return "not settled"
+	case Stopped:
+		return "stopped before anything was changed"
+	default:
+		return general
+	}
+}
+
+// Error returns the reason, after the meaning of the kind unless that is
+// [Refused].
+func (p *Problem) Error() string {
+	switch {
+	case p.Err == nil:
+		return p.Kind.Error()
+	case p.Is(Refused):
+		return p.Err.Error()
+	}
+	return p.Kind.Error() + ": " + p.Err.Error()
+}
+
+// Unwrap returns the reason.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Is reports whether target is the kind of the problem, or the one before its
+// slash.
+func (p *Problem) Is(target error) bool {
+	k, ok := target.(Kind)
+	return ok && (p.Kind == k || strings.HasPrefix(string(p.Kind), string(k)+"/"))
+}
+
+// problemf returns a problem of a run as a whole.
+func problemf(kind Kind, format string, args ...any) *Problem {
+	return &Problem{Kind: kind, Err: fmt.Errorf(format, args...)}
+}
+
+// because returns the problem with another reason.
+func (p *Problem) because(format string, args ...any) *Problem {
+	other := *p
+	other.Err = fmt.Errorf(format, args...)
+	return &other
+}
+
+// of returns the problem as one of a secret.
+func (p *Problem) of(addr secret.Address) *Problem {
+	p.Address = addr
+	return p
+}

@@ -1,0 +1,97 @@
+package rotate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// clean retires what no version uses any more, and sweeps up what crashes may have left.
+func (r *run) clean(ctx context.Context) error {
+	st := r.loaded.state.state()
+	if r.tries.cleaned || len(st.Retire)+len(st.Sweep) == 0 {
+		r.stage = stageDone
+		return nil
+	}
+	r.tries.cleaned = true
+	r.tell(Event{Stage: StageClean})
+	next := *st
+	next.Retire, next.Sweep = nil, nil
+	for _, res := range st.Retire {
+		g := r.Generators[res.Generator]
+		if g == nil {
+			next.Retire = append(next.Retire, res)
+			continue
+		}
+		if err := g.Retire(ctx, res.ID); err != nil {
+			next.Retire = append(next.Retire, res)
+			r.report.notes = append(r.report.notes, fmt.Errorf("%s: what is not used any more could not be ended, the next run tries again: %w",
+				res.Generator, err))
+		}
+	}
+	names := map[string][]string{}
+	for _, s := range st.Sweep {
+		names[s.Generator] = append(names[s.Generator], s.Name)
+	}
+	failed := map[string]bool{}
+	for _, generator := range slices.Sorted(maps.Keys(names)) {
+		g := r.Generators[generator]
+		if g == nil {
+			failed[generator] = true
+			continue
+		}
+		if err := g.Sweep(ctx, names[generator], st.known(generator)); err != nil {
+			failed[generator] = true
+			r.report.notes = append(r.report.notes, fmt.Errorf("%s: what a crash may have left could not be swept up, the next run tries again: %w",
+				generator, err))
+		}
+	}
+	for _, s := range st.Sweep {
+		if failed[s.Generator] || r.now().Before(s.Until) {
+			next.Sweep = append(next.Sweep, s)
+		}
+	}
+	if len(next.Retire)+len(next.Sweep) == len(st.Retire)+len(st.Sweep) {
+		r.stage = stageDone
+		return nil
+	}
+	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(&next))
+	switch {
+	case errors.Is(err, ErrConflict):
+		r.stage = stageDone // the next run cleans up
+		return nil
+	case err != nil:
+		return err
+	}
+	r.loaded.state, r.loaded.rev, r.stage = committed, rev, stageDone
+	return nil
+}
+
+// uses tells whether a version still holds what a generator made.
+func (s *state) uses(res resource) bool {
+	for _, rec := range s.Secrets {
+		for _, v := range rec.Versions {
+			if v.Resource != nil && v.Resource.Generator == res.Generator && v.Resource.ID == res.ID {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(s.Retire, func(o resource) bool { return o == res })
+}
+
+// known returns the ids of all that a generator made and the ledger knows.
+func (s *state) known(generator string) []string {
+	var ids []string
+	for _, rec := range s.Secrets {
+		for _, v := range rec.Versions {
+			if v.Resource != nil && v.Resource.Generator == generator {
+				ids = append(ids, v.Resource.ID)
+			}
+		}
+	}
+	slices.SortFunc(ids, cmp.Compare)
+	return slices.Compact(ids)
+}

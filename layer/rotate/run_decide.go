@@ -1,0 +1,199 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+)
+
+// decideAll decides on every secret and swaps the outcome into the ledger, in one step.
+func (r *run) decideAll(ctx context.Context) error {
+	d := r.desk()
+	if d.policy.now.After(r.target.at.Add(d.policy.prompt())) {
+		r.stage = stageInspect // it was held up: what it saw may have changed
+		return nil
+	}
+	if err := r.decideEach(d); err != nil {
+		return err
+	}
+	if !r.loaded.certain && r.doubtful() {
+		r.stage = stageAscertain
+		return nil
+	}
+	for addr, dec := range r.pass.decisions {
+		r.problem(addr, dec.problem)
+	}
+	if err := r.objection(d.state); err != nil {
+		return err
+	}
+	if r.DryRun {
+		r.collect()
+		r.stage = stageDone
+		return nil
+	}
+	if decided, err := r.check(ctx); err != nil || !decided {
+		return err
+	}
+	if !slices.ContainsFunc(slices.Collect(maps.Values(r.pass.decisions)), func(d decision) bool { return d.next != nil }) {
+		r.stage = stageClean
+		return nil
+	}
+	if r.tries.passes++; r.tries.passes > maxPasses {
+		return problemf(Unsettled, "after %d attempts: run it again", maxPasses)
+	}
+	return r.record(ctx, d.state)
+}
+
+// decideEach decides on every secret by itself.
+func (r *run) decideEach(d *desk) error {
+	if err := r.checkNames(d.state); err != nil {
+		return err
+	}
+	r.pass.decisions = map[secret.Address]decision{}
+	makes := 0
+	for _, spec := range r.targets() {
+		rec, one := d.state.find(spec.Address), r.orders[spec.Address]
+		if r.mine.done[spec.Address] {
+			one = order{adopt: one.adopt}
+		}
+		name := r.name(spec)
+		if one.op == orderRename {
+			var err error
+			if rec, one, err = d.state.renaming(rec, one, name); err != nil {
+				return err
+			}
+		}
+		dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
+		if dec.make {
+			if makes++; makes > maxMakes {
+				dec = decision{verdict: dec.verdict} // in the next pass
+			}
+		}
+		if r.amend != nil {
+			r.amend(d, spec, rec, &dec)
+		}
+		r.pass.decisions[spec.Address] = dec
+	}
+	return nil
+}
+
+// objection tells what speaks against the ledger as a whole, before the run has published anything: nothing is changed then.
+func (r *run) objection(st *state) error {
+	if r.op == "status" || len(r.mine.sent) > 0 || r.adopts() {
+		return nil
+	}
+	foreign, standing := 0, 0
+	for _, spec := range r.targets() {
+		dec, rec := r.pass.decisions[spec.Address], st.find(spec.Address)
+		if dec.verdict == verdictAhead {
+			return problemf(Stopped, "%s: %w", spec.Address, dec.problem).of(spec.Address)
+		}
+		if rec == nil || rec.Published == nil {
+			continue
+		}
+		found, ok := r.target.found[rec.Name]
+		if !ok {
+			continue
+		}
+		standing++
+		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && dec.verdict == verdictDrifted {
+			foreign++
+		}
+	}
+	if foreign > 0 && foreign == standing {
+		return problemf(WrongTarget, "no value in the store was published by this ledger, though it says so: it is a stale or forged copy, or "+
+			"the target is another's")
+	}
+	return nil
+}
+
+// check asks the publisher once whether it can create what is to be created; not decided: time has passed since.
+func (r *run) check(ctx context.Context) (decided bool, err error) {
+	var creates []string
+	for _, spec := range r.targets() {
+		if dec := r.pass.decisions[spec.Address]; dec.create && dec.send {
+			creates = append(creates, dec.next.Name)
+		}
+	}
+	checker, ok := r.Publisher.(driver.Checker)
+	if !ok || len(creates) == 0 || r.tries.checked {
+		return true, nil
+	}
+	r.tell(Event{Stage: StageCheck, Secrets: len(creates)})
+	r.tries.checked = true
+	if err := checker.Check(ctx, creates); err != nil {
+		return false, problemf(Stopped, "%w", err)
+	}
+	return false, nil
+}
+
+// doubtful tells whether the store seems to contradict the ledger.
+func (r *run) doubtful() bool {
+	for _, d := range r.pass.decisions {
+		if d.verdict == verdictDrifted || d.verdict == verdictAhead {
+			return true
+		}
+	}
+	return false
+}
+
+// ascertain makes sure that what the store holds was not put there by a run that has gone on with the ledger meanwhile.
+func (r *run) ascertain(ctx context.Context) error {
+	r.tell(Event{Stage: StageLoad})
+	_, rev, err := r.Ledger.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if rev != r.loaded.rev {
+		return r.again()
+	}
+	r.loaded.certain, r.stage = true, stageDecide
+	return nil
+}
+
+func (r *run) adopts() bool {
+	for _, o := range r.orders {
+		return o.adopt
+	}
+	return false
+}
+
+func (r *run) problem(addr secret.Address, p *Problem) {
+	if p == nil {
+		delete(r.report.problems, addr)
+		return
+	}
+	if s, ok := r.mine.sent[addr]; ok && s.err != nil && errors.Is(p, Unsettled) {
+		p = p.because("%w: %w", p.Err, s.err)
+	}
+	r.report.problems[addr] = p
+}
+
+// checkNames refuses a name in the store that another secret of the ledger has, declared or not.
+func (r *run) checkNames(st *state) error {
+	users := map[string]secret.Address{}
+	for _, rec := range st.Secrets {
+		if !rec.empty() {
+			users[rec.Name] = rec.Address
+		}
+	}
+	for _, s := range r.targets() {
+		if other, ok := users[r.name(s)]; ok && other != s.Address && other != r.orders[s.Address].source {
+			return &Problem{Kind: NameTaken, Address: s.Address, Other: other,
+				Err: fmt.Errorf("the name %s in the store belongs to %s in the ledger", r.name(s), other)}
+		}
+	}
+	return nil
+}
+
+// collect keeps what was decided for the result.
+func (r *run) collect() {
+	for _, s := range r.targets() {
+		r.report.actions = append(r.report.actions, r.pass.decisions[s.Address].actions...)
+	}
+}

@@ -1,0 +1,115 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+)
+
+// Remove takes a secret that is declared no more out of store and ledger. Its ids stay used. A value in the store that is not
+// the ledger's stays there.
+func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Result, err error) {
+	if _, ok := o.find(addr); ok {
+		return Result{}, problemf(Refused, "%s is still declared: take the declaration out of the program first", addr).of(addr)
+	}
+	// A run without orders: it only cleans up afterwards.
+	r := newRun(o, nil, "remove")
+	unlock, err := o.lock(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	for {
+		if err := r.load(ctx); err != nil {
+			return Result{}, err
+		}
+		removed, err := r.remove(ctx, addr)
+		if errors.Is(err, ErrConflict) && !errors.Is(err, ErrSuperseded) {
+			if err := r.again(); err != nil {
+				return Result{}, err
+			}
+			continue
+		}
+		if err != nil && !errors.Is(err, ErrSuperseded) {
+			return Result{}, err
+		}
+		if removed {
+			r.report.actions = []Action{{Address: addr, Action: OpRemove}}
+		}
+		if o.DryRun || err != nil {
+			return r.result(), nil
+		}
+		return r.result(), r.clean(ctx)
+	}
+}
+
+func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
+	st := r.loaded.state.state()
+	rec := st.find(addr)
+	switch {
+	case rec == nil:
+		return false, problemf(Refused, "the ledger does not know %s: look for a typing error. Nothing was removed", addr).of(addr)
+	case rec.Removed:
+		return false, nil
+	case r.DryRun:
+		return true, nil
+	}
+	if err := r.removeValue(ctx, st, rec.Name); err != nil {
+		return false, err
+	}
+	gone := rec.clone()
+	for i := range gone.Versions {
+		if v := &gone.Versions[i]; v.Gone == "" {
+			v.leave(GoneRemoved)
+		}
+	}
+	gone.Current, gone.Announced, gone.Intent, gone.Published, gone.Removed = "", "", nil, nil, true
+	retire := gone.unused()
+	next := st.with(gone)
+	if rec.Making != nil {
+		gone.Making = nil
+		until := r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin).UTC()
+		next.Sweep = append(slices.Clip(next.Sweep), sweep{rec.Making.Generator, rec.Making.Name, until})
+	}
+	for _, res := range retire {
+		if !next.uses(res) {
+			next.Retire = append(slices.Clip(next.Retire), res)
+		}
+	}
+	next.log(LogEntry{At: r.now(), By: r.By, Op: OpRemove, Address: addr.String()})
+	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(next))
+	if err != nil {
+		return false, err
+	}
+	r.loaded.state, r.loaded.rev = committed, rev
+	return true, nil
+}
+
+// removeValue deletes what the ledger published under a name, and makes sure that it is gone.
+func (r *run) removeValue(ctx context.Context, st *state, name string) error {
+	found, err := r.Publisher.Inspect(ctx, []string{name})
+	if err != nil {
+		return err
+	}
+	now, ok := found[name]
+	if n, isNote := st.readNote(name, now.Note); !ok || !isNote || !n.ours {
+		return nil
+	}
+	remover, ok := r.Publisher.(driver.Remover)
+	if !ok {
+		return problemf(Refused, "this target cannot delete values: delete %s there by hand, then remove the secret again", name)
+	}
+	if errs := remover.Remove(ctx, []string{name}); len(errs) > 0 && errs[0] != nil {
+		return errs[0]
+	}
+	if found, err = r.Publisher.Inspect(ctx, []string{name}); err != nil {
+		return err
+	}
+	if _, ok := found[name]; ok {
+		return problemf(Unsettled, "the store still holds %s: try again in a minute", name)
+	}
+	return nil
+}

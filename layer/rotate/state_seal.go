@@ -1,0 +1,191 @@
+package rotate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+)
+
+// Seal encrypts a state to the recipients in its settings: classic ones (age1…) or post-quantum ones (age1pq1…), not both. The
+// result is binary, and every call gives other bytes. The errors show no recipient: it might be a key that was mixed up.
+//
+// If identities are given, a state that none of them could open afterwards is refused.
+func Seal(s State, identities ...age.Identity) ([]byte, error) {
+	sealed, plain, err := seal(s)
+	if err != nil || identities == nil {
+		return sealed, err
+	}
+	back, err := decrypt(sealed, identities)
+	if err != nil {
+		return nil, fmt.Errorf("after this change it could not be read: %w", err)
+	}
+	if !bytes.Equal(back, plain) {
+		return nil, errors.New("what was encrypted cannot be decrypted: the memory of this machine may be failing")
+	}
+	return sealed, nil
+}
+
+// MaxSealed is the most bytes that a ledger stores: ten times a ledger of a hundred
+// secrets with the largest documents.
+const MaxSealed = 64 << 20
+
+// CheckSize returns an error if size is more than most, which is [MaxSealed] but in
+// tests.
+func CheckSize(size, most int) error {
+	if size > most {
+		return fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", size, most)
+	}
+	return nil
+}
+
+// seal also returns the plaintext.
+func seal(s State) (sealed, plain []byte, err error) {
+	to, err := parseRecipients(s.Settings().Recipients)
+	if err != nil {
+		return nil, nil, err
+	}
+	if plain, err = s.encode(); err != nil {
+		return nil, nil, errors.New("the state of the ledger cannot be written: a time in it is out of range")
+	}
+	if mended(plain) {
+		return nil, nil, errors.New("the state of the ledger cannot be written: a text in it is not UTF-8")
+	}
+	if _, err := decodeState(plain); err != nil {
+		return nil, nil, fmt.Errorf("%w: a new one begins with NewState", err)
+	}
+	var out bytes.Buffer
+	out.Grow(len(plain) + len(plain)/1024 + 4096)
+	w, err := age.Encrypt(&out, to...)
+	if err == nil {
+		_, err = w.Write(plain)
+		err = errors.Join(err, w.Close())
+	}
+	if err != nil {
+		return nil, nil, errors.New("the ledger cannot be encrypted to its recipients")
+	}
+	return out.Bytes(), plain, nil
+}
+
+// mended tells whether encoding/json has put its replacement for bytes that are not UTF-8 into a text: a value would change.
+func mended(encoded []byte) bool {
+	for i := 0; i < len(encoded); i++ {
+		if encoded[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(encoded[i:], []byte(`\ufffd`)) {
+			return true
+		}
+		i++
+	}
+	return false
+}
+
+func parseRecipients(texts []string) ([]age.Recipient, error) {
+	if len(texts) == 0 {
+		return nil, errors.New("the ledger has no recipients: nobody could read it. Add the age public key (age1…) of everybody who may")
+	}
+	var to []age.Recipient
+	classic := 0
+	for i, text := range texts {
+		var r age.Recipient
+		var err error
+		switch {
+		case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-"):
+			return nil, fmt.Errorf("recipient %d of the ledger is a private key: put the public key (age1…) there, and replace the "+
+				"private one if others may have seen it", i+1)
+		case strings.HasPrefix(text, "age1pq1"):
+			r, err = age.ParseHybridRecipient(text)
+		default:
+			classic++
+			r, err = age.ParseX25519Recipient(text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("recipient %d of the ledger is not an age public key, which begins with age1: "+
+				"look for a typing error, `age-keygen -y` prints it", i+1)
+		}
+		to = append(to, r)
+	}
+	if classic > 0 && classic < len(to) {
+		return nil, errors.New("the ledger has classic (age1…) and post-quantum (age1pq1…) recipients, and age takes only one " +
+			"sort: replace all of them at once")
+	}
+	return to, nil
+}
+
+const (
+	ageHeader   = "age-encryption.org/v1"
+	armorHeader = armor.Header
+)
+
+// Unseal decrypts what [Seal] wrote, armored or not, and checks that it is a state. Its errors say what is wrong with the bytes
+// and what to do, and show nothing of what is in them.
+func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
+	plain, err := decrypt(sealed, identities)
+	if err != nil {
+		return State{}, err
+	}
+	s, err := decodeState(plain)
+	if errors.Is(err, errNoState) || err == nil && slices.Contains(s.state().Secrets, nil) {
+		return State{}, errors.New("it can be decrypted, but what is in it is not a ledger: somebody put another file in its place, " +
+			"or forged one. Restore the ledger from git or a backup")
+	}
+	return s, err
+}
+
+const restore = "restore the last good one from git or a backup"
+
+func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
+	identities = slices.DeleteFunc(slices.Clone(identities), func(id age.Identity) bool { return id == nil })
+	trimmed := bytes.TrimSpace(sealed)
+	var in io.Reader
+	switch {
+	case len(trimmed) == 0:
+		return nil, errors.New("it is empty: " + restore)
+	case conflicted(trimmed):
+		return nil, errors.New("it holds git's conflict markers: it was changed in two clones. Versions cannot be merged: keep one " +
+			"side whole (`git checkout --ours` or `--theirs`), repeat there what the other side did, and go on from one clone only")
+	case bytes.HasPrefix(trimmed, []byte(armorHeader)):
+		in = armor.NewReader(bytes.NewReader(trimmed))
+	case bytes.HasPrefix(sealed, []byte(ageHeader)):
+		in = bytes.NewReader(sealed)
+	default:
+		return nil, errors.New("it is not encrypted with age, so it is no ledger, or its beginning is damaged: " + restore)
+	}
+	if len(identities) == 0 {
+		return nil, errors.New("there is no identity to open it with: name the file that holds one, or put the key into LAYER_IDENTITY")
+	}
+	r, err := age.Decrypt(in, identities...)
+	var foreign *age.NoIdentityMatchError
+	switch {
+	case errors.As(err, &foreign) && slices.Contains(foreign.StanzaTypes, "scrypt"):
+		return nil, errors.New("it is encrypted with a passphrase, and a ledger never is: " + restore)
+	case errors.As(err, &foreign):
+		return nil, errors.New("it is encrypted to others: none of the identities given opens it. Use the identity of one of its " +
+			"recipients, or let somebody who can open it add you as one")
+	case err != nil:
+		return nil, errDamaged
+	}
+	plain := bytes.NewBuffer(make([]byte, 0, len(sealed)))
+	if _, err := io.Copy(plain, r); err != nil {
+		return nil, errDamaged
+	}
+	return plain.Bytes(), nil
+}
+
+var errDamaged = errors.New("it is damaged or cut off: " + restore)
+
+// conflicted tells whether git has written both sides of a merge into a text.
+func conflicted(text []byte) bool {
+	for _, mark := range []string{"<<<<<<< ", ">>>>>>> "} {
+		if !bytes.HasPrefix(text, []byte(mark)) && !bytes.Contains(text, []byte("\n"+mark)) {
+			return false
+		}
+	}
+	return true
+}

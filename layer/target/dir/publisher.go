@@ -1,0 +1,409 @@
+// Package dir publishes into a directory, in the layout that [secret.Dir] reads.
+package dir
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+)
+
+// Publisher is a [driver.Publisher] for a directory: a file a secret, named like its
+// binding and of mode 0600, and beside it the note as .BINDING.note. The zero
+// Publisher has no directory and fails.
+//
+// A file is replaced whole: a reader sees the old value or the new one, whatever
+// fails or crashes. Anything but a regular file, such as a link, is neither followed
+// nor replaced. The value is written before the note, so it is a
+// [driver.Recognizer]. Modified is the SHA-256 of the value's file: like the value
+// itself, it is not to be shown.
+type Publisher struct {
+	path string
+	step func(what string) error // tests fail or end the process there
+}
+
+// New returns a Publisher for the directory at path. If the directory is missing,
+// Publish makes it, readable by this user alone; an existing one keeps its mode.
+func New(path string) *Publisher { return &Publisher{path: path} }
+
+const (
+	// maxFile is what secret.Dir reads at most.
+	maxFile = 1 << 20
+	maxNote = 200
+	// notRegular is Modified where no regular file stands: no digest looks like it.
+	notRegular = "no regular file"
+)
+
+var dirName = lazyregexp.New(`^[A-Z0-9_]{1,200}$`)
+
+func noteFile(name string) string { return "." + name + ".note" }
+
+// stored is the content of the file from which secret.Dir reads text: it drops one newline. A text that ends in a carriage
+// return comes back as it is.
+func stored(text string) string {
+	if strings.HasSuffix(text, "\n") {
+		return text + "\n"
+	}
+	return text
+}
+
+// NameOf implements [driver.Namer]: it returns the binding.
+func (d *Publisher) NameOf(names driver.Names) string { return names.Binding }
+
+// ModifiedOf implements [driver.Recognizer].
+func (d *Publisher) ModifiedOf(text driver.Value) string { return digest(stored(text.Reveal())) }
+
+func digest(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:])
+}
+
+// Publish implements [driver.Publisher]. It goes on with the next item after one that fails, and does not begin one after ctx has ended.
+func (d *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
+	folder, err := d.openToWrite(ctx, len(items))
+	if folder.Root != nil {
+		defer folder.Root.Close()
+	}
+	return each(items, func(item driver.Item) error {
+		if err != nil {
+			return driver.NotApplied(err)
+		}
+		return d.publish(ctx, folder, item)
+	})
+}
+
+func (d *Publisher) publish(ctx context.Context, folder atomicfile.Folder, item driver.Item) error {
+	if err := d.ready(ctx, folder.Root, item.Name); err != nil {
+		return driver.NotApplied(err)
+	}
+	if err := fits(item); err != nil {
+		return driver.NotApplied(err)
+	}
+	if renamed, err := folder.Replace(item.Name, []byte(stored(item.Text.Reveal()))); err != nil {
+		err = d.failed(item.Name, "cannot be written", err)
+		if renamed {
+			return err
+		}
+		return driver.NotApplied(err)
+	}
+	// From here on the value is there, so ctx is not asked any more, and nothing is called not applied.
+	if _, err := folder.Replace(noteFile(item.Name), []byte(stored(item.Note))); err != nil {
+		return fmt.Errorf("the value was written, but %w", d.failed(noteFile(item.Name), "cannot be written", err))
+	}
+	return nil
+}
+
+func fits(item driver.Item) error {
+	switch text := item.Text.Reveal(); {
+	case text == "":
+		return fmt.Errorf("%s: %w: there is no text to publish", item.Name, secret.ErrEmpty)
+	case len(stored(text)) > maxFile:
+		return fmt.Errorf("%s: %w: a file may have 1 MiB, newline included", item.Name, secret.ErrTooLarge)
+	case len(item.Note) > maxNote:
+		return fmt.Errorf("%s: %w: a note may have %d characters", item.Name, secret.ErrInvalid, maxNote)
+	}
+	return nil
+}
+
+// ready tells why a file of that name cannot be replaced or removed.
+func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	for _, file := range []string{name, noteFile(name)} {
+		info, err := root.Lstat(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return d.failed(file, "cannot be looked at", err)
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s: %w: it is a link, a directory or another thing that is no regular file; move it away and run again",
+				d.place(file), secret.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	if !dirName().MatchString(name) {
+		return fmt.Errorf("%w: %.200q cannot name a file in the directory; a binding has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid, name)
+	}
+	return nil
+}
+
+// openToWrite makes the directory if it is missing, and removes what a crash has left in it.
+func (d *Publisher) openToWrite(ctx context.Context, items int) (atomicfile.Folder, error) {
+	none := atomicfile.Folder{}
+	if items == 0 {
+		return none, nil
+	}
+	if err := context.Cause(ctx); err != nil {
+		return none, err
+	}
+	if err := d.makeFolder(d.path); err != nil {
+		return none, d.failed("", "cannot be made", err)
+	}
+	folder, err := d.open()
+	if err != nil {
+		return none, err
+	}
+	if err := d.sweep(folder); err != nil {
+		_ = folder.Root.Close()
+		return none, err
+	}
+	return folder, nil
+}
+
+func (d *Publisher) open() (atomicfile.Folder, error) {
+	if d.path == "" {
+		return atomicfile.Folder{}, fmt.Errorf("%w: no directory is named to publish into", secret.ErrInvalid)
+	}
+	folder, err := atomicfile.Open(d.path, d.step)
+	if err != nil {
+		if info, statErr := os.Stat(d.path); statErr == nil && !info.IsDir() {
+			err = syscall.ENOTDIR // os.Root has a word of its own for it
+		}
+		return atomicfile.Folder{}, d.failed("", "cannot be opened", err)
+	}
+	return folder, nil
+}
+
+// makeFolder makes a directory and those above it, each on the disk before something is put into it.
+func (d *Publisher) makeFolder(path string) error {
+	if path == "" {
+		return nil // open says what is wrong
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // whatever is wrong with it, open says so
+	}
+	above := filepath.Dir(path)
+	if above != path {
+		if err := d.makeFolder(above); err != nil {
+			return err
+		}
+	}
+	folder, err := atomicfile.Open(above, d.step)
+	if err != nil {
+		return err
+	}
+	defer folder.Root.Close()
+	if err := folder.Do("make folder", func() error { return os.Mkdir(path, 0o700) }); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return folder.Sync()
+}
+
+// sweep removes temporary files of values and notes: they hold values, and nothing else removes them.
+func (d *Publisher) sweep(folder atomicfile.Folder) error {
+	err := folder.Sweep(func(of string) bool {
+		return checkName(of) == nil || checkName(strings.TrimSuffix(strings.TrimPrefix(of, "."), ".note")) == nil
+	})
+	if left := (*atomicfile.SweepError)(nil); errors.As(err, &left) {
+		return d.failed(left.Name, "was left by a crash, may hold a value and cannot be removed", left.Err)
+	}
+	if err != nil {
+		return d.failed("", "cannot be listed", err)
+	}
+	return nil
+}
+
+// Inspect implements [driver.Publisher]. A directory that is missing has no values.
+func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
+	found := map[string]driver.Published{}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	folder, err := d.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return found, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	root := folder.Root
+	defer root.Close()
+	for _, name := range names {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
+		value, err := d.read(root, name, maxFile+1)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		p := driver.Published{Modified: notRegular}
+		if value != nil {
+			p.Modified = digest(*value)
+		}
+		// What is longer than a note and its newline stays longer than a note.
+		note, err := d.read(root, noteFile(name), maxNote+2)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if note != nil {
+			p.Note = strings.TrimSuffix(*note, "\n")
+		}
+		found[name] = p
+	}
+	return found, nil
+}
+
+// read returns the first bytes of a file; nil where no regular file stands, which is not opened: a pipe would wait.
+func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, d.failed(name, "cannot be looked at", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, d.failed(name, "cannot be read", err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, most))
+	if err != nil {
+		return nil, d.failed(name, "cannot be read", err)
+	}
+	text := string(content)
+	return &text, nil
+}
+
+// Remove implements [driver.Remover]. It takes the value first: a note without a value tells nobody anything.
+func (d *Publisher) Remove(ctx context.Context, names []string) []error {
+	if err := context.Cause(ctx); err != nil {
+		return each(names, func(string) error { return driver.NotApplied(err) })
+	}
+	folder, err := d.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return each(names, checkName)
+	}
+	if err == nil {
+		defer folder.Root.Close()
+		err = d.sweep(folder)
+	}
+	return each(names, func(name string) error {
+		if err != nil {
+			return driver.NotApplied(err)
+		}
+		if err := d.ready(ctx, folder.Root, name); err != nil {
+			return driver.NotApplied(err)
+		}
+		for _, file := range []string{name, noteFile(name)} {
+			err := folder.Do("remove "+file, func() error { return folder.Root.Remove(file) })
+			if err == nil {
+				err = folder.Sync()
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return d.failed(file, "cannot be removed", err)
+			}
+		}
+		return nil
+	})
+}
+
+// Check is [driver.Checker]'s: it writes an empty file and removes it again, where the directory is or would be made.
+func (d *Publisher) Check(ctx context.Context, create []string) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	for _, name := range create {
+		if err := checkName(name); err != nil {
+			return err
+		}
+	}
+	at, failing := d.path, "cannot be written"
+	folder, err := d.open()
+	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at {
+		at = filepath.Dir(at)
+		failing = "is missing and cannot be made in " + at
+		if folder, err = atomicfile.Open(at, d.step); err != nil {
+			err = d.failed("", failing, err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	root := folder.Root
+	defer root.Close()
+	temp, err := folder.Prepare("check", nil)
+	if err == nil {
+		err = root.Remove(temp)
+	}
+	if err != nil {
+		return d.failed("", failing, err)
+	}
+	if at != d.path {
+		return nil
+	}
+	for _, name := range create {
+		if err := d.ready(ctx, root, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failed says which file of the directory, or with an empty name that directory itself, meets which error, and what to do.
+func (d *Publisher) failed(name, what string, err error) error {
+	err = atomicfile.Cause(err) // which names a file without its directory
+	advice := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		advice = "; let this user read and write the directory, or publish into another one"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EFBIG):
+		advice = "; make room and run again"
+	case errors.Is(err, fs.ErrNotExist) && name == "":
+		advice = "; make it, or what it leads to if it is a link"
+	case errors.Is(err, syscall.ENOTDIR):
+		advice = "; name a directory, not a file"
+	}
+	return fmt.Errorf("%s %s: %w%s", d.place(name), what, err, advice)
+}
+
+func (d *Publisher) place(name string) string {
+	if name == "" {
+		return "directory " + d.path
+	}
+	return "file " + filepath.Join(d.path, name)
+}
+
+// each gives every item to do and returns the errors at their item's index, or nil where there are none.
+func each[T any](items []T, do func(T) error) []error {
+	var errs []error
+	for i, item := range items {
+		if err := do(item); err != nil {
+			if errs == nil {
+				errs = make([]error, len(items))
+			}
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+var (
+	_ driver.Publisher  = (*Publisher)(nil)
+	_ driver.Namer      = (*Publisher)(nil)
+	_ driver.Recognizer = (*Publisher)(nil)
+	_ driver.Remover    = (*Publisher)(nil)
+	_ driver.Checker    = (*Publisher)(nil)
+)

@@ -1,0 +1,79 @@
+package secret
+
+import "strings"
+
+// Options is a declaration. Only Name is required.
+type Options struct {
+	// Namespace groups secrets, by product or by team. Empty: "default". Lower-case
+	// letters and digits, inside also - and _, at most 63 characters.
+	Namespace string
+	// Name is required, under the rule of Namespace.
+	Name string
+	// Bytes is the length of the key, 16 to 1024. Zero: 32 on Random; on Generated
+	// the value is not a key but a text. On Static it must be 0.
+	Bytes int
+	// Encoding is how the text holds a key. Zero, EncodingAuto: hex or base64.
+	Encoding Encoding
+	// Format pins how the stored text is read. Zero, FormatAuto: the text decides.
+	Format Format
+	// Rotation is the policy for renewal. Nil: never. Refused with FormatPlain.
+	Rotation *Rotation
+	// Generator names the step that makes the value of a Generated secret, such as
+	// "cloudflare/r2-credentials". Empty: the value comes from elsewhere. Refused
+	// on the other kinds.
+	Generator string
+	// Params are the generator's own settings. They are not secret: the spec
+	// contains them. Refused without a Generator.
+	Params map[string]string
+	// SecretName is the name of a value that is in the secrets store already:
+	// letters, digits, - and _. Empty: a name derived from address, workspace,
+	// project and environment.
+	SecretName string
+	// Store is where reads look. Nil: the App's store, else the environment.
+	Store Store
+}
+
+// Kind is who supplies a secret's value.
+type Kind uint8
+
+const (
+	KindStatic    Kind = iota // an operator
+	KindRandom                // random bytes made by `layer secret`
+	KindGenerated             // the step named by Options.Generator
+)
+
+// String returns static, random or generated.
+func (k Kind) String() string { return constantName(k, kindNames) }
+
+// MarshalText returns the name; a value without one is [ErrInvalid].
+func (k Kind) MarshalText() ([]byte, error) { return constantText(k, kindNames) }
+
+// UnmarshalText parses a name; any other text is [ErrInvalid].
+func (k *Kind) UnmarshalText(text []byte) error { return readConstant(k, text, kindNames) }
+
+var kindNames = []string{"static", "random", "generated"}
+
+// constantName returns the name of a constant: names are in the constants' order.
+func constantName[T ~uint8](value T, names []string) string {
+	if int(value) < len(names) {
+		return names[value]
+	}
+	return "unknown"
+}
+
+func constantText[T ~uint8](value T, names []string) ([]byte, error) {
+	if int(value) >= len(names) {
+		return nil, because(ErrInvalid, "allowed is "+strings.Join(names, ", "))
+	}
+	return []byte(names[value]), nil
+}
+
+func readConstant[T ~uint8](value *T, text []byte, names []string) error {
+	for i, name := range names {
+		if name == string(text) {
+			*value = T(i)
+			return nil
+		}
+	}
+	return because(ErrInvalid, "allowed is "+strings.Join(names, ", "))
+}

@@ -1,0 +1,171 @@
+package secret
+
+import (
+	"strings"
+	"time"
+)
+
+// looksCompact tells whether every segment of s is KEY=VALUE, KEY being current, v<digits> or v<digits>_ and anything, and
+// at least one KEY is v<digits>. A text that begins with current= is compact without that.
+func looksCompact(s string) bool {
+	version := false
+	for rest := s; rest != ""; {
+		var segment string
+		segment, rest = cutSegment(rest)
+		if segment == "" {
+			continue
+		}
+		key, _, ok := strings.Cut(segment, "=")
+		if !ok {
+			return false
+		}
+		id, _, attribute := strings.Cut(key, "_")
+		switch {
+		case isVDigits(id):
+			version = version || !attribute
+		case key != "current":
+			return false
+		}
+	}
+	return version
+}
+
+// cutSegment returns the text up to the next ';' without surrounding white space, and what follows it.
+func cutSegment(s string) (segment, rest string) {
+	segment, rest, _ = strings.Cut(s, ";")
+	_, segment = cutLeadingSpace(segment)
+	return trimTrailingSpace(segment), rest
+}
+
+// attribute is a time that stands before the version it belongs to.
+type attribute struct {
+	_          uncomparable
+	id, suffix string
+	at         int
+	time       time.Time
+}
+
+func parseCompact(t trimmed) (*document, error) {
+	guess := min(strings.Count(t.s, ";")/3+2, 64) // of the number of versions: each has an attribute or two
+	d := &document{format: FormatCompact, entries: make([]entry, 0, guess)}
+	var early []attribute
+	for pos := 0; pos < len(t.s); {
+		raw, _, _ := strings.Cut(t.s[pos:], ";")
+		lead, segment := cutLeadingSpace(raw)
+		segment = trimTrailingSpace(segment)
+		at := t.start + pos + lead
+		pos += len(raw) + 1
+		if segment == "" {
+			continue
+		}
+		a, fault := d.addSegment(segment)
+		if fault != nil {
+			return nil, fault.at(at)
+		}
+		if a.id != "" {
+			a.at = at
+			early = append(early, a)
+		}
+	}
+	if len(d.entries) == 0 {
+		return nil, malformed("", "", "a compact version document without a version")
+	}
+	if twice := d.seal(false); twice >= 0 {
+		return nil, malformed(d.entries[twice].id, "", "given twice")
+	}
+	for _, a := range early {
+		i := d.find(a.id)
+		if i < 0 {
+			return nil, malformed(a.id, shownSuffix(a.suffix), "belongs to a version that has no value").at(a.at)
+		}
+		if fault := d.entries[i].setTime(a); fault != nil {
+			return nil, fault.at(a.at)
+		}
+	}
+	for i := range d.entries {
+		if e := &d.entries[i]; !lifeInOrder(e.activeFrom, e.expiresAt) {
+			return nil, malformed(e.id, "expires", "not after active")
+		}
+	}
+	return d, nil
+}
+
+// addSegment takes one KEY=VALUE into d, or returns an attribute whose version d does not hold yet.
+func (d *document) addSegment(segment string) (a attribute, fault *Error) {
+	key, value, ok := strings.Cut(segment, "=")
+	if !ok {
+		return a, malformed("", "", `a segment without "="`)
+	}
+	id, suffix, isAttribute := strings.Cut(key, "_")
+	if !validCompactID(id) {
+		return a, malformed("", "", `not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
+	}
+	member := shownSuffix(suffix)
+	if key == "current" {
+		member = key
+	}
+	switch {
+	case value == "":
+		return a, malformed(id, member, "empty")
+	case isSpace(value[0]):
+		return a, malformed(id, member, `white space beside "="`)
+	case key == "current":
+		if d.marker != "" {
+			return a, malformed("", member, "given twice")
+		}
+		if !validCompactID(value) {
+			return a, malformed("", member, "names no version: not an id")
+		}
+		d.marker = value
+		return a, nil
+	case !isAttribute:
+		d.entries = append(d.entries, entry{id: id, text: value})
+		return a, nil
+	case member == "":
+		return a, malformed(id, "", "an unknown attribute: _expires and _active are known")
+	}
+	a = attribute{id: id, suffix: suffix}
+	if a.time, ok = parseTime(value); !ok {
+		return attribute{}, malformed(id, member, badTime)
+	}
+	// Nearly always an attribute follows its version: then nothing has to be looked up.
+	if n := len(d.entries); n > 0 && d.entries[n-1].id == id {
+		return attribute{}, d.entries[n-1].setTime(a)
+	}
+	return a, nil
+}
+
+// setTime gives e the time that a holds.
+func (e *entry) setTime(a attribute) *Error {
+	t := &e.expiresAt
+	if a.suffix == "active" {
+		t = &e.activeFrom
+	}
+	if !t.IsZero() {
+		return malformed(a.id, shownSuffix(a.suffix), "given twice")
+	}
+	*t = a.time
+	return nil
+}
+
+// shownSuffix returns a suffix that is known: another one may be a piece of a value.
+func shownSuffix(s string) string {
+	if s == "expires" || s == "active" {
+		return s
+	}
+	return ""
+}
+
+// validCompactID tells whether s is of the form [A-Za-z0-9][A-Za-z0-9.-]*.
+func validCompactID(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case (c == '.' || c == '-') && i > 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,122 @@
+package secret
+
+import "time"
+
+const (
+	firstSecond = 0            // 1970-01-01T00:00:00Z: Go's zero time must not be a value, it reads as "never"
+	lastSecond  = 253402300799 // 9999-12-31T23:59:59Z
+)
+
+// inRange tells whether t can stand in a document.
+func inRange(t time.Time) bool {
+	s := t.Unix()
+	return firstSecond <= s && s <= lastSecond
+}
+
+// parseTime parses RFC 3339 in its strict form: T and Z in upper case, two
+// digits each, no leap second, 1 to 9 digits after a dot, an offset of at most
+// 23:59, an instant from 1970 to 9999 in UTC. time.Parse accepts more.
+func parseTime(s string) (time.Time, bool) {
+	if len(s) < len("2006-01-02T15:04:05Z") ||
+		s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return time.Time{}, false
+	}
+	century, ok1 := twoDigits(s, 0)
+	yy, ok2 := twoDigits(s, 2)
+	month, ok3 := twoDigits(s, 5)
+	day, ok4 := twoDigits(s, 8)
+	hour, ok5 := twoDigits(s, 11)
+	minute, ok6 := twoDigits(s, 14)
+	second, ok7 := twoDigits(s, 17)
+	year := century*100 + yy
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || !ok7 || month < 1 || month > 12 ||
+		day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, false
+	}
+	nanos, rest, ok := fraction(s[19:])
+	if !ok {
+		return time.Time{}, false
+	}
+	offset, ok := zone(rest)
+	if !ok {
+		return time.Time{}, false
+	}
+	unix := int64(daysSince1970(year, month, day))*86400 + int64(hour*3600+minute*60+second-offset)
+	if unix < firstSecond || unix > lastSecond {
+		return time.Time{}, false
+	}
+	return time.Unix(unix, int64(nanos)).UTC(), true
+}
+
+func twoDigits(s string, i int) (int, bool) {
+	a, b := s[i]-'0', s[i+1]-'0'
+	return int(a)*10 + int(b), a <= 9 && b <= 9
+}
+
+// fraction reads the nanoseconds that may follow the seconds, and returns what comes after them.
+func fraction(s string) (nanos int, rest string, ok bool) {
+	if s[0] != '.' {
+		return 0, s, true
+	}
+	i, scale := 1, 100_000_000
+	for ; i < len(s) && '0' <= s[i] && s[i] <= '9'; i++ {
+		nanos += int(s[i]-'0') * scale
+		scale /= 10
+	}
+	digits := i - 1
+	return nanos, s[i:], 1 <= digits && digits <= 9
+}
+
+// zone reads Z or an offset in seconds east of UTC, which must be all that is left.
+func zone(s string) (offset int, ok bool) {
+	if s == "Z" {
+		return 0, true
+	}
+	if len(s) != len("+00:00") || (s[0] != '+' && s[0] != '-') || s[3] != ':' {
+		return 0, false
+	}
+	hours, ok1 := twoDigits(s, 1)
+	minutes, ok2 := twoDigits(s, 4)
+	offset = hours*3600 + minutes*60
+	if s[0] == '-' {
+		offset = -offset
+	}
+	return offset, ok1 && ok2 && hours <= 23 && minutes <= 59
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
+}
+
+// daysSince1970 counts in years that begin in March, so that a leap day is the last of its year.
+func daysSince1970(year, month, day int) int {
+	if month <= 2 {
+		year, month = year-1, month+12
+	}
+	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719468
+}
+
+// utc returns t as a document holds it: in UTC, without a monotonic reading.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.Round(0).UTC()
+}
+
+func formatTime(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+const badTime = "not a time: RFC 3339 as in 2026-05-25T00:00:00.000Z, from 1970 to 9999, is allowed"
+
+func lifeInOrder(activeFrom, expiresAt time.Time) bool {
+	return activeFrom.IsZero() || expiresAt.IsZero() || expiresAt.After(activeFrom)
+}

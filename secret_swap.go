@@ -1,0 +1,35 @@
+//go:build !js
+
+package secret
+
+import "github.com/layeron-hq/secret/internal/swap"
+
+func init() {
+	swap.Secret = func(s, store any) (func(), error) {
+		to, _ := store.(Store) // nil: the App's, or the environment
+		return s.(*Secret).swap(to)
+	}
+}
+
+// swap puts s on another store, as With does with a copy: tests need it for declarations that other packages hold.
+func (s *Secret) swap(store Store) (restore func(), err error) {
+	claims.Lock()
+	defer claims.Unlock()
+	if s.held(nil) {
+		return nil, because(ErrInvalid, s.String()+" is held by a running App; swap its store before App.Start")
+	}
+	before, other := new(Secret), s.With(store)
+	before.become(s)
+	s.become(other)
+	return func() {
+		claims.Lock()
+		defer claims.Unlock()
+		s.become(before)
+	}, nil
+}
+
+func (s *Secret) become(other *Secret) {
+	s.decl.Store(other.decl.Load())
+	s.loader.Store(other.loader.Load())
+	s.live.Store(other.live.Load())
+}

@@ -1,0 +1,240 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// ParseSpec reads the JSON of a Spec: what an App or `layer secret spec` wrote, or a person. The graph is drawn anew and
+// members that a Spec does not have are ignored. Namespace may be left out, as in a declaration; address and binding must
+// fit the names where they stand; a missing secretName is derived.
+//
+// What breaks a rule, is null or is given twice is [ErrInvalid], with the path of the member, such as
+// secrets[2].rotation.everyDays, in the message and in [Error.Member]. No text that stands there is quoted.
+func ParseSpec(data []byte) (Spec, error) {
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(data, new(json.RawMessage)), &syntax) {
+		return Spec{}, specError("", "not JSON, at byte "+strconv.FormatInt(syntax.Offset, 10))
+	}
+	if !utf8.Valid(data) {
+		return Spec{}, specError("", "not UTF-8") // the decoder would put U+FFFD in its place
+	}
+	var top specMembers
+	if json.Unmarshal(data, &top) != nil {
+		return Spec{}, specError("", "not a JSON object")
+	}
+	var s Spec
+	var secrets []json.RawMessage
+	if err := top.readAll("", []specMember{
+		{"workspace", &s.Workspace, "a string"},
+		{"project", &s.Project, "a string"},
+		{"environment", &s.Environment, "a string"},
+		{"secrets", &secrets, "an array"},
+	}); err != nil {
+		return Spec{}, err
+	}
+	if secrets == nil {
+		return Spec{}, specError("secrets", "is missing; [] stands for none")
+	}
+	s.Secrets = make([]SpecSecret, 0, len(secrets))
+	places := map[string]string{}
+	for i, one := range secrets {
+		path := "secrets[" + strconv.Itoa(i) + "]"
+		d, err := parseSpecSecret(path, one)
+		if err != nil {
+			return Spec{}, err
+		}
+		if other, ok := places[d.binding]; ok {
+			return Spec{}, specError(path, "has the binding name of "+other+": each secret needs its own")
+		}
+		places[d.binding] = path
+		s.Secrets = append(s.Secrets, d.spec(&s))
+	}
+	s.finish()
+	return s, nil
+}
+
+func specError(path, why string) error {
+	return &Error{Op: "parse spec", Member: path, Err: because(ErrInvalid, why)}
+}
+
+// specMembers are the members of one object, decoded one by one, so that a fault has a path.
+type specMembers struct {
+	values map[string]json.RawMessage
+	twice  map[string]bool // readers of JSON differ on which one counts
+}
+
+var errShape = errors.New("of another shape")
+
+var _ json.Unmarshaler = (*specMembers)(nil)
+
+// UnmarshalJSON splits an object into its members.
+func (m *specMembers) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return errShape
+	}
+	m.values, m.twice = map[string]json.RawMessage{}, map[string]bool{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		name := token.(string)
+		_, m.twice[name] = m.values[name]
+		m.values[name] = value
+	}
+	return nil
+}
+
+// specParams is a map of strings without the null that encoding/json takes for an empty one.
+type specParams map[string]string
+
+var _ json.Unmarshaler = (*specParams)(nil)
+
+// UnmarshalJSON refuses what is no string, and a name given twice.
+func (p *specParams) UnmarshalJSON(data []byte) error {
+	var m specMembers
+	if err := m.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	*p = specParams{}
+	for name, value := range m.values {
+		var text *string
+		if m.twice[name] || json.Unmarshal(value, &text) != nil || text == nil {
+			return errShape
+		}
+		(*p)[name] = *text
+	}
+	return nil
+}
+
+// specMember is a member that may stand in an object, where it goes and what it may be.
+type specMember struct {
+	name string
+	dst  any
+	want string
+}
+
+// readAll decodes those members that are present.
+func (m *specMembers) readAll(path string, members []specMember) error {
+	for _, member := range members {
+		data, ok := m.values[member.name]
+		switch at := join(path, member.name); {
+		case !ok:
+		case m.twice[member.name]:
+			return specError(at, "is given twice")
+		case bytes.Equal(data, []byte("null")) || json.Unmarshal(data, member.dst) != nil:
+			return specError(at, "is not what is allowed: "+member.want)
+		}
+	}
+	return nil
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// parseSpecSecret turns one member of "secrets" back into the declaration that it was made from.
+func parseSpecSecret(path string, data []byte) (*declaration, error) {
+	var m specMembers
+	if json.Unmarshal(data, &m) != nil {
+		return nil, specError(path, "is not an object")
+	}
+	var kind Kind
+	var o Options
+	var params specParams
+	var address, binding *string
+	var rotation specMembers
+	if err := m.readAll(path, []specMember{
+		{"kind", &kind, "static, random or generated"},
+		{"namespace", &o.Namespace, "a string"},
+		{"name", &o.Name, "a string"},
+		{"address", &address, "a string"},
+		{"binding", &binding, "a string"},
+		{"secretName", &o.SecretName, "a string"},
+		{"bytes", &o.Bytes, "a whole number"},
+		{"encoding", &o.Encoding, "auto or raw"},
+		{"format", &o.Format, "auto, plain, json or compact"},
+		{"rotation", &rotation, "an object"},
+		{"generator", &o.Generator, "a string"},
+		{"params", &params, "an object of strings, each given once"},
+	}); err != nil {
+		return nil, err
+	}
+	switch {
+	case m.values["kind"] == nil:
+		return nil, specError(path+".kind", "is missing: allowed is static, random or generated")
+	case m.values["name"] == nil:
+		return nil, specError(path+".name", "is missing: allowed is "+nameRule)
+	}
+	o.Params = params
+	if rotation.values != nil {
+		var err error
+		if o.Rotation, err = rotation.rotation(path + ".rotation"); err != nil {
+			return nil, err
+		}
+	}
+	d := newDeclaration(kind, o)
+	switch faults := d.faults(); {
+	case len(faults) > 0:
+		return nil, specError(path+"."+memberOf(faults[0].option), faults[0].unquoted())
+	case address != nil && *address != d.addr.String():
+		return nil, specError(path+".address", "does not fit the names: it would be "+d.addr.String())
+	case binding != nil && *binding != d.binding:
+		return nil, specError(path+".binding", "does not fit the names: it would be "+d.binding)
+	}
+	return d, nil
+}
+
+// unquoted describes a fault in a file, where a text may be a value that got into the wrong place: it is not repeated.
+func (f fault) unquoted() string {
+	if strings.HasPrefix(f.given, `"`) {
+		return "is not what is allowed: " + f.allowed
+	}
+	return "is " + f.given + ", allowed is " + f.allowed
+}
+
+func (m *specMembers) rotation(path string) (*Rotation, error) {
+	var r Rotation
+	var startAt *string
+	var retain specMembers
+	if err := m.readAll(path, []specMember{
+		{"everyDays", &r.EveryDays, "a whole number"},
+		{"startAt", &startAt, "a time"},
+		{"retain", &retain, "an object"},
+	}); err != nil {
+		return nil, err
+	}
+	if startAt != nil {
+		t, ok := parseTime(*startAt)
+		if !ok {
+			return nil, specError(path+".startAt", badTime)
+		}
+		r.StartAt = t
+	}
+	return &r, retain.readAll(path+".retain", []specMember{
+		{"mode", &r.Retain.Mode, "none, retain_for or retain_forever"},
+		{"days", &r.Retain.Days, "a whole number"},
+	})
+}
+
+// memberOf returns the path in a spec of an option: Rotation.EveryDays is rotation.everyDays.
+func memberOf(option string) string {
+	parts := strings.Split(option, ".")
+	for i, p := range parts {
+		parts[i] = strings.ToLower(p[:1]) + p[1:]
+	}
+	return strings.Join(parts, ".")
+}
