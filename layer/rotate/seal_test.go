@@ -187,6 +187,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestOpenEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
 func TestOpenEveryBit(t *testing.T) {
+	t.Parallel()
 	if raced {
 		t.Skip("nothing in it is concurrent")
 	}

@@ -138,6 +138,7 @@ func clone(t testing.TB, f *File, data []byte, n int) []byte {
 
 // TestSeenFollows goes on on another machine, and far: nothing of it is refused.
 func TestSeenFollows(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	f, s := newFile(t)
 	_, _, err := Commit(ctx, f, "", s)
