@@ -184,6 +184,7 @@ func TestUnsealRefuses(t *testing.T) {
 
 // TestUnsealEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
 func TestUnsealEveryBit(t *testing.T) {
+	t.Parallel()
 	if raced {
 		t.Skip("nothing in it is concurrent")
 	}
