@@ -28,8 +28,9 @@ const (
 	childLedger   = "LAYER_TEST_LEDGER"
 )
 
-// TestChild is what the other tests start as a process of its own. Alone it does nothing.
-func TestChild(t *testing.T) {
+// Other tests start TestChildProcess in a process of its own. Alone it does
+// nothing.
+func TestChildProcess(t *testing.T) {
 	what := os.Getenv(childVariable)
 	if what == "" {
 		return
@@ -98,7 +99,7 @@ func child(t *testing.T, f *File, identity driver.Value, what string) *exec.Cmd 
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$", "-test.count=1")
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChildProcess$", "-test.count=1")
 	cmd.Env = append(os.Environ(), childVariable+"="+what, childLedger+"="+f.path, IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
 	return cmd
 }

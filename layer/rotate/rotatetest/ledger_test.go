@@ -17,7 +17,7 @@ func TestMemoryLedger(t *testing.T) {
 	})
 }
 
-func TestFile(t *testing.T) {
+func TestFileIsALedger(t *testing.T) {
 	rotatetest.TestLedger(t, func(t *testing.T, ids rotate.Identities) func() rotate.Ledger {
 		path := filepath.Join(t.TempDir(), "layer.secrets.age")
 		return func() rotate.Ledger {
