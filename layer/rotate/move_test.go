@@ -12,7 +12,7 @@ import (
 
 const mostCalls = 9 // of a Move that meets a fault
 
-func TestMove(t *testing.T) {
+func TestMoveEndsWithOneLedgerInUse(t *testing.T) {
 	j := newJourney(t)
 	before := j.a.state
 	trip, s, err := j.move(nil, nil)

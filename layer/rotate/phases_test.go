@@ -12,7 +12,7 @@ import (
 )
 
 // What stands in the document after each phase, to the second.
-func TestLives(t *testing.T) {
+func TestLivesAfterEachPhase(t *testing.T) {
 	for name, c := range map[string]struct {
 		rotation       *secret.Rotation
 		window, margin time.Duration
@@ -298,7 +298,7 @@ func TestAHeldUpRunSendsNoOldTimes(t *testing.T) {
 	s.still()
 }
 
-func TestImmediate(t *testing.T) {
+func TestImmediateRotationSkipsTheWindow(t *testing.T) {
 	t.Run("both phases at once, though nothing is due", func(t *testing.T) {
 		key := aRandom("key", retained(5))
 		s := newScene(t, key)
@@ -343,7 +343,7 @@ func TestImmediate(t *testing.T) {
 	})
 }
 
-func TestNow(t *testing.T) {
+func TestNowRotatesBeforeItIsDue(t *testing.T) {
 	key := aRandom("key", every(30))
 	other := aRandom("other", every(30))
 	s := newScene(t, key, other)

@@ -373,7 +373,7 @@ func TestMissingInTheStore(t *testing.T) {
 }
 
 // The store has accepted the value, and readers cannot read it yet.
-func TestPending(t *testing.T) {
+func TestRunWaitsForAPendingValue(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
 	s.did(s.apply())

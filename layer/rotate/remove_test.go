@@ -15,7 +15,7 @@ func (s *scene) remove(key *secret.Secret) (Result, error) {
 	return s.Remove(context.Background(), key.Address())
 }
 
-func TestRemove(t *testing.T) {
+func TestRemoveTakesTheUndeclaredAlone(t *testing.T) {
 	key, other := aRandom("key", retained(10)), aRandom("other", every(30))
 	s := newScene(t, key, other)
 	s.did(s.apply())

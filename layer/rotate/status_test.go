@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-func TestStates(t *testing.T) {
+func TestStateOfEachSituation(t *testing.T) {
 	type c struct {
 		key    *secret.Secret
 		before func(s *scene, key *secret.Secret)
@@ -83,7 +83,7 @@ func TestNoLedger(t *testing.T) {
 }
 
 // Two secrets that would overwrite each other are refused before anything changes.
-func TestCollisions(t *testing.T) {
+func TestCollidingSecretsAreRefused(t *testing.T) {
 	t.Run("bindings", func(t *testing.T) {
 		a := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
 		b := secret.Random(secret.Options{Namespace: "auth-session", Name: "key"})
@@ -121,7 +121,7 @@ func TestOnlyWhatIsNamed(t *testing.T) {
 }
 
 // An interrupt between two steps: what is left is told, and the next run finishes it.
-func TestInterrupted(t *testing.T) {
+func TestInterruptedApplyIsFinishedByTheNext(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
 	ctx, cancel := context.WithCancel(t.Context())

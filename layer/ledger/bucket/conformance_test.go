@@ -17,7 +17,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
 
-func TestConformance(t *testing.T) {
+func TestBucketIsALedger(t *testing.T) {
 	rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 		server := httptest.NewServer(newS3(t))
 		t.Cleanup(server.Close)
@@ -31,8 +31,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestContest: of ten answers two are lost, and of ten requests one is late.
-func TestContest(t *testing.T) {
+// Of ten answers two are lost, and of ten requests one is late.
+func TestContestLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, through := keyed(t), direct{newS3(t)}
 		var strays sync.WaitGroup

@@ -31,8 +31,9 @@ const (
 	childLedger   = "LAYER_TEST_LEDGER"
 )
 
-// TestChild is what the other tests start as a process of its own. Alone it does nothing.
-func TestChild(t *testing.T) {
+// Other tests start TestChildProcess in a process of its own. Alone it does
+// nothing.
+func TestChildProcess(t *testing.T) {
 	what := os.Getenv(childVariable)
 	if what == "" {
 		return
@@ -100,7 +101,7 @@ func child(t *testing.T, path string, identity driver.Value, what string) *exec.
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$", "-test.count=1")
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChildProcess$", "-test.count=1")
 	cmd.Env = append(os.Environ(), childVariable+"="+what, childLedger+"="+path, ledger.IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
 	return cmd
 }

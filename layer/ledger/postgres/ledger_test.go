@@ -111,8 +111,8 @@ func drive(t *testing.T, test func(t *testing.T, d *driven, l rotate.Ledger, s r
 	})
 }
 
-// TestOutcomes: what the first send's end tells. After one whose outcome is not known the ledger looks.
-func TestOutcomes(t *testing.T) {
+// The end of the first send decides whether the ledger is read before the next.
+func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 	for _, tc := range []struct {
 		err     error
 		want    string // sends and looks, the second send being answered
@@ -221,8 +221,8 @@ func TestNoConnection(t *testing.T) {
 	})
 }
 
-// TestFrozen: a server that says nothing is noticed after a minute, and before where ctx ends.
-func TestFrozen(t *testing.T) {
+// It is noticed after a minute, and before where ctx ends.
+func TestFrozenServerIsNoticed(t *testing.T) {
 	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		answer := d.query
 		d.query = func(ctx context.Context, n int, query string) (driver.Rows, error) {
@@ -247,8 +247,7 @@ func TestFrozen(t *testing.T) {
 	})
 }
 
-// TestAnswers: what rows tell.
-func TestAnswers(t *testing.T) {
+func TestAnswersAreUnderstood(t *testing.T) {
 	t.Run("no row", func(t *testing.T) {
 		drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 			d.query = func(context.Context, int, string) (driver.Rows, error) { return found(nil, nil), nil }

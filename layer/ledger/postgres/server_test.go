@@ -30,7 +30,7 @@ type world struct {
 // fresh is the URL of a new database.
 func (w world) fresh(t testing.TB) string { return database(t, w.admin, w.server.URL) }
 
-func TestServer(t *testing.T) {
+func TestServerLedger(t *testing.T) {
 	w := world{server: servers.StartPostgres(t)}
 	w.admin = connect(t, w.server.URL("postgres"), nil)
 	for name, test := range map[string]func(t *testing.T, w world){
