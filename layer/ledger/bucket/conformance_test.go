@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
-	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/ledger/internal/stress"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
@@ -36,7 +36,7 @@ func TestContestLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, through := keyed(t), direct{newS3(t)}
 		var strays sync.WaitGroup
-		res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
+		res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
 			return open(t, ids, lossy{through, 80 * time.Millisecond, 200 * time.Millisecond, &strays})
 		}, open(t, ids, through))
 		strays.Wait()

@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
-	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/ledger/internal/stress"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
@@ -67,7 +67,7 @@ func lossyContest(t *testing.T, w world) {
 		}
 		return delivered
 	})
-	res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
+	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
 		open(t, connect(t, url, nil), "x", ids))
 	strays.Wait()
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func terminatedContest(t *testing.T, w world) {
 			}
 		}
 	})
-	res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
+	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
 		open(t, connect(t, url, nil), "x", ids))
 	stop()
 	all.Wait()
@@ -324,7 +324,7 @@ func refusals(t *testing.T, w world) {
 	t.Run("serializable", func(t *testing.T) {
 		url := w.fresh(t) + "&default_transaction_isolation=serializable"
 		ids := keyed(t)
-		_, err := contest.Run(t.Context(), ids.Recipients(), 4, 10, func(int) rotate.Ledger { return open(t, connect(t, url, nil), "x", ids) },
+		_, err := stress.Run(t.Context(), ids.Recipients(), 4, 10, func(int) rotate.Ledger { return open(t, connect(t, url, nil), "x", ids) },
 			open(t, connect(t, url, nil), "x", ids))
 		require.NoError(t, err)
 	})
