@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/redacttest"
-	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/ledger/internal/stress"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -137,7 +137,7 @@ func roleSettings(t *testing.T, w world) {
 
 	t.Run("many make the table at once", func(t *testing.T) {
 		ids, url := keyed(t), w.fresh(t)
-		_, err := contest.Run(t.Context(), ids.Recipients(), 4, 5, func(i int) rotate.Ledger {
+		_, err := stress.Run(t.Context(), ids.Recipients(), 4, 5, func(i int) rotate.Ledger {
 			return open(t, connect(t, url, nil), "x", ids)
 		}, open(t, connect(t, url, nil), "x", ids))
 		require.NoError(t, err)
@@ -234,7 +234,7 @@ func roleSettings(t *testing.T, w world) {
 			}
 			return delivered
 		}, "layer_ledger", "COMMIT")
-		res, err := contest.Run(t.Context(), ids.Recipients(), 4, 20, func(int) rotate.Ledger { return open(t, db, "x", ids) },
+		res, err := stress.Run(t.Context(), ids.Recipients(), 4, 20, func(int) rotate.Ledger { return open(t, db, "x", ids) },
 			open(t, connect(t, url, nil), "x", ids))
 		require.NoError(t, err)
 		t.Logf("%+v", res)
