@@ -242,7 +242,7 @@ func TestRememberCannotWrite(t *testing.T) {
 		"its lock leads nowhere": func(t *testing.T, m machine) { require.NoError(t, os.Symlink("/nowhere/at/all", m.seen+".lock")) },
 		"the folder is gone":     func(t *testing.T, m machine) { require.NoError(t, os.RemoveAll(filepath.Dir(m.seen))) },
 		"somebody has the lock for ever": func(t *testing.T, m machine) {
-			lock, err := filelock.Try(m.seen + ".lock")
+			lock, err := filelock.Try(m.seen+".lock", m.seen)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = lock.Unlock() })
 		},
