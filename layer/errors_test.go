@@ -45,7 +45,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"declared, to be removed":   {nil, "remove --yes " + key, []string{"session-key is still declared: take the declaration out"}},
 		"unknown, to be removed":    {nil, "remove --yes $SECRET.no.key", []string{`does not know \$SECRET.no.key`, "typing error", "Nothing was removed"}},
 		"unknown, to be renamed":    {nil, "rename $SECRET.no.key " + key, []string{`\$SECRET.no.key`, "typing error", "Nothing was changed"}},
-		"unknown, to be revealed":   {nil, "reveal --yes $SECRET.no.key", []string{`no value of \$SECRET.no.key`, "`layer secret apply` or `layer secret set`"}},
+		"unknown, to be revealed":   {nil, "reveal --yes $SECRET.no.key", []string{`\$SECRET.no.key is not declared`, "`layer secret status` lists"}},
 		"a file for a directory":    {write("file", ""), "target dir:file", []string{"directory file", "name a directory"}},
 		"a link for a value": {func(t *testing.T, dir string) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")

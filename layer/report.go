@@ -148,7 +148,7 @@ var planned = map[rotate.Op]string{
 var recorded = map[rotate.Op]string{
 	rotate.OpCreate: "the first value, %s", rotate.OpSet: "%s as the current version", rotate.OpAdd: "%s as announced", rotate.OpFlip: "%s as the current version",
 	rotate.OpPrune: "the end of %s, which has expired", rotate.OpExtend: "a longer life of %s", rotate.OpRepair: "longer lives, after a late request",
-	rotate.OpRefresh: "fresh times", rotate.OpPublish: "the text of before", rotate.OpConfirm: "%s as the current version",
+	rotate.OpRefresh: "fresh times", rotate.OpPublish: "an earlier text", rotate.OpConfirm: "%s as the current version",
 	rotate.OpTarget: "its text for the new target, with %s current", rotate.OpAdopt: "%s, over the value that is there", rotate.OpWithdraw: "the withdrawal of %s", rotate.OpRevoke: "the revocation of %s",
 	rotate.OpRename: "its new name", rotate.OpRemove: "its removal",
 }

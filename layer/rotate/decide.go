@@ -119,6 +119,15 @@ func (w *work) abandon(r *record) {
 	w.out.next.Making = nil
 }
 
+// notBegun says of what was ordered, where an earlier text had to be confirmed first,
+// and was not, that it is not in the ledger either.
+var notBegun = map[string]string{
+	orderSet:      ". What was given now is not recorded: set it again then",
+	orderRollback: ". Nothing was rolled back: order it again then",
+	orderRevoke:   ". Nothing was revoked: order it again then",
+	orderRename:   ". Nothing was renamed: order it again then",
+}
+
 // problem records why a person is needed, or what failed.
 func (w *work) problem(kind Kind, format string, args ...any) {
 	w.out.problem = problemf(kind, format, args...).of(w.spec.Address)
@@ -166,7 +175,7 @@ func (w *work) settle() bool {
 		return false
 	case verdictResend:
 		if mine {
-			w.problem(Unsettled, "the store does not hold what was sent to it. The ledger does, and the next run sends it again")
+			w.problem(Unsettled, "the store does not hold what was sent to it. The ledger does, and the next run sends it again%s", notBegun[w.order.op])
 			return false
 		}
 		in := *w.r.Intent
