@@ -146,7 +146,7 @@ func TestServerPostgresCredentials(t *testing.T) {
 	a.refused(place, []string{"PGPASSWORD=" + pgPassword[1:]}, "SQLSTATE 28P01: the user or the password is refused")
 	a.refused(as("nobody"), nil, "SQLSTATE 28P01: the user or the password is refused")
 	a.refused(strings.Replace(place, "/ledgers?", "/nowhere?", 1), nil, "SQLSTATE 3D000: there is no such database")
-	a.refused(strings.Replace(place, "sslmode=disable", "sslmode=verify-full", 1), nil, "check its address and the network")
+	a.refused(strings.Replace(place, "sslmode=disable", "sslmode=verify-full", 1), nil, "the server has no TLS, which sslmode asks for")
 	a.layer(0, nil, "init", "--to", "dir:out", "--ledger", place)
 	require.Contains(t, a.layer(1, nil, "status", "--spec", "spec.json", "--ledger", as("reader")), "SQLSTATE 42501: let the role select, insert and update layer_ledger")
 	db, _, err := e.connect(place)

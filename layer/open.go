@@ -63,6 +63,9 @@ func (l *layer) openPostgres(p place, ids ledger.Identities) (rotate.Ledger, err
 		return nil, usagef("the address of the database is damaged: it should be like postgres://USER@HOST/DATABASE?sslmode=verify-full, and what " +
 			"PGSERVICE, PGPASSFILE and the other variables of that kind name must exist")
 	}
+	if err := l.settleParameters(config); err != nil {
+		return nil, err
+	}
 	if !p.ownMode {
 		// A statement is one request then, and a pool of connections between does not matter.
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/layeron-hq/secret/driver"
@@ -124,17 +125,27 @@ func postgresPlace(text string) (place, error) {
 	if err != nil {
 		return place{}, usagef("the address of the database is damaged after the question mark: it should be like %s", form)
 	}
-	if hasUser && strings.Contains(user, ":") || values.Has("password") || values.Has("sslpassword") {
+	if hasUser && strings.Contains(user, ":") || slices.ContainsFunc(inAddress, values.Has) {
 		return place{}, usagef("the address of the database holds a password: a credential never stands in an address, where lists of processes " +
 			"and logs show it. Put it into PGPASSWORD or ~/.pgpass, and change this one if others may have seen it")
 	}
 	p := place{text: text, kind: inPostgres, name: cmp.Or(values.Get("name"), "default"), url: front,
 		ownMode: values.Has("default_query_exec_mode")}
-	if values.Del("name"); len(values) > 0 {
-		p.url += "?" + values.Encode()
+	// The others stay as they are: a database's address is escaped in another way
+	// than a form is, where a plus sign is a space.
+	rest := slices.DeleteFunc(strings.Split(query, "&"), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		return pair == "" || err == nil && name == "name"
+	})
+	if len(rest) > 0 {
+		p.url += "?" + strings.ReplaceAll(strings.Join(rest, "&"), "@", "%40") // it would end a user's name
 	}
 	return p, nil
 }
+
+// inAddress are the parameters that hold a credential.
+var inAddress = []string{"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
 
 // cutLast cuts at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {

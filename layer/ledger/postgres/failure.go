@@ -103,7 +103,7 @@ func lost(err error) *resend.Failure {
 	case errors.As(err, &network) && network.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return again("no answer in time: check host and port, the network and its firewalls")
 	case errors.As(err, &op) && op.Op == "dial":
-		return again("no server answers at that host and port: correct them, or start the server")
+		return again("no server answers at that host and port: check its address and the network")
 	case errors.As(err, &op) && op.Op == "remote error":
 		return refused("the server refuses this client's TLS: give a certificate that it trusts in sslcert and sslkey, or PGSSLCERT and PGSSLKEY")
 	}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// pgx passes on to the server each parameter that it does not know, and the
+// server knows none of psql's. Those that make a connection neither safer nor
+// another one are left out.
+var leftOut = []string{"keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout", "sslcompression",
+	"sslkeylogfile", "ssl_max_protocol_version", "gsslib", "gssdelegation", "load_balance_hosts"}
+
+// missing is a parameter of psql's for which pgx has nothing. It is refused where
+// its value asks for something that a connection would not have.
+type missing struct {
+	asks func(config *pgx.ConnConfig, value string) bool
+	says string
+}
+
+var missingParameters = map[string]missing{
+	"gssencmode": {func(_ *pgx.ConnConfig, value string) bool { return value == "require" },
+		"asks for encryption by Kerberos, which layer lacks: sslmode=verify-full encrypts"},
+	"requiressl": {func(config *pgx.ConnConfig, value string) bool {
+		return strings.HasPrefix(value, "1") && connects(config, inTheOpen)
+	},
+		"asks for TLS, and sslmode does not: give sslmode=verify-full instead"},
+	"requirepeer": {func(config *pgx.ConnConfig, value string) bool { return value != "" && connects(config, overSocket) },
+		"asks which user runs the server, which layer does not check: leave it out, or connect by TLS"},
+	"hostaddr": {func(_ *pgx.ConnConfig, value string) bool { return value != "" },
+		"gives the server's address beside its name, which layer does not take: give a host that leads there"},
+	"replication": {func(_ *pgx.ConnConfig, value string) bool {
+		return !slices.Contains([]string{"", "0", "off", "no", "false"}, strings.ToLower(value))
+	}, "asks for a connection that copies a server: leave it out"},
+	"ssl_min_protocol_version": {func(config *pgx.ConnConfig, value string) bool {
+		return connects(config, overTLS) && !slices.Contains([]string{"", "tlsv1", "tlsv1.1", "tlsv1.2"}, strings.ToLower(value))
+	}, "asks for more than TLS 1.2, which layer does not demand: set it on the server"},
+	"sslcrl":              revocationList,
+	"sslcrldir":           revocationList,
+	"scram_client_key":    roleKey,
+	"scram_server_key":    roleKey,
+	"oauth_issuer":        oauth,
+	"oauth_client_id":     oauth,
+	"oauth_client_secret": oauth,
+	"oauth_scope":         oauth,
+}
+
+var (
+	revocationList = missing{func(config *pgx.ConnConfig, value string) bool { return value != "" && connects(config, overTLS) },
+		"asks for a list of revoked certificates, which layer does not check: leave it out"}
+	roleKey = missing{always, "is as good as the role's password, and layer takes only that: give it in PGPASSWORD or ~/.pgpass"}
+	oauth   = missing{always, "asks for a login by OAuth, which layer lacks: let the role log in with a password or a certificate"}
+)
+
+func always(*pgx.ConnConfig, string) bool { return true }
+
+// unreadVariables are those of psql that pgx does not read, each with the
+// parameter that it stands for.
+var unreadVariables = map[string]string{
+	"PGGSSENCMODE":            "gssencmode",
+	"PGHOSTADDR":              "hostaddr",
+	"PGREQUIREPEER":           "requirepeer",
+	"PGREQUIRESSL":            "requiressl",
+	"PGSSLCRL":                "sslcrl",
+	"PGSSLCRLDIR":             "sslcrldir",
+	"PGSSLMINPROTOCOLVERSION": "ssl_min_protocol_version",
+}
+
+// settleParameters leaves in config the parameters that a server knows. Its
+// errors name the others and show no value.
+func (p process) settleParameters(config *pgx.ConnConfig) error {
+	params := config.RuntimeParams
+	for _, name := range slices.Sorted(maps.Keys(missingParameters)) {
+		value, given := params[name]
+		delete(params, name)
+		if m := missingParameters[name]; given && m.asks(config, value) {
+			return usagef("%s, in the address of the database or the file of PGSERVICE, %s", name, m.says)
+		}
+	}
+	for _, variable := range slices.Sorted(maps.Keys(unreadVariables)) {
+		value := p.getenv(variable)
+		if m := missingParameters[unreadVariables[variable]]; value != "" && m.asks(config, value) {
+			return usagef("the variable %s %s", variable, m.says)
+		}
+	}
+	for _, name := range leftOut {
+		delete(params, name)
+	}
+	if name, given := params["fallback_application_name"]; given {
+		delete(params, "fallback_application_name")
+		if params["application_name"] == "" {
+			params["application_name"] = name
+		}
+	}
+	// pgx's simple protocol needs both. PgBouncer takes both.
+	params["client_encoding"], params["standard_conforming_strings"] = "UTF8", "on"
+	return nil
+}
+
+// connects reports whether pgx may make such a connection: it tries several where
+// there are several hosts, or where sslmode only prefers TLS.
+func connects(config *pgx.ConnConfig, such func(*pgconn.FallbackConfig) bool) bool {
+	first := &pgconn.FallbackConfig{Host: config.Host, TLSConfig: config.TLSConfig}
+	return such(first) || slices.ContainsFunc(config.Fallbacks, such)
+}
+
+func overSocket(c *pgconn.FallbackConfig) bool { return strings.HasPrefix(c.Host, "/") }
+func overTLS(c *pgconn.FallbackConfig) bool    { return c.TLSConfig != nil }
+func inTheOpen(c *pgconn.FallbackConfig) bool  { return !overTLS(c) && !overSocket(c) }
