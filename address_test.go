@@ -17,7 +17,7 @@ var (
 	_ encoding.TextUnmarshaler = (*secret.Address)(nil)
 )
 
-func TestAddress(t *testing.T) {
+func TestAddressesAreParsedStrictly(t *testing.T) {
 	for _, tc := range []struct {
 		address       secret.Address
 		text, binding string

@@ -12,8 +12,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestWarnings: each code at its edges. A week before an end, three days after a rotation was due.
-func TestWarnings(t *testing.T) {
+// TestWarningsAreLoggedOnce: each code at its edges. A week before an end, three days after a rotation was due.
+func TestWarningsAreLoggedOnce(t *testing.T) {
 	const (
 		a     = "2005-03-01T12:00:00Z" // when the current version became active, or ends
 		ends  = `{"current":"v2","versions":{"v2":{"value":"dos","expiresAt":"` + a + `"}`

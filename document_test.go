@@ -70,7 +70,7 @@ func TestAllYieldsTheOrderOfTheText(t *testing.T) {
 	}
 }
 
-func TestEqual(t *testing.T) {
+func TestEqualComparesTheWholeValue(t *testing.T) {
 	v := parsed(t, "v1=token-1;v2=token-2").Current()
 	require.True(t, v.Equal("token-2"))
 	for name, other := range map[string]string{

@@ -35,8 +35,8 @@ func parsed(t *testing.T, text string) *secret.Document {
 
 func version(id, text string) secret.Version { return secret.NewVersion(id, text, ever, ever) }
 
-// TestEncode: what each format makes of a document, and which it refuses. Where a text is given it is the whole answer.
-func TestEncode(t *testing.T) {
+// TestEncodedDocumentsAreReadBack: what each format makes of a document, and which it refuses. Where a text is given it is the whole answer.
+func TestEncodedDocumentsAreReadBack(t *testing.T) {
 	const refused = "\x00refused"
 	type texts struct{ plain, json, compact string }
 	cases := []struct {

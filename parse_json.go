@@ -6,8 +6,8 @@ import (
 )
 
 // parseJSON parses a text that scanJSON found to be one valid object with an
-// object "versions" of that many members. It checks the rules of a version
-// document alone, and relies on the syntax.
+// object "versions"; versions is the number of its members. It checks the rules
+// of a version document alone, and relies on the syntax.
 func parseJSON(t trimmed, versions int) (*document, error) {
 	if !utf8.ValidString(t.s) {
 		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))

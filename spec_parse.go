@@ -128,7 +128,7 @@ type specMember struct {
 func (m *specMembers) readAll(path string, members []specMember) error {
 	for _, member := range members {
 		data, ok := m.values[member.name]
-		switch at := join(path, member.name); {
+		switch at := strings.TrimPrefix(path+"."+member.name, "."); {
 		case !ok:
 		case m.twice[member.name]:
 			return specError(at, "is given twice")
@@ -137,13 +137,6 @@ func (m *specMembers) readAll(path string, members []specMember) error {
 		}
 	}
 	return nil
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }
 
 // parseSpecSecret turns one member of "secrets" back into the declaration that it was made from.

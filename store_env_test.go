@@ -8,7 +8,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-func TestEnv(t *testing.T) {
+func TestEnvReadsTheVariableOfTheBinding(t *testing.T) {
 	ctx := t.Context()
 	_, err := secret.Env().Get(ctx, authKey)
 	require.ErrorIs(t, err, secret.ErrNotFound)

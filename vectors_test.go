@@ -194,7 +194,7 @@ func TestVectorsAreWellFormed(t *testing.T) {
 	}
 }
 
-func TestVectors(t *testing.T) {
+func TestVectorsAreReadAsTheySay(t *testing.T) {
 	for _, v := range readVectors(t).Vectors {
 		t.Run(v.Name, func(t *testing.T) {
 			text := v.of(t)

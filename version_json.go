@@ -20,23 +20,12 @@ func JSON[T any](r Ref) (T, error) {
 // [ErrMalformed] as well where the value is no JSON at all; a dst that is no pointer is [ErrInvalid]. They name offsets and
 // Go types, never what stands in the value. After an error dst may hold part of it.
 func (v Version) JSON(dst any) error {
-	text := v.Text()
-	err := decodeJSON(text, dst)
-	if err == nil {
+	fault := decodeJSON(v.Text(), dst)
+	if fault == nil {
 		return nil
 	}
-	e := &Error{Op: "json", Address: v.doc.data().addr(), Version: v.ID, Err: err}
-	if l, ok := err.(located); ok {
-		e.Err = l.error
-		return e.at(l.offset)
-	}
-	return e
-}
-
-// located is a reason with its place in the value.
-type located struct {
-	error
-	offset int
+	fault.Op, fault.Address, fault.Version = "json", v.doc.data().addr(), v.ID
+	return fault
 }
 
 // notJSON is ErrEncoding to whoever asks what went wrong with the read, ErrMalformed to whoever asks about the text.
@@ -46,13 +35,13 @@ func (e notJSON) Error() string   { return ErrEncoding.Error() + ": " + e.text }
 func (e notJSON) Unwrap() []error { return []error{ErrEncoding, ErrMalformed} }
 
 // decodeJSON replaces the decoder's messages, which quote what they found.
-func decodeJSON(text string, dst any) error {
+func decodeJSON(text string, dst any) *Error {
 	if text == "" {
-		return because(ErrEncoding, "there is no value")
+		return &Error{Err: because(ErrEncoding, "there is no value")}
 	}
 	if !utf8.ValidString(text) {
 		// The decoder would put U+FFFD in its place: another password.
-		return located{notJSON{"invalid UTF-8"}, invalidUTF8(text)}
+		return (&Error{Err: notJSON{"invalid UTF-8"}}).at(invalidUTF8(text))
 	}
 	err := json.Unmarshal([]byte(text), dst)
 	if err == nil {
@@ -61,17 +50,17 @@ func decodeJSON(text string, dst any) error {
 	// Only the decoder's own errors are looked at: one that an UnmarshalJSON wraps counts from the start of some part.
 	switch e := err.(type) {
 	case *json.InvalidUnmarshalError:
-		return because(ErrInvalid, "JSON decodes into a non-nil pointer, not into "+typeName(dst))
+		return &Error{Err: because(ErrInvalid, "JSON decodes into a non-nil pointer, not into "+typeName(dst))}
 	case *json.SyntaxError:
 		if !json.Valid([]byte(text)) {
-			return located{notJSON{"the value is not JSON; use Text for a plain one"}, syntaxOffset(e, text)}
+			return (&Error{Err: notJSON{"the value is not JSON; use Text for a plain one"}}).at(syntaxOffset(e, text))
 		}
 	case *json.UnmarshalTypeError:
 		if e.Type != nil {
-			return located{because(ErrEncoding, "the value does not fit the Go type "+e.Type.String()), int(e.Offset)}
+			return (&Error{Err: because(ErrEncoding, "the value does not fit the Go type "+e.Type.String())}).at(int(e.Offset))
 		}
 	}
-	return because(ErrEncoding, "the value does not fit "+typeName(dst))
+	return &Error{Err: because(ErrEncoding, "the value does not fit "+typeName(dst))}
 }
 
 // syntaxOffset returns where the fault is. The decoder counts the bytes that it has read, the faulty one among them unless the

@@ -74,9 +74,9 @@ func collide(t *testing.T, key1, key2 []byte) []byte {
 	return append(c.bytes(), tag.bytes()...)
 }
 
-// TestCommitment: whoever knows two keys can write a text that AES-GCM opens under both. A Sealer opens it under the one that it
+// TestTextOpensUnderOneKeyAlone: whoever knows two keys can write a text that AES-GCM opens under both. A Sealer opens it under the one that it
 // commits to.
-func TestCommitment(t *testing.T) {
+func TestTextOpensUnderOneKeyAlone(t *testing.T) {
 	salt := bytes.Repeat([]byte{7}, 24)
 	header, key1, commitment1 := messageKeys(rawKey(1), "p", "v1", salt, nil)
 	_, key2, commitment2 := messageKeys(rawKey(2), "p", "v1", salt, nil)

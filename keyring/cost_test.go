@@ -98,8 +98,8 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// TestAllocations: a Verify allocates the payload and little else. Under the race detector pools lose things on purpose.
-func TestAllocations(t *testing.T) {
+// TestSigningAllocatesLittle: a Verify allocates the payload and little else. Under the race detector pools lose things on purpose.
+func TestSigningAllocatesLittle(t *testing.T) {
 	s := started(t)
 	tokens, records := keyring.NewSigner(s, "session cookie"), keyring.NewSealer(s, "record")
 	token, err := tokens.Sign(payload64, time.Now().Add(time.Hour))

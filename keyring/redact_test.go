@@ -65,8 +65,8 @@ func TestNothingShown(t *testing.T) {
 	}
 }
 
-// TestMessages: an error says what was done to which secret, and what is wrong.
-func TestMessages(t *testing.T) {
+// TestMessagesShowNoValue: an error says what was done to which secret, and what is wrong.
+func TestMessagesShowNoValue(t *testing.T) {
 	s := stored("current=v1;v1=" + hexKey(1))
 	tokens := keyring.NewSigner(s, "session cookie")
 	_, err := tokens.Verify(ctx, "x")

@@ -12,8 +12,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// TestReplaced: another text under the same id is another key, at once.
-func TestReplaced(t *testing.T) {
+// TestReplacedVersionStillVerifies: another text under the same id is another key, at once.
+func TestReplacedVersionStillVerifies(t *testing.T) {
 	store, texts := newStore(hexKey(1))
 	m := newMachine(t, store, -1)
 	defer m.app.Close()
@@ -47,8 +47,8 @@ func TestMoreVersionsThanAreKept(t *testing.T) {
 	}
 }
 
-// TestConcurrent is for the race detector: everything at once, while the document changes.
-func TestConcurrent(t *testing.T) {
+// TestRingsMayBeUsedConcurrently is for the race detector: everything at once, while the document changes.
+func TestRingsMayBeUsedConcurrently(t *testing.T) {
 	store, texts := newStore("current=v1;v1=" + hexKey(1) + ";v2=" + hexKey(2))
 	m := newMachine(t, store, -1)
 	defer m.app.Close()

@@ -106,8 +106,8 @@ func TestOneSpelling(t *testing.T) {
 	}
 }
 
-// TestSwapped: what was made for one purpose, use, id or key passes for no other.
-func TestSwapped(t *testing.T) {
+// TestSwappedSecretIsSignedWith: what was made for one purpose, use, id or key passes for no other.
+func TestSwappedSecretIsSignedWith(t *testing.T) {
 	s := stored("current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2))
 	tokens := keyring.NewSigner(s, "session cookie")
 	for name, token := range map[string]string{
@@ -130,7 +130,7 @@ func TestSwapped(t *testing.T) {
 	}
 }
 
-func TestExpiry(t *testing.T) {
+func TestTokenExpiresAtItsSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
 		s := secret.Random(secret.Options{Name: "key"})
@@ -265,8 +265,8 @@ func TestZeroSignerAndSealer(t *testing.T) {
 	}
 }
 
-// TestStale: what the current version has replaced is stale, and nothing else.
-func TestStale(t *testing.T) {
+// TestStaleNamesReplacedVersions: what the current version has replaced is stale, and nothing else.
+func TestStaleNamesReplacedVersions(t *testing.T) {
 	s := stored(`{"current":"v2","versions":{
 		"v0":{"value":"` + hexKey(9) + `"},
 		"v1":{"value":"` + hexKey(1) + `","activeFrom":"2026-01-01T00:00:00Z","expiresAt":"2026-03-01T00:00:00Z"},

@@ -40,6 +40,8 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NameTaken: func(p *rotate.Problem) string {
 		return fill(": `layer secret rename '%s' '%s'` hands it over", p.Other, p.Address)
 	},
+	rotate.WrongPlace:  fixed(". `layer secret rotate --adopt-ledger` publishes everything where the target is now"),
+	rotate.NotMade:     fixed(": run it again to make one"),
 	rotate.Undeclared:  fixed(": `layer secret status` lists what is"),
 	rotate.NoLedger:    fixed(": `layer secret init` makes one"),
 	rotate.WrongLedger: fixed(". If it is the right one all the same, `layer secret rotate --adopt-ledger` goes on with it"),
@@ -95,11 +97,24 @@ func each(err error, do func(error)) {
 
 // stateAdvice says what to do about a state where no run has found a problem.
 func stateAdvice(s rotate.SecretStatus) string {
+	late := ""
+	if s.Overdue {
+		late = ", and overdue"
+	}
 	switch s.State {
+	case rotate.StateUnsettled:
+		return "unsettled" + late + ": the ledger records a text that the target has not confirmed: `layer secret rotate` finishes it"
+	case rotate.StateMissing:
+		return "missing: it was published before and is gone from the target: `layer secret rotate` publishes it again"
+	case rotate.StatePending:
+		return fmt.Sprintf("pending%s: %s is announced: `layer secret rotate` brings it into use", late, s.Pending)
 	case rotate.StateExternal:
 		return fmt.Sprintf("%s: `layer secret set '%s'` gives it a value", s.State, s.Address)
 	case rotate.StateDue:
-		return fmt.Sprintf("due: it is time for a new value: `layer secret set '%s'`", s.Address)
+		if !s.NeedsPerson {
+			return "due" + late + ": it is time for a new value: `layer secret rotate` makes one"
+		}
+		return fmt.Sprintf("due%s: it is time for a new value: `layer secret set '%s'`", late, s.Address)
 	case rotate.StateBound:
 		return fmt.Sprintf("bound: a value that layer did not make stands in the target and nothing rotates it: `layer secret set '%s'` with that "+
 			"value, then `layer secret rotate --adopt-ledger`", s.Address)

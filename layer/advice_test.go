@@ -19,6 +19,7 @@ import (
 func TestEveryKindOfProblemHasItsAdvice(t *testing.T) {
 	explained := map[string]string{
 		"Unsettled": "the next run goes on", "Stopped": "the reason is another error", "Refused": "the reason says what to do",
+		"Foreign": "the reason says what to do",
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "rotate/problem.go", nil, 0)
 	require.NoError(t, err)
@@ -61,6 +62,9 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		{problem(rotate.PlainValue), "the reason: `layer secret rotate --immediate '$SECRET.auth.a'` replaces it"},
 		{problem(rotate.NewName), "the reason: `layer secret rename '$SECRET.auth.a' '$SECRET.auth.a'` publishes it under the new name"},
 		{problem(rotate.NameTaken), "the reason: `layer secret rename '$SECRET.auth.b' '$SECRET.auth.a'` hands it over"},
+		{problem(rotate.WrongPlace), "stopped before anything was changed: the reason. `layer secret rotate --adopt-ledger` publishes everything where the target is now"},
+		{problem(rotate.NotMade), "the reason: run it again to make one"},
+		{problem(rotate.Foreign), "the reason"},
 		{problem(rotate.Undeclared), "the reason: `layer secret status` lists what is"},
 		{problem(rotate.NoLedger), "the reason: `layer secret init` makes one"},
 		{problem(rotate.WrongLedger), "the reason. If it is the right one all the same, `layer secret rotate --adopt-ledger` goes on with it"},

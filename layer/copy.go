@@ -57,7 +57,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if err != nil {
 		return err
 	}
-	ignored, err := l.ignore(to, target)
+	added, err := l.prepareGit(to, target)
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		return nil
 	}
 	fmt.Fprintf(l.out, "moved the ledger to %s\n", to.text)
-	if len(ignored) > 0 {
-		l.printIgnored(ignored)
-	}
+	l.printAdded(added)
 	if to.kind == inFile {
 		fmt.Fprintf(l.out, "next: commit %s\n", to.text)
 	} else {

@@ -46,7 +46,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"unknown, to be removed":    {nil, "remove --yes $SECRET.no.key", []string{`does not know \$SECRET.no.key`, "typing error", "Nothing was removed"}},
 		"unknown, to be renamed":    {nil, "rename $SECRET.no.key " + key, []string{`\$SECRET.no.key`, "typing error", "Nothing was changed"}},
 		"unknown, to be revealed":   {nil, "reveal --yes $SECRET.no.key", []string{`no value of \$SECRET.no.key`, "`layer secret apply` or `layer secret set`"}},
-		"a file for a directory":    {write("file", ""), "status --to dir:file", []string{"directory file", "name a directory"}},
+		"a file for a directory":    {write("file", ""), "target dir:file", []string{"directory file", "name a directory"}},
 		"a link for a value": {func(t *testing.T, dir string) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))
@@ -56,10 +56,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))
 			require.NoError(t, os.Symlink("/dev/null", file))
-		}, "rotate --adopt-ledger", []string{"session-key: ", "LAYERON_SECRET_AUTH_SESSION_KEY", "a link", "move it away and run again"}},
+		}, "rotate --adopt-ledger --yes", []string{"session-key: ", "LAYERON_SECRET_AUTH_SESSION_KEY", "a link", "move it away and run again"}},
 		"a target that leads nowhere": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("/nowhere/at/all", filepath.Join(dir, "link")))
-		}, "apply --to dir:link", []string{"session-key: .*directory link cannot be opened", "next run sends it again", "what it leads to"}},
+		}, "target dir:link", []string{"directory link cannot be opened", "what it leads to"}},
 		"a merged ledger":            {change("layer.secrets.age", func(s string) string { return "<<<<<<< ours\n" + s + ">>>>>>> theirs\n" }), "status", []string{"conflict markers", "git checkout --ours"}},
 		"a ledger cut off":           {change("layer.secrets.age", func(s string) string { return s[:len(s)/2] }), "status", []string{"damaged or cut off", "restore"}},
 		"an empty ledger":            {change("layer.secrets.age", func(string) string { return "" }), "status", []string{"it is empty", "restore"}},
@@ -72,7 +72,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			write("none.json", `{"secrets":[]}`)(t, dir)
 			require.NoError(t, os.Chmod(filepath.Join(dir, "tool"), 0o700))
 		}, "run --spec none.json -- ./tool", []string{"./tool cannot be run"}},
-		"an account that is missing": {nil, "status --to cloudflare", []string{"CLOUDFLARE_ACCOUNT_ID"}},
+		"an account that is missing": {nil, "target cloudflare", []string{"CLOUDFLARE_ACCOUNT_ID"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

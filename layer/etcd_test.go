@@ -110,7 +110,7 @@ func TestEtcdSettings(t *testing.T) {
 		"an empty password":         {[]string{"ETCDCTL_USER=layer:"}, "status", []string{"ETCDCTL_PASSWORD holds it"}},
 		"a file that is not there":  {[]string{"ETCDCTL_CACERT=nowhere.pem"}, "status", []string{"ETCDCTL_CACERT: nowhere.pem cannot be read"}},
 		"half a pair":               {[]string{"ETCDCTL_CERT=" + cert}, "status", []string{"ETCDCTL_CERT and ETCDCTL_KEY belong together"}},
-		"a certificate without TLS": {[]string{"ETCDCTL_CACERT=" + cert}, "status --to etcd://127.0.0.1:1?tls=off", []string{"a certificate is given, and the endpoints are http"}},
+		"a certificate without TLS": {[]string{"ETCDCTL_CACERT=" + cert}, "target etcd://127.0.0.1:1?tls=off", []string{"a certificate is given, and the endpoints are http"}},
 		"a slash in a name":         {nil, "status --ledger slash.age", []string{"the workspace must be"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ var recipes = map[string]string{
 	"First set-up": "first_set_up", "Cron and CI": "cron_and_ci", "A rotation out of turn": "out_of_turn", "A leaked key": "leaked_key",
 	"A new colleague": "new_colleague", "A lost identity": "lost_identity", "A lost ledger": "lost_ledger",
 	"A renamed secret": "renamed_secret", "An existing Worker's secret under rotation": "existing_worker_secret",
-	"A value that stays as it is": "bound_value",
+	"A value that stays as it is": "bound_value", "Monitoring": "monitoring", "Another target": "another_target",
 }
 
 // teamRecipes are the sections of the teams' guide in which something is typed, and their scripts.

@@ -56,7 +56,7 @@ func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
 			foreign := 0
 			for line := range strings.Lines(string(out)) {
 				path, standard, _ := strings.Cut(strings.TrimSpace(line), " ")
-				for _, test := range []string{"testing", own + "/internal/", own + "/layer/internal/cloudflarefake", own + "/layer/ledger/internal/contest",
+				for _, test := range []string{"testing", own + "/internal/", own + "/layer/internal/cloudflarefake", own + "/layer/ledger/internal/stress",
 					own + "/driver/drivertest", own + "/layer/rotate/rotatetest"} {
 					if !slices.Contains([]string{own + "/internal/swap", own + "/internal/sha256", own + "/internal/timeout"}, path) {
 						require.False(t, path == test || strings.HasSuffix(test, "/") && strings.HasPrefix(path, test), path)

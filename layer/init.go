@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -25,6 +26,15 @@ func (l *layer) initCommand() *cobra.Command {
 	c := &cobra.Command{Use: "init --to TARGET", Short: "Make an identity and an empty ledger", Args: noArgs,
 		Long: `Make an identity (the key to the ledger) and an empty ledger, and keep both from being mixed up: the identity goes into
 .gitignore, the ledger is encrypted and belongs into git. Whoever loses the identity loses the ledger: keep a copy in a safe place.
+
+These files are made, beside the ledger or here:
+  layer.secrets.age       the ledger: every version, encrypted. Commit it
+  layer.identity          the key to the ledger, for its owner alone. Never commit it
+  layer.seen              which ledger this machine saw last, so that an older copy is noticed. Not committed; holds no secret
+  layer.secrets.age.lock  keeps two runs apart, and stays (layer.seen.lock with a ledger elsewhere). Not committed
+  .gitignore              gets the names that are not committed
+  .gitattributes          gets the ledger's name, so that git never merges it or changes its lines
+  .layer-NAME.….tmp       a file that is being written; the next run removes what a crash left
 
 TARGET is where values are published: dir:PATH, a folder with a file for each secret; cloudflare, the account's Secrets Store; or
 etcd://HOST:PORT,HOST:PORT. A team's ledger is in a bucket or in Postgres: --ledger says where.`,
@@ -68,7 +78,7 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 		return err
 	}
 	// Before there is anything to keep out of git: a crash after it leaves nothing that could be committed by mistake.
-	ignored, err := l.ignore(p, target)
+	added, err := l.prepareGit(p, target)
 	if err != nil {
 		return err
 	}
@@ -103,15 +113,13 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	}
 	next := ""
 	if p.kind == inFile {
-		next = ": commit it"
+		next = ": commit it, and .gitignore and .gitattributes with it"
 	}
 	fmt.Fprintf(l.out, "made the ledger %s%s\n", l.ledger, next)
 	if made != "" {
 		fmt.Fprintf(l.out, "made the identity %s: keep a copy in a safe place, and never commit it\n", made)
 	}
-	if len(ignored) > 0 {
-		l.printIgnored(ignored)
-	}
+	l.printAdded(added)
 	fmt.Fprintln(l.out, "next: `layer secret apply` creates the values that the program declares")
 	return nil
 }
@@ -168,28 +176,49 @@ func (l *layer) initIdentity(p place) (ids ledger.Identities, made string, err e
 	return ids, made, err
 }
 
-// ignore adds what must not be committed to .gitignore beside the ledger, or here, and returns what it added.
-func (l *layer) ignore(p place, target string) ([]string, error) {
+// gitLines are the lines that were added to files that git reads.
+type gitLines struct{ ignored, attributes []string }
+
+// prepareGit tells git, in the ledger's folder or here, what is never committed and
+// that a ledger is not merged. It returns the lines that were missing.
+func (l *layer) prepareGit(p place, target string) (added gitLines, err error) {
 	dir, lock := p.folder(), "layer.seen.lock"
 	if p.kind == inFile {
 		lock = filepath.Base(p.text) + ".lock"
 	}
-	want := []string{"layer.identity", "layer.seen", lock, ".layer-*.tmp"}
+	want := []string{"layer.identity", "layer.seen", ignorePattern(lock), ".layer-*.tmp"}
 	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
-		want = append(want, filepath.ToSlash(rel))
+		want = append(want, ignorePattern(filepath.ToSlash(rel)))
 	}
 	if path, ok := strings.CutPrefix(target, "dir:"); ok && path == "." {
 		want = append(want, "LAYERON_SECRET_*", ".LAYERON_SECRET_*")
 	} else if ok && filepath.IsLocal(filepath.FromSlash(path)) {
-		want = append(want, path+"/")
+		want = append(want, ignorePattern(path)+"/")
 	}
 	name := filepath.Join(dir, ".gitignore")
-	text, err := os.ReadFile(l.path(name))
+	if added.ignored, err = appendLines(l.path(name), want); err != nil {
+		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again",
+			name, cause(err))
+	}
+	if p.kind != inFile {
+		return added, nil
+	}
+	name = filepath.Join(dir, ".gitattributes")
+	line := attributesPattern(filepath.Base(p.text)) + " binary"
+	if added.attributes, err = appendLines(l.path(name), []string{line}); err != nil {
+		return added, fmt.Errorf("%s cannot be written: %w. It keeps git from merging two ledgers into a damaged one, so nothing was made: "+
+			"mend that, then run it again", name, cause(err))
+	}
+	return added, nil
+}
+
+// appendLines adds to a text file the lines that it lacks, and returns them.
+func appendLines(path string, want []string) (added []string, err error) {
+	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, unwritable(name, err)
+		return nil, err
 	}
 	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
-	var added []string
 	for _, w := range want {
 		if !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) {
 			added = append(added, w)
@@ -202,22 +231,68 @@ func (l *layer) ignore(p place, target string) ([]string, error) {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		more = "\n" + more
 	}
-	f, err := os.OpenFile(l.path(name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err == nil {
+		atomicfile.GiveToFolder(f)
+	} else if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	}
 	if err != nil {
-		return nil, unwritable(name, err)
+		return nil, err
 	}
 	_, err = f.WriteString(more)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, unwritable(name, err)
+		return nil, err
 	}
 	return added, nil
 }
 
-func (l *layer) printIgnored(names []string) {
-	fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(names, ", "))
+// literalPattern escapes what git takes for a pattern.
+func literalPattern(name string) string {
+	name = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, "!") {
+		name = `\` + name
+	}
+	return name
 }
 
-func unwritable(name string, err error) error {
-	return fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again", name,
-		cause(err))
+// ignorePattern returns the line of .gitignore that matches a file.
+func ignorePattern(name string) string {
+	pattern := strings.ReplaceAll(literalPattern(name), "\n", "?") // one character
+	if strings.HasSuffix(pattern, " ") {
+		pattern = strings.TrimSuffix(pattern, " ") + `\ ` // git drops spaces at the end of a line
+	}
+	return pattern
+}
+
+// attributesPattern returns the first field of the line of .gitattributes that matches
+// a file. A pattern with white space is quoted as in C.
+func attributesPattern(name string) string {
+	pattern := literalPattern(name)
+	plain := func(r rune) bool { return r > ' ' && r != 0x7f }
+	if !strings.HasPrefix(pattern, `"`) && !strings.ContainsFunc(pattern, func(r rune) bool { return !plain(r) }) {
+		return pattern
+	}
+	var quoted strings.Builder
+	for _, c := range []byte(pattern) {
+		switch {
+		case c == '"' || c == '\\':
+			quoted.WriteByte('\\')
+			quoted.WriteByte(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&quoted, `\%03o`, c)
+		default:
+			quoted.WriteByte(c)
+		}
+	}
+	return `"` + quoted.String() + `"`
+}
+
+func (l *layer) printAdded(added gitLines) {
+	if len(added.ignored) > 0 {
+		fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(added.ignored, ", "))
+	}
+	if len(added.attributes) > 0 {
+		fmt.Fprintf(l.out, "put into .gitattributes: %s\n", strings.Join(added.attributes, ", "))
+	}
 }

@@ -19,7 +19,7 @@ import (
 
 // prompt asks for a value without showing it. The terminal is raw meanwhile: one that collects lines cuts them off at 4,095 bytes,
 // or at 1,023, and would show what is typed before the prompt.
-func (l *layer) prompt(ctx context.Context, addr secret.Address) (driver.Value, error) {
+func (l *layer) prompt(ctx context.Context, spec secret.SpecSecret) (driver.Value, error) {
 	f, ok := l.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return driver.Value{}, usagef("there is no terminal to ask at: --value-env, --from-stdin or --from-file say where the value is")
@@ -29,14 +29,14 @@ func (l *layer) prompt(ctx context.Context, addr secret.Address) (driver.Value, 
 		return driver.Value{}, errors.New("the terminal cannot be kept from showing the value: --value-env, --from-stdin or --from-file take " +
 			"it from elsewhere. Nothing was changed")
 	}
-	fmt.Fprintf(l.err, "Value of %s (not shown): ", addr)
+	fmt.Fprintf(l.err, "Value of %s (not shown): ", spec.Address)
 	line, err := typed(ctx, f)
 	_ = term.Restore(int(f.Fd()), before)
 	fmt.Fprintln(l.err)
 	if err != nil {
 		return driver.Value{}, err
 	}
-	return l.checked(string(line))
+	return l.checked(spec, string(line))
 }
 
 var (

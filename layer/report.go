@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +16,12 @@ type reportJSON struct {
 	OK      bool         `json:"ok"`
 	Secrets []secretJSON `json:"secrets"`
 	Actions []actionJSON `json:"actions,omitzero"`
-	Error   string       `json:"error,omitempty"`
+	// Unconfirmed is recorded in the ledger, and not confirmed by the target.
+	Unconfirmed []actionJSON `json:"unconfirmed,omitempty"`
+	// Undeclared are in the ledger, and named by no declaration. Status has them
+	// among the secrets.
+	Undeclared []string `json:"undeclared,omitempty"`
+	Error      string   `json:"error,omitempty"`
 }
 
 type secretJSON struct {
@@ -28,6 +35,7 @@ type secretJSON struct {
 	NextRotation *string       `json:"nextRotation"`
 	Bytes        int           `json:"bytes"`
 	Limit        int           `json:"limit"`
+	Overdue      bool          `json:"overdue,omitempty"`
 }
 
 type versionJSON struct {
@@ -40,6 +48,7 @@ type actionJSON struct {
 	Address string  `json:"address"`
 	Action  string  `json:"action"`
 	Version *string `json:"version"`
+	By      string  `json:"by,omitempty"`
 }
 
 func orNull(s string) *string {
@@ -56,47 +65,65 @@ func timeOrNull(t time.Time) *string {
 	return orNull(t.UTC().Format(time.RFC3339Nano))
 }
 
-// report prints what a command found and did, and returns an error where that needs a person.
+// report prints what a command found and did. It returns an error if that needs a
+// person, or if anything that the ledger records is not confirmed by the target; of
+// a dry run, only the former.
 func (l *layer) report(o *rotate.Operator, r rotate.Result, changes bool) error {
+	ok := r.OK() && (r.Settled() || o.DryRun)
 	if l.json {
-		l.printJSON(l.reportJSON(o, r, changes))
+		l.printJSON(l.reportJSON(o, r, ok, changes))
 	} else {
 		if changes {
 			l.printActions(o, r)
+			l.printUnconfirmed(r)
 		}
 		l.printProblems(r)
+		l.printUndeclared(r)
 	}
-	if !r.OK() {
+	if !ok {
 		return errSilent
 	}
 	return nil
 }
 
-func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, changes bool) reportJSON {
+func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, ok, changes bool) reportJSON {
 	names := map[secret.Address]string{}
 	for _, s := range o.Spec.Secrets {
 		names[s.Address] = s.SecretName
 	}
-	out := reportJSON{OK: r.OK(), Secrets: []secretJSON{}}
-	for _, s := range r.Secrets {
-		one := secretJSON{Address: s.Address.String(), Kind: s.Kind.String(), SecretName: names[s.Address], State: string(s.State),
+	out := reportJSON{OK: ok, Secrets: []secretJSON{}, Unconfirmed: actionsJSON(r.Unconfirmed)}
+	secrets := r.Secrets
+	if changes {
+		for _, s := range r.Undeclared {
+			out.Undeclared = append(out.Undeclared, s.Address.String())
+		}
+	} else {
+		secrets = slices.Concat(r.Secrets, r.Undeclared)
+	}
+	for _, s := range secrets {
+		one := secretJSON{Address: s.Address.String(), Kind: s.Kind.String(), SecretName: cmp.Or(names[s.Address], s.Name), State: string(s.State),
 			Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []versionJSON{}, NextRotation: timeOrNull(s.NextRotation),
-			Bytes: s.Bytes, Limit: s.Limit}
+			Bytes: s.Bytes, Limit: s.Limit, Overdue: s.Overdue}
 		for _, v := range s.Versions {
 			one.Versions = append(one.Versions, versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)})
 		}
 		out.Secrets = append(out.Secrets, one)
 	}
 	if changes {
-		out.Actions = []actionJSON{}
-		for _, a := range r.Actions {
-			out.Actions = append(out.Actions, actionJSON{a.Address.String(), string(a.Action), orNull(a.Version)})
-		}
+		out.Actions = append([]actionJSON{}, actionsJSON(r.Actions)...)
 	}
 	if text := problemText(r); len(text) > 0 && !out.OK {
 		out.Error = strings.Join(text, "\n")
 	}
 	return out
+}
+
+func actionsJSON(actions []rotate.Action) []actionJSON {
+	var list []actionJSON
+	for _, a := range actions {
+		list = append(list, actionJSON{a.Address.String(), string(a.Action), orNull(a.Version), a.By})
+	}
+	return list
 }
 
 // done says in words what an action has done; %s is the version.
@@ -105,7 +132,7 @@ var done = map[rotate.Op]string{
 	rotate.OpExtend: "%s lives longer, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
 	rotate.OpRefresh: "published again with fresh times", rotate.OpPublish: "published again", rotate.OpConfirm: "found as published, %s is current",
 	rotate.OpAdopt: "published over what stood there, as %s", rotate.OpWithdraw: "%s is taken back", rotate.OpRevoke: "%s is gone everywhere",
-	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "gone from ledger and target", rotate.OpKeep: "kept in the ledger as %s, not published",
+	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "gone from ledger and target", rotate.OpTarget: "published to the new target, %s is current", rotate.OpKeep: "kept in the ledger as %s, not published",
 }
 
 // planned says the same before it is done.
@@ -116,8 +143,44 @@ var planned = map[rotate.Op]string{
 	rotate.OpAdopt: "would publish over what stands there, as %s",
 }
 
+// recorded says what the ledger records, where the target has not confirmed it; %s
+// is the version.
+var recorded = map[rotate.Op]string{
+	rotate.OpCreate: "the first value, %s", rotate.OpSet: "%s as the current version", rotate.OpAdd: "%s as announced", rotate.OpFlip: "%s as the current version",
+	rotate.OpPrune: "the end of %s, which has expired", rotate.OpExtend: "a longer life of %s", rotate.OpRepair: "longer lives, after a late request",
+	rotate.OpRefresh: "fresh times", rotate.OpPublish: "the text of before", rotate.OpConfirm: "%s as the current version",
+	rotate.OpTarget: "its text for the new target, with %s current", rotate.OpAdopt: "%s, over the value that is there", rotate.OpWithdraw: "the withdrawal of %s", rotate.OpRevoke: "the revocation of %s",
+	rotate.OpRename: "its new name", rotate.OpRemove: "its removal",
+}
+
+// printUnconfirmed says, for each secret, what is recorded and not in the target yet.
+func (l *layer) printUnconfirmed(r rotate.Result) {
+	var order []secret.Address
+	parts := map[secret.Address][]string{}
+	for _, a := range r.Unconfirmed {
+		words := recorded[a.Action]
+		if strings.Contains(words, "%s") {
+			words = fmt.Sprintf(words, a.Version)
+		}
+		if parts[a.Address] == nil {
+			order = append(order, a.Address)
+		}
+		parts[a.Address] = append(parts[a.Address], words)
+	}
+	for _, addr := range order {
+		l.say("%s: recorded in the ledger and not confirmed by the target: %s. `layer secret rotate` finishes it", addr, strings.Join(parts[addr], ", "))
+	}
+}
+
+// printUndeclared lists the secrets of the ledger that no declaration names.
+func (l *layer) printUndeclared(r rotate.Result) {
+	for _, s := range r.Undeclared {
+		l.say("%s: undeclared: the ledger holds it, and no declaration names it: `layer secret remove '%s'` deletes it", s.Address, s.Address)
+	}
+}
+
 func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
-	if len(r.Actions) == 0 && r.OK() {
+	if len(r.Actions) == 0 && r.OK() && r.Settled() {
 		fmt.Fprintln(l.out, "nothing to do")
 	}
 	for _, a := range r.Actions {
@@ -128,11 +191,18 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 		if strings.Contains(words, "%s") {
 			words = fmt.Sprintf(words, a.Version)
 		}
+		if a.By != "" && a.By != o.By {
+			words += ", recorded by " + a.By
+		}
 		fmt.Fprintf(l.out, "%s: %s\n", a.Address, words)
 	}
 	for _, s := range r.Secrets {
-		if s.State == rotate.StatePending && s.Pending != "" && !s.Ready.IsZero() && len(r.Actions) > 0 {
-			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on\n", s.Address, s.Pending, l.instant(s.Ready))
+		if s.State == rotate.StatePending && s.Pending != "" && !s.Ready.IsZero() && (len(r.Actions) > 0 || l.asksForNow) {
+			now := ""
+			if l.asksForNow {
+				now = "; --immediate brings it now"
+			}
+			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on%s\n", s.Address, s.Pending, l.instant(s.Ready), now)
 		}
 	}
 }
@@ -149,8 +219,12 @@ func problemText(r rotate.Result) []string {
 		switch {
 		case s.Problem != nil:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, words(s.Problem)))
-		case s.NeedsPerson:
+		case s.NeedsPerson || s.Overdue || s.State == rotate.StateUnsettled || s.State == rotate.StateMissing:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, stateAdvice(s)))
+		}
+		if !s.Future.IsZero() {
+			lines = append(lines, fmt.Sprintf("%s: the ledger holds the time %s, which is in the future: a clock was ahead, or this one is behind",
+				s.Address, stamp(s.Future)))
 		}
 	}
 	for _, err := range r.Failed {
@@ -197,6 +271,7 @@ func (l *layer) failed(o *rotate.Operator, r rotate.Result, err error) error {
 		if len(r.Actions) > 0 {
 			l.printActions(o, r)
 		}
+		l.printUnconfirmed(r)
 	}
 	return err
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -25,11 +27,18 @@ func (l *layer) revealCommand() *cobra.Command {
 				return err
 			}
 			value, err := state.Value(addr)
-			if errors.Is(err, rotate.ErrNotFound) {
+			// Declarations that cannot be read keep nobody from a value.
+			spec, specErr := l.readSpec(c.Context(), state.Settings())
+			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets, func(d secret.SpecSecret) bool { return d.Address == addr })
+			switch missing := errors.Is(err, rotate.ErrNotFound); {
+			case missing && undeclared:
+				return fmt.Errorf("%s is not declared, and the ledger holds no value of it: `layer secret status` lists what is", addr)
+			case missing:
 				return fmt.Errorf("the ledger holds no value of %s: `layer secret apply` or `layer secret set` brings one", addr)
-			}
-			if err != nil {
+			case err != nil:
 				return err
+			case undeclared:
+				l.say("%s: undeclared: the ledger holds it, and no declaration names it: `layer secret remove '%s'` deletes it", addr, addr)
 			}
 			if !yes {
 				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Print the current value of %s here?", addr)); {

@@ -44,6 +44,8 @@ type layer struct {
 	window, margin                  time.Duration
 	limit                           int
 	dry                             bool // rotate --dry-run
+	moves                           bool // secret target: --to names where the values move
+	asksForNow                      bool // rotate --now: a version that is announced already is worth a word
 	json                            bool
 	workspace, project, environment string
 
@@ -154,7 +156,7 @@ func (l *layer) command() *cobra.Command {
 	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most `BYTES` that a published text may have")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
-		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.timelineCommand(),
+		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.targetCommand(), l.timelineCommand(),
 		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
 		group.AddCommand(c)
 	}

@@ -1,6 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
@@ -17,6 +23,11 @@ func (l *layer) planCommand() *cobra.Command {
 			}
 			o.DryRun = true
 			r, err := o.Apply(c.Context())
+			if needsAdoption(r, err) {
+				if adopting, err := o.Rotate(c.Context(), rotate.RotateOptions{Adopt: true}); err == nil {
+					l.printAdoptions(adopting.Adoptions, "`layer secret rotate --adopt-ledger` would publish")
+				}
+			}
 			if err != nil {
 				return l.failed(o, r, err)
 			}
@@ -45,7 +56,7 @@ external_value_required. What an earlier command left half done is finished firs
 
 func (l *layer) rotateCommand() *cobra.Command {
 	var how rotate.RotateOptions
-	dry := false
+	dry, yes := false, false
 	c := &cobra.Command{Use: "rotate [ADDRESS...]", Short: "Carry out the rotations that are due", Args: count(0, -1),
 		ValidArgsFunction: l.completeAddresses(-1),
 		Long: `Carry out what is due: announce new versions, bring announced ones into use a window later, let expired ones go, create what is
@@ -66,6 +77,11 @@ up to the window: it is for a leaked key, and for development.`,
 				how.Only = append(how.Only, addr)
 			}
 			l.dry = dry
+			if how.Adopt && !dry {
+				if err := l.confirmAdoption(c.Context(), how, yes); err != nil {
+					return err
+				}
+			}
 			o, state, err := l.operator(c.Context(), how.Adopt)
 			if err != nil {
 				return err
@@ -80,6 +96,7 @@ up to the window: it is for a leaked key, and for development.`,
 			if how.Immediate && !dry {
 				l.say(risk)
 			}
+			l.asksForNow = how.Now && !how.Immediate
 			r, err := o.Rotate(c.Context(), how)
 			if err != nil {
 				return l.failed(o, r, err)
@@ -89,6 +106,7 @@ up to the window: it is for a leaked key, and for development.`,
 	c.Flags().BoolVar(&how.Now, "now", false, "rotate whatever the schedule says; a rotation under way is only gone on with")
 	c.Flags().BoolVar(&how.Immediate, "immediate", false, "both phases at once; implies --now")
 	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "go on with this ledger after a stop: publish what it has over what is found")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --adopt-ledger: do not ask")
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print what would be done")
 	return c
 }
@@ -113,4 +131,64 @@ func find(spec secret.Spec, addr secret.Address) (secret.SpecSecret, bool) {
 		}
 	}
 	return secret.SpecSecret{}, false
+}
+
+// needsAdoption reports whether only a person's word goes on.
+func needsAdoption(r rotate.Result, err error) bool {
+	needs := func(err error) bool {
+		return errors.Is(err, rotate.Drifted) || errors.Is(err, rotate.Ahead) || errors.Is(err, rotate.WrongTarget)
+	}
+	return needs(err) || slices.ContainsFunc(r.Secrets, func(s rotate.SecretStatus) bool { return needs(s.Problem) })
+}
+
+// confirmAdoption shows what --adopt-ledger would publish over the target, and asks.
+// Until the answer the ledger is only looked at: what is refused is not remembered.
+func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, yes bool) error {
+	l.dry = true
+	defer func() { l.dry = false }()
+	o, _, err := l.operator(ctx, true)
+	if err != nil {
+		return err
+	}
+	if err := declared(o.Spec, how.Only...); err != nil {
+		return err
+	}
+	o.DryRun = true
+	r, err := o.Rotate(ctx, how)
+	if err != nil {
+		return err
+	}
+	l.err.clear()
+	l.printAdoptions(r.Adoptions, "--adopt-ledger publishes")
+	if yes {
+		return nil
+	}
+	switch ok, err := l.ask(ctx, "Go on with this ledger, and publish what it has over the target?"); {
+	case err != nil:
+		return err
+	case !ok:
+		return errors.New("nothing was published")
+	}
+	return nil
+}
+
+// printAdoptions says which versions would be published, come back and vanish.
+func (l *layer) printAdoptions(list []rotate.Adoption, what string) {
+	for _, a := range list {
+		line := fmt.Sprintf("%s: %s %s, with %s current", a.Address, what, strings.Join(a.Versions, ", "), a.Current)
+		if a.Found != "" {
+			line += ", over a value in which " + a.Found + " is current"
+		} else {
+			line += ", over a value that layer did not make"
+		}
+		if len(a.Back) > 0 {
+			line += "; it brings back " + strings.Join(a.Back, ", ") + ", which had left: pruned, or revoked"
+		} else if !a.Known && a.Found != "" {
+			line += "; versions that were revoked after this copy of the ledger come back"
+		}
+		if len(a.Vanish) > 0 {
+			line += "; " + strings.Join(a.Vanish, ", ") + " vanish, and nobody accepts them any more"
+		}
+		l.say("%s", line)
+	}
 }

@@ -197,6 +197,7 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 //	cloudflare token NAME ...                a further API token: read, write, tokens
 //	cloudflare writes N                      so many requests since the last forget could change something
 //	cloudflare forget
+//	cloudflare heal                          no faults any more
 //	cloudflare release                       what is late arrives
 func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
@@ -256,6 +257,8 @@ func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 		s.fake.Allow(args[1], p)
 	case "forget":
 		s.fake.Forget()
+	case "heal":
+		s.fake.Heal()
 	case "release":
 		s.fake.Release()
 	default:

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -16,16 +14,14 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// maxValue is the most bytes that a value may have: what package secret parses.
-const maxValue = 1 << 20
-
 func (l *layer) setCommand() *cobra.Command {
 	var env, file string
 	stdin := false
 	c := &cobra.Command{Use: "set ADDRESS", Short: "Give a secret a value from outside", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
 		Long: `Give a secret a value: from a prompt that shows nothing, from the environment, from stdin or from a file. It is never taken from the
-command line, which other processes can read. One newline at its end is dropped.
+command line, which other processes can read. One newline at its end is dropped. What looks like a mistake is said: a byte order mark and a
+whole stored document are refused, and a value that programs would read as another one.
 
 The value of a static secret counts at once, and the old one stays for as long as the declaration retains it. A value for a random or
 generated secret is announced first.`,
@@ -51,7 +47,8 @@ generated secret is announced first.`,
 				return err
 			}
 			l.err.clear()
-			value, err := l.value(c.Context(), addr, c.Flags().Changed("value-env"), env, stdin, c.Flags().Changed("from-file"), file)
+			spec, _ := find(o.Spec, addr)
+			value, err := l.value(c.Context(), spec, c.Flags().Changed("value-env"), env, stdin, c.Flags().Changed("from-file"), file)
 			if err != nil {
 				return err
 			}
@@ -77,7 +74,8 @@ func countTrue(list ...bool) (n int) {
 }
 
 // value reads the value from where the flags say.
-func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, env string, stdin, fromFile bool, file string) (driver.Value, error) {
+func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool, env string, stdin, fromFile bool,
+	file string) (driver.Value, error) {
 	var text string
 	var err error
 	switch {
@@ -100,26 +98,25 @@ func (l *layer) value(ctx context.Context, addr secret.Address, fromEnv bool, en
 			err = fmt.Errorf("the value cannot be read from %s: %w. Nothing was changed", file, cause(err))
 		}
 	default:
-		return l.prompt(ctx, addr)
+		return l.prompt(ctx, spec)
 	}
 	if err != nil {
 		return driver.Value{}, err
 	}
-	return l.checked(text)
+	return l.checked(spec, text)
 }
 
-func (l *layer) checked(text string) (driver.Value, error) {
+// checked drops the newline at the end, and warns of what looks like a mistake.
+func (l *layer) checked(spec secret.SpecSecret, text string) (driver.Value, error) {
 	if cut, ok := strings.CutSuffix(text, "\n"); ok {
 		text = strings.TrimSuffix(cut, "\r")
 		l.say("the newline at the value's end was dropped")
 	}
-	switch {
-	case text == "":
-		return driver.Value{}, errors.New("the value is empty: nothing was changed")
-	case len(text) > maxValue:
-		return driver.Value{}, fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
-	case !utf8.ValidString(text):
-		return driver.Value{}, errors.New("the value is not UTF-8 text: store bytes as base64. Nothing was changed")
+	if err := checkValue(spec, text); err != nil {
+		return driver.Value{}, err
+	}
+	for _, warning := range warnings(text) {
+		l.say("%s", warning)
 	}
 	return driver.NewValue(text), nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,10 +64,9 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 	}
 	o := &rotate.Operator{Ledger: ledger, Spec: spec, Window: l.window, Margin: l.margin, Limit: l.limit, By: operatorName(),
 		Progress: l.progress}
-	target := l.to
-	if target == "" {
-		p, _ := l.parsePlace(l.ledger) // it was opened
-		target = keptTarget(p, set.Target)
+	target, err := l.target(set)
+	if err != nil {
+		return nil, rotate.State{}, err
 	}
 	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
 		return nil, rotate.State{}, err
@@ -78,8 +78,43 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		}
 		o.Generators = map[string]driver.Generator{r2.Name: tokens}
 	}
+	if o.Former, err = l.formerTargets(ctx, state); err != nil {
+		return nil, rotate.State{}, err
+	}
 	l.progressText("waiting for another run to end")
 	return o, state, nil
+}
+
+// target returns where the ledger's values are published. Another one is refused: it
+// would fork every secret.
+func (l *layer) target(set rotate.Settings) (string, error) {
+	p, _ := l.parsePlace(l.ledger) // it was opened
+	if l.to == "" || set.Target == "" || l.moves {
+		return cmp.Or(l.to, keptTarget(p, set.Target)), nil
+	}
+	to, err := l.targetToKeep(p, l.to)
+	if err != nil {
+		return "", err
+	}
+	if to != set.Target {
+		return "", fmt.Errorf("the ledger publishes to %s, and --to names another target, which would fork every secret: "+
+			"`layer secret target '%s'` moves everything there", set.Target, l.to)
+	}
+	return l.to, nil
+}
+
+// formerTargets opens the targets from which the values were moved.
+func (l *layer) formerTargets(ctx context.Context, state rotate.State) (map[string]driver.Publisher, error) {
+	p, _ := l.parsePlace(l.ledger) // it was opened
+	former := map[string]driver.Publisher{}
+	for _, target := range state.FormerTargets() {
+		publisher, err := l.publisher(ctx, keptTarget(p, target), state.Settings())
+		if err != nil {
+			return nil, fmt.Errorf("the former target %s: %w", target, err)
+		}
+		former[target] = publisher
+	}
+	return former, nil
 }
 
 func (l *layer) checkFlags() error {

@@ -1,18 +1,31 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+)
 
 func (l *layer) statusCommand() *cobra.Command {
-	return &cobra.Command{Use: "status", Short: "Show how the declared secrets stand", Args: noArgs,
-		Long: `Show how the declared secrets stand: ok, pending (a version is announced), due, drifted (somebody else changed it in the target), bound
-(somebody else's value, used as it is), unpublished, or external_value_required. It changes nothing, and fails if a person is needed.`,
+	overdue := 24 * time.Hour
+	c := &cobra.Command{Use: "status", Short: "Show the state of the declared secrets", Args: noArgs,
+		Long: `Show the state of the declared secrets: ok, pending (a version is announced), due, unsettled (recorded in the ledger, not confirmed by the
+target), missing (gone from the target), drifted (changed in the target by something else), bound (another's value, used as it is),
+unpublished, undeclared (in the ledger, and named by no declaration) or external_value_required.
+
+It changes nothing. It exits with 1 if a secret is unsettled, missing or drifted, if a person is needed, or if a rotation that is due, a
+version that is announced or a text that is not confirmed is late by more than --overdue.`,
 		Example: `  layer secret status
   layer secret status --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if overdue < 0 {
+				return usagef("--overdue cannot be negative")
+			}
 			o, _, err := l.operator(c.Context(), false)
 			if err != nil {
 				return err
 			}
+			o.Overdue = max(overdue, time.Nanosecond) // zero is the default
 			r, err := o.Status(c.Context())
 			if err != nil {
 				return l.failed(o, r, err)
@@ -22,4 +35,6 @@ func (l *layer) statusCommand() *cobra.Command {
 			}
 			return l.report(o, r, false)
 		}}
+	c.Flags().DurationVar(&overdue, "overdue", overdue, "how late a run may be")
+	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 // printStatus prints a table to people, and tab-separated lines to a pipe.
 func (l *layer) printStatus(r rotate.Result) {
+	r.Secrets = slices.Concat(r.Secrets, r.Undeclared)
 	if !l.out.terminal {
 		for _, s := range r.Secrets {
 			fmt.Fprintf(l.out, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d/%d\n", s.Address, s.Kind, s.State, dash(s.Current), dash(s.Pending),

@@ -44,6 +44,9 @@ func (l *layer) timelineCommand() *cobra.Command {
 			if len(only) > 0 {
 				r.Secrets = slices.DeleteFunc(r.Secrets, func(s rotate.SecretStatus) bool { return !slices.Contains(only, s.Address) })
 			}
+			if len(only) == 0 {
+				l.printUndeclared(r)
+			}
 			if svg != "" {
 				l.err.clear()
 				if err := os.WriteFile(l.path(svg), []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {

@@ -19,8 +19,8 @@ func ids(versions []secret.Version) (ids []string) {
 	return ids
 }
 
-// TestRotation takes a running App through a whole rotation, and sees its reads follow.
-func TestRotation(t *testing.T) {
+// TestRotationTakesItsPhases takes a running App through a whole rotation, and sees its reads follow.
+func TestRotationTakesItsPhases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := secret.Static(secret.Options{Namespace: "auth", Name: "session-key"})
 		store := secrettest.Set(t, key, "first")

@@ -20,7 +20,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-func TestMemory(t *testing.T) {
+func TestMemoryIsAStore(t *testing.T) {
 	TestStore(t, func(_ *testing.T, values map[secret.Address]string) secret.Store { return memory(values) })
 }
 
@@ -32,7 +32,7 @@ func memory(values map[secret.Address]string) *secret.Memory {
 	return m
 }
 
-func TestEnv(t *testing.T) {
+func TestEnvIsAStore(t *testing.T) {
 	TestStore(t, func(t *testing.T, values map[secret.Address]string) secret.Store {
 		for a, text := range values {
 			if runtime.GOOS == "windows" && len(text) > 32_000 {
@@ -44,7 +44,7 @@ func TestEnv(t *testing.T) {
 	})
 }
 
-func TestDir(t *testing.T) {
+func TestDirIsAStore(t *testing.T) {
 	TestStore(t, func(t *testing.T, values map[secret.Address]string) secret.Store {
 		dir := t.TempDir()
 		for a, text := range values {

@@ -46,7 +46,7 @@ func TestDirWatches(t *testing.T) {
 			store := secret.Dir(dir)
 			return watched{store, store.(secret.Watcher),
 				func(a secret.Address, text string) {
-					// Renamed into place: a reader must not see half of it.
+					// Renamed into place: a reader must not see half a file.
 					name := filepath.Join(dir, a.Binding())
 					require.NoError(t, os.WriteFile(name+".new", []byte(text), 0o600))
 					require.NoError(t, os.Rename(name+".new", name))

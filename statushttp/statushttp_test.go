@@ -33,8 +33,8 @@ func started(t *testing.T) (*secret.App, *secret.Memory) {
 	return app, m
 }
 
-// TestHandler asks a real server, which drops the body of an answer to HEAD as servers do.
-func TestHandler(t *testing.T) {
+// TestHandlerServesTheStatus asks a real server, which drops the body of an answer to HEAD as servers do.
+func TestHandlerServesTheStatus(t *testing.T) {
 	app, m := started(t)
 	server := httptest.NewServer(statushttp.Handler(app))
 	defer server.Close()
@@ -111,8 +111,8 @@ var names atomic.Int64
 
 func name() string { return "secrets-" + strconv.FormatInt(names.Add(1), 10) }
 
-// TestPublish: the variable shows the status of the moment, not that of the call.
-func TestPublish(t *testing.T) {
+// TestPublishedVariableIsTheStatus: the variable shows the status of the moment, not that of the call.
+func TestPublishedVariableIsTheStatus(t *testing.T) {
 	app, m := started(t)
 	at := name()
 	require.NoError(t, statushttp.Publish(at, app))

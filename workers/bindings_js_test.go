@@ -35,7 +35,7 @@ func get(ctx context.Context, env js.Value) (string, error) {
 // binding is a Secrets Store binding as workerd makes it: it has no own keys, and get works as a method only.
 const binding = `new (class { #value; constructor(value) { this.#value = value } async get() { return this.#value } })`
 
-func TestValues(t *testing.T) {
+func TestBindingsReturnTheirValues(t *testing.T) {
 	for _, c := range []struct{ name, binding, want string }{
 		{"a plain secret", `"made-up"`, "made-up"},
 		{"an empty plain secret", `""`, ""},
@@ -55,7 +55,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestFailuresNameTheBinding(t *testing.T) {
 	const where = "Worker binding LAYERON_SECRET_AUTH_SESSION_KEY: "
 	for _, c := range []struct {
 		name string
@@ -179,7 +179,7 @@ func TestSecretReadsBindings(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrNotFound)
 }
 
-func TestApp(t *testing.T) {
+func TestAppReadsBindings(t *testing.T) {
 	e := env(binding + `("current=v2;v1=old;v2=new")`)
 	key := sessionKey.With(nil)
 	err := secret.NewApp(secret.AppOptions{Store: workers.Bindings(e)}).Use(key).Start(context.Background())
@@ -214,8 +214,8 @@ func TestNoTimer(t *testing.T) {
 	require.Zero(t, timers.Length())
 }
 
-// TestStore holds Bindings to what every Store promises, over plain secrets and over stored ones.
-func TestStore(t *testing.T) {
+// TestBindingsAreAStore holds Bindings to what every Store promises, over plain secrets and over stored ones.
+func TestBindingsAreAStore(t *testing.T) {
 	for name, wrap := range map[string]js.Value{
 		"plain":  run(`text => text`),
 		"stored": run(`text => ` + binding + `(text)`),

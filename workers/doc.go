@@ -89,5 +89,5 @@
 // Where that or the time on the processor is short, share an instance.
 //
 // In a clone of the repository layer/e2e/run -bench . measures the times and the instance's memory, and
-// go test -v -run Size ./workers the sizes.
+// go test -v -run Sizes ./workers the sizes.
 package workers

@@ -11,9 +11,9 @@ import (
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
-// TestSize holds the sizes that a Worker pays for this library, over a Worker of
+// TestWorkerSizesStayWithinTheBudget holds the sizes that a Worker pays for this library, over a Worker of
 // the same toolchain without it. A free plan takes 3 MB.
-func TestSize(t *testing.T) {
+func TestWorkerSizesStayWithinTheBudget(t *testing.T) {
 	slow.Test(t)
 	constant := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/constant"))
 	reader := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/reader"))

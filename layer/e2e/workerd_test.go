@@ -143,8 +143,21 @@ func program(t testing.TB, glue, pkg string) (dir string) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "build"), 0o700))
 	copyFile(t, glue, filepath.Join(dir, "worker.mjs"))
 	copyFile(t, wasm.Glue(t), filepath.Join(dir, "build", "wasm_exec.js"))
-	copyFile(t, wasm.Build(t, pkg), filepath.Join(dir, "build", "worker.wasm"))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "build", "worker.wasm"), built(t, pkg), 0o600))
 	return dir
+}
+
+var builds = map[string][]byte{}
+
+// built returns a package as a Worker. Several tests run the same.
+func built(t testing.TB, pkg string) []byte {
+	t.Helper()
+	if builds[pkg] == nil {
+		data, err := os.ReadFile(wasm.Build(t, pkg))
+		require.NoError(t, err)
+		builds[pkg] = data
+	}
+	return builds[pkg]
 }
 
 const exampleGlue = "../../examples/worker/worker.mjs"

@@ -99,6 +99,8 @@ func ReadIdentities(path string) (Identities, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, or begin with `layer secret init`",
 			path, fs.ErrNotExist, IdentityVariable)
+	case errors.Is(err, fs.ErrPermission) && atomicfile.DeniedByRoot(path) != "":
+		return Identities{}, fmt.Errorf("identity %s: %w: %s", path, fs.ErrPermission, atomicfile.DeniedByRoot(path))
 	case errors.Is(err, fs.ErrPermission):
 		return Identities{}, fmt.Errorf("identity %s: %w: only its owner may read it (mode 0600), so run as its owner", path, fs.ErrPermission)
 	case err != nil:

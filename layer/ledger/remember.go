@@ -209,7 +209,11 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	defer folder.Root.Close()
 	name := filepath.Base(r.seenPath)
 	_ = folder.Sweep(func(of string) bool { return of == name }) // the remains of a run that was killed here
-	temp, err := folder.Prepare(name, known.with(r.place, s).encode())
+	access, err := folder.AccessBeside(name, r.path)
+	if err != nil {
+		return err
+	}
+	temp, err := folder.Prepare(name, known.with(r.place, s).encode(), access)
 	if err != nil {
 		return err
 	}
@@ -220,7 +224,7 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 			return err
 		}
 	}
-	_, err = folder.Commit(temp, name)
+	_, err = folder.Commit(temp)
 	return err
 }
 
@@ -242,7 +246,7 @@ func (r *remembered) lockMemory(ctx context.Context) (unlock func() error, err e
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	lock, err := filelock.Take(ctx, r.seenPath+".lock")
+	lock, err := filelock.Take(ctx, r.seenPath+".lock", r.seenPath)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 // TestRememberIsALedger: remembering takes nothing away from what a ledger promises, not even where several handles share one memory,
 // as several runs in one folder do.
 func TestRememberIsALedger(t *testing.T) {
+	t.Parallel()
 	for name, place := range map[string]func(*testing.T, ledger.Identities) func() rotate.Ledger{
 		"memory": func(*testing.T, ledger.Identities) func() rotate.Ledger {
 			l := new(rotate.MemoryLedger)

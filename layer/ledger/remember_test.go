@@ -210,6 +210,7 @@ func TestRememberRestored(t *testing.T) {
 
 // TestRememberFollows goes on on another machine, and far: nothing of it is refused, and all of it is remembered.
 func TestRememberFollows(t *testing.T) {
+	t.Parallel()
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	created(t, m.remember(inner, "b"))
 	for _, n := range []int{1, 64 - 1, 64, 64 + 1, 3 * 64} {
@@ -235,12 +236,13 @@ func TestRememberFollows(t *testing.T) {
 
 // TestRememberCannotWrite: where the memory cannot be written, nothing is remembered and all else goes on.
 func TestRememberCannotWrite(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, m machine){
 		"its lock is a folder":   func(t *testing.T, m machine) { require.NoError(t, os.Mkdir(m.seen+".lock", 0o700)) },
 		"its lock leads nowhere": func(t *testing.T, m machine) { require.NoError(t, os.Symlink("/nowhere/at/all", m.seen+".lock")) },
 		"the folder is gone":     func(t *testing.T, m machine) { require.NoError(t, os.RemoveAll(filepath.Dir(m.seen))) },
 		"somebody has the lock for ever": func(t *testing.T, m machine) {
-			lock, err := filelock.Try(m.seen + ".lock")
+			lock, err := filelock.Try(m.seen+".lock", m.seen)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = lock.Unlock() })
 		},

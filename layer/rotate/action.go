@@ -8,6 +8,9 @@ type Action struct {
 	Action  Op             `json:"action"`
 	// Version is the id that it is about; empty where it is about the whole document.
 	Version string `json:"version,omitempty"`
+	// By is the operator whose recorded change the run finishes, if it is another
+	// run's. It may be empty.
+	By string `json:"by,omitempty"`
 }
 
 // Op is what an [Action] does, or what else a [LogEntry] is about.
@@ -30,6 +33,7 @@ const (
 	OpRevoke   Op = "revoke"   // a version is gone everywhere
 	OpRename   Op = "rename"   // the versions under a new address or name
 	OpRemove   Op = "remove"   // gone from ledger and store
+	OpTarget   Op = "target"   // published to another target
 	OpKeep     Op = "keep"     // in the ledger only: somebody's value stands in the store
 )
 

@@ -1,6 +1,9 @@
 package rotate
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/layeron-hq/secret"
 )
 
@@ -13,6 +16,7 @@ type order struct {
 	adopt     bool           // go on over what was found
 	value     string         // set
 	version   string         // revoke
+	highest   int            // of the ids when this run loaded the ledger for the first time
 	source    secret.Address // rename: whose versions
 	from      *record        // and its record
 }
@@ -29,15 +33,18 @@ const (
 
 // decision is what comes of one secret in one pass.
 type decision struct {
-	verdict verdict
-	next    *record // nil: the record stays as it is
-	actions []Action
-	send    bool     // the intent of next is to be published
-	create  bool     // under a name that does not exist yet
-	also    *record  // another record that changes with it
-	make    bool     // a generator has to make a value first
-	done    bool     // a change was carried out (or there was nothing to do)
-	problem *Problem // why a person is needed, or what failed
+	verdict   verdict
+	next      *record // nil: the record stays as it is
+	actions   []Action
+	send      bool     // the intent of next is to be published
+	create    bool     // under a name that does not exist yet
+	also      *record  // another record that changes with it
+	make      bool     // a generator has to make a value first
+	done      bool     // a change was carried out (or there was nothing to do)
+	problem   *Problem // why a person is needed, or what failed
+	adopts    bool     // a person lets it go over the value that is there
+	finished  *Problem // a forced rotation has only finished an earlier one
+	confirmed *record  // the record as it was settled: kept where nothing comes of the rest
 }
 
 // desk holds what deciding takes beside the secret itself: nothing of it is I/O.
@@ -50,6 +57,8 @@ type desk struct {
 	able   func(generator string) bool                // is it registered
 	sent   func(secret.Address) (gen uint64, ok bool) // what this run has sent, and whether it was answered
 	judge  func(verdict, sighting, *record) verdict   // what a verdict becomes: tests change one
+	sum    func(text string) string                   // recognises a text in the target; empty where nothing does
+	by     string                                     // the operator
 }
 
 // work is one secret on the desk.
@@ -63,8 +72,6 @@ type work struct {
 	order order
 	out   decision
 
-	confirmed *record // the record as it was settled: kept where nothing comes of the rest
-
 	resource *resource // of the new value
 	ready    bool      // the new value is there
 }
@@ -77,6 +84,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 		r = &record{Address: spec.Address, Kind: spec.Kind, Name: name}
 	}
 	w.r = r.clone()
+	w.r.capInstants(d.policy)
 	w.r.Kind = spec.Kind
 	if w.r.Name == "" || w.r.empty() {
 		w.r.Name = name
@@ -94,7 +102,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 		w.carryOut()
 	}
 	if w.out.problem != nil && !w.out.send && !w.out.make && len(w.out.actions) == 0 {
-		w.out.next = w.confirmed
+		w.out.next = w.out.confirmed
 	}
 	w.abandon(r)
 	return w.out
@@ -120,11 +128,17 @@ func (w *work) act(op Op, id string) {
 	w.out.actions = append(w.out.actions, Action{Address: w.spec.Address, Action: op, Version: id})
 }
 
+// finish acts on the intent of another run.
+func (w *work) finish(op Op) {
+	w.act(op, w.r.Current)
+	w.out.actions[len(w.out.actions)-1].By = w.r.Intent.By
+}
+
 // settle does what the verdict asks for. It returns true when nothing is left open.
 func (w *work) settle() bool {
 	w.out.verdict = w.desk.judge(w.desk.state.reconcile(w.old, w.found, w.r.Name, w.desk.policy), w.found, w.old)
-	if in := w.r.Intent; in != nil && w.out.verdict == verdictConfirm && (in.Op == OpFlip || in.Op == OpCreate) {
-		w.order.force, w.order.immediate = false, false // that is what was ordered, by an earlier run
+	if w.out.verdict == verdictConfirm && w.wasOrdered() {
+		w.order.force, w.order.immediate = false, false
 	}
 	gen, answered := w.desk.sent(w.spec.Address)
 	mine := w.r.Intent != nil && gen == w.r.Gen // sent by this run: not again
@@ -142,10 +156,10 @@ func (w *work) settle() bool {
 		return false
 	case verdictConfirm:
 		if !mine {
-			w.act(OpConfirm, w.r.Current)
+			w.finish(OpConfirm)
 		}
 		w.r.confirm(w.found.Published, mine && answered, w.desk.policy)
-		w.out.next, w.confirmed = w.r, w.r.clone()
+		w.out.next, w.out.confirmed = w.r, w.r.clone()
 		return true
 	case verdictWaiting:
 		w.problem(Unsettled, "the store has accepted it, and readers cannot read it yet: the next run confirms it")
@@ -157,10 +171,10 @@ func (w *work) settle() bool {
 		}
 		in := *w.r.Intent
 		in.Taken, in.Unsent = !in.Unsent, false
-		w.out.done = w.order.op == orderRotate && (in.Op == OpFlip || in.Op == OpCreate) // what was ordered, by an earlier run
+		w.out.done = w.order.op == orderRotate && w.wasOrdered()
 		w.r.Intent = &in
 		w.r.Stray = later(w.r.Stray, w.desk.policy.now.Add(w.desk.policy.margin).UTC())
-		w.act(OpPublish, w.r.Current)
+		w.finish(OpPublish)
 		w.out.next, w.out.send, w.out.create = w.r, true, !w.found.exists
 		return false
 	case verdictFresh:
@@ -191,7 +205,33 @@ func (w *work) settle() bool {
 		w.publish(op, op == OpRepair, "")
 		return false
 	}
+	if mine && w.order.adopt {
+		w.problem(Unsettled, "the store does not hold what was sent to it. The ledger does, and the next run sends it again")
+		return false
+	}
 	return w.contradicted()
+}
+
+// wasOrdered reports whether the intent brings a new version into use, which is what
+// a forced rotation is to do: it is finished, and not done again. A version that was
+// recorded before this run loaded the ledger is reported as another run's.
+func (w *work) wasOrdered() bool {
+	in := w.r.Intent
+	if in == nil || in.Op != OpFlip && in.Op != OpCreate {
+		return false
+	}
+	if forced := w.order.force || w.order.immediate; forced && number(w.r.Current) <= w.order.highest {
+		w.out.finished = &Problem{Kind: NotMade, Address: w.spec.Address, Version: w.r.Current,
+			Err: fmt.Errorf("this run has finished %s%s, and made no version of its own", w.r.Current, recordedBy(in.By))}
+	}
+	return true
+}
+
+func recordedBy(operator string) string {
+	if operator == "" {
+		return ", which an earlier run had recorded"
+	}
+	return ", which " + operator + " had recorded before"
 }
 
 // contradicted handles what the store says against the ledger: only the person's word goes on.
@@ -223,6 +263,7 @@ func (w *work) contradicted() bool {
 		}
 	}
 	first := w.r.Published == nil && len(w.r.Versions) == 1
+	w.out.adopts = true
 	w.act(OpAdopt, w.r.Current)
 	if first {
 		w.publish(OpAdopt, false, "")
@@ -236,6 +277,14 @@ func (w *work) contradicted() bool {
 // publish makes the record an intent: the text and note to send, under the next generation.
 func (w *work) publish(op Op, timed bool, replaced string) {
 	text, err := w.r.render(w.spec, w.desk.policy.limit)
+	if errors.Is(err, secret.ErrTooLarge) { // unless expired versions go
+		if gone := w.r.prune(w.desk.policy); len(gone) > 0 {
+			for _, id := range gone {
+				w.act(OpPrune, id)
+			}
+			text, err = w.r.render(w.spec, w.desk.policy.limit)
+		}
+	}
 	if err == nil && op == OpAdd && len(text) > w.desk.policy.limit-100 {
 		// The second phase must fit too: the old version gets its end. Else the new one would stay announced for ever.
 		flipped := w.r.clone()
@@ -243,12 +292,13 @@ func (w *work) publish(op Op, timed bool, replaced string) {
 		_, err = flipped.render(w.spec, w.desk.policy.limit)
 	}
 	if err != nil {
-		w.out.next, w.out.send, w.out.make, w.out.done, w.out.actions = w.confirmed, false, false, false, nil
+		w.out.next, w.out.send, w.out.make, w.out.done, w.out.actions = w.out.confirmed, false, false, false, nil
 		w.problem(Refused, "%w", err)
 		return
 	}
 	w.r.Gen++
-	w.r.Intent = &intent{Op: op, Text: text, Note: w.desk.state.newNote(w.r.Name, w.r.Gen, w.r.Current, text), At: w.desk.policy.now.UTC(),
+	w.r.Sent = w.r.mayReturn(w.desk.policy)
+	w.r.Intent = &intent{Op: op, By: w.desk.by, Sum: w.desk.sum(text), Text: text, Note: w.desk.state.newNote(w.r.Name, w.r.Gen, w.r.Current, text), At: w.desk.policy.now.UTC(),
 		Timed: timed, Replaced: replaced}
 	w.r.Removed = false
 	w.out.next, w.out.send, w.out.create = w.r, true, !w.found.exists

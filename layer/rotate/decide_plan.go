@@ -56,6 +56,7 @@ func (s *state) policy(now time.Time, window, margin time.Duration, limit int) p
 	if p.limit == 0 {
 		p.limit = DefaultLimit
 	}
+	p.overdue = day
 	return p
 }
 
@@ -77,6 +78,7 @@ func newDesk(st *state, p policy) *desk {
 		},
 		able:  func(string) bool { return false },
 		sent:  func(secret.Address) (uint64, bool) { return 0, false },
+		sum:   func(string) string { return "" },
 		judge: func(v verdict, _ sighting, _ *record) verdict { return v },
 	}
 }

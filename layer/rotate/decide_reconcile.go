@@ -23,8 +23,14 @@ const (
 type sighting struct {
 	driver.Published
 	exists bool
-	own    bool // the value is the intent's, by its digest, whatever the note says
+	// The rest is known of a target that is a driver.Recognizer.
+	recognized bool // it is one
+	own        bool // the value is the intent's, whatever the note says
+	sent       bool // this ledger has sent the value, now or before
 }
+
+// foreign reports whether the value is certainly none that this ledger has sent.
+func (s sighting) foreign() bool { return s.recognized && s.exists && !s.sent }
 
 // reconcile compares one record, which may be nil, with what the store shows. It is the table of the package's
 // documentation.
@@ -53,21 +59,24 @@ func (s *state) reconcile(r *record, found sighting, name string, p policy) verd
 		return verdictDrifted
 	case n.gen > pub.Gen:
 		return verdictAhead
+	case found.foreign():
+		return verdictDrifted
 	case n.gen < pub.Gen:
 		return verdictRepair
 	case found.Note != pub.Note:
 		return verdictAhead // the same generation with another text: a second ledger
 	case found.Modified == pub.Modified:
 		return verdictSettled
-	case pub.At.Before(r.Stray):
-		return verdictRepair // a stray may have come and gone
+	case found.recognized, pub.At.Before(r.Stray):
+		return verdictRepair // a late request brought an older text back, or may have come and gone
 	}
 	return verdictDrifted
 }
 
 func (r *record) reconcileIntent(n note, ours bool, found sighting, p policy) verdict {
 	in := r.Intent
-	late := in.Timed && p.now.After(in.At.Add(p.fresh()))
+	// A clock that was far ahead recorded an instant that is no time to count from.
+	late := in.Timed && (p.now.After(in.At.Add(p.fresh())) || in.At.After(p.now.Add(p.fresh())))
 	again := verdictResend
 	if late {
 		again = verdictFresh
@@ -83,6 +92,10 @@ func (r *record) reconcileIntent(n note, ours bool, found sighting, p policy) ve
 		return verdictAhead
 	case n.gen == r.Gen && found.Note != in.Note:
 		return verdictAhead
+	case found.foreign():
+		return verdictDrifted
+	case n.gen == r.Gen && found.recognized && !found.own:
+		return again // a late request brought an older text back
 	case n.gen == r.Gen && found.Pending:
 		return verdictWaiting
 	case n.gen == r.Gen && late:

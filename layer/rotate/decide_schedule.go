@@ -74,6 +74,13 @@ func ceilSecond(t time.Time) time.Time {
 	return down
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.After(b) {
+		return b
+	}
+	return a
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -265,7 +265,7 @@ func most() int {
 	return 400_000
 }
 
-func TestExplore(t *testing.T) {
+func TestEveryInterleavingIsSafe(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(300))
 	total := 0
 	for _, s := range scenarios() {

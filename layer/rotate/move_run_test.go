@@ -90,8 +90,9 @@ func TestMoveUnderARun(t *testing.T) {
 	}
 }
 
-// TestFence: no operation changes a ledger that has moved, or what is in the store, and each says where to go; it can be looked at.
-func TestFence(t *testing.T) {
+// No operation changes the store either. Each error names the new place. Status
+// works as before.
+func TestMovedLedgerIsNotChanged(t *testing.T) {
 	key, other := aRandom("key", retained(10)), aStatic("stripe", retained(10))
 	renamed := aRandom("renamed", retained(10))
 	for name, do := range map[string]func(s *scene) (Result, error){

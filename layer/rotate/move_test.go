@@ -12,7 +12,7 @@ import (
 
 const mostCalls = 9 // of a Move that meets a fault
 
-func TestMove(t *testing.T) {
+func TestMoveEndsWithOneLedgerInUse(t *testing.T) {
 	j := newJourney(t)
 	before := j.a.state
 	trip, s, err := j.move(nil, nil)
@@ -59,6 +59,7 @@ func TestMoveFaults(t *testing.T) {
 // TestMoveTwoAtOnce: a second Move is made between any two calls of the first, and each meets any fault at any call. Two ledgers are
 // never in use, and nothing is lost.
 func TestMoveTwoAtOnce(t *testing.T) {
+	t.Parallel()
 	each := fault(1)
 	if raced || !slow.All() {
 		each = 3 // nothing here is concurrent

@@ -13,7 +13,7 @@ import (
 
 var noteRule = regexp.MustCompile(`^sv1 gen=[0-9]+ cur=v[0-9]+ fp=[0-9a-f]{32} by=[0-9a-f]{16}$`)
 
-func TestNote(t *testing.T) {
+func TestNoteIsReadBack(t *testing.T) {
 	st := NewState(Settings{}).state()
 	note := st.newNote("KEY", 17, "v3", "the text")
 	require.Regexp(t, noteRule, note)

@@ -27,8 +27,14 @@ type Operator struct {
 	Window, Margin time.Duration
 	// Limit is the most bytes that a published text may have. Zero: DefaultLimit.
 	Limit int
+	// Overdue is how long the next run may be late, before a status calls what it
+	// would do overdue. Zero: 24 h.
+	Overdue time.Duration
 	// By is who works here, for the ledger's log. It may be empty.
 	By string
+	// Former are the targets from which the ledger's values were moved, by the names
+	// that State.FormerTargets returns. Status asks them too.
+	Former map[string]driver.Publisher
 	// DryRun: nothing is changed; the Result tells what would be done.
 	DryRun bool
 	// Progress, if not nil, is told of each stage.

@@ -11,22 +11,43 @@ import (
 
 // Result is what a run found and did.
 type Result struct {
-	// Actions are what it did, or with DryRun would do, in order.
+	// Actions are what it did, in order: each is confirmed by the target. With DryRun
+	// they are what it would do.
 	Actions []Action
+	// Unconfirmed are the actions that the ledger records and the target has not
+	// confirmed. The next run finishes them.
+	Unconfirmed []Action
 	// Secrets tell how the secrets that it concerned stand now, by address.
 	Secrets []SecretStatus
+	// Adoptions are what a dry run with Adopt would publish over the target.
+	Adoptions []Adoption
+	// Undeclared are the secrets of the ledger that no declaration names, if the run
+	// concerned all.
+	Undeclared []SecretStatus
 	// Failed is what went wrong beside the secrets, such as an unused token that could not be deleted.
 	Failed []error
 }
 
-// OK tells whether everything is done that the next run would not do by itself.
+// OK reports whether nothing is left that the next run would not do by itself, or
+// that it should have done long ago.
 func (r Result) OK() bool {
 	for _, s := range r.Secrets {
-		if s.NeedsPerson {
+		if s.NeedsPerson || s.Overdue {
 			return false
 		}
 	}
 	return len(r.Failed) == 0
+}
+
+// Settled reports whether the target has confirmed everything that the ledger
+// records.
+func (r Result) Settled() bool {
+	for _, s := range r.Secrets {
+		if s.State == StateUnsettled || s.State == StateMissing {
+			return false
+		}
+	}
+	return len(r.Unconfirmed) == 0
 }
 
 // SecretStatus tells how one secret stands. It holds no value.
@@ -47,6 +68,12 @@ type SecretStatus struct {
 	// Bytes is the length of the published text, Limit the most that it may have, Room how many more versions like the current
 	// one would fit.
 	Bytes, Limit, Room int
+	// Overdue: what the next run would do by itself is late by more than
+	// [Operator].Overdue.
+	Overdue bool
+	// Future is the latest instant in the ledger that lies in the future: a clock was
+	// ahead. Zero: none does.
+	Future time.Time
 	// NeedsPerson: the next run will not do by itself what is left. Problem says what that is, or what failed.
 	NeedsPerson bool
 	Problem     error // a *Problem, or nil
@@ -66,25 +93,45 @@ type SecretState string
 // The states of a secret.
 const (
 	StateOK          SecretState = "ok"
-	StatePending     SecretState = "pending"                 // a version is announced, or something is not confirmed yet
+	StatePending     SecretState = "pending"                 // a version is announced
+	StateUnsettled   SecretState = "unsettled"               // the ledger records a text that the target has not confirmed
+	StateMissing     SecretState = "missing"                 // published before, and gone from the target
+	StateUndeclared  SecretState = "undeclared"              // the ledger holds it, and no declaration names it
 	StateDue         SecretState = "due"                     // its rotation is due
 	StateDrifted     SecretState = "drifted"                 // somebody else has changed the value in the store
 	StateBound       SecretState = "bound"                   // the store has somebody's value, and it is used as it is
-	StateUnpublished SecretState = "unpublished"             // missing in the store, or never created
+	StateUnpublished SecretState = "unpublished"             // never created, or not under its present name
 	StateExternal    SecretState = "external_value_required" // only a person can supply the value
 )
 
-// result tells how the secrets of the run stand.
+// result reports the state of the run's secrets and what it did.
 func (r *run) result() Result {
-	result := Result{Actions: r.report.actions, Failed: r.report.notes}
+	result := Result{Failed: r.report.notes, Adoptions: r.report.adoptions}
 	st := r.loaded.state.state()
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
+	if r.Overdue != 0 {
+		p.overdue = r.Overdue
+	}
+	for _, a := range r.report.actions {
+		if r.DryRun || st.confirmed(a) {
+			result.Actions = append(result.Actions, a.Action)
+		} else {
+			result.Unconfirmed = append(result.Unconfirmed, a.Action)
+		}
+	}
 	for _, spec := range r.targets() {
-		rec := st.find(spec.Address)
-		s := describe(spec, r.name(spec), rec, r.pass.decisions[spec.Address].verdict, p, r.makes(spec))
+		rec, dec := st.find(spec.Address), r.pass.decisions[spec.Address]
+		v := dec.verdict
+		if v == verdictConfirm && dec.confirmed != nil {
+			rec, v = dec.confirmed, verdictSettled // the target has just shown it
+		}
+		s := describe(spec, r.name(spec), rec, v, p, r.makes(spec))
 		if p := r.report.problems[spec.Address]; p != nil {
 			s.Problem = p
 			s.NeedsPerson = s.NeedsPerson || !errors.Is(p, Unsettled) || r.mine.sent[spec.Address].err != nil
+		}
+		if p := r.report.finished[spec.Address]; p != nil && s.Problem == nil && s.Current == p.Version {
+			s.Problem, s.NeedsPerson = p, true
 		}
 		result.Secrets = append(result.Secrets, s)
 	}
@@ -94,7 +141,31 @@ func (r *run) result() Result {
 			s.Problem = p.because("%w%s", p.Err, r.theRest(result.Secrets, s.Address))
 		}
 	}
+	if len(r.orders) == len(r.Spec.Secrets) {
+		result.Undeclared = r.undeclared(st, p)
+	}
 	return result
+}
+
+// confirmed reports whether the target has confirmed an action, or the ledger alone
+// is concerned.
+func (s *state) confirmed(a taken) bool {
+	rec := s.find(a.Address)
+	return a.Action.Action == OpKeep || rec == nil || rec.Intent == nil || rec.Published != nil && rec.Published.Gen >= a.gen
+}
+
+// undeclared describes the secrets of the ledger that no declaration names.
+func (r *run) undeclared(st *state, p policy) []SecretStatus {
+	var list []SecretStatus
+	for _, rec := range st.Secrets {
+		if _, declared := r.find(rec.Address); declared || rec.empty() {
+			continue
+		}
+		s := describe(secret.SpecSecret{Address: rec.Address, Kind: rec.Kind}, rec.Name, rec, verdictSettled, p, true)
+		s.State, s.Overdue, s.Future = StateUndeclared, false, noTime
+		list = append(list, s)
+	}
+	return list
 }
 
 // theRest tells in how many rotations the other secrets that keep every version will be full.
@@ -138,7 +209,8 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 		}
 		s.Versions = append(s.Versions, life)
 	}
-	s.NextRotation = nextRotation(spec.Rotation, spec.Address, rec.Created, rec.Rotated)
+	now := func(t time.Time) time.Time { return earlier(t, p.now) } // a clock was ahead
+	s.NextRotation = nextRotation(spec.Rotation, spec.Address, now(rec.Created), now(rec.Rotated))
 	switch {
 	case rec.Intent != nil:
 		s.Bytes = len(rec.Intent.Text)
@@ -146,16 +218,24 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 		s.Bytes = rec.Published.Bytes
 	}
 	s.Room = rec.room(spec, s.Bytes, p.limit)
+	s.Future = rec.future(p.now.Add(time.Minute))
 	due := rec.Announced == "" && !s.NextRotation.IsZero() && !p.now.Before(s.NextRotation)
+	late := func(at time.Time) bool { return !at.IsZero() && p.now.After(at.Add(p.overdue)) }
 	switch {
 	case v == verdictDrifted || v == verdictAhead:
 		s.State, s.NeedsPerson = StateDrifted, true
-	case rec.Name != name || v == verdictMissing || rec.Published == nil && v != verdictConfirm && v != verdictWaiting && rec.Intent != nil:
+	case rec.Name != name:
 		s.State = StateUnpublished
+	case rec.Intent != nil || v == verdictRepair:
+		s.State = StateUnsettled
+		s.Overdue = rec.Intent != nil && late(rec.Intent.At)
+	case v == verdictMissing:
+		s.State = StateMissing
 	case due:
-		s.State, s.NeedsPerson = StateDue, !made
-	case rec.Announced != "" || rec.Intent != nil:
+		s.State, s.NeedsPerson, s.Overdue = StateDue, !made, late(s.NextRotation)
+	case rec.Announced != "":
 		s.State = StatePending
+		s.Overdue = !rec.Ready.IsZero() && late(later(rec.Ready, rec.Hold))
 	default:
 		s.State = StateOK
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // What stands in the document after each phase, to the second.
-func TestLives(t *testing.T) {
+func TestLivesAfterEachPhase(t *testing.T) {
 	for name, c := range map[string]struct {
 		rotation       *secret.Rotation
 		window, margin time.Duration
@@ -298,7 +298,7 @@ func TestAHeldUpRunSendsNoOldTimes(t *testing.T) {
 	s.still()
 }
 
-func TestImmediate(t *testing.T) {
+func TestImmediateRotationSkipsTheWindow(t *testing.T) {
 	t.Run("both phases at once, though nothing is due", func(t *testing.T) {
 		key := aRandom("key", retained(5))
 		s := newScene(t, key)
@@ -337,12 +337,13 @@ func TestImmediate(t *testing.T) {
 		s.shop.publish = swallowed
 		s.problem(key)(s.rotate(RotateOptions{Immediate: true}))
 		s.shop.publish = nil
-		require.Equal(t, []string{"publish v2"}, s.did(s.rotate(RotateOptions{Immediate: true})))
+		require.ErrorIs(t, s.problem(key)(s.rotate(RotateOptions{Immediate: true})), NotMade)
 		require.Equal(t, []string{"v1", "v2"}, s.ids(key), "no third one")
+		require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})), "there is nothing to finish any more")
 	})
 }
 
-func TestNow(t *testing.T) {
+func TestNowRotatesBeforeItIsDue(t *testing.T) {
 	key := aRandom("key", every(30))
 	other := aRandom("other", every(30))
 	s := newScene(t, key, other)
@@ -364,7 +365,8 @@ func TestAClockSetBack(t *testing.T) {
 	before := s.version(key, "v2").ActiveFrom
 	s.pass(-10 * time.Minute)
 	require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})))
-	require.Equal(t, before, s.version(key, "v3").ActiveFrom)
+	require.Equal(t, before.Add(-10*time.Minute), s.version(key, "v3").ActiveFrom)
+	require.Equal(t, before.Add(-10*time.Minute), s.version(key, "v2").ActiveFrom, "it was in the future")
 	require.Equal(t, "v3", s.current(key))
 	at, err := s.doc(key).At(before)
 	require.NoError(t, err)

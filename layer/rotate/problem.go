@@ -54,6 +54,9 @@ const (
 
 	// Stopped: the run ended before it changed anything.
 	Stopped Kind = "stopped"
+	// WrongPlace: the target is gone, or on another device than at the last
+	// confirmation.
+	WrongPlace Kind = "stopped/place"
 	// WrongTarget: the ledger published none of the values in the target.
 	WrongTarget Kind = "stopped/target"
 
@@ -76,6 +79,11 @@ const (
 	NewName Kind = "refused/name"
 	// NameTaken: another secret of the ledger, Other, has that name in the target.
 	NameTaken Kind = "refused/taken"
+	// Foreign: the value in the target is none that the ledger published.
+	Foreign Kind = "refused/foreign"
+	// NotMade: a run that was to make a version has finished one that another run had
+	// recorded before.
+	NotMade Kind = "refused/not made"
 	// Undeclared: no declaration names the secret.
 	Undeclared Kind = "refused/undeclared"
 	// NoLedger: there is no ledger. It wraps [ErrNotFound].

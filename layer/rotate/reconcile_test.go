@@ -36,7 +36,7 @@ func TestIntentAndTheStoreHasTheOlderGeneration(t *testing.T) {
 	s.interrupt(swallowed, s.rotateNow)
 	intent := *s.record(key).Intent
 	s.pass(time.Hour)
-	require.Equal(t, StatePending, s.status(key.Address()).State)
+	require.Equal(t, StateUnsettled, s.status(key.Address()).State)
 	require.Equal(t, []string{"publish v1"}, s.did(s.rotate()))
 	require.Equal(t, intent.Text, s.text(key), "the same bytes again")
 	require.Equal(t, intent.Note, s.note(key), "under the same note")
@@ -353,7 +353,7 @@ func TestMissingInTheStore(t *testing.T) {
 		text := s.text(key)
 		require.Empty(t, s.shop.Remove(context.Background(), []string{s.called(key)}))
 		st := s.status(key.Address())
-		require.Equal(t, StateUnpublished, st.State)
+		require.Equal(t, StateMissing, st.State)
 		require.False(t, st.NeedsPerson)
 		s.pass(25 * time.Hour)
 		require.Equal(t, []string{"publish v1"}, s.did(s.rotate()))
@@ -373,7 +373,7 @@ func TestMissingInTheStore(t *testing.T) {
 }
 
 // The store has accepted the value, and readers cannot read it yet.
-func TestPending(t *testing.T) {
+func TestRunWaitsForAPendingValue(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
 	s.did(s.apply())
@@ -401,7 +401,7 @@ func TestPending(t *testing.T) {
 	require.ErrorIs(t, err, Unsettled)
 	require.Less(t, looks, 12, "not for ever")
 	require.NotNil(t, s.record(key).Intent)
-	require.Equal(t, StatePending, s.status(key.Address()).State)
+	require.Equal(t, StateUnsettled, s.status(key.Address()).State)
 	require.False(t, s.status(key.Address()).NeedsPerson)
 	s.problem(key)(s.unchanged(func() (Result, error) { return s.rotate() }))
 	s.shop.inspect = nil
@@ -453,7 +453,7 @@ func TestAFailedPublishIsNotOK(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, r.OK())
 	require.ErrorIs(t, r.Secrets[0].Problem, errLost)
-	require.Equal(t, StateUnpublished, r.Secrets[0].State)
+	require.Equal(t, StateUnsettled, r.Secrets[0].State)
 }
 
 func TestOneSecretsFailureNeverHoldsBackAnother(t *testing.T) {
@@ -634,7 +634,9 @@ func TestAnImmediateRotationIsFinishedNotRepeated(t *testing.T) {
 	s.did(s.apply())
 	now := func() (Result, error) { return s.rotate(RotateOptions{Immediate: true}) }
 	s.interrupt(lost, now)
-	require.Equal(t, []string{"confirm v2"}, s.did(now()))
+	err := s.problem(key)(now())
+	require.ErrorIs(t, err, NotMade)
+	require.ErrorContains(t, err, "this run has finished v2, which tester had recorded before, and made no version of its own")
 	require.Equal(t, []string{"v1", "v2"}, s.ids(key))
 }
 

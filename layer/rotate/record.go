@@ -29,6 +29,7 @@ type record struct {
 	Stray     time.Time  `json:"stray,omitzero"`   // until when a request may arrive that nobody waits for any more
 	Making    *making    `json:"making,omitempty"`
 	Removed   bool       `json:"removed,omitempty"` // only ids and generation are remembered
+	Sent      []sent     `json:"sent,omitempty"`    // texts that may still be found in the target, beside those of Intent and Published
 }
 
 // version is one version's value and life. One that has left the document has no value any more; id and life stay.
@@ -78,6 +79,19 @@ type intent struct {
 	Unsent bool `json:"unsent,omitempty"`
 	// Taken: another run has taken it over, so it may have been sent more than once.
 	Taken bool `json:"taken,omitempty"`
+	// By is the operator who recorded it.
+	By string `json:"by,omitempty"`
+	// Sum recognises the text in a target that is a driver.Recognizer; else empty.
+	Sum string `json:"sum,omitempty"`
+}
+
+// sent is a text that was sent before the one that is published, and that a late
+// request may bring back.
+type sent struct {
+	Sum string `json:"sum"` // see state.sum
+	// Until is when no request can bring it back any more: a margin after the next
+	// text was confirmed. Zero: none was.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // published is what was last confirmed to stand in the store.
@@ -87,6 +101,7 @@ type published struct {
 	Modified string    `json:"modified"`
 	At       time.Time `json:"at"`
 	Bytes    int       `json:"bytes"`
+	Sum      string    `json:"sum,omitempty"` // as that of the intent
 }
 
 func compareAddress(a, b secret.Address) int {

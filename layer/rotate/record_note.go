@@ -51,6 +51,12 @@ func (s *state) readNote(name, text string) (note, bool) {
 	return note{gen: gen, cur: m[3], ours: s.signed(name, m[1], m[4])}, true
 }
 
+// sum recognises a text by the state of the value that a driver.Recognizer shows
+// for it. It is keyed, since that may be a digest of a guessable value.
+func (s *state) sum(modified string) string {
+	return hex.EncodeToString(mac(s.SumKey, "sum", modified)[:16])
+}
+
 // mac is HMAC-SHA256 of the parts, each preceded by its length.
 func mac(key []byte, parts ...string) []byte {
 	h := hmac.New(sha256.New, key)

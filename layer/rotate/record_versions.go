@@ -19,6 +19,7 @@ type policy struct {
 	now            time.Time
 	window, margin time.Duration
 	limit          int
+	overdue        time.Duration // how late a run may be
 }
 
 // fresh is how soon a document whose lives count from an instant must be confirmed after it.
@@ -71,6 +72,7 @@ func (r *record) announce(value string, res *resource, p policy) {
 // flip makes a version current and gives the one before it its end.
 func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	old, v := r.version(r.Current), r.version(id)
+	r.lower(p)
 	v.ActiveFrom = floorSecond(p.now)
 	if old != nil {
 		// A clock that was set back must not let At(now) find the older one.
@@ -80,6 +82,15 @@ func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	r.Current = id
 	if r.Announced == id {
 		r.Announced, r.Ready = "", noTime
+	}
+}
+
+// lower lets versions that are in use begin now at the latest: a clock was ahead.
+func (r *record) lower(p policy) {
+	for i := range r.Versions {
+		if v := &r.Versions[i]; v.Gone == "" && v.ID != r.Announced && v.ActiveFrom.After(p.now) {
+			v.ActiveFrom = floorSecond(p.now)
+		}
 	}
 }
 
@@ -102,6 +113,7 @@ func (r *record) retime(rotation *secret.Rotation, p policy, in *intent) {
 		r.repair(rotation, p)
 		return
 	}
+	r.lower(p)
 	v := r.version(r.Current)
 	if !v.ActiveFrom.IsZero() {
 		v.ActiveFrom = later(v.ActiveFrom, floorSecond(p.now))
@@ -217,14 +229,81 @@ func (r *record) confirm(found driver.Published, answered bool, p policy) {
 	if !answered || in.Taken {
 		r.Stray = later(r.Stray, p.now.Add(p.margin).UTC())
 	}
-	if in.Op == OpRepair {
+	if in.Op == OpRepair || in.Op == OpTarget {
 		r.Hold = later(r.Hold, p.now.Add(p.window+p.margin).UTC())
 	}
 	if r.Announced != "" && r.Ready.IsZero() {
 		r.Ready = later(p.now.Add(p.window), r.Stray).UTC()
 	}
-	r.Published = &published{Gen: r.Gen, Note: in.Note, Modified: found.Modified, At: p.now.UTC(), Bytes: len(in.Text)}
+	r.Published = &published{Gen: r.Gen, Note: in.Note, Modified: found.Modified, At: p.now.UTC(), Bytes: len(in.Text), Sum: in.Sum}
 	r.Intent = nil
+	r.Sent = slices.Clone(r.Sent)
+	for i := range r.Sent {
+		if r.Sent[i].Until.IsZero() {
+			r.Sent[i].Until = p.now.Add(p.margin).UTC()
+		}
+	}
+}
+
+// mayReturn returns the texts that a late request may bring back once another text
+// is sent: those of before, and the one that is recorded or published now.
+func (r *record) mayReturn(p policy) []sent {
+	var list []sent
+	add := func(s sent) {
+		if s.Sum != "" && !slices.ContainsFunc(list, func(o sent) bool { return o.Sum == s.Sum }) {
+			list = append(list, s)
+		}
+	}
+	if r.Intent != nil {
+		add(sent{Sum: r.Intent.Sum})
+	}
+	if r.Published != nil {
+		add(sent{Sum: r.Published.Sum})
+	}
+	for _, s := range r.Sent {
+		if s.Until.IsZero() || p.now.Before(s.Until) {
+			add(s)
+		}
+	}
+	return list
+}
+
+// capInstants lowers recorded instants that lie further in the future than they
+// could have been recorded by a clock that is right: one was far ahead.
+func (r *record) capInstants(p policy) {
+	most := func(t *time.Time, length time.Duration) {
+		if limit := p.now.Add(length).UTC(); t.After(limit) {
+			*t = limit
+		}
+	}
+	most(&r.Created, 0)
+	most(&r.Rotated, 0)
+	most(&r.Ready, p.window+p.margin)
+	most(&r.Hold, p.window+p.margin)
+	most(&r.Stray, p.margin)
+	if v := r.version(r.Announced); v != nil {
+		most(&v.ActiveFrom, p.window+p.margin+time.Second)
+	}
+}
+
+// future returns the latest recorded instant after now, or zero.
+func (r *record) future(now time.Time) time.Time {
+	latest := later(r.Created, r.Rotated)
+	if r.Published != nil {
+		latest = later(latest, r.Published.At)
+	}
+	if r.Intent != nil {
+		latest = later(latest, r.Intent.At)
+	}
+	for _, v := range r.Versions {
+		if v.Gone == "" && v.ID != r.Announced {
+			latest = later(latest, v.ActiveFrom)
+		}
+	}
+	if !latest.After(now) {
+		return noTime
+	}
+	return latest
 }
 
 // unused takes the resources of versions that are gone out of the record.

@@ -15,7 +15,7 @@ func (s *scene) remove(key *secret.Secret) (Result, error) {
 	return s.Remove(context.Background(), key.Address())
 }
 
-func TestRemove(t *testing.T) {
+func TestRemoveTakesTheUndeclaredAlone(t *testing.T) {
 	key, other := aRandom("key", retained(10)), aRandom("other", every(30))
 	s := newScene(t, key, other)
 	s.did(s.apply())
@@ -57,17 +57,21 @@ func TestRemoveOfWhatTheLedgerDoesNotKnow(t *testing.T) {
 	require.ErrorContains(t, err, "$SECRET.auth.other")
 }
 
-// Somebody's value under the name stays where it is.
-func TestRemoveLeavesSomebodysValue(t *testing.T) {
+// Another's value under the name stays where it is, and the report says so.
+func TestRemoveFailsWhereAnothersValueStays(t *testing.T) {
 	key := aRandom("key", nil)
 	s := newScene(t, key)
 	s.did(s.apply())
 	s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue("somebody's value"), Note: "by hand"})
 	s.declare()
-	require.Equal(t, []string{"remove "}, s.did(s.remove(key)))
+	err := s.stopped(func() (Result, error) { return s.remove(key) })
+	require.ErrorIs(t, err, Foreign)
+	require.ErrorContains(t, err, "it stays there, and nothing was removed")
 	text, _ := s.store.Text(key.Binding())
 	require.Equal(t, "somebody's value", text)
-	require.True(t, s.record(key).Removed)
+	require.False(t, s.record(key).Removed)
+
+	// Its note alone was edited: the value is ours, by the time of its last change.
 }
 
 type removing struct {

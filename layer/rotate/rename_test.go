@@ -19,7 +19,7 @@ func named(name, secretName string) *secret.Secret {
 	return secret.Random(secret.Options{Namespace: "auth", Name: name, SecretName: secretName, Rotation: retained(10)})
 }
 
-func TestRename(t *testing.T) {
+func TestRenameKeepsEveryVersion(t *testing.T) {
 	for _, order := range [][2]string{{"old", "zzz-new"}, {"old", "a-new"}} {
 		from, to := aRandom(order[0], retained(10)), aRandom(order[1], retained(10))
 		s := newScene(t, from)

@@ -36,7 +36,7 @@ func TestPinnedFormats(t *testing.T) {
 }
 
 // A pinned plain secret is the bare value, and nothing of a second one.
-func TestPlain(t *testing.T) {
+func TestPlainTextIsTheBareValue(t *testing.T) {
 	t.Run("static", func(t *testing.T) {
 		key := secret.Static(secret.Options{Name: "dsn", Format: secret.FormatPlain})
 		s := newScene(t, key)
@@ -156,7 +156,7 @@ func TestTheLimitIsInBytes(t *testing.T) {
 }
 
 // A document that is full is told of before it is: how many more versions would fit.
-func TestRoom(t *testing.T) {
+func TestRoomIsReportedBeforeItEnds(t *testing.T) {
 	key := secret.Random(secret.Options{Name: "key", Rotation: kept(), Format: secret.FormatJSON})
 	s := newScene(t, key)
 	s.Limit = 900

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRevoke(t *testing.T) {
+func TestRevokedVersionIsGoneEverywhere(t *testing.T) {
 	t.Run("an old version is gone at once", func(t *testing.T) {
 		key := aRandom("key", kept())
 		s := newScene(t, key)

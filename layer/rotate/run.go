@@ -16,9 +16,10 @@ import (
 // can stop, interleave and copy runs between any two.
 type run struct {
 	*Operator
-	op     string // the command: a status is not stopped by a contradiction
-	orders map[secret.Address]order
-	stage  stage
+	op      string // the command: a status is not stopped by a contradiction
+	orders  map[secret.Address]order
+	stage   stage
+	highest map[secret.Address]int // of the ids when it loaded the ledger for the first time
 
 	loaded loaded
 	target target
@@ -39,6 +40,7 @@ type loaded struct {
 type target struct {
 	found map[string]driver.Published // by name
 	at    time.Time
+	place string // where it is, if it is a driver.Placer
 	names map[secret.Address]string
 }
 
@@ -64,11 +66,19 @@ type mine struct {
 	done map[secret.Address]bool    // changes that are in the ledger
 }
 
+// taken is an action and the generation of the document that carries it out.
+type taken struct {
+	Action
+	gen uint64
+}
+
 // report becomes the Result.
 type report struct {
-	actions  []Action
-	problems map[secret.Address]*Problem
-	notes    []error // failures beside the secrets
+	actions   []taken
+	problems  map[secret.Address]*Problem
+	adoptions []Adoption
+	finished  map[secret.Address]*Problem // of forced rotations that have only finished an earlier one
+	notes     []error                     // failures beside the secrets
 }
 
 // sending is a generation that this run has published.
@@ -103,7 +113,7 @@ func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
 	return &run{Operator: o, op: op, orders: orders,
 		target: target{names: map[secret.Address]string{}},
 		mine:   mine{map[secret.Address]sending{}, map[secret.Address]version{}, map[secret.Address]bool{}},
-		report: report{problems: map[secret.Address]*Problem{}}}
+		report: report{problems: map[secret.Address]*Problem{}, finished: map[secret.Address]*Problem{}}}
 }
 
 // copy returns a run that goes on by itself.
@@ -111,7 +121,7 @@ func (r *run) copy() *run {
 	c := *r
 	c.orders, c.target.names = maps.Clone(r.orders), maps.Clone(r.target.names)
 	c.mine = mine{maps.Clone(r.mine.sent), maps.Clone(r.mine.made), maps.Clone(r.mine.done)}
-	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems), slices.Clone(r.report.notes)}
+	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems), slices.Clone(r.report.adoptions), maps.Clone(r.report.finished), slices.Clone(r.report.notes)}
 	return &c
 }
 
@@ -154,6 +164,12 @@ func (r *run) load(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.highest == nil {
+		r.highest = map[secret.Address]int{}
+		for _, rec := range st.state().Secrets {
+			r.highest[rec.Address] = rec.Highest
+		}
 	}
 	// What was made for another state may have been swept away since.
 	r.loaded.state, r.loaded.rev, r.mine.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
@@ -207,10 +223,22 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 		names = append(names, name)
 	}
 	r.tell(Event{Stage: StageInspect, Secrets: len(names)})
+	if r.op == "status" {
+		if err := r.watchFormer(ctx); err != nil {
+			return err
+		}
+	}
 	r.loaded.certain = false
 	if len(names) == 0 {
 		r.target.found, r.target.at, r.stage = nil, r.now(), next
 		return nil
+	}
+	if p, ok := r.Publisher.(driver.Placer); ok {
+		place, err := p.Place(ctx)
+		if err != nil {
+			return err
+		}
+		r.target.place = place
 	}
 	found, err := r.Publisher.Inspect(ctx, names)
 	if err != nil {
@@ -230,6 +258,7 @@ func (r *run) desk() *desk {
 		d.judge = r.judge
 	}
 	d.able = func(name string) bool { return r.Generators[name] != nil }
+	d.sum, d.by = r.sum, r.By
 	d.made = func(a secret.Address) (version, bool) { v, ok := r.mine.made[a]; return v, ok }
 	if r.DryRun {
 		d.made = plannedValue
@@ -246,15 +275,43 @@ func (r *run) makes(s secret.SpecSecret) bool {
 func (r *run) sighting(rec *record, name string) sighting {
 	p, ok := r.target.found[name]
 	found := sighting{Published: p, exists: ok}
-	if known, is := r.Publisher.(driver.Recognizer); is && ok && rec != nil && rec.Intent != nil {
-		found.own = known.ModifiedOf(driver.NewValue(rec.Intent.Text)) == p.Modified
+	known, is := r.Publisher.(driver.Recognizer)
+	if !is || !ok || rec == nil {
+		return found
 	}
+	found.recognized = true
+	sum := r.loaded.state.state().sum(p.Modified)
+	if in := rec.Intent; in != nil {
+		found.own = known.ModifiedOf(driver.NewValue(in.Text)) == p.Modified
+	}
+	found.sent = found.own || rec.Published != nil && rec.Published.Modified == p.Modified ||
+		slices.ContainsFunc(rec.Sent, func(s sent) bool { return s.Sum == sum })
 	return found
+}
+
+// sum returns what recognises a text in the target; empty if nothing does.
+func (r *run) sum(text string) string {
+	if known, is := r.Publisher.(driver.Recognizer); is {
+		return r.loaded.state.state().sum(known.ModifiedOf(driver.NewValue(text)))
+	}
+	return ""
+}
+
+// placed returns the place to record: that of a target which has just confirmed
+// something, else the one of before.
+func (r *run) placed(st *state) string {
+	for _, dec := range r.pass.decisions {
+		if dec.verdict == verdictConfirm && dec.next != nil && r.target.place != "" {
+			return r.target.place
+		}
+	}
+	return st.Place
 }
 
 // record swaps what was decided into the ledger: nothing leaves before that.
 func (r *run) record(ctx context.Context, st *state) error {
 	next := *st
+	next.Place = r.placed(st)
 	var records []*record
 	r.pass.items, r.pass.to, r.pass.minting = nil, nil, nil
 	var retire []resource

@@ -27,11 +27,17 @@ func (r *run) decideAll(ctx context.Context) error {
 	}
 	for addr, dec := range r.pass.decisions {
 		r.problem(addr, dec.problem)
+		if dec.finished != nil {
+			r.report.finished[addr] = dec.finished
+		}
 	}
 	if err := r.objection(d.state); err != nil {
 		return err
 	}
 	if r.DryRun {
+		if err := r.preview(ctx, d.state); err != nil {
+			return err
+		}
 		r.collect()
 		r.stage = stageDone
 		return nil
@@ -61,6 +67,7 @@ func (r *run) decideEach(d *desk) error {
 		if r.mine.done[spec.Address] {
 			one = order{adopt: one.adopt}
 		}
+		one.highest = r.highest[spec.Address]
 		name := r.name(spec)
 		if one.op == orderRename {
 			var err error
@@ -84,7 +91,16 @@ func (r *run) decideEach(d *desk) error {
 
 // objection tells what speaks against the ledger as a whole, before the run has published anything: nothing is changed then.
 func (r *run) objection(st *state) error {
-	if r.op == "status" || len(r.mine.sent) > 0 || r.adopts() {
+	if len(r.mine.sent) > 0 || r.adopts() {
+		return nil
+	}
+	if problem := r.misplaced(st); problem != nil {
+		if r.op != "status" {
+			return problem
+		}
+		r.report.notes = append(r.report.notes, problem)
+	}
+	if r.op == "status" {
 		return nil
 	}
 	foreign, standing := 0, 0
@@ -110,6 +126,22 @@ func (r *run) objection(st *state) error {
 			"the target is another's")
 	}
 	return nil
+}
+
+// misplaced reports a target that is not where it was at the last confirmation: a
+// disk that is not mounted must not be repaired onto the disk below.
+func (r *run) misplaced(st *state) error {
+	published := slices.ContainsFunc(r.targets(), func(s secret.SpecSecret) bool {
+		rec := st.find(s.Address)
+		return rec != nil && rec.Published != nil
+	})
+	switch {
+	case st.Place == "" || !published || st.Place == r.target.place:
+		return nil
+	case r.target.place == "":
+		return problemf(WrongPlace, "the target is gone: it was there when it last confirmed a value. Mount it or restore it")
+	}
+	return problemf(WrongPlace, "the target is on another device than when it last confirmed a value: mount the right one")
 }
 
 // check asks the publisher once whether it can create what is to be created; not decided: time has passed since.
@@ -194,6 +226,13 @@ func (r *run) checkNames(st *state) error {
 // collect keeps what was decided for the result.
 func (r *run) collect() {
 	for _, s := range r.targets() {
-		r.report.actions = append(r.report.actions, r.pass.decisions[s.Address].actions...)
+		dec := r.pass.decisions[s.Address]
+		gen := uint64(0)
+		if dec.next != nil {
+			gen = dec.next.Gen
+		}
+		for _, a := range dec.actions {
+			r.report.actions = append(r.report.actions, taken{a, gen})
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 			return Result{}, err
 		}
 		if removed {
-			r.report.actions = []Action{{Address: addr, Action: OpRemove}}
+			r.report.actions = []taken{{Action: Action{Address: addr, Action: OpRemove}}}
 		}
 		if o.DryRun || err != nil {
 			return r.result(), nil
@@ -57,7 +57,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	case r.DryRun:
 		return true, nil
 	}
-	if err := r.removeValue(ctx, st, rec.Name); err != nil {
+	if err := r.removeValue(ctx, st, rec); err != nil {
 		return false, err
 	}
 	gone := rec.clone()
@@ -88,15 +88,29 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	return true, nil
 }
 
-// removeValue deletes what the ledger published under a name, and makes sure that it is gone.
-func (r *run) removeValue(ctx context.Context, st *state, name string) error {
+// removeValue deletes the value that the ledger published, and makes sure that it is
+// gone. A value is the ledger's by its note or, where that is missing or edited, by
+// its digest or the time of its last change.
+func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
+	name := rec.Name
 	found, err := r.Publisher.Inspect(ctx, []string{name})
 	if err != nil {
 		return err
 	}
+	r.target.found = found
 	now, ok := found[name]
-	if n, isNote := st.readNote(name, now.Note); !ok || !isNote || !n.ours {
+	if !ok {
 		return nil
+	}
+	n, isNote := st.readNote(name, now.Note)
+	seen := r.sighting(rec, name)
+	ours := isNote && n.ours && !seen.foreign() || seen.sent || rec.Published != nil && rec.Published.Modified == now.Modified
+	switch {
+	case rec.empty() && !ours:
+		return nil // the ledger never had a value
+	case !ours:
+		return problemf(Foreign, "the target holds a value under %s that is none of this ledger's: it stays there, and nothing was removed. "+
+			"Delete it there by hand, then remove the secret again", name).of(rec.Address)
 	}
 	remover, ok := r.Publisher.(driver.Remover)
 	if !ok {

@@ -98,7 +98,7 @@ func TestNextRotation(t *testing.T) {
 	require.Zero(t, nextRotation(&secret.Rotation{EveryDays: 7}, addr, time.Time{}, time.Time{}))
 }
 
-func TestJitter(t *testing.T) {
+func TestJitterIsSpreadOverSixHours(t *testing.T) {
 	hours := map[int]int{}
 	for i := range 3000 {
 		addr := secret.Address{Namespace: "shop", Name: fmt.Sprintf("key-%d", i)}

@@ -48,14 +48,17 @@ type LogEntry struct {
 
 // state is what a State holds. It never changes once it is in one; its records don't either.
 type state struct {
-	Format  int        `json:"format"` // 1
+	Format  int        `json:"format"` // see stateFormat
 	ID      string     `json:"id"`
 	Gen     uint64     `json:"gen"`
-	Writes  []write    `json:"writes,omitempty"` // the last 64, newest last
-	Fenced  string     `json:"fenced,omitempty"` // where the ledger has moved to; empty: it is in use
-	FpKey   []byte     `json:"fpKey"`            // of the notes' fp
-	ByKey   []byte     `json:"byKey"`            // of the notes' by
-	Former  [][]byte   `json:"former,omitempty"` // earlier ByKeys: the notes made under them are ours too
+	Writes  []write    `json:"writes,omitempty"`  // the last 64, newest last
+	Fenced  string     `json:"fenced,omitempty"`  // where the ledger has moved to; empty: it is in use
+	FpKey   []byte     `json:"fpKey"`             // of the notes' fp
+	ByKey   []byte     `json:"byKey"`             // of the notes' by
+	Former  [][]byte   `json:"former,omitempty"`  // earlier ByKeys: the notes made under them are ours too
+	SumKey  []byte     `json:"sumKey,omitempty"`  // of the sums of texts that were sent; kept when the note keys are renewed
+	Targets []former   `json:"targets,omitempty"` // those from which the values were moved, and that still hold them
+	Place   string     `json:"place,omitempty"`   // where the target was at the last confirmation, if it is a driver.Placer
 	Config  Settings   `json:"settings"`
 	Secrets []*record  `json:"secrets,omitempty"` // by address
 	Retire  []resource `json:"retire,omitempty"`  // made by generators, used by no version any more
@@ -69,6 +72,10 @@ type write struct {
 	ID  string `json:"id"`
 }
 
+// stateFormat is the format that is written. Format 1, without sums and place, is
+// read. A program that knows only format 1 refuses 2, instead of dropping fields.
+const stateFormat = 2
+
 const (
 	keepWrites = 64
 	keepLog    = 10_000
@@ -77,7 +84,7 @@ const (
 // NewState returns the state of a new ledger: no secrets, an id and keys of its own.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
-	return wrapState(&state{Format: 1, ID: randomHex(16), FpKey: randomBytes(32), ByKey: randomBytes(32), Config: s})
+	return wrapState(&state{Format: stateFormat, ID: randomHex(16), FpKey: randomBytes(32), ByKey: randomBytes(32), SumKey: randomBytes(32), Config: s})
 }
 
 func randomBytes(n int) []byte {
@@ -188,6 +195,7 @@ func (s *state) log(e LogEntry) {
 // stamped is the state as CompareAndSwap stores it.
 func (s State) stamped() State {
 	next := *s.state()
+	next.Format = stateFormat
 	next.Gen++
 	old := next.Writes
 	if len(old) >= keepWrites {
@@ -236,10 +244,13 @@ func decodeState(data []byte) (State, error) {
 		return State{}, errNoState
 	}
 	switch {
-	case st.Format != 1 && st.Format != 0:
+	case st.Format > stateFormat || st.Format < 0:
 		return State{}, fmt.Errorf("the ledger was written by a newer version of layer (format %d): update layer", st.Format)
 	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16:
 		return State{}, errNoState
+	}
+	if len(st.SumKey) == 0 {
+		st.SumKey = mac(append(slices.Clone(st.Former), st.ByKey)[0], "layer sums") // format 1: stored with the next change
 	}
 	return wrapState(st), nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-func TestStates(t *testing.T) {
+func TestStateOfEachSituation(t *testing.T) {
 	type c struct {
 		key    *secret.Secret
 		before func(s *scene, key *secret.Secret)
@@ -32,10 +32,10 @@ func TestStates(t *testing.T) {
 		"missing": {aRandom("k", nil), func(s *scene, k *secret.Secret) {
 			s.did(s.apply())
 			s.shop.Remove(context.Background(), []string{s.called(k)})
-		}, StateUnpublished, false},
-		"the first one on its way":    {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(swallowed, s.apply) }, StateUnpublished, false},
-		"a later one on its way":      {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.did(s.apply()); s.interrupt(swallowed, s.rotateNow) }, StatePending, false},
-		"there and not yet confirmed": {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(lost, s.apply) }, StatePending, false},
+		}, StateMissing, false},
+		"the first one on its way":    {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(swallowed, s.apply) }, StateUnsettled, false},
+		"a later one on its way":      {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.did(s.apply()); s.interrupt(swallowed, s.rotateNow) }, StateUnsettled, false},
+		"there and not yet confirmed": {aRandom("k", nil), func(s *scene, k *secret.Secret) { s.interrupt(lost, s.apply) }, StateOK, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, c.key)
@@ -83,7 +83,7 @@ func TestNoLedger(t *testing.T) {
 }
 
 // Two secrets that would overwrite each other are refused before anything changes.
-func TestCollisions(t *testing.T) {
+func TestCollidingSecretsAreRefused(t *testing.T) {
 	t.Run("bindings", func(t *testing.T) {
 		a := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
 		b := secret.Random(secret.Options{Namespace: "auth-session", Name: "key"})
@@ -121,7 +121,7 @@ func TestOnlyWhatIsNamed(t *testing.T) {
 }
 
 // An interrupt between two steps: what is left is told, and the next run finishes it.
-func TestInterrupted(t *testing.T) {
+func TestInterruptedApplyIsFinishedByTheNext(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -47,7 +47,7 @@ func media(access string) map[string]string {
 	return map[string]string{"bucket": "media-2", "access": access}
 }
 
-func TestMake(t *testing.T) {
+func TestMakeGrantsOneBucket(t *testing.T) {
 	for access, group := range map[string]string{"read": cloudflarefake.BucketRead, "read-write": cloudflarefake.BucketWrite} {
 		fake, g := generator(t, cloudflarefake.Options{})
 		made, err := g.Make(t.Context(), "layer 7f/1", media(access))
@@ -67,7 +67,7 @@ func TestMake(t *testing.T) {
 	}
 }
 
-func TestParams(t *testing.T) {
+func TestWrongParamsAreRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		token  string
@@ -96,7 +96,7 @@ func TestParams(t *testing.T) {
 	}
 }
 
-func TestRetire(t *testing.T) {
+func TestRetireEndsAToken(t *testing.T) {
 	fake, g := generator(t, cloudflarefake.Options{})
 	id := fake.AddToken("a")
 	require.NoError(t, g.Retire(t.Context(), id))
@@ -122,8 +122,9 @@ func TestRetire(t *testing.T) {
 	require.Len(t, fake.Tokens(), 1)
 }
 
-// TestSweep: of a hundred tokens on three pages, it ends those of exactly these names that nobody knows.
-func TestSweep(t *testing.T) {
+// A hundred tokens are on three pages. Sweep ends those with one of the names
+// and an unknown id.
+func TestSweepEndsUnknownTokensAlone(t *testing.T) {
 	fake, g := generator(t, cloudflarefake.Options{PageCap: 45})
 	var keep []string
 	add := func(name string) string {

@@ -5,16 +5,23 @@
 // A replacement takes four steps, in this order: the new content is written to a
 // temporary file beside the old one and synced ([Folder.Prepare]), renamed
 // ([Folder.Commit]), and the folder is synced ([Folder.Sync]).
+//
+// Owner, group and permission bits survive a replacement ([Access]). Several
+// processes may write in one folder: see [Folder.Sweep].
 package atomicfile
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Folder is an open folder in which files are replaced.
@@ -67,49 +74,144 @@ func replacedBy(temp string) (name string, ok bool) {
 	return middle[:dot], err == nil && len(unique) == 8 && hex.EncodeToString(unique) == middle[dot+1:]
 }
 
-// Prepare writes data to a temporary file (mode 0600) beside the named one and
-// syncs it. After an error no temporary file is left.
-func (f Folder) Prepare(name string, data []byte) (temp string, err error) {
-	temp = tempName(name)
-	if err := f.fill(temp, name, data); err != nil {
-		f.Discard(temp)
-		return "", err
-	}
-	return temp, nil
+// Temp is a temporary file with the new content of another file. Its writer holds
+// a lock on it until the end, and a sweep spares it. The system releases the lock
+// of a process that was killed.
+type Temp struct {
+	name string // the file itself
+	of   string // the file that it replaces
+	data []byte
+	lock *os.File // nil where the file system has no locks
 }
 
-func (f Folder) fill(temp, name string, data []byte) error {
+func (t *Temp) release() {
+	if t.lock != nil {
+		_ = t.lock.Close()
+	}
+}
+
+// A temporary file that was swept is made anew. Before it is locked that takes
+// a sweep in the same microseconds, and costs nothing.
+const (
+	attempts     = 10
+	lockAttempts = 100
+)
+
+// ErrSwept is the error of a replacement whose temporary file another process
+// removed, again and again.
+var ErrSwept = errors.New("another process keeps on removing the temporary files of this folder: " +
+	"see that no older version of layer writes there, then run again")
+
+// Prepare writes data to a temporary file beside the named one and syncs it. The
+// file gets its access before it holds any data. After an error no temporary file
+// is left.
+func (f Folder) Prepare(name string, data []byte, access Access) (*Temp, error) {
+	for range lockAttempts {
+		t := &Temp{name: tempName(name), of: name, data: data}
+		err := f.fill(t, access)
+		if err == nil {
+			return t, nil
+		}
+		f.Discard(t)
+		if err != ErrSwept {
+			return nil, err
+		}
+	}
+	return nil, ErrSwept
+}
+
+func (f Folder) fill(t *Temp, access Access) error {
 	var file *os.File
-	err := f.Do("create "+name, func() (err error) {
-		file, err = f.Root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err := f.Do("create "+t.of, func() (err error) {
+		file, err = f.Root.OpenFile(t.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := f.Do("write "+name, func() error { _, err := file.Write(data); return err }); err != nil {
+	if err := f.hold(t, file); err != nil {
 		return err
 	}
-	if err := f.Do("sync "+name, file.Sync); err != nil {
+	folder, _ := f.Root.Stat(".")
+	if err := access.give(file, folder); err != nil {
 		return err
 	}
-	return f.Do("close "+name, file.Close)
+	if err := f.Do("write "+t.of, func() error { _, err := file.Write(t.data); return err }); err != nil {
+		return err
+	}
+	if err := f.Do("sync "+t.of, file.Sync); err != nil {
+		return err
+	}
+	return f.Do("close "+t.of, file.Close)
+}
+
+// hold locks a new temporary file against sweeps. A sweep that came between the
+// creation and the lock has removed the file, or is about to: [ErrSwept].
+func (f Folder) hold(t *Temp, file *os.File) error {
+	lock, err := duplicate(file) // it stays open when the file is closed
+	if err != nil {
+		return err
+	}
+	t.lock = lock
+	switch err := tryLock(lock); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return ErrSwept
+	case err != nil:
+		return nil // no locks here: Replace writes a file anew that was swept
+	}
+	if there, err := f.Root.Lstat(t.name); errors.Is(err, fs.ErrNotExist) {
+		return ErrSwept
+	} else if mine, e := lock.Stat(); err != nil || e != nil || !os.SameFile(mine, there) {
+		return errors.Join(err, e)
+	}
+	return nil
 }
 
 // Discard removes a temporary file that was not committed.
-func (f Folder) Discard(temp string) { _ = f.Root.Remove(temp) }
+func (f Folder) Discard(t *Temp) {
+	_ = f.Root.Remove(t.name)
+	t.release()
+}
 
 // Commit renames a temporary file to its name. A network file system may carry out
-// a rename and lose the answer: after an error, renamed reports whether the file
-// may be in its place. If it is not, the temporary file is removed.
-func (f Folder) Commit(temp, name string) (renamed bool, err error) {
-	if err := f.Do("rename "+name, func() error { return f.Root.Rename(temp, name) }); err != nil {
-		_, missing := f.Root.Lstat(temp)
-		f.Discard(temp)
-		return missing != nil, err
+// a rename and lose the answer: after an error, renamed reports whether the new
+// content may be in place. If it is not, no temporary file is left. The error is
+// [ErrSwept] if another process removed the temporary file.
+func (f Folder) Commit(t *Temp) (renamed bool, err error) {
+	err = f.Do("rename "+t.of, func() error { return f.Root.Rename(t.name, t.of) })
+	if err == nil {
+		t.release()
+		return true, nil
 	}
-	return true, nil
+	_, missing := f.Root.Lstat(t.name)
+	f.Discard(t)
+	switch {
+	case missing == nil:
+		return false, err
+	case !errors.Is(missing, fs.ErrNotExist), !errors.Is(err, fs.ErrNotExist):
+		return true, err
+	}
+	// The rename found no temporary file: it was swept, or the rename was sent twice
+	// and the second one was answered. The content of the target decides.
+	there, readErr := f.read(t.of, int64(len(t.data))+1)
+	switch {
+	case readErr == nil && bytes.Equal(there, t.data):
+		return true, nil
+	case readErr == nil, errors.Is(readErr, fs.ErrNotExist):
+		return false, ErrSwept
+	}
+	return true, err
+}
+
+// read reads the first bytes of a regular file.
+func (f Folder) read(name string, most int64) ([]byte, error) {
+	file, err := f.Root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, most))
 }
 
 // Sync makes the renames in the folder durable. Some file systems cannot sync a
@@ -131,15 +233,25 @@ func (f Folder) Sync() error {
 
 // Replace prepares, commits and syncs. After an error, renamed reports whether the
 // new content may be in place.
-func (f Folder) Replace(name string, data []byte) (renamed bool, err error) {
-	temp, err := f.Prepare(name, data)
-	if err != nil {
-		return false, err
-	}
-	if renamed, err := f.Commit(temp, name); err != nil {
+func (f Folder) Replace(name string, data []byte, access Access) (renamed bool, err error) {
+	if renamed, err := f.Put(name, data, access); err != nil {
 		return renamed, err
 	}
 	return true, f.Sync()
+}
+
+// Put is Replace without the sync.
+func (f Folder) Put(name string, data []byte, access Access) (renamed bool, err error) {
+	for range attempts {
+		t, err := f.Prepare(name, data, access)
+		if err != nil {
+			return false, err
+		}
+		if renamed, err := f.Commit(t); err != ErrSwept {
+			return renamed, err
+		}
+	}
+	return false, ErrSwept
 }
 
 // SweepError is a temporary file that could not be removed.
@@ -152,8 +264,9 @@ func (e *SweepError) Error() string { return e.Name + " cannot be removed: " + e
 func (e *SweepError) Unwrap() error { return e.Err }
 
 // Sweep removes the temporary files of the files that of accepts: the remains of a
-// crash. The caller excludes other writers of these files. A file that cannot be
-// removed is a [*SweepError].
+// crash. It spares those that a writer holds. Where the file system has no locks it
+// cannot know, and the writer notices. A file that cannot be removed is a
+// [*SweepError].
 func (f Folder) Sweep(of func(name string) bool) error {
 	entries, err := fs.ReadDir(f.Root.FS(), ".")
 	if err != nil {
@@ -164,12 +277,61 @@ func (f Folder) Sweep(of func(name string) bool) error {
 		if !ours || !e.Type().IsRegular() || !of(name) {
 			continue
 		}
-		err := f.Do("sweep "+name, func() error { return f.Root.Remove(e.Name()) })
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := f.sweep(e.Name(), name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return &SweepError{e.Name(), err}
 		}
 	}
 	return nil
+}
+
+func (f Folder) sweep(temp, of string) error {
+	// Over NFS an exclusive lock needs a file that is open for writing.
+	held, err := f.Root.OpenFile(temp, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		held, err = f.Root.OpenFile(temp, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	}
+	if err == nil { // else it is another user's
+		defer held.Close()
+		if errors.Is(tryLock(held), syscall.EWOULDBLOCK) {
+			return nil
+		}
+	}
+	return f.Do("sweep "+of, func() error { return f.Root.Remove(temp) })
+}
+
+// duplicate returns a second descriptor of an open file, with which it shares locks.
+func duplicate(file *os.File) (*os.File, error) {
+	second := -1
+	err := control(file, func(fd int) (err error) {
+		second, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(second), file.Name()), nil
+}
+
+// tryLock locks an open file against other processes, and other descriptors of this
+// one, without waiting.
+func tryLock(file *os.File) error {
+	return control(file, func(fd int) error {
+		for {
+			if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != unix.EINTR {
+				return err
+			}
+		}
+	})
+}
+
+// control calls do with the descriptor of an open file.
+func control(file *os.File, do func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	controlErr := raw.Control(func(fd uintptr) { err = do(int(fd)) })
+	return errors.Join(controlErr, err)
 }
 
 // Cause returns the error without its operation and path, which the caller names.

@@ -4,16 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 )
 
-// Read reads a regular file of at most limit bytes. Its errors do not name the
-// file.
+// Read reads a regular file of at most limit bytes. Its errors do not begin with the
+// name of the file.
 func Read(path string, limit int64) ([]byte, error) {
 	// Without O_NONBLOCK opening a pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		if advice := Denied(path); advice != "" {
+			return nil, fmt.Errorf("%w: %s", Cause(err), advice)
+		}
+	}
 	if err != nil {
 		return nil, Cause(err)
 	}

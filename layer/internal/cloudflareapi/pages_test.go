@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMore: a list goes on until what the API tells of its length, or an empty page, says otherwise.
-func TestMore(t *testing.T) {
+// TestListEndsWhereItsLengthSays: a list goes on until what the API tells of its length, or an empty page, says otherwise.
+func TestListEndsWhereItsLengthSays(t *testing.T) {
 	for _, tc := range []struct {
 		name               string
 		perPage, total, of float64

@@ -3,7 +3,9 @@ package filelock
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -20,13 +22,16 @@ type Lock struct{ *flock.Flock }
 
 // Take waits until the lock is free, or ctx ends. The error then wraps the cause of
 // ctx and names the holder of the lock.
-func Take(ctx context.Context, path string) (*Lock, error) {
+//
+// A new file has mode 0600. If a group may write the file at path guarded, that group
+// may take the lock too.
+func Take(ctx context.Context, path, guarded string) (*Lock, error) {
 	wait := time.Millisecond
 	for {
 		if err := context.Cause(ctx); err != nil {
 			return nil, fmt.Errorf("it is locked by another run: %s. Let that end, or end it: %w", holder(path), err)
 		}
-		l, err := Try(path)
+		l, err := Try(path, guarded)
 		if l != nil || err != nil {
 			return l, err
 		}
@@ -41,12 +46,19 @@ func Take(ctx context.Context, path string) (*Lock, error) {
 	}
 }
 
-// Try returns nil if another process or another Lock has the lock.
-func Try(path string) (*Lock, error) {
+// Try is Take, but returns nil if another process or another Lock has the lock.
+func Try(path, guarded string) (*Lock, error) {
 	for range 100 {
+		// An error shows below too, where most locks exist already.
+		_ = atomicfile.CreateWith(path, atomicfile.SharedWith(guarded))
 		// Over NFS an exclusive lock needs a file that is open for writing.
 		l := &Lock{flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))}
 		got, err := l.TryLock()
+		if errors.Is(err, fs.ErrPermission) {
+			if advice := atomicfile.Denied(path); advice != "" {
+				return nil, fmt.Errorf("it cannot be locked with %s: %w: %s", path, atomicfile.Cause(err), advice)
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("it cannot be locked with %s: %w. Its folder must exist, and be writable", path, atomicfile.Cause(err))
 		}

@@ -89,21 +89,36 @@ func (r *reader) loadRoots() error {
 	return nil
 }
 
-// nothing says why no package was found. The loader keeps what the go command said about go.mod to itself.
+// nothing says why no package was found. The loader keeps what the go command said about go.mod to itself, and about a build cache
+// that is missing.
 func (r *reader) nothing() error {
-	list := exec.CommandContext(r.ctx, "go", slices.Concat([]string{"list"}, r.options.BuildFlags, []string{"--"}, r.options.Patterns)...)
+	for _, flags := range [][]string{nil, {"-e", "-export", "-f", ""}} {
+		if said := r.goList(flags...); said != "" {
+			return errors.New("read declarations: " + said)
+		}
+	}
+	return errors.New("read declarations: no Go package matches " + strings.Join(r.options.Patterns, " ") +
+		" in " + r.options.Dir + "; name a folder with Go files, such as ./cmd/server, and where build constraints leave them out " +
+		"set GOOS, GOARCH or tags as for a build")
+}
+
+// goList runs go list, and returns the reason for which it fails, or nothing.
+func (r *reader) goList(flags ...string) string {
+	list := exec.CommandContext(r.ctx, "go", slices.Concat([]string{"list"}, flags, r.options.BuildFlags, []string{"--"}, r.options.Patterns)...)
 	list.Dir, list.Env = r.options.Dir, r.options.Env
 	if list.Env != nil {
 		list.Env = append(slices.Clip(list.Env), "PWD="+list.Dir)
 	}
 	var stderr strings.Builder
 	list.Stderr = &stderr
-	if list.Run() != nil {
-		return errors.New("read declarations: " + firstLines(strings.TrimSpace(stderr.String())))
+	if list.Run() == nil {
+		return ""
 	}
-	return errors.New("read declarations: no Go package matches " + strings.Join(r.options.Patterns, " ") +
-		" in " + r.options.Dir + "; name a folder with Go files, such as ./cmd/server, and where build constraints leave them out " +
-		"set GOOS, GOARCH or tags as for a build")
+	said := firstLines(strings.TrimSpace(stderr.String()))
+	if strings.Contains(said, "GOCACHE") {
+		said += "; set HOME or GOCACHE to a folder that the go command may write, or give the spec that the program prints with --spec"
+	}
+	return said
 }
 
 // add takes up a package once.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,23 @@ func TestLoadErrors(t *testing.T) {
 		cancel()
 		_, _, err := Read(ctx, Options{Dir: module})
 		require.ErrorIs(t, err, context.Canceled)
+	})
+	t.Run("no place for the build cache", func(t *testing.T) {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/m\n\ngo 1.26.0\n"), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "m.go"), []byte("package m\n"), 0o644))
+		var env []string
+		for _, v := range os.Environ() {
+			if name, _, _ := strings.Cut(v, "="); !slices.Contains([]string{"HOME", "GOCACHE", "XDG_CACHE_HOME", "GOENV"}, name) {
+				env = append(env, v)
+			}
+		}
+		// As in a container, where GOENV, which is below HOME too, has no default either.
+		env = append(env, "GOFLAGS=", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local", "GOENV=off", "GOPATH="+t.TempDir())
+		_, _, err := Read(t.Context(), Options{Dir: dir, Env: env})
+		require.ErrorContains(t, err, "read declarations: build cache is required, but could not be located: GOCACHE is not defined and neither "+
+			"$XDG_CACHE_HOME nor $HOME are defined; set HOME or GOCACHE")
+		require.ErrorContains(t, err, "--spec")
 	})
 	t.Run("no go command", func(t *testing.T) {
 		t.Setenv("PATH", "")

@@ -12,12 +12,12 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
-	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/ledger/internal/stress"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
 
-func TestConformance(t *testing.T) {
+func TestBucketIsALedger(t *testing.T) {
 	rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 		server := httptest.NewServer(newS3(t))
 		t.Cleanup(server.Close)
@@ -31,12 +31,12 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestContest: of ten answers two are lost, and of ten requests one is late.
-func TestContest(t *testing.T) {
+// Of ten answers two are lost, and of ten requests one is late.
+func TestContestLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, through := keyed(t), direct{newS3(t)}
 		var strays sync.WaitGroup
-		res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
+		res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
 			return open(t, ids, lossy{through, 80 * time.Millisecond, 200 * time.Millisecond, &strays})
 		}, open(t, ids, through))
 		strays.Wait()

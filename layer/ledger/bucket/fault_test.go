@@ -17,7 +17,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-func TestFaults(t *testing.T) {
+func TestFaultsLoseNoChange(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		fault func(s *scene, n int, r *http.Request) (*http.Response, error)

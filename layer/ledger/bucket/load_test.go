@@ -14,7 +14,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-func TestLoad(t *testing.T) {
+func TestFailedLoadIsExplained(t *testing.T) {
 	stale := func(s *scene) *http.Response {
 		old, err := s.server.RoundTrip(httptest.NewRequest(http.MethodGet, "https://s3.example.com"+object, nil))
 		require.NoError(s, err)

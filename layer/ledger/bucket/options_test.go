@@ -60,7 +60,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestEndpoints(t *testing.T) {
+func TestEndpointBeginsEveryURL(t *testing.T) {
 	s3 := newS3(t)
 	for endpoint, want := range map[string]string{
 		"https://s3.example.com":                "https://s3.example.com/ledgers/team/shop/",

@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 )
 
-func TestProbe(t *testing.T) {
+func TestProbeFindsIgnoredConditions(t *testing.T) {
 	always := func(status int, code string) roundTrip {
 		return func(*http.Request) (*http.Response, error) { return answer(status, code), nil }
 	}

@@ -51,8 +51,8 @@ func signature(r *http.Request, secret string) string {
 	return hex.EncodeToString(k)
 }
 
-// TestSignature: what is signed is what arrives, whatever stands in the prefix.
-func TestSignature(t *testing.T) {
+// A prefix may hold any character.
+func TestSignedPathIsTheOneThatArrives(t *testing.T) {
 	for prefix, path := range map[string]string{
 		"":               "/ledgers/",
 		"team/shop":      "/ledgers/team/shop/",
@@ -134,8 +134,8 @@ func TestOneSendIsOneRequest(t *testing.T) {
 	require.EqualValues(t, 8, arrived.Load())
 }
 
-// TestRedirect: what follows a redirect would take the state, and a signature, elsewhere.
-func TestRedirect(t *testing.T) {
+// A client that follows one takes the state and a signature elsewhere.
+func TestRedirectIsNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed") }))
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))

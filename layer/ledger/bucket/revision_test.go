@@ -51,8 +51,7 @@ func TestRevisionsThatAreNone(t *testing.T) {
 	})
 }
 
-// TestCreate: what a first write meets.
-func TestCreate(t *testing.T) {
+func TestFailedCreateIsExplained(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		with *http.Response

@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
-	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/ledger/internal/stress"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
@@ -56,7 +56,7 @@ func TestServerVersity(t *testing.T) {
 			return l
 		}
 		var strays sync.WaitGroup
-		res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
+		res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger {
 			return opened(lossy{http.DefaultTransport, 10 * time.Millisecond, 100 * time.Millisecond, &strays})
 		}, opened(http.DefaultTransport))
 		strays.Wait()

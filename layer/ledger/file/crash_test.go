@@ -57,9 +57,9 @@ func TestStepsOfAChange(t *testing.T) {
 	require.Equal(t, changeSteps, steps)
 }
 
-// TestFailure lets each step of a change fail, alone or with all that follow it, as in a crash: what is there then is the
+// TestChangeThatFailsAtAnyStepLeavesOneWholeState lets each step of a change fail, alone or with all that follow it, as in a crash: what is there then is the
 // state before or the one after, as the change has said, and the next change cleans up.
-func TestFailure(t *testing.T) {
+func TestChangeThatFailsAtAnyStepLeavesOneWholeState(t *testing.T) {
 	for _, crash := range []bool{false, true} {
 		for _, create := range []bool{false, true} {
 			for i, failing := range changeSteps {

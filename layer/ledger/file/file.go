@@ -209,12 +209,15 @@ func (l *Ledger) replace(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("its folder cannot be read: %w. %s", atomicfile.Cause(err), unchanged)
 	}
-	temp, err := folder.Prepare(name, data)
+	access, err := folder.Access(name)
 	if err == nil {
 		var renamed bool
-		if renamed, err = folder.Commit(temp, name); renamed {
+		if renamed, err = folder.Put(name, data, access); renamed {
 			err = nil
 		}
+	}
+	if lost := (*atomicfile.LostAccessError)(nil); errors.As(err, &lost) {
+		return fmt.Errorf("it cannot be written: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("it cannot be written: %w. %s", atomicfile.Cause(err), unchanged)

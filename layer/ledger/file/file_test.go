@@ -91,8 +91,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestRecipients lets somebody in, and one go.
-func TestRecipients(t *testing.T) {
+// TestRecipientsComeAndGo lets somebody in, and one go.
+func TestRecipientsComeAndGo(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
 	ids, to := keyed(t)
@@ -125,7 +125,7 @@ func TestRecipients(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestRefuses(t *testing.T) {
+func TestWhatIsNoLedgerIsRefused(t *testing.T) {
 	f, s := newFile(t)
 	sealed, err := f.seal(stamped(t, s, 1))
 	require.NoError(t, err)
@@ -174,7 +174,7 @@ func TestWithoutIdentity(t *testing.T) {
 	require.ErrorContains(t, err, "no identity to open it with")
 }
 
-func TestWhere(t *testing.T) {
+func TestFileIsFoundThroughLinks(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
 	_, _, err := rotate.Commit(ctx, f, "", s)

@@ -21,7 +21,7 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func() error, err error) {
 	case <-ctx.Done():
 		return nil, l.explain(fmt.Errorf("another part of this program works on it: %w", context.Cause(ctx)))
 	}
-	lock, err := filelock.Take(ctx, l.lockPath)
+	lock, err := filelock.Take(ctx, l.lockPath, l.path)
 	if err != nil {
 		<-l.gate
 		return nil, l.explain(err)

@@ -31,8 +31,9 @@ const (
 	childLedger   = "LAYER_TEST_LEDGER"
 )
 
-// TestChild is what the other tests start as a process of its own. Alone it does nothing.
-func TestChild(t *testing.T) {
+// Other tests start TestChildProcess in a process of its own. Alone it does
+// nothing.
+func TestChildProcess(t *testing.T) {
 	what := os.Getenv(childVariable)
 	if what == "" {
 		return
@@ -100,7 +101,7 @@ func child(t *testing.T, path string, identity driver.Value, what string) *exec.
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$", "-test.count=1")
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChildProcess$", "-test.count=1")
 	cmd.Env = append(os.Environ(), childVariable+"="+what, childLedger+"="+path, ledger.IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
 	return cmd
 }
@@ -145,9 +146,9 @@ func counted(t *testing.T, dir string, fill func(rotate.State) rotate.State) (f 
 	return f, path, identity
 }
 
-// TestKilled kills a process that changes the ledger all the time, a thousand times. After each time the ledger can be
+// TestKilledProcessLosesNothingAcknowledged kills a process that changes the ledger all the time, a thousand times. After each time the ledger can be
 // read, has everything that the process has acknowledged, and is not taken for an old one.
-func TestKilled(t *testing.T) {
+func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	slow.Test(t)
 	kills := []int{300, 300, 300, 100} // the last on a disk, the others in memory
@@ -257,8 +258,8 @@ func acknowledged(lines string, s rotate.State, before int) (int, error) {
 	return now, nil
 }
 
-// TestProcesses lets eight processes count at once, while others read.
-func TestProcesses(t *testing.T) {
+// TestProcessesCountTogether lets eight processes count at once, while others read.
+func TestProcessesCountTogether(t *testing.T) {
 	slow.Test(t)
 	t.Parallel()
 	const processes, each = 8, 20
@@ -303,8 +304,8 @@ func TestProcesses(t *testing.T) {
 	require.Len(t, seen, processes*each)
 }
 
-// TestFull changes a ledger where there is no room for it, or for what is remembered beside it.
-func TestFull(t *testing.T) {
+// TestFullDiskLeavesTheLedgerAsItWas changes a ledger where there is no room for it, or for what is remembered beside it.
+func TestFullDiskLeavesTheLedgerAsItWas(t *testing.T) {
 	for name, size := range map[string]int{"not a byte": 0, "no room for layer.seen": 100, "no room for the ledger": 5000} {
 		t.Run(name, func(t *testing.T) {
 			f, path, identity := counted(t, t.TempDir(), hundred)

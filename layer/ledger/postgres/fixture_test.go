@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +52,12 @@ func step(s rotate.State, by string) rotate.State {
 // connect opens a database over connections that meet faults; nil: none.
 func connect(t testing.TB, url string, fate func() fate) *sql.DB {
 	t.Helper()
+	return connectWith(t, url, fate, "layer_ledger")
+}
+
+// connectWith opens one where packets with one of the words meet faults.
+func connectWith(t testing.TB, url string, fate func() fate, words ...string) *sql.DB {
+	t.Helper()
 	config, err := pgx.ParseConfig(url)
 	require.NoError(t, err)
 	if fate != nil {
@@ -61,7 +68,7 @@ func connect(t testing.TB, url string, fate func() fate) *sql.DB {
 			if err != nil {
 				return nil, err
 			}
-			return &wire{Conn: c, fate: fate}, nil
+			return &wire{Conn: c, fate: fate, words: words}, nil
 		}
 	}
 	db := stdlib.OpenDB(*config)
@@ -91,7 +98,8 @@ const (
 // wire is a connection on which statements meet their fate.
 type wire struct {
 	net.Conn
-	fate func() fate
+	fate  func() fate
+	words []string
 
 	mu   sync.Mutex
 	dead bool
@@ -106,7 +114,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	if w.dead {
 		return 0, os.ErrClosed
 	}
-	if !bytes.Contains(b, []byte("layer_ledger")) {
+	if !slices.ContainsFunc(w.words, func(word string) bool { return bytes.Contains(b, []byte(word)) }) {
 		return w.Conn.Write(b)
 	}
 	switch w.fate() {

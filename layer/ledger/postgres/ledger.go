@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"unicode"
@@ -38,5 +39,5 @@ func Open(db *sql.DB, o Options) (rotate.Ledger, error) {
 	case len(o.Name) > 200 || !utf8.ValidString(o.Name) || strings.ContainsFunc(o.Name, unicode.IsControl):
 		return nil, errors.New("postgres: the ledger's name must be at most 200 bytes of UTF-8 without control characters")
 	}
-	return resend.New(table{db, o.Name}, "postgres:"+o.Name, o.Identities), nil
+	return resend.New(&table{db: db, name: hex.EncodeToString([]byte(o.Name))}, "postgres:"+o.Name, o.Identities), nil
 }

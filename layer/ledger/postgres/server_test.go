@@ -2,11 +2,16 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/x509"
 	"database/sql"
+	"encoding/pem"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +21,7 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/ledger"
-	"github.com/layeron-hq/secret/layer/ledger/internal/contest"
+	"github.com/layeron-hq/secret/layer/ledger/internal/stress"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
@@ -30,7 +35,7 @@ type world struct {
 // fresh is the URL of a new database.
 func (w world) fresh(t testing.TB) string { return database(t, w.admin, w.server.URL) }
 
-func TestServer(t *testing.T) {
+func TestServerLedger(t *testing.T) {
 	w := world{server: servers.StartPostgres(t)}
 	w.admin = connect(t, w.server.URL("postgres"), nil)
 	for name, test := range map[string]func(t *testing.T, w world){
@@ -43,6 +48,10 @@ func TestServer(t *testing.T) {
 		"notify":      notify,
 		"refusals":    refusals,
 		"replica":     replica,
+
+		"settings of a role do not matter": roleSettings,
+		"text settings do not matter":      textSettings,
+		"connections that fail":            connections,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, w) })
 	}
@@ -67,7 +76,7 @@ func lossyContest(t *testing.T, w world) {
 		}
 		return delivered
 	})
-	res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
+	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
 		open(t, connect(t, url, nil), "x", ids))
 	strays.Wait()
 	require.NoError(t, err)
@@ -94,7 +103,7 @@ func terminatedContest(t *testing.T, w world) {
 			}
 		}
 	})
-	res, err := contest.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
+	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
 		open(t, connect(t, url, nil), "x", ids))
 	stop()
 	all.Wait()
@@ -324,10 +333,54 @@ func refusals(t *testing.T, w world) {
 	t.Run("serializable", func(t *testing.T) {
 		url := w.fresh(t) + "&default_transaction_isolation=serializable"
 		ids := keyed(t)
-		_, err := contest.Run(t.Context(), ids.Recipients(), 4, 10, func(int) rotate.Ledger { return open(t, connect(t, url, nil), "x", ids) },
+		_, err := stress.Run(t.Context(), ids.Recipients(), 4, 10, func(int) rotate.Ledger { return open(t, connect(t, url, nil), "x", ids) },
 			open(t, connect(t, url, nil), "x", ids))
 		require.NoError(t, err)
 	})
+}
+
+// connections: a real server's refusals, each by its reason.
+func connections(t *testing.T, w world) {
+	var dir string
+	require.NoError(t, w.admin.QueryRow("SHOW data_directory").Scan(&dir))
+	mine, authority := certified(t, "127.0.0.1", time.Now().Add(time.Hour))
+	_, another := certified(t, "127.0.0.1", time.Now().Add(time.Hour))
+	key, err := x509.MarshalPKCS8PrivateKey(mine.PrivateKey)
+	require.NoError(t, err)
+	owner, err := os.Stat(dir)
+	require.NoError(t, err)
+	for name, block := range map[string]*pem.Block{"server.crt": {Type: "CERTIFICATE", Bytes: mine.Certificate[0]}, "server.key": {Type: "PRIVATE KEY", Bytes: key}} {
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
+		if stat := owner.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
+			require.NoError(t, os.Chown(file, int(stat.Uid), int(stat.Gid)))
+		}
+	}
+	url := strings.TrimSuffix(w.fresh(t), "?sslmode=disable")
+	fails := func(query, says string) {
+		t.Helper()
+		_, _, err := open(t, connect(t, url+query, nil), "x", keyed(t)).Load(t.Context())
+		require.ErrorContains(t, err, says)
+		require.Empty(t, redacttest.Check(err, password))
+	}
+	fails("?sslmode=require", "the server has no TLS, which sslmode asks for")
+	run(t, w.admin, "ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()")
+	reaches := func(query string) func() bool {
+		return func() bool { return connect(t, url+query, nil).PingContext(t.Context()) == nil }
+	}
+	require.Eventually(t, reaches("?sslmode=verify-full&sslrootcert="+authority), 10*time.Second, 50*time.Millisecond)
+	fails("?sslmode=verify-full&sslrootcert="+another, "the server's certificate is not trusted")
+	fails("?sslmode=verify-ca&sslrootcert="+another, "the server's certificate is not trusted")
+	byName := strings.Replace(url, "127.0.0.1", "localhost", 1)
+	_, _, err = open(t, connect(t, byName+"?sslmode=verify-full&sslrootcert="+authority, nil), "x", keyed(t)).Load(t.Context())
+	require.ErrorContains(t, err, "the server's certificate is for another host")
+
+	fails("?sslmode=disable&target_session_attrs=standby", "no server of those given is what target_session_attrs asks for")
+	fails("?sslmode=disable&require_auth=scram-sha-256", "the server asks for another kind of login than require_auth allows")
+	fails("?sslmode=disable&channel_binding=require", "the login cannot be bound to the TLS connection")
+	fails("?sslmode=disable&gssencmode=disable", "SQLSTATE 42704: the server does not take a parameter of the address")
+	fails("?sslmode=disable&work_mem="+password, "SQLSTATE 22023: the server does not take a parameter of the address")
+	fails("?sslmode=disable&options=-c"+password, "SQLSTATE 42601: the server does not take a parameter of the address")
 }
 
 // replica: one that follows is refused, whether it has the table yet or not.

@@ -3,8 +3,11 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/layeron-hq/secret/layer/ledger/internal/resend"
@@ -13,18 +16,25 @@ import (
 
 // table is the engine: one row of layer_ledger.
 type table struct {
-	db   *sql.DB
+	db *sql.DB
+	// name is the ledger's, in hexadecimal: no client_encoding changes it.
 	name string
+	// bare is set once a setting of the role was in the way. From then on every
+	// request runs without them.
+	bare atomic.Bool
 }
 
 const (
-	// One statement, so that what is said of the server is of the one that answers.
-	selectRow = `
-SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', l.rev, l.blob
-FROM (VALUES (1)) AS one LEFT JOIN layer_ledger AS l ON l.name = $1`
+	// tableName is the table's, wherever search_path finds it.
+	tableName = "layer_ledger"
 
-	// As selectRow does, where there is no table yet.
-	selectServer = `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'`
+	ledgerName = `convert_from(decode($1, 'hex'), 'UTF8')`
+
+	// One statement, so that what is said of the server is of the one that
+	// answers. The text is the same under every bytea_output.
+	selectRow = `
+SELECT ` + behind + `, l.rev, encode(l.blob, 'base64')
+FROM (VALUES (1)) AS one LEFT JOIN %s AS l ON l.name = ` + ledgerName
 
 	// Role or database may have turned synchronous_commit down: what was acknowledged could be lost then, and its revision
 	// come again with other content. This holds for the statement's own transaction alone.
@@ -34,49 +44,58 @@ WITH durable AS (SELECT set_config('synchronous_commit',
 changed AS (`
 
 	updateRow = durable + `
-	UPDATE layer_ledger SET rev = rev + 1, blob = $2 FROM durable WHERE name = $1 AND rev = $3 RETURNING name, rev)
+	UPDATE %s SET rev = rev + 1, blob = $2 FROM durable WHERE name = ` + ledgerName + ` AND rev = $3 RETURNING name, rev)
 SELECT rev, pg_notify('layer_ledger', name || ' ' || rev) FROM changed`
 
 	insertRow = durable + `
-	INSERT INTO layer_ledger (name, rev, blob) SELECT $1::text, 1, $2::bytea FROM durable ON CONFLICT DO NOTHING RETURNING name, rev)
+	INSERT INTO %s (name, rev, blob) SELECT ` + ledgerName + `, 1, $2::bytea FROM durable ON CONFLICT DO NOTHING RETURNING name, rev)
 SELECT rev, pg_notify('layer_ledger', name || ' ' || rev) FROM changed`
 
-	createTable = `CREATE TABLE IF NOT EXISTS layer_ledger (name text PRIMARY KEY, rev bigint NOT NULL, blob bytea NOT NULL)`
+	createTable = `CREATE TABLE IF NOT EXISTS %s (name text PRIMARY KEY, rev bigint NOT NULL, blob bytea NOT NULL)`
 )
 
 // requestTime bounds one request: a server that has frozen is noticed.
 const requestTime = time.Minute
 
 var errReplica = &resend.Failure{Err: errors.New("the database is a replica or read-only, and may be behind: connect to the primary, " +
-	"with target_session_attrs=read-write where several hosts are given")}
+	"with target_session_attrs=primary where several hosts are given")}
 
 // Fetch is [resend.Engine]'s.
-func (t table) Fetch(ctx context.Context) (b resend.Blob, err error) {
+func (t *table) Fetch(ctx context.Context) (b resend.Blob, err error) {
 	err = t.with(ctx, func(ctx context.Context, c *sql.Conn) error {
 		var (
-			readOnly bool
+			isBehind bool
 			rev      sql.NullInt64
-			blob     []byte
+			text     sql.NullString
+			none     *noTableError
 		)
-		err := c.QueryRowContext(ctx, selectRow, t.name).Scan(&readOnly, &rev, &blob)
-		if state(err) == noTable {
-			err = c.QueryRowContext(ctx, selectServer).Scan(&readOnly)
+		err := t.request(ctx, c, false, func(q querier, table string) error {
+			return q.QueryRowContext(ctx, fmt.Sprintf(selectRow, table), t.name).Scan(&isBehind, &rev, &text)
+		})
+		if errors.As(err, &none) {
+			isBehind, err = none.behind, nil
 		}
 		switch {
 		case err != nil:
 			return failure(ctx, "read", err)
-		case readOnly:
+		case isBehind:
 			return errReplica
 		case rev.Valid:
-			b = resend.Blob{Sealed: blob, Revision: rotate.Revision(strconv.FormatInt(rev.Int64, 10))}
+			sealed, err := base64.StdEncoding.DecodeString(text.String)
+			if err != nil {
+				return errAltered
+			}
+			b = resend.Blob{Sealed: sealed, Revision: rotate.Revision(strconv.FormatInt(rev.Int64, 10))}
 		}
 		return nil
 	})
 	return b, err
 }
 
+var errAltered = &resend.Failure{Err: errors.New("the answer was altered on the way from the database: connect to the server itself")}
+
 // Send is [resend.Engine]'s.
-func (t table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (rev rotate.Revision, err error) {
+func (t *table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (rev rotate.Revision, err error) {
 	query, args := insertRow, []any{t.name, sealed}
 	if old != "" {
 		n, err := strconv.ParseInt(string(old), 10, 64)
@@ -85,18 +104,28 @@ func (t table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (re
 		}
 		query, args = updateRow, append(args, n)
 	}
+	var n int64
+	send := func(ctx context.Context) request {
+		return func(q querier, table string) error {
+			var void any
+			return q.QueryRowContext(ctx, fmt.Sprintf(query, table), args...).Scan(&n, &void)
+		}
+	}
 	err = t.with(ctx, func(ctx context.Context, c *sql.Conn) error {
-		var n int64
-		var void any
-		err := c.QueryRowContext(ctx, query, args...).Scan(&n, &void)
-		if state(err) == noTable {
-			if old != "" {
-				return errChanged // it went with the table
-			}
-			if err := create(ctx, c); err != nil {
+		var none *noTableError
+		err := t.request(ctx, c, true, send(ctx))
+		switch {
+		case !errors.As(err, &none):
+		case none.behind:
+			return errReplica
+		case old != "":
+			return errChanged // it went with the table
+		default:
+			if err := t.create(ctx, c, none.home); err != nil {
 				return err
 			}
-			err = c.QueryRowContext(ctx, query, args...).Scan(&n, &void) // the first was refused: still one request at a time
+			// The first was refused: still one request at a time.
+			err = t.once(ctx, c, true, func(q querier) error { return send(ctx)(q, none.home) })
 		}
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -113,8 +142,11 @@ func (t table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (re
 var errChanged = &resend.Failure{Outcome: resend.Conflict, Err: errors.New("its revision is another")}
 
 // create makes the table. Several may do so at once: who comes second is told in one of three ways.
-func create(ctx context.Context, c *sql.Conn) error {
-	_, err := c.ExecContext(ctx, createTable)
+func (t *table) create(ctx context.Context, c *sql.Conn, table string) error {
+	err := t.once(ctx, c, true, func(q querier) error {
+		_, err := q.ExecContext(ctx, fmt.Sprintf(createTable, table))
+		return err
+	})
 	switch state(err) {
 	case "42P07", "42710", "23505":
 		return nil
@@ -127,13 +159,13 @@ func create(ctx context.Context, c *sql.Conn) error {
 
 // with lends a connection, for one request. On one that is held, database/sql sends nothing a second time, whatever the driver
 // says.
-func (t table) with(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
+func (t *table) with(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
 	var c *sql.Conn
 	err := resend.Try(ctx, func(ctx context.Context) (err error) {
 		bounded, cancel := context.WithTimeout(ctx, requestTime)
 		defer cancel()
 		if c, err = t.db.Conn(bounded); err != nil {
-			return failure(ctx, "reached", err)
+			return failure(ctx, reached, err)
 		}
 		return nil
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheckFindsRoomAndPermission(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		o        cloudflarefake.Options

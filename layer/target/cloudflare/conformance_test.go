@@ -8,7 +8,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-func TestConformance(t *testing.T) {
+func TestStoreIsAPublisher(t *testing.T) {
 	for name, fo := range map[string]cloudflarefake.Options{
 		"as it is":         {},
 		"in pages of 25":   {PageCap: 25},

@@ -25,9 +25,9 @@ const (
 	late  = cloudflarefake.Late
 )
 
-// TestFaults meets every fault with every kind of write. A write that may have been carried out is never said to be not
-// applied, none is sent again, and no error shows what was sent.
-func TestFaults(t *testing.T) {
+// Every fault meets every kind of write. No write is sent again, and no error
+// shows the sent text.
+func TestAppliedWriteIsNeverCalledNotApplied(t *testing.T) {
 	echo := `{"success":false,"errors":[{"code":1001,"message":"` + strings.ReplaceAll(value, `"`, `\"`) + `"}]}`
 	for _, tc := range []struct {
 		name       string
@@ -113,8 +113,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestTwice: something on the way sends a request twice.
-func TestTwice(t *testing.T) {
+func TestRequestSentTwiceOnTheWay(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	s, _ := open(t, o)
 	fake.Fail(fault{Method: "POST", Applied: twice})
@@ -152,8 +151,7 @@ func TestBatchInPart(t *testing.T) {
 	require.Equal(t, "theirs", theirs)
 }
 
-// TestSplit: one secret that Cloudflare refuses holds back none of the others.
-func TestSplit(t *testing.T) {
+func TestRefusedSecretHoldsBackNoOther(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{Refuse: item(41).Name})
 	s, _ := open(t, o)
 	errs := s.Publish(t.Context(), items(90))
@@ -170,8 +168,8 @@ func TestSplit(t *testing.T) {
 	require.LessOrEqual(t, len(fake.Requests()), 2+1+2*7)
 }
 
-// TestRest: what every request would meet ends the sending.
-func TestRest(t *testing.T) {
+// Every further request would be refused too.
+func TestRefusedTokenEndsTheSending(t *testing.T) {
 	for status, want := range map[int]int{401: 1, 403: 1, 404: 3, 500: 3} {
 		fake, o := start(t, cloudflarefake.Options{})
 		s, _ := open(t, o)
@@ -187,8 +185,8 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// TestLost: the errors of what never became a request, or never got an answer.
-func TestLost(t *testing.T) {
+// The request was never sent, or never answered.
+func TestLostRequestIsExplained(t *testing.T) {
 	held := make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -246,8 +244,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestInterrupted: a context that ends before the request leaves, and one that ends afterwards.
-func TestInterrupted(t *testing.T) {
+// It ends before the request leaves, or afterwards.
+func TestContextEndsARequest(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	s, _ := open(t, o)
 	_, err := s.Inspect(t.Context(), []string{"x"})
@@ -277,8 +275,8 @@ func TestInterrupted(t *testing.T) {
 	require.Len(t, fake.Names(), 2)
 }
 
-// TestRedirect: neither value nor token follows one.
-func TestRedirect(t *testing.T) {
+// Neither value nor token follows one.
+func TestRedirectIsNotFollowed(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it followed") }))
 	defer elsewhere.Close()
@@ -380,8 +378,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// TestTwins: two secrets of one name are nothing to choose from.
-func TestTwins(t *testing.T) {
+func TestTwoSecretsOfOneNameAreRefused(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	o.StoreID = fake.StoreID()
 	s, _ := open(t, o)

@@ -15,7 +15,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-func TestOptions(t *testing.T) {
+func TestWrongOptionsAreRefused(t *testing.T) {
 	id := cloudflarefake.Account
 	for _, tc := range []struct {
 		name   string
@@ -56,8 +56,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestBase: requests go to Cloudflare unless told otherwise, and under the whole of a base URL.
-func TestBase(t *testing.T) {
+// The default is Cloudflare's API.
+func TestRequestsGoUnderTheBaseURL(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                    "https://api.cloudflare.com/client/v4/accounts/",
 		"http://h:1":          "http://h:1/accounts/",
@@ -87,8 +87,7 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestRedacted: nothing that holds the token shows it.
-func TestRedacted(t *testing.T) {
+func TestNothingShowsTheToken(t *testing.T) {
 	_, o := start(t, cloudflarefake.Options{})
 	o.HTTPClient = nil
 	s, err := NewStore(o)

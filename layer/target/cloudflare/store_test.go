@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-func TestPublish(t *testing.T) {
+func TestPublishStoresEveryCharacter(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	s, _ := open(t, o)
 	ctx := t.Context()
@@ -70,8 +70,8 @@ func TestPublish(t *testing.T) {
 	require.Equal(t, "not ours", back["somebody-elses"].Note)
 }
 
-// TestRequests counts what Cloudflare's rate limit counts.
-func TestRequests(t *testing.T) {
+// Cloudflare's rate limit counts requests.
+func TestRequestsAreFew(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	ctx := t.Context()
 	list := items(90)
@@ -109,8 +109,7 @@ func TestRequests(t *testing.T) {
 	require.Empty(t, fake.Requests(), "nothing to do")
 }
 
-// TestBatches: large values share a request as far as a megabyte goes.
-func TestBatches(t *testing.T) {
+func TestBatchFitsAMegabyte(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{Quota: 500})
 	s, _ := open(t, o)
 	large := items(40)
@@ -133,7 +132,7 @@ func TestBatches(t *testing.T) {
 	require.Len(t, fake.Names(), 250)
 }
 
-func TestPages(t *testing.T) {
+func TestInspectReadsEveryPage(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		n        int
@@ -175,7 +174,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestPending(t *testing.T) {
+func TestPendingValueIsReported(t *testing.T) {
 	_, o := start(t, cloudflarefake.Options{Pending: 2})
 	s, _ := open(t, o)
 	published(t, s, item(0))
@@ -218,7 +217,7 @@ func TestStoreID(t *testing.T) {
 	}
 }
 
-func TestScopes(t *testing.T) {
+func TestScopesAreSetByEveryWrite(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	s, _ := open(t, o)
 	published(t, s, item(0))
@@ -230,8 +229,8 @@ func TestScopes(t *testing.T) {
 	require.Equal(t, o.Scopes, fake.Scopes(item(1).Name), "created")
 }
 
-// TestItems: what cannot be published is refused before anything is sent, and holds nothing else back.
-func TestItems(t *testing.T) {
+// They are refused before a request, and hold no other item back.
+func TestWrongItemsAreRefused(t *testing.T) {
 	long := strings.Repeat("Zt9qWm4x", largestValue/8)
 	for _, tc := range []struct {
 		name string
@@ -263,7 +262,7 @@ func TestItems(t *testing.T) {
 	}
 }
 
-func TestRemove(t *testing.T) {
+func TestRemoveDeletesTheNamedAlone(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	s, _ := open(t, o)
 	published(t, s, items(3)...)

@@ -24,6 +24,12 @@ import (
 // binding and of mode 0600, and beside it the note as .BINDING.note. The zero
 // Publisher has no directory and fails.
 //
+// Owner, group, permission bits and, on Linux, the access list of a file survive its
+// replacement, and its note has the same; other attributes do not survive. Where this
+// user may not keep them, and the owner or the group would lose access, nothing is
+// published and the error says so. What root makes in another user's directory
+// belongs to the owner of the directory.
+//
 // A file is replaced whole: a reader sees the old value or the new one, whatever
 // fails or crashes. Anything but a regular file, such as a link, is neither followed
 // nor replaced. The value is written before the note, so it is a
@@ -91,7 +97,11 @@ func (d *Publisher) publish(ctx context.Context, folder atomicfile.Folder, item 
 	if err := fits(item); err != nil {
 		return driver.NotApplied(err)
 	}
-	if renamed, err := folder.Replace(item.Name, []byte(stored(item.Text.Reveal()))); err != nil {
+	access, err := folder.Access(item.Name)
+	if err != nil {
+		return driver.NotApplied(d.failed(item.Name, "cannot be looked at", err))
+	}
+	if renamed, err := folder.Replace(item.Name, []byte(stored(item.Text.Reveal())), access); err != nil {
 		err = d.failed(item.Name, "cannot be written", err)
 		if renamed {
 			return err
@@ -99,7 +109,7 @@ func (d *Publisher) publish(ctx context.Context, folder atomicfile.Folder, item 
 		return driver.NotApplied(err)
 	}
 	// From here on the value is there, so ctx is not asked any more, and nothing is called not applied.
-	if _, err := folder.Replace(noteFile(item.Name), []byte(stored(item.Note))); err != nil {
+	if _, err := folder.Replace(noteFile(item.Name), []byte(stored(item.Note)), access); err != nil {
 		return fmt.Errorf("the value was written, but %w", d.failed(noteFile(item.Name), "cannot be written", err))
 	}
 	return nil
@@ -202,7 +212,7 @@ func (d *Publisher) makeFolder(path string) error {
 		return err
 	}
 	defer folder.Root.Close()
-	if err := folder.Do("make folder", func() error { return os.Mkdir(path, 0o700) }); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := folder.Do("make folder", func() error { return atomicfile.MakeFolder(path) }); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return folder.Sync()
@@ -332,6 +342,9 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	}
 	at, failing := d.path, "cannot be written"
 	folder, err := d.open()
+	if _, link := os.Lstat(d.path); link == nil && errors.Is(err, fs.ErrNotExist) {
+		return err // a link that leads nowhere
+	}
 	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at {
 		at = filepath.Dir(at)
 		failing = "is missing and cannot be made in " + at
@@ -344,13 +357,11 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	}
 	root := folder.Root
 	defer root.Close()
-	temp, err := folder.Prepare("check", nil)
-	if err == nil {
-		err = root.Remove(temp)
-	}
+	temp, err := folder.Prepare("check", nil, atomicfile.Access{})
 	if err != nil {
 		return d.failed("", failing, err)
 	}
+	folder.Discard(temp)
 	if at != d.path {
 		return nil
 	}

@@ -89,18 +89,20 @@ func FuzzDirText(f *testing.F) {
 	})
 }
 
-// Somebody has arranged for the service's user to pass the directory: that stays. The file is for its owner.
+// The operator has arranged for the service's user to pass the directory, and to read
+// the file: both stay.
 func TestDirModes(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, authBinding), []byte("old"), 0o644))
 	publish(t, New(dir), authBinding, "new", "note")
-	info, err := os.Stat(dir)
-	require.NoError(t, err)
-	require.Equal(t, 0o755|os.ModeDir, info.Mode())
-	info, err = os.Stat(filepath.Join(dir, authBinding))
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode())
+	publish(t, New(dir), authBinding+"_2", "new", "note")
+	for file, mode := range map[string]os.FileMode{".": 0o755 | os.ModeDir, authBinding: 0o644, noteFile(authBinding): 0o644,
+		authBinding + "_2": 0o600, noteFile(authBinding + "_2"): 0o600} {
+		info, err := os.Stat(filepath.Join(dir, file))
+		require.NoError(t, err)
+		require.Equal(t, mode, info.Mode(), file)
+	}
 }
 
 func TestDirNotes(t *testing.T) {

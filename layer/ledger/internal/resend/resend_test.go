@@ -94,7 +94,7 @@ func chain(t testing.TB, ids ledger.Identities, n int) []rotate.State {
 	return list
 }
 
-func TestDecide(t *testing.T) {
+func TestDecideKnowsItsOwnWrites(t *testing.T) {
 	ids := keyed(t)
 	ours := chain(t, ids, 70)
 	forked := func(at, n int) rotate.State { // others went on from there, n times
@@ -147,7 +147,7 @@ func TestDecide(t *testing.T) {
 
 var errDummy = errors.New("closed")
 
-func TestPause(t *testing.T) {
+func TestPauseGrowsToItsLimit(t *testing.T) {
 	for n, want := range []time.Duration{20, 40, 80, 160, 320, 640, 1280, 2000, 2000, 2000, 2000, 2000} {
 		require.Equal(t, want*time.Millisecond, ceiling(n))
 	}
@@ -172,8 +172,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestSwap: what is not told apart by an engine over a network.
-func TestSwap(t *testing.T) {
+func TestSwapIsSafeOnEveryEngine(t *testing.T) {
 	ids := keyed(t)
 	begin := func(t *testing.T) (*Ledger, *memory, rotate.State, rotate.Revision) {
 		m := new(memory)
@@ -302,8 +301,8 @@ func TestSwap(t *testing.T) {
 	})
 }
 
-// TestSeen: a Ledger remembers what it has stored, too, and which ledger that was.
-func TestSeen(t *testing.T) {
+// It remembers the stored state and the ledger's id.
+func TestLedgerRemembersItsWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := keyed(t)
 		m := new(memory)

@@ -1,6 +1,6 @@
-// Package contest has several operators change one ledger at the same time, and tells whether every change was made once. Only
+// Package stress has several operators change one ledger at the same time, and tells whether every change was made once. Only
 // tests use it.
-package contest
+package stress
 
 import (
 	"context"

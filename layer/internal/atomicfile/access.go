@@ -1,0 +1,264 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// Access is who may use a file: its owner, its group, its permission bits and, on
+// Linux, its access list. A replacement gets the access of the file that it
+// replaces, so that no program loses its secret; other attributes are not kept.
+//
+// The zero Access is that of a new file: mode 0600, and it belongs to this user. A
+// file that root makes in another user's folder belongs to the folder's owner, who
+// could not replace or remove it otherwise.
+type Access struct {
+	kept     bool // from a file; else new
+	uid, gid int  // of a new file: gid is -1 if the system decides
+	mode     fs.FileMode
+	list     []byte
+}
+
+// Access returns the access of a file in the folder, which its replacement keeps. It
+// is zero if there is no regular file of that name.
+func (f Folder) Access(name string) (Access, error) {
+	info, err := f.Root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return Access{}, nil
+	}
+	if err != nil {
+		return Access{}, err
+	}
+	file, err := f.Root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return Access{}, err
+	}
+	defer file.Close()
+	info, err = file.Stat()
+	if err != nil {
+		return Access{}, err
+	}
+	list, err := accessList(file)
+	if err != nil {
+		return Access{}, err
+	}
+	return Access{true, owner(info), group(info), info.Mode().Perm(), list}, nil
+}
+
+// AccessBeside is Access for a file that accompanies another one, such as the memory
+// of ledgers seen. A new one is shared with the group of the file at path model if
+// that group may read and write the model, and with no other user.
+func (f Folder) AccessBeside(name, model string) (Access, error) {
+	access, err := f.Access(name)
+	if err != nil || access.kept {
+		return access, err
+	}
+	return SharedWith(model), nil
+}
+
+// SharedWith returns the access of a new file that accompanies the one at path model.
+func SharedWith(model string) Access {
+	const both = 0o060
+	info, err := os.Lstat(model)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&both != both {
+		return Access{}
+	}
+	return Access{gid: group(info), mode: both}
+}
+
+// CreateWith creates an empty file of mode 0600 and gives it access. A file that
+// exists is left as it is: the error wraps [io/fs.ErrExist].
+func CreateWith(path string, access Access) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return access.give(file, folderOf(path))
+}
+
+// MakeFolder makes a folder of mode 0700.
+func MakeFolder(path string) error {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	made, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil // it stays this user's
+	}
+	defer made.Close()
+	// The owner of the folder above may have put another one in its place meanwhile.
+	info, err := made.Stat()
+	if _, full := made.Readdirnames(1); err == nil && full == io.EOF && owner(info) == os.Geteuid() {
+		giveTo(made, folderOf(filepath.Clean(path)))
+	}
+	return nil
+}
+
+// give changes a new file of mode 0600. No user may read it at any moment who may
+// not read the file from which the access is.
+func (a Access) give(file *os.File, folder fs.FileInfo) error {
+	if !a.kept {
+		a.giveNew(file, folder)
+		return nil
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if a.gid != group(info) {
+		if err := file.Chown(-1, a.gid); err != nil && (a.list != nil || a.mode>>3&7 != a.mode&7) {
+			return &LostAccessError{group: true, id: a.gid, mode: a.mode}
+		}
+	}
+	if err := setAccessList(file, a.list); err != nil {
+		return err
+	}
+	if info, err = file.Stat(); err != nil {
+		return err
+	}
+	if a.mode != info.Mode().Perm() {
+		if err := file.Chmod(a.mode); err != nil {
+			return err
+		}
+	}
+	if a.uid != owner(info) {
+		if err := file.Chown(a.uid, -1); err != nil && a.ownerNeedsFile(group(info)) {
+			return &LostAccessError{id: a.uid, mode: a.mode}
+		}
+	}
+	return nil
+}
+
+// giveNew does as much as this user may: a new file takes access from no user.
+func (a Access) giveNew(file *os.File, folder fs.FileInfo) {
+	if a.mode != 0 && file.Chown(-1, a.gid) == nil {
+		_ = file.Chmod(0o600 | a.mode)
+	}
+	giveTo(file, folder)
+}
+
+// GiveToFolder gives a file that root has just created to the owner of its folder,
+// who could not change it otherwise. The file must not have existed before: it could
+// be a link to one that belongs to another user.
+func GiveToFolder(file *os.File) { giveTo(file, folderOf(file.Name())) }
+
+// folderOf returns nil if the folder cannot be seen.
+func folderOf(path string) fs.FileInfo {
+	info, _ := os.Stat(filepath.Dir(path))
+	return info
+}
+
+func giveTo(file *os.File, folder fs.FileInfo) {
+	if os.Geteuid() != 0 || folder == nil || owner(folder) == 0 {
+		return
+	}
+	made, err := file.Stat()
+	if err != nil {
+		return
+	}
+	gid := group(folder)
+	if !made.IsDir() && made.Mode().Perm()&0o020 != 0 {
+		gid = -1 // it is shared with its group already
+	}
+	_ = file.Chown(owner(folder), gid)
+}
+
+// ownerNeedsFile reports whether the owner could not read the file if it belonged to
+// another user. The group is that of the file.
+func (a Access) ownerNeedsFile(gid int) bool {
+	const owner, group, others = 0o400, 0o040, 0o004
+	switch {
+	case a.uid == 0 || a.mode&owner == 0 || a.mode&(group|others) == group|others:
+		return false
+	case a.mode&group == 0:
+		return true
+	}
+	if is, known := isMember(a.uid, gid); known {
+		return !is
+	}
+	// The system cannot list the groups of the user. A group with the rights of the
+	// owner is one of equals.
+	return a.mode>>3&6 != a.mode>>6&6
+}
+
+// isMember reports whether a user is in a group, if the system knows the user. Tests
+// replace it.
+var isMember = func(uid, gid int) (is, known bool) {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return false, false
+	}
+	groups, err := u.GroupIds()
+	return err == nil && slices.Contains(groups, strconv.Itoa(gid)), err == nil
+}
+
+// LostAccessError is a replacement that this user cannot make without taking access
+// from the group or the owner of the file. Nothing was changed.
+type LostAccessError struct {
+	group bool
+	id    int
+	mode  fs.FileMode
+}
+
+func (e *LostAccessError) Error() string {
+	if e.group {
+		return fmt.Sprintf("its group %s would lose access (mode %04o), since this user may give no file to that group: nothing was changed. "+
+			"Run as a member of the group or as root, or give the file to a group of yours with `chgrp`", groupName(e.id), e.mode)
+	}
+	return fmt.Sprintf("its owner %s would lose access (mode %04o), since this user may give no file away: nothing was changed. "+
+		"Run as that user or as root, or let the file's group read it, with the owner in it", userName(e.id), e.mode)
+}
+
+// userName returns the number of a user that the system does not know.
+func userName(uid int) string {
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(uid)
+}
+
+func groupName(gid int) string {
+	if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {
+		return g.Name
+	}
+	return strconv.Itoa(gid)
+}
+
+func owner(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+func group(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Gid) }
+
+// Denied says how to get access to a file that this user may not open. It is empty
+// if the file cannot be seen.
+func Denied(path string) string {
+	if advice := DeniedByRoot(path); advice != "" {
+		return advice
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return ""
+	case owner(info) == os.Geteuid():
+		return fmt.Sprintf("it is yours and has mode %04o: `chmod u+rw %s`", info.Mode().Perm(), path)
+	}
+	return fmt.Sprintf("it belongs to user %s (mode %04o), who can share it with a group: `chgrp GROUP %s` and `chmod g+rw %s`",
+		userName(owner(info)), info.Mode().Perm(), path, path)
+}
+
+// DeniedByRoot is Denied for a file of root, and empty for any other.
+func DeniedByRoot(path string) string {
+	info, err := os.Lstat(path)
+	if err != nil || owner(info) != 0 {
+		return ""
+	}
+	return fmt.Sprintf("it belongs to root (mode %04o), perhaps since a run with sudo: `sudo chown %s %s` gives it back", info.Mode().Perm(),
+		userName(os.Geteuid()), path)
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+func (l *layer) targetCommand() *cobra.Command {
+	remove, yes := false, false
+	c := &cobra.Command{Use: "target [TARGET]", Short: "Move the values to another target", Args: count(0, 1),
+		Long: `Move the values to another target: publish everything there, and record the new target in the ledger. The old target keeps its values, for
+programs that still read it, and status watches both until --remove TARGET deletes the old ones. No version comes into use, and none
+leaves, until window and margin have passed: let all programs read the new target by then. Interrupted, it goes on when typed again.
+
+Without an argument it prints the target, and the former ones.`,
+		Example: `  layer secret target dir:/run/secrets
+  layer secret target --remove dir:./secrets`,
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 && remove:
+				return usagef("--remove needs the former target whose values are to be deleted")
+			case len(args) == 0:
+				return l.showTargets(c)
+			case remove:
+				return l.removeFormer(c, args[0], yes)
+			}
+			return l.moveTarget(c, args[0])
+		}}
+	c.Flags().BoolVar(&remove, "remove", false, "delete the values that are left in a former target")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --remove: do not ask")
+	return c
+}
+
+func (l *layer) showTargets(c *cobra.Command) error {
+	_, state, _, err := l.current(c.Context(), opening{})
+	if err != nil {
+		return err
+	}
+	target, former := state.Settings().Target, state.FormerTargets()
+	if l.json {
+		l.printJSON(map[string]any{"ok": true, "target": target, "former": append([]string{}, former...)})
+		return nil
+	}
+	fmt.Fprintln(l.out, target)
+	for _, f := range former {
+		fmt.Fprintf(l.out, "former: %s\n", f)
+	}
+	return nil
+}
+
+func (l *layer) moveTarget(c *cobra.Command, to string) error {
+	l.to = to
+	if err := l.checkFlags(); err != nil {
+		return err
+	}
+	p, err := l.parsePlace(l.ledger)
+	if err != nil {
+		return err
+	}
+	kept, err := l.targetToKeep(p, to)
+	if err != nil {
+		return err
+	}
+	l.moves = true
+	o, state, err := l.operator(c.Context(), false)
+	if err != nil {
+		return err
+	}
+	from := state.Settings().Target
+	r, err := o.MoveTarget(c.Context(), kept)
+	if err != nil {
+		return l.failed(o, r, err)
+	}
+	if err := l.report(o, r, true); err != nil {
+		return err
+	}
+	if from != kept {
+		l.say("%s keeps its values until `layer secret target --remove '%s'`. Let all programs read the new target before a window and a margin "+
+			"have passed", from, from)
+	}
+	return nil
+}
+
+func (l *layer) removeFormer(c *cobra.Command, target string, yes bool) error {
+	opened, state, _, err := l.current(c.Context(), opening{})
+	if err != nil {
+		return err
+	}
+	o := &rotate.Operator{Ledger: opened, By: operatorName()}
+	if o.Former, err = l.formerTargets(c.Context(), state); err != nil {
+		return err
+	}
+	p, _ := l.parsePlace(l.ledger) // it was opened
+	kept, err := l.targetToKeep(p, target)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(state.FormerTargets(), kept) {
+		return fmt.Errorf("%s is no former target of this ledger: `layer secret target` lists them", target)
+	}
+	if !yes {
+		l.err.clear()
+		switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete the values that are left in %s, for good?", target)); {
+		case err != nil:
+			return err
+		case !ok:
+			return errors.New("nothing was removed")
+		}
+	}
+	if err := o.RemoveFormer(c.Context(), kept); err != nil {
+		return l.failed(o, rotate.Result{}, err)
+	}
+	if l.json {
+		l.printJSON(map[string]any{"ok": true, "removed": kept})
+		return nil
+	}
+	fmt.Fprintf(l.out, "removed the values in %s\n", target)
+	return nil
+}

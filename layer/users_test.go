@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Users and groups of these tests, of which the system knows none but root.
+const (
+	alice, bob  = 61001, 61002
+	team, reads = 61100, 61200
+)
+
+// household is a folder in which several users of one machine run layer.
+type household struct {
+	t            *testing.T
+	program, dir string
+}
+
+const usersSpec = `{"secrets": [{"kind": "random", "namespace": "auth", "name": "key", "bytes": 16}]}`
+
+// newHousehold makes a folder of an owner, a group and a mode. Only root can be other
+// users.
+func newHousehold(t *testing.T, uid, gid int, mode os.FileMode) household {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be other users")
+	}
+	base := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(base), 0o755))
+	p := household{t, filepath.Join(base, "layer"), filepath.Join(base, "project")}
+	// A file that this process has written is busy while another test starts one.
+	out, err := exec.CommandContext(t.Context(), "cp", program(t), p.program).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, os.Chmod(p.program, 0o755))
+	require.NoError(t, os.Mkdir(p.dir, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, "spec.json"), []byte(usersSpec), 0o644))
+	require.NoError(t, os.Chown(p.dir, uid, gid))
+	require.NoError(t, os.Chmod(p.dir, mode))
+	return p
+}
+
+// as runs layer secret as a user with a group.
+func (p household) as(uid, gid int, env []string, args ...string) result {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), p.program, append([]string{"secret"}, args...)...)
+	cmd.Dir, cmd.Env = p.dir, append([]string{"PATH=" + os.Getenv("PATH")}, env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), Groups: []uint32{uint32(gid)}}}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run()
+	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+func (p household) succeeds(uid, gid int, args ...string) string {
+	p.t.Helper()
+	r := p.as(uid, gid, nil, args...)
+	require.Zero(p.t, r.status, "%v as %d: %s%s", args, uid, r.stdout, r.stderr)
+	return r.stdout
+}
+
+// files is owner, group and mode of everything in the folder but the spec.
+func (p household) files() map[string]string {
+	p.t.Helper()
+	found := map[string]string{}
+	require.NoError(p.t, filepath.Walk(p.dir, func(path string, info os.FileInfo, err error) error {
+		if rel, _ := filepath.Rel(p.dir, path); err == nil && rel != "." && rel != "spec.json" {
+			stat := info.Sys().(*syscall.Stat_t)
+			found[rel] = fmt.Sprintf("%d:%d %v", stat.Uid, stat.Gid, info.Mode())
+		}
+		return err
+	}))
+	return found
+}
+
+func (p household) share(gid int, mode os.FileMode, names ...string) {
+	p.t.Helper()
+	for _, name := range names {
+		require.NoError(p.t, os.Chown(filepath.Join(p.dir, name), -1, gid))
+		require.NoError(p.t, os.Chmod(filepath.Join(p.dir, name), mode))
+	}
+}
+
+const (
+	keyFile  = "secrets/LAYERON_SECRET_AUTH_KEY"
+	noteOf   = "secrets/.LAYERON_SECRET_AUTH_KEY.note"
+	lockFile = "layer.secrets.age.lock"
+)
+
+// Root works once in a user's folder, at any time of the ledger's life. The user goes
+// on.
+func TestLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t, alice, alice, 0o755)
+	p.succeeds(alice, alice, "init", "--to", "dir:./secrets", "--window", "1s", "--margin", "1s")
+	require.NoError(t, os.Remove(filepath.Join(p.dir, "layer.seen")))
+	require.NoError(t, os.Remove(filepath.Join(p.dir, lockFile)))
+	p.succeeds(0, 0, "apply", "--spec", "spec.json")
+	for name, has := range p.files() {
+		require.Regexp(t, "^61001:61001 ", has, name)
+	}
+	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
+	p.succeeds(0, 0, "rotate", "--immediate", "--spec", "spec.json")
+	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
+	p.succeeds(alice, alice, "status", "--spec", "spec.json")
+	for name, has := range p.files() {
+		require.Regexp(t, "^61001:61001 ", has, name)
+	}
+}
+
+// The key to the ledger is given to no user. What root left says how to get it back.
+func TestIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t, alice, alice, 0o755)
+	p.succeeds(0, 0, "init", "--to", "dir:./secrets")
+	files := p.files()
+	require.Equal(t, "0:0 -rw-------", files["layer.identity"])
+	delete(files, "layer.identity")
+	for name, has := range files {
+		require.Regexp(t, "^61001:61001 ", has, name)
+	}
+	r := p.as(alice, alice, nil, "apply", "--spec", "spec.json")
+	require.Equal(t, 1, r.status)
+	require.Contains(t, r.stderr, "`sudo chown 61001 layer.identity`")
+	require.NoError(t, os.Chown(filepath.Join(p.dir, "layer.identity"), alice, alice))
+	p.succeeds(alice, alice, "apply", "--spec", "spec.json")
+
+	// Files of a version that left them to root.
+	for _, name := range []string{lockFile, "layer.seen", "layer.secrets.age"} {
+		path := filepath.Join(p.dir, name)
+		require.NoError(t, os.Chown(path, 0, 0))
+		r := p.as(alice, alice, nil, "rotate", "--immediate", "--spec", "spec.json")
+		require.Equal(t, 1, r.status, name)
+		require.Contains(t, r.stderr, "it belongs to root (mode 0600), perhaps since a run with sudo: `sudo chown 61001 ", name)
+		require.NoError(t, os.Chown(path, alice, alice))
+	}
+	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
+}
+
+// Two users of one group work on one ledger and one target.
+func TestLedgerSharedByGroupKeepsWorking(t *testing.T) {
+	t.Parallel()
+	for _, companions := range []bool{true, false} {
+		p := newHousehold(t, alice, team, 0o770|os.ModeSetgid)
+		p.succeeds(alice, team, "init", "--to", "dir:./secrets")
+		p.succeeds(alice, team, "apply", "--spec", "spec.json")
+		identity, err := os.ReadFile(filepath.Join(p.dir, "layer.identity"))
+		require.NoError(t, err)
+		env := []string{"LAYER_IDENTITY=" + string(identity)}
+
+		// What is not shared yet says who can share it.
+		r := p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
+		require.Equal(t, 1, r.status)
+		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600), who can share it with a group: `chgrp GROUP ")
+
+		p.share(team, 0o660, "layer.secrets.age", keyFile, noteOf)
+		p.share(team, 0o770|os.ModeSetgid, "secrets")
+		if companions {
+			p.share(team, 0o660, "layer.seen", lockFile)
+		} else { // as in a fresh clone
+			require.NoError(t, os.Remove(filepath.Join(p.dir, "layer.seen")))
+			require.NoError(t, os.Remove(filepath.Join(p.dir, lockFile)))
+		}
+		for range 2 {
+			for _, who := range []int{bob, alice} {
+				r := p.as(who, team, env, "rotate", "--immediate", "--spec", "spec.json")
+				require.Zero(t, r.status, "%d: %s", who, r.stderr)
+				files := p.files()
+				for _, name := range []string{"layer.secrets.age", "layer.seen", keyFile, noteOf} {
+					require.Equal(t, fmt.Sprintf("%d:%d -rw-rw----", who, team), files[name], name)
+				}
+				require.Contains(t, files[lockFile], ":61100 -rw-rw----")
+				require.Equal(t, "61001:61100 -rw-------", files["layer.identity"])
+			}
+		}
+		require.Contains(t, p.as(bob, team, env, "status", "--json", "--spec", "spec.json").stdout, `"current": "v5"`)
+	}
+}
+
+// The program reads its value through a group, before and after every rotation.
+func TestGroupOfProgramSurvivesRotation(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t, 0, 0, 0o755)
+	p.succeeds(0, 0, "init", "--to", "dir:./secrets")
+	p.succeeds(0, 0, "apply", "--spec", "spec.json")
+	p.share(reads, 0o640, keyFile)
+	require.NoError(t, os.Chmod(filepath.Join(p.dir, "secrets"), 0o755))
+	for range 2 {
+		p.succeeds(0, 0, "rotate", "--immediate", "--spec", "spec.json")
+		files := p.files()
+		require.Equal(t, "0:61200 -rw-r-----", files[keyFile])
+		require.Equal(t, "0:61200 -rw-r-----", files[noteOf])
+	}
+	addr, err := secret.ParseAddress("$SECRET.auth.key")
+	require.NoError(t, err)
+	_, err = secret.Dir(filepath.Join(p.dir, "secrets")).Get(t.Context(), addr)
+	require.NoError(t, err)
+}
+
+// A user who may not keep the access of a value changes nothing, and says what to do.
+func TestPublishingThatTakesAccessIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newHousehold(t, alice, alice, 0o755)
+	p.succeeds(alice, alice, "init", "--to", "dir:./secrets")
+	p.succeeds(alice, alice, "apply", "--spec", "spec.json")
+	p.share(reads, 0o640, keyFile)
+	before, err := os.ReadFile(filepath.Join(p.dir, keyFile))
+	require.NoError(t, err)
+	r := p.as(alice, alice, nil, "rotate", "--immediate", "--spec", "spec.json")
+	require.Equal(t, 1, r.status)
+	require.Contains(t, r.stderr, "its group 61200 would lose access (mode 0640)")
+	require.Contains(t, r.stderr, "Run as a member of the group or as root")
+	after, err := os.ReadFile(filepath.Join(p.dir, keyFile))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(before, after), "the value was changed")
+	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
+
+	// A member of the group finishes what was recorded.
+	p.succeeds(alice, reads, "rotate", "--spec", "spec.json")
+	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
+}
