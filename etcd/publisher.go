@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Publisher is a [driver.Publisher] on etcd, and a [driver.Checker], [driver.Namer] and [driver.Remover]. Text and note are written
+// Publisher is a [driver.Publisher] on etcd, and a [driver.Checker], [driver.Lister], [driver.Namer] and [driver.Remover]. Text and note are written
 // in one transaction, which is sent once. It may be used concurrently, and shows no value and no password, however it is printed.
 type Publisher struct{ client *client }
 
@@ -165,6 +165,34 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 		}
 	}
 	return found, nil
+}
+
+// Versions is [driver.Lister]'s.
+func (p *Publisher) Versions(ctx context.Context, name string) ([]string, error) {
+	key, err := p.client.key(name)
+	if err != nil {
+		return nil, err
+	}
+	var found *pb.RangeResponse
+	err = p.client.read(ctx, func(ctx context.Context) (err error) {
+		found, err = p.client.kv.Range(ctx, &pb.RangeRequest{Key: []byte(key)})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", place(key), err)
+	}
+	var ids []string
+	if len(found.Kvs) == 0 {
+		return nil, nil
+	}
+	doc, err := secret.Parse(string(found.Kvs[0].Value))
+	if err != nil {
+		return nil, nil // no document, so no versions
+	}
+	for v := range doc.All() {
+		ids = append(ids, v.ID)
+	}
+	return ids, nil
 }
 
 // Check is [driver.Checker]'s: it sends transactions that would write these values if something were so that never is. etcd refuses

@@ -191,8 +191,12 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 		if strings.Contains(words, "%s") {
 			words = fmt.Sprintf(words, a.Version)
 		}
-		if a.By != "" && a.By != o.By {
-			words += ", recorded by " + a.By
+		switch {
+		case a.By == "":
+		case a.By == o.By:
+			words += ", which an earlier run recorded: " + a.Version
+		default:
+			words += ", which " + a.By + " recorded: " + a.Version
 		}
 		fmt.Fprintf(l.out, "%s: %s\n", a.Address, words)
 	}
