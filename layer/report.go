@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,8 +220,13 @@ func (l *layer) printProblems(r rotate.Result) {
 
 func problemText(r rotate.Result) []string {
 	var lines []string
+	targetGone := slices.ContainsFunc(r.Failed, func(err error) bool {
+		var p *rotate.Problem
+		return errors.As(err, &p) && p.Kind == rotate.WrongPlace
+	})
 	for _, s := range r.Secrets {
 		switch {
+		case s.State == rotate.StateMissing && targetGone: // said once, of all
 		case s.Problem != nil:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, words(s.Problem)))
 		case s.NeedsPerson || s.Overdue || s.State == rotate.StateUnsettled || s.State == rotate.StateMissing:
