@@ -214,9 +214,9 @@ func (s *stage) moved() {
 	log := state.Log()
 	for i, e := range log[:changesBefore] {
 		require.Equal(s, uint64(i+1), e.Gen)
-		require.Equal(s, "test", e.Op)
+		require.Equal(s, rotate.Op("test"), e.Op)
 	}
-	require.Equal(s, "move", log[changesBefore].Op)
+	require.Equal(s, rotate.Op("move"), log[changesBefore].Op)
 	require.Equal(s, old.Settings(), state.Settings())
 	s.layer(0, s.to, "ledger", "recipients")
 }
