@@ -285,6 +285,11 @@ func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error
 		return nil, nil
 	}
 	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrPermission) {
+		if advice := atomicfile.Denied(filepath.Join(d.path, name)); advice != "" {
+			return nil, fmt.Errorf("%s cannot be read: %w: %s", d.place(name), atomicfile.Cause(err), advice)
+		}
+	}
 	if err != nil {
 		return nil, d.failed(name, "cannot be read", err)
 	}
