@@ -127,7 +127,8 @@ func TestLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
 	}
 }
 
-// The key to the ledger is given to no user. What root left says how to get it back.
+// The key to the ledger is given to no user. The error about a file that root left
+// says how to get it back.
 func TestIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
@@ -174,7 +175,7 @@ func TestLedgerSharedByGroupKeepsWorking(t *testing.T) {
 		require.NoError(t, err)
 		env := []string{"LAYER_IDENTITY=" + string(identity)}
 
-		// What is not shared yet says who can share it.
+		// The error about a file that is not shared yet says who can share it.
 		r := p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status)
 		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600), who can share it with a group: `chgrp GROUP ")
@@ -229,7 +230,7 @@ func TestGroupOfProgramSurvivesRotation(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A user who may not keep the access of a value changes nothing, and says what to do.
+// A user who may not keep the access of a value changes nothing, and is given advice.
 func TestPublishingThatTakesAccessIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
@@ -247,7 +248,7 @@ func TestPublishingThatTakesAccessIsRefused(t *testing.T) {
 	require.True(t, bytes.Equal(before, after), "the value was changed")
 	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
 
-	// A member of the group finishes what was recorded.
+	// A member of the group finishes the recorded rotation.
 	p.succeeds(alice, reads, "rotate", "--spec", "spec.json")
 	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
 }
