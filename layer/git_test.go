@@ -29,7 +29,7 @@ func repository(t *testing.T, dir string, args ...string) (git func(args ...stri
 	return git
 }
 
-// Whatever a ledger is called, its name and no other one is in the files of git.
+// A ledger may have any name: that name and no other one is in the files of git.
 func TestGitKnowsTheLedgerByAnyName(t *testing.T) {
 	t.Parallel()
 	for name, unlike := range map[string]string{

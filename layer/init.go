@@ -179,8 +179,8 @@ func (l *layer) initIdentity(p place) (ids ledger.Identities, made string, err e
 // gitLines are the lines that were added to files that git reads.
 type gitLines struct{ ignored, attributes []string }
 
-// prepareGit tells git, in the ledger's folder or here, what is never committed and
-// that a ledger is not merged. It returns the lines that were missing.
+// prepareGit writes, beside the ledger or here, the names that git ignores, and that
+// a ledger is never merged. It returns the lines that were missing.
 func (l *layer) prepareGit(p place, target string) (added gitLines, err error) {
 	dir, lock := p.folder(), "layer.seen.lock"
 	if p.kind == inFile {
@@ -247,7 +247,7 @@ func appendLines(path string, want []string) (added []string, err error) {
 	return added, nil
 }
 
-// literalPattern escapes what git takes for a pattern.
+// literalPattern escapes the characters that make a name a pattern.
 func literalPattern(name string) string {
 	name = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, "!") {

@@ -60,7 +60,8 @@ func buildKeygen(t *testing.T) string {
 func recipeCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := scriptCommands()
 	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
-		"guide": cmdGuide, "keygen": cmdKeygen, "sign": cmdSign, "accepts": cmdAccepts, "opens": cmdOpens})
+		"guide": cmdGuide, "keygen": cmdKeygen, "sign": cmdSign, "accepts": cmdAccepts, "opens": cmdOpens,
+		"rescue": cmdRescue})
 	return all
 }
 
@@ -131,7 +132,7 @@ func (s *session) inGit() (found []string) {
 }
 
 // cmdGuide: guide [STATUS] 'LINE' runs one line of the guide as it stands there, in bash. An ellipsis stands for what the guide cannot
-// know: age1… is $COLLEAGUE, and NAME=… the account's. guide tty FILE 'LINE' is asked
+// know: age1… is $COLLEAGUE, layer-rescue-… is $RESCUE, and NAME=… the account's. guide tty FILE 'LINE' is asked
 // something at a terminal, and FILE is the answer; what the terminal showed is then in the file screen. guide [STATUS] @FILE runs
 // several at once, as a pipeline does: it stops at the first that fails.
 func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
@@ -160,7 +161,8 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	shell := []string{"-c", of(ts).elsewhere(strings.ReplaceAll(line, "age1…", ts.Getenv("COLLEAGUE")))}
+	line = strings.NewReplacer("age1…", ts.Getenv("COLLEAGUE"), "layer-rescue-…", ts.Getenv("RESCUE")).Replace(line)
+	shell := []string{"-c", of(ts).elsewhere(line)}
 	if file, ok := strings.CutPrefix(line, "@"); ok {
 		shell = []string{"-e", file}
 	}
@@ -253,6 +255,14 @@ func (s *session) asked(ts *testscript.TestScript, answer, line string) error {
 func cmdKeygen(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("age-keygen", "-y", args[0]))
 	ts.Setenv(args[1], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// cmdRescue: rescue: the one branch of origin that holds a ledger which could not be
+// pushed becomes $RESCUE.
+func cmdRescue(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.Exec("git", "ls-remote", "origin", "layer-rescue-*"))
+	_, branch, _ := strings.Cut(strings.TrimSpace(ts.ReadFile("stdout")), "refs/heads/")
+	ts.Setenv("RESCUE", branch)
 }
 
 // reader is a program's declaration of a secret, on a folder or, as cloudflare:NAME, on what its binding hands out.

@@ -106,7 +106,7 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 	return l.checked(spec, text)
 }
 
-// checked drops the newline at the end, and warns of what looks like a mistake.
+// checked drops the newline at the end, and warns of probable mistakes.
 func (l *layer) checked(spec secret.SpecSecret, text string) (driver.Value, error) {
 	if cut, ok := strings.CutSuffix(text, "\n"); ok {
 		text = strings.TrimSuffix(cut, "\r")

@@ -6,6 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -49,12 +52,19 @@ func newHousehold(t *testing.T, uid, gid int, mode os.FileMode) household {
 	return p
 }
 
+// command is a program that runs as a user with a group.
+func (p household) command(uid, gid int, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(p.t.Context(), name, args...)
+	cmd.Dir, cmd.Env = p.dir, []string{"PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), Groups: []uint32{uint32(gid)}}}
+	return cmd
+}
+
 // as runs layer secret as a user with a group.
 func (p household) as(uid, gid int, env []string, args ...string) result {
 	p.t.Helper()
-	cmd := exec.CommandContext(p.t.Context(), p.program, append([]string{"secret"}, args...)...)
-	cmd.Dir, cmd.Env = p.dir, append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), Groups: []uint32{uint32(gid)}}}
+	cmd := p.command(uid, gid, p.program, append([]string{"secret"}, args...)...)
+	cmd.Env = append(cmd.Env, env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run()
@@ -117,7 +127,8 @@ func TestLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
 	}
 }
 
-// The key to the ledger is given to no user. What root left says how to get it back.
+// The key to the ledger is given to no user. The error about a file that root left
+// says how to get it back.
 func TestIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
@@ -146,27 +157,34 @@ func TestIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
 }
 
+// sharing is the line of the guide by which a group shares a ledger and its values.
+var sharing = regexp.MustCompile("(?m)^```\n(chgrp -R team .*)\n```$")
+
 // Two users of one group work on one ledger and one target.
 func TestLedgerSharedByGroupKeepsWorking(t *testing.T) {
 	t.Parallel()
-	for _, companions := range []bool{true, false} {
-		p := newHousehold(t, alice, team, 0o770|os.ModeSetgid)
+	guide, err := os.ReadFile("../docs/operations.md")
+	require.NoError(t, err)
+	line := sharing.FindStringSubmatch(string(guide))
+	require.NotNil(t, line)
+	for _, fresh := range []bool{false, true} {
+		p := newHousehold(t, alice, alice, 0o755)
 		p.succeeds(alice, team, "init", "--to", "dir:./secrets")
 		p.succeeds(alice, team, "apply", "--spec", "spec.json")
 		identity, err := os.ReadFile(filepath.Join(p.dir, "layer.identity"))
 		require.NoError(t, err)
 		env := []string{"LAYER_IDENTITY=" + string(identity)}
 
-		// What is not shared yet says who can share it.
+		// The error about a file that is not shared yet says who can share it.
 		r := p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status)
 		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600), who can share it with a group: `chgrp GROUP ")
 
-		p.share(team, 0o660, "layer.secrets.age", keyFile, noteOf)
-		p.share(team, 0o770|os.ModeSetgid, "secrets")
-		if companions {
-			p.share(team, 0o660, "layer.seen", lockFile)
-		} else { // as in a fresh clone
+		require.NoError(t, os.Chown(filepath.Join(p.dir, "spec.json"), alice, alice))
+		cmd := p.command(alice, team, "sh", "-c", strings.Replace(line[1], "team", strconv.Itoa(team), 1))
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		if fresh { // as in another clone
 			require.NoError(t, os.Remove(filepath.Join(p.dir, "layer.seen")))
 			require.NoError(t, os.Remove(filepath.Join(p.dir, lockFile)))
 		}
@@ -183,6 +201,12 @@ func TestLedgerSharedByGroupKeepsWorking(t *testing.T) {
 			}
 		}
 		require.Contains(t, p.as(bob, team, env, "status", "--json", "--spec", "spec.json").stdout, `"current": "v5"`)
+
+		// A value that only its maker may read says who that is.
+		require.NoError(t, os.Chmod(filepath.Join(p.dir, keyFile), 0o600))
+		r = p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
+		require.Equal(t, 1, r.status)
+		require.Contains(t, r.stderr, "cannot be read: permission denied: it belongs to user 61001 (mode 0600)")
 	}
 }
 
@@ -206,7 +230,7 @@ func TestGroupOfProgramSurvivesRotation(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A user who may not keep the access of a value changes nothing, and says what to do.
+// A user who may not keep the access of a value changes nothing, and is given advice.
 func TestPublishingThatTakesAccessIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
@@ -224,7 +248,7 @@ func TestPublishingThatTakesAccessIsRefused(t *testing.T) {
 	require.True(t, bytes.Equal(before, after), "the value was changed")
 	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
 
-	// A member of the group finishes what was recorded.
+	// A member of the group finishes the recorded rotation.
 	p.succeeds(alice, reads, "rotate", "--spec", "spec.json")
 	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
 }

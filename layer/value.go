@@ -10,7 +10,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// maxValue is the most bytes that a value may have: what package secret parses.
+// maxValue is the most bytes that a value may have. Package secret parses no more.
 const maxValue = 1 << 20
 
 // checkValue returns why a text cannot be the value of a secret, or should not be.
@@ -76,7 +76,7 @@ func hasMarker(text string) bool {
 	return false
 }
 
-// warnings are what makes a value look like a mistake. They show no part of it.
+// warnings returns why a value looks like a mistake. They show no part of the value.
 func warnings(text string) (list []string) {
 	switch {
 	case looksUTF16(text):

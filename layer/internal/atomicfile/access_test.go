@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Users and groups of the tests. The system knows none of them.
+// Users and groups of the tests, unknown to the system.
 const (
 	alice, bob, other = 61001, 61002, 61003
 	team, foreign     = 61100, 61200
@@ -43,7 +43,7 @@ func state(t *testing.T, f Folder, name string) string {
 	return fmt.Sprintf("%d:%d %v", owner(info), group(info), info.Mode())
 }
 
-// replace is what a publisher does.
+// replace replaces a file as a publisher does.
 func replace(f Folder, name string) (renamed bool, err error) {
 	access, err := f.Access(name)
 	if err != nil {
@@ -107,8 +107,8 @@ func TestRootKeepsAccess(t *testing.T) {
 	}
 }
 
-// A program that holds the temporary file open reads what is written later: its
-// access is right while it is still empty, and it is never wider before.
+// A program that holds the temporary file open reads the content that is written
+// later: the access is right while the file is still empty, and never wider before.
 func TestAccessComesBeforeContent(t *testing.T) {
 	asRoot(t)
 	f := folder(t)
@@ -155,7 +155,7 @@ func TestRootGivesNewFilesToOwnerOfFolder(t *testing.T) {
 	require.Equal(t, "0:0 -rw-------", state(t, f, "identity"))
 }
 
-// What accompanies a file that a group shares is shared with that group.
+// A file that accompanies one of a group is shared with that group.
 func TestNewFileBesideSharedOne(t *testing.T) {
 	asRoot(t)
 	for _, tc := range []struct {
@@ -187,8 +187,7 @@ func TestNewFileBesideSharedOne(t *testing.T) {
 	require.Zero(t, SharedWith(t.TempDir()))
 }
 
-// Without privileges: what can be kept is kept, and what cannot is refused before
-// anything changes.
+// A user without privileges keeps the access, or is refused before anything changes.
 func TestUserKeepsAccessOrRefuses(t *testing.T) {
 	asRoot(t)
 	for name, tc := range map[string]struct {

@@ -89,8 +89,7 @@ func (r *reader) loadRoots() error {
 	return nil
 }
 
-// nothing says why no package was found. The loader keeps what the go command said about go.mod to itself, and about a build cache
-// that is missing.
+// nothing says why no package was found. The loader drops the go command's errors about go.mod, and about a missing build cache.
 func (r *reader) nothing() error {
 	for _, flags := range [][]string{nil, {"-e", "-export", "-f", ""}} {
 		if said := r.goList(flags...); said != "" {

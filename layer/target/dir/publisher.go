@@ -27,8 +27,8 @@ import (
 // Owner, group, permission bits and, on Linux, the access list of a file survive its
 // replacement, and its note has the same; other attributes do not survive. Where this
 // user may not keep them, and the owner or the group would lose access, nothing is
-// published and the error says so. What root makes in another user's directory
-// belongs to the owner of the directory.
+// published and the error says so. A file that root makes in another user's
+// directory belongs to the owner of the directory.
 //
 // A file is replaced whole: a reader sees the old value or the new one, whatever
 // fails or crashes. Anything but a regular file, such as a link, is neither followed
@@ -285,6 +285,11 @@ func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error
 		return nil, nil
 	}
 	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrPermission) {
+		if advice := atomicfile.Denied(filepath.Join(d.path, name)); advice != "" {
+			return nil, fmt.Errorf("%s cannot be read: %w: %s", d.place(name), atomicfile.Cause(err), advice)
+		}
+	}
 	if err != nil {
 		return nil, d.failed(name, "cannot be read", err)
 	}
