@@ -145,6 +145,7 @@ func (g *Generator) Sweep(ctx context.Context, names, known []string) error {
 	if len(names) == 0 {
 		return nil
 	}
+	ctx = g.client.Call(ctx)
 	var stray []string
 	err := g.client.Pages(ctx, "list the API tokens", cloudflareapi.EditTokens,
 		func(ctx context.Context, page int64, opts ...option.RequestOption) (int, error) {

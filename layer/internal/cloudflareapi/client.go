@@ -65,12 +65,26 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// endKey is the key of a context's value: when a call must have ended, on the
+// client's clock.
+type endKey struct{}
+
+// Call begins a call, all of whose requests together have the client's patience.
+// Within a call that has begun it returns ctx.
+func (c *Client) Call(ctx context.Context) context.Context {
+	if _, ok := ctx.Value(endKey{}).(time.Time); ok {
+		return ctx
+	}
+	return context.WithValue(ctx, endKey{}, c.Now().Add(c.Patience))
+}
+
 // do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op says what is
 // being done, needs the permission that it takes. The error is a *failure.
 func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
-	waited := time.Duration(0)
+	ctx = c.Call(ctx)
+	end := ctx.Value(endKey{}).(time.Time)
 	for attempt := 0; ; attempt++ {
-		x, f := c.once(ctx, send)
+		x, f := c.once(ctx, end.Sub(c.Now()), send)
 		if f == nil {
 			return x, nil
 		}
@@ -80,23 +94,31 @@ func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(
 		}
 		pause := f.pause(attempt)
 		deadline, bounded := ctx.Deadline()
-		if waited+pause > c.Patience || bounded && c.Now().Add(pause).After(deadline) {
+		if after := c.Now().Add(pause); end.Sub(after) < c.least() || bounded && after.After(deadline) {
 			f.Hint = fmt.Sprintf("Cloudflare asks to wait: run again in %s", pause.Round(time.Second))
 			return x, f
 		}
 		if err := c.Wait(ctx, pause); err != nil {
 			return x, &Failure{Op: op, NotApplied: true, Detail: "interrupted while waiting for Cloudflare's rate limit", Cause: err}
 		}
-		waited += pause
 	}
 }
 
-func (c *Client) once(ctx context.Context, send func(context.Context, ...option.RequestOption) error) (*Exchange, *Failure) {
+// least is the time that a call must still have for a request: the whole timeout,
+// where there is patience for a dozen. What is cut off may have been carried out.
+func (c *Client) least() time.Duration { return min(c.timeout, c.Patience/12) }
+
+// once sends a request. left is the time that its call still has.
+func (c *Client) once(ctx context.Context, left time.Duration, send func(context.Context, ...option.RequestOption) error) (*Exchange, *Failure) {
 	if ctx.Err() != nil {
 		return nil, &Failure{NotApplied: true, Detail: "not sent", Cause: context.Cause(ctx)}
 	}
+	if left < c.least() {
+		return nil, &Failure{NotApplied: true, Detail: fmt.Sprintf("not sent, since all requests of a call may take %s", c.Patience),
+			Hint: "run again, which goes on"}
+	}
 	x := &Exchange{now: c.Now}
-	bounded, cancel := context.WithTimeout(ctx, c.timeout)
+	bounded, cancel := context.WithTimeout(ctx, min(c.timeout, left))
 	defer cancel()
 	err := send(bounded,
 		option.WithBaseURL(c.base), option.WithHTTPClient(c.http), option.WithAPIToken(c.token.Reveal()),
@@ -111,6 +133,8 @@ func (c *Client) once(ctx context.Context, send func(context.Context, ...option.
 		return x, nil
 	case !x.begun:
 		return x, &Failure{NotApplied: true, Detail: "the request could not be made"}
+	case ctx.Err() == nil && bounded.Err() != nil:
+		return x, &Failure{Detail: "no answer in time", Cause: context.Cause(bounded)}
 	case bounded.Err() != nil:
 		return x, &Failure{Detail: "interrupted", Cause: context.Cause(bounded)}
 	default: // answered with success, and yet not understood

@@ -25,8 +25,9 @@ type Options struct {
 	HTTPClient *http.Client
 	// Timeout bounds one request. 0: 30 s.
 	Timeout time.Duration
-	// Patience bounds how long one request is put off because of Cloudflare's rate
-	// limit. 0: 6 minutes, a little more than the limit lasts.
+	// Patience bounds a call as a whole, with all its requests and with the pauses
+	// that Cloudflare's rate limit asks for. 0: 6 minutes, a little more than the
+	// limit lasts.
 	Patience time.Duration
 }
 

@@ -3,7 +3,9 @@ package bucket
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -131,6 +133,10 @@ func (c *client) request(ctx context.Context, method, object string, condition [
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/octet-stream")
+		// A bucket with Object Lock takes no object without a checksum, and this is
+		// the one that every server knows.
+		sum := md5.Sum(body)
+		req.Header.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
 	}
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])

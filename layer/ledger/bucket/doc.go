@@ -13,4 +13,6 @@
 // since a missing object is otherwise answered as a forbidden one. The endpoint must be the server itself, never a CDN, a
 // replica, a public r2.dev address or a custom domain: a stale answer could not be told from a fresh one. A bucket that keeps
 // old versions of objects keeps old values, readable for whoever could read them then.
+//
+// Every PUT has a Content-MD5, which a bucket with Object Lock asks for.
 package bucket

@@ -29,6 +29,12 @@ func (c *client) Fetch(ctx context.Context) (resend.Blob, error) {
 	return resend.Blob{Sealed: a.body, Revision: rotate.Revision(a.etag)}, nil
 }
 
+// Torn is [resend.Tearer]'s.
+func (*client) Torn() string {
+	return "the server may answer with an object that is only half written, as rclone's does: run again while no other run writes, and keep the " +
+		"ledger on a server that replaces objects as a whole"
+}
+
 // Send is [resend.Engine]'s.
 func (c *client) Send(ctx context.Context, old rotate.Revision, sealed []byte) (rotate.Revision, error) {
 	condition := [2]string{"If-None-Match", "*"}

@@ -2,9 +2,11 @@ package bucket
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -100,7 +102,14 @@ func (o Options) endpoint() (*url.URL, error) {
 	case u.Path != "" && u.Path != "/" && checkPrefix(strings.Trim(u.Path, "/")) != nil:
 		return nil, errors.New("bucket: the endpoint's path holds empty or relative parts")
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}, nil
+	endpoint := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/")}
+	if before, last := path.Split(endpoint.Path); last == o.Bucket && last != "" {
+		// As Cloudflare's dashboard shows it. The bucket would be named twice.
+		right := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(before, "/")}
+		return nil, fmt.Errorf("bucket: the endpoint ends with the bucket's name, so that the bucket is named twice: give %s. "+
+			"A ledger that was made with the other endpoint has the prefix %s", right, path.Join(o.Bucket, o.Prefix))
+	}
+	return endpoint, nil
 }
 
 func loopback(host string) bool {

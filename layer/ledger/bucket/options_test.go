@@ -84,6 +84,32 @@ func TestEndpointBeginsEveryURL(t *testing.T) {
 	}
 }
 
+// TestEndpointThatEndsWithTheBucketIsRefused: Cloudflare's dashboard shows one,
+// and what was made with it would be in another place.
+func TestEndpointThatEndsWithTheBucketIsRefused(t *testing.T) {
+	for endpoint, right := range map[string]string{
+		"https://a.r2.cloudflarestorage.com/ledgers":  "give https://a.r2.cloudflarestorage.com. A ledger that was made with the other endpoint has the prefix ledgers/team/shop",
+		"https://a.r2.cloudflarestorage.com/ledgers/": "give https://a.r2.cloudflarestorage.com. ",
+		"https://s3.example.com:8443/storage/ledgers": "give https://s3.example.com:8443/storage. ",
+		"http://127.0.0.1:7070/%6Cedgers":             "give http://127.0.0.1:7070. ",
+	} {
+		o := options(keyed(t), roundTrip(func(*http.Request) (*http.Response, error) {
+			t.Error("sent")
+			return nil, errLost
+		}))
+		o.Endpoint = endpoint
+		_, err := bucket.Open(t.Context(), o)
+		require.ErrorContains(t, err, "the endpoint ends with the bucket's name")
+		require.ErrorContains(t, err, right)
+		_, err = bucket.ParseURL("s3://ledgers/team/shop?endpoint=" + endpoint)
+		require.ErrorContains(t, err, right)
+	}
+	for _, endpoint := range []string{"https://s3.example.com/other", "https://s3.example.com/ledgers/s3", "https://ledgers.example.com", "https://s3.example.com/my-ledgers"} {
+		_, err := bucket.ParseURL("s3://ledgers/team/shop?endpoint=" + endpoint)
+		require.NoError(t, err, endpoint)
+	}
+}
+
 func TestParseURL(t *testing.T) {
 	for _, tc := range []struct {
 		text string

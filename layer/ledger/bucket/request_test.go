@@ -1,8 +1,11 @@
 package bucket_test
 
 import (
+	"bytes"
 	"crypto/hmac"
+	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -70,7 +73,7 @@ func TestSignedPathIsTheOneThatArrives(t *testing.T) {
 				require.Contains(t, r.Header.Get("Authorization"), "/eu-north-1/s3/aws4_request, ")
 				require.True(t, strings.HasSuffix(r.Header.Get("Authorization"), "Signature="+signature(r, key)), "another signature")
 				signedHeaders := r.Header.Get("Authorization")
-				for _, name := range []string{"If-Match", "If-None-Match", "X-Amz-Content-Sha256", "X-Amz-Security-Token"} {
+				for _, name := range []string{"If-Match", "If-None-Match", "Content-MD5", "X-Amz-Content-Sha256", "X-Amz-Security-Token"} {
 					if r.Header.Get(name) != "" {
 						require.Contains(t, signedHeaders, strings.ToLower(name), "a header that counts is not signed")
 					}
@@ -100,6 +103,35 @@ func TestSignedPathIsTheOneThatArrives(t *testing.T) {
 			require.Equal(t, 4, signed)
 		})
 	}
+}
+
+// TestObjectLockTakesEveryPut: a bucket with Object Lock refuses an object that
+// has no checksum, and one whose checksum is another's.
+func TestObjectLockTakesEveryPut(t *testing.T) {
+	ids, s3, puts := keyed(t), direct{newS3(t)}, 0
+	l := open(t, ids, roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodPut {
+			require.Empty(t, r.Header.Get("Content-MD5"))
+			return s3.RoundTrip(r)
+		}
+		puts++
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		given, err := base64.StdEncoding.DecodeString(r.Header.Get("Content-MD5"))
+		require.NoError(t, err)
+		if sum := md5.Sum(body); !bytes.Equal(sum[:], given) {
+			return answer(400, "InvalidRequest"), nil
+		}
+		require.Contains(t, r.Header.Get("Authorization"), ";content-md5;")
+		return s3.RoundTrip(r)
+	}))
+	st, rev := begin(t, l, ids)
+	_, _, err := rotate.Commit(t.Context(), l, rev, step(st, "x"))
+	require.NoError(t, err)
+	_, _, err = l.Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 3, puts, "the probe, too")
 }
 
 // TestOneSendIsOneRequest, where net/http would like to send again: on a connection that it has used before, and that the

@@ -24,12 +24,13 @@ type Options struct {
 // Open returns the ledger of that name, which need not exist yet. It asks the
 // database for nothing. The ledger uses db, which the caller closes.
 //
-// Load of the ledger asks again after a lost connection, for some seconds at most,
-// refuses to read from a replica, and never returns a state older than one that the
-// ledger has seen. CompareAndSwap finds out after a lost connection whether the change
-// was made, and sends it again if it was not, eight times at most; a change after
-// which none of the identities could open the ledger is refused. The ledger may be
-// used concurrently, and so may several on one row.
+// Load of the ledger asks again after a lost connection, eight times at most with
+// some seconds between, refuses to read from a replica, and never returns a state
+// older than one that the ledger has seen. CompareAndSwap finds out after a lost
+// connection whether the change was made, and sends it again if it was not, eight
+// times at most; a change after which none of the identities could open the ledger is
+// refused. One request may take a minute. The ledger may be used concurrently, and so
+// may several on one row.
 func Open(db *sql.DB, o Options) (rotate.Ledger, error) {
 	switch {
 	case db == nil:

@@ -99,5 +99,6 @@ func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // generator returns the generator of the same account, which does not wait for a rate limit.
 func generator(o Options) (*r2.Generator, error) {
-	return r2.New(r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL, HTTPClient: o.HTTPClient, Patience: 1})
+	return r2.New(r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL, HTTPClient: o.HTTPClient,
+		Patience: time.Second}) // less than the shortest pause
 }

@@ -17,6 +17,7 @@ func (s *Store) Inspect(ctx context.Context, names []string) (map[string]driver.
 	if len(names) == 0 {
 		return map[string]driver.Published{}, nil
 	}
+	ctx = s.client.Call(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	listed, err := s.list(ctx)

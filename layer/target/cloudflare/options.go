@@ -30,8 +30,10 @@ type Options struct {
 	HTTPClient *http.Client
 	// Timeout bounds one request. 0: 30 s.
 	Timeout time.Duration
-	// Patience bounds how long one request is put off because of Cloudflare's rate limit. 0: 6 minutes, a little more
-	// than the limit lasts.
+	// Patience bounds one call of Publish, Inspect, Remove, Check or ID, with all its
+	// requests and with the pauses that Cloudflare's rate limit asks for. A call that
+	// runs out of time says which of its secrets it did not send. 0: 6 minutes, a
+	// little more than the limit lasts.
 	Patience time.Duration
 }
 

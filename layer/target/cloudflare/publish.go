@@ -34,6 +34,7 @@ var (
 // halves. It goes by the last Inspect, and lists the store where there was none. After an answer that
 // would be everybody's (a token that is refused, the rate limit) the rest is not sent.
 func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
+	ctx = s.client.Call(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := make([]error, len(items))

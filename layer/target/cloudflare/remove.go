@@ -13,6 +13,7 @@ import (
 
 // Remove is [driver.Remover]'s. It lists the store, and deletes one secret a request.
 func (s *Store) Remove(ctx context.Context, names []string) []error {
+	ctx = s.client.Call(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := make([]error, len(names))

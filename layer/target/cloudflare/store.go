@@ -52,6 +52,7 @@ func NewStore(o Options) (*Store, error) {
 
 // ID returns the id of the store, which bindings name: the one of Options, else that of the account's only store.
 func (s *Store) ID(ctx context.Context) (string, error) {
+	ctx = s.client.Call(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.storeID(ctx)

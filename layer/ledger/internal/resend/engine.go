@@ -17,6 +17,14 @@ type Engine interface {
 	Send(ctx context.Context, old rotate.Revision, sealed []byte) (rotate.Revision, error)
 }
 
+// Tearer is an Engine whose server may answer with part of a blob while the blob
+// is being replaced. A damaged one is read again for some seconds.
+type Tearer interface {
+	Engine
+	// Torn returns the advice for a blob that stays damaged.
+	Torn() string
+}
+
 // Blob is what an engine holds: a sealed state.
 type Blob struct {
 	Sealed   []byte

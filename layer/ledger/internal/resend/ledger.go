@@ -67,17 +67,33 @@ func (l *Ledger) load(ctx context.Context) (found, error) {
 	}
 }
 
+// tornTries bounds the reads of a damaged blob: they take six seconds at most,
+// beside their own time.
+const tornTries = 10
+
 // look reads and opens what the engine holds.
 func (l *Ledger) look(ctx context.Context, tries, short int) (found, error) {
-	b, err := l.fetch(ctx, tries, short)
-	if err != nil {
-		return found{}, err
+	tearer, tears := l.engine.(Tearer)
+	for try := 0; ; try++ {
+		b, err := l.fetch(ctx, tries, short)
+		if err != nil {
+			return found{}, err
+		}
+		f := found{Blob: b}
+		if b.Revision != "" {
+			f.state, f.err = rotate.Unseal(b.Sealed, l.ids.All()...)
+		}
+		switch {
+		case f.err == nil || !tears || !torn(b.Sealed, l.ids.All()):
+			return f, nil
+		case try+1 == tornTries:
+			f.err = fmt.Errorf("it was read %d times: %s. If that does not help, %w", tornTries, tearer.Torn(), f.err)
+			return f, nil
+		}
+		if err := pause(ctx, try); err != nil {
+			return found{}, err
+		}
 	}
-	f := found{Blob: b}
-	if b.Revision != "" {
-		f.state, f.err = rotate.Unseal(b.Sealed, l.ids.All()...)
-	}
-	return f, nil
 }
 
 // before tells whether an answer is older than what was seen.
