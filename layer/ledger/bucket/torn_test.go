@@ -156,7 +156,7 @@ func (s tearing) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case err != nil || res.StatusCode != 200:
 	case r.Method == http.MethodPut:
-		*s.until = time.Now().Add(50 * time.Millisecond)
+		*s.until = time.Now().Add(20 * time.Millisecond)
 	case time.Now().Before(*s.until):
 		body, _ := io.ReadAll(res.Body)
 		res.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
@@ -169,7 +169,7 @@ func TestContestOnAServerThatShowsHalfOfAnObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, through := keyed(t), tearing{direct{newS3(t)}, new(sync.Mutex), new(time.Time)}
 		var strays sync.WaitGroup
-		res, err := stress.Run(t.Context(), ids.Recipients(), 8, 10, func(int) rotate.Ledger {
+		res, err := stress.Run(t.Context(), ids.Recipients(), 4, 10, func(int) rotate.Ledger {
 			return open(t, ids, lossy{through, 80 * time.Millisecond, 200 * time.Millisecond, &strays})
 		}, open(t, ids, through))
 		strays.Wait()
