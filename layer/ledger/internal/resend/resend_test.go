@@ -302,6 +302,44 @@ func TestSwap(t *testing.T) {
 	})
 }
 
+// tearer is a memory whose server may show half of a blob.
+type tearer struct{ *memory }
+
+func (tearer) Torn() string { return "the server may be to blame" }
+
+// TestDamagedBlobIsReadAgain, from a server alone that may show half of one.
+func TestDamagedBlobIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids, m, reads := keyed(t), new(memory), 0
+		_, _, err := rotate.Commit(t.Context(), New(m, "place", ids), "", fresh(ids))
+		require.NoError(t, err)
+		whole := m.now()
+		m.fetch = func() (Blob, error) {
+			reads++
+			return Blob{whole.Sealed[:len(whole.Sealed)/2], whole.Revision}, nil
+		}
+		_, _, err = New(m, "place", ids).Load(t.Context())
+		require.EqualError(t, err, "ledger place: it is damaged or cut off: restore the last good one from git or a backup")
+		require.Equal(t, 1, reads)
+
+		reads = 0
+		_, _, err = New(tearer{m}, "place", ids).Load(t.Context())
+		require.EqualError(t, err, "ledger place: it was read 10 times: the server may be to blame. If that does not help, "+
+			"it is damaged or cut off: restore the last good one from git or a backup")
+		require.Equal(t, tornTries, reads)
+
+		reads = 0
+		m.fetch = func() (Blob, error) {
+			if reads++; reads < tornTries {
+				return Blob{whole.Sealed[:reads], whole.Revision}, nil
+			}
+			return whole, nil
+		}
+		_, _, err = New(tearer{m}, "place", ids).Load(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 // TestSeen: a Ledger remembers what it has stored, too, and which ledger that was.
 func TestSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
