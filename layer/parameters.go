@@ -58,8 +58,8 @@ var (
 
 func always(*pgx.ConnConfig, string) bool { return true }
 
-// unreadVariables are those of psql that pgx does not read, each with the
-// parameter that it stands for.
+// unreadVariables are those of psql that pgx does not read, each with its
+// parameter.
 var unreadVariables = map[string]string{
 	"PGGSSENCMODE":            "gssencmode",
 	"PGHOSTADDR":              "hostaddr",

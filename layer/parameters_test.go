@@ -31,7 +31,7 @@ var ofPsql = map[string]string{
 // ofServer are those that go to the server.
 var ofServer = []string{"application_name", "client_encoding", "options", "standard_conforming_strings"}
 
-// settled is what becomes of an address.
+// settled returns the connection that an address leads to.
 func settled(t *testing.T, p process, address string) (*pgx.ConnConfig, error) {
 	t.Helper()
 	at, err := postgresPlace(address)
@@ -59,7 +59,7 @@ func TestParametersOfPsqlStayHere(t *testing.T) {
 	require.Equal(t, "psql", config.RuntimeParams["application_name"])
 	require.Equal(t, "-c geqo=on", config.RuntimeParams["options"])
 
-	for name, value := range map[string]string{ // what asks for no more than there is
+	for name, value := range map[string]string{ // values that ask for no more than there is
 		"gssencmode": "prefer", "replication": "off", "ssl_min_protocol_version": "TLSv1", "sslcompression": "1",
 	} {
 		_, err := settled(t, with(nil), "postgres://h/d?sslmode=verify-full&"+name+"="+value)
@@ -155,8 +155,7 @@ func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 	}
 }
 
-// TestServerPostgresTakesAddressesOfPsql, whatever they ask for in passing, and
-// whatever the settings of the role are.
+// TestServerPostgresTakesAddressesOfPsql under unusual settings of the role.
 func TestServerPostgresTakesAddressesOfPsql(t *testing.T) {
 	e := newPostgres(t)
 	for _, setting := range []string{"search_path = ''", "default_transaction_read_only = on", "statement_timeout = '1s'", "client_encoding = LATIN1",

@@ -105,7 +105,7 @@ func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(
 }
 
 // least is the time that a call must still have for a request: the whole timeout,
-// where there is patience for a dozen. What is cut off may have been carried out.
+// where there is patience for a dozen. A request that is cut off may be applied.
 func (c *Client) least() time.Duration { return min(c.timeout, c.Patience/12) }
 
 // once sends a request. left is the time that its call still has.

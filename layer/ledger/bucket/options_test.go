@@ -85,7 +85,7 @@ func TestEndpointBeginsEveryURL(t *testing.T) {
 }
 
 // TestEndpointThatEndsWithTheBucketIsRefused: Cloudflare's dashboard shows one,
-// and what was made with it would be in another place.
+// and a ledger that was made with it would be in another place.
 func TestEndpointThatEndsWithTheBucketIsRefused(t *testing.T) {
 	for endpoint, right := range map[string]string{
 		"https://a.r2.cloudflarestorage.com/ledgers":  "give https://a.r2.cloudflarestorage.com. A ledger that was made with the other endpoint has the prefix ledgers/team/shop",

@@ -142,7 +142,7 @@ func TestDamageThatNoServerMakesIsNotReadAgain(t *testing.T) {
 	})
 }
 
-// tearing shows half of an object for a while after each change of it.
+// tearing shows half of an object for a while after each change.
 type tearing struct {
 	direct
 	mu    *sync.Mutex

@@ -11,8 +11,8 @@
 //	CREATE TABLE layer_ledger (name text PRIMARY KEY, rev bigint NOT NULL, blob bytea NOT NULL)
 //
 // Every change notifies the channel layer_ledger with the ledger's name and revision, a space between them, for whoever
-// listens. The database must be the primary: a replica is refused, since it may answer with what was true a while ago. So is
-// a database or server that is read-only.
+// listens. The database must be the primary: a replica is refused, since it may answer with what was true a while ago.
+// A database or server that is read-only is refused, too.
 //
 // # Settings
 //

@@ -154,7 +154,7 @@ var withoutTLS = []wording{
 
 const noTLS = "the server has no TLS, which sslmode asks for: turn it on there, or give sslmode=disable where nothing else can reach the connection"
 
-// poolers are PgBouncer's, which gives all of them one SQLSTATE, 08P01.
+// poolers are PgBouncer's, all with one SQLSTATE, 08P01.
 var poolers = []wording{
 	{"unsupported startup parameter", resend.Refused, "a pooler takes a parameter of the address, of PGOPTIONS or of the service file for " +
 		"unsupported: leave it out, or connect to the server itself"},

@@ -12,15 +12,15 @@ import (
 )
 
 // A role, a database or a server has settings of its own, and a ledger must work
-// under all of them. A request is sent as it is at first, in one statement. Where
-// a setting of the role is in the way, it runs in a transaction without them.
+// under all settings. A request is one plain statement at first. Where a setting of
+// the role is in the way, it runs in a transaction without the role's settings.
 
 const (
 	ofRole = `source IN ('user', 'database user')`
 
 	// behind is true of a server that follows another, and of one that is
-	// read-only: such a database may be on its way to another server. A role that
-	// only reads by default is no sign of that.
+	// read-only: such a database may be on its way to another server. A role may
+	// read only by default for other reasons.
 	behind = `pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AND NOT EXISTS (
 	SELECT FROM pg_settings WHERE name = 'default_transaction_read_only' AND ` + ofRole + `)`
 
@@ -97,8 +97,8 @@ func (t *table) request(ctx context.Context, c *sql.Conn, write bool, do request
 	return &none
 }
 
-// once sends do as it is, or without the role's settings. Where one of them is
-// why do was refused, do is called twice: it was not carried out.
+// once calls do, plainly or without the role's settings. Where do was refused
+// because of a setting, do is called twice: the first was not carried out.
 func (t *table) once(ctx context.Context, c *sql.Conn, write bool, do func(querier) error) error {
 	if t.bare.Load() {
 		return apart(ctx, c, write, do)

@@ -15,7 +15,7 @@ import (
 // TestSettingInTheWayIsPutAside: after a refusal that a setting of the role
 // explains, requests run in a transaction without the role's settings.
 func TestSettingInTheWayIsPutAside(t *testing.T) {
-	for code, refused := range map[string]bool{ // or ended, so that nobody knows how far it came
+	for code, refused := range map[string]bool{ // or ended at an unknown point
 		"25006": true, "42501": true, "57014": false, "55P03": false, "25P03": false, "25P04": false,
 	} {
 		t.Run(code, func(t *testing.T) {

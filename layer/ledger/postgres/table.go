@@ -30,8 +30,8 @@ const (
 
 	ledgerName = `convert_from(decode($1, 'hex'), 'UTF8')`
 
-	// One statement, so that what is said of the server is of the one that
-	// answers. The text is the same under every bytea_output.
+	// One statement, so that the answer about the server comes from the server of
+	// the row. The text is the same under every bytea_output.
 	selectRow = `
 SELECT ` + behind + `, l.rev, encode(l.blob, 'base64')
 FROM (VALUES (1)) AS one LEFT JOIN %s AS l ON l.name = ` + ledgerName

@@ -301,6 +301,44 @@ func TestSwapIsSafeOnEveryEngine(t *testing.T) {
 	})
 }
 
+// tearer is a memory whose server may show half of a blob.
+type tearer struct{ *memory }
+
+func (tearer) Torn() string { return "the server may be to blame" }
+
+// TestDamagedBlobIsReadAgain, from a server alone that may show half of one.
+func TestDamagedBlobIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids, m, reads := keyed(t), new(memory), 0
+		_, _, err := rotate.Commit(t.Context(), New(m, "place", ids), "", fresh(ids))
+		require.NoError(t, err)
+		whole := m.now()
+		m.fetch = func() (Blob, error) {
+			reads++
+			return Blob{whole.Sealed[:len(whole.Sealed)/2], whole.Revision}, nil
+		}
+		_, _, err = New(m, "place", ids).Load(t.Context())
+		require.EqualError(t, err, "ledger place: it is damaged or cut off: restore the last good one from git or a backup")
+		require.Equal(t, 1, reads)
+
+		reads = 0
+		_, _, err = New(tearer{m}, "place", ids).Load(t.Context())
+		require.EqualError(t, err, "ledger place: it was read 10 times: the server may be to blame. If that does not help, "+
+			"it is damaged or cut off: restore the last good one from git or a backup")
+		require.Equal(t, tornTries, reads)
+
+		reads = 0
+		m.fetch = func() (Blob, error) {
+			if reads++; reads < tornTries {
+				return Blob{whole.Sealed[:reads], whole.Revision}, nil
+			}
+			return whole, nil
+		}
+		_, _, err = New(tearer{m}, "place", ids).Load(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 // It remembers the stored state and the ledger's id.
 func TestLedgerRemembersItsWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
