@@ -206,7 +206,7 @@ func (a *App) Start(ctx context.Context) error {
 		return problemsError("start", found, len(secrets), "")
 	}
 	for i, sec := range secrets {
-		sec.publish(loads[i])
+		sec.start(loads[i])
 	}
 	return a.run()
 }

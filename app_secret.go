@@ -78,6 +78,16 @@ func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	return f, err
 }
 
+// start publishes Start's load, unless a read before Start has loaded a document
+// that it must not replace.
+func (sec *appSecret) start(f *flight) {
+	if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
+		sec.failed(err)
+		return
+	}
+	sec.publish(f)
+}
+
 // checked refuses a document whose current version has another length than
 // declared.
 func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
@@ -91,10 +101,22 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	return doc, nil
 }
 
+// inPlaceOf refuses a document that must not replace the last good one: its
+// "current" names no version, and that of the good one does.
+func (sec *appSecret) inPlaceOf(good, doc *Document) (*Document, error) {
+	if good == nil || good.data().markerMissing() || !doc.data().markerMissing() {
+		return doc, nil
+	}
+	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: locate(sec.store, sec.decl.addr), Member: "current",
+		Err: because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
+}
+
 // keep records the result of a shared load.
 func (sec *appSecret) keep(f *flight) {
-	if f.err == nil && sec.lastGood() != nil {
-		f.doc, f.err = sec.checked(f.doc, nil)
+	if good := sec.lastGood(); f.err == nil && good != nil {
+		if f.doc, f.err = sec.checked(f.doc, nil); f.err == nil {
+			f.doc, f.err = sec.inPlaceOf(good, f.doc)
+		}
 	}
 	if f.err != nil {
 		sec.failed(f.err)

@@ -13,7 +13,8 @@ type Warning struct {
 }
 
 const (
-	// WarnCurrentMissing: "current" names a version that the document does not hold; the last one is read instead.
+	// WarnCurrentMissing: "current" names a version that the document does not hold; the last one is read instead. An App
+	// reads such a document at Start only: as a refresh it fails, and does not replace a good document.
 	WarnCurrentMissing = "current_missing"
 	// WarnCurrentExpired: the current version has expired; it is still used for new work, which nobody accepts.
 	WarnCurrentExpired = "current_expired"
@@ -33,7 +34,7 @@ const (
 
 // faultsOfText are the warnings that need no clock.
 func (d *document) faultsOfText() (found []Warning) {
-	if d.marker != "" && d.find(d.marker) < 0 {
+	if d.markerMissing() {
 		found = append(found, Warning{WarnCurrentMissing, "", "current names a version that is not there; the last one is read instead"})
 	}
 	e := &d.entries[d.current]
@@ -42,6 +43,10 @@ func (d *document) faultsOfText() (found []Warning) {
 	}
 	return found
 }
+
+// markerMissing reports whether "current" names no version. A compact text that
+// was cut off looks like that.
+func (d *document) markerMissing() bool { return d.marker != "" && d.find(d.marker) < 0 }
 
 // warnings returns all there are at an instant.
 func (d *document) warnings(rotation *Rotation, now time.Time) []Warning {

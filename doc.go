@@ -24,6 +24,9 @@
 //  2. Trimmed begins with {, is one valid JSON object and has an object "versions": JSON.
 //  3. Trimmed begins with { and is not valid JSON, and of the top-level names that stand whole before the fault the first is
 //     "current" or any is "versions": [ErrMalformed]. It was a version document; as a key it would do harm.
+//     The same holds for a version document in disguise: in quotes, as it is or encoded again as a JSON string; with comments
+//     (//, # or /* */) before it or right after its brace; or with the first name, current or versions, in single quotes or
+//     bare, as in a Python dict. As a plain value it would hand every version to a third party.
 //  4. Trimmed begins with current=: compact.
 //  5. Every non-empty segment of trimmed between semicolons is KEY=VALUE, KEY being current, v<digits>, or v<digits>_ and
 //     anything, and at least one is v<digits>: compact.
@@ -50,10 +53,11 @@
 //
 //	current=v3;v2=old;v2_expires=2026-06-01T00:00:00.000Z;v3=new
 //
-// Segments are split at semicolons, each at its first =. White space around a segment is dropped, beside its = it is an
-// error; empty segments are skipped. ID=value is a version, ID_active=time and ID_expires=time are its life, before or after
-// it. An id is a letter or digit followed by letters, digits, . and -. Errors: no version, an empty value, a key given
-// twice, an attribute of an id that has no value, another suffix, a bad time, a segment without =.
+// Segments are split at semicolons, each at its first =. White space around a segment is dropped, beside its = it is an error;
+// empty segments are skipped. ID=value is a version, ID_active=time and ID_expires=time are its life, before or after it. An
+// id is a letter or digit followed by letters, digits, . and -. Errors: no version, an empty value, a key given twice, one
+// version a line (a value may have line breaks, but none that a KEY= of rule 5 follows), an attribute of an id that has no
+// value, another suffix, a bad time, a segment without =.
 //
 // # Times
 //

@@ -221,6 +221,9 @@ func (d *document) pickActiveVersion(id string, now time.Time) (int, error) {
 	return i, nil
 }
 
+// refuse is not inlined, for the same reason as because.
+//
+//go:noinline
 func (d *document) refuse(op, id string, err error) error {
 	return &Error{Op: op, Address: d.addr(), Version: id, Err: err}
 }

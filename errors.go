@@ -45,6 +45,7 @@ type Error struct {
 	// Err is the reason. It wraps one of the sentinels, or is a store's own error.
 	Err error
 
+	_          uncomparable
 	byteNumber int // of the fault in the stored text, from 1; 0: unknown
 }
 
@@ -114,6 +115,7 @@ func quoteID(id string) string {
 
 // reason is a sentinel with an explanation.
 type reason struct {
+	_        uncomparable
 	sentinel error
 	text     string
 }
@@ -122,7 +124,7 @@ type reason struct {
 // would add 2 KB to a Worker.
 //
 //go:noinline
-func because(sentinel error, text string) error { return &reason{sentinel, text} }
+func because(sentinel error, text string) error { return &reason{sentinel: sentinel, text: text} }
 
 func (r *reason) Error() string { return r.sentinel.Error() + ": " + r.text }
 func (r *reason) Unwrap() error { return r.sentinel }

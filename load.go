@@ -203,12 +203,15 @@ func (l *loader) awaitFlight(ctx context.Context, except ...purpose) {
 // endOf returns why ctx has ended: its cause, which says whose limit that was, as an error that is ctx's own as well.
 func endOf(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
-		return &ended{cause, ctx.Err()}
+		return &ended{cause: cause, err: ctx.Err()}
 	}
 	return context.Cause(ctx)
 }
 
-type ended struct{ cause, err error }
+type ended struct {
+	_          uncomparable
+	cause, err error
+}
 
 func (e *ended) Error() string   { return e.cause.Error() }
 func (e *ended) Unwrap() []error { return []error{e.cause, e.err} }
@@ -218,7 +221,7 @@ func gaveUp(ctx context.Context) error {
 	if err := endOf(ctx); err != ctx.Err() {
 		return err
 	}
-	return &ended{errors.New("gave up waiting for the store: " + ctx.Err().Error()), ctx.Err()}
+	return &ended{cause: errors.New("gave up waiting for the store: " + ctx.Err().Error()), err: ctx.Err()}
 }
 
 // fingerprint tells texts apart without keeping them: a document does not always hold its text, and need not keep two

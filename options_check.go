@@ -40,11 +40,16 @@ func newDeclaration(kind Kind, o Options) *declaration {
 }
 
 // fault is one broken rule: the option, the value given, what is allowed.
-type fault struct{ option, given, allowed string }
+type fault struct {
+	_                      uncomparable
+	option, given, allowed string
+}
 
 type faults []fault
 
-func (f *faults) add(option, given, allowed string) { *f = append(*f, fault{option, given, allowed}) }
+func (f *faults) add(option, given, allowed string) {
+	*f = append(*f, fault{option: option, given: given, allowed: allowed})
+}
 
 func (f *faults) addText(option, given, allowed string) { f.add(option, strconv.Quote(given), allowed) }
 

@@ -34,62 +34,69 @@ func parse(text string, pin Format) (*document, error) {
 	case FormatPlain:
 		return plainDocument(text), nil
 	case FormatJSON:
-		return parsePinnedJSON(t)
+		return parseObject(text, t, true)
 	case FormatCompact:
 		return parseCompact(t)
 	}
-	switch {
-	case t.s[0] == '{':
-		return parseBrace(text, t)
-	case strings.HasPrefix(t.s, "current=") || looksCompact(t.s):
-		return parseCompact(t)
+	switch t.s[0] {
+	case '{':
+		return parseObject(text, t, false)
+	case '"', '\'', '#', '/':
+		if disguised(t.s, 0, new(int)) {
+			return nil, malformed("", "", badDisguise).at(t.start)
+		}
+	default:
+		if looksCompact(t.s, false) {
+			return parseCompact(t)
+		}
 	}
 	return plainDocument(text), nil
 }
 
-// parseBrace decides about a text that begins with a brace: a version document, the damaged remains of one, or a plain
-// value such as JSON credentials.
-func parseBrace(text string, t trimmed) (*document, error) {
-	o := scanJSON(t.s)
-	switch {
-	case o.valid() && !o.versionsObject, !o.valid() && !o.versionDocument():
-		return plainDocument(text), nil
-	case !o.valid():
-		return nil, malformed("", "", "a JSON version document with a syntax error here; was it cut off?").at(t.start + o.fault)
-	}
-	d, err := parseJSON(t, o.versions)
-	if err != nil {
-		return nil, err
-	}
-	if len(d.entries) == 0 {
-		return plainDocument(text), nil
-	}
-	return d, nil
-}
-
-func parsePinnedJSON(t trimmed) (*document, error) {
+// parseObject parses a text that begins with a brace, or is declared to: a version document, the damaged remains of one,
+// or a plain value such as JSON credentials.
+func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 	const want = `the declaration pins FormatJSON: {"current": …, "versions": {…}}`
-	if t.s[0] != '{' {
-		return nil, malformed("", "", "not a JSON object; "+want).at(t.start)
+	var o jsonShape
+	if t.s[0] == '{' {
+		o = scanJSON(t.s)
 	}
-	o := scanJSON(t.s)
+	why := ""
+	switch {
+	case !pinned && !o.versionDocument():
+		return plainDocument(text), nil
+	case !pinned && o.disguised:
+		why = badDisguise
+	case !pinned && !o.valid():
+		why = "a JSON version document with a syntax error here; was it cut off?"
+	case t.s[0] != '{':
+		why = "not a JSON object; " + want
+	case !o.valid():
+		why = "a JSON syntax error; " + want
+	case !o.versionsObject:
+		why = `no object "versions"; ` + want
+	default:
+		d, err := parseJSON(t, o.versions)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(d.entries) > 0:
+			return d, nil
+		case !pinned:
+			return plainDocument(text), nil
+		}
+		why = `no version in "versions"; ` + want
+	}
+	e := malformed("", "", why)
 	if !o.valid() {
-		return nil, malformed("", "", "a JSON syntax error; "+want).at(t.start + o.fault)
+		e.at(t.start + max(o.fault, 0))
 	}
-	if !o.versionsObject {
-		return nil, malformed("", "", "no object \"versions\"; "+want)
-	}
-	d, err := parseJSON(t, o.versions)
-	if err != nil {
-		return nil, err
-	}
-	if len(d.entries) == 0 {
-		return nil, malformed("", "", "no version in \"versions\"; "+want)
-	}
-	return d, nil
+	return nil, e
 }
 
-// plainDocument is the whole text as version v1, white space and all.
+// plainDocument is the whole text as version v1, white space and all. It is not inlined, for the same reason as because.
+//
+//go:noinline
 func plainDocument(text string) *document {
 	return &document{format: FormatPlain, text: text, entries: []entry{{id: "v1", text: text}}}
 }

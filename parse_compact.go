@@ -6,12 +6,15 @@ import (
 )
 
 // looksCompact tells whether every segment of s is KEY=VALUE, KEY being current, v<digits> or v<digits>_ and anything, and
-// at least one KEY is v<digits>. A text that begins with current= is compact without that.
-func looksCompact(s string) bool {
-	version := false
+// at least one KEY is v<digits>. A text that begins with current= is compact without that. With version, a KEY of any
+// form will do.
+func looksCompact(s string, version bool) bool {
+	if strings.HasPrefix(s, "current=") {
+		return true
+	}
 	for rest := s; rest != ""; {
 		var segment string
-		segment, rest = cutSegment(rest)
+		segment, rest = cutSegment(rest, ";")
 		if segment == "" {
 			continue
 		}
@@ -30,9 +33,23 @@ func looksCompact(s string) bool {
 	return version
 }
 
-// cutSegment returns the text up to the next ';' without surrounding white space, and what follows it.
-func cutSegment(s string) (segment, rest string) {
-	segment, rest, _ = strings.Cut(s, ";")
+// holdsVersionLine reports whether a line of value after the first is KEY=VALUE, as in looksCompact: the text has one
+// version a line.
+func holdsVersionLine(value, lineBreak string) bool {
+	_, rest := cutSegment(value, lineBreak)
+	for rest != "" {
+		var line string
+		line, rest = cutSegment(rest, lineBreak)
+		if line != "" && looksCompact(line, true) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutSegment returns the text up to the next separator without surrounding white space, and the text after it.
+func cutSegment(s, separator string) (segment, rest string) {
+	segment, rest, _ = strings.Cut(s, separator)
 	_, segment = cutLeadingSpace(segment)
 	return trimTrailingSpace(segment), rest
 }
@@ -82,9 +99,14 @@ func parseCompact(t trimmed) (*document, error) {
 			return nil, fault.at(a.at)
 		}
 	}
+	lines := strings.IndexByte(t.s, '\n') >= 0 || strings.IndexByte(t.s, '\r') >= 0
 	for i := range d.entries {
-		if e := &d.entries[i]; !lifeInOrder(e.activeFrom, e.expiresAt) {
+		e := &d.entries[i]
+		if !lifeInOrder(e.activeFrom, e.expiresAt) {
 			return nil, malformed(e.id, "expires", "not after active")
+		}
+		if lines && (holdsVersionLine(e.text, "\n") || holdsVersionLine(e.text, "\r")) {
+			return nil, malformed(e.id, "", `its value has a line that begins like another version: put ";" between them`)
 		}
 	}
 	return d, nil

@@ -106,6 +106,39 @@ var hostile = []struct {
 	{"escapes", 20_000, func(n int) string { return `{"versions":{"v1":{"value":"` + strings.Repeat(`\u00e9`, n) + `"}}}` }, one},
 	{"backslashes", 60_000, func(n int) string { return `{"versions":{"v1":{"value":"` + strings.Repeat(`\\`, n) + `"}}}` }, one},
 	{"an open string of backslashes", 60_000, func(n int) string { return `{"versions":{"v1":{"value":"` + strings.Repeat(`\\`, n) }, nil},
+	{"single quotes", 65_000, func(n int) string { return strings.Repeat("'", 2*n) }, one},
+	{"double quotes", 65_000, func(n int) string { return strings.Repeat(`"`, 2*n) }, one},
+	{"quotes around a document", 60_000, func(n int) string {
+		return strings.Repeat("'", n) + "v1=x" + strings.Repeat("'", n)
+	}, nil},
+	{"quotes and white space around a token", 30_000, func(n int) string {
+		return strings.Repeat("' ", n) + "x" + strings.Repeat(" '", n)
+	}, one},
+	{"quotes around an escape", 60_000, func(n int) string {
+		return strings.Repeat("'", n) + `\u0061` + strings.Repeat("'", n)
+	}, one},
+	{"quotes around a long string of escapes", 20_000, func(n int) string {
+		return strings.Repeat("'", n) + strings.Repeat(`\\`, n) + strings.Repeat("'", n)
+	}, one},
+	{"quotes and escapes of escapes", 12_000, func(n int) string {
+		return strings.Repeat("'", n) + `\` + strings.Repeat("u005c", n) + strings.Repeat("'", n)
+	}, nil},
+	{"quotes and comments", 13_000, func(n int) string {
+		return strings.Repeat("'/**/", n) + `\u0061` + strings.Repeat("'", n)
+	}, nil},
+	{"quotes and comments with a control character", 10_000, func(n int) string {
+		return strings.Repeat("'#\n", n) + `\u0061` + strings.Repeat("'", n)
+	}, nil},
+	{"comments", 60_000, func(n int) string { return strings.Repeat("#\n", n) + "x" }, one},
+	{"comments in blocks", 30_000, func(n int) string { return strings.Repeat("/**/", n) + "v1=x" }, nil},
+	{"comments without an end", 60_000, func(n int) string { return strings.Repeat("/*", n) }, one},
+	{"a comment after a brace", 30_000, func(n int) string { return "{" + strings.Repeat("/**/", n) + `"x":1}` }, one},
+	{"comments after a brace", 60_000, func(n int) string { return "{" + strings.Repeat("#\n", n) + oneVersion + "}" }, nil},
+	{"a long bare name", 120_000, func(n int) string { return "{" + strings.Repeat("c", n) + ":1}" }, one},
+	{"lines in a value", 60_000, func(n int) string { return "v1=x" + strings.Repeat("\na", n) + "=" }, one},
+	{"lines like versions without an equals sign", 30_000, func(n int) string { return "v1=x" + strings.Repeat("\nv1_", n) }, one},
+	{"empty lines in a value", 60_000, func(n int) string { return "v1=x" + strings.Repeat("\r\n", n) + "=" }, one},
+	{"a version a line", 10_000, func(n int) string { return numbered(n, "v#=x", "\n") }, nil},
 	{"a long number", 120_000, func(n int) string { return "{" + oneVersion + `,"x":` + strings.Repeat("1", n) + "}" }, one},
 	{"a long fraction of a second", 100_000, func(n int) string { return "v1=x;v1_expires=2027-01-01T00:00:00." + strings.Repeat("0", n) + "Z" }, nil},
 }

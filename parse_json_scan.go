@@ -17,12 +17,19 @@ type jsonShape struct {
 	versionsNamed  bool // a top-level member is named versions …
 	versionsObject bool // … and one such is an object,
 	versions       int  // with that many members
+	disguised      bool // comments precede the first member, or its name is not in double quotes
 }
 
-func (o jsonShape) valid() bool { return o.fault < 0 }
+func (o jsonShape) valid() bool { return o.fault < 0 && !o.disguised }
 
-// versionDocument tells whether a faulty text was meant to be one of ours.
-func (o jsonShape) versionDocument() bool { return o.currentFirst || o.versionsNamed }
+// versionDocument reports whether the text is a version document but for a
+// disguise, or was meant to be one and has a fault.
+func (o jsonShape) versionDocument() bool {
+	if o.fault < 0 {
+		return o.versionsObject
+	}
+	return o.currentFirst || o.versionsNamed
+}
 
 // scanJSON walks s, which begins with '{', once, without recursion, and accepts
 // the same texts as encoding/json. Repeated names and bad UTF-8 pass: they
@@ -48,6 +55,15 @@ func scanJSON(s string) (o jsonShape) {
 		} else {
 			if inObject {
 				end, ok := scanString(s, i)
+				if !ok && end == i && names == 0 && len(open) == 1 {
+					if n := commentEnd(s[i:]); n > 0 {
+						o.disguised = true
+						i += n
+						continue
+					}
+					o.currentFirst = unquotedName(s[i:])
+					o.disguised = o.disguised || o.currentFirst
+				}
 				if !ok {
 					return fail(end)
 				}
@@ -257,43 +273,45 @@ func nameIs(quoted, want string) bool {
 // unescape resolves the escapes of a valid JSON string. A surrogate without its
 // partner becomes its three bytes, so that two different names stay different.
 func unescape(s string) (text string, lone bool) {
-	b := make([]byte, 0, len(s))
+	b := make([]byte, len(s))
+	n := 0
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c != '\\' {
-			b = append(b, c)
-			continue
-		}
-		i++
-		switch c = s[i]; c { // a quote, a backslash and a slash stay as they are
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
-			u := hex4(s[i+1:])
-			i += 4
-			if isHigh(u) && i+6 < len(s) && s[i+1] == '\\' && s[i+2] == 'u' && isLow(hex4(s[i+3:])) {
-				u = 0x10000 + (u-0xd800)<<10 + (hex4(s[i+3:]) - 0xdc00)
-				i += 6
-			}
-			if isHigh(u) || isLow(u) {
-				lone = true
-				b = append(b, 0xe0|byte(u>>12), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f))
+		if c == '\\' {
+			i++
+			switch c = s[i]; c { // a quote, a backslash and a slash stay as they are
+			case 'b':
+				c = '\b'
+			case 'f':
+				c = '\f'
+			case 'n':
+				c = '\n'
+			case 'r':
+				c = '\r'
+			case 't':
+				c = '\t'
+			case 'u':
+				u := hex4(s[i+1:])
+				i += 4
+				if isHigh(u) && strings.HasPrefix(s[i+1:], `\u`) {
+					if low := hex4(s[i+3:]); isLow(low) {
+						u = 0x10000 + (u-0xd800)<<10 + (low - 0xdc00)
+						i += 6
+					}
+				}
+				at := n
+				n += utf8.EncodeRune(b[at:], u)
+				if isHigh(u) || isLow(u) {
+					lone = true
+					b[at], b[at+1], b[at+2] = 0xe0|byte(u>>12), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f)
+				}
 				continue
 			}
-			b = utf8.AppendRune(b, u)
-			continue
 		}
-		b = append(b, c)
+		b[n] = c
+		n++
 	}
-	return string(b), lone
+	return string(b[:n]), lone
 }
 
 func isHigh(u rune) bool { return 0xd800 <= u && u < 0xdc00 }

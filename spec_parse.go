@@ -14,7 +14,8 @@ import (
 // fit the names where they stand; a missing secretName is derived.
 //
 // What breaks a rule, is null or is given twice is [ErrInvalid], with the path of the member, such as
-// secrets[2].rotation.everyDays, in the message and in [Error.Member]. No text that stands there is quoted.
+// secrets[2].rotation.everyDays, in the message and in [Error.Member]. No text that stands there is quoted. Two secrets
+// with one address or one binding name are [ErrInvalid] too: the message contains both addresses, and no path.
 func ParseSpec(data []byte) (Spec, error) {
 	var syntax *json.SyntaxError
 	if errors.As(json.Unmarshal(data, new(json.RawMessage)), &syntax) {
@@ -41,17 +42,21 @@ func ParseSpec(data []byte) (Spec, error) {
 		return Spec{}, specError("secrets", "is missing; [] stands for none")
 	}
 	s.Secrets = make([]SpecSecret, 0, len(secrets))
-	places := map[string]string{}
+	bindings := map[string]Address{}
 	for i, one := range secrets {
 		path := "secrets[" + strconv.Itoa(i) + "]"
 		d, err := parseSpecSecret(path, one)
 		if err != nil {
 			return Spec{}, err
 		}
-		if other, ok := places[d.binding]; ok {
-			return Spec{}, specError(path, "has the binding name of "+other+": each secret needs its own")
+		switch other, ok := bindings[d.binding]; {
+		case ok && other == d.addr:
+			return Spec{}, specError("", d.addr.String()+" is declared twice; declare it once")
+		case ok:
+			return Spec{}, specError("", other.String()+" and "+d.addr.String()+" have the same binding name "+d.binding+
+				": one would read the other's value; rename one of them")
 		}
-		places[d.binding] = path
+		bindings[d.binding] = d.addr
 		s.Secrets = append(s.Secrets, d.spec(&s))
 	}
 	s.finish()

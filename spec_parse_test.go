@@ -151,9 +151,10 @@ func TestParseSpecRefusals(t *testing.T) {
 		"days 36501":       {rotating(`"everyDays":7,"retain":{"mode":"retain_for","days":36501}`), "secrets[1].rotation.retain.days", "is 36501, allowed is 1 to 36500"},
 		"days alone":       {rotating(`"everyDays":7,"retain":{"days":30}`), "secrets[1].rotation.retain.days", "is 30, allowed is none"},
 		"days for ever":    {rotating(`"everyDays":7,"retain":{"mode":"retain_forever","days":30}`), "secrets[1].rotation.retain.days", "is 30, allowed is none"},
-		"same address":     {second(`"kind":"random","name":"first"`), "secrets[1]", "has the binding name of secrets[0]"},
+		"same address":     {second(`"kind":"random","name":"first"`), "", "$SECRET.default.first is declared twice; declare it once"},
 		"same binding": {one(`{"kind":"static","namespace":"auth","name":"session-key"},{"kind":"static","name":"a"},{"kind":"static","namespace":"auth-session","name":"key"}`),
-			"secrets[2]", "has the binding name of secrets[0]"},
+			"", "$SECRET.auth.session-key and $SECRET.auth-session.key have the same binding name LAYERON_SECRET_AUTH_SESSION_KEY: " +
+				"one would read the other's value; rename one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec, err := secret.ParseSpec([]byte(c.text))
@@ -166,6 +167,18 @@ func TestParseSpecRefusals(t *testing.T) {
 			require.Equal(t, -1, offsetOf(e))
 		})
 	}
+}
+
+// TestParseSpecNamesTheAddressesOfACollision: a path would be a place in a file
+// that a program has written.
+func TestParseSpecNamesTheAddressesOfACollision(t *testing.T) {
+	_, err := secret.ParseSpec([]byte(`{"secrets":[{"kind":"random","namespace":"a","name":"b-c"},{"kind":"random","namespace":"a-b","name":"c"}]}`))
+	require.EqualError(t, err, "secret: parse spec: invalid: $SECRET.a.b-c and $SECRET.a-b.c have the same binding name "+
+		"LAYERON_SECRET_A_B_C: one would read the other's value; rename one of them")
+	require.NotContains(t, err.Error(), "secrets[")
+
+	_, err = secret.ParseSpec([]byte(`{"secrets":[{"kind":"random","name":"b"},{"kind":"static","namespace":"default","name":"b"}]}`))
+	require.EqualError(t, err, "secret: parse spec: invalid: $SECRET.default.b is declared twice; declare it once")
 }
 
 // FuzzParseSpec: never a panic, never another error, nothing of the text in it; and what is accepted reads back equal.
@@ -190,7 +203,8 @@ func FuzzParseSpec(f *testing.F) {
 				t.Fatalf("an error of another kind: %T", err)
 			}
 			for _, piece := range pieces(text) {
-				derived := strings.HasSuffix(e.Member, ".address") || strings.HasSuffix(e.Member, ".binding") // shows the names, which are well formed
+				derived := strings.HasSuffix(e.Member, ".address") || strings.HasSuffix(e.Member, ".binding") || // shows the names, which are well formed
+					e.Member == "" && strings.Contains(err.Error(), "$SECRET.") // as a collision does
 				if !derived && strings.Contains(err.Error(), piece) && !strings.Contains(specSayings, piece) {
 					t.Fatal("the error shows a part of the text")
 				}

@@ -36,7 +36,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		says    []string
 	}{
 		"a spec that is a folder":   {nil, "apply --spec /", []string{"the spec / cannot be read", "layer secret spec"}},
-		"two with one binding name": {write("twice.json", `{"secrets":[{"kind":"random","namespace":"a","name":"b-c"},{"kind":"random","namespace":"a-b","name":"c"}]}`), "apply --spec twice.json", []string{"twice.json", `secrets\[1\]`, `secrets\[0\]`}},
+		"two with one binding name": {write("twice.json", `{"secrets":[{"kind":"random","namespace":"a","name":"b-c"},{"kind":"random","namespace":"a-b","name":"c"}]}`), "apply --spec twice.json", []string{"twice.json", `\$SECRET\.a\.b-c`, `\$SECRET\.a-b\.c`}},
 		"a value that does not fit": {write("short", "madeup_Sx"), "set " + key + " --from-file short", []string{`session-key: the value does not fit the declaration: `, "9 characters", "32 bytes", "43"}},
 		"a value over the limit":    {write("long", strings.Repeat("madeup_Sx", 9000)), "set $SECRET.billing.stripe-secret --from-file long", []string{"stripe-secret: ", "65536", "a shorter value"}},
 		"no room for a version":     {nil, "rotate --immediate " + key + " --limit 120", []string{"session-key: .*2 versions", "120", "nothing was changed", "a shorter retention", "revoke old ones"}},

@@ -1,0 +1,97 @@
+package secret
+
+import "strings"
+
+// maxUnescapes bounds the work on one text. A text in more layers of quotes and
+// escapes is refused like a version document.
+const maxUnescapes = 16
+
+const badDisguise = "a version document in quotes, behind a comment or with unquoted names: store the document itself"
+
+// disguised reports whether text holds a version document, sound or damaged, in
+// quotes or behind comments. So many quotes around text may be those of a JSON
+// string whose escapes are not resolved yet.
+//
+// Quotes are removed before escapes are resolved. The order does not matter:
+// quotes at the ends of a text are not part of an escape.
+func disguised(text string, quotes int, tries *int) bool {
+	for {
+		t := trim(text)
+		s := t.s
+		if s == "" {
+			return false
+		}
+		c := s[0]
+		if (c == '"' || c == '\'') && len(s) > 1 && s[len(s)-1] == c {
+			if c == '"' || plainEnd(text[:t.start]+text[t.start+len(s):], 0) < len(text)-len(s) {
+				quotes = 0 // a JSON string around this would hold them escaped
+			}
+			text, quotes = s[1:len(s)-1], quotes+1
+			continue
+		}
+		comment := commentEnd(s)
+		switch {
+		case c == '{' && scanJSON(s).versionDocument():
+			return true
+		case comment == 0 && looksCompact(s, false):
+			return true
+		}
+		if quotes > 0 {
+			if *tries++; *tries > maxUnescapes {
+				return true
+			}
+			if inside, ok := unescapeAll(text); ok && disguised(inside, quotes-1, tries) {
+				return true
+			}
+		}
+		if comment == 0 {
+			return false
+		}
+		text, quotes = s[comment:], 0 // escapes are resolved before a comment is removed
+	}
+}
+
+// commentEnd returns the end of the comment at the beginning of s, and 0 where
+// there is none that ends within s.
+func commentEnd(s string) int {
+	end := "\n"
+	switch {
+	case strings.HasPrefix(s, "/*"):
+		end = "*/"
+	case s[0] != '#' && !strings.HasPrefix(s, "//"):
+		return 0
+	}
+	_, rest, ok := strings.Cut(s[len(end):], end)
+	if !ok {
+		return 0
+	}
+	return len(s) - len(rest)
+}
+
+// unquotedName reports whether s begins with current or versions, in single
+// quotes or bare.
+func unquotedName(s string) bool {
+	ends := " \t\n\v\f\r:=,}/#"
+	if s[0] == '\'' {
+		s, ends = s[1:], "'"
+	}
+	n := 0
+	for n < len(s) && 'a' <= s[n] && s[n] <= 'z' {
+		n++
+	}
+	return n < len(s) && (s[:n] == "current" || s[:n] == "versions") && strings.IndexByte(ends, s[n]) >= 0
+}
+
+// unescapeAll returns s as the inside of a JSON string, if it is one and holds
+// an escape.
+func unescapeAll(s string) (string, bool) {
+	if strings.IndexByte(s, '\\') < 0 {
+		return "", false
+	}
+	quoted := `"` + s + `"`
+	if end, ok := scanString(quoted, 0); !ok || end < len(quoted) {
+		return "", false
+	}
+	s, _ = unescape(s)
+	return s, true
+}
