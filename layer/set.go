@@ -20,8 +20,8 @@ func (l *layer) setCommand() *cobra.Command {
 	c := &cobra.Command{Use: "set ADDRESS", Short: "Give a secret a value from outside", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
 		Long: `Give a secret a value: from a prompt that shows nothing, from the environment, from stdin or from a file. It is never taken from the
-command line, which other processes can read. One newline at its end is dropped. What looks like a mistake is said: a byte order mark and a
-whole stored document are refused, and a value that programs would read as another one.
+command line, which other processes can read. One newline at its end is dropped. A byte order mark, a whole stored document and a
+value that programs would read as another one are refused; other likely mistakes give a warning.
 
 The value of a static secret counts at once, and the old one stays for as long as the declaration retains it. A value for a random or
 generated secret is announced first.`,

@@ -86,7 +86,7 @@ func warnings(text string) (list []string) {
 	}
 	for _, space := range []rune{'\u00a0', '\u2007', '\u202f', '\ufeff', '\u200b', '\u2060'} {
 		if strings.ContainsRune(text, space) {
-			list = append(list, fmt.Sprintf("the value has a no-break space in it (%U), as copied text does: nobody sees it, and it counts", space))
+			list = append(list, fmt.Sprintf("the value has a no-break space in it (%U), as copied text does: it is invisible, and it counts", space))
 		}
 	}
 	if isPlaceholder(text) {
