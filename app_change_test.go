@@ -127,7 +127,7 @@ func TestPanicInOnChangeIsLogged(t *testing.T) {
 	})
 }
 
-// TestStoppedCallbackIsNotCalled: from then on no call begins, not even for what waits; it may be called again, and by the function itself.
+// TestStoppedCallbackIsNotCalled: from then on no call begins, not even for a waiting change; it may be called again, and by the function itself.
 func TestStoppedCallbackIsNotCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, _, put := changing(t, secret.AppOptions{})

@@ -111,7 +111,7 @@ func TestADocumentWithAMissingCurrentIsReadAtStart(t *testing.T) {
 }
 
 // TestStartKeepsAGoodDocumentOfAnEarlierRead: Start succeeds, and reports as a
-// failed refresh what it found.
+// failed refresh the document that it found.
 func TestStartKeepsAGoodDocumentOfAnEarlierRead(t *testing.T) {
 	p, s := newProbe(), static("key")
 	p.set(s, whole)

@@ -35,7 +35,7 @@ func parsed(t *testing.T, text string) *secret.Document {
 
 func version(id, text string) secret.Version { return secret.NewVersion(id, text, ever, ever) }
 
-// TestEncodedDocumentsAreReadBack: what each format makes of a document, and which it refuses. Where a text is given it is the whole answer.
+// TestEncodedDocumentsAreReadBack: the text of a document in each format, and those that it refuses. Where a text is given it is the whole answer.
 func TestEncodedDocumentsAreReadBack(t *testing.T) {
 	const refused = "\x00refused"
 	type texts struct{ plain, json, compact string }

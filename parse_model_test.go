@@ -41,7 +41,7 @@ type reading struct {
 
 func modelTrim(s string) string { return strings.Trim(strings.TrimPrefix(s, "\ufeff"), modelSpace) }
 
-// modelOf returns what the contract says about a text.
+// modelOf returns the contract's reading of a text.
 func modelOf(text string) reading {
 	t := modelTrim(text)
 	switch {
@@ -389,7 +389,7 @@ func readingOf(text string) reading {
 	return sound(d.StoredAs().String(), d.Current().ID, versions)
 }
 
-// hostileWords are what a text is built of and damaged with.
+// hostileWords build texts and damage them.
 var hostileWords = []string{
 	"", " ", "\n", "\r", "\r\n", "\t", "\v", "\f", "\ufeff", "\u00a0", "\x00", "\xff", ";", "=", ";;", "_", "{", "}", "[", "]", ",", ":", `"`, "'", "\\", `\"`, `\n`, `\u007b`, `\u0022`,
 	"current", "versions", "current=", "current=v1;", "v1=", "v2=", "v1_expires=", "v1_x", "v٣=", "v=", "V1=", "vx=", "a=", "k.1=x", "hush", "null", "1", "-0.5e+3", "true",

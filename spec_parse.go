@@ -14,7 +14,7 @@ import (
 // fit the names where they stand; a missing secretName is derived.
 //
 // What breaks a rule, is null or is given twice is [ErrInvalid], with the path of the member, such as
-// secrets[2].rotation.everyDays, in the message and in [Error.Member]. No text that stands there is quoted. Two secrets
+// secrets[2].rotation.everyDays, in the message and in [Error.Member]. No text of the spec is quoted. Two secrets
 // with one address or one binding name are [ErrInvalid] too: the message contains both addresses, and no path.
 func ParseSpec(data []byte) (Spec, error) {
 	var syntax *json.SyntaxError

@@ -12,7 +12,7 @@ import (
 )
 
 // That the stores keep what secrettest.TestStore asks for is shown in package secrettest. What is theirs alone stands in
-// store_env_test.go, store_dir_test.go and store_memory_test.go; here is what all three have in common beyond it.
+// store_env_test.go, store_dir_test.go and store_memory_test.go; here are the tests that all three share.
 
 var authKey = secret.Address{Namespace: "auth", Name: "session-key"}
 

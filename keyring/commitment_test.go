@@ -74,7 +74,7 @@ func collide(t *testing.T, key1, key2 []byte) []byte {
 	return append(c.bytes(), tag.bytes()...)
 }
 
-// TestTextOpensUnderOneKeyAlone: whoever knows two keys can write a text that AES-GCM opens under both. A Sealer opens it under the one that it
+// TestTextOpensUnderOneKeyAlone: an owner of two keys can write a text that AES-GCM opens under both. A Sealer opens it under the one that it
 // commits to.
 func TestTextOpensUnderOneKeyAlone(t *testing.T) {
 	salt := bytes.Repeat([]byte{7}, 24)

@@ -65,7 +65,7 @@ func TestNothingShown(t *testing.T) {
 	}
 }
 
-// TestMessagesShowNoValue: an error says what was done to which secret, and what is wrong.
+// TestMessagesShowNoValue: an error has the operation, the secret and the fault.
 func TestMessagesShowNoValue(t *testing.T) {
 	s := stored("current=v1;v1=" + hexKey(1))
 	tokens := keyring.NewSigner(s, "session cookie")

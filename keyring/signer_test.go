@@ -106,7 +106,7 @@ func TestOneSpelling(t *testing.T) {
 	}
 }
 
-// TestSwappedSecretIsSignedWith: what was made for one purpose, use, id or key passes for no other.
+// TestSwappedSecretIsSignedWith: a token made for one purpose, use, id or key passes for no other.
 func TestSwappedSecretIsSignedWith(t *testing.T) {
 	s := stored("current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2))
 	tokens := keyring.NewSigner(s, "session cookie")
@@ -265,7 +265,7 @@ func TestZeroSignerAndSealer(t *testing.T) {
 	}
 }
 
-// TestStaleNamesReplacedVersions: what the current version has replaced is stale, and nothing else.
+// TestStaleNamesReplacedVersions: versions that the current one has replaced are stale, and no others.
 func TestStaleNamesReplacedVersions(t *testing.T) {
 	s := stored(`{"current":"v2","versions":{
 		"v0":{"value":"` + hexKey(9) + `"},

@@ -8,7 +8,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// advice is what a person can type against a problem of the engine: it follows the
+// advice is the command that a person can type against a problem of the engine: it follows the
 // reason, with its own punctuation. A kind that is not here explains itself.
 var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": `layer secret set '%s'` gives it one", p.Address) },
@@ -95,7 +95,7 @@ func each(err error, do func(error)) {
 	do(err)
 }
 
-// stateAdvice says what to do about a state where no run has found a problem.
+// stateAdvice is the advice for a state where no run has found a problem.
 func stateAdvice(s rotate.SecretStatus) string {
 	late := ""
 	if s.Overdue {

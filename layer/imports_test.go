@@ -26,7 +26,7 @@ func TestNoModuleImportsAnothersInternal(t *testing.T) {
 }
 
 // A program that embeds the engine or one ledger pays for that alone. No package
-// links what only tests use.
+// links packages that only tests use.
 func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
 	t.Parallel()
 	const (

@@ -66,7 +66,7 @@ func timeOrNull(t time.Time) *string {
 	return orNull(t.UTC().Format(time.RFC3339Nano))
 }
 
-// report prints what a command found and did. It returns an error if that needs a
+// report prints the result of a command. It returns an error if that needs a
 // person, or if anything that the ledger records is not confirmed by the target; of
 // a dry run, only the former.
 func (l *layer) report(o *rotate.Operator, r rotate.Result, changes bool) error {
@@ -127,7 +127,7 @@ func actionsJSON(actions []rotate.Action) []actionJSON {
 	return list
 }
 
-// done says in words what an action has done; %s is the version.
+// done has the words for a confirmed action; %s is the version.
 var done = map[rotate.Op]string{
 	rotate.OpCreate: "created %s", rotate.OpSet: "set as %s, in use now", rotate.OpAdd: "announced %s", rotate.OpFlip: "%s is in use now", rotate.OpPrune: "%s has expired and is gone",
 	rotate.OpExtend: "%s lives longer, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
@@ -144,7 +144,7 @@ var planned = map[rotate.Op]string{
 	rotate.OpAdopt: "would publish over what stands there, as %s",
 }
 
-// recorded says what the ledger records, where the target has not confirmed it; %s
+// recorded has the words for a change in the ledger, where the target has not confirmed it; %s
 // is the version.
 var recorded = map[rotate.Op]string{
 	rotate.OpCreate: "the first value, %s", rotate.OpSet: "%s as the current version", rotate.OpAdd: "%s as announced", rotate.OpFlip: "%s as the current version",
@@ -154,7 +154,7 @@ var recorded = map[rotate.Op]string{
 	rotate.OpRename: "its new name", rotate.OpRemove: "its removal",
 }
 
-// printUnconfirmed says, for each secret, what is recorded and not in the target yet.
+// printUnconfirmed names, for each secret, the changes in the ledger that are not in the target yet.
 func (l *layer) printUnconfirmed(r rotate.Result) {
 	var order []secret.Address
 	parts := map[secret.Address][]string{}
@@ -259,7 +259,7 @@ func people(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// stages are what an Event says to people.
+// stages are the words for an Event.
 var stages = map[rotate.Stage]string{rotate.StageLoad: "opening the ledger", rotate.StageInspect: "asking the target", rotate.StageCheck: "checking permission and room",
 	rotate.StageRecord: "recording in the ledger", rotate.StageMake: "making a credential", rotate.StagePublish: "publishing", rotate.StageWait: "waiting for the target",
 	rotate.StageClean: "cleaning up"}
@@ -274,7 +274,7 @@ func (l *layer) progress(e rotate.Event) {
 
 func (l *layer) progressText(words string) { l.err.progress(words + " …") }
 
-// failed is what a run that ended early leaves: what it did is told all the same.
+// failed reports a run that ended early, with its confirmed actions.
 func (l *layer) failed(o *rotate.Operator, r rotate.Result, err error) error {
 	if !l.json {
 		l.err.clear()

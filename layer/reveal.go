@@ -27,7 +27,7 @@ func (l *layer) revealCommand() *cobra.Command {
 				return err
 			}
 			value, err := state.Value(addr)
-			// Declarations that cannot be read keep nobody from a value.
+			// Declarations that cannot be read do not hide a value.
 			spec, specErr := l.readSpec(c.Context(), state.Settings())
 			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets, func(d secret.SpecSecret) bool { return d.Address == addr })
 			switch missing := errors.Is(err, rotate.ErrNotFound); {

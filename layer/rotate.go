@@ -141,8 +141,8 @@ func needsAdoption(r rotate.Result, err error) bool {
 	return needs(err) || slices.ContainsFunc(r.Secrets, func(s rotate.SecretStatus) bool { return needs(s.Problem) })
 }
 
-// confirmAdoption shows what --adopt-ledger would publish over the target, and asks.
-// Until the answer the ledger is only looked at: what is refused is not remembered.
+// confirmAdoption shows the values that --adopt-ledger would publish over the target, and asks.
+// Until the answer the ledger is only looked at: a refused one is not remembered.
 func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, yes bool) error {
 	l.dry = true
 	defer func() { l.dry = false }()

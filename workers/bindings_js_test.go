@@ -214,7 +214,7 @@ func TestNoTimer(t *testing.T) {
 	require.Zero(t, timers.Length())
 }
 
-// TestBindingsAreAStore holds Bindings to what every Store promises, over plain secrets and over stored ones.
+// TestBindingsAreAStore holds Bindings to the promises of every Store, over plain secrets and over stored ones.
 func TestBindingsAreAStore(t *testing.T) {
 	for name, wrap := range map[string]js.Value{
 		"plain":  run(`text => text`),

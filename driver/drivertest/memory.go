@@ -145,7 +145,7 @@ func (m *MemoryPublisher) Watch(ctx context.Context, addrs []secret.Address, cha
 	return m.store.Watch(ctx, addrs, changed)
 }
 
-// String returns the same text whatever the publisher holds.
+// String returns the same text independent of the publisher's values.
 func (m *MemoryPublisher) String() string { return "memory publisher" }
 
 // Format writes the result of String under every verb and flag.

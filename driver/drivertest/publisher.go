@@ -21,7 +21,7 @@ import (
 //   - note: so does a note, up to 200 characters;
 //   - many: 60 values in one Publish and one Inspect;
 //   - errors: an item that is refused (a name that nobody should use, a text of 3 MiB) has its error at its index, and the items
-//     beside it are published; what wraps [driver.ErrNotApplied] was not carried out;
+//     beside it are published; an item whose error wraps [driver.ErrNotApplied] was not carried out;
 //   - context: with a context that has ended, every method returns the context's error;
 //   - shown: no error, and the Publisher under no verb of fmt, in no JSON and no log, shows a text;
 //   - remove, recognize, check, name: what the optional interfaces promise, where they are there.

@@ -1,4 +1,4 @@
-// Package ledger has what every kind of ledger needs beside the protocol of
+// Package ledger has the parts that every kind of ledger needs beside the protocol of
 // package rotate: the private keys that open one ([Identities]), and a memory of
 // the ledgers that this machine has seen ([Remember]).
 //

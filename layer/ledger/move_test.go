@@ -34,7 +34,7 @@ func newTeam(t *testing.T) team {
 	return all
 }
 
-// filed is a ledger that is a file and has a lock, for all that Remember sees of it.
+// filed is a ledger that is a file and has a lock, for all that Remember sees.
 type filed struct {
 	*rotate.MemoryLedger
 	path string

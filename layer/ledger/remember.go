@@ -26,7 +26,7 @@ type RememberOptions struct {
 	// the path of a ledger that is a file, as seen from the folder of Seen; any other
 	// ledger needs a Place.
 	Place string
-	// Adopt accepts the ledger whatever Seen remembers, on the operator's word. The
+	// Adopt accepts the ledger against the memory in Seen, on the operator's word. The
 	// ledger is remembered from then on.
 	Adopt bool
 	// Peek makes Adopt accept the ledger without remembering it. A dry run sets it,
@@ -43,7 +43,7 @@ type Pather interface {
 
 // Syncer is a [rotate.Ledger] whose Load may return a state that is not durable yet.
 type Syncer interface {
-	// Sync makes durable what the last Load returned.
+	// Sync makes the state of the last Load durable.
 	Sync() error
 }
 
@@ -166,7 +166,7 @@ func (r *remembered) CompareAndSwap(ctx context.Context, old rotate.Revision, ne
 		return "", r.explain(err)
 	}
 	if err := r.follows(known, next); err != nil {
-		// If another run was faster, the ledger's own error says so, and says what became of this change.
+		// If another run was faster, the ledger's own error says so, and the fate of this change.
 		if _, now, load := r.ledger.Load(ctx); now == old || load != nil && !errors.Is(load, rotate.ErrNotFound) {
 			return "", r.explain(fmt.Errorf("the change is refused: %w", err))
 		}

@@ -369,7 +369,7 @@ func TestRememberLate(t *testing.T) {
 	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.ID()].Generation, "what is stored is remembered, whoever has stopped waiting")
 }
 
-// TestRememberSyncsFirst: what another process changed must be durable before it is remembered, or a power cut makes the ledger look older
+// TestRememberSyncsFirst: another process's change must be durable before it is remembered, or a power cut makes the ledger look older
 // than it is.
 func TestRememberSyncsFirst(t *testing.T) {
 	m := newMachine(t)
@@ -393,7 +393,7 @@ type syncing struct {
 
 func (s syncing) Sync() error { return s.step("sync the ledger") }
 
-// TestRememberFailingAtEachStep: the memory is what it was or what is new, whole, and the change is made in any case.
+// TestRememberFailingAtEachStep: the memory is the old one or the new one, whole, and the change is made in any case.
 func TestRememberFailingAtEachStep(t *testing.T) {
 	for fail := range 5 {
 		m, inner := newMachine(t), new(rotate.MemoryLedger)

@@ -84,7 +84,7 @@ func edited(s rotate.State, edit func(members map[string]any)) rotate.State {
 	return next.WithSettings(s.Settings())
 }
 
-// holding is a state with a value in it, and what must not be shown of it: the value and the keys of its notes.
+// holding is a state with a value in it, and its parts that must not be shown: the value and the keys of its notes.
 func holding(t *testing.T, recipients ...string) (s rotate.State, hidden []string) {
 	t.Helper()
 	const value = "Qz7kWv2mXt9RbLp4nHc8sJ1d"

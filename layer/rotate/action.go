@@ -13,7 +13,7 @@ type Action struct {
 	By string `json:"by,omitempty"`
 }
 
-// Op is what an [Action] does, or what else a [LogEntry] is about.
+// Op is the kind of an [Action] or a [LogEntry].
 type Op string
 
 // The actions on a secret.

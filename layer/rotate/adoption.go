@@ -9,7 +9,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Adoption is what RotateOptions.Adopt would publish over the value of one secret.
+// Adoption is the change that RotateOptions.Adopt would publish over the value of one secret.
 type Adoption struct {
 	Address secret.Address
 	// Found is the current version of the value that is there, by its note. Empty:
@@ -24,11 +24,11 @@ type Adoption struct {
 	// would be gone.
 	Back, Vanish []string
 	// Known reports that the target can be read. Otherwise Back is empty, and Vanish
-	// is what the note says.
+	// is the note's.
 	Known bool
 }
 
-// preview finds out what would be published over the values that are there.
+// preview finds out which versions would be published over the values that are there.
 func (r *run) preview(ctx context.Context, st *state) error {
 	for _, s := range r.targets() {
 		dec := r.pass.decisions[s.Address]

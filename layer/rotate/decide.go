@@ -7,7 +7,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// order is what a run is asked to do with one secret.
+// order is a run's task for one secret.
 type order struct {
 	op        string         // what begins: "" only settles, opCreate makes what is missing, opFlip rotates, else one of the changes below
 	force     bool           // rotate whatever the schedule says
@@ -31,7 +31,7 @@ const (
 	orderRename   = "rename"
 )
 
-// decision is what comes of one secret in one pass.
+// decision is the result for one secret in one pass.
 type decision struct {
 	verdict   verdict
 	next      *record // nil: the record stays as it is
@@ -47,7 +47,7 @@ type decision struct {
 	confirmed *record  // the record as it was settled: kept where nothing comes of the rest
 }
 
-// desk holds what deciding takes beside the secret itself: nothing of it is I/O.
+// desk holds the inputs of a decision beside the secret itself: no I/O.
 type desk struct {
 	policy policy
 	state  *state
@@ -76,8 +76,8 @@ type work struct {
 	ready    bool      // the new value is there
 }
 
-// decide settles one secret by what the store shows, and goes on to what is ordered. It is a function of its arguments
-// alone, but for what mint and named draw.
+// decide settles one secret by the state of the store, and goes on to the order. It is a function of its arguments
+// alone, but for the random bytes of mint and named.
 func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sighting, o order) decision {
 	w := &work{desk: d, spec: spec, name: name, old: r, found: found, order: o}
 	if r == nil {
@@ -108,7 +108,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	return w.out
 }
 
-// abandon gives up what a generator was asked for and nobody waits for any more: what it made is swept up.
+// abandon gives up a request to a generator that no order waits for any more: its result is swept up.
 func (w *work) abandon(r *record) {
 	if r.Making == nil || w.out.make || w.out.next != nil && w.out.next.Making != r.Making {
 		return
@@ -119,7 +119,7 @@ func (w *work) abandon(r *record) {
 	w.out.next.Making = nil
 }
 
-// notBegun says of what was ordered, where an earlier text had to be confirmed first,
+// notBegun says of an order, where an earlier text had to be confirmed first,
 // and was not, that it is not in the ledger either.
 var notBegun = map[string]string{
 	orderSet:      ". What was given now is not recorded: set it again then",
@@ -128,7 +128,7 @@ var notBegun = map[string]string{
 	orderRename:   ". Nothing was renamed: order it again then",
 }
 
-// problem records why a person is needed, or what failed.
+// problem records the reason for which a person is needed, or the failure.
 func (w *work) problem(kind Kind, format string, args ...any) {
 	w.out.problem = problemf(kind, format, args...).of(w.spec.Address)
 }
@@ -143,7 +143,7 @@ func (w *work) finish(op Op) {
 	w.out.actions[len(w.out.actions)-1].By = w.r.Intent.By
 }
 
-// settle does what the verdict asks for. It returns true when nothing is left open.
+// settle carries out the verdict. It returns true when nothing is left open.
 func (w *work) settle() bool {
 	w.out.verdict = w.desk.judge(w.desk.state.reconcile(w.old, w.found, w.r.Name, w.desk.policy), w.found, w.old)
 	if w.out.verdict == verdictConfirm && w.wasOrdered() {
@@ -221,8 +221,8 @@ func (w *work) settle() bool {
 	return w.contradicted()
 }
 
-// wasOrdered reports whether the intent brings a new version into use, which is what
-// a forced rotation is to do: it is finished, and not done again. A version that was
+// wasOrdered reports whether the intent brings a new version into use, which is the task of
+// a forced rotation: it is finished, and not done again. A version that was
 // recorded before this run loaded the ledger is reported as another run's.
 func (w *work) wasOrdered() bool {
 	in := w.r.Intent
@@ -243,7 +243,7 @@ func recordedBy(operator string) string {
 	return ", which " + operator + " had recorded before"
 }
 
-// contradicted handles what the store says against the ledger: only the person's word goes on.
+// contradicted handles a store that contradicts the ledger: only the person's word goes on.
 func (w *work) contradicted() bool {
 	n, isNote := w.desk.state.readNote(w.r.Name, w.found.Note)
 	if w.order.op == orderSet && w.r.Intent != nil && w.r.Intent.Unsent && w.out.verdict == verdictDrifted {

@@ -7,7 +7,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// carryOut does what is ordered with a settled secret.
+// carryOut carries out the order on a settled secret.
 func (w *work) carryOut() {
 	switch w.order.op {
 	case orderApply:
@@ -25,12 +25,12 @@ func (w *work) carryOut() {
 	}
 }
 
-// rotates tells whether a new value of the secret can be made without a person.
+// rotates reports whether a new value of the secret can be made without a person.
 func (w *work) rotates() bool {
 	return w.spec.Kind == secret.KindRandom || w.spec.Kind == secret.KindGenerated && w.spec.Generator != "" && w.desk.able(w.spec.Generator)
 }
 
-// atOnce tells whether a new value is good everywhere as soon as it exists.
+// atOnce reports whether a new value is good everywhere as soon as it exists.
 func (w *work) atOnce() bool {
 	return w.order.immediate || w.spec.Kind == secret.KindStatic || w.spec.Format == secret.FormatPlain
 }
@@ -88,7 +88,7 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 func (w *work) rotate() {
 	begins := w.r.Announced == "" && w.due()
 	if begins && w.rotates() && !w.plainInTwoPhases() {
-		// What a generator makes is waited for before anything changes.
+		// A generator's value is waited for before anything changes.
 		if w.order.value, w.resource, w.ready = w.newValue(); !w.ready {
 			return
 		}
@@ -126,7 +126,7 @@ func (w *work) rotate() {
 	}
 }
 
-// due tells whether a new version should be made now.
+// due reports whether a new version should be made now.
 func (w *work) due() bool {
 	if (w.order.force || w.order.immediate) && (w.order.named || w.rotates() && !w.plainInTwoPhases()) {
 		return true
@@ -135,7 +135,7 @@ func (w *work) due() bool {
 	return !next.IsZero() && !w.desk.policy.now.Before(next)
 }
 
-// begin brings the new version in: announced, or with immediate in use. It returns what it did.
+// begin brings the new version in: announced, or with immediate in use. It returns its action.
 func (w *work) begin() Op {
 	switch {
 	case w.ready:
@@ -152,7 +152,7 @@ func (w *work) plainInTwoPhases() bool {
 	return w.spec.Format == secret.FormatPlain && !w.order.immediate
 }
 
-// replace brings a further value in, and returns what it did.
+// replace brings a further value in, and returns its action.
 func (w *work) replace(value string, res *resource) Op {
 	if !w.atOnce() {
 		w.r.announce(value, res, w.desk.policy)
@@ -204,7 +204,7 @@ func (w *work) set() {
 	}
 }
 
-// keep takes the value that stands in the store already into the ledger. Nothing is published over it.
+// keep takes the value that is in the store already into the ledger. Nothing is published over it.
 func (w *work) keep() {
 	if n, ok := w.desk.state.readNote(w.r.Name, w.found.Note); ok {
 		w.r.Highest = max(w.r.Highest, number(n.cur))

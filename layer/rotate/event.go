@@ -2,7 +2,7 @@ package rotate
 
 // Event reports the progress of a run, for programs that show it.
 type Event struct {
-	// Stage is what the run does next.
+	// Stage is the run's next step.
 	Stage Stage
 	// Secrets is the number of secrets that it concerns; 0 if it concerns all or
 	// none.

@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Whatever the target does not confirm is reported as recorded, never as done.
+// A change that the target does not confirm is reported as recorded, never as done.
 func TestOnlyConfirmedActionsAreReportedAsDone(t *testing.T) {
 	fixed := retained(30)
 	for name, tc := range map[string]struct {
@@ -203,7 +203,7 @@ func TestTargetThatCannotBeAskedIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, errLost)
 }
 
-// A value that this ledger never sent is drifted, whatever failed before; a text that
+// A value that this ledger never sent is drifted, after any failure; a text that
 // it did send, brought back by a late request, is repaired.
 func TestTargetWithADigestTellsHandEditsFromLateRequests(t *testing.T) {
 	for name, failed := range map[string]func(driver.Item) (bool, error){"nothing failed": nil, "a write was lost": swallowed, "an answer was lost": lost} {
@@ -346,7 +346,7 @@ func TestClockThatWasAheadBlocksNothing(t *testing.T) {
 	}
 }
 
-// A value fits once expired versions have gone, whoever brings it.
+// A value fits once expired versions have gone, in every command.
 func TestExpiredVersionsMakeRoom(t *testing.T) {
 	key := aStatic("key", retained(1))
 	for name, do := range map[string]func(s *scene) (Result, error){

@@ -27,7 +27,7 @@ type Operator struct {
 	Window, Margin time.Duration
 	// Limit is the most bytes that a published text may have. Zero: DefaultLimit.
 	Limit int
-	// Overdue is how long the next run may be late, before a status calls what it
+	// Overdue is how long the next run may be late, before a status calls the work that it
 	// would do overdue. Zero: 24 h.
 	Overdue time.Duration
 	// By is who works here, for the ledger's log. It may be empty.

@@ -9,22 +9,22 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Result is what a run found and did.
+// Result is the report of a run.
 type Result struct {
-	// Actions are what it did, in order: each is confirmed by the target. With DryRun
-	// they are what it would do.
+	// Actions were carried out in this order: each is confirmed by the target. With DryRun
+	// they would be carried out.
 	Actions []Action
 	// Unconfirmed are the actions that the ledger records and the target has not
 	// confirmed. The next run finishes them.
 	Unconfirmed []Action
-	// Secrets tell how the secrets that it concerned stand now, by address.
+	// Secrets are the states of its secrets now, by address.
 	Secrets []SecretStatus
-	// Adoptions are what a dry run with Adopt would publish over the target.
+	// Adoptions are the changes that a dry run with Adopt would publish over the target.
 	Adoptions []Adoption
 	// Undeclared are the secrets of the ledger that no declaration names, if the run
 	// concerned all.
 	Undeclared []SecretStatus
-	// Failed is what went wrong beside the secrets, such as an unused token that could not be deleted.
+	// Failed are the errors beside the secrets, such as an unused token that could not be deleted.
 	Failed []error
 }
 
@@ -50,11 +50,11 @@ func (r Result) Settled() bool {
 	return len(r.Unconfirmed) == 0
 }
 
-// SecretStatus tells how one secret stands. It holds no value.
+// SecretStatus is the state of one secret. It holds no value.
 type SecretStatus struct {
 	Address secret.Address
 	Kind    secret.Kind
-	// Name is what its value is called in the store.
+	// Name is its value's name in the store.
 	Name  string
 	State SecretState
 	// Current is the id of the current version, Pending that of an announced one; empty where there is none.
@@ -68,13 +68,13 @@ type SecretStatus struct {
 	// Bytes is the length of the published text, Limit the most that it may have, Room how many more versions like the current
 	// one would fit.
 	Bytes, Limit, Room int
-	// Overdue: what the next run would do by itself is late by more than
+	// Overdue: the next run's own work is late by more than
 	// [Operator].Overdue.
 	Overdue bool
 	// Future is the latest instant in the ledger that lies in the future: a clock was
 	// ahead. Zero: none does.
 	Future time.Time
-	// NeedsPerson: the next run will not do by itself what is left. Problem says what that is, or what failed.
+	// NeedsPerson: the next run cannot finish by itself. Problem has the reason.
 	NeedsPerson bool
 	Problem     error // a *Problem, or nil
 }
@@ -104,7 +104,7 @@ const (
 	StateExternal    SecretState = "external_value_required" // only a person can supply the value
 )
 
-// result reports the state of the run's secrets and what it did.
+// result reports the state of the run's secrets and its actions.
 func (r *run) result() Result {
 	result := Result{Failed: r.report.notes, Adoptions: r.report.adoptions}
 	st := r.loaded.state.state()
@@ -168,7 +168,7 @@ func (r *run) undeclared(st *state, p policy) []SecretStatus {
 	return list
 }
 
-// theRest tells in how many rotations the other secrets that keep every version will be full.
+// theRest returns in how many rotations the other secrets that keep every version will be full.
 func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	var rest []string
 	for _, s := range list {
@@ -183,7 +183,7 @@ func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	return "; the rest will be full: " + strings.Join(rest, ", ")
 }
 
-// describe tells how one secret stands by its record, which may be nil, and what the store was found to hold. made: new values
+// describe returns the state of one secret by its record, which may be nil, and the store's answer. made: new values
 // of it need no person.
 func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p policy, made bool) SecretStatus {
 	s := SecretStatus{Address: spec.Address, Kind: spec.Kind, Name: name, Limit: p.limit}

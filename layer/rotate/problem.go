@@ -11,7 +11,7 @@ import (
 // failed. It contains no advice on commands: a program that embeds this package
 // gives its own, by Kind.
 //
-// [errors.Is] with a [Kind] finds a Problem of that kind in an error, and
+// [errors.Is] with a [Kind] finds a Problem with that kind in an error, and
 // [errors.As] the Problem itself. It shows no value.
 type Problem struct {
 	Kind Kind
@@ -29,7 +29,7 @@ type Problem struct {
 // before the slash, which [errors.Is] finds too. It is an error for errors.Is.
 type Kind string
 
-// The kinds of problems, and for some of them special cases.
+// The kinds of problems, and, for some, special cases.
 const (
 	// NeedsValue: only a person can supply the value.
 	NeedsValue Kind = "external_value_required"
@@ -49,7 +49,7 @@ const (
 	// Ahead: the target holds a later generation than the ledger.
 	Ahead Kind = "ahead"
 
-	// Unsettled: the target has not confirmed what the ledger records.
+	// Unsettled: the target has not confirmed the ledger's text.
 	Unsettled Kind = "unsettled"
 
 	// Stopped: the run ended before it changed anything.
@@ -64,7 +64,7 @@ const (
 	Refused Kind = "refused"
 	// NoValue: the ledger holds no value of the secret.
 	NoValue Kind = "refused/value"
-	// NoVersion: the secret has no version of that id.
+	// NoVersion: the secret has no version with that id.
 	NoVersion Kind = "refused/version"
 	// NoPrevious: there is no earlier version to return to.
 	NoPrevious Kind = "refused/previous"
@@ -99,7 +99,7 @@ const (
 	Copies Kind = "refused/copies"
 )
 
-// Error returns what the kind means.
+// Error returns the kind's meaning.
 func (k Kind) Error() string {
 	switch general, _, _ := strings.Cut(string(k), "/"); Kind(general) {
 	case Ahead:

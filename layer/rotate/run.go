@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// run is one operation under way. Each step makes one call to ledger, publisher or generator at most, so that whoever tests it
+// run is one operation under way. Each step makes one call to ledger, publisher or generator at most, so that a test
 // can stop, interleave and copy runs between any two.
 type run struct {
 	*Operator
@@ -44,7 +44,7 @@ type target struct {
 	names map[secret.Address]string
 }
 
-// pass is one round of decisions and what they ask for.
+// pass is one round of decisions and their requests.
 type pass struct {
 	decisions map[secret.Address]decision
 	minting   []secret.Address // still to be made by a generator
@@ -53,13 +53,13 @@ type pass struct {
 	recorded  time.Time        // when the ledger held them
 }
 
-// tries count what a run does more than once, and what it does only once.
+// tries count the steps of a run that are repeated, and those that are made once.
 type tries struct {
 	passes, conflicts, looks int
 	checked, cleaned         bool
 }
 
-// mine is what this run has done itself.
+// mine holds this run's own changes.
 type mine struct {
 	sent map[secret.Address]sending
 	made map[secret.Address]version // by generators, and in no document yet
@@ -171,7 +171,7 @@ func (r *run) load(ctx context.Context) error {
 			r.highest[rec.Address] = rec.Highest
 		}
 	}
-	// What was made for another state may have been swept away since.
+	// A value made for another state may have been swept away since.
 	r.loaded.state, r.loaded.rev, r.mine.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
 	switch {
 	case st.Moved() == "" || r.DryRun: // it can still be looked at
@@ -267,7 +267,7 @@ func (r *run) desk() *desk {
 	return d
 }
 
-// makes tells whether a new value of a secret can be made here.
+// makes reports whether a new value of a secret can be made here.
 func (r *run) makes(s secret.SpecSecret) bool {
 	return s.Kind == secret.KindRandom || s.Kind == secret.KindGenerated && s.Generator != "" && r.Generators[s.Generator] != nil
 }
@@ -289,7 +289,7 @@ func (r *run) sighting(rec *record, name string) sighting {
 	return found
 }
 
-// sum returns what recognises a text in the target; empty if nothing does.
+// sum returns the digest that recognises a text in the target; empty if nothing does.
 func (r *run) sum(text string) string {
 	if known, is := r.Publisher.(driver.Recognizer); is {
 		return r.loaded.state.state().sum(known.ModifiedOf(driver.NewValue(text)))
@@ -308,7 +308,7 @@ func (r *run) placed(st *state) string {
 	return st.Place
 }
 
-// record swaps what was decided into the ledger: nothing leaves before that.
+// record swaps the decisions into the ledger: nothing leaves before that.
 func (r *run) record(ctx context.Context, st *state) error {
 	next := *st
 	next.Place = r.placed(st)
@@ -393,7 +393,7 @@ func (r *run) collectDone() {
 	}
 }
 
-// again begins anew with the ledger that somebody else has left.
+// again begins anew with the ledger that another run has left.
 func (r *run) again() error {
 	if r.tries.conflicts++; r.tries.conflicts > maxConflicts {
 		return fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
@@ -434,7 +434,7 @@ func (r *run) makeOne(ctx context.Context) error {
 		err = checkValue(spec, made.Value.Reveal())
 	}
 	if err != nil {
-		// Whatever it may have made is swept up, and the next run makes another.
+		// Anything that it may have made is swept up, and the next run makes another.
 		one := r.orders[addr]
 		one.op = orderSettle
 		r.orders = maps.Clone(r.orders)
@@ -446,7 +446,7 @@ func (r *run) makeOne(ctx context.Context) error {
 	return nil
 }
 
-// publishAll sends what was decided, once.
+// publishAll sends the decided texts, once.
 func (r *run) publishAll(ctx context.Context) error {
 	if len(r.pass.items) == 0 {
 		r.stage = stageDecide
@@ -471,14 +471,14 @@ func (r *run) publishAll(ctx context.Context) error {
 	return nil
 }
 
-// overslept tells whether what was recorded is too old to be carried out: others may have taken it over and gone on, and would
+// overslept reports whether the recorded text is too old to be carried out: others may have taken it over and gone on, and would
 // not count on this request any more.
 func (r *run) overslept() bool {
 	p := r.loaded.state.state().policy(r.now(), r.Window, r.Margin, r.Limit)
 	return p.now.After(r.pass.recorded.Add(p.prompt()))
 }
 
-// held tells whether it is too late to send what was recorded. The lives in it would have begun without readers knowing.
+// held reports whether it is too late to send the recorded text. The lives in it would have begun without readers knowing.
 func (r *run) tooLate() bool {
 	if r.overslept() {
 		return true
@@ -493,7 +493,7 @@ func (r *run) tooLate() bool {
 	return false
 }
 
-// look asks what the store holds now, and again while it says pending.
+// look asks for the store's present values, and again while it says pending.
 func (r *run) look(ctx context.Context) error {
 	if r.tries.looks > 0 {
 		r.tell(Event{Stage: StageWait})
@@ -514,7 +514,7 @@ func (r *run) look(ctx context.Context) error {
 	return nil
 }
 
-// interrupted tells what is left.
+// interrupted reports the rest.
 func (r *run) interrupted() error {
 	left := 0
 	for _, rec := range r.loaded.state.state().Secrets {

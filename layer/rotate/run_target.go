@@ -93,7 +93,7 @@ func (o *Operator) MoveTarget(ctx context.Context, target string) (result Result
 	}
 }
 
-// asMoved returns the result of the run that publishes what a move has recorded, with
+// asMoved returns the result of the run that publishes the texts of a move, with
 // the actions of the move.
 func (r Result) asMoved(actions []taken) Result {
 	sending := func(a Action) bool { return a.Action == OpPublish || a.Action == OpConfirm }

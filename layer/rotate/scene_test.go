@@ -378,7 +378,7 @@ func (s *scene) remember() (goBack func()) {
 	return func() { s.ledger.n, s.ledger.state = n, state }
 }
 
-// digest tells texts apart and shows none.
+// digest distinguishes texts and shows none.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

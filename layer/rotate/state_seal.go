@@ -15,7 +15,7 @@ import (
 // Seal encrypts a state to the recipients in its settings: classic ones (age1…) or post-quantum ones (age1pq1…), not both. The
 // result is binary, and every call gives other bytes. The errors show no recipient: it might be a key that was mixed up.
 //
-// If identities are given, a state that none of them could open afterwards is refused.
+// If identities are given, a state that none could open afterwards is refused.
 func Seal(s State, identities ...age.Identity) ([]byte, error) {
 	sealed, plain, err := seal(s)
 	if err != nil || identities == nil {
@@ -123,7 +123,7 @@ const (
 	armorHeader = armor.Header
 )
 
-// Unseal decrypts what [Seal] wrote, armored or not, and checks that it is a state. Its errors say what is wrong with the bytes
+// Unseal decrypts a text of [Seal], armored or not, and checks that it is a state. Its errors describe the fault of the bytes
 // and what to do, and show nothing of what is in them.
 func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
 	plain, err := decrypt(sealed, identities)

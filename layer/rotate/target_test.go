@@ -139,7 +139,7 @@ func TestMoveTargetRefuses(t *testing.T) {
 	})
 }
 
-// Back to where it came from, over what it left there; and one place under two names
+// Back to where it came from, over the values that it left there; and one place under two names
 // loses nothing when the former one is removed.
 func TestMoveTargetBack(t *testing.T) {
 	a := aRandom("a", every(30))

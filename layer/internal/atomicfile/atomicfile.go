@@ -1,5 +1,5 @@
 // Package atomicfile replaces files whole: a reader finds the old content or the
-// new one, whatever crashes. It is the one place where ledgers, targets and the
+// new one, after any crash. It is the one place where ledgers, targets and the
 // memory of ledgers seen write to a disk.
 //
 // A replacement takes four steps, in this order: the new content is written to a

@@ -78,8 +78,8 @@ func (c *Client) Call(ctx context.Context) context.Context {
 	return context.WithValue(ctx, endKey{}, c.Now().Add(c.Patience))
 }
 
-// do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op says what is
-// being done, needs the permission that it takes. The error is a *failure.
+// do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op names the
+// operation, needs the permission that it takes. The error is a *failure.
 func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
 	ctx = c.Call(ctx)
 	end := ctx.Value(endKey{}).(time.Time)
@@ -142,8 +142,8 @@ func (c *Client) once(ctx context.Context, left time.Duration, send func(context
 	}
 }
 
-// String tells the account.
+// String names the account.
 func (c *Client) String() string { return "Cloudflare account " + c.AccountID }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }

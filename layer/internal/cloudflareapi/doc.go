@@ -1,4 +1,4 @@
 // Package cloudflareapi sends requests to Cloudflare's API, each once, and reports
-// their failures without repeating what was sent. The target and the generator for
+// their failures without repeating the request. The target and the generator for
 // Cloudflare share it.
 package cloudflareapi

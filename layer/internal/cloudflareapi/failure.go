@@ -220,14 +220,14 @@ func (f *Failure) Unwrap() []error {
 }
 
 // OfBatch adapts the failure of a request for n secrets: no document says that a
-// batch is all or nothing, so NotApplied stays only if the whole of it was refused.
+// batch is all or nothing, so NotApplied stays only if it was refused as a whole.
 func (f *Failure) OfBatch(n int) {
 	if n == 1 || f.Status != 400 && f.Status != 422 || f.BadToken() {
 		return
 	}
 	known := len(f.Messages) == len(f.Codes)
 	for i, code := range f.Codes {
-		// 1001 is whatever is wrong with a request, 1003 what is in its way.
+		// 1001 is any fault of a request, 1003 an obstacle to it.
 		f.NotApplied = f.NotApplied && (code == 1001 || known && invalid[f.Messages[i]])
 	}
 	f.NotApplied = f.NotApplied && len(f.Codes) > 0

@@ -32,7 +32,7 @@ type Options struct {
 }
 
 var (
-	// IDForm is the form of the API's ids. What goes into a path must have it:
+	// IDForm is the form of the API's ids. A part of a path must have it:
 	// cloudflare-go escapes nothing.
 	IDForm    = lazyregexp.New(`^[0-9a-f]{32}$`)
 	tokenForm = lazyregexp.New(`^[!-~]+$`)

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestListEndsWhereItsLengthSays: a list goes on until what the API tells of its length, or an empty page, says otherwise.
+// TestListEndsWhereItsLengthSays: a list ends at the length that the API gives, or with an empty page.
 func TestListEndsWhereItsLengthSays(t *testing.T) {
 	for _, tc := range []struct {
 		name               string

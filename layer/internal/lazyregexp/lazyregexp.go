@@ -1,5 +1,5 @@
 // Package lazyregexp compiles regular expressions when they are first used:
-// compiling all of them took a sixth of the time in which the command starts.
+// compiling them all took a sixth of the time in which the command starts.
 package lazyregexp
 
 import (

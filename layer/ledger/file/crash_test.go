@@ -57,7 +57,7 @@ func TestStepsOfAChange(t *testing.T) {
 	require.Equal(t, changeSteps, steps)
 }
 
-// TestChangeThatFailsAtAnyStepLeavesOneWholeState lets each step of a change fail, alone or with all that follow it, as in a crash: what is there then is the
+// TestChangeThatFailsAtAnyStepLeavesOneWholeState lets each step of a change fail, alone or with all that follow it, as in a crash: the file is then the
 // state before or the one after, as the change has said, and the next change cleans up.
 func TestChangeThatFailsAtAnyStepLeavesOneWholeState(t *testing.T) {
 	for _, crash := range []bool{false, true} {
@@ -179,7 +179,7 @@ func TestAnsweredLate(t *testing.T) {
 	require.Equal(t, rev, now)
 }
 
-// TestSweepsOnlyItsOwn leaves alone what resembles a temporary file of this ledger.
+// TestSweepsOnlyItsOwn leaves alone a file that resembles a temporary file of this ledger.
 func TestSweepsOnlyItsOwn(t *testing.T) {
 	f, s := newFile(t)
 	dir := filepath.Dir(f.path)

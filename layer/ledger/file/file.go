@@ -28,7 +28,7 @@ import (
 // [rotate.Locker]. [ledger.Remember] adds the memory that rejects an older copy.
 //
 // The file is armored: it survives the changes of git and editors to the ends of
-// lines, a merge of it fails visibly, and it costs a third more bytes. After a crash
+// lines, a merge fails visibly, and it costs a third more bytes. After a crash
 // at any moment the file holds one whole state: every change is written beside it,
 // synced and renamed. An advisory lock, on a file of the same name with ".lock" after
 // it, keeps other processes of this machine out. Two clones of one file are not
@@ -47,7 +47,7 @@ type Ledger struct {
 
 // Options are the options of [Open].
 type Options struct {
-	// Identities open the ledger. One of them must belong to a recipient.
+	// Identities open the ledger. One must belong to a recipient.
 	Identities ledger.Identities
 }
 

@@ -91,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestRecipientsComeAndGo lets somebody in, and one go.
+// TestRecipientsComeAndGo lets a recipient in, and one go.
 func TestRecipientsComeAndGo(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
@@ -216,7 +216,7 @@ func TestFileIsFoundThroughLinks(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
-// TestLockRemoved is somebody who removes the lock's file while it is held, as `git clean -x` does.
+// TestLockRemoved removes the lock's file while it is held, as `git clean -x` does.
 func TestLockRemoved(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)

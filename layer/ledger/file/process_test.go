@@ -304,7 +304,7 @@ func TestProcessesCountTogether(t *testing.T) {
 	require.Len(t, seen, processes*each)
 }
 
-// TestFullDiskLeavesTheLedgerAsItWas changes a ledger where there is no room for it, or for what is remembered beside it.
+// TestFullDiskLeavesTheLedgerAsItWas changes a ledger where there is no room for it, or for the memory beside it.
 func TestFullDiskLeavesTheLedgerAsItWas(t *testing.T) {
 	for name, size := range map[string]int{"not a byte": 0, "no room for layer.seen": 100, "no room for the ledger": 5000} {
 		t.Run(name, func(t *testing.T) {
@@ -325,7 +325,7 @@ func TestFullDiskLeavesTheLedgerAsItWas(t *testing.T) {
 	}
 }
 
-// TestLockOfAnotherProcess waits for it in vain, is told who has it, and gets it when that one is killed.
+// TestLockOfAnotherProcess waits for it in vain, names its holder, and gets it when that one is killed.
 func TestLockOfAnotherProcess(t *testing.T) {
 	f, path, identity := counted(t, t.TempDir(), empty)
 	cmd := child(t, path, identity, "hold")

@@ -31,8 +31,8 @@ func TestKeepsThePromisesOfALedger(t *testing.T) {
 	}
 }
 
-// The memory lies beside the file and knows it by its name from there, whatever
-// name it was opened by.
+// The memory lies beside the file and knows it by its name from there,
+// under any name that opened it.
 func TestMemoryOfAFileLiesBesideIt(t *testing.T) {
 	ctx := context.Background()
 	ids, to := keyed(t)

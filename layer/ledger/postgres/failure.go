@@ -28,7 +28,7 @@ var parameter = map[string]bool{"42704": true, "22023": true, "42601": true}
 
 var stateForm = lazyregexp.New(`^[0-9A-Z]{5}$`)
 
-// state is the SQLSTATE of an error, as pgx and lib/pq tell it; "" where there is none.
+// state is the SQLSTATE of an error, as pgx and lib/pq give it; "" where there is none.
 func state(err error) string {
 	var e interface{ SQLState() string }
 	if errors.As(err, &e) && stateForm().MatchString(e.SQLState()) {
@@ -37,7 +37,7 @@ func state(err error) string {
 	return ""
 }
 
-// failure says that something could not be done. A driver's own words may repeat the connection string, or what was sent.
+// failure says that something could not be done. A driver's own words may repeat the connection string, or the statement.
 func failure(ctx context.Context, done string, err error) error {
 	var made *resend.Failure
 	if errors.As(err, &made) {

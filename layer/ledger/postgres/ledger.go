@@ -13,15 +13,15 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Options are what [Open] takes beside the database.
+// Options are the settings of [Open] beside the database.
 type Options struct {
 	// Name is the ledger's, among those of the table. It must be given.
 	Name string
-	// Identities open the ledger. One of them must belong to a recipient.
+	// Identities open the ledger. One must belong to a recipient.
 	Identities ledger.Identities
 }
 
-// Open returns the ledger of that name, which need not exist yet. It asks the
+// Open returns the ledger with that name, which need not exist yet. It asks the
 // database for nothing. The ledger uses db, which the caller closes.
 //
 // Load of the ledger asks again after a lost connection, eight times at most with

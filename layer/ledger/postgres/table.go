@@ -36,7 +36,7 @@ const (
 SELECT ` + behind + `, l.rev, encode(l.blob, 'base64')
 FROM (VALUES (1)) AS one LEFT JOIN %s AS l ON l.name = ` + ledgerName
 
-	// Role or database may have turned synchronous_commit down: what was acknowledged could be lost then, and its revision
+	// Role or database may have turned synchronous_commit down: an acknowledged change could be lost then, and its revision
 	// come again with other content. This holds for the statement's own transaction alone.
 	durable = `
 WITH durable AS (SELECT set_config('synchronous_commit',
@@ -141,7 +141,7 @@ func (t *table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (r
 
 var errChanged = &resend.Failure{Outcome: resend.Conflict, Err: errors.New("its revision is another")}
 
-// create makes the table. Several may do so at once: who comes second is told in one of three ways.
+// create makes the table. Several may do so at once: the second one gets one of three errors.
 func (t *table) create(ctx context.Context, c *sql.Conn, table string) error {
 	err := t.once(ctx, c, true, func(q querier) error {
 		_, err := q.ExecContext(ctx, fmt.Sprintf(createTable, table))
@@ -157,8 +157,8 @@ func (t *table) create(ctx context.Context, c *sql.Conn, table string) error {
 	return nil
 }
 
-// with lends a connection, for one request. On one that is held, database/sql sends nothing a second time, whatever the driver
-// says.
+// with lends a connection, for one request. On one that is held, database/sql sends nothing a second time, even if the driver
+// asks for that.
 func (t *table) with(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
 	var c *sql.Conn
 	err := resend.Try(ctx, func(ctx context.Context) (err error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
-// Check is [driver.Checker]'s: it tells whether the account has room for the secrets that create names, and whether the
+// Check is [driver.Checker]'s: it reports whether the account has room for the secrets that create names, and whether the
 // token may write. For the latter it replaces nothing of a secret that does not exist, which changes nothing.
 func (s *Store) Check(ctx context.Context, create []string) error {
 	ctx = s.client.Call(ctx)

@@ -20,10 +20,10 @@ type Options struct {
 	Token driver.Value
 	// StoreID is the Secrets Store's id, 32 hexadecimal digits. Empty: the account's only store. Credentials need none.
 	StoreID string
-	// Scopes are the services that may read what is published: workers, ai_gateway, dex, access, containers, websearch.
+	// Scopes are the services that may read the published values: workers, ai_gateway, dex, access, containers, websearch.
 	// Empty: workers.
 	Scopes []string
-	// BaseURL is everything that stands before /accounts. Empty: https://api.cloudflare.com/client/v4.
+	// BaseURL is everything before /accounts. Empty: https://api.cloudflare.com/client/v4.
 	BaseURL string
 	// HTTPClient sends the requests. It follows no redirect, which could carry a value elsewhere. Nil: one of its own, on
 	// http.DefaultTransport.
@@ -39,7 +39,7 @@ type Options struct {
 
 var scopes = []string{"workers", "ai_gateway", "dex", "access", "containers", "websearch"}
 
-// client checks the options and returns what sends the requests.
+// client checks the options and returns the sender of requests.
 func (o Options) client() (*cloudflareapi.Client, error) {
 	c, err := cloudflareapi.New(cloudflareapi.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL,
 		HTTPClient: o.HTTPClient, Timeout: o.Timeout, Patience: o.Patience})

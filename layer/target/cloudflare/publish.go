@@ -29,7 +29,7 @@ var (
 	noteForm = lazyregexp.New(`^[ -~]*$`)
 )
 
-// Publish is [driver.Publisher]'s. What does not exist is created, many secrets a request, and each of the others replaced
+// Publish is [driver.Publisher]'s. A missing secret is created, many in one request, and each of the others replaced
 // by a request of its own. Where something about one secret is why none of a batch was created, the batch is sent again in
 // halves. It goes by the last Inspect, and lists the store where there was none. After an answer that
 // would be everybody's (a token that is refused, the rate limit) the rest is not sent.

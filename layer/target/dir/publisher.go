@@ -30,7 +30,7 @@ import (
 // published and the error says so. A file that root makes in another user's
 // directory belongs to the owner of the directory.
 //
-// A file is replaced whole: a reader sees the old value or the new one, whatever
+// A file is replaced whole: a reader sees the old value or the new one, even if a run
 // fails or crashes. Anything but a regular file, such as a link, is neither followed
 // nor replaced. The value is written before the note, so it is a
 // [driver.Recognizer]. Modified is the SHA-256 of the value's file: like the value
@@ -45,10 +45,10 @@ type Publisher struct {
 func New(path string) *Publisher { return &Publisher{path: path} }
 
 const (
-	// maxFile is what secret.Dir reads at most.
+	// maxFile is the most that secret.Dir reads.
 	maxFile = 1 << 20
 	maxNote = 200
-	// notRegular is Modified where no regular file stands: no digest looks like it.
+	// notRegular is Modified where no regular file is: no digest looks like it.
 	notRegular = "no regular file"
 )
 
@@ -127,7 +127,7 @@ func fits(item driver.Item) error {
 	return nil
 }
 
-// ready tells why a file of that name cannot be replaced or removed.
+// ready says why a file with that name cannot be replaced or removed.
 func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -156,7 +156,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// openToWrite makes the directory if it is missing, and removes what a crash has left in it.
+// openToWrite makes the directory if it is missing, and removes the remains of a crash.
 func (d *Publisher) openToWrite(ctx context.Context, items int) (atomicfile.Folder, error) {
 	none := atomicfile.Folder{}
 	if items == 0 {
@@ -262,7 +262,7 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 		if value != nil {
 			p.Modified = digest(*value)
 		}
-		// What is longer than a note and its newline stays longer than a note.
+		// A text longer than a note and its newline stays longer than a note.
 		note, err := d.read(root, noteFile(name), maxNote+2)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -275,7 +275,7 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	return found, nil
 }
 
-// read returns the first bytes of a file; nil where no regular file stands, which is not opened: a pipe would wait.
+// read returns the first bytes of a file; nil where no regular file is. Others are not opened: a pipe would wait.
 func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
@@ -302,7 +302,7 @@ func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error
 	return &text, nil
 }
 
-// Remove implements [driver.Remover]. It takes the value first: a note without a value tells nobody anything.
+// Remove implements [driver.Remover]. It takes the value first: a note without a value is useless.
 func (d *Publisher) Remove(ctx context.Context, names []string) []error {
 	if err := context.Cause(ctx); err != nil {
 		return each(names, func(string) error { return driver.NotApplied(err) })
@@ -378,7 +378,7 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	return nil
 }
 
-// failed says which file of the directory, or with an empty name that directory itself, meets which error, and what to do.
+// failed says which file of the directory, or with an empty name that directory itself, meets which error, and gives advice.
 func (d *Publisher) failed(name, what string, err error) error {
 	err = atomicfile.Cause(err) // which names a file without its directory
 	advice := ""

@@ -1,4 +1,4 @@
-// Package stress has several operators change one ledger at the same time, and tells whether every change was made once. Only
+// Package stress has several operators change one ledger at the same time, and reports whether every change was made once. Only
 // tests use it.
 package stress
 
