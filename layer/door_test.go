@@ -280,7 +280,7 @@ func cutOff(s *stage, n int, last bool, fate string) {
 		status := cmd.ProcessState.ExitCode()
 		require.True(s, status == 130 || status == 0 && last, "%d: %s", status, stderr.String())
 		if status == 130 {
-			require.Regexp(s, "^layer: interrupted: ", strings.TrimPrefix(stderr.String(), "layer: "+risk+"\n"))
+			require.Regexp(s, "(?m)^layer: interrupted: ", strings.TrimPrefix(stderr.String(), "layer: "+risk+"\n"))
 		}
 		require.Empty(s, readable(stderr.String()))
 	}
