@@ -227,9 +227,9 @@ func roleSettings(t *testing.T, w world) {
 		limited := w.role(t, url, "default_transaction_read_only = on", "idle_in_transaction_session_timeout = 1")
 		db := connectWith(t, limited, func() fate {
 			switch n := rand.IntN(20); { // a change has two packets that can be lost
-			case n < 2:
+			case n < 1:
 				return answerLost
-			case n < 3:
+			case n < 2:
 				return requestLost
 			}
 			return delivered
