@@ -28,6 +28,7 @@ type terminal struct {
 
 	mu      sync.Mutex
 	screen  strings.Builder
+	over    error // ended the reading
 	changed chan struct{}
 }
 
@@ -96,6 +97,9 @@ func (x *terminal) look() {
 		default:
 		}
 		if err != nil {
+			x.mu.Lock()
+			x.over = err
+			x.mu.Unlock()
 			return
 		}
 	}
@@ -110,14 +114,24 @@ func (x *terminal) shown() string {
 // expect waits until text is on the screen.
 func (x *terminal) expect(text string) {
 	x.t.Helper()
-	timeout := time.After(patient)
+	if !x.shows(text, patient) {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.t.Fatalf("the screen does not show %q; read %d bytes, then %v", text, x.screen.Len(), x.over) // not repeated: it may show a value
+	}
+}
+
+// shows waits so long for text.
+func (x *terminal) shows(text string, limit time.Duration) bool {
+	timeout := time.After(limit)
 	for !strings.Contains(x.shown(), text) {
 		select {
 		case <-x.changed:
 		case <-timeout:
-			x.t.Fatalf("the screen does not show %q", text) // and is not repeated: it may show a value
+			return false
 		}
 	}
+	return true
 }
 
 func (x *terminal) types(text string) {
@@ -141,8 +155,10 @@ func (x *terminal) ends(status int) string {
 	require.Equal(x.t, x.before, after, "the terminal is as it was")
 	// What was written last may still be on its way; a mark that the device writes comes after it.
 	const mark = "\x00end\x00"
-	_, err = x.device.WriteString(mark)
-	require.NoError(x.t, err)
+	for try := 0; try == 0 || try < 5 && !x.shows(mark, patient/5); try++ {
+		_, err = x.device.WriteString(mark)
+		require.NoError(x.t, err)
+	}
 	x.expect(mark)
 	text, _, _ := strings.Cut(x.shown(), mark)
 	require.Equal(x.t, status, x.cmd.ProcessState.ExitCode(), "exit status")
