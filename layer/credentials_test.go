@@ -158,9 +158,9 @@ func TestServerPostgresCredentials(t *testing.T) {
 	require.Contains(t, a.layer(1, nil, "apply", "--spec", "spec.json", "--ledger", as("reader")), "SQLSTATE 42501")
 	require.NoFileExists(t, a.dir+"/out/LAYERON_SECRET_AUTH_SESSION_KEY", "nothing is published that is not recorded")
 	// One who may only read moves it nowhere: the file stays in use.
-	a.layer(0, nil, "init", "--to", "dir:out")
+	a.layer(0, nil, "init", "--to", "dir:other")
 	require.Contains(t, a.layer(1, nil, "ledger", "copy", "layer.secrets.age", strings.Replace(as("reader"), "name=shop", "name=other", 1)),
 		"The old ledger is in use as before")
 	a.layer(0, nil, "apply", "--spec", "spec.json")
-	a.layer(0, nil, "apply", "--spec", "spec.json", "--ledger", place, "--to", "dir:other")
+	a.layer(0, nil, "apply", "--spec", "spec.json", "--ledger", place)
 }
