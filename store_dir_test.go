@@ -14,6 +14,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 func write(t *testing.T, path, text string) {
@@ -26,7 +27,7 @@ func write(t *testing.T, path, text string) {
 func link(t *testing.T, target, path string) {
 	t.Helper()
 	if err := os.Symlink(target, path); err != nil {
-		t.Skipf("no symbolic links here: %v", err)
+		slow.Lacks(t, "no symbolic links here: %v", err)
 	}
 }
 
@@ -283,7 +284,7 @@ func TestDirUnreadableFile(t *testing.T) {
 	dropPrivileges(t)
 	if f, err := os.Open(path); err == nil {
 		_ = f.Close()
-		t.Skip("this user may read every file")
+		slow.Lacks(t, "this user may read every file")
 	}
 	_, err := secret.Dir(dir).Get(t.Context(), authKey)
 	require.ErrorIs(t, err, fs.ErrPermission)

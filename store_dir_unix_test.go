@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // Opening a named pipe waits for somebody to write to it, and nobody may ever.
 func TestDirDoesNotHangOnAPipe(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, authBinding), 0o600); err != nil {
-		t.Skipf("no named pipes here: %v", err)
+		slow.Lacks(t, "no named pipes here: %v", err)
 	}
 	requireNoRegularFile(t, dir)
 
@@ -37,7 +38,7 @@ func TestDirRefusesASocket(t *testing.T) {
 	defer os.RemoveAll(dir)
 	l, err := net.Listen("unix", filepath.Join(dir, authBinding))
 	if err != nil {
-		t.Skipf("no sockets here: %v", err)
+		slow.Lacks(t, "no sockets here: %v", err)
 	}
 	defer l.Close()
 	requireNoRegularFile(t, dir)

@@ -20,6 +20,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/internal/servers"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // behind is how long after etcd's own watch the last App may have a change.
@@ -39,7 +40,7 @@ func allowFiles(t testing.TB, n uint64) {
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if limit.Max < n {
-		t.Skipf("%d files may be open here, and this needs %d: raise ulimit -Hn", limit.Max, n)
+		slow.Lacks(t, "%d files may be open here, and this needs %d: raise ulimit -Hn", limit.Max, n)
 	}
 	limit.Cur = max(n, limit.Cur)
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))

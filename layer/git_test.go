@@ -8,13 +8,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // repository makes a repository of git that no setting of this machine reaches.
 func repository(t *testing.T, dir string, args ...string) (git func(args ...string) (string, error)) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("git is not installed")
+		slow.Lacks(t, "git is not installed")
 	}
 	git = func(args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), "git", args...)

@@ -245,7 +245,7 @@ func TestPipelineKeepsTheLedger(t *testing.T) {
 				t.Parallel()
 				for _, tool := range []string{"git", shell[0]} {
 					if _, err := exec.LookPath(tool); err != nil {
-						t.Skip(tool + " is not installed")
+						slow.Lacks(t, "%s is not installed", tool)
 					}
 				}
 				p := newPipeline(t)

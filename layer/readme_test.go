@@ -216,7 +216,7 @@ func (s *shell) String() string {
 func newShell(t *testing.T, dir string) *shell {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("bash is not installed")
+		slow.Lacks(t, "bash is not installed")
 	}
 	did, tell, err := os.Pipe()
 	require.NoError(t, err)

@@ -36,7 +36,7 @@ func TestRecipesWork(t *testing.T) {
 	slow.Test(t)
 	for _, tool := range []string{"bash", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(tool + " is not installed")
+			slow.Lacks(t, "%s is not installed", tool)
 		}
 	}
 	tools := buildKeygen(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // Users and groups of these tests, of which the system knows none but root.
@@ -35,9 +36,7 @@ const usersSpec = `{"secrets": [{"kind": "random", "namespace": "auth", "name": 
 // users.
 func newHousehold(t *testing.T, uid, gid int, mode os.FileMode) household {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can be other users")
-	}
+	slow.Root(t)
 	base := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(base), 0o755))
 	p := household{t, filepath.Join(base, "layer"), filepath.Join(base, "project")}
@@ -108,7 +107,7 @@ const (
 
 // Root works once in a user's folder, at any time of the ledger's life. The user goes
 // on.
-func TestLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
+func TestRootLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
 	p.succeeds(alice, alice, "init", "--to", "dir:./secrets", "--window", "1s", "--margin", "1s")
@@ -129,7 +128,7 @@ func TestLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
 
 // The key to the ledger is given to no user. The error about a file that root left
 // says how to get it back.
-func TestIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
+func TestRootIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
 	p.succeeds(0, 0, "init", "--to", "dir:./secrets")
@@ -161,7 +160,7 @@ func TestIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 var sharing = regexp.MustCompile("(?m)^```\n(chgrp -R team .*)\n```$")
 
 // Two users of one group work on one ledger and one target.
-func TestLedgerSharedByGroupKeepsWorking(t *testing.T) {
+func TestRootLedgerSharedByGroupKeepsWorking(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../docs/operations.md")
 	require.NoError(t, err)
@@ -211,7 +210,7 @@ func TestLedgerSharedByGroupKeepsWorking(t *testing.T) {
 }
 
 // The program reads its value through a group, before and after every rotation.
-func TestGroupOfProgramSurvivesRotation(t *testing.T) {
+func TestRootGroupOfProgramSurvivesRotation(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, 0, 0, 0o755)
 	p.succeeds(0, 0, "init", "--to", "dir:./secrets")
@@ -231,7 +230,7 @@ func TestGroupOfProgramSurvivesRotation(t *testing.T) {
 }
 
 // A user who may not keep the access of a value changes nothing, and is given advice.
-func TestPublishingThatTakesAccessIsRefused(t *testing.T) {
+func TestRootPublishingThatTakesAccessIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
 	p.succeeds(alice, alice, "init", "--to", "dir:./secrets")

@@ -27,3 +27,22 @@ func Test(t testing.TB) {
 		t.Skip("slow: LAYER_TESTS=all runs it")
 	}
 }
+
+// Lacks ends t because the machine lacks something that it needs. It fails t where
+// LAYER_TESTS asks for every test, so that the gate leaves none out unnoticed.
+func Lacks(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if All() {
+		t.Fatalf("LAYER_TESTS=all runs every test, and this one cannot run: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Root ends t, as [Lacks] does, unless root runs it. Such a test is named
+// TestRoot…, so that it can be left to a run of root.
+func Root(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		Lacks(t, "only root can be several users, and mount a file system")
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // Module is the path of this module.
@@ -37,10 +39,7 @@ func Glue(t testing.TB) string {
 func Kilobytes(t testing.TB, file string) float64 {
 	t.Helper()
 	if _, err := exec.LookPath("gzip"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("no gzip to measure sizes with")
-		}
-		t.Skip("no gzip to measure sizes with")
+		slow.Lacks(t, "gzip is not installed")
 	}
 	packed, err := exec.Command("gzip", "-9", "-c", file).Output()
 	require.NoError(t, err)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // entry is an entry of an access list, see acl(5).
@@ -36,7 +38,7 @@ func setList(t *testing.T, path, name string, list []byte) {
 	t.Helper()
 	err := unix.Setxattr(path, name, list, 0)
 	if errors.Is(err, unix.ENOTSUP) {
-		t.Skip("the file system has no access lists")
+		slow.Lacks(t, "the file system has no access lists")
 	}
 	require.NoError(t, err)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // Users and groups of the tests, unknown to the system.
@@ -18,13 +20,6 @@ const (
 	alice, bob, other = 61001, 61002, 61003
 	team, foreign     = 61100, 61200
 )
-
-func asRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root makes files of other users")
-	}
-}
 
 // put makes a file of an owner, a group and a mode.
 func put(t *testing.T, f Folder, name string, uid, gid int, mode fs.FileMode) {
@@ -83,7 +78,7 @@ func asUser(t *testing.T, f Folder) {
 }
 
 func TestRootKeepsAccess(t *testing.T) {
-	asRoot(t)
+	slow.Root(t)
 	for _, tc := range []struct {
 		uid, gid int
 		mode     fs.FileMode
@@ -109,8 +104,8 @@ func TestRootKeepsAccess(t *testing.T) {
 
 // A program that holds the temporary file open reads the content that is written
 // later: the access is right while the file is still empty, and never wider before.
-func TestAccessComesBeforeContent(t *testing.T) {
-	asRoot(t)
+func TestRootAccessComesBeforeContent(t *testing.T) {
+	slow.Root(t)
 	f := folder(t)
 	put(t, f, "a", alice, team, 0o640)
 	looked := false
@@ -132,7 +127,7 @@ func TestAccessComesBeforeContent(t *testing.T) {
 }
 
 func TestRootGivesNewFilesToOwnerOfFolder(t *testing.T) {
-	asRoot(t)
+	slow.Root(t)
 	f := folder(t)
 	require.NoError(t, os.Chown(f.Root.Name(), alice, team))
 	_, err := replace(f, "a")
@@ -156,8 +151,8 @@ func TestRootGivesNewFilesToOwnerOfFolder(t *testing.T) {
 }
 
 // A file that accompanies one of a group is shared with that group.
-func TestNewFileBesideSharedOne(t *testing.T) {
-	asRoot(t)
+func TestRootNewFileBesideSharedOne(t *testing.T) {
+	slow.Root(t)
 	for _, tc := range []struct {
 		mode fs.FileMode
 		want string
@@ -188,8 +183,8 @@ func TestNewFileBesideSharedOne(t *testing.T) {
 }
 
 // A user without privileges keeps the access, or is refused before anything changes.
-func TestUserKeepsAccessOrRefuses(t *testing.T) {
-	asRoot(t)
+func TestRootAsUserKeepsAccessOrRefuses(t *testing.T) {
+	slow.Root(t)
 	for name, tc := range map[string]struct {
 		uid, gid int // of the file
 		mode     fs.FileMode
@@ -244,8 +239,8 @@ func TestUserKeepsAccessOrRefuses(t *testing.T) {
 	}
 }
 
-func TestDeniedSaysHowToGetAccess(t *testing.T) {
-	asRoot(t)
+func TestRootAsUserIsToldHowToGetAccess(t *testing.T) {
+	slow.Root(t)
 	if !isUser(t, bob, bob, team) {
 		f := folder(t)
 		put(t, f, "roots", 0, 0, 0o600)

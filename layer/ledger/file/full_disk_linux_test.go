@@ -9,14 +9,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestDiskFull fills a real file system, where the machine lets tests mount one.
-func TestDiskFull(t *testing.T) {
+// TestRootFullDiskLeavesTheLedger fills a real file system, a small one.
+func TestRootFullDiskLeavesTheLedger(t *testing.T) {
+	slow.Root(t)
 	dir := t.TempDir()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skip("only root may mount a small file system: ", err)
+		slow.Lacks(t, "no file system can be mounted: %v", err)
 	}
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
 	ctx := context.Background()
