@@ -44,7 +44,10 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NotMade:     fixed(": run it again to make one"),
 	rotate.Undeclared:  fixed(": `layer secret status` lists what is"),
 	rotate.NoLedger:    fixed(": `layer secret init` makes one"),
-	rotate.WrongLedger: fixed(". If it is the right one all the same, `layer secret rotate --adopt-ledger` goes on with it"),
+	rotate.WrongLedger: fixed(". If it is the right one all the same, delete layer.seen and give its id by --ledger-id, or `layer secret rotate " +
+		"--adopt-ledger` goes on with it"),
+	rotate.Untrusted: fixed(". `layer secret ledger id` prints the id on a machine where the ledger is in use: pass that id by --ledger-id, or in " +
+		"LAYER_LEDGER_ID"),
 	rotate.Moved: fixed(", by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate --adopt-ledger` goes on with the " +
 		"one here"),
 	rotate.HalfMoved: fixed(". Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"),

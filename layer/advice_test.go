@@ -67,7 +67,7 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		{problem(rotate.Foreign), "the reason"},
 		{problem(rotate.Undeclared), "the reason: `layer secret status` lists what is"},
 		{problem(rotate.NoLedger), "the reason: `layer secret init` makes one"},
-		{problem(rotate.WrongLedger), "the reason. If it is the right one all the same, `layer secret rotate --adopt-ledger` goes on with it"},
+		{problem(rotate.WrongLedger), "the reason. If it is the right one all the same, delete layer.seen and give its id by --ledger-id, or `layer secret rotate --adopt-ledger` goes on with it"},
 		{problem(rotate.Moved), "the reason, by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate --adopt-ledger` goes on with the one here"},
 		{problem(rotate.HalfMoved), "the reason. Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"},
 		{problem(rotate.Copies), "the reason. Compare them with `layer secret log`"},

@@ -53,7 +53,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		return err
 	}
 	// What was left there when the ledger was moved away is older than what was seen since: Move tells whether it is that.
-	next, err := l.open(ctx, to, ids, opening{adopt: true, peek: true})
+	next, err := l.open(ctx, to, ids, opening{adopt: true, peek: true, any: true})
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,9 @@ func (l *layer) nameFlags(c *cobra.Command) {
 }
 
 func (l *layer) init(ctx context.Context, recipients []string) error {
+	if l.ledgerID != "" {
+		return usagef("--ledger-id and LAYER_LEDGER_ID name a ledger that exists, and init makes a new one: leave them out")
+	}
 	if l.to == "" {
 		return usagef("--to says where values are published: %s", targets)
 	}
@@ -82,7 +85,10 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err != nil {
 		return err
 	}
-	ids, made, err := l.initIdentity(p)
+	set := rotate.Settings{Workspace: l.workspace, Project: l.project, Environment: l.environment, Target: target,
+		Window: l.window, Margin: l.margin}
+	first := rotate.NewState(set).WithLog(rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "init"})
+	ids, made, err := l.initIdentity(p, first.ID())
 	if err != nil {
 		return err
 	}
@@ -92,23 +98,22 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 			to = append(to, r)
 		}
 	}
-	set := rotate.Settings{Workspace: l.workspace, Project: l.project, Environment: l.environment, Target: target,
-		Window: l.window, Margin: l.margin, Recipients: to}
+	set.Recipients = to
 	ledger, err := l.open(ctx, p, ids, opening{})
 	if err != nil {
 		return err
 	}
-	first := rotate.NewState(set).WithLog(rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "init"})
-	if _, _, err := rotate.Commit(ctx, ledger, "", first); err != nil {
+	if _, _, err := rotate.Commit(ctx, ledger, "", first.WithSettings(set)); err != nil {
 		return err
 	}
 	if l.json {
 		l.printJSON(struct {
 			OK         bool     `json:"ok"`
 			Ledger     string   `json:"ledger"`
+			ID         string   `json:"id"`
 			Identity   *string  `json:"identity"`
 			Recipients []string `json:"recipients"`
-		}{true, l.ledger, orNull(made), to})
+		}{true, l.ledger, first.ID(), orNull(made), to})
 		return nil
 	}
 	next := ""
@@ -144,7 +149,7 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true}) // whatever it is, nothing is remembered
+	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true, any: true}) // nothing is remembered of it
 	if err != nil {
 		return err
 	}
@@ -158,9 +163,14 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 	return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another place", p.text)
 }
 
-// initIdentity returns the keys to the new ledger, and the file that was made for them, if one was.
-func (l *layer) initIdentity(p place) (ids ledger.Identities, made string, err error) {
+// initIdentity returns the keys to the new ledger with the given id, and the file
+// that was made for them, if one was. A file that layer made contains the id then.
+func (l *layer) initIdentity(p place, ledgerID string) (ids ledger.Identities, made string, err error) {
 	ids, err = l.identities(p)
+	if text, _ := l.lookup(ledger.IdentityVariable); err == nil && (l.identity != "" || text == "") {
+		_, err = ledger.AddLedger(l.path(l.identityPath(p)), ledgerID)
+		return ids, "", err
+	}
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return ids, "", err
 	}
@@ -169,7 +179,7 @@ func (l *layer) initIdentity(p place) (ids ledger.Identities, made string, err e
 		return ids, "", err
 	}
 	made = l.identityPath(p)
-	if err := ledger.WriteIdentity(l.path(made), key); err != nil {
+	if err := ledger.WriteIdentity(l.path(made), key, ledgerID); err != nil {
 		return ids, "", err
 	}
 	ids, err = ledger.ReadIdentities(l.path(made))

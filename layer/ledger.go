@@ -16,10 +16,11 @@ import (
 
 func (l *layer) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{Use: "ledger", Short: "Work on the ledger itself", Args: noArgs, RunE: needsCommand,
-		Example: `  layer secret ledger recipients
+		Example: `  layer secret ledger id
+  layer secret ledger recipients
   layer secret ledger recipients --add age1…
   layer secret ledger copy layer.secrets.age 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`}
-	c.AddCommand(l.recipientsCommand(), l.copyCommand())
+	c.AddCommand(l.idCommand(), l.recipientsCommand(), l.copyCommand())
 	return c
 }
 
@@ -29,7 +30,9 @@ func (l *layer) recipientsCommand() *cobra.Command {
 		Long: `Show the public keys of those who can open the ledger; with --add and --remove encrypt it to others. A colleague makes a key by
 ` + "`age-keygen -o layer.identity`" + ` and sends you the public half, which is no secret.
 
-Who is removed can still open every older copy of the ledger, and knows the values that were in it: the command says what to rotate.`,
+A removed recipient can still open every older copy of the ledger, and knows the values that were in it: the command says what to rotate.
+Removing one also renews the ledger's id, which the command prints. A machine that has not seen the ledger refuses it until it is given the
+new id.`,
 		Example: `  layer secret ledger recipients
   layer secret ledger recipients --add age1qqz…
   layer secret ledger recipients --remove age1qqz…`,
@@ -42,6 +45,7 @@ Who is removed can still open every older copy of the ledger, and knows the valu
 type recipientsJSON struct {
 	OK         bool     `json:"ok"`
 	Recipients []string `json:"recipients"`
+	ID         string   `json:"id,omitempty"` // the new one, when it was renewed
 	Rotate     []string `json:"rotate,omitempty"`
 }
 
@@ -72,6 +76,10 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	}
 	for _, r := range out.Recipients {
 		fmt.Fprintln(l.out, r)
+	}
+	if out.ID != "" {
+		l.say("the ledger's id is %s now. Put it into LAYER_LEDGER_ID, and into the line `# ledger ID` of each identity file, on every machine that "+
+			"has not seen the ledger, such as those of CI", out.ID)
 	}
 	if len(out.Rotate) > 0 {
 		l.say("who was removed still has what older copies of the ledger hold: git's history for ever, old versions of an object in a bucket " +
@@ -128,6 +136,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 	next := state.WithSettings(set)
 	if len(remove) > 0 {
 		next = next.Rekeyed()
+		out.ID = next.ID()
 		for _, addr := range state.Addresses() {
 			out.Rotate = append(out.Rotate, addr.String())
 		}

@@ -94,7 +94,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
 		"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps, "identity": cmdIdentity,
-		"place": cmdPlace, "lines": cmdLines, "holds": cmdHolds,
+		"place": cmdPlace, "lines": cmdLines, "holds": cmdHolds, "word": cmdWord,
 	}
 }
 

@@ -21,11 +21,14 @@ import (
 type opening struct {
 	adopt bool // on a person's word, whatever was seen on this machine
 	peek  bool // and that is not remembered
+	any   bool // the caller compares it with another ledger, and needs no id
+	quiet bool // nobody is asked
 }
 
 // open returns the ledger in a place, which need not hold it yet.
 func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how opening) (rotate.Ledger, error) {
 	o := ledger.RememberOptions{Adopt: how.adopt, Peek: how.peek}
+	l.trust(&o, p, ids, how)
 	var opened rotate.Ledger
 	var err error
 	switch p.kind {

@@ -132,7 +132,7 @@ func (s *session) inGit() (found []string) {
 }
 
 // cmdGuide: guide [STATUS] 'LINE' runs one line of the guide as it stands there, in bash. An ellipsis stands for what the guide cannot
-// know: age1… is $COLLEAGUE, layer-rescue-… is $RESCUE, and NAME=… the account's. guide tty FILE 'LINE' is asked
+// know: age1… is $COLLEAGUE, layer-rescue-… is $RESCUE, --ledger-id ID is $LEDGER_ID, and NAME=… the account's. guide tty FILE 'LINE' is asked
 // something at a terminal, and FILE is the answer; what the terminal showed is then in the file screen. guide [STATUS] @FILE runs
 // several at once, as a pipeline does: it stops at the first that fails.
 func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
@@ -161,7 +161,8 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	line = strings.NewReplacer("age1…", ts.Getenv("COLLEAGUE"), "layer-rescue-…", ts.Getenv("RESCUE")).Replace(line)
+	line = strings.NewReplacer("age1…", ts.Getenv("COLLEAGUE"), "layer-rescue-…", ts.Getenv("RESCUE"),
+		"--ledger-id ID", "--ledger-id "+ts.Getenv("LEDGER_ID")).Replace(line)
 	shell := []string{"-c", of(ts).elsewhere(line)}
 	if file, ok := strings.CutPrefix(line, "@"); ok {
 		shell = []string{"-e", file}

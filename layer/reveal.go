@@ -15,14 +15,15 @@ func (l *layer) revealCommand() *cobra.Command {
 	yes := false
 	c := &cobra.Command{Use: "reveal ADDRESS", Short: "Print the current value", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
-		Long:              `Print the current value, from the ledger. It asks first: whatever prints can be read by others, logged or recorded.`,
-		Example:           `  layer secret reveal '$SECRET.billing.stripe-secret'`,
+		Long: `Print the current value, from the ledger. It asks first: others may read, log or record the terminal. An old
+copy of the ledger is refused: the notes in the target show it. Without a credential for the target they are not looked at.`,
+		Example: `  layer secret reveal '$SECRET.billing.stripe-secret'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
 			if err != nil {
 				return err
 			}
-			_, state, _, err := l.current(c.Context(), opening{})
+			opened, state, _, err := l.current(c.Context(), opening{})
 			if err != nil {
 				return err
 			}
@@ -40,6 +41,9 @@ func (l *layer) revealCommand() *cobra.Command {
 			case undeclared:
 				l.say("%s: undeclared: the ledger holds it, and no declaration names it: `layer secret remove '%s'` deletes it", addr, addr)
 			}
+			if err := l.compareNotes(c.Context(), opened, state, secret.SpecSecret{Address: addr}); err != nil {
+				return err
+			}
 			if !yes {
 				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Print the current value of %s here?", addr)); {
 				case err != nil:
@@ -55,6 +59,7 @@ func (l *layer) revealCommand() *cobra.Command {
 			fmt.Fprintln(l.out, value.Reveal())
 			return nil
 		}}
+	l.offlineFlag(c)
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
 }

@@ -39,11 +39,13 @@ type layer struct {
 	process
 	out, err *screen
 
-	ledger, identity, spec          string
+	ledger, ledgerID                string
+	identity, spec                  string
 	to, store                       string
 	window, margin                  time.Duration
 	limit                           int
 	dry                             bool // rotate --dry-run
+	offline                         bool // run and reveal: the target is not asked
 	moves                           bool // secret target: --to names where the values move
 	asksForNow                      bool // rotate --now: a version that is announced already is worth a word
 	json                            bool
@@ -142,11 +144,14 @@ func (l *layer) command() *cobra.Command {
   layer secret apply
   layer secret rotate`,
 		RunE: needsCommand}
-	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return l.checkZeros(c.Flags()) }
+	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		return cmp.Or(l.checkZeros(c.Flags()), l.checkLedgerID())
+	}
 	f := group.PersistentFlags()
 	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE; "+
 		"LAYER_LEDGER names another default")
 	l.ledger = cmp.Or(l.getenv("LAYER_LEDGER"), l.ledger)
+	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it; LAYER_LEDGER_ID names another default")
 	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger, or here)")
 	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
 	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is "+targets+" (default what init was told)")

@@ -16,7 +16,9 @@ import (
 func (l *layer) runCommand() *cobra.Command {
 	c := &cobra.Command{Use: "run -- COMMAND [ARGUMENT...]", Short: "Run a program with its secrets in its environment", Args: cobra.ArbitraryArgs,
 		Long: `Run a program with its secrets in its environment, under their binding names: the full stored text each, with all versions. The key to the
-ledger is not passed on. A process keeps what it started with: restart it within three quarters of the window after a version is announced.`,
+ledger is not passed on. A process keeps what it started with: restart it within three quarters of the window after a version is announced.
+
+An old copy of the ledger is refused: the notes in the target show it. Without a credential for the target they are not looked at.`,
 		Example: `  layer secret run -- go run ./cmd/server`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -34,6 +36,7 @@ ledger is not passed on. A process keeps what it started with: restart it within
 			// The program takes this process's place: signals, terminal and exit status are its own.
 			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], l.exec(program, args, env))
 		}}
+	l.offlineFlag(c)
 	c.Flags().SetInterspersed(false)
 	return c
 }
@@ -41,12 +44,15 @@ ledger is not passed on. A process keeps what it started with: restart it within
 // withSecrets returns the environment with the texts of the declared secrets, and
 // without the key to the ledger.
 func (l *layer) withSecrets(c *cobra.Command) ([]string, error) {
-	_, state, _, err := l.current(c.Context(), opening{})
+	opened, state, _, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return nil, err
 	}
 	spec, err := l.readSpec(c.Context(), state.Settings())
 	if err != nil {
+		return nil, err
+	}
+	if err := l.compareNotes(c.Context(), opened, state, spec.Secrets...); err != nil {
 		return nil, err
 	}
 	env := slices.DeleteFunc(l.environ(), func(v string) bool { return strings.HasPrefix(v, ledger.IdentityVariable+"=") })

@@ -300,6 +300,15 @@ func cmdIdentity(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("LAYER_IDENTITY", identityKey.FindString(ts.ReadFile(args[0])))
 }
 
+// cmdWord: word NAME: the one word that the last command printed becomes $NAME.
+func cmdWord(ts *testscript.TestScript, _ bool, args []string) {
+	word := strings.TrimSpace(ts.ReadFile("stdout"))
+	if word == "" || strings.ContainsAny(word, " \n") {
+		ts.Fatalf("the output is not one word")
+	}
+	ts.Setenv(args[0], word)
+}
+
 // cmdBytes: bytes FILE HEX writes what a script cannot hold.
 func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := hex.DecodeString(args[1])

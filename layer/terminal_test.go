@@ -273,6 +273,44 @@ func TestOnlyYesIsAYes(t *testing.T) {
 	}
 }
 
+// On a machine that has not seen the ledger, a person is shown its id, target and
+// recipients, and decides once.
+func TestUnseenLedgerIsAskedFor(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, rotating)
+	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
+	id, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "id")
+	recipients, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "recipients")
+	key, err := os.ReadFile(filepath.Join(dir, "layer.identity"))
+	require.NoError(t, err)
+	env := []string{"LAYER_IDENTITY=" + identityKey.FindString(string(key))}
+	require.NoError(t, os.Remove(filepath.Join(dir, "layer.seen")))
+	seen := func() bool {
+		_, err := os.Stat(filepath.Join(dir, "layer.seen"))
+		return err == nil
+	}
+	status := []string{"secret", "status", "--spec", "spec.json"}
+	for answer, exit := range map[string]int{"n\n": 1, "\n": 1, "\x03": 130} {
+		x := atTerminal(t, dir, env, 120, status...)
+		x.expect("[y/N] ")
+		x.types(answer)
+		screen := x.ends(exit)
+		require.Contains(t, screen, "id          "+strings.TrimSpace(id))
+		require.Contains(t, screen, "target      dir:secrets")
+		require.Contains(t, screen, "recipient   "+strings.TrimSpace(recipients))
+		require.NotContains(t, screen, "session-key")
+		require.False(t, seen())
+	}
+	x := atTerminal(t, dir, append(env, "LAYER_LEDGER_ID="+strings.Repeat("0", 32)), 120, status...)
+	require.Contains(t, x.ends(1), "is required", "a wrong id is no question")
+	x = atTerminal(t, dir, env, 120, status...)
+	x.expect("[y/N] ")
+	x.types("y\n")
+	require.Contains(t, x.ends(0), "$SECRET.auth.session-key")
+	require.True(t, seen())
+	require.NotContains(t, atTerminal(t, dir, env, 120, status...).ends(0), "[y/N]")
+}
+
 var escape = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
 // It has colours unless NO_COLOR or TERM forbid them, and shows state and

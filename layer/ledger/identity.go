@@ -23,14 +23,19 @@ const maxIdentities = 64 << 10
 
 // Identities are the private keys that open a ledger. Nothing prints them. They are immutable and safe for concurrent use; the zero Identities open nothing.
 type Identities struct {
-	p *atomic.Pointer[[]age.Identity] // reflection, and so fmt, shows no more than an address here
+	p *atomic.Pointer[identities] // reflection, and so fmt, shows no more than an address here
+}
+
+type identities struct {
+	keys    []age.Identity
+	ledgers []string // see Identities.Ledgers
 }
 
 func (ids Identities) list() []age.Identity {
 	if ids.p == nil {
 		return nil
 	}
-	return *ids.p.Load()
+	return ids.p.Load().keys
 }
 
 // All returns each private key as one [age.Identity], for [rotate.Unseal]. It is never
@@ -69,14 +74,20 @@ func NewIdentity() (identity driver.Value, recipient string, err error) {
 	return driver.NewValue(id.String()), id.Recipient().String(), nil
 }
 
-// WriteIdentity writes identities into a new file that only its owner reads (mode 0600), in the format of age-keygen. A file
-// that exists is never overwritten: the error wraps [fs.ErrExist].
-func WriteIdentity(path string, identity driver.Value) error {
+// WriteIdentity writes identities into a new file that only its owner reads (mode
+// 0600), in the format of age-keygen, with a comment line for the id of each ledger,
+// see [Identities.Ledgers]. A file that exists is never overwritten: the error wraps
+// [fs.ErrExist].
+func WriteIdentity(path string, identity driver.Value, ledgers ...string) error {
 	ids, err := ParseIdentities(identity.Reveal())
 	if err != nil {
 		return err
 	}
 	var text strings.Builder
+	text.WriteString(madeByLayer + "\n")
+	for _, id := range ledgers {
+		text.WriteString(ledgerPrefix + id + "\n")
+	}
 	for _, to := range ids.Recipients() {
 		text.WriteString("# public key: " + to + "\n")
 	}
@@ -126,14 +137,20 @@ func IdentitiesFromEnv() (ids Identities, ok bool, err error) {
 	return ids, true, nil
 }
 
-// ParseIdentities reads private keys, one a line, as age-keygen writes them: AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. Empty
-// lines and those that begin with # are skipped. The errors show nothing of the text.
+// ParseIdentities parses private keys, one a line, as age-keygen writes them:
+// AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. Empty lines and lines that begin with #
+// are skipped, except for those of [Identities.Ledgers]. The errors show no part of
+// the text.
 func ParseIdentities(text string) (Identities, error) {
 	var list []age.Identity
+	var ledgers []string
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
 		line = strings.TrimSpace(line)
+		if id, ok := ledgerOf(line); ok {
+			ledgers = append(ledgers, id)
+		}
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -147,8 +164,8 @@ func ParseIdentities(text string) (Identities, error) {
 		return Identities{}, errors.New("no private key is in it: it should hold a line that begins with AGE-SECRET-KEY-1, as " +
 			"`layer secret init` and `age-keygen` write it")
 	}
-	ids := Identities{new(atomic.Pointer[[]age.Identity])}
-	ids.p.Store(&list)
+	ids := Identities{new(atomic.Pointer[identities])}
+	ids.p.Store(&identities{list, ledgers})
 	return ids, nil
 }
 

@@ -109,8 +109,8 @@ func TestMoveIsRemembered(t *testing.T) {
 
 			now := m.backup(place)
 			for says, wrong := range map[string]rotate.State{
-				"it is another ledger":           stamped(rotate.NewState(s.Settings()).MovedTo(inTheDatabase), 2),
-				"other keys: somebody forged it": stamped(forged(rotate.NewState(s.Settings()), s.ID()).MovedTo("s3://theirs"), 2),
+				"it is another ledger":     stamped(rotate.NewState(s.Settings()).MovedTo(inTheDatabase), 2),
+				"other keys: it is forged": stamped(forged(rotate.NewState(s.Settings()), s.Origin()).MovedTo("s3://theirs"), 2),
 				fmt.Sprintf("it is an older copy: generation %d", old.Generation()): old.MovedTo(""),
 			} {
 				m.replace(place, wrong)
@@ -167,6 +167,7 @@ func TestMoveToWhereAnotherWas(t *testing.T) {
 			*m.file.MemoryLedger = rotate.MemoryLedger{}
 			require.NoError(t, os.Remove(m.seen))
 			from = inTheDatabase
+			m.open(from).(rotate.Confirmer).Confirmed(t.Context(), stateOf(m.remote[from]))
 			_, _, err = rotate.Commit(t.Context(), m.open(place), "", rotate.NewState(rotate.Settings{}))
 			require.NoError(t, err)
 			*m.file.MemoryLedger = rotate.MemoryLedger{}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,17 @@ type RememberOptions struct {
 	// Peek makes Adopt accept the ledger without remembering it. A dry run sets it,
 	// after which the ledger is refused as before.
 	Peek bool
+	// ID pins the ledger: one with another [rotate.State.ID] is refused, even under
+	// Adopt, and this one is accepted in place of a ledger that Seen remembers. Empty:
+	// no pin.
+	ID string
+	// IDs are ids that a machine trusts which has not seen the ledger yet, such as
+	// those of [Identities.Ledgers].
+	IDs []string
+	// Ask asks a person whether to trust a ledger that Seen does not remember, if
+	// neither ID nor IDs are given. After true it is remembered. Nil: such a ledger is
+	// refused.
+	Ask func(context.Context, rotate.State) (bool, error)
 }
 
 // Pather is a [rotate.Ledger] that is a file of this machine, such as a
@@ -48,12 +60,17 @@ type Syncer interface {
 }
 
 // Remember wraps l and rejects a ledger older than one seen before on this machine,
-// and another ledger in its place: a restored backup or a forgery. It reads and
-// writes nothing yet.
+// and another ledger in its place: a restored backup or a forgery. On a machine that
+// has not seen the ledger, the id decides whether it is genuine: Load returns a
+// [rotate.Problem] of kind [rotate.Untrusted] without it. Remember itself reads and
+// writes nothing.
 //
-// Where Seen cannot be written, nothing is remembered and all else works, except
-// that Load fails if Adopt was to be remembered. The result is a [rotate.Locker] if
-// l is one, and may be used concurrently as far as l may.
+// Load remembers nothing, unless a person has confirmed the ledger, by Ask or by
+// Adopt. The result is a [rotate.Confirmer], and remembers the states that the
+// target has confirmed and those that it stores itself. Where Seen cannot be
+// written, nothing is remembered and all else works, except that Load fails if Adopt
+// was to be remembered. The result is a [rotate.Locker] if l is one, and may be used
+// concurrently as far as l may.
 func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 	r := &remembered{ledger: l, name: "ledger " + o.Place}
 	folder := ""
@@ -74,7 +91,8 @@ func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 	if o.Place == "" {
 		return nil, errors.New("a ledger that is remembered needs a place by which it is known")
 	}
-	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek}
+	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs)}
+	r.ask = o.Ask
 	if locker, ok := l.(rotate.Locker); ok {
 		return &rememberedLocker{r, locker}, nil
 	}
@@ -86,9 +104,12 @@ type remembered struct {
 	path   string // of a ledger that is a file; else empty
 	name   string // for errors
 	memory
+	ask  func(context.Context, rotate.State) (bool, error)
 	step func(what string) error // tests fail or end the process there
 
 	writing sync.Mutex // one write of the memory at a time, in this process
+	asking  sync.Mutex // one question at a time
+	trusted string     // guarded by asking: the id of the ledger that a person trusts, or that was stored here
 	mu      sync.Mutex
 	locked  bool // guarded by mu: this ledger's own lock is held through it
 }
@@ -142,21 +163,61 @@ func (r *remembered) Load(ctx context.Context) (rotate.State, rotate.Revision, e
 		return rotate.State{}, "", r.explain(r.gone(known))
 	case err != nil:
 		return rotate.State{}, "", err
-	case known.knows(r.place, s), known.left(s) && !r.adopt && known.check(r.place, s) == nil:
-		return s, rev, nil
-	case r.adopt && r.peek:
-		return s, rev, nil
-	case r.adopt:
+	}
+	switch recognized, err := known.accept(r.memory, s); {
+	case err != nil:
+		return rotate.State{}, "", r.explain(err)
+	case !recognized:
+		if err := r.askFor(ctx, s); err != nil {
+			return rotate.State{}, "", err
+		}
+	}
+	if r.adopt && !r.peek && !known.knows(r.place, s) {
 		if err := r.remember(ctx, s, true); err != nil {
 			return rotate.State{}, "", r.explain(fmt.Errorf("%s cannot be written: %w", r.seenPath, atomicfile.Cause(err)))
 		}
-		return s, rev, nil
 	}
-	if err := known.check(r.place, s); err != nil {
-		return rotate.State{}, "", r.explain(err)
+	return s, rev, nil
+}
+
+// askFor asks a person whether a ledger that this machine has not seen is the right
+// one.
+func (r *remembered) askFor(ctx context.Context, s rotate.State) error {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.trusted == s.ID() {
+		return nil
+	}
+	refused := r.explain(untrusted("this machine has not seen this ledger before and was not given its id. Every recipient's public key is enough " +
+		"to forge a ledger, so nothing was done with it"))
+	if r.ask == nil {
+		return refused
+	}
+	switch yes, err := r.ask(ctx, s); {
+	case err != nil:
+		return err
+	case !yes:
+		return refused
+	}
+	r.trusted = s.ID()
+	if !r.peek {
+		_ = r.remember(ctx, s, true) // else it asks again next time
+	}
+	return nil
+}
+
+func (r *remembered) trusts(s rotate.State) {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	r.trusted = s.ID()
+}
+
+// Confirmed implements [rotate.Confirmer].
+func (r *remembered) Confirmed(ctx context.Context, s rotate.State) {
+	if known, err := r.known(); err != nil || r.peek || known.knows(r.place, s) || known.left(s) {
+		return
 	}
 	_ = r.remember(ctx, s, true) // a memory that lags behind refuses nothing
-	return s, rev, nil
 }
 
 // CompareAndSwap implements [rotate.Ledger].
@@ -175,6 +236,7 @@ func (r *remembered) CompareAndSwap(ctx context.Context, old rotate.Revision, ne
 	if err != nil {
 		return "", err
 	}
+	r.trusts(next)
 	_ = r.remember(ctx, next, false) // the change is made, and stays
 	return rev, nil
 }
@@ -199,7 +261,7 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	if err != nil {
 		return err
 	}
-	if !r.adopt && known.Ledgers[s.ID()].Generation > s.Generation() {
+	if !r.adopt && known.Ledgers[s.Origin()].Generation > s.Generation() {
 		return nil // another run has seen a later one meanwhile
 	}
 	folder, err := atomicfile.Open(filepath.Dir(r.seenPath), r.step)
@@ -268,4 +330,6 @@ var (
 	_ rotate.Ledger = (*remembered)(nil)
 	_ rotate.Locker = (*rememberedLocker)(nil)
 	_ Pather        = (*remembered)(nil)
+
+	_ rotate.Confirmer = (*remembered)(nil)
 )

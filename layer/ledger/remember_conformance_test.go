@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -35,7 +36,8 @@ func TestRememberIsALedger(t *testing.T) {
 						if apart {
 							seen = filepath.Join(t.TempDir(), "layer.seen")
 						}
-						l, err := ledger.Remember(open(), ledger.RememberOptions{Seen: seen, Place: "place"})
+						trust := func(context.Context, rotate.State) (bool, error) { return true, nil }
+						l, err := ledger.Remember(open(), ledger.RememberOptions{Seen: seen, Place: "place", Ask: trust})
 						require.NoError(t, err)
 						return l
 					}

@@ -100,7 +100,7 @@ func TestRememberProcesses(t *testing.T) {
 		if err := json.Unmarshal(text, &known); err != nil {
 			t.Errorf("the memory: %v", err)
 		}
-		return known.Ledgers[s.ID()].Generation
+		return known.Ledgers[s.Origin()].Generation
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var watching, working sync.WaitGroup

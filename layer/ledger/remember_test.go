@@ -43,6 +43,11 @@ func (m machine) remember(l rotate.Ledger, place string, how ...func(*RememberOp
 func adopting(o *RememberOptions) { o.Adopt = true }
 func peeking(o *RememberOptions)  { o.Adopt, o.Peek = true, true }
 
+// named gives a machine the id of what is in a ledger now, as an identity does.
+func named(l *rotate.MemoryLedger) func(*RememberOptions) {
+	return func(o *RememberOptions) { o.IDs = []string{stateOf(l).ID()} }
+}
+
 // text is the memory as it stands in the file; empty where there is none.
 func (m machine) text() string {
 	m.t.Helper()
@@ -72,6 +77,14 @@ func changed(t testing.TB, l rotate.Ledger, n int) rotate.State {
 	return s
 }
 
+// confirmed loads a state that the target confirms then.
+func confirmed(t testing.TB, l rotate.Ledger) rotate.State {
+	t.Helper()
+	s := changed(t, l, 0)
+	l.(rotate.Confirmer).Confirmed(context.Background(), s)
+	return s
+}
+
 func created(t testing.TB, l rotate.Ledger) rotate.State {
 	t.Helper()
 	s, _, err := rotate.Commit(context.Background(), l, "", rotate.NewState(rotate.Settings{}))
@@ -90,11 +103,11 @@ func TestRememberRefuses(t *testing.T) {
 			"it is an older copy: generation 3, and generation 5 was seen on this machine. Get the latest one (`git pull`, or a backup)"},
 		{"another", func(l *rotate.MemoryLedger, _ []rotate.State) { put(l, stamped(rotate.NewState(rotate.Settings{}), 9)) }, "it is another ledger: "},
 		{"forged", func(l *rotate.MemoryLedger, history []rotate.State) {
-			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].ID()), 9))
-		}, "it has the id of the ledger seen here before, but other keys: somebody forged it"},
+			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].Origin()), 9))
+		}, "it continues the ledger seen here before, but has other keys: it is forged"},
 		{"forged, with a fence", func(l *rotate.MemoryLedger, history []rotate.State) {
-			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].ID()).MovedTo("s3://theirs"), 2))
-		}, "it has the id of the ledger seen here before, but other keys: somebody forged it"},
+			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].Origin()).MovedTo("s3://theirs"), 2))
+		}, "it continues the ledger seen here before, but has other keys: it is forged"},
 		{"another, with a fence", func(l *rotate.MemoryLedger, _ []rotate.State) {
 			put(l, stamped(rotate.NewState(rotate.Settings{}).MovedTo("s3://theirs"), 2))
 		},
@@ -119,7 +132,7 @@ func TestRememberRefuses(t *testing.T) {
 			tc.put(inner, history)
 			memory := m.text()
 			for range 2 {
-				_, _, err := m.remember(inner, "s3://ledgers/shop").Load(ctx)
+				_, _, err := m.remember(inner, "s3://ledgers/shop", named(inner)).Load(ctx)
 				require.ErrorContains(t, err, "ledger s3://ledgers/shop: "+tc.says)
 				require.ErrorIs(t, err, rotate.WrongLedger)
 			}
@@ -128,18 +141,18 @@ func TestRememberRefuses(t *testing.T) {
 			require.ErrorIs(t, err, rotate.ErrConflict)
 			require.Equal(t, n, revision(inner))
 
-			// On a fresh machine nothing speaks against it.
-			_, _, err = newMachine(t).remember(inner, "s3://ledgers/shop").Load(ctx)
+			// On a fresh machine its id is enough.
+			_, _, err = newMachine(t).remember(inner, "s3://ledgers/shop", named(inner)).Load(ctx)
 			require.NoError(t, err)
 
 			// A look lets it pass, and remembers nothing.
-			_, _, err = m.remember(inner, "s3://ledgers/shop", peeking).Load(ctx)
+			_, _, err = m.remember(inner, "s3://ledgers/shop", peeking, named(inner)).Load(ctx)
 			require.NoError(t, err)
 			require.Equal(t, memory, m.text())
 			_, _, err = m.remember(inner, "s3://ledgers/shop").Load(ctx)
 			require.ErrorContains(t, err, tc.says)
 
-			_, rev, err = m.remember(inner, "s3://ledgers/shop", adopting).Load(ctx)
+			_, rev, err = m.remember(inner, "s3://ledgers/shop", adopting, named(inner)).Load(ctx)
 			require.NoError(t, err)
 			s, _, err := m.remember(inner, "s3://ledgers/shop").Load(ctx)
 			require.NoError(t, err, "what was adopted is remembered")
@@ -214,9 +227,14 @@ func TestRememberFollows(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	created(t, m.remember(inner, "b"))
 	for _, n := range []int{1, 64 - 1, 64, 64 + 1, 3 * 64} {
-		s := changed(t, newMachine(t).remember(inner, "b"), n)
+		s := changed(t, newMachine(t).remember(inner, "b", named(inner)), n)
+		memory := m.text()
 		changed(t, m.remember(inner, "b"), 0)
-		require.True(t, m.known().knows("b", s), "what was loaded is remembered")
+		require.Equal(t, memory, m.text(), "a load remembers nothing")
+		confirmed(t, m.remember(inner, "b", peeking))
+		require.Equal(t, memory, m.text(), "neither does a look")
+		confirmed(t, m.remember(inner, "b"))
+		require.True(t, m.known().knows("b", s), "a confirmed state is remembered")
 	}
 	// Others have left, and with them their keys.
 	s, rev, err := inner.Load(t.Context())
@@ -228,7 +246,7 @@ func TestRememberFollows(t *testing.T) {
 	require.True(t, m.known().knows("b", s))
 	before, err := os.Stat(m.seen)
 	require.NoError(t, err)
-	changed(t, m.remember(inner, "b"), 0)
+	confirmed(t, m.remember(inner, "b"))
 	after, err := os.Stat(m.seen)
 	require.NoError(t, err)
 	require.True(t, os.SameFile(before, after), "where nothing is new, nothing is written")
@@ -261,7 +279,7 @@ func TestRememberCannotWrite(t *testing.T) {
 			require.True(t, got.Equal(s))
 			_, _, err = rotate.Commit(ctx, l, rev, s)
 			require.NoError(t, err)
-			_, _, err = m.remember(inner, "b", adopting).Load(ctx)
+			_, _, err = m.remember(inner, "b", adopting, named(inner)).Load(ctx)
 			require.ErrorContains(t, err, "ledger b: "+m.seen+" cannot be written", "what a person asked for is not left out in silence")
 			require.Empty(t, m.text())
 			left, err := filepath.Glob(filepath.Join(filepath.Dir(m.seen), ".*"))
@@ -289,7 +307,7 @@ func TestRememberDamaged(t *testing.T) {
 		require.Equal(t, text, m.text())
 	}
 	require.NoError(t, os.WriteFile(m.seen, nil, 0o600))
-	_, _, err = m.remember(inner, "b", adopting).Load(t.Context())
+	_, _, err = m.remember(inner, "b", adopting, named(inner)).Load(t.Context())
 	require.NoError(t, err)
 	changed(t, l, 1)
 }
@@ -301,7 +319,7 @@ func TestRememberAtOnce(t *testing.T) {
 	places := map[string]*rotate.MemoryLedger{"b": new(rotate.MemoryLedger), "c": new(rotate.MemoryLedger)}
 	ids := map[string]string{}
 	for place, l := range places {
-		ids[place] = created(t, m.remember(l, place)).ID()
+		ids[place] = created(t, m.remember(l, place)).Origin()
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var watching, working sync.WaitGroup
@@ -366,7 +384,7 @@ func TestRememberLate(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	require.NoError(t, l.remember(ended, stamped(now, 1), false))
-	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.ID()].Generation, "what is stored is remembered, whoever has stopped waiting")
+	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.Origin()].Generation, "what is stored is remembered, whoever has stopped waiting")
 }
 
 // TestRememberSyncsFirst: another process's change must be durable before it is remembered, or a power cut makes the ledger look older
@@ -378,10 +396,10 @@ func TestRememberSyncsFirst(t *testing.T) {
 	inner := syncing{new(rotate.MemoryLedger), step}
 	created(t, newMachine(t).remember(inner, "b"))
 	steps = nil
-	l := m.remember(inner, "b").(*remembered)
+	l := m.remember(inner, "b", named(inner.MemoryLedger)).(*remembered)
 	l.step = step
 	for range 2 { // the second has nothing to remember
-		changed(t, l, 0)
+		confirmed(t, l)
 		require.Equal(t, []string{"create layer.seen", "write layer.seen", "sync layer.seen", "close layer.seen", "sync the ledger", "rename layer.seen"}, steps)
 	}
 }
@@ -415,7 +433,7 @@ func TestRememberFailingAtEachStep(t *testing.T) {
 		entries, err := os.ReadDir(filepath.Dir(m.seen))
 		require.NoError(t, err)
 		require.Len(t, entries, 2, "nothing half done is left")
-		changed(t, m.remember(inner, "b"), 0)
+		confirmed(t, m.remember(inner, "b"))
 		require.True(t, m.known().knows("b", next))
 	}
 }

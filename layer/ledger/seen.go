@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -15,11 +17,12 @@ import (
 // so without it an old copy or one that somebody forged would pass.
 type seen struct {
 	Version int                   `json:"format"`            // 1
-	Places  map[string]string     `json:"places,omitempty"`  // file -> id
-	Ledgers map[string]seenLedger `json:"ledgers,omitempty"` // id -> the latest
+	Places  map[string]string     `json:"places,omitempty"`  // file -> origin
+	Ledgers map[string]seenLedger `json:"ledgers,omitempty"` // origin -> the latest
 }
 
 type seenLedger struct {
+	ID          string `json:"id,omitempty"` // the one that people know
 	Generation  uint64 `json:"generation"`
 	Fingerprint string `json:"fingerprint"`
 	// Write is the id of the write that made this generation: two clones of a ledger reach the same one by different writes.
@@ -65,18 +68,63 @@ func wrong(format string, args ...any) error {
 	return &rotate.Problem{Kind: rotate.WrongLedger, Err: fmt.Errorf(format, args...)}
 }
 
-// check tells what speaks against the state that was found in a place.
+// untrusted is the problem of a ledger that may be forged.
+func untrusted(format string, args ...any) error {
+	return &rotate.Problem{Kind: rotate.Untrusted, Err: fmt.Errorf(format, args...)}
+}
+
+// accept returns an error if the memory or the ids that are given contradict the
+// state that was found. known is false if neither shows that the ledger is genuine:
+// a person decides.
+func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
+	last, ok := s.Ledgers[st.Origin()]
+	same := ok && st.Succeeds(last.Fingerprint)
+	switch {
+	case m.pin == "":
+	case m.pin != st.ID():
+		return false, untrusted("its id is %s, and %s is required. It is another ledger or a forged one, or its id was renewed when a recipient was "+
+			"removed", st.ID(), m.pin)
+	case same && !m.adopt:
+		return true, s.checkProgress(last, st)
+	default:
+		return true, nil
+	}
+	if !m.adopt {
+		if err := s.check(m.place, st); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case same, slices.Contains(m.ids, st.ID()):
+		return true, nil
+	case len(m.ids) > 0:
+		return false, untrusted("its id is %s, which the identity does not name. It is another ledger or a forged one, or its id was renewed when a "+
+			"recipient was removed", st.ID())
+	}
+	return false, nil
+}
+
+// check returns an error if the memory contradicts the state that was found in a
+// place.
 func (s seen) check(place string, st rotate.State) error {
 	if err := s.checkPlace(place, st); err != nil {
 		return err
 	}
-	last, known := s.Ledgers[st.ID()]
+	last, known := s.Ledgers[st.Origin()]
 	switch {
 	case !known:
 		return nil
 	case !st.Succeeds(last.Fingerprint):
-		return wrong("it has the id of the ledger seen here before, but other keys: somebody forged it, or replaced the keys " +
-			"on another machine. Ask your colleagues, or restore it from git")
+		return wrong("it continues the ledger seen here before, but has other keys: it is forged, or its keys were replaced on another machine. " +
+			"Ask your colleagues, or restore it from git")
+	}
+	return s.checkProgress(last, st)
+}
+
+// checkProgress returns an error if a state comes before the one that was seen of
+// the same ledger, or beside it.
+func (s seen) checkProgress(last seenLedger, st rotate.State) error {
+	switch {
 	case s.left(st):
 		return nil
 	case st.Generation() < last.Generation:
@@ -92,15 +140,18 @@ func (s seen) check(place string, st rotate.State) error {
 // left tells whether a state is what a ledger left where it was moved away from: it went on elsewhere, and nothing is done with it
 // here but to say where.
 func (s seen) left(st rotate.State) bool {
-	return st.Moved() != "" && st.Generation() < s.Ledgers[st.ID()].Generation
+	return st.Moved() != "" && st.Generation() < s.Ledgers[st.Origin()].Generation
 }
 
 func (s seen) checkPlace(place string, st rotate.State) error {
-	if id, ok := s.Places[place]; ok && id != st.ID() {
-		return wrong("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup", st.ID(), id)
+	if origin, ok := s.Places[place]; ok && origin != st.Origin() {
+		return wrong("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup", st.ID(), s.id(origin))
 	}
 	return nil
 }
+
+// id returns the id that people know a ledger by.
+func (s seen) id(origin string) string { return cmp.Or(s.Ledgers[origin].ID, origin) }
 
 // with is what to remember after a state was found or written in a place.
 func (s seen) with(place string, st rotate.State) seen {
@@ -111,14 +162,18 @@ func (s seen) with(place string, st rotate.State) seen {
 	if next.Ledgers == nil {
 		next.Ledgers = map[string]seenLedger{}
 	}
-	next.Places[place] = st.ID()
-	next.Ledgers[st.ID()] = seenLedger{st.Generation(), st.Fingerprint(), st.WriteID()}
+	next.Places[place] = st.Origin()
+	next.Ledgers[st.Origin()] = seenOf(st)
 	return next
 }
 
 // knows tells whether there is nothing new to remember.
 func (s seen) knows(place string, st rotate.State) bool {
-	return s.Places[place] == st.ID() && s.Ledgers[st.ID()] == seenLedger{st.Generation(), st.Fingerprint(), st.WriteID()}
+	return s.Places[place] == st.Origin() && s.Ledgers[st.Origin()] == seenOf(st)
+}
+
+func seenOf(st rotate.State) seenLedger {
+	return seenLedger{ID: st.ID(), Generation: st.Generation(), Fingerprint: st.Fingerprint(), Write: st.WriteID()}
 }
 
 // memory is one ledger's part in layer.seen.
@@ -126,6 +181,8 @@ type memory struct {
 	seenPath, place string
 	adopt           bool // a person's word that the ledger is the right one
 	peek            bool // what adopt lets pass is not remembered
+	pin             string
+	ids             []string
 }
 
 func (m memory) known() (seen, error) {
@@ -139,7 +196,7 @@ func (m memory) known() (seen, error) {
 // gone says that nothing stands where something stood.
 func (m memory) gone(known seen) error {
 	return fmt.Errorf("%w: ledger %s was here before: restore it from git or a backup. To begin anew without it, delete %s first",
-		rotate.ErrNotFound, known.Places[m.place], m.seenPath)
+		rotate.ErrNotFound, known.id(known.Places[m.place]), m.seenPath)
 }
 
 // follows refuses to write what would not be accepted when it is read.
@@ -147,10 +204,12 @@ func (m memory) follows(known seen, next rotate.State) error {
 	if m.adopt {
 		return nil
 	}
-	if err := known.checkPlace(m.place, next); err != nil {
-		return err
+	if m.pin == "" {
+		if err := known.checkPlace(m.place, next); err != nil {
+			return err
+		}
 	}
-	if last := known.Ledgers[next.ID()]; next.Generation() <= last.Generation {
+	if last := known.Ledgers[next.Origin()]; next.Generation() <= last.Generation {
 		return wrong("this change was made from an older copy of it: generation %d was seen on this machine. Run again", last.Generation)
 	}
 	return nil

@@ -97,7 +97,7 @@ func holding(t *testing.T, recipients ...string) (s rotate.State, hidden []strin
 	require.NoError(t, err)
 	hidden = []string{value}
 	edited(stateOf(l), func(members map[string]any) {
-		for _, name := range []string{"fpKey", "byKey"} {
+		for _, name := range []string{"fpKey", "byKey", "anchor"} {
 			key, err := base64.StdEncoding.DecodeString(members[name].(string))
 			require.NoError(t, err)
 			hidden = append(hidden, string(key))

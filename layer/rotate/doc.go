@@ -75,7 +75,8 @@
 // layer/ledger/bucket and layer/ledger/postgres keep it for a team: several runs may
 // change it at once, and the slower one continues from the result of the faster.
 // Remember, in package layer/ledger, rejects a ledger older than one that this
-// machine has seen. [Move] moves a ledger from one place to another.
+// machine has seen, and one that it does not recognize by its [State.ID]. [Move]
+// moves a ledger from one place to another.
 //
 // # Errors
 //

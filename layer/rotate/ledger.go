@@ -27,6 +27,14 @@ type Locker interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 
+// Confirmer is a Ledger that remembers the states that were confirmed, to refuse
+// older ones and other ledgers later. Confirmed is called with the state of the last
+// Load or CompareAndSwap after the target has shown a note that this state contains,
+// and none of a later generation.
+type Confirmer interface {
+	Confirmed(ctx context.Context, s State)
+}
+
 // Revision names a stored state. It is opaque; "" means that there is none yet.
 type Revision string
 

@@ -134,7 +134,7 @@ const (
 
 // nextMove decides what is to be done, or what speaks against it.
 func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
-	ours := there && dst.ID() == src.ID()
+	ours := there && dst.Origin() == src.Origin()
 	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation() // it stands there since it was moved away
 	switch moved := src.Moved(); {
 	case moved != "" && moved != o.To:

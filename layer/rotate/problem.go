@@ -91,6 +91,9 @@ const (
 	// WrongLedger: this machine has seen a later state of the ledger, or another
 	// ledger in its place.
 	WrongLedger Kind = "refused/wrong ledger"
+	// Untrusted: this machine neither remembers the ledger nor was given its id, or
+	// was given another id.
+	Untrusted Kind = "refused/untrusted ledger"
 	// Moved: the ledger has moved to another place.
 	Moved Kind = "refused/moved"
 	// HalfMoved: a move of the ledger ended halfway.

@@ -34,6 +34,9 @@ func (r *run) decideAll(ctx context.Context) error {
 	if err := r.objection(d.state); err != nil {
 		return err
 	}
+	if confirmed, _ := d.state.compareNotes(r.target.names, r.target.found); confirmed {
+		r.confirmed(ctx, r.loaded.state)
+	}
 	if r.DryRun {
 		if err := r.preview(ctx, d.state); err != nil {
 			return err

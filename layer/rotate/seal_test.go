@@ -163,7 +163,7 @@ func TestUnsealRefuses(t *testing.T) {
 		{"not a state", encryptText(t, hidden, recipient), "what is in it is not a ledger: somebody put another file in its place"},
 		{"half a state", encryptText(t, `{"format":1,"id":"`+hidden+`"}`, recipient), "what is in it is not a ledger"},
 		{"a secret that is null", nullSecret(t, recipient, to), "what is in it is not a ledger"},
-		{"from the future", encryptText(t, `{"format":3,"id":"`+hidden+`"}`, recipient), "written by a newer version of layer (format 3): update layer"},
+		{"from the future", encryptText(t, `{"format":4,"id":"`+hidden+`"}`, recipient), "written by a newer version of layer (format 4): update layer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Unseal(tc.in, ids)

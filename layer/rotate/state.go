@@ -49,13 +49,14 @@ type LogEntry struct {
 // state is what a State holds. It never changes once it is in one; its records don't either.
 type state struct {
 	Format  int        `json:"format"` // see stateFormat
-	ID      string     `json:"id"`
+	ID      string     `json:"id"`     // see State.Origin
 	Gen     uint64     `json:"gen"`
 	Writes  []write    `json:"writes,omitempty"`  // the last 64, newest last
 	Fenced  string     `json:"fenced,omitempty"`  // where the ledger has moved to; empty: it is in use
 	FpKey   []byte     `json:"fpKey"`             // of the notes' fp
 	ByKey   []byte     `json:"byKey"`             // of the notes' by
 	Former  [][]byte   `json:"former,omitempty"`  // earlier ByKeys: the notes made under them are ours too
+	Anchor  []byte     `json:"anchor,omitempty"`  // see State.ID; renewed when a recipient is removed
 	SumKey  []byte     `json:"sumKey,omitempty"`  // of the sums of texts that were sent; kept when the note keys are renewed
 	Targets []former   `json:"targets,omitempty"` // those from which the values were moved, and that still hold them
 	Place   string     `json:"place,omitempty"`   // where the target was at the last confirmation, if it is a driver.Placer
@@ -72,9 +73,10 @@ type write struct {
 	ID  string `json:"id"`
 }
 
-// stateFormat is the format that is written. Format 1, without sums and place, is
-// read. A program that knows only format 1 refuses 2, instead of dropping fields.
-const stateFormat = 2
+// stateFormat is the format that is written. Formats 1, without sums and place, and
+// 2, without an anchor, are read. A program refuses a later format, instead of
+// dropping fields.
+const stateFormat = 3
 
 const (
 	keepWrites = 64
@@ -84,7 +86,8 @@ const (
 // NewState returns the state of a new ledger: no secrets, an id and keys of its own.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
-	return wrapState(&state{Format: stateFormat, ID: randomHex(16), FpKey: randomBytes(32), ByKey: randomBytes(32), SumKey: randomBytes(32), Config: s})
+	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32), FpKey: randomBytes(32), ByKey: randomBytes(32),
+		SumKey: randomBytes(32), Config: s})
 }
 
 func randomBytes(n int) []byte {
@@ -110,8 +113,22 @@ func (s State) state() *state {
 	return s.p.Load()
 }
 
-// ID names the ledger. It is no secret.
-func (s State) ID() string { return s.state().ID }
+// ID returns the ledger's id, 32 hexadecimal digits: a commitment to a random key
+// inside the encrypted state. A ledger with that id was made by a program that knew
+// the key, so the id shows a machine that holds only the identity that a ledger is
+// no forgery made with a recipient's public key. The id changes when a recipient is
+// removed ([State.Rekeyed]), and never otherwise. It is no secret.
+func (s State) ID() string {
+	if anchor := s.state().Anchor; len(anchor) > 0 {
+		return fingerprint(anchor)
+	}
+	return ""
+}
+
+// Origin returns the name that the ledger got when it was made and keeps for ever,
+// also when its ID changes. It proves nothing: any recipient's public key is enough
+// to make another ledger of the same origin.
+func (s State) Origin() string { return s.state().ID }
 
 // Generation counts the changes of the ledger: a higher one is later.
 func (s State) Generation() uint64 { return s.state().Gen }
@@ -143,10 +160,11 @@ func (s State) Succeeds(print string) bool {
 	return print == s.Fingerprint() || slices.ContainsFunc(s.state().Former, func(key []byte) bool { return print == fingerprint(key) })
 }
 
-// Rekeyed returns the state with new keys for its notes, for [Commit]: somebody who knew the old ones has left. Notes that
-// stand in the store stay known.
+// Rekeyed returns the state with new keys for its notes and a new ID, for [Commit],
+// after a person who knew the old ones has left. Notes in the target stay known.
 func (s State) Rekeyed() State {
 	next := *s.state()
+	next.Anchor = randomBytes(32)
 	next.Former = append(slices.Clip(next.Former), next.ByKey)
 	next.FpKey, next.ByKey = randomBytes(32), randomBytes(32)
 	return wrapState(&next)
@@ -246,11 +264,14 @@ func decodeState(data []byte) (State, error) {
 	switch {
 	case st.Format > stateFormat || st.Format < 0:
 		return State{}, fmt.Errorf("the ledger was written by a newer version of layer (format %d): update layer", st.Format)
-	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16:
+	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16 || st.Format >= 3 && len(st.Anchor) < 16:
 		return State{}, errNoState
 	}
 	if len(st.SumKey) == 0 {
 		st.SumKey = mac(append(slices.Clone(st.Former), st.ByKey)[0], "layer sums") // format 1: stored with the next change
+	}
+	if len(st.Anchor) == 0 && st.Format < 3 {
+		st.Anchor = st.ByKey // so that the id is the fingerprint, which colleagues may know
 	}
 	return wrapState(st), nil
 }
@@ -291,7 +312,7 @@ func (s *state) with(records ...*record) *state {
 // String tells the ledger's id and generation and the number of secrets.
 func (s State) String() string {
 	st := s.state()
-	return fmt.Sprintf("ledger %s, generation %d, %d secrets", st.ID, st.Gen, len(st.Secrets))
+	return fmt.Sprintf("ledger %s, generation %d, %d secrets", s.ID(), st.Gen, len(st.Secrets))
 }
 
 // Format writes what String returns, under every verb and flag.

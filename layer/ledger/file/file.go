@@ -186,7 +186,7 @@ func (l *Ledger) other(found rotate.Revision, there []byte, next rotate.State) (
 	}
 	s, err := rotate.Unseal(there, l.ids.All()...)
 	switch {
-	case err != nil || !s.Wrote(next.WriteID()) || s.ID() != next.ID():
+	case err != nil || !s.Wrote(next.WriteID()) || s.Origin() != next.Origin():
 		return "", fmt.Errorf("%w: run again", rotate.ErrConflict)
 	case s.WriteID() != next.WriteID():
 		return "", rotate.ErrSuperseded

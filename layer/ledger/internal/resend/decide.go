@@ -50,7 +50,7 @@ func (w write) decide(f found) verdict {
 		if f.state.Wrote(w.next.WriteID()) {
 			return superseded
 		}
-		if f.state.ID() == w.next.ID() && f.state.Generation() < w.before() {
+		if f.state.Origin() == w.next.Origin() && f.state.Generation() < w.before() {
 			return stale
 		}
 	}
@@ -71,5 +71,5 @@ func (w write) before() uint64 {
 // follows tells whether s records every write since the change was begun, so that one which is not recorded was not made. It
 // can't be made any more either: the revision that it waits for is gone for good.
 func (w write) follows(s rotate.State) bool {
-	return (w.old == "" || s.ID() == w.next.ID()) && s.Covers(w.before())
+	return (w.old == "" || s.Origin() == w.next.Origin()) && s.Covers(w.before())
 }

@@ -104,7 +104,7 @@ func (f found) before(floor mark) bool {
 	case f.err != nil:
 		return false
 	}
-	return f.state.ID() == floor.id && f.state.Generation() < floor.gen
+	return f.state.Origin() == floor.id && f.state.Generation() < floor.gen
 }
 
 // after returns what keeps the answer from being used.
@@ -272,8 +272,8 @@ func (l *Ledger) latest() mark {
 func (l *Ledger) note(s rotate.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.ID() != l.seen.id || s.Generation() > l.seen.gen {
-		l.seen = mark{s.ID(), s.Generation()}
+	if s.Origin() != l.seen.id || s.Generation() > l.seen.gen {
+		l.seen = mark{s.Origin(), s.Generation()}
 	}
 }
 

@@ -1,0 +1,90 @@
+package rotate
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+)
+
+// CompareNotes asks the target for the notes of these secrets, by the names of their
+// declarations. It returns a [Problem] of kind [Ahead] if this ledger has signed one
+// of them with a later generation than s records: s is an old copy then. A note of
+// anything else counts for nothing. If a note shows that s is genuine, a ledger that
+// is a [Confirmer] remembers it. It changes nothing else, and needs neither Spec nor
+// the lock.
+func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) error {
+	names := map[secret.Address]string{}
+	var ask []string
+	for _, spec := range of {
+		names[spec.Address] = s.state().nameOf(spec.Address, o.name(spec))
+		ask = append(ask, names[spec.Address])
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	found, err := o.Publisher.Inspect(ctx, ask)
+	if err != nil {
+		return err
+	}
+	confirmed, ahead := s.state().compareNotes(names, found)
+	if ahead != nil {
+		return problemf(Ahead, "%s: the value in the target is of a later generation than the ledger's. This is an old copy of the ledger: get the newest one",
+			*ahead).of(*ahead)
+	}
+	if confirmed {
+		o.confirmed(ctx, s)
+	}
+	return nil
+}
+
+// confirmed lets the ledger remember a state that the target has confirmed.
+func (o *Operator) confirmed(ctx context.Context, s State) {
+	if l, ok := o.Ledger.(Confirmer); ok {
+		l.Confirmed(ctx, s)
+	}
+}
+
+// nameOf returns the name of a secret's value in the target: the recorded one, or
+// else the declared one.
+func (s *state) nameOf(addr secret.Address, declared string) string {
+	if rec := s.find(addr); !rec.empty() {
+		return rec.Name
+	}
+	return declared
+}
+
+// compareNotes compares the notes in the target with the records, for secrets by
+// their names there. confirmed reports that a note is a recorded one, byte for byte
+// and signed by this ledger, and that no signed one contradicts its record. ahead is
+// a secret whose signed note is of a later generation than its record.
+func (s *state) compareNotes(names map[secret.Address]string, found map[string]driver.Published) (confirmed bool, ahead *secret.Address) {
+	contradicted := false
+	for _, addr := range slices.SortedFunc(maps.Keys(names), compareAddress) {
+		text := found[names[addr]].Note
+		n, isNote := s.readNote(names[addr], text)
+		if !isNote || !n.ours {
+			continue
+		}
+		rec, gen := s.find(addr), uint64(0)
+		if rec != nil {
+			gen = rec.Gen
+		}
+		switch {
+		case n.gen > gen:
+			return false, &addr
+		case rec.recorded(text):
+			confirmed = true
+		case n.gen == gen:
+			contradicted = true // a second ledger
+		}
+	}
+	return confirmed && !contradicted, nil
+}
+
+// recorded reports whether a note is one that the record contains.
+func (r *record) recorded(note string) bool {
+	return r != nil && (r.Intent != nil && r.Intent.Note == note || r.Published != nil && r.Published.Note == note)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/ledger"
+	"github.com/layeron-hq/secret/layer/rotate"
+)
+
+// trust sets how a ledger is recognized that this machine has not seen: by
+// --ledger-id or LAYER_LEDGER_ID, by the ids in the identity, or by asking.
+func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities, how opening) {
+	if how.any {
+		o.Ask = func(context.Context, rotate.State) (bool, error) { return true, nil }
+		return
+	}
+	o.ID, o.IDs = l.ledgerID, ids.Ledgers()
+	if how.quiet || !l.interactive() {
+		return
+	}
+	o.Ask = func(ctx context.Context, s rotate.State) (bool, error) {
+		set := s.Settings()
+		l.err.clear()
+		fmt.Fprintf(l.err, "This machine has not seen the ledger %s before.\n  id          %s\n  target      %s\n", p.text, s.ID(), dash(set.Target))
+		for _, r := range set.Recipients {
+			fmt.Fprintf(l.err, "  recipient   %s\n", r)
+		}
+		return l.ask(ctx, "Is this the id that `layer secret ledger id` prints where the ledger is in use?")
+	}
+}
+
+// checkLedgerID refuses an id that no ledger has. It is not repeated: a value may
+// have slipped into its place.
+func (l *layer) checkLedgerID() error {
+	from := "--ledger-id"
+	if l.ledgerID == "" {
+		l.ledgerID, from = l.getenv("LAYER_LEDGER_ID"), "LAYER_LEDGER_ID"
+	}
+	if l.ledgerID = strings.TrimSpace(l.ledgerID); l.ledgerID != "" && !ledger.IsID(l.ledgerID) {
+		return usagef("%s is not the id of a ledger, which has 32 characters of 0-9 and a-f: `layer secret ledger id` prints it", from)
+	}
+	return nil
+}
+
+func (l *layer) idCommand() *cobra.Command {
+	return &cobra.Command{Use: "id", Short: "Print the ledger's id", Args: noArgs,
+		Long: `Print the ledger's id. A machine that has not seen the ledger accepts it by this id, in --ledger-id, in LAYER_LEDGER_ID, or in a line
+"# ledger ID" of the identity. The id is no secret: it shows that the ledger is no forgery. It is renewed when a recipient is removed.`,
+		Example: `  layer secret ledger id`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, state, _, err := l.load(c.Context(), opening{})
+			if err != nil {
+				return err
+			}
+			if l.json {
+				l.printJSON(map[string]any{"ok": true, "id": state.ID()})
+				return nil
+			}
+			fmt.Fprintln(l.out, state.ID())
+			return nil
+		}}
+}
+
+// compareNotes asks the target for the notes of secrets whose values are to be
+// handed out, and refuses a ledger that is older than they are.
+func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state rotate.State, of ...secret.SpecSecret) error {
+	if l.offline {
+		return nil
+	}
+	set := state.Settings()
+	target, err := l.target(set)
+	if err != nil {
+		return err
+	}
+	if missing := l.missingCredential(target); missing != "" {
+		l.say("the ledger was not compared with %s: %s is not set", target, missing)
+		return nil
+	}
+	publisher, err := l.publisher(ctx, target, set)
+	if err == nil {
+		o := &rotate.Operator{Ledger: opened, Publisher: publisher}
+		err = o.CompareNotes(ctx, state, of)
+	}
+	switch {
+	case err == nil, errors.Is(err, rotate.Ahead):
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		l.say("the ledger was not compared with %s, which this user may not read", target)
+		return nil
+	}
+	return fmt.Errorf("the ledger cannot be compared with %s: %w. --offline leaves that out", target, err)
+}
+
+// offlineFlag adds the flag that leaves out compareNotes.
+func (l *layer) offlineFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&l.offline, "offline", false, "do not ask the target whether the ledger is the newest")
+}
+
+// missingCredential returns the variable without which a target cannot be asked;
+// empty if none is missing.
+func (l *layer) missingCredential(target string) string {
+	if target == "cloudflare" {
+		for _, name := range []string{"CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"} {
+			if l.getenv(name) == "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
