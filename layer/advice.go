@@ -40,10 +40,10 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NameTaken: func(p *rotate.Problem) string {
 		return fill(": `layer secret rename '%s' '%s'` hands it over", p.Other, p.Address)
 	},
-	rotate.WrongPlace:  fixed(". `layer secret rotate --adopt-ledger` publishes everything where the target is now"),
-	rotate.NotMade:     fixed(": run it again to make one"),
-	rotate.Undeclared:  fixed(": `layer secret status` lists what is"),
-	rotate.NoLedger:    fixed(": `layer secret init` makes one"),
+	rotate.WrongPlace: fixed(". `layer secret rotate --adopt-ledger` publishes everything where the target is now"),
+	rotate.NotMade:    fixed(": run it again to make one"),
+	rotate.Undeclared: fixed(": `layer secret status` lists what is"),
+	rotate.NoLedger:   fixed(": `layer secret init` makes one"),
 	rotate.WrongLedger: fixed(". If it is the right one all the same, delete layer.seen and give its id by --ledger-id, or `layer secret rotate " +
 		"--adopt-ledger` goes on with it"),
 	rotate.Untrusted: fixed(". `layer secret ledger id` prints the id on a machine where the ledger is in use: pass that id by --ledger-id, or in " +
