@@ -144,6 +144,21 @@ func TestPinWinsOverMemory(t *testing.T) {
 	require.ErrorIs(t, err, rotate.Untrusted)
 }
 
+// TestAdoptingNeedsTheID: a person who goes on with a ledger against the memory
+// still has to recognize it, also if it claims to be the one that was seen.
+func TestAdoptingNeedsTheID(t *testing.T) {
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	genuine := created(t, m.remember(inner, "b"))
+	memory := m.text()
+	*inner = rotate.MemoryLedger{}
+	put(inner, stamped(forged(rotate.NewState(rotate.Settings{}), genuine.Origin()), 9))
+	_, _, err := m.remember(inner, "b", adopting).Load(t.Context())
+	require.ErrorIs(t, err, rotate.Untrusted)
+	require.Equal(t, memory, m.text())
+	_, _, err = m.remember(inner, "b", adopting, named(inner)).Load(t.Context())
+	require.NoError(t, err)
+}
+
 // TestIDSurvivesAllButARenewal: no change of the ledger gives it another id, except
 // the removal of a recipient.
 func TestIDSurvivesAllButARenewal(t *testing.T) {
