@@ -37,15 +37,19 @@ type Item struct {
 	Note string
 }
 
-// Published is the state of one value in a target.
+// Published is the state of one value in a target. When printed, it shows its
+// Note and Pending, and only whether Modified is set: under every verb of fmt, in
+// JSON and in a log. Package fmt calls no method on an unexported field, and none
+// for %p and %w, which are no verbs for a Published: a struct that holds one in an
+// unexported field needs a Format of its own before it is printed.
 type Published struct {
 	// Note is the note beside the text; empty if there is none.
 	Note string
 	// Modified identifies this state of the value. It stays the same while
 	// nothing writes the value, and changes with the text. A target that records
 	// times returns a new one for every write, so that a value that was replaced
-	// and put back is noticed too; with a digest of the text it is not. Because
-	// it may be a digest of a guessable value, it is never shown.
+	// and put back is noticed too; with a digest of the text it is not. It may be
+	// the plain digest of a value that can be guessed, so nothing may show it.
 	Modified string
 	// Pending reports that the target has accepted the value, but that programs
 	// cannot read it yet.

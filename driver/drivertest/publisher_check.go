@@ -197,7 +197,9 @@ func checkEnded(on *onPublisher) {
 func checkNothingShown(on *onPublisher) {
 	a := on.item("first", publisherText, 1)
 	on.publish(a, on.item("second", publisherOther, 1))
-	on.silent("Inspect", on.inspect(a.Name))
+	found := on.inspect(a.Name)
+	on.silent("Inspect", found)
+	on.silent("Modified", found[a.Name].Modified) // which a Published does not print
 	on.silent("the publisher", on.p)
 	on.silent("the publisher in an exported field", struct{ P driver.Publisher }{on.p})
 	// fmt calls no methods on what it finds in an unexported field.
