@@ -80,19 +80,30 @@ func TestSettingAnotherValueBeforeAdoption(t *testing.T) {
 	require.Equal(t, map[string]string{"v2": "sk_live_real_value"}, s.reads(key))
 }
 
-// New ids count the cur of any note that is found, and the generation goes above it.
-func TestIDsCountTheNotesThatAreFound(t *testing.T) {
-	key := aStatic("stripe", every(30))
-	s := newScene(t, key)
-	foreign := NewState(Settings{}).state()
-	s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue("sk_live_real_value"),
-		Note: foreign.newNote(s.called(key), 41, "v7", "sk_live_real_value")})
-	s.problem(key)(s.set(key, "sk_live_real_value"))
-	require.Equal(t, []string{"adopt v8"}, s.did(s.rotate(RotateOptions{Adopt: true})))
-	require.Equal(t, []string{"v8"}, s.ids(key))
-	require.Greater(t, s.record(key).Gen, uint64(41))
-	s.did(s.set(key, "sk_live_other_value"))
-	require.Equal(t, "v9", s.current(key))
+// New ids count the cur of a note that this ledger has signed, and the generation goes
+// above it. Another ledger's note counts for nothing.
+func TestIDsCountTheLedgersOwnNotes(t *testing.T) {
+	for name, own := range map[string]bool{"its own": true, "another ledger's": false} {
+		t.Run(name, func(t *testing.T) {
+			key := aStatic("stripe", every(30))
+			s := newScene(t, key)
+			s.did(s.set(key, "sk_live_first_value"))
+			signer := NewState(Settings{}).state()
+			if own {
+				signer = s.state()
+			}
+			s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue("sk_live_real_value"),
+				Note: signer.newNote(s.called(key), 41, "v7", "sk_live_real_value")})
+			require.Equal(t, []string{"adopt v1"}, s.did(s.rotate(RotateOptions{Adopt: true})))
+			s.did(s.set(key, "sk_live_other_value"))
+			want, gen := "v2", uint64(3)
+			if own {
+				want, gen = "v8", 43
+			}
+			require.Equal(t, want, s.current(key))
+			require.Equal(t, gen, s.record(key).Gen)
+		})
+	}
 }
 
 // Over a published value that somebody has changed: the ledger's versions again.

@@ -41,8 +41,8 @@ func (r *run) preview(ctx context.Context, st *state) error {
 				a.Versions = append(a.Versions, v.ID)
 			}
 		}
-		n, isNote := st.readNote(dec.next.Name, r.target.found[dec.next.Name].Note)
-		if isNote && n.ours {
+		n, ours := st.ownNote(dec.next.Name, r.target.found[dec.next.Name].Note)
+		if ours {
 			a.Found = n.cur
 		}
 		if lister, ok := r.Publisher.(driver.Lister); ok {
@@ -53,7 +53,8 @@ func (r *run) preview(ctx context.Context, st *state) error {
 			a.Known = true
 			a.Back, a.Vanish = without(a.Versions, there), without(there, a.Versions)
 		} else if a.Found != "" {
-			for id := st.find(s.Address).Highest + 1; id <= number(n.cur); id++ {
+			last := number(n.cur) // with the hundred ids before it, of up to a billion
+			for id := max(st.find(s.Address).Highest+1, last-100); id <= last; id++ {
 				a.Vanish = append(a.Vanish, "v"+strconv.Itoa(id))
 			}
 		}

@@ -64,8 +64,8 @@ func (s *state) compareNotes(names map[secret.Address]string, found map[string]d
 	contradicted := false
 	for _, addr := range slices.SortedFunc(maps.Keys(names), compareAddress) {
 		text := found[names[addr]].Note
-		n, isNote := s.readNote(names[addr], text)
-		if !isNote || !n.ours {
+		n, ours := s.ownNote(names[addr], text)
+		if !ours {
 			continue
 		}
 		rec, gen := s.find(addr), uint64(0)

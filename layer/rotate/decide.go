@@ -245,7 +245,7 @@ func recordedBy(operator string) string {
 
 // contradicted handles a store that contradicts the ledger: only the person's word goes on.
 func (w *work) contradicted() bool {
-	n, isNote := w.desk.state.readNote(w.r.Name, w.found.Note)
+	n, ours := w.desk.state.ownNote(w.r.Name, w.found.Note)
 	if w.order.op == orderSet && w.r.Intent != nil && w.r.Intent.Unsent && w.out.verdict == verdictDrifted {
 		return true // another value for what is only kept in the ledger
 	}
@@ -264,7 +264,7 @@ func (w *work) contradicted() bool {
 		}
 		return false
 	}
-	if isNote {
+	if ours {
 		w.r.Gen = max(w.r.Gen, n.gen)
 		w.r.Highest = max(w.r.Highest, number(n.cur))
 		if number(w.r.Announced) > 0 && number(w.r.Announced) <= number(n.cur) {
@@ -299,6 +299,9 @@ func (w *work) publish(op Op, timed bool, replaced string) {
 		flipped := w.r.clone()
 		flipped.flip(flipped.Announced, w.spec.Rotation, w.desk.policy)
 		_, err = flipped.render(w.spec, w.desk.policy.limit)
+	}
+	if err == nil {
+		err = w.r.publishable()
 	}
 	if err != nil {
 		w.out.next, w.out.send, w.out.make, w.out.done, w.out.actions = w.out.confirmed, false, false, false, nil

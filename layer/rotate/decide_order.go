@@ -70,8 +70,13 @@ func (w *work) whoMakesIt() string {
 	return fmt.Sprintf("no generator %q is known here", w.spec.Generator)
 }
 
-// newValue makes a value, or asks for one to be made: then ok is false and the record says under which name.
+// newValue makes a value, or asks for one to be made: then ok is false and the record says under which name. Where the last
+// id is used it does neither, and the problem is recorded.
 func (w *work) newValue() (value string, res *resource, ok bool) {
+	if err := w.r.idsLeft(); err != nil {
+		w.problem(Refused, "%w", err)
+		return "", nil, false
+	}
 	if w.spec.Kind == secret.KindRandom {
 		return w.desk.mint(w.spec), nil, true
 	}
@@ -89,7 +94,7 @@ func (w *work) rotate() {
 	begins := w.r.Announced == "" && w.due()
 	if begins && w.rotates() && !w.plainInTwoPhases() {
 		// A generator's value is waited for before anything changes.
-		if w.order.value, w.resource, w.ready = w.newValue(); !w.ready {
+		if w.order.value, w.resource, w.ready = w.newValue(); w.out.make {
 			return
 		}
 	}
@@ -120,7 +125,7 @@ func (w *work) rotate() {
 			}
 		}
 	}
-	w.out.done = true
+	w.out.done = w.out.problem == nil
 	if op != "" {
 		w.publish(op, timed, replaced)
 	}
@@ -140,6 +145,7 @@ func (w *work) begin() Op {
 	switch {
 	case w.ready:
 		return w.replace(w.order.value, w.resource)
+	case w.r.idsLeft() != nil: // said already
 	case !w.rotates():
 		w.problem(NeedsValue, "it is time for a new value, and %s", w.whoMakesIt())
 	default:
@@ -206,7 +212,7 @@ func (w *work) set() {
 
 // keep takes the value that is in the store already into the ledger. Nothing is published over it.
 func (w *work) keep() {
-	if n, ok := w.desk.state.readNote(w.r.Name, w.found.Note); ok {
+	if n, ours := w.desk.state.ownNote(w.r.Name, w.found.Note); ours {
 		w.r.Highest = max(w.r.Highest, number(n.cur))
 		w.r.Gen = max(w.r.Gen, n.gen)
 	}

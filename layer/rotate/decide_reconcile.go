@@ -35,16 +35,15 @@ func (s sighting) foreign() bool { return s.recognized && s.exists && !s.sent }
 // reconcile compares one record, which may be nil, with what the store shows. It is the table of the package's
 // documentation.
 func (s *state) reconcile(r *record, found sighting, name string, p policy) verdict {
-	n, isNote := s.readNote(name, found.Note)
-	ours := isNote && n.ours
+	n, ours := s.ownNote(name, found.Note)
 	if r.empty() {
 		switch {
 		case !found.exists:
 			return verdictNothing
-		case ours && (r == nil || n.gen > r.Gen):
-			return verdictAhead
-		case ours: // a stray request for what was removed since
+		case ours && r != nil && n.gen <= r.Gen: // a stray request for what was removed since
 			return verdictNothing
+		case ours && !n.former:
+			return verdictAhead
 		}
 		return verdictBound
 	}
@@ -58,19 +57,28 @@ func (s *state) reconcile(r *record, found sighting, name string, p policy) verd
 	case !ours:
 		return verdictDrifted
 	case n.gen > pub.Gen:
-		return verdictAhead
+		return n.ahead()
 	case found.foreign():
 		return verdictDrifted
 	case n.gen < pub.Gen:
 		return verdictRepair
 	case found.Note != pub.Note:
-		return verdictAhead // the same generation with another text: a second ledger
+		return n.ahead() // the same generation with another text: a second ledger
 	case found.Modified == pub.Modified:
 		return verdictSettled
 	case found.recognized, pub.At.Before(r.Stray):
 		return verdictRepair // a late request brought an older text back, or may have come and gone
 	}
 	return verdictDrifted
+}
+
+// ahead is the verdict on a note of a later generation than the ledger's. Under a
+// former key it proves no later ledger: the one who left may have made it.
+func (n note) ahead() verdict {
+	if n.former {
+		return verdictDrifted
+	}
+	return verdictAhead
 }
 
 func (r *record) reconcileIntent(n note, ours bool, found sighting, p policy) verdict {
@@ -88,10 +96,8 @@ func (r *record) reconcileIntent(n note, ours bool, found sighting, p policy) ve
 		return again // the value is in, its note is not
 	case !ours:
 		return verdictDrifted
-	case n.gen > r.Gen:
-		return verdictAhead
-	case n.gen == r.Gen && found.Note != in.Note:
-		return verdictAhead
+	case n.gen > r.Gen, n.gen == r.Gen && found.Note != in.Note:
+		return n.ahead()
 	case found.foreign():
 		return verdictDrifted
 	case n.gen == r.Gen && found.recognized && !found.own:

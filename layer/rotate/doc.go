@@ -17,6 +17,13 @@
 // gen counts the texts published for this secret, cur is the current version's id, fp an HMAC of name, generation and text,
 // by one of name and the note before it.
 //
+// A note counts only if it is signed, for its name in the target, under a key of the ledger: no id and no generation depends on any
+// other note. The removal of a recipient replaces the key. The former key then counts for the notes of before the removal: one with
+// a later generation or id, or for another name, counts as not signed, and none proves a later ledger.
+//
+// Ids end at v2000000000 and generations at 2^63-1. A change that needs a further one is refused before anything is recorded: the
+// secret needs another name then.
+//
 // # Two phases
 //
 // A rotation never publishes a key and its first use together.
@@ -36,7 +43,7 @@
 // elsewhere already; the old one stays as after a flip. RotateOptions.Immediate lets both phases happen at once: readers that
 // have not seen the new version reject what others make with it, for up to the window.
 //
-// New ids are v1, v2 and so on, never used twice, and a value never changes under its id. Texts are JSON; compact where JSON
+// New ids are v1, v2 and so on, above those of the ledger's own notes, never used twice, and a value never changes under its id. Texts are JSON; compact where JSON
 // would be over the limit and every value can be written so; as [secret.Options].Format pins it otherwise. Whatever is written is
 // read back by package secret before it leaves.
 //

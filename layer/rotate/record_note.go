@@ -13,14 +13,16 @@ import (
 // note is what stands beside a published text: sv1 gen=17 cur=v3 fp=… by=…. fp is an HMAC of name, generation and text, by one
 // of name and the note before it, both under keys that only the ledger holds: a plain hash of a guessable value would tell it.
 type note struct {
-	gen  uint64
-	cur  string
-	ours bool // by fits this ledger
+	gen    uint64
+	cur    string
+	ours   bool // this ledger has signed it
+	former bool // it is signed under a former key, which its holders may use after they left
 }
 
-var noteForm = lazyregexp.New(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]{0,8}) fp=[0-9a-f]{32}) by=([0-9a-f]{16})$`)
+var noteForm = lazyregexp.New(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]{0,9}) fp=[0-9a-f]{32}) by=([0-9a-f]{16})$`)
 
-// newNote writes the note of a text.
+// newNote writes the note of a text. The generation and the id are in bounds: see
+// record.publishable.
 func (s *state) newNote(name string, gen uint64, cur, text string) string {
 	fp := mac(s.FpKey, name, strconv.FormatUint(gen, 10), text)
 	front := "sv1 gen=" + strconv.FormatUint(gen, 10) + " cur=" + cur + " fp=" + hex.EncodeToString(fp[:16])
@@ -29,26 +31,33 @@ func (s *state) newNote(name string, gen uint64, cur, text string) string {
 
 func by(key []byte, name, front string) string { return hex.EncodeToString(mac(key, name, front)[:8]) }
 
-// signed tells whether this ledger has made the signature, under its key or an earlier one.
-func (s *state) signed(name, front, sign string) bool {
-	known := hmac.Equal([]byte(by(s.ByKey, name, front)), []byte(sign))
-	for _, key := range s.Former {
-		known = known || hmac.Equal([]byte(by(key, name, front)), []byte(sign))
-	}
-	return known
+func signs(key []byte, name, front, sign string) bool {
+	return hmac.Equal([]byte(by(key, name, front)), []byte(sign))
 }
 
-// readNote tells what a note says; false: it has not the form of one.
+// ownNote returns a note that this ledger has signed for the name. False: it has not,
+// and no decision may depend on the content of the note.
+func (s *state) ownNote(name, text string) (note, bool) {
+	if n, ok := s.readNote(name, text); ok && n.ours {
+		return n, true
+	}
+	return note{}, false
+}
+
+// readNote returns the content of a note, signed or not; false: it has not the form of
+// one.
 func (s *state) readNote(name, text string) (note, bool) {
 	m := noteForm().FindStringSubmatch(text)
 	if m == nil {
 		return note{}, false
 	}
 	gen, err := strconv.ParseUint(m[2], 10, 64)
-	if err != nil {
+	if err != nil || !inBounds(gen, number(m[3])) {
 		return note{}, false
 	}
-	return note{gen: gen, cur: m[3], ours: s.signed(name, m[1], m[4])}, true
+	n := note{gen: gen, cur: m[3]}
+	s.signer(&n, name, m[1], m[4])
+	return n, true
 }
 
 // sum recognises a text by the state of the value that a driver.Recognizer shows

@@ -120,7 +120,8 @@ func (r *run) objection(st *state) error {
 			continue
 		}
 		standing++
-		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && dec.verdict == verdictDrifted {
+		// The note of another ledger, or one that was made up. It only names the whole target as wrong.
+		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && !n.former && dec.verdict == verdictDrifted {
 			foreign++
 		}
 	}

@@ -102,9 +102,9 @@ func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 	if !ok {
 		return nil
 	}
-	n, isNote := st.readNote(name, now.Note)
+	_, noted := st.ownNote(name, now.Note)
 	seen := r.sighting(rec, name)
-	ours := isNote && n.ours && !seen.foreign() || seen.sent || rec.Published != nil && rec.Published.Modified == now.Modified
+	ours := noted && !seen.foreign() || seen.sent || rec.Published != nil && rec.Published.Modified == now.Modified
 	switch {
 	case rec.empty() && !ours:
 		return nil // the ledger never had a value

@@ -151,7 +151,7 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 	var create []string
 	for _, name := range names {
 		p, there := found[name]
-		if n, isNote := st.readNote(name, p.Note); there && (!isNote || !n.ours) {
+		if _, ours := st.ownNote(name, p.Note); there && !ours {
 			return nil, problemf(Foreign, "the target %s holds a value under %s that is none of this ledger's: it would be overwritten. "+
 				"Nothing was changed: delete it there by hand, or name another target", target, name)
 		} else if !there {
@@ -177,7 +177,7 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 		w := &work{desk: d, spec: s, name: r.name(s), old: rec, r: rec.clone()}
 		w.r.capInstants(d.policy)
 		w.r.Name, w.r.Published, w.r.Sent = r.name(s), nil, nil
-		if n, isNote := st.readNote(w.r.Name, found[w.r.Name].Note); isNote {
+		if n, ours := st.ownNote(w.r.Name, found[w.r.Name].Note); ours {
 			w.r.Gen = max(w.r.Gen, n.gen)
 		}
 		w.act(OpTarget, w.r.Current)
@@ -215,7 +215,7 @@ func (r *run) watchFormer(ctx context.Context) error {
 			case !there:
 				r.note(problemf(Refused, "%s is gone from the former target %s, where programs may still read it", v.Address, f.Target).of(v.Address))
 			case p.Note != v.Note || p.Modified != v.Modified:
-				if n, isNote := st.readNote(v.Name, p.Note); isNote && n.ours && n.gen > v.Gen {
+				if st.moreRecent(v, p.Note) {
 					continue // the former target is the present one, under another name
 				}
 				r.note(problemf(Refused, "%s was changed in the former target %s by something else", v.Address, f.Target).of(v.Address))
@@ -280,10 +280,9 @@ func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f fo
 	var remove []string
 	for _, v := range f.Values {
 		p, there := found[v.Name]
-		n, isNote := st.readNote(v.Name, p.Note)
 		switch {
 		case !there:
-		case isNote && n.ours && n.gen > v.Gen: // the present target under another name
+		case st.moreRecent(v, p.Note): // the present target under another name
 		case p.Note == v.Note && p.Modified == v.Modified:
 			remove = append(remove, v.Name)
 		default:

@@ -57,6 +57,7 @@ type state struct {
 	ByKey   []byte     `json:"byKey"`             // of the notes' by
 	Former  [][]byte   `json:"former,omitempty"`  // earlier ByKeys: the notes made under them are ours too
 	Anchor  []byte     `json:"anchor,omitempty"`  // see State.ID; renewed when a recipient is removed
+	Reach   []extent   `json:"reach,omitempty"`   // of each key in Former
 	SumKey  []byte     `json:"sumKey,omitempty"`  // of the sums of texts that were sent; kept when the note keys are renewed
 	Targets []former   `json:"targets,omitempty"` // those from which the values were moved, and that still hold them
 	Place   string     `json:"place,omitempty"`   // where the target was at the last confirmation, if it is a driver.Placer
@@ -73,9 +74,9 @@ type write struct {
 	ID  string `json:"id"`
 }
 
-// stateFormat is the format that is written. Formats 1, without sums and place, and
-// 2, without an anchor, are read. A program refuses a later format, instead of
-// dropping fields.
+// stateFormat is the format that is written. Format 1, without sums and place, and
+// format 2, without an anchor and the reach of former keys, are read. A program
+// refuses a later format, instead of dropping fields.
 const stateFormat = 3
 
 const (
@@ -161,11 +162,12 @@ func (s State) Succeeds(print string) bool {
 }
 
 // Rekeyed returns the state with new keys for its notes and a new ID, for [Commit],
-// after a person who knew the old ones has left. Notes in the target stay known.
+// after a recipient who knew the old ones was removed. The notes of before stay the
+// ledger's; later ones under the old keys do not count.
 func (s State) Rekeyed() State {
 	next := *s.state()
 	next.Anchor = randomBytes(32)
-	next.Former = append(slices.Clip(next.Former), next.ByKey)
+	next.Former, next.Reach = append(slices.Clip(next.Former), next.ByKey), append(next.reaches(), next.reached())
 	next.FpKey, next.ByKey = randomBytes(32), randomBytes(32)
 	return wrapState(&next)
 }
@@ -273,6 +275,7 @@ func decodeState(data []byte) (State, error) {
 	if len(st.Anchor) == 0 && st.Format < 3 {
 		st.Anchor = st.ByKey // so that the id is the fingerprint, which colleagues may know
 	}
+	st.Reach = st.reaches()
 	return wrapState(st), nil
 }
 
