@@ -73,7 +73,7 @@ func (s *state) compareNotes(names map[secret.Address]string, found map[string]d
 			gen = rec.Gen
 		}
 		switch {
-		case n.gen > gen:
+		case n.gen > gen && !n.former:
 			return false, &addr
 		case rec.recorded(text):
 			confirmed = true
