@@ -34,7 +34,7 @@ func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
 		aws        = "github.com/aws/"
 		cloudflare = "github.com/cloudflare/cloudflare-go/v7"
 	)
-	encryption := []string{own, "filippo.io/", "golang.org/x/", "github.com/gofrs/flock"}
+	encryption := []string{own, "filippo.io/", "golang.org/x/"}
 	client := []string{own, cloudflare, "github.com/tidwall/"}
 	for _, tc := range []struct {
 		pkg     string

@@ -13,6 +13,7 @@ package atomicfile
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -50,7 +51,7 @@ func (f Folder) Do(what string, change func() error) error {
 }
 
 // Temporary files are named .layer-NAME.<16 hexadecimal digits>.tmp, where NAME is
-// the file that they replace.
+// the file that they replace. The pattern .layer-*.tmp of git matches all of them.
 const (
 	tempPrefix = ".layer-"
 	tempSuffix = ".tmp"
@@ -59,10 +60,21 @@ const (
 func tempName(name string) string {
 	var unique [8]byte
 	_, _ = rand.Read(unique[:])
-	return tempPrefix + name + "." + hex.EncodeToString(unique[:]) + tempSuffix
+	return tempPrefix + inTemp(name) + "." + hex.EncodeToString(unique[:]) + tempSuffix
 }
 
-// replacedBy returns the name of the file that a temporary file replaces.
+// inTemp returns the NAME in the names of a file's temporary files: a digest where
+// the name itself would make them longer than a file system takes.
+func inTemp(name string) string {
+	const longest = 255 - len(tempPrefix) - len(".0123456789abcdef") - len(tempSuffix)
+	if len(name) <= longest {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "long-name-" + hex.EncodeToString(sum[:])
+}
+
+// replacedBy returns the NAME in the name of a temporary file.
 func replacedBy(temp string) (name string, ok bool) {
 	middle, prefixed := strings.CutPrefix(temp, tempPrefix)
 	middle, suffixed := strings.CutSuffix(middle, tempSuffix)
@@ -154,11 +166,11 @@ func (f Folder) hold(t *Temp, file *os.File) error {
 		return err
 	}
 	t.lock = lock
-	switch err := tryLock(lock); {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		return ErrSwept
+	switch got, err := TryLock(lock); {
 	case err != nil:
 		return nil // no locks here: Replace writes a file anew that was swept
+	case !got:
+		return ErrSwept
 	}
 	if there, err := f.Root.Lstat(t.name); errors.Is(err, fs.ErrNotExist) {
 		return ErrSwept
@@ -254,51 +266,6 @@ func (f Folder) Put(name string, data []byte, access Access) (renamed bool, err 
 	return false, ErrSwept
 }
 
-// SweepError is a temporary file that could not be removed.
-type SweepError struct {
-	Name string
-	Err  error
-}
-
-func (e *SweepError) Error() string { return e.Name + " cannot be removed: " + e.Err.Error() }
-func (e *SweepError) Unwrap() error { return e.Err }
-
-// Sweep removes the temporary files of the files that of accepts: the remains of a
-// crash. It spares those that a writer holds. Where the file system has no locks it
-// cannot know, and the writer notices. A file that cannot be removed is a
-// [*SweepError].
-func (f Folder) Sweep(of func(name string) bool) error {
-	entries, err := fs.ReadDir(f.Root.FS(), ".")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		name, ours := replacedBy(e.Name())
-		if !ours || !e.Type().IsRegular() || !of(name) {
-			continue
-		}
-		if err := f.sweep(e.Name(), name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return &SweepError{e.Name(), err}
-		}
-	}
-	return nil
-}
-
-func (f Folder) sweep(temp, of string) error {
-	// Over NFS an exclusive lock needs a file that is open for writing.
-	held, err := f.Root.OpenFile(temp, os.O_RDWR|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		held, err = f.Root.OpenFile(temp, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	}
-	if err == nil { // else it is another user's
-		defer held.Close()
-		if errors.Is(tryLock(held), syscall.EWOULDBLOCK) {
-			return nil
-		}
-	}
-	return f.Do("sweep "+of, func() error { return f.Root.Remove(temp) })
-}
-
 // duplicate returns a second descriptor of an open file, with which it shares locks.
 func duplicate(file *os.File) (*os.File, error) {
 	second := -1
@@ -312,16 +279,21 @@ func duplicate(file *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(second), file.Name()), nil
 }
 
-// tryLock locks an open file against other processes, and other descriptors of this
-// one, without waiting.
-func tryLock(file *os.File) error {
-	return control(file, func(fd int) error {
+// TryLock locks an open file against other processes, and other descriptors of this
+// one, without waiting. It reports whether the lock was free. The lock ends when the
+// file is closed.
+func TryLock(file *os.File) (got bool, err error) {
+	err = control(file, func(fd int) error {
 		for {
 			if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != unix.EINTR {
 				return err
 			}
 		}
 	})
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // control calls do with the descriptor of an open file.

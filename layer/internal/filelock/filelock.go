@@ -2,15 +2,15 @@
 package filelock
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 )
@@ -18,7 +18,14 @@ import (
 // Lock is an advisory lock on a file that has no other purpose, since a file that
 // is replaced by renaming cannot be locked itself. The system releases it when the
 // process ends. The file stays: removing it would let two processes in at once.
-type Lock struct{ *flock.Flock }
+//
+// Another user may be able to write the file's folder and put a link in its place.
+// So a link is not followed, a file with a second name or with other content is
+// refused, and everything goes through the one descriptor that has the lock.
+type Lock struct {
+	file *os.File
+	path string
+}
 
 // Take waits until the lock is free, or ctx ends. The error then wraps the cause of
 // ctx and names the holder of the lock.
@@ -35,7 +42,7 @@ func Take(ctx context.Context, path, guarded string) (*Lock, error) {
 		if l != nil || err != nil {
 			return l, err
 		}
-		// flock cannot wait for a context. The jitter keeps many that wait from trying in step.
+		// The system cannot wait for a context. The jitter keeps many that wait from trying in step.
 		timer := time.NewTimer(wait/2 + rand.N(wait))
 		select {
 		case <-timer.C:
@@ -49,50 +56,114 @@ func Take(ctx context.Context, path, guarded string) (*Lock, error) {
 // Try is Take, but returns nil if another process or another Lock has the lock.
 func Try(path, guarded string) (*Lock, error) {
 	for range 100 {
-		// An error shows below too, where most locks exist already.
-		_ = atomicfile.CreateWith(path, atomicfile.SharedWith(guarded))
-		// Over NFS an exclusive lock needs a file that is open for writing.
-		l := &Lock{flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))}
-		got, err := l.TryLock()
-		if errors.Is(err, fs.ErrPermission) {
-			if advice := atomicfile.Denied(path); advice != "" {
-				return nil, fmt.Errorf("it cannot be locked with %s: %w: %s", path, atomicfile.Cause(err), advice)
-			}
+		l, err := open(path, guarded)
+		switch {
+		case errors.Is(err, atomicfile.ErrLink):
+			return nil, notLocked(path)
+		case err != nil:
+			return nil, explain(path, err)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("it cannot be locked with %s: %w. Its folder must exist, and be writable", path, atomicfile.Cause(err))
-		}
-		if !got {
-			return nil, nil
-		}
-		if l.Check() == nil {
-			sign(path)
+		got, err := atomicfile.TryLock(l.file)
+		if err == nil && got && l.Check() == nil {
+			l.sign()
 			return l, nil
 		}
-		_ = l.Unlock() // the file was removed between opening and locking: the lock excludes nobody
+		_ = l.file.Close()
+		switch {
+		case err != nil:
+			return nil, explain(path, err)
+		case !got:
+			return nil, nil
+		}
+		// The file was removed between opening and locking: the lock excludes no process.
 	}
-	return nil, fmt.Errorf("it cannot be locked: %s is a link, or somebody keeps on removing it. Remove the link, or end that", path)
+	return nil, notLocked(path)
+}
+
+// open opens the lock's file, and makes it where it is missing.
+func open(path, guarded string) (*Lock, error) {
+	// Over NFS an exclusive lock needs a file that is open for writing.
+	file, err := atomicfile.OpenPlain(path, os.O_RDWR)
+	for tries := 0; errors.Is(err, fs.ErrNotExist) && tries < 100; tries++ {
+		if err = atomicfile.CreateWith(path, atomicfile.SharedWith(guarded)); err == nil || errors.Is(err, fs.ErrExist) {
+			file, err = atomicfile.OpenPlain(path, os.O_RDWR)
+		} else if errors.Is(err, fs.ErrNotExist) {
+			break // its folder is missing
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := holdsNothingElse(file); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return &Lock{file, path}, nil
+}
+
+func notLocked(path string) error {
+	return fmt.Errorf("it cannot be locked: %s is a link, or somebody keeps on removing it. Remove the link, or end that", path)
+}
+
+func explain(path string, err error) error {
+	advice := "Its folder must exist, and be writable"
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		if denied := atomicfile.Denied(path); denied != "" {
+			return fmt.Errorf("it cannot be locked with %s: %w: %s", path, atomicfile.Cause(err), denied)
+		}
+	case errors.Is(err, errOther):
+		advice = "Move that file away, or give the ledger another name"
+	case errors.Is(err, atomicfile.ErrHardLink), errors.Is(err, atomicfile.ErrIrregular):
+		advice = "See which file that is, then remove this name: the next run makes the lock anew"
+	}
+	return fmt.Errorf("it cannot be locked with %s: %w. %s", path, atomicfile.Cause(err), advice)
 }
 
 // Check returns an error unless the locked file still is the one that other
 // processes would lock.
 func (l *Lock) Check() error {
-	mine, err := l.Stat()
+	mine, err := l.file.Stat()
 	if err != nil {
 		return atomicfile.Cause(err)
 	}
-	there, err := os.Lstat(l.Path())
+	there, err := os.Lstat(l.path)
 	if err != nil || !os.SameFile(mine, there) {
-		return fmt.Errorf("%s was removed or replaced while it locked the ledger, so another run may be at work: see that none is, then run again", l.Path())
+		return fmt.Errorf("%s was removed or replaced while it locked the ledger, so another run may be at work: see that none is, then run again", l.path)
+	}
+	return nil
+}
+
+// Unlock releases the lock. A second call returns an error that wraps [os.ErrClosed].
+func (l *Lock) Unlock() error { return l.file.Close() }
+
+// signed begins the content of a lock's file.
+const signed = "process "
+
+var errOther = errors.New("that file holds something else than a lock does, which would be lost")
+
+// holdsNothingElse refuses a file that has other content: it may be an identity that
+// was moved here, or the lock of another program.
+func holdsNothingElse(file *os.File) error {
+	start := make([]byte, len(signed))
+	n, err := file.ReadAt(start, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if !bytes.HasPrefix([]byte(signed), start[:n]) {
+		return errOther
 	}
 	return nil
 }
 
 // sign writes the holder into the lock's file, for the processes that wait.
 // Nothing depends on it.
-func sign(path string) {
+func (l *Lock) sign() {
 	host, _ := os.Hostname()
-	_ = os.WriteFile(path, fmt.Appendf(nil, "process %d on %q since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339)), 0o600)
+	text := fmt.Appendf(nil, signed+"%d on %q since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	if l.file.Truncate(0) == nil {
+		_, _ = l.file.WriteAt(text, 0)
+	}
 }
 
 func holder(path string) string {
@@ -100,7 +171,7 @@ func holder(path string) string {
 	var pid int
 	var host, since string
 	if err == nil {
-		_, err = fmt.Sscanf(string(text), "process %d on %q since %s", &pid, &host, &since)
+		_, err = fmt.Sscanf(string(text), signed+"%d on %q since %s", &pid, &host, &since)
 	}
 	if err != nil {
 		return "it is not known which (see who has " + path + " open)"
