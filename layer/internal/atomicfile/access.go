@@ -25,6 +25,7 @@ type Access struct {
 	uid, gid int  // of a new file: gid is -1 if the system decides
 	mode     fs.FileMode
 	list     []byte
+	private  bool // new, and of this user in any folder
 }
 
 // Access returns the access of a file in the folder, which its replacement keeps. It
@@ -50,7 +51,7 @@ func (f Folder) Access(name string) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	return Access{true, owner(info), group(info), info.Mode().Perm(), list}, nil
+	return Access{kept: true, uid: owner(info), gid: group(info), mode: info.Mode().Perm(), list: list}, nil
 }
 
 // AccessBeside is Access for a file that accompanies another one, such as the memory
@@ -106,6 +107,9 @@ func MakeFolder(path string) error {
 // give changes a new file of mode 0600. No user may read it at any moment who may
 // not read the file from which the access is.
 func (a Access) give(file *os.File, folder fs.FileInfo) error {
+	if a.private {
+		return nil
+	}
 	if !a.kept {
 		a.giveNew(file, folder)
 		return nil
