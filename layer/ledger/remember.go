@@ -152,6 +152,7 @@ func (r *remembered) Path() string { return r.path }
 
 // Load implements [rotate.Ledger].
 func (r *remembered) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
+	atomicfile.SweepDeadOf(r.seenPath)
 	// The memory first: it is written after the ledger, so a ledger that is read later is never behind it.
 	known, err := r.known()
 	if err != nil {
@@ -270,7 +271,7 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	}
 	defer folder.Root.Close()
 	name := filepath.Base(r.seenPath)
-	_ = folder.Sweep(func(of string) bool { return of == name }) // the remains of a run that was killed here
+	_ = folder.Sweep(atomicfile.Of(name)) // the remains of a run that was killed here
 	access, err := folder.AccessBeside(name, r.path)
 	if err != nil {
 		return err

@@ -450,6 +450,17 @@ func TestRememberSweeps(t *testing.T) {
 	require.FileExists(t, other)
 }
 
+// A run that has nothing to remember sweeps too.
+func TestReaderOfMemorySweeps(t *testing.T) {
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	created(t, m.remember(inner, "b"))
+	left := filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.0123456789abcdef.tmp")
+	require.NoError(t, os.WriteFile(left, []byte("half"), 0o600))
+	_, _, err := m.remember(inner, "b").Load(t.Context())
+	require.NoError(t, err)
+	require.NoFileExists(t, left)
+}
+
 func TestRememberShowsNothing(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	l := m.remember(inner, "b")

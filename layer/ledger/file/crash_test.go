@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -196,4 +197,37 @@ func TestSweepsOnlyItsOwn(t *testing.T) {
 	left := files(t, dir)
 	require.Subset(t, left, append(slices.Clone(foreign), folder))
 	require.NotContains(t, left, ours)
+}
+
+// TestReaderSweeps: what a killed change left is gone after the next read, under any name of a ledger, and what a writer holds is spared.
+func TestReaderSweeps(t *testing.T) {
+	for _, name := range []string{"layer.secrets.age", "a[1] #!.age", "a\nb", strings.Repeat("n", 250)} {
+		f, s := newFile(t)
+		f, err := Open(filepath.Join(filepath.Dir(f.path), name), Options{Identities: f.ids})
+		require.NoError(t, err)
+		s, rev, err := rotate.Commit(context.Background(), f, "", s)
+		require.NoError(t, err)
+		var held string
+		f.step = func(step string) error {
+			if !strings.HasPrefix(step, "rename ") {
+				return nil
+			}
+			temps, err := filepath.Glob(filepath.Join(filepath.Dir(f.path), ".layer-*.tmp"))
+			require.NoError(t, err)
+			require.Len(t, temps, 1)
+			held = temps[0]
+			dead := held[:len(held)-len("0000.tmp")] + "0000.tmp"
+			require.NotEqual(t, held, dead)
+			require.NoError(t, os.WriteFile(dead, []byte("half"), 0o600))
+			_, _, err = reopen(t, f).Load(context.Background())
+			require.NoError(t, err)
+			require.NoFileExists(t, dead)
+			require.FileExists(t, held)
+			return nil
+		}
+		_, _, err = rotate.Commit(context.Background(), f, rev, s)
+		require.NoError(t, err)
+		require.NotEmpty(t, held)
+		require.Equal(t, []string{name, name + ".lock"}, files(t, filepath.Dir(f.path)))
+	}
 }

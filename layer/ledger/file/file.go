@@ -77,7 +77,8 @@ func Open(path string, o Options) (*Ledger, error) {
 // Path returns the absolute path of the file, without links.
 func (l *Ledger) Path() string { return l.path }
 
-// Load implements [rotate.Ledger]. It waits for no lock.
+// Load implements [rotate.Ledger]. It waits for no lock, and removes what killed
+// changes have left.
 func (l *Ledger) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
 	s, rev, err := l.load(ctx)
 	if err != nil {
@@ -90,6 +91,7 @@ func (l *Ledger) load(ctx context.Context) (rotate.State, rotate.Revision, error
 	if err := context.Cause(ctx); err != nil {
 		return rotate.State{}, "", err
 	}
+	atomicfile.SweepDeadOf(l.path)
 	data, err := atomicfile.Read(l.path, rotate.MaxSealed)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -204,7 +206,7 @@ func (l *Ledger) replace(data []byte) error {
 	folder, err := l.folder()
 	if err == nil {
 		defer folder.Root.Close()
-		err = folder.Sweep(func(of string) bool { return of == name })
+		err = folder.Sweep(atomicfile.Of(name))
 	}
 	if err != nil {
 		return fmt.Errorf("its folder cannot be read: %w. %s", atomicfile.Cause(err), unchanged)

@@ -220,9 +220,7 @@ func (d *Publisher) makeFolder(path string) error {
 
 // sweep removes temporary files of values and notes: they hold values, and nothing else removes them.
 func (d *Publisher) sweep(folder atomicfile.Folder) error {
-	err := folder.Sweep(func(of string) bool {
-		return checkName(of) == nil || checkName(strings.TrimSuffix(strings.TrimPrefix(of, "."), ".note")) == nil
-	})
+	err := folder.Sweep(ours)
 	if left := (*atomicfile.SweepError)(nil); errors.As(err, &left) {
 		return d.failed(left.Name, "was left by a crash, may hold a value and cannot be removed", left.Err)
 	}
@@ -232,7 +230,26 @@ func (d *Publisher) sweep(folder atomicfile.Folder) error {
 	return nil
 }
 
+// probe is the file of which Check prepares a replacement, and makes none.
+const probe = "check"
+
+// ours reports whether a file of that name holds a value or a note, or is the probe.
+func ours(name string) bool {
+	return name == probe || checkName(name) == nil || checkName(strings.TrimSuffix(strings.TrimPrefix(name, "."), ".note")) == nil
+}
+
+// sweepAbove removes the probes that a killed Check has left where the directory was
+// to be made.
+func (d *Publisher) sweepAbove() {
+	at := filepath.Dir(d.path)
+	for _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at; _, err = os.Stat(at) {
+		at = filepath.Dir(at)
+	}
+	atomicfile.SweepDeadOf(filepath.Join(at, probe))
+}
+
 // Inspect implements [driver.Publisher]. A directory that is missing has no values.
+// Temporary files that a killed run has left are removed.
 func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	found := map[string]driver.Published{}
 	if err := context.Cause(ctx); err != nil {
@@ -240,6 +257,7 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	}
 	folder, err := d.open()
 	if errors.Is(err, fs.ErrNotExist) {
+		d.sweepAbove()
 		return found, nil
 	}
 	if err != nil {
@@ -247,6 +265,7 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	}
 	root := folder.Root
 	defer root.Close()
+	folder.SweepDead(ours)
 	for _, name := range names {
 		if err := checkName(name); err != nil {
 			return nil, err
@@ -362,7 +381,7 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	}
 	root := folder.Root
 	defer root.Close()
-	temp, err := folder.Prepare("check", nil, atomicfile.Access{})
+	temp, err := folder.Prepare(probe, nil, atomicfile.Access{})
 	if err != nil {
 		return d.failed("", failing, err)
 	}

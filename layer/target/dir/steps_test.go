@@ -291,3 +291,32 @@ func TestDirRemoveFailingAtEachStep(t *testing.T) {
 		require.Empty(t, entries)
 	}
 }
+
+// What a killed run left is gone after the next look, also where the directory was
+// never made.
+func TestInspectSweeps(t *testing.T) {
+	above := t.TempDir()
+	dir := filepath.Join(above, "sub", "secrets")
+	leave := func(in string, of ...string) (left []string) {
+		for _, name := range of {
+			left = append(left, filepath.Join(in, ".layer-"+name+".0123456789abcdef.tmp"))
+			require.NoError(t, os.WriteFile(left[len(left)-1], []byte("half"), 0o600))
+		}
+		return left
+	}
+	look := func() {
+		_, err := New(dir).Inspect(t.Context(), []string{authBinding})
+		require.NoError(t, err)
+	}
+	left, theirs := leave(above, probe), leave(above, authBinding)
+	look()
+	require.NoFileExists(t, left[0])
+	require.FileExists(t, theirs[0], "it is no probe, and the directory is another one")
+	publish(t, New(dir), authBinding, "text", "")
+	left, theirs = leave(dir, probe, authBinding, noteFile(authBinding)), leave(dir, "layer.seen")
+	look()
+	for _, file := range left {
+		require.NoFileExists(t, file)
+	}
+	require.FileExists(t, theirs[0])
+}
