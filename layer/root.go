@@ -51,6 +51,7 @@ type layer struct {
 	json                            bool
 	workspace, project, environment string
 
+	warned  string      // the last warning of warnOnce
 	closers []io.Closer // connections, for the end
 }
 

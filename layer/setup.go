@@ -45,7 +45,20 @@ func (l *layer) identities(p place) (ledger.Identities, error) {
 			return ids, nil
 		}
 	}
-	return ledger.ReadIdentities(l.path(l.identityPath(p)))
+	path := l.path(l.identityPath(p))
+	ids, err := ledger.ReadIdentities(path)
+	if err == nil {
+		l.warnOnce(ledger.IdentityReadable(path))
+	}
+	return ids, err
+}
+
+// warnOnce prints a warning, if there is one, unless it is the one before.
+func (l *layer) warnOnce(warning string) {
+	if warning != "" && warning != l.warned {
+		l.say("warning: %s", warning)
+		l.warned = warning
+	}
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.

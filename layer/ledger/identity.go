@@ -103,9 +103,12 @@ func WriteIdentity(path string, identity driver.Value, ledgers ...string) error 
 	return nil
 }
 
-// ReadIdentities reads a file of private keys in the format of age-keygen. The error wraps [fs.ErrNotExist] where there is none.
+// ReadIdentities reads a file of private keys in the format of age-keygen. The error wraps [fs.ErrNotExist] where there is none. A
+// file that other users may write is refused; see [IdentityReadable] for one that they may read. Temporary files that a killed
+// [WriteIdentity] has left are removed.
 func ReadIdentities(path string) (Identities, error) {
-	text, err := atomicfile.Read(path, maxIdentities)
+	atomicfile.SweepDeadOf(path)
+	text, mode, err := atomicfile.ReadInfo(path, maxIdentities)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, or begin with `layer secret init`",
@@ -116,6 +119,11 @@ func ReadIdentities(path string) (Identities, error) {
 		return Identities{}, fmt.Errorf("identity %s: %w: only its owner may read it (mode 0600), so run as its owner", path, fs.ErrPermission)
 	case err != nil:
 		return Identities{}, fmt.Errorf("identity %s: %w", path, err)
+	case mode&othersWrite != 0:
+		return Identities{}, writableByOthers(path, mode)
+	case strings.TrimSpace(string(text)) == "":
+		return Identities{}, fmt.Errorf("identity %s: it is empty, as a run that was killed could leave it: it opens nothing, so remove it and run again",
+			path)
 	}
 	ids, err := ParseIdentities(string(text))
 	if err != nil {
