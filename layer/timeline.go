@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/internal/timeline"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -49,8 +53,8 @@ func (l *layer) timelineCommand() *cobra.Command {
 			}
 			if svg != "" {
 				l.err.clear()
-				if err := os.WriteFile(l.path(svg), []byte(timeline.SVG(lives(r), time.Now(), time.Local)), 0o644); err != nil {
-					return fmt.Errorf("the picture cannot be written: %w", err)
+				if err := writePicture(l.path(svg), timeline.SVG(lives(r), time.Now(), time.Local)); err != nil {
+					return fmt.Errorf("the picture %s cannot be written: %w", svg, cause(err))
 				}
 			}
 			switch {
@@ -67,6 +71,32 @@ func (l *layer) timelineCommand() *cobra.Command {
 	c.Flags().StringVar(&svg, "svg", "", "write a picture to this file")
 	c.Flags().BoolVar(&ascii, "ascii", false, "draw with ASCII characters alone")
 	return c
+}
+
+// writePicture replaces a file whole, or writes to a device. A link is not followed:
+// another user of the folder could let it lead to any file.
+func writePicture(path, picture string) error {
+	if there, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+		defer there.Close()
+		if info, err := there.Stat(); err != nil || !info.Mode().IsRegular() {
+			_, write := there.WriteString(picture)
+			return errors.Join(err, write)
+		}
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return atomicfile.ErrLink
+	}
+	folder, err := atomicfile.Open(filepath.Dir(path), nil)
+	if err != nil {
+		return err
+	}
+	defer folder.Root.Close()
+	access, err := folder.AccessOrReadable(filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	_, err = folder.Replace(filepath.Base(path), []byte(picture), access)
+	return err
 }
 
 func lives(r rotate.Result) []timeline.Secret {

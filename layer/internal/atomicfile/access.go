@@ -54,6 +54,15 @@ func (f Folder) Access(name string) (Access, error) {
 	return Access{kept: true, uid: owner(info), gid: group(info), mode: info.Mode().Perm(), list: list}, nil
 }
 
+// AccessOrReadable is Access, but lets every user read a new file.
+func (f Folder) AccessOrReadable(name string) (Access, error) {
+	access, err := f.Access(name)
+	if err != nil || access.kept {
+		return access, err
+	}
+	return Access{gid: -1, mode: 0o044}, nil
+}
+
 // AccessBeside is Access for a file that accompanies another one, such as the memory
 // of ledgers seen. A new one is shared with the group of the file at path model if
 // that group may read and write the model, and with no other user.
