@@ -57,7 +57,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if err != nil {
 		return err
 	}
-	added, err := l.prepareGit(to, target)
+	added, err := l.prepareGit(ctx, to, keptTarget(to, target))
 	if err != nil {
 		return err
 	}

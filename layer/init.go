@@ -8,12 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -32,7 +30,7 @@ These files are made, beside the ledger or here:
   layer.identity          the key to the ledger, for its owner alone. Never commit it
   layer.seen              which ledger this machine saw last, so that an older copy is noticed. Not committed; holds no secret
   layer.secrets.age.lock  keeps two runs apart, and stays (layer.seen.lock with a ledger elsewhere). Not committed
-  .gitignore              gets the names that are not committed
+  .gitignore              gets the names that are not committed; a folder of values gets one of its own
   .gitattributes          gets the ledger's name, so that git never merges it or changes its lines
   .layer-NAME.….tmp       a file that is being written; the next run removes what a crash left
 
@@ -81,7 +79,7 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 		return err
 	}
 	// Before there is anything to keep out of git: a crash after it leaves nothing that could be committed by mistake.
-	added, err := l.prepareGit(p, target)
+	added, err := l.prepareGit(ctx, p, l.to)
 	if err != nil {
 		return err
 	}
@@ -184,125 +182,4 @@ func (l *layer) initIdentity(p place, ledgerID string) (ids ledger.Identities, m
 	}
 	ids, err = ledger.ReadIdentities(l.path(made))
 	return ids, made, err
-}
-
-// gitLines are the lines that were added to files that git reads.
-type gitLines struct{ ignored, attributes []string }
-
-// prepareGit writes, beside the ledger or here, the names that git ignores, and that
-// a ledger is never merged. It returns the lines that were missing.
-func (l *layer) prepareGit(p place, target string) (added gitLines, err error) {
-	dir, lock := p.folder(), "layer.seen.lock"
-	if p.kind == inFile {
-		lock = filepath.Base(p.text) + ".lock"
-	}
-	want := []string{"layer.identity", "layer.seen", ignorePattern(lock), ".layer-*.tmp"}
-	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
-		want = append(want, ignorePattern(filepath.ToSlash(rel)))
-	}
-	if path, ok := strings.CutPrefix(target, "dir:"); ok && path == "." {
-		want = append(want, "LAYERON_SECRET_*", ".LAYERON_SECRET_*")
-	} else if ok && filepath.IsLocal(filepath.FromSlash(path)) {
-		want = append(want, ignorePattern(path)+"/")
-	}
-	name := filepath.Join(dir, ".gitignore")
-	if added.ignored, err = appendLines(l.path(name), want); err != nil {
-		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again",
-			name, cause(err))
-	}
-	if p.kind != inFile {
-		return added, nil
-	}
-	name = filepath.Join(dir, ".gitattributes")
-	line := attributesPattern(filepath.Base(p.text)) + " binary"
-	if added.attributes, err = appendLines(l.path(name), []string{line}); err != nil {
-		return added, fmt.Errorf("%s cannot be written: %w. It keeps git from merging two ledgers into a damaged one, so nothing was made: "+
-			"mend that, then run it again", name, cause(err))
-	}
-	return added, nil
-}
-
-// appendLines adds to a text file the lines that it lacks, and returns them.
-func appendLines(path string, want []string) (added []string, err error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	lines := strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
-	for _, w := range want {
-		if !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) {
-			added = append(added, w)
-		}
-	}
-	if len(added) == 0 {
-		return nil, nil
-	}
-	more := strings.Join(added, "\n") + "\n"
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		more = "\n" + more
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err == nil {
-		atomicfile.GiveToFolder(f)
-	} else if errors.Is(err, fs.ErrExist) {
-		f, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	}
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.WriteString(more)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	return added, nil
-}
-
-// literalPattern escapes the characters that make a name a pattern.
-func literalPattern(name string) string {
-	name = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
-	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, "!") {
-		name = `\` + name
-	}
-	return name
-}
-
-// ignorePattern returns the line of .gitignore that matches a file.
-func ignorePattern(name string) string {
-	pattern := strings.ReplaceAll(literalPattern(name), "\n", "?") // one character
-	if strings.HasSuffix(pattern, " ") {
-		pattern = strings.TrimSuffix(pattern, " ") + `\ ` // git drops spaces at the end of a line
-	}
-	return pattern
-}
-
-// attributesPattern returns the first field of the line of .gitattributes that matches
-// a file. A pattern with white space is quoted as in C.
-func attributesPattern(name string) string {
-	pattern := literalPattern(name)
-	plain := func(r rune) bool { return r > ' ' && r != 0x7f }
-	if !strings.HasPrefix(pattern, `"`) && !strings.ContainsFunc(pattern, func(r rune) bool { return !plain(r) }) {
-		return pattern
-	}
-	var quoted strings.Builder
-	for _, c := range []byte(pattern) {
-		switch {
-		case c == '"' || c == '\\':
-			quoted.WriteByte('\\')
-			quoted.WriteByte(c)
-		case c < ' ' || c == 0x7f:
-			fmt.Fprintf(&quoted, `\%03o`, c)
-		default:
-			quoted.WriteByte(c)
-		}
-	}
-	return `"` + quoted.String() + `"`
-}
-
-func (l *layer) printAdded(added gitLines) {
-	if len(added.ignored) > 0 {
-		fmt.Fprintf(l.out, "put into .gitignore: %s\n", strings.Join(added.ignored, ", "))
-	}
-	if len(added.attributes) > 0 {
-		fmt.Fprintf(l.out, "put into .gitattributes: %s\n", strings.Join(added.attributes, ", "))
-	}
 }

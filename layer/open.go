@@ -46,6 +46,7 @@ func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how op
 	if err != nil {
 		return nil, err
 	}
+	l.tidy(ctx, p, how)
 	return ledger.Remember(opened, o)
 }
 

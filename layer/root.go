@@ -51,6 +51,7 @@ type layer struct {
 	json                            bool
 	workspace, project, environment string
 
+	name    string      // of the command
 	warned  string      // the last warning of warnOnce
 	closers []io.Closer // connections, for the end
 }
@@ -146,6 +147,7 @@ func (l *layer) command() *cobra.Command {
   layer secret rotate`,
 		RunE: needsCommand}
 	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		l.name = c.Name()
 		return cmp.Or(l.checkZeros(c.Flags()), l.checkLedgerID())
 	}
 	f := group.PersistentFlags()

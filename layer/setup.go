@@ -21,7 +21,6 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
-	"github.com/layeron-hq/secret/layer/target/dir"
 )
 
 // maxInput is more than any spec or value has.
@@ -79,6 +78,9 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		Progress: l.progress}
 	target, err := l.target(set)
 	if err != nil {
+		return nil, rotate.State{}, err
+	}
+	if err := l.keepOutNow(ctx, spec, state, target); err != nil {
 		return nil, rotate.State{}, err
 	}
 	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
@@ -158,7 +160,7 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
 	case kind == "dir" && rest != "":
-		return dir.New(l.path(rest)), nil
+		return l.folderPublisher(rest), nil
 	case target == "cloudflare":
 		return cloudflare.NewStore(l.cloudflare())
 	case kind == "etcd":

@@ -162,11 +162,8 @@ func (d *Publisher) openToWrite(ctx context.Context, items int) (atomicfile.Fold
 	if items == 0 {
 		return none, nil
 	}
-	if err := context.Cause(ctx); err != nil {
+	if err := d.Make(ctx); err != nil {
 		return none, err
-	}
-	if err := d.makeFolder(d.path); err != nil {
-		return none, d.failed("", "cannot be made", err)
 	}
 	folder, err := d.open()
 	if err != nil {
@@ -177,6 +174,17 @@ func (d *Publisher) openToWrite(ctx context.Context, items int) (atomicfile.Fold
 		return none, err
 	}
 	return folder, nil
+}
+
+// Make makes the directory if it is missing, as Publish does.
+func (d *Publisher) Make(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := d.makeFolder(d.path); err != nil {
+		return d.failed("", "cannot be made", err)
+	}
+	return nil
 }
 
 func (d *Publisher) open() (atomicfile.Folder, error) {
@@ -233,9 +241,10 @@ func (d *Publisher) sweep(folder atomicfile.Folder) error {
 // probe is the file of which Check prepares a replacement, and makes none.
 const probe = "check"
 
-// ours reports whether a file of that name holds a value or a note, or is the probe.
+// ours reports whether a file of that name holds a value or a note, is the probe, or
+// keeps git from all of these.
 func ours(name string) bool {
-	return name == probe || checkName(name) == nil || checkName(strings.TrimSuffix(strings.TrimPrefix(name, "."), ".note")) == nil
+	return name == probe || name == ".gitignore" || checkName(name) == nil || checkName(strings.TrimSuffix(strings.TrimPrefix(name, "."), ".note")) == nil
 }
 
 // sweepAbove removes the probes that a killed Check has left where the directory was

@@ -1,0 +1,400 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/ledger"
+)
+
+// gitLines are the lines that were added to files that git reads.
+type gitLines []gitLine
+
+type gitLine struct {
+	file  string
+	lines []string
+}
+
+func (g gitLine) text() string { return strings.Join(g.lines, ", ") }
+
+func (g *gitLines) add(file string, lines []string) {
+	if len(lines) > 0 {
+		*g = append(*g, gitLine{file, lines})
+	}
+}
+
+func (l *layer) printAdded(added gitLines) {
+	for _, a := range added {
+		fmt.Fprintf(l.out, "put into %s: %s\n", a.file, a.text())
+	}
+}
+
+// temporary is how git's patterns name a file that is being written.
+const temporary = ".layer-*.tmp"
+
+// aTemporary is a temporary file of that file.
+func aTemporary(name string) string { return ".layer-" + name + ".0123456789abcdef.tmp" }
+
+// guarded are files in one folder that git must never stage.
+type guarded struct {
+	what   string   // they are, for errors
+	shown  string   // the folder, as a person knows it
+	folder string   // absolute and without links; it need not exist
+	names  []string // of the files; some are examples
+	// patterns match files that must not be tracked, as far as matched says so.
+	patterns []string
+	matched  func(name string) bool
+	lines    []string // that keep the files out, in the folder's .gitignore
+	tracked  string   // advice where a file is tracked
+}
+
+// besideLedger guards the files that layer keeps beside a ledger, or here.
+func (l *layer) besideLedger(p place) (guarded, error) {
+	g := guarded{what: "a file that layer keeps here", shown: p.folder(), patterns: []string{temporary}, tracked: "commit that"}
+	path, lock := "layer.seen", "layer.seen.lock"
+	g.names = []string{"layer.seen", aTemporary("layer.seen")}
+	var err error
+	if p.kind == inFile {
+		path = p.text
+	}
+	if path, err = realPath(l.path(path)); err != nil {
+		return g, err
+	}
+	if p.kind == inFile {
+		name := filepath.Base(path)
+		lock = name + ".lock"
+		g.names = append(g.names, aTemporary(name))
+	}
+	g.folder = filepath.Dir(path)
+	g.names = append(g.names, lock)
+	g.lines = []string{"layer.seen", ignorePattern(lock), temporary}
+	return g, nil
+}
+
+// identityFile guards the file with the key to the ledger; ok is false where the key
+// is in no file.
+func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
+	if text, _ := l.lookup(ledger.IdentityVariable); text != "" && l.identity == "" {
+		return g, false, nil
+	}
+	shown := l.identityPath(p)
+	path, err := realPath(l.path(shown))
+	if err != nil {
+		return g, false, fmt.Errorf("identity %s: %w", shown, cause(err))
+	}
+	name := filepath.Base(path)
+	return guarded{what: "the identity", shown: filepath.Dir(shown), folder: filepath.Dir(path), names: []string{name, aTemporary(name)},
+		lines: []string{"/" + ignorePattern(name), temporary}, tracked: "commit that, and replace the key where the repository has other readers"}, true, nil
+}
+
+// values guards a folder of values. Values with these names are asked for beside an
+// example.
+func (l *layer) values(path string, names []string) (guarded, error) {
+	folder, err := realPath(l.path(path))
+	if err != nil {
+		return guarded{}, fmt.Errorf("directory %s: %w", path, cause(err))
+	}
+	g := guarded{what: "a value", shown: path, folder: folder, patterns: []string{"LAYERON_SECRET_*", ".LAYERON_SECRET_*", temporary},
+		matched: isValue, lines: []string{"/LAYERON_SECRET_*", "/.LAYERON_SECRET_*", temporary},
+		tracked: "commit that, and rotate each value that was committed"}
+	for _, name := range append([]string{"LAYERON_SECRET_ANY"}, names...) {
+		note := "." + name + ".note"
+		g.names = append(g.names, name, note, aTemporary(name), aTemporary(note))
+	}
+	return g, nil
+}
+
+var valueName = lazyregexp.New(`(?i)^(LAYERON_SECRET_[A-Z0-9_]+|\.LAYERON_SECRET_[A-Z0-9_]+\.note|\.layer-.+\.tmp)$`)
+
+func isValue(name string) bool { return valueName().MatchString(name) }
+
+// targetFolder returns the folder of a target that is one.
+func targetFolder(target string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(target, "dir:")
+	return filepath.FromSlash(path), ok && path != ""
+}
+
+// prepareGit writes, beside the ledger or here, the names that git ignores, and that
+// a ledger is never merged. It returns the lines that were missing. Then it asks git
+// whether that is enough. The target is relative to this folder.
+func (l *layer) prepareGit(ctx context.Context, p place, target string) (added gitLines, err error) {
+	dir, lock := p.folder(), "layer.seen.lock"
+	if p.kind == inFile {
+		lock = filepath.Base(p.text) + ".lock"
+	}
+	want := []string{"layer.identity", "layer.seen", ignorePattern(lock), temporary}
+	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
+		want = append(want, ignorePattern(filepath.ToSlash(rel)))
+	}
+	if kept, err := l.targetToKeep(p, target); err == nil {
+		path, ok := strings.CutPrefix(kept, "dir:")
+		if ok && path == "." {
+			want = append(want, "LAYERON_SECRET_*", ".LAYERON_SECRET_*")
+		} else if ok && filepath.IsLocal(filepath.FromSlash(path)) {
+			want = append(want, ignorePattern(path)+"/")
+		}
+	}
+	name := filepath.Join(dir, ".gitignore")
+	lines, err := appendLines(l.path(name), want, false)
+	if err != nil {
+		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again",
+			name, cause(err))
+	}
+	added.add(".gitignore", lines)
+	if p.kind == inFile {
+		name = filepath.Join(dir, ".gitattributes")
+		line := attributesPattern(filepath.Base(p.text)) + " binary"
+		if lines, err = appendLines(l.path(name), []string{line}, false); err != nil {
+			return added, fmt.Errorf("%s cannot be written: %w. It keeps git from merging two ledgers into a damaged one, so nothing was made: "+
+				"mend that, then run it again", name, cause(err))
+		}
+		added.add(".gitattributes", lines)
+	}
+	more, err := l.keepOut(ctx, p, target, nil)
+	return append(added, more...), err
+}
+
+// keepOut makes sure that `git add -A` stages no identity, no value and nothing that
+// layer keeps beside a ledger, in any repository that reaches these files. It returns
+// the lines that it has added to files named .gitignore. Its error says which file
+// cannot be kept out, and why.
+func (l *layer) keepOut(ctx context.Context, p place, target string, values []string) (added gitLines, err error) {
+	beside, err := l.besideLedger(p)
+	if err != nil {
+		return nil, err
+	}
+	if added, err = l.guard(ctx, beside); err != nil {
+		return added, err
+	}
+	if identity, ok, err := l.identityFile(p); err != nil {
+		return added, err
+	} else if ok {
+		more, err := l.guard(ctx, identity)
+		if added = append(added, more...); err != nil {
+			return added, err
+		}
+	}
+	if path, ok := targetFolder(target); ok {
+		more, err := l.guardValues(ctx, path, values, beside.folder)
+		return append(added, more...), err
+	}
+	return added, nil
+}
+
+// guardValues is guard for a folder of values. One that holds nothing else, and is
+// not the folder of the ledger, is ignored whole.
+func (l *layer) guardValues(ctx context.Context, path string, names []string, besideLedger string) (added gitLines, err error) {
+	g, err := l.values(path, names)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(g.folder)
+	foreign := func(e fs.DirEntry) bool { return !isValue(e.Name()) && e.Name() != ".gitignore" }
+	if err == nil && g.folder != besideLedger && !slices.ContainsFunc(entries, foreign) {
+		g.lines = []string{"*"}
+		if !exists(g.folder, ".gitignore") { // it may come to be in a repository later
+			if _, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, false); err != nil {
+				return nil, g.unwritable(err)
+			}
+		}
+	}
+	return l.guard(ctx, g)
+}
+
+// guard asks git about the files, and adds to the folder's .gitignore what is
+// missing.
+func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error) {
+	repositories, err := l.repositories(ctx, g.folder)
+	if err != nil && !errors.Is(err, errNoGit) {
+		return nil, fmt.Errorf("%w: whether %s would be committed is not known, so nothing was made or published: mend that, then run it again", err, g.what)
+	}
+	blind := err != nil
+	for _, r := range repositories {
+		if err := g.untracked(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := os.Stat(g.folder); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // it holds nothing yet
+	}
+	found, err := g.exposed(ctx, repositories)
+	if err != nil || found == nil && !blind {
+		return nil, err
+	}
+	// Where git has answered, a line that is there already is undone by a later one.
+	lines, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, !blind)
+	if err != nil {
+		return nil, g.unwritable(err)
+	}
+	added.add(filepath.Join(g.shown, ".gitignore"), lines)
+	if found, err = g.exposed(ctx, repositories); err == nil && found != nil {
+		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Change that, or choose another place",
+			found.file, g.what, found.why())
+	}
+	return added, err
+}
+
+func (e exposure) why() string {
+	if e.rule != "" {
+		return e.rule + ", takes it in"
+	}
+	return "no line of a .gitignore that git reads keeps it out"
+}
+
+func (g guarded) unwritable(err error) error {
+	return fmt.Errorf("%s cannot be written: %w. It keeps %s out of git, so nothing was made or published: mend that, then run it again",
+		filepath.Join(g.shown, ".gitignore"), cause(err), g.what)
+}
+
+func (g guarded) exposed(ctx context.Context, repositories []worktree) (*exposure, error) {
+	for _, r := range repositories {
+		if found, err := r.exposed(ctx, g.folder, g.names); found != nil || err != nil {
+			return found, err
+		}
+	}
+	return nil, nil
+}
+
+// untracked refuses files that the repository tracks already.
+func (g guarded) untracked(ctx context.Context, r worktree) error {
+	list, err := r.tracked(ctx, g.folder, g.names, g.patterns)
+	if err != nil {
+		return err
+	}
+	for _, file := range list {
+		if name := filepath.Base(filepath.FromSlash(file)); g.matched == nil || g.matched(name) {
+			arg := file
+			if strings.ContainsAny(file, `*?[\`) || strings.HasPrefix(file, ":") {
+				arg = ":(literal)" + file
+			}
+			return fmt.Errorf("%s is %s and git tracks it, so the next commit takes it in: nothing was made or published. `cd %s && git rm --cached -f -- %s` "+
+				"ends that and keeps the file; %s", file, g.what, quoted(r.top), quoted(arg), g.tracked)
+		}
+	}
+	return nil
+}
+
+func exists(folder, name string) bool {
+	_, err := os.Lstat(filepath.Join(folder, name))
+	return err == nil
+}
+
+// quoted writes an argument for a shell.
+func quoted(arg string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+,:@", c)
+	}
+	if arg != "" && !strings.ContainsFunc(arg, func(c rune) bool { return !plain(c) }) {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// maxGitFile is more than any .gitignore has.
+const maxGitFile = 16 << 20
+
+// appendLines adds to a text file the lines that it lacks, and returns them. With
+// again it adds them all: the last line of a .gitignore decides. The file is replaced
+// whole. A link is neither followed, as git follows none, nor replaced.
+func appendLines(path string, want []string, again bool) (added []string, err error) {
+	text, err := readPlain(path)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	for _, w := range want {
+		if again || !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) && !slices.Contains(lines, strings.TrimPrefix(w, "/")) {
+			added = append(added, w)
+		}
+	}
+	if len(added) == 0 {
+		return nil, nil
+	}
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	folder, err := atomicfile.Open(filepath.Dir(path), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Root.Close()
+	name := filepath.Base(path)
+	access, err := folder.AccessOrReadable(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := folder.Replace(name, []byte(text+strings.Join(added, "\n")+"\n"), access); err != nil {
+		return nil, err
+	}
+	return added, nil
+}
+
+// readPlain reads a file that appendLines may change; it is empty where there is none.
+func readPlain(path string) (string, error) {
+	f, err := atomicfile.OpenPlain(path, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxGitFile+1))
+	if err == nil && len(text) > maxGitFile {
+		err = errors.New("it is over 16 MiB")
+	}
+	return string(text), err
+}
+
+// ignorePattern returns the line of .gitignore that matches a file.
+func ignorePattern(name string) string {
+	pattern := strings.ReplaceAll(literalPattern(name), "\n", "?") // one character
+	if text, ok := strings.CutSuffix(pattern, " "); ok {
+		return text + `\ ` // git drops spaces at the end of a line
+	}
+	if text, ok := strings.CutSuffix(pattern, "\r"); ok {
+		return text + "?" // and a carriage return
+	}
+	return pattern
+}
+
+// literalPattern escapes the characters that make a name a pattern.
+func literalPattern(name string) string {
+	name = globLiteral(name)
+	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, "!") {
+		name = `\` + name
+	}
+	return name
+}
+
+// attributesPattern returns the first field of the line of .gitattributes that matches
+// a file. A pattern with white space is quoted as in C.
+func attributesPattern(name string) string {
+	pattern := literalPattern(name)
+	plain := func(r rune) bool { return r > ' ' && r != 0x7f }
+	if !strings.HasPrefix(pattern, `"`) && !strings.ContainsFunc(pattern, func(r rune) bool { return !plain(r) }) {
+		return pattern
+	}
+	var quoted strings.Builder
+	for _, c := range []byte(pattern) {
+		switch {
+		case c == '"' || c == '\\':
+			quoted.WriteByte('\\')
+			quoted.WriteByte(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&quoted, `\%03o`, c)
+		default:
+			quoted.WriteByte(c)
+		}
+	}
+	return `"` + quoted.String() + `"`
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/layer/target/dir"
+)
+
+// folderTarget is a folder of values that git never stages.
+type folderTarget struct {
+	*dir.Publisher
+	keepOut func(ctx context.Context, names []string) error
+	asked   map[string]bool // names of values that git ignores
+}
+
+// Publish implements [driver.Publisher]. The folder is made, and git kept out of it,
+// before it holds a value.
+func (f *folderTarget) Publish(ctx context.Context, items []driver.Item) []error {
+	var names []string
+	for _, item := range items {
+		if !f.asked[item.Name] {
+			names = append(names, item.Name)
+		}
+	}
+	if err := f.prepare(ctx, names); err != nil {
+		errs := make([]error, len(items))
+		for i := range errs {
+			errs[i] = driver.NotApplied(err)
+		}
+		return errs
+	}
+	return f.Publisher.Publish(ctx, items)
+}
+
+func (f *folderTarget) prepare(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	if err := f.Make(ctx); err != nil {
+		return err
+	}
+	if err := f.keepOut(ctx, names); err != nil {
+		return err
+	}
+	for _, name := range names {
+		f.asked[name] = true
+	}
+	return nil
+}
+
+// folderPublisher returns the publisher of a folder.
+func (l *layer) folderPublisher(path string) driver.Publisher {
+	p, _ := l.parsePlace(l.ledger) // it was opened
+	return &folderTarget{dir.New(l.path(path)), func(ctx context.Context, names []string) error {
+		beside, err := l.besideLedger(p)
+		if err != nil {
+			return err
+		}
+		added, err := l.guardValues(ctx, path, names, beside.folder)
+		l.sayAdded(added)
+		return err
+	}, map[string]bool{}}
+}
+
+// changing are the commands that publish.
+var changing = []string{"apply", "set", "rotate", "rollback", "revoke", "rename", "remove", "target"}
+
+// keepOutNow is keepOut for a command that publishes: a folder may have come to be in
+// a repository, and a file to be tracked, since init.
+func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.State, target string) error {
+	if !slices.Contains(changing, l.name) || l.dry {
+		return nil
+	}
+	p, err := l.parsePlace(l.ledger)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range spec.Secrets {
+		names = append(names, s.Binding)
+	}
+	for _, addr := range state.Addresses() {
+		names = append(names, addr.Binding())
+	}
+	slices.Sort(names)
+	added, err := l.keepOut(ctx, p, target, slices.Compact(names))
+	l.sayAdded(added)
+	return err
+}
+
+// tidy removes what a killed run left of the files that git reads, and keeps the
+// memory of ledgers out of git before it is there for the first time. They hold no
+// secret, so nothing depends on it.
+func (l *layer) tidy(ctx context.Context, p place, how opening) {
+	for _, name := range []string{".gitignore", ".gitattributes"} {
+		atomicfile.SweepDeadOf(l.path(filepath.Join(p.folder(), name)))
+	}
+	if beside, err := l.besideLedger(p); err == nil && !how.peek && !exists(beside.folder, "layer.seen") {
+		added, _ := l.guard(ctx, beside)
+		l.sayAdded(added)
+	}
+}
+
+func (l *layer) sayAdded(added gitLines) {
+	for _, a := range added {
+		l.say("put into %s: %s", a.file, a.text())
+	}
+}
