@@ -80,9 +80,8 @@ func (p process) repositories(ctx context.Context, folder string) ([]worktree, e
 	return found, nil
 }
 
-// gitEnviron is the environment in which git is asked. No credential and no setting
-// of this user is in it: only the files of a repository can keep a file out of it for
-// everyone.
+// gitEnviron is the environment in which git is asked. It has no credential and no
+// setting of this user: a line that only this user has protects no other clone.
 func (p process) gitEnviron() []string {
 	path, _ := p.lookup("PATH")
 	return []string{"PATH=" + path, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_OPTIONAL_LOCKS=0",
@@ -146,7 +145,7 @@ func (r worktree) git(ctx context.Context, input string, args ...string) (answer
 	return a, err
 }
 
-// firstLine is what git says first, without characters that a terminal obeys.
+// firstLine returns the first line of a complaint of git, without characters that a terminal obeys.
 func firstLine(complaint string, err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(complaint), "\n")
 	if line == "" {

@@ -41,7 +41,7 @@ func (l *layer) printAdded(added gitLines) {
 // temporary is how git's patterns name a file that is being written.
 const temporary = ".layer-*.tmp"
 
-// aTemporary is a temporary file of that file.
+// aTemporary returns the name of a temporary file, for the named one.
 func aTemporary(name string) string { return ".layer-" + name + ".0123456789abcdef.tmp" }
 
 // guarded are files in one folder that git must never stage.
@@ -210,8 +210,7 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string, be
 	return l.guard(ctx, g)
 }
 
-// guard asks git about the files, and adds to the folder's .gitignore what is
-// missing.
+// guard asks git about the files, and adds missing lines to the folder's .gitignore.
 func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error) {
 	repositories, err := l.repositories(ctx, g.folder)
 	if err != nil && !errors.Is(err, errNoGit) {

@@ -93,7 +93,7 @@ func TestTrackedSecretIsRefused(t *testing.T) {
 	}
 }
 
-// init makes nothing where git tracks what it would make.
+// init makes nothing where git tracks a file that it would make.
 func TestInitRefusesTrackedNames(t *testing.T) {
 	t.Parallel()
 	for file, args := range map[string][]string{
@@ -189,8 +189,8 @@ func TestGitignoreOfOthersIsExtended(t *testing.T) {
 	require.Contains(t, w.gits("ls-files"), "conf/app.yaml", "their files are not ignored")
 }
 
-// What comes to lie in a repository after init is kept out by the next command that
-// publishes.
+// A file that comes to lie in a repository after init is kept out by the next command
+// that publishes.
 func TestLaterChangesAreKeptOutOfGit(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(w *tree){

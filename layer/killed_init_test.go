@@ -59,8 +59,8 @@ func TestInitGoesOnFromWhatKilledOneLeft(t *testing.T) {
 	}
 }
 
-// What a killed run left is gone after the next command that reads, and not only
-// after one that writes the same file.
+// Temporary files of a killed run are gone after the next command that reads, and not
+// only after one that writes the same file.
 func TestReadersRemoveWhatKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
@@ -91,7 +91,7 @@ func temporaries(t *testing.T, dir string) (list []string) {
 }
 
 // init is killed at any moment. The identity is whole or missing, the next init makes
-// what is missing, and everything works after it.
+// the missing files, and everything works after it.
 func TestKilledInitIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	slow.Test(t)

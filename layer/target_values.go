@@ -94,7 +94,7 @@ func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.S
 	return err
 }
 
-// tidy removes what a killed run left of the files that git reads, and keeps the
+// tidy removes temporary .gitignore files of killed runs, and keeps the
 // memory of ledgers out of git before it is there for the first time. They hold no
 // secret, so nothing depends on it.
 func (l *layer) tidy(ctx context.Context, p place, how opening) {

@@ -24,8 +24,8 @@ func (e *SweepError) Unwrap() error { return e.Err }
 func (f Folder) Sweep(of func(name string) bool) error { return f.sweepAll(of, false) }
 
 // SweepDead is Sweep for a reader, which may come while others write all the time. It
-// removes only what a lock proves to have no writer, and reports no error: the next
-// writer sweeps again.
+// removes only files that a lock proves to have no writer, and reports no error: the
+// next writer sweeps again.
 func (f Folder) SweepDead(of func(name string) bool) { _ = f.sweepAll(of, true) }
 
 // SweepDeadOf is SweepDead for one file, in any folder.

@@ -199,7 +199,8 @@ func TestSweepsOnlyItsOwn(t *testing.T) {
 	require.NotContains(t, left, ours)
 }
 
-// TestReaderSweeps: what a killed change left is gone after the next read, under any name of a ledger, and what a writer holds is spared.
+// Temporary files of a killed change are gone after the next read, under any name of a
+// ledger. The file of a writer is spared.
 func TestReaderSweeps(t *testing.T) {
 	for _, name := range []string{"layer.secrets.age", "a[1] #!.age", "a\nb", strings.Repeat("n", 250)} {
 		f, s := newFile(t)

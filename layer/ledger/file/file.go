@@ -77,8 +77,8 @@ func Open(path string, o Options) (*Ledger, error) {
 // Path returns the absolute path of the file, without links.
 func (l *Ledger) Path() string { return l.path }
 
-// Load implements [rotate.Ledger]. It waits for no lock, and removes what killed
-// changes have left.
+// Load implements [rotate.Ledger]. It waits for no lock, and removes the temporary
+// files of killed changes.
 func (l *Ledger) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
 	s, rev, err := l.load(ctx)
 	if err != nil {

@@ -292,8 +292,8 @@ func TestDirRemoveFailingAtEachStep(t *testing.T) {
 	}
 }
 
-// What a killed run left is gone after the next look, also where the directory was
-// never made.
+// Temporary files of a killed run are gone after the next look, also where the
+// directory was never made.
 func TestInspectSweeps(t *testing.T) {
 	above := t.TempDir()
 	dir := filepath.Join(above, "sub", "secrets")
