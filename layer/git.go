@@ -163,6 +163,9 @@ func firstLine(complaint string, err error) string {
 // sees none.
 func (r worktree) workTree(ctx context.Context) (string, error) {
 	a, err := r.git(ctx, "", "rev-parse", "--show-toplevel")
+	if strings.Contains(a.complaint, "xcode-select") || strings.Contains(a.complaint, "xcrun: error") {
+		return "", errNoGit // macOS has a program of that name that asks to install git
+	}
 	if strings.Contains(a.complaint, "not a git repository") || strings.Contains(a.complaint, "must be run in a work tree") {
 		return "", nil
 	}

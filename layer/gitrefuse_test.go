@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
@@ -248,6 +249,48 @@ func TestLaterChangesAreKeptOutOfGit(t *testing.T) {
 	}
 }
 
+// A ledger elsewhere has its memory, its lock and its identity in this folder, also
+// where a colleague begins with a command that only reads.
+func TestGitStagesNothingBesideLedgerElsewhere(t *testing.T) {
+	t.Parallel()
+	e := fakeS3(t, nil)
+	place := e.place()
+	w := newTree(t)
+	w.env = append(e.environment(), "LAYER_LEDGER="+place)
+	w.succeeds("init", "--to", "dir:"+w.in("deep", "secrets"))
+	w.succeeds("apply")
+	w.remains(w.top)
+	require.FileExists(t, w.in("layer.seen.lock"))
+	stagesNothingPrivate(t, w.top, w.git)
+
+	colleague := newTree(t)
+	key, err := os.ReadFile(w.in("layer.identity"))
+	require.NoError(t, err)
+	colleague.write(string(key), "..", "my.key")
+	colleague.env = append(w.env, "LAYER_LEDGER="+place)
+	layerIn(t, colleague.top, colleague.env, 0, "secret", "log", "--identity", "../my.key")
+	require.FileExists(t, colleague.in("layer.seen"))
+	colleague.remains(colleague.top)
+	stagesNothingPrivate(t, colleague.top, colleague.git)
+}
+
+// Programs read a folder of values that has a .gitignore as any other.
+func TestStoreReadsFolderWithGitignore(t *testing.T) {
+	t.Parallel()
+	w := newTree(t)
+	w.succeeds("init", "--to", "dir:secrets")
+	w.succeeds("apply")
+	require.FileExists(t, w.in("secrets", ".gitignore"))
+	addr, err := secret.ParseAddress("$SECRET.auth.session-key")
+	require.NoError(t, err)
+	text, err := secret.Dir(w.in("secrets")).Get(t.Context(), addr)
+	require.NoError(t, err)
+	require.NotEmpty(t, text)
+	w.succeeds("rotate", "--immediate")
+	w.succeeds("target", "dir:other")
+	w.succeeds("status")
+}
+
 // A move to a target that cannot be kept out of git begins nothing.
 func TestMoveToTrackedTargetIsRefused(t *testing.T) {
 	t.Parallel()
@@ -273,8 +316,9 @@ func TestGoesOnWithoutGit(t *testing.T) {
 		before func(w *tree)
 		env    []string
 	}{
-		"git is not installed": {env: []string{"PATH=/nowhere"}},
-		"no repository":        {before: func(w *tree) { require.NoError(w.t, os.RemoveAll(w.in(".git"))) }},
+		"git is not installed":              {env: []string{"PATH=/nowhere"}},
+		"macOS without its developer tools": {env: []string{"PATH=TOOLS"}},
+		"no repository":                     {before: func(w *tree) { require.NoError(w.t, os.RemoveAll(w.in(".git"))) }},
 		"a file .git that leads nowhere": {before: func(w *tree) {
 			require.NoError(w.t, os.RemoveAll(w.in(".git")))
 			w.write("gitdir: /nowhere/worktrees/x\n", ".git")
@@ -294,6 +338,11 @@ func TestGoesOnWithoutGit(t *testing.T) {
 			}
 			w.folder("sub")
 			w.folder("keys")
+			if len(tc.env) > 0 && tc.env[0] == "PATH=TOOLS" {
+				w.write("#!/bin/sh\necho 'xcode-select: note: No developer tools were found' >&2\nexit 1\n", "..", "tools", "git")
+				require.NoError(t, os.Chmod(w.in("..", "tools", "git"), 0o700))
+				tc.env = []string{"PATH=" + w.in("..", "tools")}
+			}
 			w.env = tc.env
 			w.succeeds("init", "--to", "dir:secrets", "--ledger", "sub/l.age")
 			w.succeeds("apply", "--ledger", "sub/l.age")

@@ -10,7 +10,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 )
@@ -173,7 +175,8 @@ func holder(path string) string {
 	if err == nil {
 		_, err = fmt.Sscanf(string(text), signed+"%d on %q since %s", &pid, &host, &since)
 	}
-	if err != nil {
+	hidden := func(c rune) bool { return !unicode.IsPrint(c) } // a terminal may obey it
+	if err != nil || strings.ContainsFunc(host+since, hidden) {
 		return "it is not known which (see who has " + path + " open)"
 	}
 	return fmt.Sprintf("process %d on %s, since %s", pid, host, since)

@@ -124,6 +124,15 @@ func TestLockUnderSwapsChangesNoOtherFile(t *testing.T) {
 	require.Equal(t, precious, string(text))
 }
 
+// Another user of the folder may sign as anything.
+func TestHolderShowsNoControlCharacters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.lock")
+	for _, left := range []string{"process 7 on \"\\x1b[2J\" since 2026", "process 7 on \"host\" since \x1b[2J", "process 7 on \"a\\nb\" since x"} {
+		require.NoError(t, os.WriteFile(path, []byte(left), 0o600))
+		require.Equal(t, "it is not known which (see who has "+path+" open)", holder(path))
+	}
+}
+
 // A run that was killed while it signed leaves a part of its line or none.
 func TestLockOfKilledRunIsTaken(t *testing.T) {
 	for _, left := range []string{"", "proc", "process ", "process 7 on \"host\" since 2026-01-01T00:00:00Z\n"} {
