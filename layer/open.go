@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/layeron-hq/secret/layer/ledger"
@@ -62,17 +61,9 @@ func (l *layer) openBucket(ctx context.Context, p place, ids ledger.Identities) 
 }
 
 func (l *layer) openPostgres(p place, ids ledger.Identities) (rotate.Ledger, error) {
-	config, err := pgx.ParseConfig(p.url)
-	if err != nil { // whose words repeat the address
-		return nil, usagef("the address of the database is damaged: it should be like postgres://USER@HOST/DATABASE?sslmode=verify-full, and what " +
-			"PGSERVICE, PGPASSFILE and the other variables of that kind name must exist")
-	}
-	if err := l.settleParameters(config); err != nil {
+	config, err := l.postgresConfig(p)
+	if err != nil {
 		return nil, err
-	}
-	if !p.ownMode {
-		// A statement is one request then, and a pool of connections between does not matter.
-		config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
 	db := stdlib.OpenDB(*config)
 	l.atEnd(db)

@@ -104,10 +104,12 @@ func (p process) settleParameters(config *pgx.ConnConfig) error {
 // connects reports whether pgx may make such a connection: it tries several where
 // there are several hosts, or where sslmode only prefers TLS.
 func connects(config *pgx.ConnConfig, such func(*pgconn.FallbackConfig) bool) bool {
-	first := &pgconn.FallbackConfig{Host: config.Host, TLSConfig: config.TLSConfig}
-	return such(first) || slices.ContainsFunc(config.Fallbacks, such)
+	return slices.ContainsFunc(attempts(config), such)
 }
 
-func overSocket(c *pgconn.FallbackConfig) bool { return strings.HasPrefix(c.Host, "/") }
-func overTLS(c *pgconn.FallbackConfig) bool    { return c.TLSConfig != nil }
-func inTheOpen(c *pgconn.FallbackConfig) bool  { return !overTLS(c) && !overSocket(c) }
+func overSocket(c *pgconn.FallbackConfig) bool {
+	network, _ := pgconn.NetworkAddress(c.Host, c.Port)
+	return network == "unix"
+}
+func overTLS(c *pgconn.FallbackConfig) bool   { return c.TLSConfig != nil }
+func inTheOpen(c *pgconn.FallbackConfig) bool { return !overTLS(c) && !overSocket(c) }

@@ -15,7 +15,7 @@ type Options struct {
 	// Token is an API token, and must be given.
 	Token driver.Value
 	// BaseURL is the part of the API's address before /accounts. Empty:
-	// https://api.cloudflare.com/client/v4.
+	// https://api.cloudflare.com/client/v4. Plain http is for this machine only.
 	BaseURL string
 	// HTTPClient sends the requests. It follows no redirect, which could carry a
 	// value elsewhere. Nil: one of its own, on http.DefaultTransport.

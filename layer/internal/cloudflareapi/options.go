@@ -8,6 +8,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/internal/loopback"
 )
 
 // Options say which account to work on, and with which token. They show no token,
@@ -18,7 +19,7 @@ type Options struct {
 	// Token is an API token, and must be given.
 	Token driver.Value
 	// BaseURL is the part of the API's address before /accounts. Empty:
-	// https://api.cloudflare.com/client/v4.
+	// https://api.cloudflare.com/client/v4. Plain http is for this machine only.
 	BaseURL string
 	// HTTPClient sends the requests. It follows no redirect, which could carry a
 	// value elsewhere. Nil: one of its own, on http.DefaultTransport.
@@ -60,8 +61,13 @@ func checkBase(base string) error {
 		return nil
 	}
 	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery ||
+		u.Fragment != "":
 		return errors.New("cloudflare: the API's base URL is not of the form https://host/path, without user, query and fragment: correct CLOUDFLARE_API_BASE_URL")
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
+		return errors.New("cloudflare: the API's base URL is plain http, on which everybody on the way can read the token and the values: " +
+			"give its https address in CLOUDFLARE_API_BASE_URL")
 	}
 	return nil
 }

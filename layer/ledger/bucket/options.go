@@ -3,7 +3,6 @@ package bucket
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/internal/loopback"
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
@@ -97,7 +97,7 @@ func (o Options) endpoint() (*url.URL, error) {
 		return nil, errors.New("bucket: the endpoint names a user: a credential never stands in an address, where logs show it. Give it by itself")
 	case strings.HasSuffix(strings.ToLower(u.Hostname()), ".r2.dev"):
 		return nil, errors.New("bucket: the endpoint is a public r2.dev address, which answers from a cache: give https://ACCOUNT.r2.cloudflarestorage.com")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
 		return nil, errors.New("bucket: the endpoint is plain http, on which anybody on the way could put another ledger in its place: give its https address")
 	case u.Path != "" && u.Path != "/" && checkPrefix(strings.Trim(u.Path, "/")) != nil:
 		return nil, errors.New("bucket: the endpoint's path holds empty or relative parts")
@@ -110,9 +110,4 @@ func (o Options) endpoint() (*url.URL, error) {
 			"A ledger that was made with the other endpoint has the prefix %s", right, path.Join(o.Bucket, o.Prefix))
 	}
 	return endpoint, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

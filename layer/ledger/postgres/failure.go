@@ -152,7 +152,7 @@ var withoutTLS = []wording{
 	{"SSL is not enabled on the server", resend.Refused, noTLS},
 }
 
-const noTLS = "the server has no TLS, which sslmode asks for: turn it on there, or give sslmode=disable where nothing else can reach the connection"
+const noTLS = "the server has no TLS, which sslmode asks for, or its default for another machine: turn it on there, or give sslmode=disable where nothing else can reach the connection"
 
 // poolers are PgBouncer's, all with one SQLSTATE, 08P01.
 var poolers = []wording{

@@ -216,7 +216,7 @@ func TestLostRequestIsExplained(t *testing.T) {
 		is         error
 	}{
 		{"nobody listens", closed.URL, "connection refused: check the network", true, nil},
-		{"no such host", "http://nowhere.invalid", "dial tcp: lookup nowhere.invalid", true, nil},
+		{"no such host", "https://nowhere.invalid", "dial tcp: lookup nowhere.invalid", true, nil},
 		{"no trust", untrusted.URL, "the server's certificate is not trusted", true, nil},
 		{"no answer", hanging.URL, "no answer in time: context deadline exceeded: run again", false, context.DeadlineExceeded},
 		{"no HTTP", garbled.URL, "the connection ended before the answer did", false, nil},

@@ -23,7 +23,7 @@ type Options struct {
 	// Scopes are the services that may read the published values: workers, ai_gateway, dex, access, containers, websearch.
 	// Empty: workers.
 	Scopes []string
-	// BaseURL is everything before /accounts. Empty: https://api.cloudflare.com/client/v4.
+	// BaseURL is everything before /accounts. Empty: https://api.cloudflare.com/client/v4. Plain http is for this machine only.
 	BaseURL string
 	// HTTPClient sends the requests. It follows no redirect, which could carry a value elsewhere. Nil: one of its own, on
 	// http.DefaultTransport.

@@ -39,6 +39,15 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		{"another scheme", func(o *Options) { o.BaseURL = "file:///etc" }, "correct CLOUDFLARE_API_BASE_URL"},
 		{"a password", func(o *Options) { o.BaseURL = "https://u:" + cloudflarefake.Token + "@host/" }, "without user"},
 		{"a query", func(o *Options) { o.BaseURL = "https://host/?x=y" }, "without user, query"},
+		{"an empty query", func(o *Options) { o.BaseURL = "https://host/?" }, "without user, query"},
+		{"a port alone", func(o *Options) { o.BaseURL = "https://:443/" }, "not of the form"},
+		{"in the open", func(o *Options) { o.BaseURL = "http://api.internal/client/v4" }, "plain http, on which everybody on the way can read the token"},
+		{"in the open, in capitals", func(o *Options) { o.BaseURL = "HTTP://API.INTERNAL" }, "plain http"},
+		{"in the open, by address", func(o *Options) { o.BaseURL = "http://10.0.0.1" }, "plain http"},
+		{"in the open, like this machine", func(o *Options) { o.BaseURL = "http://127.0.0.1.example" }, "plain http"},
+		{"in the open, to all addresses", func(o *Options) { o.BaseURL = "http://0.0.0.0:80" }, "plain http"},
+		{"by address, on this machine", func(o *Options) { o.BaseURL = "http://[::1]:80" }, ""},
+		{"by name, on this machine", func(o *Options) { o.BaseURL = "http://localhost:80" }, ""},
 		{"nonsense", func(o *Options) { o.BaseURL = "https://[" + cloudflarefake.Token }, "not of the form"},
 		{"a timeout below zero", func(o *Options) { o.Timeout = -1 }, "below zero"},
 	} {
@@ -46,6 +55,10 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 			o := Options{AccountID: id, Token: driver.NewValue(cloudflarefake.Token)}
 			tc.change(&o)
 			_, err := NewStore(o)
+			if o.StoreID == "" && o.Scopes == nil && o.Timeout == 0 { // which the generator does not have
+				_, other := generator(o)
+				require.Equal(t, err, other)
+			}
 			if tc.err == "" {
 				require.NoError(t, err)
 				return
@@ -59,10 +72,10 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 // The default is Cloudflare's API.
 func TestRequestsGoUnderTheBaseURL(t *testing.T) {
 	for base, want := range map[string]string{
-		"":                    "https://api.cloudflare.com/client/v4/accounts/",
-		"http://h:1":          "http://h:1/accounts/",
-		"http://h/client/v4":  "http://h/client/v4/accounts/",
-		"http://h/client/v4/": "http://h/client/v4/accounts/",
+		"":                     "https://api.cloudflare.com/client/v4/accounts/",
+		"http://[::1]:1":       "http://[::1]:1/accounts/",
+		"https://h/client/v4":  "https://h/client/v4/accounts/",
+		"https://h/client/v4/": "https://h/client/v4/accounts/",
 	} {
 		var seen []*http.Request
 		s, err := NewStore(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue("made-up"), BaseURL: base,
