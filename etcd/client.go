@@ -127,7 +127,7 @@ func (c *client) read(ctx context.Context, ask func(context.Context) error) erro
 		if !passing(err) || try+1 == attempts {
 			return failure(ctx, err, before)
 		}
-		wait := time.NewTimer(rand.N(min(50*time.Millisecond<<try, time.Second)))
+		wait := time.NewTimer(pause(try))
 		select {
 		case <-ctx.Done():
 			wait.Stop()
@@ -137,3 +137,12 @@ func (c *client) read(ctx context.Context, ask func(context.Context) error) erro
 }
 
 func place(key string) string { return "etcd key " + key }
+
+// leastPause keeps a pause from being none at all.
+const leastPause = 5 * time.Millisecond
+
+// pause is how long to wait after an attempt, the first being 0: full jitter, so
+// that a thousand replicas do not come back together.
+func pause(try int) time.Duration {
+	return max(leastPause, rand.N(min(50*time.Millisecond<<min(try, 10), time.Second)))
+}

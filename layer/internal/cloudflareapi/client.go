@@ -78,7 +78,10 @@ func (c *Client) Call(ctx context.Context) context.Context {
 	return context.WithValue(ctx, endKey{}, c.Now().Add(c.Patience))
 }
 
-// do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op names the
+// mostTries is how often a request is sent at most: nine pauses from one second to a minute.
+const mostTries = 10
+
+// Do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op names the
 // operation, needs the permission that it takes. The error is a *failure.
 func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
 	ctx = c.Call(ctx)
@@ -94,7 +97,7 @@ func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(
 		}
 		pause := f.pause(attempt)
 		deadline, bounded := ctx.Deadline()
-		if after := c.Now().Add(pause); end.Sub(after) < c.least() || bounded && after.After(deadline) {
+		if after := c.Now().Add(pause); attempt+1 == mostTries || end.Sub(after) < c.least() || bounded && after.After(deadline) {
 			f.Hint = fmt.Sprintf("Cloudflare asks to wait: run again in %s", pause.Round(time.Second))
 			return x, f
 		}

@@ -241,10 +241,13 @@ func (f *Failure) Gone() bool {
 	return f.Status == http.StatusNotFound && f.Detail == "" && !slices.Contains(f.Codes, 7003)
 }
 
+// leastPause is the shortest pause, whatever an answer asks for.
+const leastPause = time.Second
+
 // pause is how long to wait after a 429: what the answer says, else 1, 2, 4 … 60 s, up to a quarter more.
 func (f *Failure) pause(attempt int) time.Duration {
 	if f.retryAfter > 0 {
-		return f.retryAfter
+		return max(f.retryAfter, leastPause)
 	}
 	d := min(time.Second<<min(attempt, 6), time.Minute)
 	return d + rand.N(d/4)

@@ -11,35 +11,33 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-func TestCheckFindsRoomAndPermission(t *testing.T) {
+// TestCheckFindsRoom by a request that reads: nothing is tried to see whether it fails.
+func TestCheckFindsRoom(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		o        cloudflarefake.Options
 		stand    int // secrets that stand already
 		create   int
 		fault    fault
-		requests int
+		requests []string
 		err      string
 	}{
-		{"room for all", cloudflarefake.Options{}, 10, 90, fault{}, 3, ""},
-		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, 1, "the account uses 10 of its 100 secrets, so 91 more do not fit: remove secrets"},
-		{"nothing to create", cloudflarefake.Options{Quota: 3}, 3, 0, fault{}, 2, ""},
-		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500, Code: 1, Message: "quota_not_known"}, 1, "ask how many secrets fit: status 500, quota_not_known: "},
-		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, 3, ""},
-		{"no permission", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 403, Code: 10000}, 3, "try the API token: status 403, code 10000: add the permission Account > Secrets Store > Edit (Secrets Store Write)"},
-		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 401}, 3, "the API token is not valid any more"},
-		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 400, Code: 6003}, 3, "the API token is malformed"},
-		{"nothing to change", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 400, Code: 1001}, 3, ""},
-		{"not known", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 405}, 3, ""},
-		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, 3, "try the API token: status 429: Cloudflare asks to wait"},
-		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Method: "PATCH", Drop: true}, 3, "try the API token: the connection ended"},
+		{"room for all", cloudflarefake.Options{}, 10, 90, fault{}, []string{"GET"}, ""},
+		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, []string{"GET"}, "the account uses 10 of its 100 secrets, so 91 more do not fit: remove secrets"},
+		{"nothing to create", cloudflarefake.Options{Quota: 3}, 3, 0, fault{}, nil, ""},
+		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500, Code: 1, Message: "quota_not_known"}, []string{"GET"}, "ask how many secrets fit: status 500, quota_not_known: "},
+		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, []string{"GET"}, ""},
+		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Status: 401}, []string{"GET"}, "the API token is not valid any more"},
+		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Status: 400, Code: 6003}, []string{"GET"}, "the API token is malformed"},
+		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1, fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, []string{"GET"}, "ask how many secrets fit: status 429: Cloudflare asks to wait"},
+		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Drop: true}, []string{"GET"}, "ask how many secrets fit: the connection ended"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, o := start(t, tc.o)
 			for _, i := range items(tc.stand) {
 				fake.Put(i.Name, "x", i.Note)
 			}
-			if tc.fault.Method+tc.fault.Path != "" {
+			if tc.fault.Drop || tc.fault.Status != 0 || tc.fault.Raw != "" {
 				fake.Fail(tc.fault)
 			}
 			s, _ := open(t, o)
@@ -50,7 +48,7 @@ func TestCheckFindsRoomAndPermission(t *testing.T) {
 				require.ErrorContains(t, err, tc.err)
 				quiet(t, err)
 			}
-			require.Len(t, fake.Requests(), tc.requests)
+			require.Equal(t, tc.requests, methods(fake.Requests()))
 			require.Len(t, fake.Names(), tc.stand)
 			for _, i := range items(tc.stand) {
 				stored, _ := fake.Value(i.Name)
@@ -60,8 +58,8 @@ func TestCheckFindsRoomAndPermission(t *testing.T) {
 	}
 }
 
-// TestReadOnly: a token that may only read is found out before anything changes.
-func TestReadOnly(t *testing.T) {
+// TestReadOnlyTokenIsRefusedByTheFirstWrite, which names the permission. No request is made to find that out.
+func TestReadOnlyTokenIsRefusedByTheFirstWrite(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	fake.Allow("made-up_reads-only", cloudflarefake.ReadSecrets)
 	o.Token = driver.NewValue("made-up_reads-only")
@@ -69,9 +67,16 @@ func TestReadOnly(t *testing.T) {
 	found, err := s.Inspect(t.Context(), namesOf(items(1)))
 	require.NoError(t, err)
 	require.Empty(t, found)
-	require.ErrorContains(t, s.Check(t.Context(), namesOf(items(1))), "add the permission Account > Secrets Store > Edit")
+	require.NoError(t, s.Check(t.Context(), namesOf(items(1))))
+	fake.Forget()
+	for _, err := range s.Publish(t.Context(), items(3)) {
+		require.ErrorContains(t, err, "add the permission Account > Secrets Store > Edit (Secrets Store Write)")
+		require.ErrorIs(t, err, driver.ErrNotApplied)
+	}
+	require.Equal(t, []string{"POST"}, methods(fake.Requests()))
+	require.Empty(t, fake.Names())
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.Check(ctx, nil), context.Canceled)
+	require.ErrorIs(t, s.Check(ctx, namesOf(items(1))), context.Canceled)
 }

@@ -75,7 +75,6 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 	}{
 		"one store name":    {secrets: []*secret.Secret{secret.Random(secret.Options{Name: "a", SecretName: "same"}), secret.Random(secret.Options{Name: "b", SecretName: "same"})}, says: "same name"},
 		"the store is full": {secrets: randoms(101), says: "100"},
-		"may not write":     {secrets: []*secret.Secret{one}, allow: cloudflarefake.ReadSecrets, says: "Secrets Store"},
 		"may not even read": {secrets: []*secret.Secret{one}, allow: cloudflarefake.WriteTokens, says: "Secrets Store"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +94,24 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 			require.Empty(t, fake.Names())
 		})
 	}
+}
+
+// TestNextRunFinishesWhatATokenMayNotWrite: the values are in the ledger, and every request is one that is needed.
+func TestNextRunFinishesWhatATokenMayNotWrite(t *testing.T) {
+	fake, operator := operate(t, cloudflarefake.Options{}, randoms(3)...)
+	fake.Allow(cloudflarefake.Token, cloudflarefake.ReadSecrets)
+	r, err := operator().Apply(t.Context())
+	require.NoError(t, err)
+	require.False(t, r.OK() && r.Settled())
+	require.Len(t, r.Unconfirmed, 3)
+	require.Empty(t, fake.Names())
+	require.NotContains(t, methods(fake.Requests()), "PATCH")
+
+	fake.Allow(cloudflarefake.Token, cloudflarefake.ReadSecrets|cloudflarefake.WriteSecrets)
+	r, err = operator().Apply(t.Context())
+	require.NoError(t, err)
+	require.True(t, r.OK() && r.Settled())
+	require.Len(t, fake.Names(), 3)
 }
 
 // TestEveryFaultAtEveryRequest breaks each request of an apply, a rotation and a change in each way; whatever comes of it, a

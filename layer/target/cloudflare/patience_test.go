@@ -28,10 +28,12 @@ type busy struct {
 
 	met  map[string]int
 	sent int
+	at   []time.Time // when
 }
 
 func (b *busy) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.sent++
+	b.at = append(b.at, time.Now())
 	select {
 	case <-time.After(b.takes):
 	case <-r.Context().Done():
@@ -102,7 +104,7 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 		"Remove": {busy{takes: 10 * time.Second, times: 1, after: "60"}, func(t *testing.T, s *Store) []error {
 			return s.Remove(t.Context(), namesOf(items(5)))
 		}},
-		"Check": {busy{takes: 19 * time.Second, times: 2, after: "60"}, func(t *testing.T, s *Store) []error {
+		"Check": {busy{takes: 19 * time.Second, times: 5, after: "60"}, func(t *testing.T, s *Store) []error {
 			return []error{s.Check(t.Context(), namesOf(items(12)[8:]))}
 		}},
 		"ID": {busy{takes: 20 * time.Second, times: 6, after: "60"}, func(t *testing.T, s *Store) []error {

@@ -85,8 +85,8 @@ func TestRequestsAreFew(t *testing.T) {
 	found, err = apply.Inspect(ctx, namesOf(list))
 	require.NoError(t, err)
 	require.Len(t, found, 90)
-	require.Equal(t, []string{"GET", "GET", "GET", "PATCH", "POST", "GET"}, methods(fake.Requests()),
-		"stores, secrets, quota, permission, create, secrets")
+	require.Equal(t, []string{"GET", "GET", "GET", "POST", "GET"}, methods(fake.Requests()),
+		"stores, secrets, quota, create, secrets")
 
 	fake.Forget()
 	nothingDue, _ := open(t, o)

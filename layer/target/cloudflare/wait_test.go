@@ -96,6 +96,37 @@ func TestRateLimitOfReads(t *testing.T) {
 	require.Len(t, fake.Requests(), 2)
 }
 
+// TestPausesHaveAFloorAndRetriesACount, whatever the answers ask for.
+func TestPausesHaveAFloorAndRetriesACount(t *testing.T) {
+	long := []string{"3600", "1e5", "999999", time.Now().Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
+	for _, after := range append([]string{"1e-9", "0.0000001", "1e-300", "5e-324", "0", "-0", "-1", "-1e308", "NaN", "+Inf", "-Inf", "infinity", "1e308", "1e400",
+		"0x1p-1074", "1_0", "", " ", "soon", "1, 2", "Mon, 01 Jan 0001 00:00:00 GMT", time.Now().Add(time.Millisecond).UTC().Format(http.TimeFormat),
+		time.Now().Add(-time.Second).UTC().Format(http.TimeFormat), "Fri, 31 Dec 9999 23:59:59 GMT"}, long...) {
+		t.Run(after, func(t *testing.T) {
+			way := &busy{times: -1, after: after}
+			onBusy(t, cloudflarefake.Options{}, 1, way, func(t *testing.T, _ *cloudflarefake.Server, s *Store) {
+				calls := map[string]func() error{
+					"ID":      func() error { _, err := s.ID(t.Context()); return err },
+					"Inspect": func() error { _, err := s.Inspect(t.Context(), namesOf(items(3))); return err },
+					"Publish": func() error { return s.Publish(t.Context(), items(3))[2] },
+					"Remove":  func() error { return s.Remove(t.Context(), namesOf(items(3)))[2] },
+					"Check":   func() error { return s.Check(t.Context(), namesOf(items(3))) },
+				}
+				for name, call := range calls {
+					way.sent, way.at = 0, nil
+					err := call()
+					require.ErrorContains(t, err, "run again", name)
+					require.ErrorIs(t, err, driver.ErrNotApplied, name)
+					require.LessOrEqual(t, way.sent, 10, name)
+					for i := 1; i < len(way.at); i++ {
+						require.GreaterOrEqual(t, way.at[i].Sub(way.at[i-1]), time.Second, name)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestInterruptedWait(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	s, _ := open(t, o)

@@ -10,6 +10,8 @@ import (
 const (
 	shortest = 20 * time.Millisecond
 	longest  = 2 * time.Second
+	// least keeps a pause from being none at all.
+	least = 5 * time.Millisecond
 	// maxTries bounds the requests of one kind: 8 sends take two seconds and a half at most, beside their own time.
 	maxTries = 8
 )
@@ -20,7 +22,7 @@ func ceiling(n int) time.Duration { return min(longest, shortest<<min(n, 10)) }
 // pause waits after try n, full jitter so that those who failed together don't come back together. It returns the reason
 // where ctx ends first.
 func pause(ctx context.Context, n int) error {
-	t := time.NewTimer(rand.N(ceiling(n)))
+	t := time.NewTimer(max(least, rand.N(ceiling(n))))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

@@ -154,14 +154,19 @@ func TestPauseGrowsToItsLimit(t *testing.T) {
 	require.Equal(t, longest, ceiling(1000))
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		var least, most, sum time.Duration = time.Hour, 0, 0
+		var shortest, most, sum time.Duration = time.Hour, 0, 0
 		for range 1000 {
 			began := time.Now()
 			require.NoError(t, pause(ctx, 20))
 			took := time.Since(began)
-			least, most, sum = min(least, took), max(most, took), sum+took
+			shortest, most, sum = min(shortest, took), max(most, took), sum+took
 		}
-		require.Less(t, least, 100*time.Millisecond, "full jitter begins at nothing")
+		require.Less(t, shortest, 100*time.Millisecond, "full jitter begins at next to nothing")
+		for range 1000 { // the first pause is the shortest
+			began := time.Now()
+			require.NoError(t, pause(ctx, 0))
+			require.GreaterOrEqual(t, time.Since(began), least)
+		}
 		require.Greater(t, most, 1900*time.Millisecond)
 		require.LessOrEqual(t, most, longest)
 		require.InDelta(t, 1, (sum / 1000).Seconds(), 0.15)
