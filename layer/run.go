@@ -9,16 +9,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
 func (l *layer) runCommand() *cobra.Command {
+	var keep []string
 	c := &cobra.Command{Use: "run -- COMMAND [ARGUMENT...]", Short: "Run a program with its secrets in its environment", Args: cobra.ArbitraryArgs,
-		Long: `Run a program with its secrets in its environment, under their binding names: the full stored text each, with all versions. The key to the
-ledger is not passed on. A process keeps what it started with: restart it within three quarters of the window after a version is announced.
+		Long: `Run a program with its secrets in its environment, under their binding names: the full stored text each, with all versions. A process
+keeps what it started with: restart it within three quarters of the window after a version is announced.
 
-An old copy of the ledger is refused: the notes in the target show it. Without a credential for the target they are not looked at.`,
+layer's own credentials are not passed on: LAYER_IDENTITY, CLOUDFLARE_API_TOKEN, PGPASSWORD, PGSSLPASSWORD, ETCDCTL_USER and
+ETCDCTL_PASSWORD, and those of AWS_… with a ledger in a bucket. --keep-env names one that the program needs.`,
 		Example: `  layer secret run -- go run ./cmd/server`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -28,7 +29,7 @@ An old copy of the ledger is refused: the notes in the target show it. Without a
 			if err != nil {
 				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it may not be executed", args[0])
 			}
-			env, err := l.withSecrets(c)
+			env, err := l.withSecrets(c, keep)
 			if err != nil {
 				return err
 			}
@@ -36,15 +37,19 @@ An old copy of the ledger is refused: the notes in the target show it. Without a
 			// The program takes this process's place: signals, terminal and exit status are its own.
 			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], l.exec(program, args, env))
 		}}
-	l.offlineFlag(c)
+	c.Flags().StringArrayVar(&keep, "keep-env", nil, "the `NAME` of a credential of layer's own that the program gets all the same; repeat for more")
 	c.Flags().SetInterspersed(false)
 	return c
 }
 
 // withSecrets returns the environment with the texts of the declared secrets, and
-// without the key to the ledger.
-func (l *layer) withSecrets(c *cobra.Command) ([]string, error) {
-	opened, state, _, err := l.current(c.Context(), opening{})
+// without layer's own credentials, but for those that --keep-env names.
+func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
+	kept, err := keptNames(keep)
+	if err != nil {
+		return nil, err
+	}
+	_, state, _, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return nil, err
 	}
@@ -52,16 +57,13 @@ func (l *layer) withSecrets(c *cobra.Command) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.compareNotes(c.Context(), opened, state, spec.Secrets...); err != nil {
-		return nil, err
-	}
-	env := slices.DeleteFunc(l.environ(), func(v string) bool { return strings.HasPrefix(v, ledger.IdentityVariable+"=") })
+	env, dropped := l.passedOn(kept)
 	var missing []string
 	for _, s := range spec.Secrets {
 		text, err := state.Text(s)
 		switch {
 		case errors.Is(err, rotate.ErrNotFound):
-			if _, ok := l.lookup(s.Binding); !ok {
+			if !slices.ContainsFunc(env, func(v string) bool { return isNamed(v, s.Binding) }) {
 				missing = append(missing, s.Address.String())
 			}
 			continue
@@ -70,12 +72,16 @@ func (l *layer) withSecrets(c *cobra.Command) ([]string, error) {
 		case strings.ContainsRune(text.Reveal(), 0):
 			return nil, fmt.Errorf("%s: its value holds a zero byte, which no environment can hold: read it from a folder instead", s.Address)
 		}
-		name := s.Binding + "="
-		env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name) })
-		env = append(env, name+text.Reveal())
+		env = append(without(env, s.Binding), s.Binding+"="+text.Reveal())
 	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("the ledger holds no value of %s: `layer secret apply` creates what can be created", strings.Join(missing, ", "))
+	}
+	dropped = slices.DeleteFunc(dropped, func(name string) bool { // what a secret replaces is there
+		return slices.ContainsFunc(env, func(v string) bool { return isNamed(v, name) })
+	})
+	if len(dropped) > 0 {
+		l.say("not passed on: %s: --keep-env NAME passes one on", strings.Join(dropped, ", "))
 	}
 	return env, nil
 }

@@ -235,7 +235,8 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 
 // readSource reads declarations out of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
-	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: l.environ(), Patterns: patterns, Workspace: set.Workspace,
+	environ, _ := l.passedOn(nil) // the go command, and what it starts, needs no credential
+	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns, Workspace: set.Workspace,
 		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
 		return secret.Spec{}, err

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/layeron-hq/secret/layer/ledger"
+)
+
+// layer's own credentials are variables from which layer takes one, for the
+// ledger or the target. A variable with the name of a file is none.
+var (
+	ownCredentials = []string{ledger.IdentityVariable, "CLOUDFLARE_API_TOKEN", "PGPASSWORD", "PGSSLPASSWORD", "ETCDCTL_USER", "ETCDCTL_PASSWORD"}
+	// AWS_SECURITY_TOKEN is an older name of AWS_SESSION_TOKEN.
+	ofBucket = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
+)
+
+// passedOn returns the variables for another program, without layer's own
+// credentials but those in keep, and the names of those that were left out. AWS's
+// are layer's own where the ledger is in a bucket.
+func (l *layer) passedOn(keep []string) (passed, dropped []string) {
+	own := ownCredentials
+	if strings.HasPrefix(l.ledger, "s3:") {
+		own = slices.Concat(own, ofBucket)
+	}
+	passed = l.environ()
+	for _, name := range own {
+		if slices.Contains(keep, name) {
+			continue
+		}
+		if value, _ := l.lookup(name); value != "" {
+			dropped = append(dropped, name)
+		}
+		passed = without(passed, name)
+	}
+	return passed, dropped
+}
+
+// without returns an environment without a variable.
+func without(environ []string, name string) []string {
+	return slices.DeleteFunc(environ, func(variable string) bool { return isNamed(variable, name) })
+}
+
+func isNamed(variable, name string) bool {
+	other, _, _ := strings.Cut(variable, "=")
+	return other == name || runtime.GOOS == "windows" && strings.EqualFold(other, name)
+}
+
+// keptNames reads --keep-env. What is refused is not repeated: it may be a value.
+func keptNames(given []string) (names []string, err error) {
+	all := slices.Concat(ownCredentials, ofBucket)
+	for _, list := range given {
+		for name := range strings.SplitSeq(list, ",") {
+			if !slices.Contains(all, name) {
+				return nil, usagef("--keep-env names a variable that is passed on anyway: it takes %s", strings.Join(all, ", "))
+			}
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
