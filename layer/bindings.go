@@ -7,7 +7,7 @@ import (
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
 )
 
-var storeID = lazyregexp.New(`^[0-9A-Za-z_-]{1,64}$`) // one part of a path
+var storeID = lazyregexp.New(`^[0-9a-f]{32}$`)
 
 type bindingJSON struct {
 	Binding    string `json:"binding"`

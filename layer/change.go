@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -36,11 +37,17 @@ func (l *layer) revokeCommand() *cobra.Command {
 current one of a static secret is refused: set a new value first.`,
 		Example: `  layer secret revoke '$SECRET.auth.session-key' v2`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := address(args[0]); err == nil && !versionForm().MatchString(args[1]) {
+				return usagef("a version is written v2, as `layer secret status --json` lists them") // not repeated: it may be a value
+			}
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
 				return o.Revoke(ctx, addr, args[1])
 			})
 		}}
 }
+
+// versionForm is the id of a version in a ledger.
+var versionForm = lazyregexp.New(`^v[0-9]{1,20}$`)
 
 // change carries out a change of one declared secret.
 func (l *layer) change(ctx context.Context, arg string, do func(context.Context, *rotate.Operator, secret.Address) (rotate.Result, error)) error {

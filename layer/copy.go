@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,9 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	old, err := l.open(ctx, from, ids, opening{})
 	if err != nil {
 		return err
+	}
+	if name := l.fileName(from.text, ""); from.kind == inFile && name == "" {
+		return errors.New("FROM is no file, and no address of a ledger: `layer secret ledger copy --help` shows both")
 	}
 	state, _, err := old.Load(ctx)
 	if err != nil {

@@ -51,7 +51,7 @@ func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 	if ca != "" {
 		pem, err := os.ReadFile(p.path(ca))
 		if err != nil {
-			return nil, fmt.Errorf("ETCDCTL_CACERT: %s cannot be read: %w", ca, cause(err))
+			return nil, fmt.Errorf("ETCDCTL_CACERT: %s cannot be read: %w", p.fileName(ca, "the file that it names"), cause(err))
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
@@ -66,7 +66,8 @@ func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(p.path(cert), p.path(key))
 	if err != nil { // whose words may quote the file
-		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can be read, and belong together", cert, key)
+		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can be read, and belong together",
+			p.fileName(cert, "the first one's file"), p.fileName(key, "the second one's file"))
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil

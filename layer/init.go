@@ -62,6 +62,12 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err := l.checkFlags(); err != nil {
 		return err
 	}
+	if err := l.checkIdentity(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if folder := filepath.Dir(l.identity); l.identity != "" && !l.exists(folder) {
+		return fmt.Errorf("the folder %s is missing: make it, or name another with --identity", l.fileName(folder, "of the identity"))
+	}
 	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return err
@@ -132,10 +138,14 @@ func (p process) freeFile(path string) error {
 	if _, err := os.Lstat(p.path(path)); err == nil {
 		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("the ledger %s cannot be used: %w: --ledger names another file", p.fileName(path, "in the file that was named"), cause(err))
 	}
 	if _, err := os.Stat(p.path(filepath.Dir(path))); err != nil {
-		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", filepath.Dir(path), cause(err))
+		folder := filepath.Dir(path)
+		if p.fileName(path, "") == "" {
+			folder = "of the ledger"
+		}
+		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", folder, cause(err))
 	}
 	return nil
 }
@@ -178,6 +188,9 @@ func (l *layer) initIdentity(p place, ledgerID string) (ids ledger.Identities, m
 	}
 	made = l.identityPath(p)
 	if err := ledger.WriteIdentity(l.path(made), key, ledgerID); err != nil {
+		if l.fileName(made, "") == "" {
+			err = fmt.Errorf("the file that --identity names cannot be written: %w", cause(err))
+		}
 		return ids, "", err
 	}
 	ids, err = ledger.ReadIdentities(l.path(made))

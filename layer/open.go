@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,8 +77,9 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(l.path(p.text)); p.kind == inFile && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", p.text)
+	name := l.fileName(p.text, "")
+	if _, err := os.Stat(l.path(p.text)); p.kind == inFile && (errors.Is(err, fs.ErrNotExist) || name == "") {
+		return nil, fmt.Errorf("there is no ledger %s: `layer secret init` makes one, --ledger names another", cmp.Or(name, "in the file that was named"))
 	}
 	ids, err := l.identities(p)
 	if err != nil {

@@ -39,6 +39,9 @@ func (p process) parsePlace(text string) (place, error) {
 	switch {
 	case text == "":
 		return place{}, usagef("--ledger names no ledger: %sgive one", places)
+	case !isURL && (resemblesAddress(text) || resemblesKey(text)):
+		return place{}, usagef("%sthat is none of them. A password belongs into PGPASSWORD or ~/.pgpass, and a key into the environment: change "+
+			"one that others may have seen. A file with one of : = @ in its name is written ./NAME", places)
 	case !isURL:
 		return place{text: text}, nil
 	case scheme == "s3":
@@ -117,17 +120,27 @@ func (p process) bucketOptions(text string, ids ledger.Identities) (bucket.Optio
 // postgresPlace takes the ledger's name out of the address, which the driver does not know.
 func postgresPlace(text string) (place, error) {
 	const form = "postgres://USER@HOST/DATABASE?sslmode=verify-full&name=LEDGER"
+	damaged := usagef("the address of the database is damaged: it should be like %s", form)
 	front, query, _ := strings.Cut(text, "?")
 	_, authority, _ := strings.Cut(front, "://")
-	authority, _, _ = strings.Cut(authority, "/")
+	authority, database, _ := strings.Cut(authority, "/")
 	user, _, hasUser := cutLast(authority, "@")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return place{}, usagef("the address of the database is damaged after the question mark: it should be like %s", form)
 	}
-	if hasUser && strings.Contains(user, ":") || slices.ContainsFunc(inAddress, values.Has) {
+	if hasUser && strings.Contains(user, ":") || anyCredential(values) {
 		return place{}, usagef("the address of the database holds a password: a credential never stands in an address, where lists of processes " +
 			"and logs show it. Put it into PGPASSWORD or ~/.pgpass, and change this one if others may have seen it")
+	}
+	// A password with one of these signs in it, not encoded, ends the host's name.
+	if strings.ContainsAny(database, "@:") || strings.Contains(text, "#") {
+		return place{}, damaged
+	}
+	for name := range values {
+		if !parameterForm().MatchString(name) {
+			return place{}, damaged
+		}
 	}
 	p := place{text: text, kind: inPostgres, name: cmp.Or(values.Get("name"), "default"), url: front,
 		ownMode: values.Has("default_query_exec_mode")}
@@ -144,8 +157,18 @@ func postgresPlace(text string) (place, error) {
 	return p, nil
 }
 
-// inAddress are the parameters that hold a credential.
-var inAddress = []string{"password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret"}
+// parameterForm is the name of a parameter: one of psql's, or of the server's.
+var parameterForm = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// anyCredential reports whether a parameter holds a credential.
+func anyCredential(values url.Values) bool {
+	for name, list := range values {
+		if slices.ContainsFunc(list, func(value string) bool { return holdsCredential(name, value) }) {
+			return true
+		}
+	}
+	return false
+}
 
 // cutLast cuts at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {

@@ -185,7 +185,7 @@ func helpCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Parent().Find(args)
 			if err != nil || len(rest) > 0 {
-				return usagef("there is no command %q in `%s`", args[0], c.Parent().CommandPath())
+				return usagef("there is no such command in `%s`", c.Parent().CommandPath())
 			}
 			return about.Help()
 		}}
@@ -245,12 +245,11 @@ func count(least, most int) cobra.PositionalArgs {
 		case len(args) < least:
 			return usagef("`%s` needs more arguments: %s %s", c.CommandPath(), c.Parent().CommandPath(), c.Use)
 		case most >= 0 && len(args) > most && c.HasSubCommands():
-			hint := ""
 			c.SuggestionsMinimumDistance = 2
 			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
-				hint = fmt.Sprintf(": did you mean `%s %s`?", c.CommandPath(), near[0])
+				return usagef("there is no command %q in `%s`: did you mean `%s %s`?", args[most], c.CommandPath(), c.CommandPath(), near[0])
 			}
-			return usagef("there is no command %q in `%s`%s", args[most], c.CommandPath(), hint)
+			return usagef("there is no such command in `%s`", c.CommandPath()) // not repeated: it may be a value
 		case most == 0 && len(args) > 0:
 			return usagef("`%s` takes no arguments", c.CommandPath())
 		case most >= 0 && len(args) > most:

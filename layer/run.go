@@ -9,8 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
+
+// commandForm is a program's name. What is written otherwise may be a value.
+var commandForm = lazyregexp.New(`^[a-z][a-z._-]{0,24}$`)
 
 func (l *layer) runCommand() *cobra.Command {
 	var keep []string
@@ -27,7 +31,11 @@ ETCDCTL_PASSWORD, and those of AWS_… with a ledger in a bucket. --keep-env nam
 			}
 			program, err := exec.LookPath(args[0])
 			if err != nil {
-				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it may not be executed", args[0])
+				name := l.fileName(args[0], "the program")
+				if commandForm().MatchString(args[0]) {
+					name = args[0]
+				}
+				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it may not be executed", name)
 			}
 			env, err := l.withSecrets(c, keep)
 			if err != nil {

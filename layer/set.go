@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -93,6 +94,10 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 		if f, err = os.Open(l.path(file)); err == nil {
 			text, err = readAll(ctx, f)
 			_ = f.Close()
+		}
+		if err != nil && !l.exists(file) { // people paste the value itself
+			return driver.Value{}, errors.New("the file that --from-file names is missing: it takes the name of a file that holds the value. " +
+				"Nothing was changed")
 		}
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("the value cannot be read from %s: %w. Nothing was changed", file, cause(err))

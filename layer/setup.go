@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/etcd"
 	"github.com/layeron-hq/secret/layer/generate/r2"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 	"github.com/layeron-hq/secret/layer/internal/source"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -44,6 +46,9 @@ func (l *layer) identities(p place) (ledger.Identities, error) {
 			return ids, nil
 		}
 	}
+	if err := l.checkIdentity(); err != nil {
+		return ledger.Identities{}, err
+	}
 	path := l.path(l.identityPath(p))
 	ids, err := ledger.ReadIdentities(path)
 	if err == nil {
@@ -58,6 +63,22 @@ func (l *layer) warnOnce(warning string) {
 		l.say("warning: %s", warning)
 		l.warned = warning
 	}
+}
+
+// checkIdentity refuses a --identity that is a key or an address, and repeats none
+// that is no file.
+func (l *layer) checkIdentity() error {
+	switch {
+	case resemblesKey(l.identity):
+		return usagef("--identity takes the name of a file, and %s the key itself: a key on the command line is in the list of processes and in "+
+			"the shell's history. Others may have seen this one: make another, and remove its public half from the recipients", ledger.IdentityVariable)
+	case resemblesAddress(l.identity) && !l.exists(l.identity):
+		return usagef("--identity takes the name of a file: one with any of : = @ in its name is written ./NAME")
+	case l.identity != "" && l.fileName(l.identity, "") == "":
+		return fmt.Errorf("the file that --identity names is nowhere to be found: %w: name the one that holds the key, put the key itself into %s, or begin with "+
+			"`layer secret init`", fs.ErrNotExist, ledger.IdentityVariable)
+	}
+	return nil
 }
 
 // operator returns what carries out a command, with the state that the ledger is in now.
@@ -141,6 +162,8 @@ func (l *layer) checkFlags() error {
 		}
 	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
 		return usagef("the target is %s: --to names it", targets)
+	case kind == "dir" && (resemblesAddress(path) || resemblesKey(path)):
+		return usagef("the target is %s: a folder with one of : = @ in its name is written dir:./NAME", targets)
 	}
 	switch {
 	case l.window < 0 || l.margin < 0:
@@ -224,7 +247,7 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 		data, err = os.ReadFile(l.path(l.spec))
 	}
 	if err != nil {
-		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.spec, cause(err))
+		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.fileName(l.spec, "that --spec names"), cause(err))
 	}
 	spec, err := secret.ParseSpec(bytes.TrimSpace(data))
 	if err != nil {
@@ -235,11 +258,14 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 
 // readSource reads declarations out of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
+	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
+		return secret.Spec{}, usagef("the packages are written as the go command takes them, without version: ./... or ./cmd/server")
+	}
 	environ, _ := l.passedOn(nil) // the go command, and what it starts, needs no credential
 	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns, Workspace: set.Workspace,
 		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
-		return secret.Spec{}, err
+		return secret.Spec{}, withoutPatterns(err, patterns)
 	}
 	if len(problems) > 0 {
 		var lines []string
@@ -256,6 +282,24 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 	}
 	return spec, nil
 }
+
+// withoutPatterns takes arguments out of an error that are not written as a path:
+// each may be a value.
+func withoutPatterns(err error, patterns []string) error {
+	text := err.Error()
+	for _, p := range patterns {
+		if len(p) > 3 && !packagePath().MatchString(p) {
+			text = strings.ReplaceAll(text, p, "…")
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}
+
+// packagePath is a path of a package with a slash in it.
+var packagePath = lazyregexp.New(`^[A-Za-z0-9._~-]*/[A-Za-z0-9._~/-]*$`)
 
 // operatorName is who works here, for the ledger's log.
 func operatorName() string {

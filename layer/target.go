@@ -101,7 +101,7 @@ func (l *layer) removeFormer(c *cobra.Command, target string, yes bool) error {
 		return err
 	}
 	if !slices.Contains(state.FormerTargets(), kept) {
-		return fmt.Errorf("%s is no former target of this ledger: `layer secret target` lists them", target)
+		return errors.New("that is no former target of this ledger: `layer secret target` lists them") // not repeated: it may hold a password
 	}
 	if !yes {
 		l.err.clear()

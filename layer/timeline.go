@@ -54,7 +54,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 			if svg != "" {
 				l.err.clear()
 				if err := writePicture(l.path(svg), timeline.SVG(lives(r), time.Now(), time.Local)); err != nil {
-					return fmt.Errorf("the picture %s cannot be written: %w", svg, cause(err))
+					return fmt.Errorf("the picture %s cannot be written: %w", l.fileName(svg, "that --svg names"), cause(err))
 				}
 			}
 			switch {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+)
+
+// People paste values and addresses with a password where a name belongs. What is
+// refused is therefore not repeated, and a name is repeated only where it is one.
+
+var (
+	// credentialName is a part of the name of a parameter that holds a credential.
+	credentialName = lazyregexp.New(`(?i)pass(?:word|wd|phrase|code)|pwd|secret|token|credential|bearer|jwt|signature|(?:api|access|private|client|server)[-_.]?key`)
+	// driveForm is a ledger's name that begins with the letter of a drive.
+	driveForm = lazyregexp.New(`^[A-Za-z]:[^:]*\.age$`)
+	// keyForm is in a private key.
+	keyForm = lazyregexp.New(`(?i)AGE-(?:SECRET-KEY|PLUGIN)-|-----BEGIN `)
+	escaped = lazyregexp.New(`%[0-9A-Fa-f]{2}`)
+	// extensions are those of files that layer works with. No key ends with one.
+	extensions = []string{".age", ".json", ".identity", ".pem", ".crt", ".key", ".txt", ".svg"}
+)
+
+// resemblesAddress reports whether a text may be an address, or parameters of one,
+// and not a file's name. A path that begins with a slash or a dot is a name.
+func resemblesAddress(text string) bool {
+	if strings.HasPrefix(text, "//") || strings.HasPrefix(text, `\\`) {
+		return true
+	}
+	if isPath(text) {
+		return false
+	}
+	for range 3 { // encoded, and encoded again
+		if strings.ContainsAny(text, "@=") || strings.Contains(text, ":") && !driveForm().MatchString(text) {
+			return true
+		}
+		text = escaped().ReplaceAllStringFunc(text, func(code string) string {
+			decoded, _ := url.PathUnescape(code)
+			return decoded
+		})
+	}
+	return false
+}
+
+// isPath reports whether a text is written as the path of a file.
+func isPath(text string) bool {
+	return strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || filepath.IsAbs(text)
+}
+
+// resemblesKey reports whether a private key is in a text.
+func resemblesKey(text string) bool { return keyForm().MatchString(text) }
+
+// fileName returns the words for a file in a message: its name, if there is such a
+// file or if no value is written like that, else instead.
+func (p process) fileName(name, instead string) string {
+	folder := filepath.Dir(name)
+	switch {
+	case p.exists(name):
+		return name
+	case resemblesAddress(name), resemblesKey(name), len(name) > 200, strings.ContainsFunc(name, unicode.IsControl):
+		return instead
+	case strings.HasPrefix(name, "./"), strings.HasPrefix(name, "../"), slices.Contains(extensions, filepath.Ext(name)):
+		return name
+	case folder != "." && folder != string(filepath.Separator) && p.exists(folder):
+		return name
+	}
+	return instead
+}
+
+func (p process) exists(name string) bool {
+	_, err := os.Lstat(p.path(name))
+	return err == nil
+}
+
+// holdsCredential reports whether a parameter of a database's address holds one, by
+// its name or in its value.
+func holdsCredential(name, value string) bool {
+	if isCredential(name) || userinfo().MatchString(value) {
+		return true
+	}
+	for part := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ' ' || r == '&' || r == ';' || r == ',' }) {
+		if name, _, ok := strings.Cut(part, "="); ok && isCredential(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// userinfo is a user with a password in an address.
+var userinfo = lazyregexp.New(`//[^/?#@\s]*:[^/?#@\s]*@`)
+
+func isCredential(name string) bool {
+	return credentialName().MatchString(name) && name != "password_encryption" // a setting of Postgres
+}
