@@ -83,6 +83,23 @@ func words(err error) string {
 	return text
 }
 
+// onOneLine returns words with the lines of errors.Join beside each other.
+func onOneLine(err error) string {
+	text := words(err)
+	each(err, func(err error) {
+		joined, ok := err.(interface{ Unwrap() []error })
+		if !ok {
+			return
+		}
+		var list []string
+		for _, inner := range joined.Unwrap() {
+			list = append(list, words(inner))
+		}
+		text = strings.Replace(text, strings.Join(list, "\n"), strings.Join(list, "; "), 1)
+	})
+	return text
+}
+
 // each calls do with every error that err wraps, the innermost first, and with err.
 func each(err error, do func(error)) {
 	switch e := err.(type) {

@@ -82,3 +82,13 @@ func TestWordsAddTheAdvice(t *testing.T) {
 	require.Equal(t, "the address: "+strings.TrimPrefix(err.Error(), "secret: "), words(fmt.Errorf("the address: %w", err)))
 	require.NotContains(t, words(err), "secret: ")
 }
+
+// TestSeveralErrorsAreOneLine, also where another error wraps them.
+func TestSeveralErrorsAreOneLine(t *testing.T) {
+	problem := &rotate.Problem{Kind: rotate.NoVersion, Err: errors.New("the reason")}
+	for _, err := range []error{errors.Join(problem, errors.New("unlock")), fmt.Errorf("sweep: %w", errors.Join(errors.New("a"), problem, errors.New("b")))} {
+		require.NotContains(t, onOneLine(err), "\n")
+		require.Contains(t, onOneLine(err), "the reason: `layer secret status --json` lists those that it has; ")
+	}
+	require.Equal(t, "a\nname", onOneLine(errors.New("a\nname")))
+}

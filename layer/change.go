@@ -125,5 +125,5 @@ func (l *layer) removeCommand() *cobra.Command {
 
 // say tells people something beside the output.
 func (l *layer) say(format string, args ...any) {
-	fmt.Fprintf(l.err, "layer: %s\n", fmt.Sprintf(format, args...))
+	l.err.line("layer: "+format, args...)
 }

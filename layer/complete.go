@@ -43,7 +43,7 @@ func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (
 	for _, e := range l.state(c).Log() {
 		for _, id := range e.IDs {
 			switch {
-			case e.Address != args[0]:
+			case e.Address != args[0] || !versionForm().MatchString(id):
 			case e.Op == "revoke" || e.Op == "prune" || e.Op == "withdraw":
 				list = slices.DeleteFunc(list, func(v string) bool { return v == id })
 			case !slices.Contains(list, id):

@@ -79,15 +79,15 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		}{true, from.text, to.text, moved.Generation()})
 		return nil
 	}
-	fmt.Fprintf(l.out, "moved the ledger to %s\n", to.text)
+	l.out.line("moved the ledger to %s", to.text)
 	l.printAdded(added)
 	if to.kind == inFile {
-		fmt.Fprintf(l.out, "next: commit %s\n", to.text)
+		l.out.line("next: commit %s", to.text)
 	} else {
 		fmt.Fprintln(l.out, "next: give every command this place by --ledger, or LAYER_LEDGER")
 	}
 	if from.kind == inFile {
-		fmt.Fprintf(l.out, "commit %s too, so that colleagues are told; later it can be deleted\n", from.text)
+		l.out.line("commit %s too, so that colleagues are told; later it can be deleted", from.text)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (g *gitLines) add(file string, lines []string) {
 
 func (l *layer) printAdded(added gitLines) {
 	for _, a := range added {
-		fmt.Fprintf(l.out, "put into %s: %s\n", a.file, a.text())
+		l.out.line("put into %s: %s", a.file, a.text())
 	}
 }
 

@@ -124,9 +124,9 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if p.kind == inFile {
 		next = ": commit it, and .gitignore and .gitattributes with it"
 	}
-	fmt.Fprintf(l.out, "made the ledger %s%s\n", l.ledger, next)
+	l.out.line("made the ledger %s%s", l.ledger, next)
 	if made != "" {
-		fmt.Fprintf(l.out, "made the identity %s: keep a copy in a safe place, and never commit it\n", made)
+		l.out.line("made the identity %s: keep a copy in a safe place, and never commit it", made)
 	}
 	l.printAdded(added)
 	fmt.Fprintln(l.out, "next: `layer secret apply` creates the values that the program declares")

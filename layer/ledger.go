@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,7 +74,7 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		return nil
 	}
 	for _, r := range out.Recipients {
-		fmt.Fprintln(l.out, r)
+		l.out.line("%s", r)
 	}
 	if out.ID != "" {
 		l.say("the ledger's id is %s now. Put it into LAYER_LEDGER_ID, and into the line `# ledger ID` of each identity file, on every machine that "+
@@ -87,7 +86,7 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 			"knew; then end every value that is still accepted, by `layer secret rotate --immediate` and `layer secret revoke` or, of a " +
 			"static secret, a new value by `layer secret set`; and delete those old versions:")
 		for _, addr := range out.Rotate {
-			fmt.Fprintf(l.err, "  %s\n", addr)
+			l.err.line("  %s", addr)
 		}
 	}
 	return nil
@@ -165,16 +164,14 @@ them: whoever can write the ledger can write its log.`,
 			if err != nil {
 				return err
 			}
-			e := json.NewEncoder(l.out)
-			e.SetEscapeHTML(false)
 			for _, entry := range state.Log() {
 				if l.json {
-					if err := e.Encode(entry); err != nil {
+					if err := writeJSON(l.out, entry, ""); err != nil {
 						return err
 					}
 					continue
 				}
-				fmt.Fprintf(l.out, "%s\t%s\t%s\t%s\t%s\n", stamp(entry.At), dash(entry.By), entry.Op, dash(entry.Address), dash(strings.Join(entry.IDs, " ")))
+				l.out.row(stamp(entry.At), dash(entry.By), string(entry.Op), dash(entry.Address), dash(strings.Join(entry.IDs, " ")))
 			}
 			return nil
 		}}

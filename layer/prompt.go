@@ -29,7 +29,7 @@ func (l *layer) prompt(ctx context.Context, spec secret.SpecSecret) (driver.Valu
 		return driver.Value{}, errors.New("the terminal cannot be kept from showing the value: --value-env, --from-stdin or --from-file take " +
 			"it from elsewhere. Nothing was changed")
 	}
-	fmt.Fprintf(l.err, "Value of %s (not shown): ", spec.Address)
+	fmt.Fprintf(l.err, "Value of %s (not shown): ", printable(spec.Address.String()))
 	line, err := typed(ctx, f)
 	_ = term.Restore(int(f.Fd()), before)
 	fmt.Fprintln(l.err)

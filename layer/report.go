@@ -199,7 +199,7 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 		default:
 			words += ", which " + a.By + " recorded: " + a.Version
 		}
-		fmt.Fprintf(l.out, "%s: %s\n", a.Address, words)
+		l.out.line("%s: %s", a.Address, words)
 	}
 	for _, s := range r.Secrets {
 		if s.State == rotate.StatePending && s.Pending != "" && !s.Ready.IsZero() && (len(r.Actions) > 0 || l.asksForNow) {
@@ -207,14 +207,14 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 			if l.asksForNow {
 				now = "; --immediate brings it now"
 			}
-			fmt.Fprintf(l.out, "%s: %s comes into use with the first `layer secret rotate` from %s on%s\n", s.Address, s.Pending, l.instant(s.Ready), now)
+			l.out.line("%s: %s comes into use with the first `layer secret rotate` from %s on%s", s.Address, s.Pending, l.instant(s.Ready), now)
 		}
 	}
 }
 
 func (l *layer) printProblems(r rotate.Result) {
 	for _, line := range problemText(r) {
-		fmt.Fprintf(l.err, "layer: %s\n", line)
+		l.err.line("layer: %s", line)
 	}
 }
 
@@ -238,7 +238,7 @@ func problemText(r rotate.Result) []string {
 		}
 	}
 	for _, err := range r.Failed {
-		lines = append(lines, words(err))
+		lines = append(lines, onOneLine(err))
 	}
 	return lines
 }

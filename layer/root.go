@@ -92,7 +92,7 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	var wrong usageError
 	status, asJSON := exitFailed, l.json
 	if l.out.lost != nil {
-		fmt.Fprintf(l.err, "layer: the output could not be written: %v\n", cause(l.out.lost))
+		l.err.line("layer: the output could not be written: %v", cause(l.out.lost))
 		return exitFailed
 	}
 	switch {
@@ -116,7 +116,7 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 		}{false, text})
 		return status
 	}
-	fmt.Fprintf(l.err, "layer: %s\n", text)
+	l.printError(err)
 	if status == exitUsage {
 		fmt.Fprintln(l.err, "`layer secret --help` lists commands and flags, and `layer secret COMMAND --help` shows examples.")
 	}

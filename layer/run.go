@@ -23,7 +23,9 @@ func (l *layer) runCommand() *cobra.Command {
 keeps what it started with: restart it within three quarters of the window after a version is announced.
 
 layer's own credentials are not passed on: LAYER_IDENTITY, CLOUDFLARE_API_TOKEN, PGPASSWORD, PGSSLPASSWORD, ETCDCTL_USER and
-ETCDCTL_PASSWORD, and those of AWS_… with a ledger in a bucket. --keep-env names one that the program needs.`,
+ETCDCTL_PASSWORD, and those of AWS_… with a ledger in a bucket. --keep-env names one that the program needs.
+
+An old copy of the ledger is refused: the notes in the target show it. Without a credential for the target they are not looked at.`,
 		Example: `  layer secret run -- go run ./cmd/server`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -45,6 +47,7 @@ ETCDCTL_PASSWORD, and those of AWS_… with a ledger in a bucket. --keep-env nam
 			// The program takes this process's place: signals, terminal and exit status are its own.
 			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], l.exec(program, args, env))
 		}}
+	l.offlineFlag(c)
 	c.Flags().StringArrayVar(&keep, "keep-env", nil, "the `NAME` of a credential of layer's own that the program gets all the same; repeat for more")
 	c.Flags().SetInterspersed(false)
 	return c
@@ -57,12 +60,15 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, state, _, err := l.current(c.Context(), opening{})
+	opened, state, _, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return nil, err
 	}
 	spec, err := l.readSpec(c.Context(), state.Settings())
 	if err != nil {
+		return nil, err
+	}
+	if err := l.compareNotes(c.Context(), opened, state, spec.Secrets...); err != nil {
 		return nil, err
 	}
 	env, dropped := l.passedOn(kept)

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,7 +88,7 @@ func (s *screen) progress(text string) {
 const patience = 500 * time.Millisecond
 
 func (s *screen) show() {
-	text := []rune(s.next)
+	text := []rune(printable(s.next))
 	if len(text) >= s.width {
 		text = text[:s.width-1]
 	}
@@ -111,10 +111,17 @@ func (s *screen) clear() {
 
 // printJSON prints one object.
 func (l *layer) printJSON(v any) {
-	e := json.NewEncoder(l.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	_ = e.Encode(v)
+	_ = writeJSON(l.out, v, "  ")
+}
+
+// printError prints an error on a line of its own, or on several where it is a
+// list: those after the first are indented, so that none passes for another error.
+func (l *layer) printError(err error) {
+	if list := (severalLines{}); errors.As(err, &list) {
+		l.err.lines("layer: " + strings.ReplaceAll(strings.ReplaceAll(words(err), "\n  ", "\n"), "\n", "\n  "))
+		return
+	}
+	l.say("%s", onOneLine(err))
 }
 
 // ask puts a question that is answered by y or n. Without a terminal nobody answers.
@@ -122,7 +129,7 @@ func (l *layer) ask(ctx context.Context, question string) (bool, error) {
 	if !l.interactive() {
 		return false, usagef("there is no terminal to ask at: --yes is the answer")
 	}
-	fmt.Fprintf(l.err, "%s [y/N] ", question)
+	fmt.Fprintf(l.err, "%s [y/N] ", printable(question))
 	type line struct {
 		text string
 		err  error

@@ -265,7 +265,7 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns, Workspace: set.Workspace,
 		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
-		return secret.Spec{}, withoutPatterns(err, patterns)
+		return secret.Spec{}, severalLines{withoutPatterns(err, patterns)}
 	}
 	if len(problems) > 0 {
 		var lines []string
@@ -278,7 +278,7 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 			lines = append(lines, "if these are several programs: work in the folder of one, or write down what one declares, "+
 				"`layer secret spec ./cmd/server > spec.json`, and name that file with --spec")
 		}
-		return spec, fmt.Errorf("what is declared cannot all be known:\n%s", strings.Join(lines, "\n"))
+		return spec, severalLines{errors.New("what is declared cannot all be known:\n" + strings.Join(lines, "\n"))}
 	}
 	return spec, nil
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -42,13 +40,10 @@ returns for an App that uses every one. An option that is not a constant is repo
 			}
 			if graph {
 				l.err.clear()
-				fmt.Fprint(l.out, mermaid.Flowchart(spec.Graph))
+				l.out.lines(mermaid.Flowchart(spec.Graph))
 				return nil
 			}
-			e := json.NewEncoder(l.out)
-			e.SetEscapeHTML(false)
-			e.SetIndent("", "  ")
-			return e.Encode(spec)
+			return writeJSON(l.out, spec, "  ")
 		}}
 	l.nameFlags(c)
 	c.Flags().BoolVar(&graph, "graph", false, "print the resource graph as Mermaid")
@@ -69,7 +64,7 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 		switch {
 		case err == nil || named:
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rotate.ErrNotFound): // no identity here, or no ledger yet
-			fmt.Fprintf(l.err, "layer: %v; so names are derived from the flags alone\n", err)
+			l.say("%s; so names are derived from the flags alone", words(err))
 		default:
 			return set, err
 		}

@@ -18,8 +18,8 @@ func (l *layer) printStatus(r rotate.Result) {
 	r.Secrets = slices.Concat(r.Secrets, r.Undeclared)
 	if !l.out.terminal {
 		for _, s := range r.Secrets {
-			fmt.Fprintf(l.out, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d/%d\n", s.Address, s.Kind, s.State, dash(s.Current), dash(s.Pending),
-				len(s.Versions), stamp(s.NextRotation), s.Bytes, s.Limit)
+			l.out.row(s.Address.String(), s.Kind.String(), string(s.State), dash(s.Current), dash(s.Pending), strconv.Itoa(len(s.Versions)),
+				stamp(s.NextRotation), fmt.Sprintf("%d/%d", s.Bytes, s.Limit))
 		}
 		return
 	}
@@ -35,9 +35,10 @@ func (l *layer) printStatus(r rotate.Result) {
 	}
 	// No table fits: a secret is a paragraph.
 	for _, s := range r.Secrets {
-		fmt.Fprintf(l.out, "%s\n  %s, %s\n", s.Address, s.Kind, l.paint(s))
+		l.out.line("%s", s.Address)
+		fmt.Fprintf(l.out, "  %s, %s\n", s.Kind, l.paint(s))
 		if s.Current != "" {
-			fmt.Fprintf(l.out, "  %s of %d versions, %s\n", current(s), len(s.Versions), used(s))
+			l.out.line("  %s of %d versions, %s", current(s), len(s.Versions), used(s))
 		}
 		if !s.NextRotation.IsZero() {
 			fmt.Fprintf(l.out, "  next rotation %s\n", day(s.NextRotation))
@@ -71,13 +72,13 @@ func (l *layer) table(r rotate.Result, columns []string) string {
 		t.AppendRow(row(func(column string) any {
 			switch column {
 			case "address":
-				return s.Address.String()
+				return printable(s.Address.String())
 			case "kind":
 				return s.Kind.String()
 			case "state":
 				return l.paint(s)
 			case "current":
-				return current(s)
+				return printable(current(s))
 			case "versions":
 				return len(s.Versions)
 			case "next rotation":

@@ -46,9 +46,9 @@ func (l *layer) showTargets(c *cobra.Command) error {
 		l.printJSON(map[string]any{"ok": true, "target": target, "former": append([]string{}, former...)})
 		return nil
 	}
-	fmt.Fprintln(l.out, target)
+	l.out.line("%s", target)
 	for _, f := range former {
-		fmt.Fprintf(l.out, "former: %s\n", f)
+		l.out.line("former: %s", f)
 	}
 	return nil
 }
@@ -119,6 +119,6 @@ func (l *layer) removeFormer(c *cobra.Command, target string, yes bool) error {
 		l.printJSON(map[string]any{"ok": true, "removed": kept})
 		return nil
 	}
-	fmt.Fprintf(l.out, "removed the values in %s\n", target)
+	l.out.line("removed the values in %s", target)
 	return nil
 }

@@ -61,7 +61,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 			case l.json:
 				l.printJSON(l.timelineJSON(r))
 			case svg != "":
-				fmt.Fprintf(l.out, "wrote %s\n", svg)
+				l.out.line("wrote %s", svg)
 			default:
 				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !l.speaksUnicode(),
 					Color: l.out.color(), Location: time.Local}))
@@ -102,9 +102,9 @@ func writePicture(path, picture string) error {
 func lives(r rotate.Result) []timeline.Secret {
 	var list []timeline.Secret
 	for _, s := range r.Secrets {
-		one := timeline.Secret{Address: s.Address.String(), Current: s.Current, Pending: s.Pending, NextRotation: s.NextRotation, Ready: s.Ready}
+		one := timeline.Secret{Address: printable(s.Address.String()), Current: printable(s.Current), Pending: printable(s.Pending), NextRotation: s.NextRotation, Ready: s.Ready}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt, Gone: string(v.Gone)})
+			one.Versions = append(one.Versions, timeline.Version{ID: printable(v.ID), From: v.ActiveFrom, Until: v.ExpiresAt, Gone: string(v.Gone)})
 		}
 		list = append(list, one)
 	}

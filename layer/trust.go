@@ -28,9 +28,11 @@ func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities,
 	o.Ask = func(ctx context.Context, s rotate.State) (bool, error) {
 		set := s.Settings()
 		l.err.clear()
-		fmt.Fprintf(l.err, "This machine has not seen the ledger %s before.\n  id          %s\n  target      %s\n", p.text, s.ID(), dash(set.Target))
+		l.err.line("This machine has not seen the ledger %s before.", p.text)
+		l.err.line("  id          %s", s.ID())
+		l.err.line("  target      %s", dash(set.Target))
 		for _, r := range set.Recipients {
-			fmt.Fprintf(l.err, "  recipient   %s\n", r)
+			l.err.line("  recipient   %s", r)
 		}
 		return l.ask(ctx, "Is this the id that `layer secret ledger id` prints where the ledger is in use?")
 	}

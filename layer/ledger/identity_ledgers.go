@@ -3,7 +3,9 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -39,34 +41,45 @@ func (ids Identities) Ledgers() []string {
 }
 
 // AddLedger adds the line "# ledger ID" to an identity file that [WriteIdentity]
-// made, and reports whether the file has the line now. It changes no other file, such
-// as one of age-keygen.
+// made, and reports whether the file has the line now. The file is replaced whole. It
+// changes no other file: not one of age-keygen, and none behind a link.
 func AddLedger(path, id string) (named bool, err error) {
-	text, err := atomicfile.Read(path, maxIdentities)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("identity %s: the id of the ledger cannot be added: %w", path, atomicfile.Cause(err))
+		}
+	}()
+	f, err := atomicfile.OpenPlain(path, os.O_RDONLY)
+	if errors.Is(err, atomicfile.ErrLink) || errors.Is(err, atomicfile.ErrHardLink) {
+		return false, nil
+	}
 	if err != nil {
-		return false, fmt.Errorf("identity %s: %w", path, err)
+		return false, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxIdentities))
+	if err != nil {
+		return false, err
 	}
 	ids, err := ParseIdentities(string(text))
-	if err != nil {
-		return false, fmt.Errorf("identity %s: %w", path, err)
-	}
-	line := ledgerPrefix + id + "\n"
-	switch first, _, _ := strings.Cut(string(text), "\n"); {
+	first, _, _ := strings.Cut(string(text), "\n")
+	switch {
+	case err != nil || strings.TrimSpace(first) != madeByLayer:
+		return slices.Contains(ids.Ledgers(), id), err
 	case slices.Contains(ids.Ledgers(), id):
 		return true, nil
-	case strings.TrimSpace(first) != madeByLayer:
-		return false, nil
 	case text[len(text)-1] != '\n':
-		line = "\n" + line
+		text = append(text, '\n')
 	}
-	// A line that a crash cuts short is a comment, and the key before it is untouched.
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = file.WriteString(line)
-		err = errors.Join(err, file.Sync(), file.Close())
-	}
+	folder, err := atomicfile.Open(filepath.Dir(path), nil)
 	if err != nil {
-		return false, fmt.Errorf("identity %s: the line %q cannot be added: %w", path, strings.TrimSpace(line), atomicfile.Cause(err))
+		return false, err
 	}
-	return true, nil
+	defer folder.Root.Close()
+	access, err := folder.Access(filepath.Base(path))
+	if err != nil {
+		return false, err
+	}
+	_, err = folder.Replace(filepath.Base(path), append(text, ledgerPrefix+id+"\n"...), access)
+	return err == nil, err
 }

@@ -210,12 +210,29 @@ func TestIdentityFileNamesLedgers(t *testing.T) {
 	}
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, text[:len(text)-3], 0o600)) // a crash cut it short
+	require.NoError(t, os.WriteFile(path, text[:len(text)-3], 0o600)) // cut short by hand
 	require.Equal(t, []string{first}, ledgers())
 	named, err := AddLedger(path, third)
 	require.NoError(t, err)
 	require.True(t, named)
 	require.Equal(t, []string{first, third}, ledgers())
+
+	// What is behind a link is another file.
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	link := filepath.Join(filepath.Dir(path), "link")
+	require.NoError(t, os.Symlink(path, link))
+	named, err = AddLedger(link, second)
+	require.NoError(t, err)
+	require.False(t, named)
+	require.NoError(t, os.Remove(link))
+	require.NoError(t, os.Link(path, link))
+	named, err = AddLedger(link, second)
+	require.NoError(t, err)
+	require.False(t, named)
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.True(t, string(before) == string(after))
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.EqualValues(t, 0o600, info.Mode().Perm())
