@@ -216,7 +216,7 @@ func TestGitStagesNothingPrivate(t *testing.T) {
 		}, init: []string{"--to", "dir:TOP/deep/secrets"}},
 		"GIT_DIR of another one": {before: func(w *tree) { w.env = []string{"GIT_DIR=/nowhere/.git", "GIT_WORK_TREE=/nowhere"} },
 			init: []string{"--to", "dir:TOP/deep/secrets"}},
-		"name with a colon":        {init: []string{"--to", "dir::(top)x", "--identity", ":!my.key"}, flags: []string{"--identity", ":!my.key"}},
+		"name with a colon":        {init: []string{"--to", "dir:./:(top)x", "--identity", "./:!my.key"}, flags: []string{"--identity", "./:!my.key"}},
 		"this folder has no files": {before: func(w *tree) { w.folder("empty"); w.here = w.in("empty") }, init: []string{"--to", "dir:.", "--identity", "TOP/my.key"}, flags: []string{"--identity", "TOP/my.key"}},
 		"case that differs": {before: func(w *tree) {
 			w.gits("config", "core.ignoreCase", "true")

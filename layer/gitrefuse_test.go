@@ -268,7 +268,7 @@ func TestGitStagesNothingBesideLedgerElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	colleague.write(string(key), "..", "my.key")
 	colleague.env = append(w.env, "LAYER_LEDGER="+place)
-	layerIn(t, colleague.top, colleague.env, 0, "secret", "log", "--identity", "../my.key")
+	layerIn(t, colleague.top, colleague.env, 0, "secret", "status", "--spec", w.in("spec.json"), "--identity", "../my.key")
 	require.FileExists(t, colleague.in("layer.seen"))
 	colleague.remains(colleague.top)
 	stagesNothingPrivate(t, colleague.top, colleague.git)
