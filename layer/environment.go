@@ -47,7 +47,7 @@ func isNamed(variable, name string) bool {
 	return other == name || runtime.GOOS == "windows" && strings.EqualFold(other, name)
 }
 
-// keptNames reads --keep-env. What is refused is not repeated: it may be a value.
+// keptNames reads --keep-env. A refused name is not repeated: it may be a value.
 func keptNames(given []string) (names []string, err error) {
 	all := slices.Concat(ownCredentials, ofBucket)
 	for _, list := range given {

@@ -11,8 +11,8 @@ import (
 )
 
 // Names, places and errors come from ledgers, targets, servers and the environment,
-// and may hold what a terminal obeys. What people read goes through line, row and
-// lines, which escape that; JSON goes through writeJSON.
+// and may hold control sequences. Text for people goes through line, row and lines,
+// which escape those; JSON goes through writeJSON.
 
 // printable returns text with escapes in the place of control characters, of
 // characters that are invisible or change the direction of writing, and of bytes
@@ -80,8 +80,8 @@ type severalLines struct{ error }
 
 func (e severalLines) Unwrap() error { return e.error }
 
-// writeJSON writes v as JSON and a newline. What encoding/json leaves as it is and a
-// terminal would obey is escaped too: the text means the same.
+// writeJSON writes v as JSON and a newline. It also escapes the characters that
+// encoding/json leaves as they are and printable does not: the meaning is the same.
 func writeJSON(w io.Writer, v any, indent string) error {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -110,6 +110,5 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// escapedInJSON reports whether a character stands only within strings, and is
-// escaped there.
+// escapedInJSON reports whether a character, which only strings have, is escaped.
 func escapedInJSON(r rune) bool { return r != '\n' && r != utf8.RuneError && isHidden(r) }

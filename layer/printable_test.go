@@ -158,7 +158,7 @@ func TestNothingOfAFileControlsATerminal(t *testing.T) {
 	}
 }
 
-// TestPicturesAndTablesAreHarmless: what is drawn from a result.
+// TestPicturesAndTablesAreHarmless: all that is drawn from a result.
 func TestPicturesAndTablesAreHarmless(t *testing.T) {
 	result := rotate.Result{Secrets: []rotate.SecretStatus{{Address: secret.Address{Namespace: "auth", Name: "key"}, State: rotate.StateOK, Current: hostile,
 		Pending: hostile, Ready: time.Now(), Versions: []rotate.Life{{ID: hostile}, {ID: "v2", ActiveFrom: time.Now()}}}},

@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// commandForm is a program's name. What is written otherwise may be a value.
+// commandForm is a program's name. Another text may be a value.
 var commandForm = lazyregexp.New(`^[a-z][a-z._-]{0,24}$`)
 
 func (l *layer) runCommand() *cobra.Command {
@@ -91,7 +91,7 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("the ledger holds no value of %s: `layer secret apply` creates what can be created", strings.Join(missing, ", "))
 	}
-	dropped = slices.DeleteFunc(dropped, func(name string) bool { // what a secret replaces is there
+	dropped = slices.DeleteFunc(dropped, func(name string) bool { // a secret took its place
 		return slices.ContainsFunc(env, func(v string) bool { return isNamed(v, name) })
 	})
 	if len(dropped) > 0 {

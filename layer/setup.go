@@ -261,7 +261,7 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
 		return secret.Spec{}, usagef("the packages are written as the go command takes them, without version: ./... or ./cmd/server")
 	}
-	environ, _ := l.passedOn(nil) // the go command, and what it starts, needs no credential
+	environ, _ := l.passedOn(nil) // the go command needs no credential, nor do the programs that it starts
 	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns, Workspace: set.Workspace,
 		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {

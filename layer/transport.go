@@ -80,7 +80,7 @@ func attempts(config *pgx.ConnConfig) []*pgconn.FallbackConfig {
 // offMachine reports whether a connection leaves this machine.
 func offMachine(c *pgconn.FallbackConfig) bool { return !overSocket(c) && !loopback.Is(c.Host) }
 
-// verified is what sslmode=verify-full makes of a configuration.
+// verified returns a configuration as sslmode=verify-full has it.
 func verified(c *tls.Config, host string) *tls.Config {
 	c = c.Clone()
 	c.InsecureSkipVerify, c.ServerName = false, host

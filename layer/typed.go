@@ -11,8 +11,8 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// People paste values and addresses with a password where a name belongs. What is
-// refused is therefore not repeated, and a name is repeated only where it is one.
+// People paste values and addresses with a password where a name belongs. So a
+// refused argument is not repeated, and a name is repeated only where it is one.
 
 var (
 	// credentialName is a part of the name of a parameter that holds a credential.
