@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/family"
 )
 
 // declaration is the checked Options, with defaults filled in. It never
@@ -15,6 +17,7 @@ type declaration struct {
 	addr    Address
 	binding string
 	err     error
+	family  *family.Family // shared with the copies that With makes
 }
 
 func newDeclaration(kind Kind, o Options) *declaration {
@@ -27,7 +30,7 @@ func newDeclaration(kind Kind, o Options) *declaration {
 		o.Params = make(map[string]string, len(given))
 		maps.Copy(o.Params, given)
 	}
-	d := &declaration{kind: kind, Options: o, addr: addr, binding: addr.Binding()}
+	d := &declaration{kind: kind, Options: o, addr: addr, binding: addr.Binding(), family: new(family.Family)}
 	if faults := d.faults(); len(faults) > 0 {
 		d.err = &Error{Op: "declare", Address: addr, Member: faults[0].option,
 			Err: because(ErrInvalid, faults.String())}

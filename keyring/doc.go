@@ -28,6 +28,13 @@
 // nobody reads more of it than its length and its version's id. An older text for the same context opens as well: if that
 // matters, put a number into the context. Losing the version is losing the text.
 //
+// A key is derived from the version's value, the use (to sign or to seal) and
+// the purpose. The secret's address plays no part. So a renamed secret
+// accepts the tokens and opens the texts from before. And two secrets that hold
+// an equal value under the same version id accept each other's tokens and texts
+// of one purpose. Where that must not be, as between staging and production,
+// give each secret a value of its own.
+//
 // Keys must be random: a password of 32 characters passes for one, and can be guessed all the same. Declare them with
 // [secret.Random] and have `layer secret` make them.
 //
@@ -38,8 +45,15 @@
 // open for as long as the store holds the version, expired or not: retain those of a Sealer for ever, or seal again what
 // Stale finds before the version goes.
 //
-// After `layer secret rotate --immediate` a machine meets versions that it has not heard of. Verify and Open then ask the
-// store, at most once in ten seconds for all Signers and Sealers of a secret, so made-up ids are no load for it.
+// After `layer secret rotate --immediate` a machine meets versions that it has
+// not read. Verify and Open then ask the store, at most once in ten seconds for
+// all Signers and Sealers of a secret and of the copies that
+// [secret.Secret.With] made, so made-up ids are no load for it. All callers that
+// come while the store is asked wait for the answer, each no longer than its
+// context. After the answer, until the ten seconds are over, a version that is
+// still unknown is refused at once. Copies for tenants share the ten seconds:
+// declare a secret for each tenant if one must not wait for another.
+//
 // `layer secret revoke` takes a version out of the store: its tokens are refused, and its sealed texts do not open, as soon as a
 // machine has read that.
 //

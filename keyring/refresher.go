@@ -3,98 +3,99 @@ package keyring
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
-	"weak"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/family"
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// pause is the time for which the store is left alone after it was asked for a
-// version. Any client can make up ids.
+// pause is the least time between the beginnings of two refreshes for the sake
+// of an unknown version. Any client can make up ids.
 const pause = 10 * time.Second
 
-// refresher keeps the Signers and Sealers of a secret from asking its store too
-// often.
+// refresher keeps the Signers and Sealers of a secret and of its copies from
+// asking the store too often.
 type refresher struct {
-	answers atomic.Uint64 // that have come, failures among them
-
-	mu    sync.Mutex
-	begun time.Time
-	err   error // of the last answer
+	mu      sync.Mutex
+	begun   time.Time // of the last refresh
+	last    *refresh  // nil: none yet
+	answers uint64    // refreshes that have ended, failures among them
 }
 
-// refreshers has one refresher for each secret, as long as the secret lives.
-var refreshers struct {
-	sync.Mutex
-	of map[weak.Pointer[secret.Secret]]*refresher
+// refresh is one refresh, which every caller with an unknown version waits for.
+type refresh struct {
+	done chan struct{} // closed when err is set
+	err  error
 }
 
+// refresherFor returns the refresher that s shares with its copies.
 func refresherFor(s *secret.Secret) *refresher {
-	if s == nil {
-		return new(refresher) // every use fails before it asks
+	if f := family.Of(s); f != nil {
+		return f.Share(func() any { return new(refresher) }).(*refresher)
 	}
-	refreshers.Lock()
-	defer refreshers.Unlock()
-	p := weak.Make(s)
-	if r := refreshers.of[p]; r != nil {
-		return r
-	}
-	if refreshers.of == nil {
-		refreshers.of = map[weak.Pointer[secret.Secret]]*refresher{}
-	}
-	r := new(refresher)
-	refreshers.of[p] = r
-	runtime.AddCleanup(s, func(p weak.Pointer[secret.Secret]) {
-		refreshers.Lock()
-		defer refreshers.Unlock()
-		delete(refreshers.of, p)
-	}, p)
-	return r
+	return new(refresher) // every use fails before it asks
 }
 
-// refresh has s refreshed and waits for that, no longer than ctx. If the last
-// refresh is less than the pause ago it only returns its error.
-func (r *refresher) refresh(ctx context.Context, s *secret.Secret) (asked bool, trouble error) {
-	if ctx.Err() != nil {
-		return false, gaveUp(ctx) // and leaves the turn to a caller that can wait
-	}
-	if turn, trouble := r.turn(time.Now()); !turn {
-		return false, trouble
-	}
-	done := make(chan struct{})
-	var err error
-	go func() {
-		defer close(done)
-		bounded, cancel := timeout.Context(context.Background(), timeout.Default)
-		defer cancel()
-		err = s.Refresh(bounded)
-		r.mu.Lock()
-		r.err = err
-		r.mu.Unlock()
-		r.answers.Add(1)
-	}()
-	select {
-	case <-done:
-		return true, err
-	case <-ctx.Done():
-		return false, gaveUp(ctx)
-	}
-}
-
-// turn takes the turn to refresh, if there is one now. A clock that was put
-// back gives one.
-func (r *refresher) turn(now time.Time) (turn bool, trouble error) {
+// ended returns how many refreshes have ended until now.
+func (r *refresher) ended() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if since := now.Sub(r.begun); !r.begun.IsZero() && 0 <= since && since < pause {
-		return false, r.err
+	return r.answers
+}
+
+// refresh waits for a refresh of s, no longer than ctx: for the one under way,
+// else for a new one. Where the last refresh began less than the pause ago and
+// has ended, refresh only returns its error.
+func (r *refresher) refresh(ctx context.Context, s *secret.Secret) error {
+	if ctx.Err() != nil {
+		return gaveUp(ctx) // and leaves the turn to a caller that can wait
 	}
-	r.begun = now
-	return true, nil
+	one := r.join(time.Now(), s)
+	select {
+	case <-one.done:
+		return one.err
+	case <-ctx.Done():
+		return gaveUp(ctx)
+	}
+}
+
+// join returns the last refresh, and begins another where it is time for one. A
+// clock that was put back makes it time, unless a refresh is under way.
+func (r *refresher) join(now time.Time, s *secret.Secret) *refresh {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != nil {
+		since := now.Sub(r.begun)
+		if since < 0 && !r.last.over() || 0 <= since && since < pause {
+			return r.last
+		}
+	}
+	one := &refresh{done: make(chan struct{})}
+	r.begun, r.last = now, one
+	go r.run(one, s)
+	return one
+}
+
+func (one *refresh) over() bool {
+	select {
+	case <-one.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// run asks the store, with a limit of its own: no caller that leaves ends it.
+func (r *refresher) run(one *refresh, s *secret.Secret) {
+	ctx, cancel := timeout.Context(context.Background(), timeout.Default)
+	defer cancel()
+	one.err = s.Refresh(ctx)
+	r.mu.Lock()
+	r.answers++
+	r.mu.Unlock()
+	close(one.done)
 }
 
 func gaveUp(ctx context.Context) error {

@@ -76,11 +76,11 @@ func (r *ring) current() (secret.Version, *key, error) {
 // find returns the key of the version that a text names, expired or not. A version that is not known here may be newer than
 // this machine's copy: then the store is asked.
 func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
-	answers := r.refresher.answers.Load()
+	answers := r.refresher.ended()
 	doc, v, err := r.look(ctx, id, pick)
 	if errors.Is(err, secret.ErrVersionNotFound) {
-		asked, trouble := r.refresher.refresh(ctx, r.secret)
-		if asked || r.refresher.answers.Load() != answers { // another answer may have come since the look
+		trouble := r.refresher.refresh(ctx, r.secret)
+		if r.refresher.ended() != answers { // also where another caller's refresh ended since the look
 			doc, v, err = r.look(ctx, id, pick)
 			if f, ok := errors.AsType[*fault](err); ok { // the store has gone away: it is still this version that is not known
 				trouble, err = f.error, wrap("version "+id, secret.ErrVersionNotFound)

@@ -20,8 +20,9 @@ type Sealer struct {
 }
 
 // NewSealer returns a Sealer under the versions of s. The purpose is any text that says what is sealed, such as
-// "customer record": each purpose has keys of its own, and nothing sealed for one opens for another. An empty purpose and a
-// wrong declaration are reported by every call, as [secret.ErrInvalid].
+// "customer record": each purpose has keys of its own, and nothing sealed for one opens for another. The
+// address of s is no part of the keys. An empty purpose and a wrong declaration
+// are reported by every call, as [secret.ErrInvalid].
 func NewSealer(s *secret.Secret, purpose string) *Sealer {
 	sealer := new(Sealer)
 	sealer.ring.Store(newRing(s, "seal", purpose))
@@ -66,8 +67,10 @@ func (r *ring) seal(plaintext, context []byte) ([]byte, error) {
 // Open returns what Seal was given. It takes every version that the store still holds, expired or not: what was sealed
 // must stay readable. A text that is not one of this purpose and context, or was changed, is refused with [ErrOpen].
 //
-// A text may name a version that is newer than this machine's copy of the secret. Then the store is asked, within ctx, but
-// not more often than every ten seconds; otherwise no call waits under an App. The slice is the caller's.
+// A text may name a version that is newer than this machine's copy of the
+// secret. Then the store is asked, but not more often than every ten seconds,
+// and the call waits for the answer, no longer than ctx. Otherwise no call waits
+// under an App. The slice is the caller's.
 func (s *Sealer) Open(ctx context.Context, sealed, context []byte) (plaintext []byte, err error) {
 	r := s.made()
 	if r == nil {

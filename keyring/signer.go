@@ -18,8 +18,9 @@ type Signer struct {
 }
 
 // NewSigner returns a Signer under the versions of s. The purpose is any text that says what the tokens are for, such as
-// "session cookie": each purpose has keys of its own, and no token made for one passes for another. An empty purpose and
-// a wrong declaration are reported by every call, as [secret.ErrInvalid].
+// "session cookie": each purpose has keys of its own, and no token made for one passes for another.
+// The address of s is no part of the keys. An empty purpose and a wrong
+// declaration are reported by every call, as [secret.ErrInvalid].
 func NewSigner(s *secret.Secret, purpose string) *Signer {
 	signer := new(Signer)
 	signer.ring.Store(newRing(s, "sign", purpose))
@@ -76,8 +77,10 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 // not over. Any other token is refused with [ErrInvalidToken], a genuine one after its time with [ErrExpired] as well. What
 // it does not tell: whether the token was used before, and whether somebody else has copied it.
 //
-// A token may name a version that is newer than this machine's copy of the secret. Then the store is asked, within ctx, but
-// not more often than every ten seconds, whoever makes up ids; otherwise no call waits under an App. The slice is the caller's.
+// A token may name a version that is newer than this machine's copy of the
+// secret. Then the store is asked, but not more often than every ten seconds,
+// and the call waits for the answer, no longer than ctx. Otherwise no call waits
+// under an App. The slice is the caller's.
 func (s *Signer) Verify(ctx context.Context, token string) (payload []byte, err error) {
 	r := s.made()
 	if r == nil {
