@@ -33,7 +33,9 @@ type AppOptions struct {
 }
 
 // App holds the secrets of one program: it loads them all at once, tells of every problem at once, and keeps them fresh.
-// Its methods may be called concurrently. Make one with [NewApp].
+// Its methods may be called concurrently. Make one with [NewApp]: Start, Refresh
+// and Close of the zero App return an error that wraps [ErrInvalid], and its
+// other methods do nothing.
 type App struct {
 	options *AppOptions // behind a pointer: a store may be a map of values, which fmt would print
 
@@ -75,20 +77,33 @@ func NewApp(o AppOptions) *App {
 	return a
 }
 
+// made reports whether NewApp made a.
+func (a *App) made() bool { return a != nil && a.options != nil }
+
+func unmadeError(op string) error {
+	return &Error{Op: op, Err: because(ErrInvalid, "an App that NewApp did not make; make one with NewApp")}
+}
+
 // forever is what the longest durations are cut to, which otherwise would overflow where something is added to them.
 const forever = 100 * 365 * day
 
-func (a *App) logger() *slog.Logger {
-	if a.options.Logger != nil {
-		return a.options.Logger
+// log writes a record. Where the Logger panics the record is lost, and nothing
+// else is.
+func (a *App) log(level slog.Level, text string, args ...any) {
+	logger := a.options.Logger
+	if logger == nil {
+		logger = slog.Default()
 	}
-	return slog.Default()
+	guard(func() { logger.Log(context.Background(), level, text, args...) })
 }
 
 // Use records secrets, and returns a. It looks at no store: until Start, each secret's first read loads it, and later reads
 // return what that found. The same secret may be given twice. One given after Start is not checked by it, and is refreshed
 // like the others once it has been read.
 func (a *App) Use(secrets ...*Secret) *App {
+	if !a.made() {
+		return a
+	}
 	claims.Lock()
 	defer claims.Unlock()
 	a.mu.Lock()
@@ -111,6 +126,9 @@ func (a *App) Use(secrets ...*Secret) *App {
 
 // used returns the secrets given to Use until now.
 func (a *App) used() []*appSecret {
+	if !a.made() {
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.secrets)
@@ -180,6 +198,9 @@ func (s *Secret) held(besides any) bool {
 // After a nil error reads return from memory: no I/O, no lock, no allocation for Text. The App goes on looking at the store
 // until Close. After an error nothing is held, and Start may be called again.
 func (a *App) Start(ctx context.Context) error {
+	if !a.made() {
+		return unmadeError("start")
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	secrets, err := a.begin(ctx)
@@ -289,21 +310,27 @@ func (a *App) closed() bool {
 	return a.state == appClosed
 }
 
-// release lets go of all secrets; they keep what they have.
-func (a *App) release(next appState) {
+// release lets go of all secrets; they keep what they have. It reports whether
+// the App was open until now.
+func (a *App) release(next appState) bool {
 	claims.Lock()
 	defer claims.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.holds = false
-	if a.state != appClosed {
-		a.state = next
+	if a.state == appClosed {
+		return false
 	}
+	a.state = next
+	return true
 }
 
 // Refresh looks at the store for every secret now, several at a time, and waits for the answers or for ctx. Secrets that
 // could be loaded are up to date then; the error lists the others, a line each, and what they had stays.
 func (a *App) Refresh(ctx context.Context) error {
+	if !a.made() {
+		return unmadeError("refresh")
+	}
 	secrets := a.used()
 	errs := make([]error, len(secrets))
 	a.each(secrets, func(i int, sec *appSecret) { _, errs[i] = sec.refresh(ctx) })
@@ -333,15 +360,20 @@ func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 	workers.Wait()
 }
 
-// Close ends the refreshing and lets go of the secrets: reads keep the last documents, and another App may use them. It
-// waits for what runs in the background; where a store does not come back although its context has ended, Close returns an
-// error after AppOptions.Timeout. A second Close does nothing.
+// Close ends the refreshing and lets go of the secrets: reads keep the last
+// documents, and another App may use them. It waits for the loads and Watchers
+// in the background and for running calls to functions given to OnChange; none
+// begins from then on. Where one does not end within AppOptions.Timeout Close
+// returns an error. A second Close does nothing. A function given to OnChange may
+// call Close, which then does not wait for that call.
 func (a *App) Close() error {
-	if a.closed() {
+	if !a.made() {
+		return unmadeError("close")
+	}
+	if !a.release(appClosed) {
 		return nil
 	}
-	a.changes.close()
-	a.release(appClosed)
+	underWay := a.changes.close()
 	a.end(errClosed)
-	return a.wait()
+	return a.wait(underWay)
 }

@@ -1,6 +1,9 @@
 package secret
 
 import (
+	"bytes"
+	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -12,47 +15,60 @@ type Change struct {
 	Old, New string
 }
 
-// changeFeed hands changes to whoever asked for them: each listener has a queue and, while there is something in it, a
-// goroutine of its own, so that a slow one holds up nobody.
+// changeFeed hands changes to the functions given to OnChange: each has a queue
+// and, while there is something in it, a goroutine of its own, so that a slow
+// one holds up no other.
 type changeFeed struct {
 	mu        sync.Mutex
 	listeners []*listener
+	working   map[*calls]struct{}
 	closed    bool
 }
 
+// listener is one function given to OnChange. Its queue is guarded by the feed.
 type listener struct {
 	call    func(Change)
-	logged  func(panicked any)
-	mu      sync.Mutex
+	crashed func(*crash)
 	queue   []Change
 	working bool
-	stopped bool
+}
+
+// calls is a run of calls to one function.
+type calls struct {
+	by   string        // the goroutine of the call under way, guarded by the feed; empty: none yet
+	done chan struct{} // closed after the last call
 }
 
 // OnChange has call called for every change of a current value that a refresh finds, from now until stop or Close. Calls to
 // one function come one after another, in the order of the changes of each secret. A call may take its time: refreshing and
-// other functions don't wait for it. A panic in it is logged and ends nothing.
+// other functions don't wait for it. A panic in it is logged by its type and ends nothing.
 //
 // stop may be called several times, also by the function itself; a call under way is not waited for.
 func (a *App) OnChange(call func(Change)) (stop func()) {
-	l := &listener{call: call, logged: func(p any) {
-		a.logger().Error("a function given to OnChange panicked", "type", typeName(p))
-	}}
-	a.changes.mu.Lock()
-	defer a.changes.mu.Unlock()
-	if a.changes.closed {
+	if !a.made() {
 		return func() {}
 	}
-	a.changes.listeners = append(a.changes.listeners, l)
-	return func() {
-		l.stop()
-		a.changes.forget(l)
-	}
-}
-
-func (f *changeFeed) forget(l *listener) {
+	l := &listener{call: call, crashed: func(c *crash) {
+		if c.kind == "" {
+			a.log(slog.LevelError, "a function given to OnChange ended its goroutine")
+			return
+		}
+		a.log(slog.LevelError, "a function given to OnChange panicked", "type", c.kind)
+	}}
+	f := &a.changes
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return func() {}
+	}
+	f.listeners = append(f.listeners, l)
+	return func() { f.stop(l) }
+}
+
+func (f *changeFeed) stop(l *listener) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l.queue = nil
 	f.listeners = slices.DeleteFunc(f.listeners, func(other *listener) bool { return other == l })
 }
 
@@ -60,60 +76,84 @@ func (f *changeFeed) send(c Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.listeners {
-		l.put(c)
+		l.queue = append(l.queue, c)
+		if !l.working {
+			l.working = true
+			run := &calls{done: make(chan struct{})}
+			if f.working == nil {
+				f.working = map[*calls]struct{}{}
+			}
+			f.working[run] = struct{}{}
+			go f.work(l, run)
+		}
 	}
 }
 
-// close stops all listeners: what they have not heard yet they will not.
-func (f *changeFeed) close() {
+// close stops all listeners: the changes that wait are dropped. It returns the
+// calls under way, but for the one that calls close.
+func (f *changeFeed) close() (underWay []*calls) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.listeners {
-		l.stop()
+		l.queue = nil
 	}
 	f.listeners, f.closed = nil, true
-}
-
-func (l *listener) stop() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stopped, l.queue = true, nil
-}
-
-func (l *listener) put(c Change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stopped {
-		return
+	caller := goroutine()
+	for run := range f.working {
+		if run.by != caller {
+			underWay = append(underWay, run)
+		}
 	}
-	l.queue = append(l.queue, c)
-	if !l.working {
-		l.working = true
-		go l.work()
-	}
+	return underWay
 }
 
 // work makes the calls that are due, and ends when there are none.
-func (l *listener) work() {
+func (f *changeFeed) work(l *listener, run *calls) {
+	defer close(run.done)
 	for {
-		l.mu.Lock()
-		if len(l.queue) == 0 {
-			l.working = false
-			l.mu.Unlock()
+		c, due := f.next(l, run)
+		if !due {
 			return
 		}
-		c := l.queue[0]
-		l.queue = l.queue[1:]
-		l.mu.Unlock()
-		l.safely(c)
+		crashed := guard(func() {
+			f.enter(run)
+			l.call(c)
+		})
+		if crashed != nil {
+			l.crashed(crashed)
+		}
 	}
 }
 
-func (l *listener) safely(c Change) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.logged(p)
-		}
-	}()
-	l.call(c)
+// next takes a change out of the queue. Where there is none it ends the run.
+func (f *changeFeed) next(l *listener, run *calls) (c Change, due bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(l.queue) == 0 {
+		l.working = false
+		delete(f.working, run)
+		return c, false
+	}
+	c, l.queue = l.queue[0], l.queue[1:]
+	return c, true
+}
+
+func (f *changeFeed) enter(run *calls) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	run.by = goroutine()
+}
+
+// goroutine returns the number of the calling goroutine. Close asks for it: a
+// function that closes its own App must not wait for itself. Where the form of a
+// stack trace changes the result is empty, and such a Close waits for its limit.
+func goroutine() string {
+	var b [64]byte
+	trace := b[:runtime.Stack(b[:], false)]
+	number, ok := bytes.CutPrefix(trace, []byte("goroutine "))
+	end := bytes.IndexByte(number, ' ')
+	if !ok || end < 0 {
+		return ""
+	}
+	return string(number[:end])
 }

@@ -28,22 +28,36 @@ func (a *App) run() error {
 	return nil
 }
 
-// wait waits for the background, as long as a load may take.
-func (a *App) wait() error {
+// wait waits for the background and for the calls under way, as long as a load
+// may take.
+func (a *App) wait(underWay []*calls) error {
 	done := make(chan struct{})
 	go func() {
 		a.running.Wait()
 		close(done)
 	}()
-	ctx, cancel := timeout.Context(context.Background(), a.options.Timeout)
+	limit := a.options.Timeout
+	if limit < 0 {
+		limit = timeout.Default // of an App that cannot start
+	}
+	ctx, cancel := timeout.Context(context.Background(), limit)
 	defer cancel()
 	select {
 	case <-done:
-		return nil
 	case <-ctx.Done():
-		return &Error{Op: "close", Err: errors.New("a store has not come back although its context has ended; its goroutine is left behind")}
+		return closeError("a store has not come back although its context has ended; its goroutine is left behind")
 	}
+	for _, run := range underWay {
+		select {
+		case <-run.done:
+		case <-ctx.Done():
+			return closeError("a function given to OnChange has not returned; its goroutine is left behind")
+		}
+	}
+	return nil
 }
+
+func closeError(why string) error { return &Error{Op: "close", Err: errors.New(why)} }
 
 // rarely is how many rounds apart a secret is polled whose changes a Watcher tells of.
 const rarely = 10

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/layeron-hq/secret/internal/timeout"
@@ -138,7 +139,7 @@ func (sec *appSecret) publish(f *flight) {
 		return
 	}
 	if recovered {
-		sec.app.logger().Info("secret can be loaded again", "address", sec.decl.addr.String(), "current", f.doc.Current().ID)
+		sec.app.log(slog.LevelInfo, "secret can be loaded again", "address", sec.decl.addr.String(), "current", f.doc.Current().ID)
 	}
 	if old != f.doc {
 		sec.logChange(old, f.doc)
@@ -187,10 +188,10 @@ func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
 
 func (sec *appSecret) logChange(old, doc *Document) {
 	for _, w := range doc.data().faultsOfText() {
-		sec.app.logger().Warn("secret is readable, but look at it", "address", sec.decl.addr.String(), "warning", w.Message)
+		sec.app.log(slog.LevelWarn, "secret is readable, but look at it", "address", sec.decl.addr.String(), "warning", w.Message)
 	}
 	if c, news := changeOf(sec.decl.addr, old, doc); news {
-		sec.app.logger().Info("secret has a new current version", "address", sec.decl.addr.String(), "old", c.Old, "new", c.New)
+		sec.app.log(slog.LevelInfo, "secret has a new current version", "address", sec.decl.addr.String(), "old", c.Old, "new", c.New)
 	}
 }
 
@@ -221,7 +222,7 @@ func (sec *appSecret) failed(err error) {
 	kept := sec.doc
 	sec.mu.Unlock()
 	if news && !sec.app.closed() {
-		sec.app.logger().Warn("secret cannot be loaded", "address", sec.decl.addr.String(), "kept", kept.Current().ID, "error", err.Error())
+		sec.app.log(slog.LevelWarn, "secret cannot be loaded", "address", sec.decl.addr.String(), "kept", kept.Current().ID, "error", err.Error())
 	}
 }
 
@@ -250,5 +251,5 @@ func (sec *appSecret) expire(now time.Time, limit time.Duration) {
 	sec.serve(newDocument(&document{decl: sec.decl, err: err}))
 	sec.mu.Unlock()
 	claims.Unlock()
-	sec.app.logger().Error("secret is read no more", "address", sec.decl.addr.String(), "error", err.Error())
+	sec.app.log(slog.LevelError, "secret is read no more", "address", sec.decl.addr.String(), "error", err.Error())
 }

@@ -11,7 +11,7 @@ import (
 type Status struct {
 	// Time is when the Status was made, in UTC.
 	Time time.Time `json:"time"`
-	// OK is false where a secret needs a person: see SecretStatus.NeedsPerson.
+	// OK is false where a secret needs a person: see SecretStatus.NeedsPerson. It is false for an App that NewApp did not make.
 	OK bool `json:"ok"`
 	// Secrets are sorted by address.
 	Secrets []SecretStatus `json:"secrets"`
@@ -56,7 +56,7 @@ const outOfReach = time.Hour
 func (a *App) Status() Status {
 	now := time.Now()
 	secrets := a.used()
-	st := Status{Time: utc(now), OK: true, Secrets: make([]SecretStatus, len(secrets))}
+	st := Status{Time: utc(now), OK: a.made(), Secrets: make([]SecretStatus, len(secrets))}
 	for i, sec := range secrets {
 		st.Secrets[i] = sec.status(now)
 		st.OK = st.OK && !st.Secrets[i].NeedsPerson

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 )
@@ -43,7 +44,7 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	pause, told := shortestRestart, false
 	for {
 		began := time.Now()
-		err := w.Watch(ctx, addrs, func(addr Address) {
+		why := watchOnce(ctx, w, addrs, func(addr Address) {
 			if sec := byAddr[addr]; sec != nil {
 				a.hint(sec)
 			}
@@ -56,11 +57,7 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 			pause, told = shortestRestart, false
 		}
 		if !told {
-			why := "Watch returned without an error"
-			if err != nil {
-				why = err.Error()
-			}
-			a.logger().Warn("secret store no longer tells of changes, polling until it does", "secrets", len(secrets), "error", why)
+			a.log(slog.LevelWarn, "secret store no longer tells of changes, polling until it does", "secrets", len(secrets), "error", why)
 			told = true
 		}
 		timer.Reset(pause/2 + rand.N(pause/2+1))
@@ -71,6 +68,21 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 		}
 		pause = min(2*pause, longestRestart)
 	}
+}
+
+// watchOnce returns why the Watcher has stopped. One that panics is begun again
+// like one that returns an error.
+func watchOnce(ctx context.Context, w Watcher, addrs []Address, changed func(Address)) (why string) {
+	c := guard(func() {
+		why = "Watch returned without an error"
+		if err := w.Watch(ctx, addrs, changed); err != nil {
+			why = err.Error()
+		}
+	})
+	if c != nil {
+		return c.why("Watch")
+	}
+	return why
 }
 
 // hint schedules a load. A thousand replicas get a hint at once, so loads are

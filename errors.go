@@ -30,7 +30,7 @@ var (
 // [errors.As]. It never holds any part of a value.
 type Error struct {
 	// Op is what was being done: "load", "parse", "version", "at", "active version", "bytes", "json", "encode",
-	// "declare", "new document", "parse address", "parse spec", "start", "close".
+	// "declare", "new document", "parse address", "parse spec", "start", "refresh", "close".
 	Op string
 	// Address is the secret's; zero where no declaration is involved.
 	Address Address

@@ -74,13 +74,13 @@ func newLoader(d *declaration, fallback Store) *loader {
 	return &loader{decl: d, store: store}
 }
 
-// load asks the store, in the caller's goroutine. A text that has not changed is not parsed again.
-func (l *loader) load(ctx context.Context) (*Document, error) {
+// load asks the store by get. A text that has not changed is not parsed again.
+func (l *loader) load(ctx context.Context, get func(context.Context, Address) (string, error)) (*Document, error) {
 	d := l.decl
 	if d.err != nil {
 		return nil, d.err
 	}
-	text, err := l.store.Get(ctx, d.addr)
+	text, err := get(ctx, d.addr)
 	if err != nil {
 		if err == ctx.Err() {
 			err = gaveUp(ctx)
@@ -165,7 +165,7 @@ func (l *loader) run(parent context.Context, f *flight) {
 		limit = l.owner.timeout()
 	}
 	ctx, cancel := timeout.Context(parent, limit)
-	f.doc, f.err = l.load(ctx)
+	f.doc, f.err = l.load(ctx, l.guardedGet)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {

@@ -43,8 +43,10 @@ type SpecSecret struct {
 // Start tells of it, and [ParseSpec] refuses it.
 func (a *App) Spec() Spec {
 	secrets := a.used()
-	s := Spec{Workspace: a.options.Workspace, Project: a.options.Project, Environment: a.options.Environment,
-		Secrets: []SpecSecret{}}
+	s := Spec{Secrets: []SpecSecret{}}
+	if a.made() {
+		s.Workspace, s.Project, s.Environment = a.options.Workspace, a.options.Project, a.options.Environment
+	}
 	for _, sec := range secrets {
 		if sec.decl.addr != (Address{}) {
 			s.Secrets = append(s.Secrets, sec.decl.spec(&s))

@@ -7,6 +7,10 @@ import "context"
 //
 // A Store must be safe for concurrent use, must come back soon after ctx has ended, and must put nothing of a value into
 // an error.
+//
+// In the background, as under an App, a Get that panics or calls
+// [runtime.Goexit] is a failed load, and the error gives the type of the panic's
+// value alone. A panic in a goroutine that the store started ends the program.
 type Store interface {
 	// Get returns the text stored for addr, whole and unchanged, or an error that wraps [ErrNotFound] and says where it
 	// looked.
@@ -19,12 +23,16 @@ type Locator interface {
 	Locate(addr Address) string
 }
 
-// locate asks the store for the place, and returns "" where it does not tell.
+// locate asks the store for the place, and returns "" where the store names
+// none or panics.
 func locate(s Store, addr Address) string {
-	if l, ok := s.(Locator); ok {
-		return l.Locate(addr)
+	l, ok := s.(Locator)
+	if !ok {
+		return ""
 	}
-	return ""
+	where := ""
+	guard(func() { where = l.Locate(addr) })
+	return where
 }
 
 // Watcher is an optional interface of a [Store] that can report changes. An App

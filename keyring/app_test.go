@@ -18,18 +18,23 @@ import (
 	"github.com/layeron-hq/secret/secrettest"
 )
 
-// counted counts the reads of a store that reports no changes. It can be slow and hang.
+// counted counts the reads of a store that reports no changes. It can be slow, hang and panic.
 type counted struct {
-	store *secret.Memory
-	gets  atomic.Int64
-	hangs atomic.Bool
-	takes atomic.Int64 // nanoseconds, whatever the context says
+	store  *secret.Memory
+	gets   atomic.Int64
+	hangs  atomic.Bool
+	takes  atomic.Int64 // nanoseconds; the context plays no part
+	panics atomic.Bool
 }
 
 func (c *counted) Get(ctx context.Context, a secret.Address) (string, error) {
 	c.gets.Add(1)
 	if takes := c.takes.Load(); takes > 0 {
 		time.Sleep(time.Duration(takes))
+	}
+	if c.panics.Load() {
+		text, _ := c.store.Get(ctx, a)
+		panic(text)
 	}
 	if c.hangs.Load() {
 		<-ctx.Done()

@@ -211,3 +211,19 @@ func TestCopiesShareTheTenSeconds(t *testing.T) {
 		require.Equal(t, begun+1, copied.gets.Load())
 	})
 }
+
+// TestPanickingStoreRefusesTheToken: the refusal says so, and the program goes on.
+func TestPanickingStoreRefusesTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := newStore("current=v1;v1=" + hexKey(1))
+		m := newMachine(t, store, -1)
+		defer m.app.Close()
+		store.panics.Store(true)
+		_, err := m.tokens.Verify(ctx, tokenOf(rawKey(2), "session cookie", "v2", 0, ""))
+		require.ErrorIs(t, err, keyring.ErrInvalidToken)
+		require.ErrorContains(t, err, "the store panicked")
+		require.NotContains(t, err.Error(), hexKey(1))
+		_, err = m.tokens.Verify(ctx, tokenOf(rawKey(1), "session cookie", "v1", 0, ""))
+		require.NoError(t, err)
+	})
+}
