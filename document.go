@@ -116,14 +116,14 @@ func NewDocument(current string, versions ...Version) (*Document, error) {
 // in d is not a part of the text, which the rest would keep alive beside the copies. It returns the index of a version whose
 // id an earlier one has, or -1.
 func (d *document) seal(copied bool) (twice int) {
+	if d.index, twice = newIndex(d.entries); twice >= 0 {
+		return twice
+	}
 	if copied {
 		d.detach()
 	}
-	if n := len(d.entries); cap(d.entries)-n > n/8 {
+	if n := len(d.entries); cap(d.entries)-n > (n+5)/8 {
 		d.entries = append(make([]entry, 0, n), d.entries...)
-	}
-	if d.index, twice = newIndex(d.entries); twice >= 0 {
-		return twice
 	}
 	d.current = len(d.entries) - 1
 	if i := d.find(d.marker); i >= 0 {

@@ -42,7 +42,7 @@ func parse(text string, pin Format) (*document, error) {
 	case '{':
 		return parseObject(text, t, false)
 	case '"', '\'', '#', '/':
-		if disguised(t.s, 0, new(int)) {
+		if disguised(t.s, 0, decodingsOf(t.s)) {
 			return nil, malformed("", "", badDisguise).at(t.start)
 		}
 	default:
@@ -76,7 +76,7 @@ func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 	case !o.versionsObject:
 		why = `no object "versions"; ` + want
 	default:
-		d, err := parseJSON(t, o.versions)
+		d, err := parseJSON(t, o)
 		switch {
 		case err != nil:
 			return nil, err

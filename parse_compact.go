@@ -35,7 +35,11 @@ func looksCompact(s string, version bool) bool {
 
 // holdsVersionLine reports whether a line of value after the first is KEY=VALUE, as in looksCompact: the text has one
 // version a line.
-func holdsVersionLine(value, lineBreak string) bool {
+func holdsVersionLine(value string) bool {
+	return strings.IndexByte(value, '=') >= 0 && (hasVersionLine(value, "\n") || hasVersionLine(value, "\r"))
+}
+
+func hasVersionLine(value, lineBreak string) bool {
 	_, rest := cutSegment(value, lineBreak)
 	for rest != "" {
 		var line string
@@ -54,34 +58,55 @@ func cutSegment(s, separator string) (segment, rest string) {
 	return trimTrailingSpace(segment), rest
 }
 
-// attribute is a time that stands before the version it belongs to.
+// attribute is a time that stands apart from the version it belongs to.
 type attribute struct {
 	_          uncomparable
 	id, suffix string
-	at         int
 	time       time.Time
 }
 
-func parseCompact(t trimmed) (*document, error) {
-	guess := min(strings.Count(t.s, ";")/3+2, 64) // of the number of versions: each has an attribute or two
-	d := &document{format: FormatCompact, entries: make([]entry, 0, guess)}
-	var early []attribute
-	for pos := 0; pos < len(t.s); {
-		raw, _, _ := strings.Cut(t.s[pos:], ";")
+// segments goes through the segments of a compact text that are not empty.
+type segments struct {
+	rest    string
+	pos     int    // where rest begins in the text
+	at      int    // where segment begins
+	segment string // without white space around it
+}
+
+// next goes to the next segment, and reports whether there is one.
+func (s *segments) next() bool {
+	for s.rest != "" {
+		raw, rest, _ := strings.Cut(s.rest, ";")
 		lead, segment := cutLeadingSpace(raw)
-		segment = trimTrailingSpace(segment)
-		at := t.start + pos + lead
-		pos += len(raw) + 1
-		if segment == "" {
-			continue
+		s.at, s.segment = s.pos+lead, trimTrailingSpace(segment)
+		s.pos, s.rest = s.pos+len(raw)+1, rest
+		if s.segment != "" {
+			return true
 		}
-		a, fault := d.addSegment(segment)
+	}
+	return false
+}
+
+func parseCompact(t trimmed) (*document, error) {
+	d := &document{format: FormatCompact, entries: make([]entry, 0, (len(t.s)+entrySize-1)/entrySize)}
+	var early []int32 // where attributes begin that do not follow their version
+	checked := false
+	for s := (segments{rest: t.s}); s.next(); {
+		if n := len(d.entries); n >= fewEntries && n == cap(d.entries) && !checked {
+			// From here on the versions take more memory than the text.
+			versions, fault := checkCompact(t)
+			if fault != nil {
+				return nil, fault
+			}
+			checked = true
+			d.entries = append(make([]entry, 0, versions), d.entries...)
+		}
+		a, fault := d.addSegment(s.segment)
 		if fault != nil {
-			return nil, fault.at(at)
+			return nil, fault.at(t.start + s.at)
 		}
 		if a.id != "" {
-			a.at = at
-			early = append(early, a)
+			early = append(early, int32(s.at))
 		}
 	}
 	if len(d.entries) == 0 {
@@ -90,13 +115,14 @@ func parseCompact(t trimmed) (*document, error) {
 	if twice := d.seal(false); twice >= 0 {
 		return nil, malformed(d.entries[twice].id, "", "given twice")
 	}
-	for _, a := range early {
+	for _, at := range early {
+		a := attributeAt(t.s, int(at))
 		i := d.find(a.id)
 		if i < 0 {
-			return nil, malformed(a.id, shownSuffix(a.suffix), "belongs to a version that has no value").at(a.at)
+			return nil, a.orphan().at(t.start + int(at))
 		}
 		if fault := d.entries[i].setTime(a); fault != nil {
-			return nil, fault.at(a.at)
+			return nil, fault.at(t.start + int(at))
 		}
 	}
 	lines := strings.IndexByte(t.s, '\n') >= 0 || strings.IndexByte(t.s, '\r') >= 0
@@ -105,11 +131,28 @@ func parseCompact(t trimmed) (*document, error) {
 		if !lifeInOrder(e.activeFrom, e.expiresAt) {
 			return nil, malformed(e.id, "expires", "not after active")
 		}
-		if lines && (holdsVersionLine(e.text, "\n") || holdsVersionLine(e.text, "\r")) {
-			return nil, malformed(e.id, "", `its value has a line that begins like another version: put ";" between them`)
+		if lines && holdsVersionLine(e.text) {
+			return nil, versionLine(e.id)
 		}
 	}
 	return d, nil
+}
+
+func versionLine(id string) *Error {
+	return malformed(id, "", `its value has a line that begins like another version: put ";" between them`)
+}
+
+// attributeAt returns the attribute at an offset where addSegment found one.
+func attributeAt(s string, at int) (a attribute) {
+	segment, _ := cutSegment(s[at:], ";")
+	key, value, _ := strings.Cut(segment, "=")
+	a.id, a.suffix, _ = strings.Cut(key, "_")
+	a.time, _ = parseTime(value)
+	return a
+}
+
+func (a attribute) orphan() *Error {
+	return malformed(a.id, a.suffix, "belongs to a version that has no value")
 }
 
 // addSegment takes one KEY=VALUE into d, or returns an attribute whose version d does not hold yet.

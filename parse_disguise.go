@@ -2,9 +2,19 @@ package secret
 
 import "strings"
 
-// maxUnescapes bounds the work on one text. A text in more layers of quotes and
-// escapes is refused like a version document.
-const maxUnescapes = 16
+// The work on one text is bounded: 16 decodings, and the memory of those. A text
+// in more layers of quotes and escapes is refused like a version document.
+const (
+	maxUnescapes = 16
+	fewUnescaped = 1 << 10 // bytes that each may take
+)
+
+// decodings is what is left of the bounds.
+type decodings struct{ tries, bytes int }
+
+func decodingsOf(text string) *decodings {
+	return &decodings{maxUnescapes, 3*len(text) + maxUnescapes*fewUnescaped}
+}
 
 const badDisguise = "a version document in quotes, behind a comment or with unquoted names: store the document itself"
 
@@ -14,7 +24,7 @@ const badDisguise = "a version document in quotes, behind a comment or with unqu
 //
 // Quotes are removed before escapes are resolved. The order does not matter:
 // quotes at the ends of a text are not part of an escape.
-func disguised(text string, quotes int, tries *int) bool {
+func disguised(text string, quotes int, left *decodings) bool {
 	for {
 		t := trim(text)
 		s := t.s
@@ -23,7 +33,7 @@ func disguised(text string, quotes int, tries *int) bool {
 		}
 		c := s[0]
 		if (c == '"' || c == '\'') && len(s) > 1 && s[len(s)-1] == c {
-			if c == '"' || plainEnd(text[:t.start]+text[t.start+len(s):], 0) < len(text)-len(s) {
+			if c == '"' || hasControl(text[:t.start]) || hasControl(text[t.start+len(s):]) {
 				quotes = 0 // a JSON string around this would hold them escaped
 			}
 			text, quotes = s[1:len(s)-1], quotes+1
@@ -37,11 +47,16 @@ func disguised(text string, quotes int, tries *int) bool {
 			return true
 		}
 		if quotes > 0 {
-			if *tries++; *tries > maxUnescapes {
+			if left.tries--; left.tries < 0 {
 				return true
 			}
-			if inside, ok := unescapeAll(text); ok && disguised(inside, quotes-1, tries) {
-				return true
+			if isEscaped(text) {
+				if left.bytes -= len(text); left.bytes < 0 {
+					return true
+				}
+				if inside, _ := unescape(text); disguised(inside, quotes-1, left) {
+					return true
+				}
 			}
 		}
 		if comment == 0 {
@@ -82,16 +97,16 @@ func unquotedName(s string) bool {
 	return n < len(s) && (s[:n] == "current" || s[:n] == "versions") && strings.IndexByte(ends, s[n]) >= 0
 }
 
-// unescapeAll returns s as the inside of a JSON string, if it is one and holds
-// an escape.
-func unescapeAll(s string) (string, bool) {
+// isEscaped reports whether s is the inside of a JSON string and holds an
+// escape.
+func isEscaped(s string) bool {
 	if strings.IndexByte(s, '\\') < 0 {
-		return "", false
+		return false
 	}
-	quoted := `"` + s + `"`
-	if end, ok := scanString(quoted, 0); !ok || end < len(quoted) {
-		return "", false
-	}
-	s, _ = unescape(s)
-	return s, true
+	end, ok := scanInside(s, 0)
+	return ok && end == len(s)
 }
+
+// hasControl reports whether a JSON string would hold a character of s escaped,
+// s being white space.
+func hasControl(s string) bool { return plainEnd(s, 0) < len(s) }

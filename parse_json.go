@@ -1,18 +1,28 @@
 package secret
 
 import (
+	"strings"
 	"time"
 	"unicode/utf8"
 )
 
 // parseJSON parses a text that scanJSON found to be one valid object with an
-// object "versions"; versions is the number of its members. It checks the rules
-// of a version document alone, and relies on the syntax.
-func parseJSON(t trimmed, versions int) (*document, error) {
+// object "versions". It checks the rules of a version document alone, and relies
+// on the syntax.
+func parseJSON(t trimmed, o jsonShape) (*document, error) {
 	if !utf8.ValidString(t.s) {
 		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))
 	}
-	r := jsonReader{s: t.s, base: t.start, doc: &document{format: FormatJSON, entries: make([]entry, 0, versions)}}
+	r := jsonReader{s: t.s, base: t.start, shape: o}
+	if o.versions > fewEntries && o.versions > len(t.s)/entrySize {
+		// The versions will take more memory than the text: see checkCompact.
+		r.checks, r.doc = true, new(document)
+		if err := r.document(); err != nil {
+			return nil, err
+		}
+		r.checks = false
+	}
+	r.doc = &document{format: FormatJSON, entries: make([]entry, 0, o.versions)}
 	if err := r.document(); err != nil {
 		return nil, err
 	}
@@ -33,9 +43,16 @@ func invalidUTF8(s string) int {
 type jsonReader struct {
 	s      string
 	base   int // where s starts in the stored text
+	shape  jsonShape
 	doc    *document
-	copied bool     // something in doc is not a part of s
-	names  []string // of the members that this format does not name, in the objects that are open
+	copied bool // something in doc is not a part of s
+	checks bool // only faults are looked for: doc holds one version at a time
+
+	// Memory that is used again and again.
+	names []int32 // where the names begin that this format does not name, in the objects that are open
+	marks []int32 // for each bracket that skip has open: where its names begin, or -1 for an array
+	table offsets
+	a, b  []byte // for names with escapes
 }
 
 // fault returns an error with the place in the stored text. It is not inlined,
@@ -81,9 +98,12 @@ func (r *jsonReader) document() error {
 	if err := r.closeNames("", 0); err != nil {
 		return err
 	}
+	if r.checks {
+		return nil
+	}
 	r.doc.extra = r.join(&extra)
 	if twice := r.doc.seal(r.copied); twice >= 0 {
-		return malformed(r.doc.entries[twice].id, "", "a version id given twice")
+		return malformed(r.doc.entries[twice].id, "", idTwice)
 	}
 	return nil
 }
@@ -91,12 +111,20 @@ func (r *jsonReader) document() error {
 // versions reads the object at m.value, and sets m.end.
 func (r *jsonReader) versions(m *members) error {
 	v := membersOf(m.value)
+	mark := len(r.names)
 	for v.next(r) {
+		if v.escaped {
+			v.name, _, v.loneSurrogate = r.str(v.at)
+		}
 		if v.name == "" || v.loneSurrogate {
 			return r.fault("", "", v.at, "a version id that is empty or holds a lone surrogate")
 		}
 		if r.s[v.value] != '{' {
 			return r.fault(v.name, "", v.value, "a version that is not an object with a \"value\"")
+		}
+		if r.checks {
+			r.doc.entries = r.doc.entries[:0]
+			r.addName(v.at)
 		}
 		r.doc.entries = append(r.doc.entries, entry{id: v.name})
 		if err := r.version(&v); err != nil {
@@ -104,8 +132,15 @@ func (r *jsonReader) versions(m *members) error {
 		}
 	}
 	m.end = v.end
+	ids := r.names[mark:]
+	r.names = r.names[:mark]
+	if r.repeats(ids) {
+		return malformed("", "", idTwice)
+	}
 	return nil
 }
+
+const idTwice = "a version id given twice"
 
 // version reads the object at m.value into the last entry, and sets m.end.
 func (r *jsonReader) version(m *members) error {
@@ -159,7 +194,9 @@ func (r *jsonReader) version(m *members) error {
 	if !lifeInOrder(e.activeFrom, e.expiresAt) {
 		return r.fault(id, "expiresAt", m.value, "not after activeFrom")
 	}
-	e.extra = r.join(&extra)
+	if !r.checks {
+		e.extra = r.join(&extra)
+	}
 	return nil
 }
 
@@ -195,7 +232,7 @@ func (r *jsonReader) optionalTime(id, member string, m *members) (time.Time, err
 
 // unnamed keeps a member that this format does not name, and sets m.end.
 func (r *jsonReader) unnamed(id string, m *members, extra *extraMembers) error {
-	r.names = append(r.names, m.name)
+	r.addName(m.at)
 	end, err := r.skip(id, m.value)
 	if err != nil {
 		return err
@@ -208,14 +245,19 @@ func (r *jsonReader) unnamed(id string, m *members, extra *extraMembers) error {
 // skip returns the end of the value at i, having made sure that no object in it gives a name twice. It does not recurse:
 // the nesting may be 10,000 deep.
 func (r *jsonReader) skip(id string, i int) (end int, err error) {
-	var marks []int // for each open bracket: where its names begin, or -1 for an array
+	marks := r.marks[:0]
 	for {
 		switch c := r.s[i]; c {
-		case '{':
-			marks = append(marks, len(r.names))
-			i = skipSpace(r.s, i+1)
-		case '[':
-			marks = append(marks, -1)
+		case '{', '[':
+			if marks == nil {
+				marks = make([]int32, 0, r.shape.depth)
+				r.marks = marks
+			}
+			mark := int32(-1)
+			if c == '{' {
+				mark = int32(len(r.names))
+			}
+			marks = append(marks, mark)
 			i = skipSpace(r.s, i+1)
 		default:
 			i, _ = scanScalar(r.s, i)
@@ -228,7 +270,7 @@ func (r *jsonReader) skip(id string, i int) (end int, err error) {
 			i = skipSpace(r.s, i)
 			if c := r.s[i]; c == '}' || c == ']' {
 				if top >= 0 {
-					if err := r.closeNames(id, top); err != nil {
+					if err := r.closeNames(id, int(top)); err != nil {
 						return 0, err
 					}
 				}
@@ -239,55 +281,24 @@ func (r *jsonReader) skip(id string, i int) (end int, err error) {
 				i = skipSpace(r.s, i+1)
 			}
 			if top >= 0 {
-				name, afterName, _ := r.str(i)
-				r.names = append(r.names, name)
-				i = skipSpace(r.s, skipSpace(r.s, afterName)+1)
+				r.addName(i)
+				i, _ = scanString(r.s, i)
+				i = skipSpace(r.s, skipSpace(r.s, i)+1)
 			}
 			break
 		}
 	}
 }
 
-// closeNames refuses a name that stands twice among those read since mark, and forgets them.
-func (r *jsonReader) closeNames(id string, mark int) error {
-	names := r.names[mark:]
-	r.names = r.names[:mark]
-	if firstTwice(names) < 0 {
-		return nil
-	}
-	// Nothing is said of the name: it is somebody's own.
-	return malformed(id, "", "a name is given twice in one object")
-}
-
-// firstTwice returns the index of a name that stands earlier in names, or -1.
-func firstTwice(names []string) int {
-	if len(names) <= 8 {
-		for i := range names {
-			for j := range i {
-				if names[i] == names[j] {
-					return i
-				}
-			}
-		}
-		return -1
-	}
-	seen := make(map[string]struct{}, len(names))
-	for i, name := range names {
-		if seen[name] = struct{}{}; len(seen) <= i {
-			return i
-		}
-	}
-	return -1
-}
-
 // members goes through the members of an object. Whoever reads a value sets end to where it ends.
 type members struct {
-	name          string
-	loneSurrogate bool // in the name
-	index         int  // 0 for the first member
-	at            int  // the name's opening quote
-	value         int  // where the value begins
-	end           int  // where it ends; after the last member, the end of the object
+	name          string // where it is escaped: one of this format's, or empty
+	escaped       bool   // the name
+	loneSurrogate bool   // in the name; only versions asks for it
+	index         int    // 0 for the first member
+	at            int    // the name's opening quote
+	value         int    // where the value begins
+	end           int    // where it ends; after the last member, the end of the object
 }
 
 // membersOf is for the object at i.
@@ -304,10 +315,25 @@ func (m *members) next(r *jsonReader) bool {
 		return false
 	}
 	m.at = i
-	m.name, i, m.loneSurrogate = r.str(i)
+	i = plainEnd(r.s, i+1)
+	m.name, m.escaped = r.s[m.at+1:i], r.s[i] != '"'
+	if i++; m.escaped {
+		i, _ = scanString(r.s, m.at)
+		m.name = namedIn(r.s[m.at:i])
+	}
 	m.value = skipSpace(r.s, skipSpace(r.s, i)+1)
 	m.index++
 	return true
+}
+
+// namedIn returns the name of this format that is escaped in quoted, or "".
+func namedIn(quoted string) string {
+	for _, name := range [...]string{"current", "versions", "value", "activeFrom", "expiresAt"} {
+		if nameIs(quoted, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // str reads the string at i: a part of the text where nothing in it is escaped.
@@ -348,12 +374,17 @@ func (r *jsonReader) join(x *extraMembers) string {
 		return r.s[x.runs[0].start:x.runs[0].end]
 	}
 	r.copied = true
-	text := ""
+	var text strings.Builder
+	size := x.n - 1
+	for _, run := range x.runs[:x.n] {
+		size += run.end - run.start
+	}
+	text.Grow(size)
 	for i, run := range x.runs[:x.n] {
 		if i > 0 {
-			text += ","
+			text.WriteByte(',')
 		}
-		text += r.s[run.start:run.end]
+		text.WriteString(r.s[run.start:run.end])
 	}
-	return text
+	return text.String()
 }
