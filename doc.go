@@ -27,6 +27,8 @@
 //     The same holds for a version document in disguise: in quotes, as it is or encoded again as a JSON string; with comments
 //     (//, # or /* */) before it or right after its brace; or with the first name, current or versions, in single quotes or
 //     bare, as in a Python dict. As a plain value it would hand every version to a third party.
+//     The work on one text is bounded: a text in so many quotes that its escapes are resolved 16 times, or that the resolved
+//     texts have three times its size and 16 KiB in all, is [ErrMalformed] as well, whatever is inside.
 //  4. Trimmed begins with current=: compact.
 //  5. Every non-empty segment of trimmed between semicolons is KEY=VALUE, KEY being current, v<digits>, or v<digits>_ and
 //     anything, and at least one is v<digits>: compact.

@@ -11,7 +11,7 @@ import (
 // is stored as.
 //
 // Where a format cannot hold the document the error wraps [ErrEncoding] and says why: compact holds no ';', no white space at
-// a value's ends, no other members, and only ids of letters, digits, '.' and '-'; plain holds a single version v1 without
+// a value's ends, no line that begins like another version, no other members, and only ids of letters, digits, '.' and '-'; plain holds a single version v1 without
 // times whose text would not be taken for another format; JSON holds only UTF-8. A text over 1 MiB is [ErrTooLarge].
 func (d *Document) Encode(f Format) (string, error) {
 	data := d.data()
@@ -98,6 +98,8 @@ func (d *document) encodeCompact() (string, unfit) {
 			return "", unfit{id: e.id, text: "the compact format holds no value with a ';'"}
 		case isSpace(e.text[0]) || isSpace(e.text[len(e.text)-1]):
 			return "", unfit{id: e.id, text: "the compact format holds no value with white space at an end"}
+		case holdsVersionLine(e.text):
+			return "", unfit{id: e.id, text: "the compact format holds no value with a line that begins like another version"}
 		case e.extra != "":
 			return "", unfit{id: e.id, text: "the compact format has no other members"}
 		}

@@ -23,6 +23,8 @@ var seeds = []string{
 	"v2_expires=2026-06-01T00:00:00+23:59; v2 = x;v2=a=b==;", "current=k.1;k.1=x;k.1_active=1970-01-01T00:00:00.123456789Z",
 	strings.Repeat("[", 64) + "1" + strings.Repeat("]", 64), `{"a":` + strings.Repeat(`{"b":`, 70) + "1" + strings.Repeat("}", 71),
 	"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\n",
+	strings.Repeat("v1=a;", 100), numbered(100, "v#=a", ";") + ";v0_active=x", `{"versions":{` + numbered(100, `"#":{"value":"x"}`, ",") + `,"0":{}}}`,
+	`"{\"versions\":{\"v1\":{\"value\":\"x\"}}}"`, "# key\n'v1=a'", "'/**/'/**/\\u0061''", "{'current':'v1'}", "v1=a\nv2=b", `{/**/"current":"v1"}`,
 }
 
 // pieces returns the parts of a text that a message must not repeat: what stands between its punctuation, if it is long
@@ -33,7 +35,7 @@ func pieces(text string) []string {
 	}), func(s string) bool { return len(s) < 12 })
 }
 
-// FuzzParse: Parse never panics, fails with one of its sentinels, and shows nothing of the text.
+// FuzzParse: Parse never panics, fails with one of its sentinels and little memory, and shows nothing of the text; what it reads, Encode writes.
 func FuzzParse(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)
@@ -41,6 +43,15 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := secret.Parse(text)
 		if err != nil {
+			cost := 0
+			for range 3 { // something else may allocate meanwhile
+				if cost = allocated(func() { _, _ = secret.Parse(text) }); cost <= refusedBytes(len(text)) {
+					break
+				}
+			}
+			if cost > refusedBytes(len(text)) {
+				t.Fatalf("a refused text of %d bytes costs %d", len(text), cost)
+			}
 			if !errors.Is(err, secret.ErrEmpty) && !errors.Is(err, secret.ErrMalformed) && !errors.Is(err, secret.ErrTooLarge) {
 				t.Fatalf("an error of another kind: %T", err)
 			}
@@ -71,6 +82,13 @@ func FuzzParse(f *testing.F) {
 			if len(v.Text()) >= 12 && strings.Contains(shown, v.Text()) && !strings.Contains(idsOf(values), v.Text()) {
 				t.Fatal("a document shows a value")
 			}
+		}
+		if written, err := d.Encode(secret.FormatAuto); err != nil {
+			if len(text) < 1<<17 {
+				t.Fatalf("%v cannot be written as what it was: %v", d.StoredAs(), err)
+			}
+		} else if back, err := secret.Parse(written); err != nil || reads(back) != reads(d) {
+			t.Fatalf("not read back as the same document: %v", err)
 		}
 	})
 }
