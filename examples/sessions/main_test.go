@@ -70,7 +70,7 @@ func TestCookieThroughARotation(t *testing.T) {
 	})
 }
 
-func TestServerAnswersWithoutAKey(t *testing.T) {
+func TestRefusesToStartWithoutAKey(t *testing.T) {
 	store := secret.NewMemory(nil)
 	secrettest.Swap(t, store, sessionKey)
 	server := httptest.NewServer(handler(secret.NewApp(secret.AppOptions{})))
