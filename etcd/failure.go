@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 	"strings"
 
@@ -22,8 +23,18 @@ func failure(ctx context.Context, err, before error) error {
 		}
 		return context.Cause(ctx)
 	}
+	if desc(err) == desc(rpctypes.ErrGRPCUserEmpty) || desc(err) == desc(rpctypes.ErrGRPCPermissionDenied) {
+		return denied(words(err))
+	}
 	return errors.New(words(err))
 }
+
+// denied is the failure of a request that this client's credential does not allow,
+// or that needs one. It wraps [fs.ErrPermission].
+type denied string
+
+func (d denied) Error() string { return string(d) }
+func (d denied) Unwrap() error { return fs.ErrPermission }
 
 // hints are what to do about etcd's own words.
 var hints = map[string]string{

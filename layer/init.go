@@ -175,11 +175,10 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 // that was made for them, if one was. A file that layer made contains the id then.
 func (l *layer) initIdentity(p place, ledgerID string) (ids ledger.Identities, made string, err error) {
 	ids, err = l.identities(p)
-	if text, _ := l.lookup(ledger.IdentityVariable); err == nil && (l.identity != "" || text == "") {
-		_, err = ledger.AddLedger(l.path(l.identityPath(p)), ledgerID)
-		return ids, "", err
+	if err == nil {
+		return ids, "", l.nameLedger(p, ledgerID)
 	}
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) {
 		return ids, "", err
 	}
 	key, _, err := ledger.NewIdentity()

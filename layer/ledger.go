@@ -46,6 +46,8 @@ type recipientsJSON struct {
 	Recipients []string `json:"recipients"`
 	ID         string   `json:"id,omitempty"` // the new one, when it was renewed
 	Rotate     []string `json:"rotate,omitempty"`
+
+	before string // the id that was renewed
 }
 
 func (l *layer) recipients(ctx context.Context, add, remove []string) (err error) {
@@ -69,7 +71,12 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	if err != nil && !errors.Is(err, rotate.ErrSuperseded) { // it was done, and somebody went on with it
 		return err
 	}
-	if l.json {
+	var renamed error
+	if out.ID != "" {
+		p, _ := l.parsePlace(l.ledger) // it was opened
+		renamed = l.nameLedger(p, out.ID, out.before)
+	}
+	if l.json && renamed == nil {
 		l.printJSON(out)
 		return nil
 	}
@@ -77,8 +84,8 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		l.out.line("%s", r)
 	}
 	if out.ID != "" {
-		l.say("the ledger's id is %s now. Put it into LAYER_LEDGER_ID, and into the line `# ledger ID` of each identity file, on every machine that "+
-			"has not seen the ledger, such as those of CI", out.ID)
+		l.say("the ledger's id is %s now. In place of %s, put it into LAYER_LEDGER_ID and into the line `# ledger ID` of each identity file, on every "+
+			"machine that has not seen the ledger since, such as those of CI: with the id of before, a removed recipient can deceive them", out.ID, out.before)
 	}
 	if len(out.Rotate) > 0 {
 		l.say("who was removed still has what older copies of the ledger hold: git's history for ever, old versions of an object in a bucket " +
@@ -89,7 +96,7 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 			l.err.line("  %s", addr)
 		}
 	}
-	return nil
+	return renamed
 }
 
 // changeRecipients reads the ledger, and changes it where there is something to change.
@@ -135,7 +142,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 	next := state.WithSettings(set)
 	if len(remove) > 0 {
 		next = next.Rekeyed()
-		out.ID = next.ID()
+		out.ID, out.before = next.ID(), state.ID()
 		for _, addr := range state.Addresses() {
 			out.Rotate = append(out.Rotate, addr.String())
 		}

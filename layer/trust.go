@@ -17,6 +17,7 @@ import (
 // trust sets how a ledger is recognized that this machine has not seen: by
 // --ledger-id or LAYER_LEDGER_ID, by the ids in the identity, or by asking.
 func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities, how opening) {
+	o.Identities = ids
 	if how.any {
 		o.Ask = func(context.Context, rotate.State) (bool, error) { return true, nil }
 		return
@@ -49,6 +50,16 @@ func (l *layer) checkLedgerID() error {
 		return usagef("%s is not the id of a ledger, which has 32 characters of 0-9 and a-f: `layer secret ledger id` prints it", from)
 	}
 	return nil
+}
+
+// nameLedger writes the id of the ledger into the identity file, if layer made it, in
+// place of the ids before. A key in LAYER_IDENTITY has no file.
+func (l *layer) nameLedger(p place, id string, before ...string) error {
+	if text, _ := l.lookup(ledger.IdentityVariable); l.identity == "" && text != "" {
+		return nil
+	}
+	_, err := ledger.AddLedger(l.path(l.identityPath(p)), id, before...)
+	return err
 }
 
 func (l *layer) idCommand() *cobra.Command {
@@ -88,16 +99,27 @@ func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state ro
 	publisher, err := l.publisher(ctx, target, set)
 	if err == nil {
 		o := &rotate.Operator{Ledger: opened, Publisher: publisher}
-		err = o.CompareNotes(ctx, state, of)
+		var bare []secret.Address
+		if bare, err = o.CompareNotes(ctx, state, of); len(bare) > 0 {
+			l.say("the ledger was not compared with %s for %s: it has no note of this ledger there", target, several(bare))
+		}
 	}
 	switch {
 	case err == nil, errors.Is(err, rotate.Ahead):
 		return err
 	case errors.Is(err, fs.ErrPermission):
-		l.say("the ledger was not compared with %s, which this user may not read", target)
+		l.say("the ledger was not compared with %s, which this user may not read: %v", target, err)
 		return nil
 	}
 	return fmt.Errorf("the ledger cannot be compared with %s: %w. --offline leaves that out", target, err)
+}
+
+// several returns an address, and the number of the others.
+func several(list []secret.Address) string {
+	if len(list) == 1 {
+		return list[0].String()
+	}
+	return fmt.Sprintf("%s and %d others", list[0], len(list)-1)
 }
 
 // offlineFlag adds the flag that leaves out compareNotes.

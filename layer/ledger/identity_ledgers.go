@@ -41,9 +41,10 @@ func (ids Identities) Ledgers() []string {
 }
 
 // AddLedger adds the line "# ledger ID" to an identity file that [WriteIdentity]
-// made, and reports whether the file has the line now. The file is replaced whole. It
-// changes no other file: not one of age-keygen, and none behind a link.
-func AddLedger(path, id string) (named bool, err error) {
+// made, in place of the lines of the ids before, and reports whether the file has the
+// line now. The file is replaced whole. It changes no other file: not one of
+// age-keygen, and none behind a link.
+func AddLedger(path, id string, before ...string) (named bool, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("identity %s: the id of the ledger cannot be added: %w", path, atomicfile.Cause(err))
@@ -66,10 +67,13 @@ func AddLedger(path, id string) (named bool, err error) {
 	switch {
 	case err != nil || strings.TrimSpace(first) != madeByLayer:
 		return slices.Contains(ids.Ledgers(), id), err
-	case slices.Contains(ids.Ledgers(), id):
+	}
+	next, had := withoutLedgers(string(text), before)
+	if slices.Contains(ids.Ledgers(), id) && !had {
 		return true, nil
-	case text[len(text)-1] != '\n':
-		text = append(text, '\n')
+	}
+	if !slices.Contains(ids.Ledgers(), id) {
+		next += ledgerPrefix + id + "\n"
 	}
 	folder, err := atomicfile.Open(filepath.Dir(path), nil)
 	if err != nil {
@@ -80,6 +84,19 @@ func AddLedger(path, id string) (named bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	_, err = folder.Replace(filepath.Base(path), append(text, ledgerPrefix+id+"\n"...), access)
+	_, err = folder.Replace(filepath.Base(path), []byte(next), access)
 	return err == nil, err
+}
+
+// withoutLedgers returns the text of an identity file without the lines of these ids,
+// and reports whether there were any. Its last line is ended.
+func withoutLedgers(text string, ids []string) (rest string, had bool) {
+	for line := range strings.Lines(text) {
+		if id, ok := ledgerOf(strings.TrimSpace(line)); ok && slices.Contains(ids, id) {
+			had = true
+			continue
+		}
+		rest += strings.TrimSuffix(line, "\n") + "\n"
+	}
+	return rest, had
 }

@@ -40,6 +40,10 @@ type RememberOptions struct {
 	// IDs are ids that a machine trusts which has not seen the ledger yet, such as
 	// those of [Identities.Ledgers].
 	IDs []string
+	// Identities authenticate the memory in Seen: a ledger counts as seen only if one
+	// of them has accepted it, so another file in the place of Seen makes no ledger
+	// trusted. The zero Identities believe Seen as it is.
+	Identities Identities
 	// Ask asks a person whether to trust a ledger that Seen does not remember, if
 	// neither ID nor IDs are given. After true it is remembered. Nil: such a ledger is
 	// refused.
@@ -91,7 +95,7 @@ func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 	if o.Place == "" {
 		return nil, errors.New("a ledger that is remembered needs a place by which it is known")
 	}
-	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs)}
+	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs), keys: o.Identities.markKeys()}
 	r.ask = o.Ask
 	if locker, ok := l.(rotate.Locker); ok {
 		return &rememberedLocker{r, locker}, nil
@@ -173,7 +177,7 @@ func (r *remembered) Load(ctx context.Context) (rotate.State, rotate.Revision, e
 			return rotate.State{}, "", err
 		}
 	}
-	if r.adopt && !r.peek && !known.knows(r.place, s) {
+	if r.adopt && !r.peek && !known.knows(r.memory, s) {
 		if err := r.remember(ctx, s, true); err != nil {
 			return rotate.State{}, "", r.explain(fmt.Errorf("%s cannot be written: %w", r.seenPath, atomicfile.Cause(err)))
 		}
@@ -215,7 +219,7 @@ func (r *remembered) trusts(s rotate.State) {
 
 // Confirmed implements [rotate.Confirmer].
 func (r *remembered) Confirmed(ctx context.Context, s rotate.State) {
-	if known, err := r.known(); err != nil || r.peek || known.knows(r.place, s) || known.left(s) {
+	if known, err := r.known(); err != nil || r.peek || known.knows(r.memory, s) || known.left(s) {
 		return
 	}
 	_ = r.remember(ctx, s, true) // a memory that lags behind refuses nothing
@@ -276,7 +280,7 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	if err != nil {
 		return err
 	}
-	temp, err := folder.Prepare(name, known.with(r.place, s).encode(), access)
+	temp, err := folder.Prepare(name, known.with(r.memory, s).encode(), access)
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,9 @@ func changed(t testing.TB, l rotate.Ledger, n int) rotate.State {
 	return s
 }
 
+// at is the part of a ledger in the memory, by its place.
+func at(place string) memory { return memory{place: place} }
+
 // confirmed loads a state that the target confirms then.
 func confirmed(t testing.TB, l rotate.Ledger) rotate.State {
 	t.Helper()
@@ -234,16 +237,16 @@ func TestRememberFollows(t *testing.T) {
 		confirmed(t, m.remember(inner, "b", peeking))
 		require.Equal(t, memory, m.text(), "neither does a look")
 		confirmed(t, m.remember(inner, "b"))
-		require.True(t, m.known().knows("b", s), "a confirmed state is remembered")
+		require.True(t, m.known().knows(at("b"), s), "a confirmed state is remembered")
 	}
 	// Others have left, and with them their keys.
 	s, rev, err := inner.Load(t.Context())
 	require.NoError(t, err)
 	_, _, err = rotate.Commit(t.Context(), inner, rev, s.Rekeyed())
 	require.NoError(t, err)
-	require.True(t, m.known().knows("b", s))
+	require.True(t, m.known().knows(at("b"), s))
 	s = changed(t, m.remember(inner, "b"), 1)
-	require.True(t, m.known().knows("b", s))
+	require.True(t, m.known().knows(at("b"), s))
 	before, err := os.Stat(m.seen)
 	require.NoError(t, err)
 	confirmed(t, m.remember(inner, "b"))
@@ -367,7 +370,7 @@ func TestRememberAtOnce(t *testing.T) {
 	for place, inner := range places {
 		require.Equal(t, uint64(91), stateOf(inner).Generation())
 		changed(t, m.remember(inner, place), 0)
-		require.True(t, m.known().knows(place, stateOf(inner)))
+		require.True(t, m.known().knows(at(place), stateOf(inner)))
 	}
 }
 
@@ -379,7 +382,7 @@ func TestRememberLate(t *testing.T) {
 	now := changed(t, m.remember(inner, "b"), 3)
 	for _, late := range []rotate.State{s, stamped(s, 1), stamped(s, 2)} {
 		require.NoError(t, l.remember(t.Context(), late, true))
-		require.True(t, m.known().knows("b", now))
+		require.True(t, m.known().knows(at("b"), now))
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -434,7 +437,7 @@ func TestRememberFailingAtEachStep(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 2, "nothing half done is left")
 		confirmed(t, m.remember(inner, "b"))
-		require.True(t, m.known().knows("b", next))
+		require.True(t, m.known().knows(at("b"), next))
 	}
 }
 

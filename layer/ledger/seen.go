@@ -19,6 +19,7 @@ type seen struct {
 	Version int                   `json:"format"`            // 1
 	Places  map[string]string     `json:"places,omitempty"`  // file -> origin
 	Ledgers map[string]seenLedger `json:"ledgers,omitempty"` // origin -> the latest
+	Marks   map[string][]string   `json:"marks,omitempty"`   // origin -> see mark
 }
 
 type seenLedger struct {
@@ -79,6 +80,7 @@ func untrusted(format string, args ...any) error {
 func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
 	last, ok := s.Ledgers[st.Origin()]
 	same := ok && st.Succeeds(last.Fingerprint)
+	accepted := s.accepted(m.keys, st)
 	switch {
 	case m.pin == "":
 	case m.pin != st.ID():
@@ -95,7 +97,7 @@ func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
 		}
 	}
 	switch {
-	case same, slices.Contains(m.ids, st.ID()):
+	case accepted, slices.Contains(m.ids, st.ID()):
 		return true, nil
 	case len(m.ids) > 0:
 		return false, untrusted("its id is %s, which the identity does not name. It is another ledger or a forged one, or its id was renewed when a "+
@@ -154,22 +156,28 @@ func (s seen) checkPlace(place string, st rotate.State) error {
 func (s seen) id(origin string) string { return cmp.Or(s.Ledgers[origin].ID, origin) }
 
 // with is what to remember after a state was found or written in a place.
-func (s seen) with(place string, st rotate.State) seen {
-	next := seen{Places: maps.Clone(s.Places), Ledgers: maps.Clone(s.Ledgers)}
+func (s seen) with(m memory, st rotate.State) seen {
+	next := seen{Places: maps.Clone(s.Places), Ledgers: maps.Clone(s.Ledgers), Marks: maps.Clone(s.Marks)}
 	if next.Places == nil {
 		next.Places = map[string]string{}
 	}
 	if next.Ledgers == nil {
 		next.Ledgers = map[string]seenLedger{}
 	}
-	next.Places[place] = st.Origin()
+	next.Places[m.place] = st.Origin()
 	next.Ledgers[st.Origin()] = seenOf(st)
+	if marks := s.marked(m.keys, st); len(marks) > 0 {
+		if next.Marks == nil {
+			next.Marks = map[string][]string{}
+		}
+		next.Marks[st.Origin()] = marks
+	}
 	return next
 }
 
 // knows tells whether there is nothing new to remember.
-func (s seen) knows(place string, st rotate.State) bool {
-	return s.Places[place] == st.Origin() && s.Ledgers[st.Origin()] == seenOf(st)
+func (s seen) knows(m memory, st rotate.State) bool {
+	return s.Places[m.place] == st.Origin() && s.Ledgers[st.Origin()] == seenOf(st) && s.accepted(m.keys, st)
 }
 
 func seenOf(st rotate.State) seenLedger {
@@ -183,6 +191,7 @@ type memory struct {
 	peek            bool // what adopt lets pass is not remembered
 	pin             string
 	ids             []string
+	keys            [][]byte // of marks
 }
 
 func (m memory) known() (seen, error) {

@@ -40,8 +40,8 @@ func FuzzSeen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		next, err := parseSeen("layer.seen", known.with("a", s).encode())
-		if err != nil || !next.knows("a", s) || next.check("a", s) != nil {
+		next, err := parseSeen("layer.seen", known.with(at("a"), s).encode())
+		if err != nil || !next.knows(at("a"), s) || next.check("a", s) != nil {
 			t.Fatal("what was just remembered is not known")
 		}
 	})

@@ -2,9 +2,11 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,16 @@ import (
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
+
+// keys returns new identities.
+func keys(t *testing.T) (ids Identities, recipient string) {
+	t.Helper()
+	key, recipient, err := NewIdentity()
+	require.NoError(t, err)
+	ids, err = ParseIdentities(key.Reveal())
+	require.NoError(t, err)
+	return ids, recipient
+}
 
 func answering(yes bool) func(context.Context, rotate.State) (bool, error) {
 	return func(context.Context, rotate.State) (bool, error) { return yes, nil }
@@ -81,7 +93,7 @@ func TestRefusedLedgerIsNotRemembered(t *testing.T) {
 	genuine := stamped(rotate.NewState(rotate.Settings{}), 2)
 	put(inner, genuine)
 	require.True(t, confirmed(t, m.remember(inner, "b", named(inner))).Equal(genuine))
-	require.True(t, m.known().knows("b", genuine))
+	require.True(t, m.known().knows(at("b"), genuine))
 }
 
 // TestTrustedLedgerIsAskedForOnce: a person's yes is remembered, for this place and
@@ -131,7 +143,7 @@ func TestPinWinsOverMemory(t *testing.T) {
 	_, _, err := m.remember(inner, "b", named(inner)).Load(t.Context())
 	require.ErrorIs(t, err, rotate.WrongLedger, "the identity does not win")
 	s := changed(t, m.remember(inner, "b", pin), 1)
-	require.True(t, m.known().knows("b", s), "a stored state is remembered")
+	require.True(t, m.known().knows(at("b"), s), "a stored state is remembered")
 	put(inner, next)
 	_, _, err = m.remember(inner, "b", pin).Load(t.Context())
 	require.ErrorContains(t, err, "it is an older copy")
@@ -142,6 +154,70 @@ func TestPinWinsOverMemory(t *testing.T) {
 	changed(t, m.remember(inner, "b"), 0)
 	_, _, err = m.remember(inner, "b", pin).Load(t.Context())
 	require.ErrorIs(t, err, rotate.Untrusted)
+}
+
+// TestForgedMemoryTrustsNothing: another layer.seen in the place of the genuine one,
+// such as a commit can bring, makes no ledger trusted. It may refuse one.
+func TestForgedMemoryTrustsNothing(t *testing.T) {
+	mine, _ := keys(t)
+	colleague, _ := keys(t)
+	thief, _ := keys(t)
+	holding := func(ids Identities, more ...func(*RememberOptions)) func(*RememberOptions) {
+		return func(o *RememberOptions) {
+			o.Identities = ids
+			for _, m := range more {
+				m(o)
+			}
+		}
+	}
+	m, inner := newMachine(t), new(rotate.MemoryLedger)
+	s := created(t, m.remember(inner, "b", holding(mine)))
+	changed(t, m.remember(inner, "b", holding(mine)), 1)
+
+	// A colleague who shares the memory needs the id once, and disturbs no other mark.
+	_, _, err := m.remember(inner, "b", holding(colleague)).Load(t.Context())
+	require.ErrorIs(t, err, rotate.Untrusted)
+	confirmed(t, m.remember(inner, "b", holding(colleague, named(inner))))
+	for range 2 {
+		for _, ids := range []Identities{mine, colleague} {
+			changed(t, m.remember(inner, "b", holding(ids)), 1)
+		}
+	}
+	before, err := os.Stat(m.seen)
+	require.NoError(t, err)
+	confirmed(t, m.remember(inner, "b", holding(mine)))
+	after, err := os.Stat(m.seen)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "where nothing is new, nothing is written")
+
+	// The marks outlast a renewal of the ledger's keys.
+	now, rev, err := inner.Load(t.Context())
+	require.NoError(t, err)
+	_, _, err = rotate.Commit(t.Context(), inner, rev, now.Rekeyed())
+	require.NoError(t, err)
+	for range 2 {
+		for _, ids := range []Identities{mine, colleague} {
+			changed(t, m.remember(inner, "b", holding(ids)), 1)
+		}
+	}
+
+	evil, forgery := newMachine(t), new(rotate.MemoryLedger)
+	put(forgery, stamped(forged(rotate.NewState(rotate.Settings{}), s.Origin()), 50))
+	confirmed(t, evil.remember(forgery, "b", holding(thief, named(forgery))))
+	text := evil.text()
+	var members map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &members))
+	delete(members, "marks")
+	bare, err := json.Marshal(members)
+	require.NoError(t, err)
+	for _, memory := range []string{text, string(bare), strings.Replace(text, stateOf(forgery).Fingerprint(), strings.Repeat("0", 32), 1)} {
+		require.NoError(t, os.WriteFile(m.seen, []byte(memory), 0o600))
+		for _, how := range []func(*RememberOptions){holding(mine), holding(mine, named(inner)), holding(mine, adopting)} {
+			_, _, err := m.remember(forgery, "b", how).Load(t.Context())
+			require.Error(t, err)
+			require.Equal(t, memory, m.text())
+		}
+	}
 }
 
 // TestAdoptingNeedsTheID: a person who goes on with a ledger against the memory

@@ -12,10 +12,11 @@ import (
 // CompareNotes asks the target for the notes of these secrets, by the names of their
 // declarations. It returns a [Problem] of kind [Ahead] if this ledger has signed one
 // of them with a later generation than s records: s is an old copy then. A note of
-// anything else counts for nothing. If a note shows that s is genuine, a ledger that
-// is a [Confirmer] remembers it. It changes nothing else, and needs neither Spec nor
-// the lock.
-func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) error {
+// anything else counts for nothing. bare are the secrets that s records as published
+// and that have no note of this ledger there, which says nothing about their age. If a
+// note shows that s is genuine, a ledger that is a [Confirmer] remembers it. It
+// changes nothing else, and needs neither Spec nor the lock.
+func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) (bare []secret.Address, err error) {
 	names := map[secret.Address]string{}
 	var ask []string
 	for _, spec := range of {
@@ -23,21 +24,27 @@ func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSe
 		ask = append(ask, names[spec.Address])
 	}
 	if len(ask) == 0 {
-		return nil
+		return nil, nil
 	}
 	found, err := o.Publisher.Inspect(ctx, ask)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	confirmed, ahead := s.state().compareNotes(names, found)
 	if ahead != nil {
-		return problemf(Ahead, "%s: the value in the target is of a later generation than the ledger's. This is an old copy of the ledger: get the newest one",
+		return nil, problemf(Ahead, "%s: the value in the target is of a later generation than the ledger's. This is an old copy of the ledger: get the newest one",
 			*ahead).of(*ahead)
 	}
 	if confirmed {
 		o.confirmed(ctx, s)
 	}
-	return nil
+	for _, spec := range of {
+		rec := s.state().find(spec.Address)
+		if _, ours := s.state().ownNote(names[spec.Address], found[names[spec.Address]].Note); !ours && !rec.empty() && rec.Published != nil {
+			bare = append(bare, spec.Address)
+		}
+	}
+	return bare, nil
 }
 
 // confirmed lets the ledger remember a state that the target has confirmed.

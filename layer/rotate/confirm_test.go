@@ -75,7 +75,7 @@ func TestRunConfirmsWhatTheTargetShows(t *testing.T) {
 			require.NoError(t, err)
 			_, err = b.Operator.Status(ctx)
 			require.NoError(t, err)
-			_ = b.CompareNotes(ctx, s, b.Spec.Secrets)
+			_, _ = b.CompareNotes(ctx, s, b.Spec.Secrets)
 			if !tc.confirmed {
 				require.Empty(t, l.confirmed)
 				return
@@ -115,18 +115,29 @@ func TestCompareNotesRefusesAnOldLedger(t *testing.T) {
 	now, _, err := b.ledger.Load(ctx)
 	require.NoError(t, err)
 
-	require.NoError(t, b.CompareNotes(ctx, now, b.Spec.Secrets))
-	err = b.CompareNotes(ctx, old, b.Spec.Secrets)
+	compare := func(s State, of []secret.SpecSecret) error {
+		_, err := b.CompareNotes(ctx, s, of)
+		return err
+	}
+	require.NoError(t, compare(now, b.Spec.Secrets))
+	err = compare(old, b.Spec.Secrets)
 	require.ErrorIs(t, err, Ahead)
 	require.ErrorContains(t, err, key.Address().String())
-	require.ErrorIs(t, b.CompareNotes(ctx, now.Rekeyed(), b.Spec.Secrets), nil, "notes under a former key count")
-	require.ErrorIs(t, b.CompareNotes(ctx, NewState(Settings{}), b.Spec.Secrets), nil, "another ledger's notes are no proof")
-	require.NoError(t, b.CompareNotes(ctx, old, nil))
+	require.ErrorIs(t, compare(now.Rekeyed(), b.Spec.Secrets), nil, "notes under a former key count")
+	require.ErrorIs(t, compare(NewState(Settings{}), b.Spec.Secrets), nil, "another ledger's notes are no proof")
+	require.NoError(t, compare(old, nil))
 
 	b.overwrite(key, "sv1 gen=999 cur=v999 fp=0123456789abcdef0123456789abcdef by=0123456789abcdef")
-	require.NoError(t, b.CompareNotes(ctx, old, b.Spec.Secrets), "a note that is not signed is none")
+	require.NoError(t, compare(old, b.Spec.Secrets), "a note that is not signed is none")
+
+	bare, err := b.CompareNotes(ctx, now, b.Spec.Secrets)
+	require.NoError(t, err)
+	require.Equal(t, []secret.Address{key.Address()}, bare, "nothing in the target says how old the ledger is")
+	bare, err = b.CompareNotes(ctx, NewState(Settings{}), b.Spec.Secrets)
+	require.NoError(t, err)
+	require.Empty(t, bare)
 
 	failed := errors.New("no answer")
 	b.Publisher = &shop{MemoryPublisher: b.store, inspect: func(map[string]driver.Published) error { return failed }}
-	require.ErrorIs(t, b.CompareNotes(ctx, now, b.Spec.Secrets), failed)
+	require.ErrorIs(t, compare(now, b.Spec.Secrets), failed)
 }
