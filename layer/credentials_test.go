@@ -62,7 +62,7 @@ func TestBucketCredentials(t *testing.T) {
 		"no id":           {[]string{"AWS_ACCESS_KEY_ID= "}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it"},
 		"no key":          {[]string{"AWS_SECRET_ACCESS_KEY="}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it"},
 		"two words":       {[]string{"AWS_SECRET_ACCESS_KEY=" + s3Key + " " + s3Key}, "the secret key or the session token holds white space"},
-		"another's form":  {[]string{"AWS_ACCESS_KEY_ID=" + s3Key}, "the access key's id holds characters that none has"},
+		"another's form":  {[]string{"AWS_ACCESS_KEY_ID=" + s3Key}, "the access key's id has characters that are not allowed there"},
 		"a damaged token": {[]string{"AWS_SESSION_TOKEN=" + pgPassword + "\t" + pgPassword}, "the secret key or the session token holds white space"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestBucketAnswers(t *testing.T) {
 		"no such key":           {answers(403, code("InvalidAccessKeyId")), "InvalidAccessKeyId: the access key does not exist"},
 		"no bucket":             {answers(404, code("NoSuchBucket")), "NoSuchBucket: make the bucket, or correct its name"},
 		"elsewhere":             {answers(301, code("PermanentRedirect")), "PermanentRedirect: the bucket is in another region"},
-		"no conditions":         {answers(501, code("NotImplemented")), "does not know conditional writes .*choose a server that honours If-Match"},
+		"no conditions":         {answers(501, code("NotImplemented")), "does not support conditional writes .*choose a server that honours If-Match"},
 		"everything is welcome": {answers(200, ""), "the server ignores conditions"},
 		"another program":       {answers(400, "<html>"+s3Key+"</html>"), "status 400"},
 	} {

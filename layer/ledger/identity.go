@@ -16,14 +16,17 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 )
 
-// IdentityVariable is the environment variable that may hold an identity itself, in place of a file.
+// IdentityVariable is the environment variable that may contain an identity, in
+// place of a file.
 const IdentityVariable = "LAYER_IDENTITY"
 
-const maxIdentities = 64 << 10
+const maxIdentities = 64 << 10 // bytes of an identity file
 
-// Identities are the private keys that open a ledger. Nothing prints them. They are immutable and safe for concurrent use; the zero Identities open nothing.
+// Identities are the private keys that open a ledger. They redact themselves when
+// printed. They are immutable and safe for concurrent use. The zero Identities
+// open nothing.
 type Identities struct {
-	p *atomic.Pointer[identities] // reflection, and so fmt, shows no more than an address here
+	p *atomic.Pointer[identities] // reflection, and therefore fmt, shows only an address
 }
 
 type identities struct {
@@ -38,8 +41,8 @@ func (ids Identities) list() []age.Identity {
 	return ids.p.Load().keys
 }
 
-// All returns each private key as one [age.Identity], for [rotate.Unseal]. It is never
-// nil.
+// All returns each private key as one [age.Identity], for [rotate.Unseal]. The
+// slice is never nil.
 func (ids Identities) All() []age.Identity { return append([]age.Identity{}, ids.list()...) }
 
 // Recipients returns the public keys, for [rotate.Settings].
@@ -56,28 +59,29 @@ func (ids Identities) Recipients() []string {
 	return to
 }
 
-// String tells how many there are.
+// String returns the number of keys and no part of them.
 func (ids Identities) String() string { return fmt.Sprintf("[%d identities]", len(ids.list())) }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (ids Identities) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, ids.String()) }
 
-// MarshalText returns what String does, for encoding/json and log/slog.
+// MarshalText returns the result of String, for encoding/json and log/slog.
 func (ids Identities) MarshalText() ([]byte, error) { return []byte(ids.String()), nil }
 
-// NewIdentity makes a private key, as [WriteIdentity] and [ParseIdentities] take it, and its public half.
+// NewIdentity generates a private key, in the form that [WriteIdentity] and
+// [ParseIdentities] accept, and returns it with its public key.
 func NewIdentity() (identity driver.Value, recipient string, err error) {
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
-		return driver.Value{}, "", errors.New("no identity could be made: the system gave no random bytes")
+		return driver.Value{}, "", errors.New("no identity could be made: the system returned no random bytes")
 	}
 	return driver.NewValue(id.String()), id.Recipient().String(), nil
 }
 
-// WriteIdentity writes identities into a new file that only its owner reads (mode
-// 0600), in the format of age-keygen, with a comment line for the id of each ledger,
-// see [Identities.Ledgers]. A file that exists is never overwritten: the error wraps
-// [fs.ErrExist].
+// WriteIdentity writes identities to a new file that only its owner can read (mode
+// 0600), in the format of age-keygen. The file has one comment line for the id of
+// each ledger, see [Identities.Ledgers]. An existing file is never overwritten:
+// the error wraps [fs.ErrExist].
 func WriteIdentity(path string, identity driver.Value, ledgers ...string) error {
 	ids, err := ParseIdentities(identity.Reveal())
 	if err != nil {
@@ -94,7 +98,8 @@ func WriteIdentity(path string, identity driver.Value, ledgers ...string) error 
 	text.WriteString(strings.TrimSpace(identity.Reveal()) + "\n")
 	switch written, err := atomicfile.Create(path, []byte(text.String())); {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("identity %s: %w: it may be the only key to a ledger, so it is not overwritten. Use it, or move it away", path, fs.ErrExist)
+		return fmt.Errorf("identity %s: %w: it may be the only key to a ledger, so it is not overwritten. Use it, or "+
+			"move it away", path, fs.ErrExist)
 	case err != nil && written:
 		return fmt.Errorf("the identity may be lost if the machine fails now: %w", err)
 	case err != nil:
@@ -103,26 +108,31 @@ func WriteIdentity(path string, identity driver.Value, ledgers ...string) error 
 	return nil
 }
 
-// ReadIdentities reads a file of private keys in the format of age-keygen. The error wraps [fs.ErrNotExist] where there is none. A
-// file that other users may write is refused; see [IdentityReadable] for one that they may read. Temporary files that a killed
-// [WriteIdentity] has left are removed.
+// ReadIdentities reads a file of private keys in the format of age-keygen. If the
+// file does not exist, the error wraps [fs.ErrNotExist]. A file that other users
+// may write is refused; [IdentityReadable] warns of one that they may read.
+// ReadIdentities also removes the temporary files of a [WriteIdentity] that was
+// killed.
 func ReadIdentities(path string) (Identities, error) {
 	atomicfile.SweepDeadOf(path)
 	text, mode, err := atomicfile.ReadInfo(path, maxIdentities)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, or begin with `layer secret init`",
+		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, "+
+			"or begin with `layer secret init`",
 			path, fs.ErrNotExist, IdentityVariable)
 	case errors.Is(err, fs.ErrPermission) && atomicfile.DeniedByRoot(path) != "":
 		return Identities{}, fmt.Errorf("identity %s: %w: %s", path, fs.ErrPermission, atomicfile.DeniedByRoot(path))
 	case errors.Is(err, fs.ErrPermission):
-		return Identities{}, fmt.Errorf("identity %s: %w: only its owner may read it (mode 0600), so run as its owner", path, fs.ErrPermission)
+		return Identities{}, fmt.Errorf("identity %s: %w: only its owner may read it (mode 0600), so run as its owner",
+			path, fs.ErrPermission)
 	case err != nil:
 		return Identities{}, fmt.Errorf("identity %s: %w", path, err)
 	case mode&othersWrite != 0:
 		return Identities{}, writableByOthers(path, mode)
 	case strings.TrimSpace(string(text)) == "":
-		return Identities{}, fmt.Errorf("identity %s: it is empty, as a run that was killed could leave it: it opens nothing, so remove it and run again",
+		return Identities{}, fmt.Errorf("identity %s: it is empty, as a run that was killed could leave it: it opens "+
+			"nothing, so remove it and run again",
 			path)
 	}
 	ids, err := ParseIdentities(string(text))
@@ -132,7 +142,8 @@ func ReadIdentities(path string) (Identities, error) {
 	return ids, nil
 }
 
-// IdentitiesFromEnv parses what the environment holds under [IdentityVariable]; ok is false where it is unset or empty.
+// IdentitiesFromEnv parses the environment variable [IdentityVariable]. ok is
+// false if the variable is unset or empty.
 func IdentitiesFromEnv() (ids Identities, ok bool, err error) {
 	text := os.Getenv(IdentityVariable)
 	if text == "" {
@@ -145,10 +156,10 @@ func IdentitiesFromEnv() (ids Identities, ok bool, err error) {
 	return ids, true, nil
 }
 
-// ParseIdentities parses private keys, one a line, as age-keygen writes them:
-// AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. Empty lines and lines that begin with #
-// are skipped, except for those of [Identities.Ledgers]. The errors show no part of
-// the text.
+// ParseIdentities parses private keys in the format of age-keygen, one per line:
+// AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. It skips empty lines and lines that
+// begin with #, except the ledger lines of [Identities.Ledgers]. The errors show
+// no part of the text.
 func ParseIdentities(text string) (Identities, error) {
 	var list []age.Identity
 	var ledgers []string
@@ -169,15 +180,16 @@ func ParseIdentities(text string) (Identities, error) {
 		list = append(list, id)
 	}
 	if len(list) == 0 {
-		return Identities{}, errors.New("no private key is in it: it should hold a line that begins with AGE-SECRET-KEY-1, as " +
-			"`layer secret init` and `age-keygen` write it")
+		return Identities{}, errors.New("no private key is in it: it must have a line that begins with " +
+			"AGE-SECRET-KEY-1, as `layer secret init` and `age-keygen` write it")
 	}
 	ids := Identities{new(atomic.Pointer[identities])}
 	ids.p.Store(&identities{list, ledgers})
 	return ids, nil
 }
 
-// parseIdentity drops age's errors: they quote characters of the key.
+// parseIdentity parses one key. It drops age's errors: they quote characters of
+// the key.
 func parseIdentity(line string) (age.Identity, error) {
 	var id age.Identity
 	var err error
@@ -187,9 +199,9 @@ func parseIdentity(line string) (age.Identity, error) {
 	case strings.HasPrefix(line, "AGE-SECRET-KEY-PQ-1"):
 		id, err = age.ParseHybridIdentity(line)
 	case strings.HasPrefix(line, "age1"):
-		return nil, errors.New("is a public key: the private one, which begins with AGE-SECRET-KEY-1, belongs there")
+		return nil, errors.New("is a public key: use the private key, which begins with AGE-SECRET-KEY-1")
 	case strings.HasPrefix(line, armor.Header), strings.HasPrefix(line, "age-encryption.org/v1"):
-		return nil, errors.New("begins an encrypted file: decrypt it with `age -d`, and give what comes out")
+		return nil, errors.New("begins an encrypted file: decrypt it with `age -d`, and use the result")
 	case strings.HasPrefix(line, "AGE-PLUGIN-"):
 		return nil, errors.New("names an age plugin, which is not supported: make a key with `age-keygen`")
 	case strings.HasPrefix(line, "-----BEGIN "), strings.HasPrefix(line, "ssh-"):

@@ -30,9 +30,9 @@ func IsID(text string) bool {
 	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
-// Ledgers returns the ids of the ledgers that the identities are for: the comment
-// lines "# ledger ID" of the text that they were parsed from. They let a machine that
-// has only the identity recognize the ledger, see [RememberOptions].IDs.
+// Ledgers returns the ids of the ledgers that the identities belong to, from the
+// comment lines "# ledger ID" of the parsed text. With them, a machine that has
+// only the identity can recognize the ledger, see [RememberOptions].IDs.
 func (ids Identities) Ledgers() []string {
 	if ids.p == nil {
 		return nil
@@ -42,8 +42,8 @@ func (ids Identities) Ledgers() []string {
 
 // AddLedger adds the line "# ledger ID" to an identity file that [WriteIdentity]
 // made, in place of the lines of the ids before, and reports whether the file has the
-// line now. The file is replaced whole. It changes no other file: not one of
-// age-keygen, and none behind a link.
+// line now. It replaces the whole file. It never changes a file that age-keygen made,
+// or a file behind a link.
 func AddLedger(path, id string, before ...string) (named bool, err error) {
 	defer func() {
 		if err != nil {

@@ -105,7 +105,7 @@ func TestMoveIsRemembered(t *testing.T) {
 			require.Equal(t, to, old.Moved())
 			require.Equal(t, memory, m.text(), "and is not remembered in the place of what is newer")
 			_, _, err = rotate.Commit(ctx, m.open(place), rev, old)
-			require.ErrorContains(t, err, "this change was made from an older copy of it", "nobody goes on with it by mistake")
+			require.ErrorContains(t, err, "this change was made from an older copy of the ledger: generation", "nobody goes on with it by mistake")
 
 			now := m.backup(place)
 			for says, wrong := range map[string]rotate.State{

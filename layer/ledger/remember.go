@@ -18,63 +18,64 @@ import (
 
 // RememberOptions are the options of [Remember].
 type RememberOptions struct {
-	// Seen is the file that remembers which ledgers this machine has seen. It
-	// belongs into .gitignore, and so does the file of the same name with ".lock"
-	// after it. Empty: layer.seen in the folder of a ledger that is a file, else in
-	// the working folder.
+	// Seen is the file that records the ledgers that this machine has seen. Put it
+	// into .gitignore, and also its lock file, which has ".lock" after the same name.
+	// Empty: layer.seen, in the folder of a ledger that is a file, otherwise in the
+	// working folder.
 	Seen string
-	// Place names the ledger, in Seen and in errors. It holds no credential. Empty:
-	// the path of a ledger that is a file, as seen from the folder of Seen; any other
-	// ledger needs a Place.
+	// Place names the ledger, in Seen and in errors. It must not contain a
+	// credential. Empty: for a ledger that is a file, its path relative to the folder
+	// of Seen. Any other ledger needs a Place.
 	Place string
-	// Adopt accepts the ledger against the memory in Seen, on the operator's word. The
-	// ledger is remembered from then on.
+	// Adopt accepts a ledger that contradicts the memory in Seen, because the
+	// operator confirmed it. The ledger is remembered from then on.
 	Adopt bool
-	// Peek makes Adopt accept the ledger without remembering it. A dry run sets it,
-	// after which the ledger is refused as before.
+	// Peek makes Adopt accept the ledger without remembering it. A dry run sets
+	// Peek; after it the ledger is refused as before.
 	Peek bool
-	// ID pins the ledger: one with another [rotate.State.ID] is refused, even under
-	// Adopt, and this one is accepted in place of a ledger that Seen remembers. Empty:
-	// no pin.
+	// ID pins the ledger. A ledger with another [rotate.State.ID] is refused, even
+	// under Adopt. The ledger with this id is accepted in place of the one that Seen
+	// remembers. Empty: no pin.
 	ID string
-	// IDs are ids that a machine trusts which has not seen the ledger yet, such as
-	// those of [Identities.Ledgers].
+	// IDs are the ids that a machine trusts while it has not seen the ledger yet,
+	// such as those of [Identities.Ledgers].
 	IDs []string
-	// Identities authenticate the memory in Seen: a ledger counts as seen only if one
-	// of them has accepted it, so another file in the place of Seen makes no ledger
-	// trusted. The zero Identities believe Seen as it is.
+	// Ask asks the operator whether to trust a ledger that Seen does not remember.
+	// It is called if neither ID nor IDs are given. After true, the ledger is
+	// remembered. Nil: such a ledger is refused.
 	Identities Identities
-	// Ask asks a person whether to trust a ledger that Seen does not remember, if
-	// neither ID nor IDs are given. After true it is remembered. Nil: such a ledger is
-	// refused.
+	// Ask asks the operator whether to trust a ledger that Seen does not remember.
+	// It is called if neither ID nor IDs are given. After true, the ledger is
+	// remembered. Nil: such a ledger is refused.
 	Ask func(context.Context, rotate.State) (bool, error)
 }
 
-// Pather is a [rotate.Ledger] that is a file of this machine, such as a
-// file.Ledger. [Remember] keeps its memory beside it.
+// Pather is a [rotate.Ledger] that is a file on this machine, such as a
+// file.Ledger. [Remember] keeps its memory in the same folder.
 type Pather interface {
 	// Path returns the absolute path of the file.
 	Path() string
 }
 
-// Syncer is a [rotate.Ledger] whose Load may return a state that is not durable yet.
+// Syncer is a [rotate.Ledger] whose Load may return a state that is not durable
+// yet.
 type Syncer interface {
 	// Sync makes the state of the last Load durable.
 	Sync() error
 }
 
-// Remember wraps l and rejects a ledger older than one seen before on this machine,
-// and another ledger in its place: a restored backup or a forgery. On a machine that
-// has not seen the ledger, the id decides whether it is genuine: Load returns a
-// [rotate.Problem] of kind [rotate.Untrusted] without it. Remember itself reads and
-// writes nothing.
+// Remember wraps l and rejects a ledger older than one seen before on this
+// machine, and another ledger in its place: a restored backup or a forgery. On a
+// machine that has not seen the ledger, the id decides whether it is genuine:
+// without the id, Load returns a [rotate.Problem] of kind [rotate.Untrusted].
+// Remember itself reads and writes nothing.
 //
-// Load remembers nothing, unless a person has confirmed the ledger, by Ask or by
-// Adopt. The result is a [rotate.Confirmer], and remembers the states that the
-// target has confirmed and those that it stores itself. Where Seen cannot be
-// written, nothing is remembered and all else works, except that Load fails if Adopt
-// was to be remembered. The result is a [rotate.Locker] if l is one, and may be used
-// concurrently as far as l may.
+// Load remembers nothing unless the operator confirmed the ledger, by Ask or by
+// Adopt. The result is a [rotate.Confirmer]: it remembers the states that the
+// target has confirmed and the states that it stores itself. If Seen cannot be
+// written, nothing is remembered and everything else works, with one exception:
+// Load fails if it must remember the ledger because of Adopt. The result is a
+// [rotate.Locker] if l is one. It is safe for concurrent use if l is.
 func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 	r := &remembered{ledger: l, name: "ledger " + o.Place}
 	folder := ""
@@ -93,7 +94,7 @@ func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 		}
 	}
 	if o.Place == "" {
-		return nil, errors.New("a ledger that is remembered needs a place by which it is known")
+		return nil, errors.New("a ledger that is remembered needs a place as its name")
 	}
 	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs), keys: o.Identities.markKeys()}
 	r.ask = o.Ask
@@ -105,21 +106,24 @@ func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 
 type remembered struct {
 	ledger rotate.Ledger
-	path   string // of a ledger that is a file; else empty
+	path   string // of a ledger that is a file; otherwise empty
 	name   string // for errors
 	memory
-	ask  func(context.Context, rotate.State) (bool, error)
-	step func(what string) error // tests fail or end the process there
+	ask func(context.Context, rotate.State) (bool, error)
+	// called before each step, so that tests can fail or end the process there; nil in production
+	step func(what string) error
 
 	writing sync.Mutex // one write of the memory at a time, in this process
 	asking  sync.Mutex // one question at a time
-	trusted string     // guarded by asking: the id of the ledger that a person trusts, or that was stored here
+	// trusted is the id of the ledger that the operator has accepted, or that this
+	// value has stored. Guarded by asking.
+	trusted string
 	mu      sync.Mutex
-	locked  bool // guarded by mu: this ledger's own lock is held through it
+	locked  bool // guarded by mu: a caller holds the ledger's own lock through this value
 }
 
-// rememberedLocker is remembered with the lock of its ledger, which also guards the
-// memory.
+// rememberedLocker adds the lock of the wrapped ledger to remembered. The lock
+// also guards the memory.
 type rememberedLocker struct {
 	*remembered
 	locker rotate.Locker
@@ -157,7 +161,8 @@ func (r *remembered) Path() string { return r.path }
 // Load implements [rotate.Ledger].
 func (r *remembered) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
 	atomicfile.SweepDeadOf(r.seenPath)
-	// The memory first: it is written after the ledger, so a ledger that is read later is never behind it.
+	// Read the memory first. It is written after the ledger, so a ledger that is read
+	// later is never behind the memory.
 	known, err := r.known()
 	if err != nil {
 		return rotate.State{}, "", r.explain(err)
@@ -179,22 +184,23 @@ func (r *remembered) Load(ctx context.Context) (rotate.State, rotate.Revision, e
 	}
 	if r.adopt && !r.peek && !known.knows(r.memory, s) {
 		if err := r.remember(ctx, s, true); err != nil {
-			return rotate.State{}, "", r.explain(fmt.Errorf("%s cannot be written: %w", r.seenPath, atomicfile.Cause(err)))
+			return rotate.State{}, "", r.explain(fmt.Errorf("%s cannot be written: %w", r.seenPath,
+				atomicfile.Cause(err)))
 		}
 	}
 	return s, rev, nil
 }
 
-// askFor asks a person whether a ledger that this machine has not seen is the right
-// one.
+// askFor asks the operator whether a ledger that this machine has not seen is the
+// right one.
 func (r *remembered) askFor(ctx context.Context, s rotate.State) error {
 	r.asking.Lock()
 	defer r.asking.Unlock()
 	if r.trusted == s.ID() {
 		return nil
 	}
-	refused := r.explain(untrusted("this machine has not seen this ledger before and was not given its id. Every recipient's public key is enough " +
-		"to forge a ledger, so nothing was done with it"))
+	refused := r.explain(untrusted("this machine has not seen this ledger before and was not given its id. A " +
+		"recipient's public key is enough to forge a ledger, so nothing was done with it"))
 	if r.ask == nil {
 		return refused
 	}
@@ -206,7 +212,7 @@ func (r *remembered) askFor(ctx context.Context, s rotate.State) error {
 	}
 	r.trusted = s.ID()
 	if !r.peek {
-		_ = r.remember(ctx, s, true) // else it asks again next time
+		_ = r.remember(ctx, s, true) // after a failure, the next Load asks again
 	}
 	return nil
 }
@@ -222,17 +228,19 @@ func (r *remembered) Confirmed(ctx context.Context, s rotate.State) {
 	if known, err := r.known(); err != nil || r.peek || known.knows(r.memory, s) || known.left(s) {
 		return
 	}
-	_ = r.remember(ctx, s, true) // a memory that lags behind refuses nothing
+	_ = r.remember(ctx, s, true) // a memory that is behind the ledger refuses nothing
 }
 
 // CompareAndSwap implements [rotate.Ledger].
-func (r *remembered) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
+func (r *remembered) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision,
+	error) {
 	known, err := r.known()
 	if err != nil {
 		return "", r.explain(err)
 	}
 	if err := r.follows(known, next); err != nil {
-		// If another run was faster, the ledger's own error says so, and the fate of this change.
+		// If another run was faster, the ledger's own error reports that, and whether this
+		// change was made.
 		if _, now, load := r.ledger.Load(ctx); now == old || load != nil && !errors.Is(load, rotate.ErrNotFound) {
 			return "", r.explain(fmt.Errorf("the change is refused: %w", err))
 		}
@@ -242,18 +250,20 @@ func (r *remembered) CompareAndSwap(ctx context.Context, old rotate.Revision, ne
 		return "", err
 	}
 	r.trusts(next)
-	_ = r.remember(ctx, next, false) // the change is made, and stays
+	_ = r.remember(ctx, next, false) // the change is stored, also if the memory cannot be written
 	return rev, nil
 }
 
-// A run that changes the ledger holds the lock of a file for as long as it takes,
-// and remembers the ledger itself: a reader does not wait for it.
+// How long remember waits for the lock of the memory. A run that changes a ledger
+// file holds the file's lock until it ends, and it remembers the ledger itself. So
+// a reader waits for the ledger's own lock only for lockerPatience.
 const (
 	patience       = time.Second
 	lockerPatience = 20 * time.Millisecond
 )
 
-// remember writes a state that was loaded or stored into the memory.
+// remember writes a state into the memory. loaded reports whether the state was
+// loaded; otherwise it was stored by this value and is durable.
 func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
@@ -267,7 +277,7 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 		return err
 	}
 	if !r.adopt && known.Ledgers[s.Origin()].Generation > s.Generation() {
-		return nil // another run has seen a later one meanwhile
+		return nil // another run has remembered a later state
 	}
 	folder, err := atomicfile.Open(filepath.Dir(r.seenPath), r.step)
 	if err != nil {
@@ -275,7 +285,7 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	}
 	defer folder.Root.Close()
 	name := filepath.Base(r.seenPath)
-	_ = folder.Sweep(atomicfile.Of(name)) // the remains of a run that was killed here
+	_ = folder.Sweep(atomicfile.Of(name)) // temporary files of a killed run
 	access, err := folder.AccessBeside(name, r.path)
 	if err != nil {
 		return err
@@ -284,7 +294,8 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	if err != nil {
 		return err
 	}
-	// The memory must not outlast the state that it remembers: the ledger would be refused as an older copy.
+	// Make the state durable before the memory. If a crash lost the state and kept the
+	// memory, the ledger would be refused as an older copy.
 	if file, ok := r.ledger.(Syncer); ok && loaded {
 		if err := file.Sync(); err != nil {
 			folder.Discard(temp)
@@ -295,8 +306,8 @@ func (r *remembered) remember(ctx context.Context, s rotate.State, loaded bool) 
 	return err
 }
 
-// lockMemory locks the memory against other processes: by the ledger's own lock if
-// it has one, else by a file beside the memory.
+// lockMemory locks the memory against other processes. It uses the ledger's own
+// lock if there is one, otherwise a lock file in the folder of the memory.
 func (r *remembered) lockMemory(ctx context.Context) (unlock func() error, err error) {
 	locker, ok := r.ledger.(rotate.Locker)
 	switch {

@@ -116,11 +116,11 @@ func TestRememberRefuses(t *testing.T) {
 		},
 			"it is another ledger: "},
 		{"a clone at the same generation", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3], 1)) },
-			"it was changed in two clones: generation 5 of it lacks a change"},
+			"it was changed in two clones: its generation 5 lacks a change"},
 		{"a clone that is ahead", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3], 3)) },
-			"it was changed in two clones: generation 7 of it lacks a change"},
+			"it was changed in two clones: its generation 7 lacks a change"},
 		{"a clone that is ahead, with a fence", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3].MovedTo("b"), 3)) },
-			"it was changed in two clones: generation 7 of it lacks a change"},
+			"it was changed in two clones: its generation 7 lacks a change"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ctx := context.Background()
@@ -218,7 +218,7 @@ func TestRememberRestored(t *testing.T) {
 			require.NoError(t, err)
 			continue
 		}
-		require.ErrorContains(t, err, fmt.Sprintf("the change is refused: this change was made from an older copy of it: generation %d was seen", lead+1))
+		require.ErrorContains(t, err, fmt.Sprintf("the change is refused: this change was made from an older copy of the ledger: generation %d was seen", lead+1))
 		require.NotErrorIs(t, err, rotate.ErrConflict)
 		require.Equal(t, n, revision(inner))
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// seen is what layer.seen remembers: which ledger stood where, and how far each had come. age says nothing of who wrote a file,
-// so without it an old copy or one that somebody forged would pass.
+// seen is the content of layer.seen: which ledger was in which place, and the
+// latest known generation of each ledger. age does not authenticate the writer of
+// a file, so without this memory an old copy or a forged ledger would be accepted.
 type seen struct {
 	Version int                   `json:"format"`            // 1
 	Places  map[string]string     `json:"places,omitempty"`  // file -> origin
@@ -23,16 +24,18 @@ type seen struct {
 }
 
 type seenLedger struct {
-	ID          string `json:"id,omitempty"` // the one that people know
+	ID          string `json:"id,omitempty"` // rotate.State.ID, the id that errors and identity files show
 	Generation  uint64 `json:"generation"`
 	Fingerprint string `json:"fingerprint"`
-	// Write is the id of the write that made this generation: two clones of a ledger reach the same one by different writes.
+	// Write is the id of the write that made this generation. Two clones of a ledger
+	// reach the same generation by different writes.
 	Write string `json:"write,omitempty"`
 }
 
-const maxSeen = 1 << 20
+const maxSeen = 1 << 20 // bytes of layer.seen
 
-// readSeen reads layer.seen. Where there is none, this is a fresh machine.
+// readSeen reads layer.seen. If the file does not exist, this is a fresh machine
+// and the result is empty.
 func readSeen(path string) (seen, error) {
 	data, err := atomicfile.Read(path, maxSeen)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -49,11 +52,13 @@ var errSeenDamaged = errors.New("it is damaged")
 func parseSeen(path string, data []byte) (seen, error) {
 	var s seen
 	if json.Unmarshal(data, &s) != nil || s.Version < 1 {
-		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is the latest (`git log`), then delete "+
+		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is the latest (`git "+
+			"log`), then delete "+
 			"this file: it is made anew", path, errSeenDamaged)
 	}
 	if s.Version > 1 {
-		return seen{}, fmt.Errorf("%s was written by a newer version of layer (format %d): update layer", path, s.Version)
+		return seen{}, fmt.Errorf("%s was written by a newer version of layer (format %d): update layer", path,
+			s.Version)
 	}
 	return s, nil
 }
@@ -64,19 +69,19 @@ func (s seen) encode() []byte {
 	return append(b, '\n')
 }
 
-// wrong is the problem of a ledger that the memory contradicts.
+// wrong returns the problem of a ledger that contradicts the memory.
 func wrong(format string, args ...any) error {
 	return &rotate.Problem{Kind: rotate.WrongLedger, Err: fmt.Errorf(format, args...)}
 }
 
-// untrusted is the problem of a ledger that may be forged.
+// untrusted returns the problem of a ledger that may be forged.
 func untrusted(format string, args ...any) error {
 	return &rotate.Problem{Kind: rotate.Untrusted, Err: fmt.Errorf(format, args...)}
 }
 
-// accept returns an error if the memory or the ids that are given contradict the
-// state that was found. known is false if neither shows that the ledger is genuine:
-// a person decides.
+// accept returns an error if the state contradicts the memory or the ids in m.
+// known is false if neither of the two shows that the ledger is genuine: the
+// operator must decide.
 func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
 	last, ok := s.Ledgers[st.Origin()]
 	same := ok && st.Succeeds(last.Fingerprint)
@@ -84,7 +89,8 @@ func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
 	switch {
 	case m.pin == "":
 	case m.pin != st.ID():
-		return false, untrusted("its id is %s, and %s is required. It is another ledger or a forged one, or its id was renewed when a recipient was "+
+		return false, untrusted("its id is %s, and %s is required. It is another ledger or a forged one, or its id "+
+			"was renewed when a recipient was "+
 			"removed", st.ID(), m.pin)
 	case same && !m.adopt:
 		return true, s.checkProgress(last, st)
@@ -100,14 +106,15 @@ func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
 	case accepted, slices.Contains(m.ids, st.ID()):
 		return true, nil
 	case len(m.ids) > 0:
-		return false, untrusted("its id is %s, which the identity does not name. It is another ledger or a forged one, or its id was renewed when a "+
+		return false, untrusted("its id is %s, which the identity does not name. It is another ledger or a forged "+
+			"one, or its id was renewed when a "+
 			"recipient was removed", st.ID())
 	}
 	return false, nil
 }
 
-// check returns an error if the memory contradicts the state that was found in a
-// place.
+// check returns an error if the state that was found in a place contradicts the
+// memory.
 func (s seen) check(place string, st rotate.State) error {
 	if err := s.checkPlace(place, st); err != nil {
 		return err
@@ -117,45 +124,49 @@ func (s seen) check(place string, st rotate.State) error {
 	case !known:
 		return nil
 	case !st.Succeeds(last.Fingerprint):
-		return wrong("it continues the ledger seen here before, but has other keys: it is forged, or its keys were replaced on another machine. " +
-			"Ask your colleagues, or restore it from git")
+		return wrong("it continues the ledger seen here before, but has other keys: it is forged, or its keys were " +
+			"replaced on another machine. Ask your colleagues, or restore the ledger from git")
 	}
 	return s.checkProgress(last, st)
 }
 
-// checkProgress returns an error if a state comes before the one that was seen of
-// the same ledger, or beside it.
+// checkProgress returns an error if a state is older than the last one seen of the
+// same ledger, or does not descend from it.
 func (s seen) checkProgress(last seenLedger, st rotate.State) error {
 	switch {
 	case s.left(st):
 		return nil
 	case st.Generation() < last.Generation:
-		return wrong("it is an older copy: generation %d, and generation %d was seen on this machine. Get the latest one "+
+		return wrong("it is an older copy: generation %d, and generation %d was seen on this machine. Get the "+
+			"latest one "+
 			"(`git pull`, or a backup)", st.Generation(), last.Generation)
 	case last.Write != "" && st.Covers(last.Generation-1) && !st.Wrote(last.Write):
-		return wrong("it was changed in two clones: generation %d of it lacks a change made or seen on this machine. Keep the "+
-			"side whose values were published, and repeat in it what the other did", st.Generation())
+		return wrong("it was changed in two clones: its generation %d lacks a change made or seen on this machine. "+
+			"Keep the "+
+			"clone whose values were published, and repeat the other clone's changes in it", st.Generation())
 	}
 	return nil
 }
 
-// left tells whether a state is what a ledger left where it was moved away from: it went on elsewhere, and nothing is done with it
-// here but to say where.
+// left reports whether a state is the marker in a place that the ledger was moved
+// away from. The ledger continues in another place; the marker only names that
+// place.
 func (s seen) left(st rotate.State) bool {
 	return st.Moved() != "" && st.Generation() < s.Ledgers[st.Origin()].Generation
 }
 
 func (s seen) checkPlace(place string, st rotate.State) error {
 	if origin, ok := s.Places[place]; ok && origin != st.Origin() {
-		return wrong("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup", st.ID(), s.id(origin))
+		return wrong("it is another ledger: %s, and %s was seen in this place. Restore that one from git or a backup",
+			st.ID(), s.id(origin))
 	}
 	return nil
 }
 
-// id returns the id that people know a ledger by.
+// id returns the id of a ledger as errors show it.
 func (s seen) id(origin string) string { return cmp.Or(s.Ledgers[origin].ID, origin) }
 
-// with is what to remember after a state was found or written in a place.
+// with returns the memory after a state was found or written in a place.
 func (s seen) with(m memory, st rotate.State) seen {
 	next := seen{Places: maps.Clone(s.Places), Ledgers: maps.Clone(s.Ledgers), Marks: maps.Clone(s.Marks)}
 	if next.Places == nil {
@@ -175,7 +186,7 @@ func (s seen) with(m memory, st rotate.State) seen {
 	return next
 }
 
-// knows tells whether there is nothing new to remember.
+// knows reports whether the memory already contains the state in that place.
 func (s seen) knows(m memory, st rotate.State) bool {
 	return s.Places[m.place] == st.Origin() && s.Ledgers[st.Origin()] == seenOf(st) && s.accepted(m.keys, st)
 }
@@ -184,11 +195,11 @@ func seenOf(st rotate.State) seenLedger {
 	return seenLedger{ID: st.ID(), Generation: st.Generation(), Fingerprint: st.Fingerprint(), Write: st.WriteID()}
 }
 
-// memory is one ledger's part in layer.seen.
+// memory is the use of layer.seen for one ledger. See [RememberOptions].
 type memory struct {
 	seenPath, place string
-	adopt           bool // a person's word that the ledger is the right one
-	peek            bool // what adopt lets pass is not remembered
+	adopt           bool // the operator confirmed that the ledger is the right one
+	peek            bool // a ledger that adopt accepts is not remembered
 	pin             string
 	ids             []string
 	keys            [][]byte // of marks
@@ -202,13 +213,14 @@ func (m memory) known() (seen, error) {
 	return known, err
 }
 
-// gone says that nothing stands where something stood.
+// gone returns the error for a place whose ledger is missing.
 func (m memory) gone(known seen) error {
-	return fmt.Errorf("%w: ledger %s was here before: restore it from git or a backup. To begin anew without it, delete %s first",
+	return fmt.Errorf("%w: ledger %s was here before: restore it from git or a backup. To begin anew without it, "+
+		"delete %s first",
 		rotate.ErrNotFound, known.id(known.Places[m.place]), m.seenPath)
 }
 
-// follows refuses to write what would not be accepted when it is read.
+// follows returns an error for a state that Load would refuse after it was stored.
 func (m memory) follows(known seen, next rotate.State) error {
 	if m.adopt {
 		return nil
@@ -219,7 +231,8 @@ func (m memory) follows(known seen, next rotate.State) error {
 		}
 	}
 	if last := known.Ledgers[next.Origin()]; next.Generation() <= last.Generation {
-		return wrong("this change was made from an older copy of it: generation %d was seen on this machine. Run again", last.Generation)
+		return wrong("this change was made from an older copy of the ledger: generation %d was seen on this machine. "+
+			"Run again", last.Generation)
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// client sends requests, each once. It holds the keys where no printing shows them.
+// client sends requests, each exactly once. It stores the keys as driver.Value,
+// which redacts itself when printed.
 type client struct {
 	endpoint *url.URL
 	region   string
@@ -31,7 +32,7 @@ type client struct {
 	key      driver.Value
 	token    driver.Value
 	http     *http.Client
-	timeout  time.Duration // of one request
+	timeout  time.Duration // for one request
 	signer   *v4.Signer
 }
 
@@ -56,7 +57,7 @@ func newClient(o Options) (*client, error) {
 		own := *o.HTTPClient
 		c.http = &own
 	}
-	// A 307 would send the state once more, to wherever it points.
+	// A redirect with status 307 would send the state again, to another server.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
 }
@@ -75,15 +76,17 @@ func (c *client) object(name string) string {
 	return c.prefix + "/" + name
 }
 
-// answer is a response, read to its end.
+// answer is a response whose body has been read.
 type answer struct {
 	status int
-	code   string // S3's, of a failure; "" where there is none or it is no word
+	code   string // S3's error code of a failure; "" if there is none or its form is invalid
 	etag   string
-	body   []byte // of a success
+	body   []byte // of a successful GET
 }
 
-// do sends one request, once. condition is a header's name and value. The error is a *resend.Failure, and Unknown.
+// do sends one request, once. condition is the name and value of a header; an
+// empty name means no condition. The error is a *resend.Failure with outcome
+// Unknown.
 func (c *client) do(ctx context.Context, method, object string, condition [2]string, body []byte) (*answer, error) {
 	bounded, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -98,7 +101,8 @@ func (c *client) do(ctx context.Context, method, object string, condition [2]str
 	defer res.Body.Close()
 	a := &answer{status: res.StatusCode, etag: res.Header.Get("ETag")}
 	if res.StatusCode/100 != 2 {
-		// A part of the description is enough, and its loss does not change what the status says.
+		// A part of the error document is enough. The status decides also if the document
+		// is lost.
 		text, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 		a.code = c.code(text)
 		return a, nil
@@ -114,11 +118,12 @@ func (c *client) do(ctx context.Context, method, object string, condition [2]str
 	return a, nil
 }
 
-// request makes a signed one.
-func (c *client) request(ctx context.Context, method, object string, condition [2]string, body []byte) (*http.Request, error) {
+// request returns a signed request.
+func (c *client) request(ctx context.Context, method, object string, condition [2]string, body []byte) (*http.Request,
+	error) {
 	u := *c.endpoint
 	u.Path += "/" + c.bucket + "/" + c.object(object)
-	u.RawPath = escape(u.Path) // as it is signed: net/url by itself leaves more characters as they are
+	u.RawPath = escape(u.Path) // the signed form: net/url escapes fewer characters
 	var content io.Reader
 	if body != nil {
 		content = bytes.NewReader(body)
@@ -127,35 +132,39 @@ func (c *client) request(ctx context.Context, method, object string, condition [
 	if err != nil {
 		return nil, errMade
 	}
-	req.GetBody = nil // without it, net/http cannot send a body a second time
+	req.GetBody = nil // without GetBody, net/http cannot send a body a second time
 	if condition[0] != "" {
 		req.Header.Set(condition[0], condition[1])
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/octet-stream")
-		// A bucket with Object Lock takes no object without a checksum, and this is
-		// the one that every server knows.
+		// A bucket with Object Lock accepts no object without a checksum. Every server
+		// supports this one.
 		sum := md5.Sum(body)
 		req.Header.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
 	}
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
 	req.Header.Set("X-Amz-Content-Sha256", digest)
-	credential := aws.Credentials{AccessKeyID: c.id.Reveal(), SecretAccessKey: c.key.Reveal(), SessionToken: c.token.Reveal()}
+	credential := aws.Credentials{AccessKeyID: c.id.Reveal(), SecretAccessKey: c.key.Reveal(),
+		SessionToken: c.token.Reveal()}
 	if err := c.signer.SignHTTP(ctx, credential, req, digest, "s3", c.region, time.Now()); err != nil {
 		return nil, errMade
 	}
-	// Compressed on the way, the object would come under another ETag. Not signed: proxies rewrite it.
+	// An object that is compressed on the way would have another ETag. This header is
+	// not signed, because proxies rewrite it.
 	req.Header.Set("Accept-Encoding", "identity")
 	return req, nil
 }
 
-// escape writes a path as S3 signs it: everything but unreserved characters and slashes in hex.
+// escape returns a path in the form that S3 signs: all bytes except unreserved
+// characters and slashes are percent-encoded.
 func escape(path string) string {
 	var b strings.Builder
 	for i := range len(path) {
 		switch ch := path[i]; {
-		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9', strings.IndexByte("-._~/", ch) >= 0:
+		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9', strings.IndexByte("-._~/",
+			ch) >= 0:
 			b.WriteByte(ch)
 		default:
 			b.WriteByte('%')

@@ -14,7 +14,7 @@ import (
 func ExampleParseURL() {
 	o, err := bucket.ParseURL("s3://acme-ledgers/shop?endpoint=https://s3.eu-central-1.amazonaws.com&region=eu-central-1")
 	fmt.Println(o.Bucket, o.Prefix, o.Region, err)
-	// A credential is refused, and not repeated.
+	// An address with a credential is refused. The error does not repeat it.
 	_, err = bucket.ParseURL("s3://AKIAEXAMPLE:madeup@acme-ledgers/shop?endpoint=https://s3.eu-central-1.amazonaws.com")
 	fmt.Println(err != nil)
 	// Output:
@@ -22,7 +22,7 @@ func ExampleParseURL() {
 	// true
 }
 
-// An operator works on a ledger in a bucket as on one in a file.
+// A ledger in a bucket is used like a ledger in a file.
 func ExampleOpen() {
 	open := func(ctx context.Context, url string) (rotate.Ledger, error) {
 		o, err := bucket.ParseURL(url)

@@ -17,8 +17,8 @@ import (
 
 var errMade = errors.New("the request could not be made: check the endpoint")
 
-// lost is the failure of a request that got no answer. net/http's own words would repeat the address; a dialer's name the
-// machine only.
+// lost returns the failure of a request that has no answer. It does not use the
+// text of net/http's error, which would repeat the address.
 func lost(ctx context.Context, err error) error {
 	var (
 		op          *net.OpError
@@ -42,7 +42,9 @@ func lost(ctx context.Context, err error) error {
 
 var codeForm = lazyregexp.New(`^[A-Z][A-Za-z]{1,63}$`)
 
-// code reads S3's word for a failure. Its message may repeat what was sent, and is left out.
+// code returns the error code in S3's error document. It does not use the message,
+// which may repeat parts of the request, and drops a code that contains 8
+// characters in sequence of a credential.
 func (c *client) code(text []byte) string {
 	var e struct{ Code string }
 	if xml.Unmarshal(text, &e) != nil || !codeForm().MatchString(e.Code) {
@@ -58,7 +60,9 @@ func (c *client) code(text []byte) string {
 	return e.Code
 }
 
-// failure is an answer that is no success: what was to be done could not be. condition tells that it was to replace something.
+// failure returns the error for an answer without success. done is the past
+// participle of the operation. condition reports whether the request was to
+// replace an existing object.
 func (a *answer) failure(done string, condition bool) error {
 	text := fmt.Sprintf("it cannot be %s: status %d", done, a.status)
 	if a.code != "" {
@@ -70,26 +74,31 @@ func (a *answer) failure(done string, condition bool) error {
 	return &resend.Failure{Outcome: a.outcome(condition), Err: errors.New(text)}
 }
 
+// outcome returns whether the request may have been applied. A server may answer
+// with status 409, 429 or 5xx after it applied the request.
 func (a *answer) outcome(condition bool) resend.Outcome {
 	switch {
-	case a.status == http.StatusPreconditionFailed, condition && a.status == http.StatusNotFound && a.code == "NoSuchKey":
+	case a.status == http.StatusPreconditionFailed, condition && a.status == http.StatusNotFound &&
+		a.code == "NoSuchKey":
 		return resend.Conflict
-	case a.status >= 500, a.status == http.StatusConflict, a.status == http.StatusRequestTimeout, a.status == http.StatusTooManyRequests:
+	case a.status >= 500, a.status == http.StatusConflict, a.status == http.StatusRequestTimeout,
+		a.status == http.StatusTooManyRequests:
 		return resend.Unknown
 	}
 	return resend.Refused
 }
 
-// hints are what to do about S3's words.
+// hints are the next steps for the operator, by S3's error code.
 var hints = map[string]string{
-	"NoSuchBucket":          "make the bucket, or correct its name",
-	"InvalidAccessKeyId":    "the access key does not exist (any more): give another",
-	"SignatureDoesNotMatch": "the secret key does not belong to the access key's id, or something on the way rewrites the request",
-	"ExpiredToken":          "the temporary credential has expired: get a new one",
-	"InvalidToken":          "the session token is not that of the access key: get a new credential",
-	"RequestTimeTooSkewed":  "this machine's clock is wrong: set it",
-	"AccessDenied": "let the credential get and put ledger.age and probe under the prefix, and list the bucket: without that, AWS " +
-		"answers so where there is no ledger yet",
+	"NoSuchBucket":       "make the bucket, or correct its name",
+	"InvalidAccessKeyId": "the access key does not exist (any more): give another one",
+	"SignatureDoesNotMatch": "the secret key does not belong to the access key's id, or a proxy on the way rewrites " +
+		"the request",
+	"ExpiredToken":         "the temporary credential has expired: get a new one",
+	"InvalidToken":         "the session token is not that of the access key: get a new credential",
+	"RequestTimeTooSkewed": "this machine's clock is wrong: set it",
+	"AccessDenied": "let the credential get and put ledger.age and probe under the prefix, and list the bucket: " +
+		"without that, AWS gives the same answer if there is no ledger yet",
 	"AuthorizationHeaderMalformed": "the region is not the bucket's: give it",
 	"PermanentRedirect":            "the bucket is in another region: give that one, and its endpoint",
 }
@@ -106,7 +115,7 @@ func (a *answer) next() string {
 	case a.status == http.StatusNotFound:
 		return "check the endpoint and the bucket's name"
 	case a.status >= 500, a.status == http.StatusTooManyRequests:
-		return "the server has a problem, or too much to do: run again later"
+		return "the server has a problem or is overloaded: run again later"
 	}
 	return ""
 }

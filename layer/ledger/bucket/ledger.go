@@ -8,21 +8,21 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Open returns the ledger in a bucket, which need not hold it yet. It asks the
-// server whether it honours conditions, and refuses one that does not: there, two
-// runs would overwrite each other.
+// Open returns the ledger in a bucket. The bucket must exist, the object need not.
+// Open tests with one request whether the server honors conditions, and refuses a
+// server that does not: on such a server, two runs would overwrite each other.
 //
-// Load of the ledger asks again after a lost answer, eight times at most with some
-// seconds between, and never returns a state older than one that the ledger has
-// seen. An object that is damaged is read again for six seconds at most: some
-// servers answer with one that is only half written. CompareAndSwap finds out after
-// a lost answer whether the change was made, and sends it again if it was not, eight
-// times at most; a change after which none of the identities could open the ledger
-// is refused. Status 429 or 503 counts as a lost answer. One request may take a
-// minute.
+// Load reads again after a lost answer, at most eight times with up to some
+// seconds between. It never returns a state older than one that the ledger has
+// seen. A damaged object is read again for at most six seconds: some servers
+// return an object that is only half written. After a lost answer, CompareAndSwap
+// finds out whether the change was made. If it was not, it sends the change again,
+// at most eight times. It refuses a change after which none of the identities
+// could open the ledger. Status 429 or 503 counts as a lost answer. One request
+// may take a minute.
 //
-// The ledger may be used concurrently, and so may several on one object. It shows no
-// key, however it is printed.
+// The ledger is safe for concurrent use, and so are several ledgers on one object.
+// It redacts its keys under every format.
 func Open(ctx context.Context, o Options) (rotate.Ledger, error) {
 	c, err := newClient(o)
 	if err != nil {

@@ -38,7 +38,7 @@ func TestProbeFindsIgnoredConditions(t *testing.T) {
 				return answer(200, ""), nil
 			}
 		}, "Delete the object team/shop/probe", "PUT DELETE"},
-		{"does not know them", func(*testing.T) roundTrip { return always(501, "NotImplemented") }, "does not know conditional writes", "PUT"},
+		{"does not know them", func(*testing.T) roundTrip { return always(501, "NotImplemented") }, "does not support conditional writes", "PUT"},
 		{"forbidden", func(*testing.T) roundTrip { return always(403, "SignatureDoesNotMatch") }, "the secret key does not belong", "PUT"},
 		{"redirects", func(*testing.T) roundTrip { return always(301, "PermanentRedirect") }, "in another region", "PUT"},
 		{"down", func(*testing.T) roundTrip { return always(503, "SlowDown") }, "status 503, SlowDown", strings.Repeat(" PUT", 8)[1:]},

@@ -1,5 +1,5 @@
-// Package file keeps a ledger in one file, encrypted with age: for one pipeline, and
-// safe to commit to git.
+// Package file stores a ledger in one file, encrypted with age. It suits one
+// pipeline, and the file is safe to commit to git.
 package file
 
 import (
@@ -27,22 +27,23 @@ import (
 // Ledger is a [rotate.Ledger] in one file, encrypted with age, and a
 // [rotate.Locker]. [ledger.Remember] adds the memory that rejects an older copy.
 //
-// The file is armored: it survives the changes of git and editors to the ends of
-// lines, a merge fails visibly, and it costs a third more bytes. After a crash
-// at any moment the file holds one whole state: every change is written beside it,
-// synced and renamed. An advisory lock, on a file of the same name with ".lock" after
-// it, keeps other processes of this machine out. Two clones of one file are not
-// supported: they end in an error, never in a mixture.
+// The file is armored: git and editors may change its line ends without damage, a
+// merge fails visibly, and it needs a third more bytes. After a crash at any
+// moment the file contains one whole state: every change is written to a temporary
+// file in the same folder, synced and renamed. An advisory lock, on a file of the
+// same name with ".lock" after it, excludes other processes on this machine. Two
+// clones of one file are not supported: they end in an error, never in a mixture.
 //
-// A Ledger may be used concurrently, and so may several on one file.
+// A Ledger is safe for concurrent use, and so are several Ledgers on one file.
 type Ledger struct {
 	path, lockPath string
 	ids            ledger.Identities
-	step           func(what string) error // tests fail or end the process there
+	// called before each step, so that tests can fail or end the process there; nil in production
+	step func(what string) error
 
-	gate chan struct{}  // holds one element while this Ledger has, or waits for, the lock
+	gate chan struct{}  // has one element while this Ledger holds the lock or waits for it
 	mu   sync.Mutex     // one change at a time
-	lock *filelock.Lock // guarded by mu; nil while this Ledger does not have it
+	lock *filelock.Lock // guarded by mu; nil while this Ledger does not hold it
 }
 
 // Options are the options of [Open].
@@ -51,8 +52,8 @@ type Options struct {
 	Identities ledger.Identities
 }
 
-// Open returns the ledger in a file, which need not exist yet; its folder must. A
-// link is followed, once. Nothing is read or written yet.
+// Open returns the ledger in a file. The file need not exist yet; its folder must.
+// Open resolves a symbolic link once, and reads and writes nothing.
 func Open(path string, o Options) (*Ledger, error) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err == nil {
@@ -63,9 +64,11 @@ func Open(path string, o Options) (*Ledger, error) {
 	}
 	real := filepath.Join(dir, filepath.Base(path))
 	if info, err := os.Lstat(real); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		// A rename would replace the link, and each name would have a lock of its own.
+		// Resolve the link: a rename would replace it, and each name would have its own
+		// lock.
 		if real, err = filepath.EvalSymlinks(real); err != nil {
-			return nil, fmt.Errorf("ledger %s: it is a link that leads nowhere: %w: restore what it leads to, or remove it", path, atomicfile.Cause(err))
+			return nil, fmt.Errorf("ledger %s: it is a link that leads nowhere: %w: restore its target, or "+
+				"remove the link", path, atomicfile.Cause(err))
 		}
 	}
 	if info, err := os.Stat(real); err == nil && info.IsDir() {
@@ -77,8 +80,8 @@ func Open(path string, o Options) (*Ledger, error) {
 // Path returns the absolute path of the file, without links.
 func (l *Ledger) Path() string { return l.path }
 
-// Load implements [rotate.Ledger]. It waits for no lock, and removes the temporary
-// files of killed changes.
+// Load implements [rotate.Ledger]. It waits for no lock. It removes the temporary
+// files of changes that were killed.
 func (l *Ledger) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
 	s, rev, err := l.load(ctx)
 	if err != nil {
@@ -104,8 +107,8 @@ func (l *Ledger) load(ctx context.Context) (rotate.State, rotate.Revision, error
 	return s, revision(data), err
 }
 
-// Sync implements [ledger.Syncer]: another process may have renamed the file without
-// having synced the folder yet.
+// Sync implements [ledger.Syncer]: another process may have renamed the file and
+// not synced the folder yet.
 func (l *Ledger) Sync() error {
 	folder, err := l.folder()
 	if err != nil {
@@ -120,8 +123,8 @@ func (l *Ledger) folder() (atomicfile.Folder, error) {
 }
 
 // CompareAndSwap implements [rotate.Ledger]. It takes the lock if this Ledger does
-// not have it. A change after which none of the identities could open the ledger is
-// refused.
+// not hold it. It refuses a change after which none of the identities could open
+// the ledger.
 func (l *Ledger) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", l.explain(err)
@@ -181,10 +184,12 @@ func (l *Ledger) swap(old rotate.Revision, next rotate.State, data []byte) (rota
 	return revision(data), nil
 }
 
-// other returns why the revision is not the expected one.
+// other handles a revision that is not the expected one. If the file contains this
+// write already, it returns the found revision, otherwise the reason.
 func (l *Ledger) other(found rotate.Revision, there []byte, next rotate.State) (rotate.Revision, error) {
 	if found == "" {
-		return "", fmt.Errorf("%w: the file is gone. Restore it from git or a backup, then run again", rotate.ErrConflict)
+		return "", fmt.Errorf("%w: the file is gone. Restore it from git or a backup, then run again",
+			rotate.ErrConflict)
 	}
 	s, err := rotate.Unseal(there, l.ids.All()...)
 	switch {
@@ -193,15 +198,17 @@ func (l *Ledger) other(found rotate.Revision, there []byte, next rotate.State) (
 	case s.WriteID() != next.WriteID():
 		return "", rotate.ErrSuperseded
 	}
-	// This Ledger's own write, whose outcome was not known.
+	// The file has this write: its outcome was unknown before.
 	if err := l.Sync(); err != nil {
 		return "", unknown(err)
 	}
 	return found, nil
 }
 
+// replace writes the file. If it fails with rotate.ErrUnknown, the file may have
+// either content after a crash; after any other error it is unchanged.
 func (l *Ledger) replace(data []byte) error {
-	const unchanged = "The ledger is as it was; free some space or mend the folder's permissions, then run again"
+	const unchanged = "The ledger is as it was; free some space or correct the folder's permissions, then run again"
 	name := filepath.Base(l.path)
 	folder, err := l.folder()
 	if err == nil {
@@ -231,11 +238,13 @@ func (l *Ledger) replace(data []byte) error {
 }
 
 func unknown(err error) error {
-	return fmt.Errorf("%w: it was written, and the disk did not confirm it (%w). See to the disk, then run again: the next run tells",
+	return fmt.Errorf("%w: it was written, and the disk did not confirm it (%w). Check the disk, then run again "+
+		"to find out",
 		rotate.ErrUnknown, atomicfile.Cause(err))
 }
 
-// revision names the content: age never encrypts to the same bytes twice.
+// revision returns the hash of the content, "" for nil. It is unique for a write:
+// age never encrypts to the same bytes twice.
 func revision(data []byte) rotate.Revision {
 	if data == nil {
 		return ""
@@ -244,7 +253,7 @@ func revision(data []byte) rotate.Revision {
 	return rotate.Revision(hex.EncodeToString(sum[:]))
 }
 
-// fileError puts the path before a message, once.
+// fileError adds the path to a message, once.
 type fileError struct {
 	path string
 	err  error
@@ -261,7 +270,7 @@ func (l *Ledger) explain(err error) error {
 	return &fileError{l.path, err}
 }
 
-// String names the file.
+// String returns "ledger " and the path.
 func (l *Ledger) String() string { return "ledger " + l.path }
 
 // Format writes the result of String under every verb and flag.

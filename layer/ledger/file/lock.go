@@ -12,14 +12,15 @@ import (
 var errNoLock = errors.New("the lock was released already")
 
 // Lock implements [rotate.Locker]. It waits until no other process, and no other
-// caller of this Ledger, works on the file. While the lock is held, CompareAndSwap of
-// this Ledger works as without it; a second Lock waits. If ctx ends first, the error
-// wraps its cause and names the holder of the lock where it is known.
+// caller of this Ledger, holds the lock of the file. While the lock is held,
+// CompareAndSwap of this Ledger works as before, and a second Lock waits. If ctx
+// ends first, the error wraps its cause, and names the holder of the lock if that
+// is known.
 func (l *Ledger) Lock(ctx context.Context) (unlock func() error, err error) {
 	select {
 	case l.gate <- struct{}{}:
 	case <-ctx.Done():
-		return nil, l.explain(fmt.Errorf("another part of this program works on it: %w", context.Cause(ctx)))
+		return nil, l.explain(fmt.Errorf("another part of this program holds its lock: %w", context.Cause(ctx)))
 	}
 	lock, err := filelock.Take(ctx, l.lockPath, l.path)
 	if err != nil {
@@ -43,7 +44,8 @@ func (l *Ledger) Lock(ctx context.Context) (unlock func() error, err error) {
 	}, nil
 }
 
-// locked calls do under the lock, which it takes if this Ledger does not have it.
+// locked calls do under the lock. It takes the lock if this Ledger does not hold
+// it.
 func (l *Ledger) locked(ctx context.Context, do func() error) error {
 	if done, err := l.ifLocked(do); done {
 		return err
@@ -52,7 +54,7 @@ func (l *Ledger) locked(ctx context.Context, do func() error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unlock() }() // closing the file releases it in any case
+	defer func() { _ = unlock() }() // even if it fails, closing the file releases the lock
 	_, err = l.ifLocked(do)
 	return err
 }

@@ -143,8 +143,8 @@ func TestConnectionFailuresAreToldApart(t *testing.T) {
 // SQLSTATE, and between its connections a prepared statement gets lost.
 func TestPoolerFailuresHaveAdvice(t *testing.T) {
 	for _, tc := range []struct{ message, says string }{
-		{"unsupported startup parameter: " + password, "a pooler takes a parameter of the address, of PGOPTIONS or of the service file for unsupported"},
-		{"invalid server parameter", "a pooler takes a parameter of the address"},
+		{"unsupported startup parameter: " + password, "a pooler does not support a parameter of the address, of PGOPTIONS or of the service file"},
+		{"invalid server parameter", "a pooler refuses a parameter of the address"},
 		{"no such database: " + password, "the pooler has no database of that name"},
 		{`database "` + password + `" does not exist`, "the server behind the pooler has no such database or user"},
 		{`"trust" authentication failed`, "the pooler refuses the user or the password"},

@@ -375,7 +375,7 @@ func connections(t *testing.T, w world) {
 	_, _, err = open(t, connect(t, byName+"?sslmode=verify-full&sslrootcert="+authority, nil), "x", keyed(t)).Load(t.Context())
 	require.ErrorContains(t, err, "the server's certificate is for another host")
 
-	fails("?sslmode=disable&target_session_attrs=standby", "no server of those given is what target_session_attrs asks for")
+	fails("?sslmode=disable&target_session_attrs=standby", "none of the given servers fits target_session_attrs")
 	fails("?sslmode=disable&require_auth=scram-sha-256", "the server asks for another kind of login than require_auth allows")
 	fails("?sslmode=disable&channel_binding=require", "the login cannot be bound to the TLS connection")
 	fails("?sslmode=disable&gssencmode=disable", "SQLSTATE 42704: the server does not take a parameter of the address")

@@ -17,27 +17,28 @@ import (
 // table is the engine: one row of layer_ledger.
 type table struct {
 	db *sql.DB
-	// name is the ledger's, in hexadecimal: no client_encoding changes it.
+	// name is the ledger's name in hexadecimal, which no client_encoding changes.
 	name string
-	// bare is set once a setting of the role was in the way. From then on every
-	// request runs without them.
+	// bare is set when a setting of the role has prevented a request. From then on,
+	// every request runs without the role's settings.
 	bare atomic.Bool
 }
 
 const (
-	// tableName is the table's, wherever search_path finds it.
+	// tableName is the unqualified name of the table, for search_path.
 	tableName = "layer_ledger"
 
 	ledgerName = `convert_from(decode($1, 'hex'), 'UTF8')`
 
-	// One statement, so that the answer about the server comes from the server of
-	// the row. The text is the same under every bytea_output.
+	// selectRow is one statement, so that the row and the state of the server come
+	// from the same server. Base64 is the same under every bytea_output.
 	selectRow = `
 SELECT ` + behind + `, l.rev, encode(l.blob, 'base64')
 FROM (VALUES (1)) AS one LEFT JOIN %s AS l ON l.name = ` + ledgerName
 
-	// Role or database may have turned synchronous_commit down: an acknowledged change could be lost then, and its revision
-	// come again with other content. This holds for the statement's own transaction alone.
+	// durable sets synchronous_commit, for the statement's own transaction only. A
+	// role or database may have a weaker value. Then an acknowledged change could be
+	// lost, and its revision could be used again for other content.
 	durable = `
 WITH durable AS (SELECT set_config('synchronous_commit',
 	CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)),
@@ -54,13 +55,13 @@ SELECT rev, pg_notify('layer_ledger', name || ' ' || rev) FROM changed`
 	createTable = `CREATE TABLE IF NOT EXISTS %s (name text PRIMARY KEY, rev bigint NOT NULL, blob bytea NOT NULL)`
 )
 
-// requestTime bounds one request: a server that has frozen is noticed.
+// requestTime bounds one request, so that a frozen server is detected.
 const requestTime = time.Minute
 
-var errReplica = &resend.Failure{Err: errors.New("the database is a replica or read-only, and may be behind: connect to the primary, " +
-	"with target_session_attrs=primary where several hosts are given")}
+var errReplica = &resend.Failure{Err: errors.New("the database is a replica or read-only, and may be behind: connect " +
+	"to the primary, with target_session_attrs=primary if several hosts are given")}
 
-// Fetch is [resend.Engine]'s.
+// Fetch implements [resend.Engine].
 func (t *table) Fetch(ctx context.Context) (b resend.Blob, err error) {
 	err = t.with(ctx, func(ctx context.Context, c *sql.Conn) error {
 		var (
@@ -92,9 +93,10 @@ func (t *table) Fetch(ctx context.Context) (b resend.Blob, err error) {
 	return b, err
 }
 
-var errAltered = &resend.Failure{Err: errors.New("the answer was altered on the way from the database: connect to the server itself")}
+var errAltered = &resend.Failure{Err: errors.New("the answer was altered on the way from the database: connect to " +
+	"the server itself")}
 
-// Send is [resend.Engine]'s.
+// Send implements [resend.Engine].
 func (t *table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (rev rotate.Revision, err error) {
 	query, args := insertRow, []any{t.name, sealed}
 	if old != "" {
@@ -119,12 +121,12 @@ func (t *table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (r
 		case none.behind:
 			return errReplica
 		case old != "":
-			return errChanged // it went with the table
+			return errChanged // the row was dropped with the table
 		default:
 			if err := t.create(ctx, c, none.home); err != nil {
 				return err
 			}
-			// The first was refused: still one request at a time.
+			// The first statement was refused, so this is still one request at a time.
 			err = t.once(ctx, c, true, func(q querier) error { return send(ctx)(q, none.home) })
 		}
 		switch {
@@ -141,7 +143,8 @@ func (t *table) Send(ctx context.Context, old rotate.Revision, sealed []byte) (r
 
 var errChanged = &resend.Failure{Outcome: resend.Conflict, Err: errors.New("its revision is another")}
 
-// create makes the table. Several may do so at once: the second one gets one of three errors.
+// create creates the table. Two clients may do so at the same time: the second one
+// gets one of three SQLSTATEs, which create ignores.
 func (t *table) create(ctx context.Context, c *sql.Conn, table string) error {
 	err := t.once(ctx, c, true, func(q querier) error {
 		_, err := q.ExecContext(ctx, fmt.Sprintf(createTable, table))
@@ -157,8 +160,9 @@ func (t *table) create(ctx context.Context, c *sql.Conn, table string) error {
 	return nil
 }
 
-// with lends a connection, for one request. On one that is held, database/sql sends nothing a second time, even if the driver
-// asks for that.
+// with calls do with a connection, for one request. On a connection that the
+// caller holds, database/sql does not repeat a request, even if the driver asks
+// for that.
 func (t *table) with(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
 	var c *sql.Conn
 	err := resend.Try(ctx, func(ctx context.Context) (err error) {

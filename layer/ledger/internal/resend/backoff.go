@@ -10,17 +10,18 @@ import (
 const (
 	shortest = 20 * time.Millisecond
 	longest  = 2 * time.Second
-	// least keeps a pause from being none at all.
+	// least is the shortest pause that full jitter may choose.
 	least = 5 * time.Millisecond
-	// maxTries bounds the requests of one kind: 8 sends take two seconds and a half at most, beside their own time.
+	// maxTries bounds the requests of one kind. The pauses between 8 sends take at
+	// most two and a half seconds in all.
 	maxTries = 8
 )
 
-// ceiling bounds the pause after try n, the first being 0.
+// ceiling returns the longest pause after try n. The first try is 0.
 func ceiling(n int) time.Duration { return min(longest, shortest<<min(n, 10)) }
 
-// pause waits after try n, full jitter so that those who failed together don't come back together. It returns the reason
-// where ctx ends first.
+// pause waits after try n, with full jitter, so that clients that failed together
+// do not retry together. If ctx ends, it returns the cause.
 func pause(ctx context.Context, n int) error {
 	t := time.NewTimer(max(least, rand.N(ceiling(n))))
 	defer t.Stop()
@@ -32,12 +33,14 @@ func pause(ctx context.Context, n int) error {
 	}
 }
 
-// Try calls do, which changes nothing, until its outcome is known, eight times at most.
+// Try calls do until its outcome is known, at most eight times. do must not change
+// anything.
 func Try(ctx context.Context, do func(context.Context) error) error {
 	return retry(ctx, maxTries, 0, do)
 }
 
-// retry makes the first pauses, of that many, short ones.
+// retry calls do until its outcome is known, at most tries times. The backoff
+// starts only after the first short pauses.
 func retry(ctx context.Context, tries, short int, do func(context.Context) error) error {
 	for try := 0; ; try++ {
 		if err := context.Cause(ctx); err != nil {

@@ -6,19 +6,23 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// write is a change that is being made.
+// A change to the ledger is one conditional request whose answer may be lost. This
+// file decides, from a later read, whether the change was made. It must never
+// report a change as not made while a request that is under way can still make it.
+
+// write is a change whose outcome is not known yet.
 type write struct {
 	old    rotate.Revision
 	next   rotate.State
 	sealed []byte
-	unsure bool // the outcome of some request is not known: one may have been carried out, or be carried out yet
+	unsure bool // the outcome of a request is unknown: it may have been applied, or may still be applied
 }
 
-// found is what a look at the engine has shown.
+// found is the result of reading the engine.
 type found struct {
 	Blob
 	state rotate.State
-	err   error // why it cannot be opened
+	err   error // why the blob cannot be opened; nil: it was opened, or there is none
 }
 
 func (f found) readable() bool { return f.Revision != "" && f.err == nil }
@@ -27,14 +31,14 @@ type verdict int
 
 const (
 	stored     verdict = iota // the change is made
-	superseded                // it is made, and somebody has built on it
-	waiting                   // nothing has changed yet: it may be sent again
-	conflict                  // it is not made, and no request that is under way can make it
-	unknown                   // nobody can tell
-	stale                     // what was found is older than what the change was made from
+	superseded                // the change is made, and a later change follows it
+	waiting                   // the old revision is unchanged: the change may be sent again
+	conflict                  // the change is not made, and no request under way can make it
+	unknown                   // the state does not show whether the change was made
+	stale                     // the state is older than the one that the change was made from
 )
 
-// decide tells what has become of a write.
+// decide returns the outcome of a write, given a later read.
 func (w write) decide(f found) verdict {
 	switch {
 	case f.Revision != "" && bytes.Equal(f.Sealed, w.sealed):
@@ -43,7 +47,7 @@ func (w write) decide(f found) verdict {
 		return waiting
 	}
 	if f.readable() {
-		// Another sealing of the same change: an earlier call made it.
+		// The same change, encrypted another time: an earlier call made it.
 		if id := w.next.WriteID(); id != "" && f.state.WriteID() == id {
 			return stored
 		}
@@ -60,7 +64,7 @@ func (w write) decide(f found) verdict {
 	return unknown
 }
 
-// before is the generation that the change was made from.
+// before returns the generation that the change was made from.
 func (w write) before() uint64 {
 	if gen := w.next.Generation(); gen > 0 {
 		return gen - 1
@@ -68,8 +72,9 @@ func (w write) before() uint64 {
 	return 0
 }
 
-// follows tells whether s records every write since the change was begun, so that one which is not recorded was not made. It
-// can't be made any more either: the revision that it waits for is gone for good.
+// follows reports whether s records every write since the change was begun. Then a
+// change that s does not record was not made. No request can make it later: its
+// condition names a revision that will not exist again.
 func (w write) follows(s rotate.State) bool {
 	return (w.old == "" || s.Origin() == w.next.Origin()) && s.Covers(w.before())
 }

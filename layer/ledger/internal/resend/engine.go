@@ -1,5 +1,6 @@
-// Package resend makes a ledger of an engine that answers over a network, where an answer may be lost after the change was
-// made. It recognises its own writes, and sends one again only under the condition that it was first sent under.
+// Package resend implements a ledger on an engine behind a network, where an
+// answer may be lost after the change was made. It recognizes its own writes. It
+// resends a write only with the same condition as the first time.
 package resend
 
 import (
@@ -8,43 +9,47 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Engine holds one blob and its revision. Its errors are [*Failure]; another error counts as refused.
+// Engine stores one blob and its revision. Its errors are [*Failure]; any other
+// error counts as Refused.
 type Engine interface {
-	// Fetch reads the blob, from where every acknowledged change is seen.
+	// Fetch reads the blob. The answer must include every acknowledged change.
 	Fetch(ctx context.Context) (Blob, error)
-	// Send replaces the blob of revision old, "" being none, by one request: it sends nothing again by itself. It returns the
-	// new revision, never "".
+	// Send replaces the blob of revision old with one request. It must not retry.
+	// Revision "" means that there is no blob. Send returns the new revision, never
+	// "".
 	Send(ctx context.Context, old rotate.Revision, sealed []byte) (rotate.Revision, error)
 }
 
 // Tearer is an Engine whose server may answer with part of a blob while the blob
-// is being replaced. A damaged one is read again for some seconds.
+// is being replaced. A damaged blob is read again for some seconds.
 type Tearer interface {
 	Engine
 	// Torn returns the advice for a blob that stays damaged.
 	Torn() string
 }
 
-// Blob is what an engine holds: a sealed state.
+// Blob is the content of an engine: a sealed state.
 type Blob struct {
 	Sealed   []byte
-	Revision rotate.Revision // "": there is none
+	Revision rotate.Revision // "": there is no blob
 }
 
-// Outcome is what a failed request has come to.
+// Outcome is the effect of a failed request.
 type Outcome int
 
 const (
-	// Refused: the request was not carried out, and the next one would not be either.
+	// Refused: the request was not applied, and a second one would not be either.
 	Refused Outcome = iota
-	// Conflict: it was not carried out, because the revision is another.
+	// Conflict: the request was not applied, because the revision is another.
 	Conflict
-	// Unknown: it may have been carried out, or still be. A Fetch may be tried again.
+	// Unknown: the request may have been applied, or may still be. A Fetch may be
+	// tried again.
 	Unknown
 )
 
-// Failure is why a request failed, in words that show nothing of a credential or of what was sent. It wraps none of the errors
-// of package rotate: what they mean for a change is found out here.
+// Failure is the reason why a request failed. Its text shows no part of a
+// credential or of the request. It wraps no error of package rotate: package
+// resend decides which of them applies to a change.
 type Failure struct {
 	Outcome Outcome
 	Err     error

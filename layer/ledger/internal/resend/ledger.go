@@ -11,29 +11,34 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Ledger is a [rotate.Ledger] on an Engine. It may be used concurrently, and several at once on one engine.
+// This file sends a change, and reads the ledger after a lost answer. A change is
+// resent only while the revision that it was made from is unchanged, so it is
+// never applied twice.
+
+// Ledger is a [rotate.Ledger] on an Engine. It is safe for concurrent use, and so
+// are several Ledgers on one engine.
 type Ledger struct {
 	engine Engine
 	ids    ledger.Identities
 	place  string
-	most   int // bytes of a sealed state
+	most   int // the largest sealed state, in bytes
 
 	mu   sync.Mutex
 	seen mark // guarded by mu
 }
 
-// mark is the latest state that a Ledger has seen: what is older is a stale answer.
+// mark is the latest state that a Ledger has seen. An older one is a stale answer.
 type mark struct {
 	id  string
 	gen uint64
 }
 
-// New returns a ledger. place names it in errors.
+// New returns a ledger on the engine. place names the ledger in errors.
 func New(e Engine, place string, ids ledger.Identities) *Ledger {
 	return &Ledger{engine: e, ids: ids, place: place, most: rotate.MaxSealed}
 }
 
-// Load is [rotate.Ledger]'s.
+// Load implements [rotate.Ledger].
 func (l *Ledger) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
 	f, err := l.load(ctx)
 	if err != nil {
@@ -42,14 +47,16 @@ func (l *Ledger) Load(ctx context.Context) (rotate.State, rotate.Revision, error
 	return f.state, f.Revision, nil
 }
 
+// staleTries bounds the reads that return a stale answer.
 const staleTries = 4
 
-var errStale = errors.New("an older state was answered than one seen before: it must be read from where it is written, never " +
-	"from a replica or a cache. If it was restored from a backup, start again, once")
+var errStale = errors.New("the server returned an older state than one seen before: the ledger must be read from the " +
+	"server that it is written to, never from a replica or a cache. If it was restored from a backup, start " +
+	"again, once")
 
 func (l *Ledger) load(ctx context.Context) (found, error) {
 	for try := 0; ; try++ {
-		floor := l.latest() // before the question: another call may see more before the answer comes
+		floor := l.latest() // before the request: another call may see a later state before this one is answered
 		f, err := l.look(ctx, maxTries, 0)
 		if err == nil {
 			err = f.after(floor)
@@ -67,11 +74,11 @@ func (l *Ledger) load(ctx context.Context) (found, error) {
 	}
 }
 
-// tornTries bounds the reads of a damaged blob: they take six seconds at most,
-// beside their own time.
+// tornTries bounds the reads of a damaged blob. The pauses between them take at
+// most six seconds in all.
 const tornTries = 10
 
-// look reads and opens what the engine holds.
+// look reads the blob and opens it.
 func (l *Ledger) look(ctx context.Context, tries, short int) (found, error) {
 	tearer, tears := l.engine.(Tearer)
 	for try := 0; ; try++ {
@@ -96,7 +103,7 @@ func (l *Ledger) look(ctx context.Context, tries, short int) (found, error) {
 	}
 }
 
-// before tells whether an answer is older than what was seen.
+// before reports whether an answer is older than the latest state that was seen.
 func (f found) before(floor mark) bool {
 	switch {
 	case f.Revision == "":
@@ -107,13 +114,14 @@ func (f found) before(floor mark) bool {
 	return f.state.Origin() == floor.id && f.state.Generation() < floor.gen
 }
 
-// after returns what keeps the answer from being used.
+// after returns the error that makes the answer unusable, or nil.
 func (f found) after(floor mark) error {
 	switch {
 	case f.Revision == "" && floor.id != "":
 		return fmt.Errorf("%w: it was here before. Restore it from a backup", rotate.ErrNotFound)
 	case f.Revision == "":
-		return &rotate.Problem{Kind: rotate.NoLedger, Err: fmt.Errorf("%w: if there should be one, check its name", rotate.ErrNotFound)}
+		return &rotate.Problem{Kind: rotate.NoLedger, Err: fmt.Errorf("%w: if there should be one, check its name",
+			rotate.ErrNotFound)}
 	case f.err != nil:
 		return f.err
 	case f.before(floor):
@@ -122,25 +130,27 @@ func (f found) after(floor mark) error {
 	return nil
 }
 
-// While an outcome is unknown, others go on and the ring runs out: a look is tried again sooner, and more often.
+// A state records only its last 64 writes. While an outcome is unknown, other
+// writers may push this one out of that ring. So look is retried sooner and more
+// often: looks times, with shortLooks short pauses first.
 const (
 	looks      = 12
 	shortLooks = 4
 )
 
-// fetch reads until there is an answer.
+// fetch reads the blob and retries while the outcome is Unknown.
 func (l *Ledger) fetch(ctx context.Context, tries, short int) (b Blob, err error) {
 	err = retry(ctx, tries, short, func(ctx context.Context) (err error) {
 		b, err = l.engine.Fetch(ctx)
 		return err
 	})
 	if err == nil && len(b.Sealed) > l.most {
-		err = fmt.Errorf("it has more than %d bytes: somebody put something else in its place. Restore it from a backup", l.most)
+		err = fmt.Errorf("it has more than %d bytes: another object is in its place. Restore it from a backup", l.most)
 	}
 	return b, err
 }
 
-// CompareAndSwap is [rotate.Ledger]'s.
+// CompareAndSwap implements [rotate.Ledger].
 func (l *Ledger) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
 	rev, err := l.swap(ctx, old, next)
 	if err != nil {
@@ -175,7 +185,8 @@ func (l *Ledger) swap(ctx context.Context, old rotate.Revision, next rotate.Stat
 			return rev, nil
 		case outcome(err) == Unknown:
 			w.unsure = true
-		case outcome(err) == Refused && !w.unsure: // else it tells nothing of what was sent before
+		// after an unknown outcome, a refusal does not settle the earlier request
+		case outcome(err) == Refused && !w.unsure:
 			return "", err
 		}
 		last = err
@@ -185,18 +196,21 @@ func (l *Ledger) swap(ctx context.Context, old rotate.Revision, next rotate.Stat
 		}
 	}
 	if !w.unsure {
-		return "", fmt.Errorf("%w, says the server %d times, and yet answers with the revision that the change was made from: something "+
-			"on the way alters revisions or answers from a copy", rotate.ErrConflict, maxTries)
+		return "", fmt.Errorf("%w: the server reported it %d times, but returns the revision that the change was "+
+			"made from: a proxy "+
+			"or cache on the way alters revisions or answers from a copy", rotate.ErrConflict, maxTries)
 	}
-	return "", fmt.Errorf("%w after %d attempts (%w): run again, which tells", rotate.ErrUnknown, maxTries, last)
+	return "", fmt.Errorf("%w after %d attempts (%w): run again to find out", rotate.ErrUnknown, maxTries, last)
 }
 
-// settle finds out what has become of a write whose request has failed by reason. Not done: it may be sent again.
+// settle finds out whether a write was made whose request failed with reason. done
+// is false if the write may be sent again.
 func (l *Ledger) settle(ctx context.Context, w write, reason error) (rev rotate.Revision, done bool, err error) {
 	for try := 0; ; try++ {
 		f, err := l.look(ctx, looks, shortLooks)
 		if err != nil {
-			return "", true, fmt.Errorf("%w, and asking fails (%w; %w): run again, which tells", rotate.ErrUnknown, reason, err)
+			return "", true, fmt.Errorf("%w, and the ledger cannot be read (%w; %w): run again to find out",
+				rotate.ErrUnknown, reason, err)
 		}
 		switch w.decide(f) {
 		case stored:
@@ -208,7 +222,8 @@ func (l *Ledger) settle(ctx context.Context, w write, reason error) (rev rotate.
 			return "", false, nil
 		case conflict:
 			if f.Revision == "" {
-				return "", true, fmt.Errorf("%w: it is gone. Restore it from a backup, then run again", rotate.ErrConflict)
+				return "", true, fmt.Errorf("%w: it is gone. Restore it from a backup, then run again",
+					rotate.ErrConflict)
 			}
 			return "", true, fmt.Errorf("%w: run again", rotate.ErrConflict)
 		case unknown:
@@ -224,25 +239,29 @@ func (l *Ledger) settle(ctx context.Context, w write, reason error) (rev rotate.
 	}
 }
 
+// why returns the reason why the outcome of a write stays unknown.
 func (f found) why() string {
 	switch {
 	case f.Revision == "":
 		return "it is gone. Restore it from a backup, then run again"
 	case f.err != nil:
-		return "what stands there now cannot be opened. Run again, which tells more"
+		return "the stored ledger cannot be opened. Run again to see the reason"
 	}
-	return "too much has changed since, or another ledger stands there now. Look at its log before this is done again"
+	return "too much has changed since, or it is another ledger now. Look at its log before you repeat the change"
 }
 
-// interrupted is the error of a write whose context has ended between two requests.
+// interrupted returns the error of a write whose context ended between two
+// requests.
 func (w write) interrupted(cause, last error) error {
 	if w.unsure {
-		return fmt.Errorf("%w (%w; %w): run again, which tells", rotate.ErrUnknown, last, cause)
+		return fmt.Errorf("%w (%w; %w): run again to find out", rotate.ErrUnknown, last, cause)
 	}
 	return cause
 }
 
-// unprepared refuses a state that Commit has not prepared: nobody could tell whether it was stored.
+// unprepared returns the error for a state that [rotate.Commit] has not prepared.
+// Such a state has no write id, so a later read could not show whether it was
+// stored.
 func (l *Ledger) unprepared(ctx context.Context, old rotate.Revision) error {
 	b, err := l.fetch(ctx, maxTries, 0)
 	switch {

@@ -10,8 +10,8 @@ import (
 
 const ageHeader = "age-encryption.org/v1\n"
 
-// torn reports whether a blob that cannot be opened may be part of one that can:
-// it begins as one does, and ends too early or goes on as another.
+// torn reports whether a blob that cannot be opened may be part of a valid one: it
+// begins like an age file for ids, and is cut off or continues with other content.
 func torn(sealed []byte, ids []age.Identity) bool {
 	n := min(len(sealed), len(ageHeader))
 	if string(sealed[:n]) != ageHeader[:n] || len(ids) == 0 {

@@ -1,5 +1,5 @@
-// Package stress has several operators change one ledger at the same time, and reports whether every change was made once. Only
-// tests use it.
+// Package stress lets several operators change one ledger at the same time, and
+// reports whether every change was made exactly once. Only tests use it.
 package stress
 
 import (
@@ -14,14 +14,17 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Result is how it went, beside what was right.
+// Result counts the changes that did not succeed directly, by outcome.
 type Result struct{ Conflicts, Superseded, Unknown int }
 
-// Run creates a ledger that is sealed to recipients, has each of the operators make so many changes through the handle that
-// open returns for it, and returns what is wrong with the ledger afterwards, as a reader finds it.
-func Run(ctx context.Context, recipients []string, operators, changes int, open func(operator int) rotate.Ledger, reader rotate.Ledger) (Result, error) {
+// Run creates a ledger that is sealed to recipients. Each operator then makes the
+// given number of changes through the handle that open returns. Run returns an
+// error if the ledger, as reader loads it, lacks a change or has one twice.
+func Run(ctx context.Context, recipients []string, operators, changes int, open func(operator int) rotate.Ledger,
+	reader rotate.Ledger) (Result, error) {
 	var res Result
-	if _, _, err := rotate.Commit(ctx, reader, "", rotate.NewState(rotate.Settings{Recipients: recipients})); err != nil {
+	if _, _, err := rotate.Commit(ctx, reader, "",
+		rotate.NewState(rotate.Settings{Recipients: recipients})); err != nil {
 		return res, err
 	}
 	var (
@@ -50,7 +53,8 @@ func Run(ctx context.Context, recipients []string, operators, changes int, open 
 		return res, err
 	}
 	if most := max(1, operators*changes/50); res.Unknown > most {
-		return res, fmt.Errorf("of %d changes %d ended with an unknown outcome, and %d is the most that a busy machine explains", operators*changes,
+		return res, fmt.Errorf("of %d changes %d ended with an unknown outcome, and at most %d can be explained by a "+
+			"busy machine", operators*changes,
 			res.Unknown, most)
 	}
 	return res, count(ctx, reader, operators, changes)
@@ -58,8 +62,9 @@ func Run(ctx context.Context, recipients []string, operators, changes int, open 
 
 func name(operator, n int) string { return fmt.Sprintf("%d/%d", operator, n) }
 
-// change makes one change. Where nobody can tell whether it was made, as when the others have made more changes meanwhile than
-// the ring remembers, it does what the error asks of an operator: it looks at the log before it does it again.
+// change makes one change. The outcome stays unknown when the other operators have
+// meanwhile made more changes than the ring of writes records. Then change follows
+// the advice of the error: it looks at the log before it repeats the change.
 func change(ctx context.Context, l rotate.Ledger, by string, res *Result) error {
 	unsure := false
 	for {
@@ -85,7 +90,9 @@ func change(ctx context.Context, l rotate.Ledger, by string, res *Result) error 
 		default:
 			return fmt.Errorf("change: %w", err)
 		}
-		time.Sleep(rand.N(20 * time.Millisecond)) // else the fastest wins most of the time, and the others do work for nothing
+		// Without this pause the fastest operator wins most of the time, and the others
+		// work in vain.
+		time.Sleep(rand.N(20 * time.Millisecond))
 	}
 }
 
@@ -101,7 +108,8 @@ func count(ctx context.Context, l rotate.Ledger, operators, changes int) error {
 	for i := range operators {
 		for n := range changes {
 			if times[name(i, n)] != 1 {
-				return fmt.Errorf("change %s was acknowledged, and is there %d times", name(i, n), times[name(i, n)])
+				return fmt.Errorf("change %s was acknowledged, and is in the log %d times", name(i, n), times[name(i,
+					n)])
 			}
 		}
 	}
