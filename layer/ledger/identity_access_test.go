@@ -13,8 +13,10 @@ import (
 func TestIdentityOfOthers(t *testing.T) {
 	for mode, tc := range map[fs.FileMode]struct{ readable, writable bool }{
 		0o600: {}, 0o400: {}, 0o700: {},
-		0o640: {readable: true}, 0o440: {readable: true}, 0o604: {readable: true}, 0o644: {readable: true}, 0o755: {readable: true},
-		0o620: {writable: true}, 0o602: {writable: true}, 0o660: {readable: true, writable: true}, 0o666: {readable: true, writable: true},
+		0o640: {readable: true}, 0o440: {readable: true}, 0o604: {readable: true}, 0o644: {readable: true},
+		0o755: {readable: true},
+		0o620: {writable: true}, 0o602: {writable: true}, 0o660: {readable: true, writable: true},
+		0o666: {readable: true, writable: true},
 	} {
 		for _, linked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%04o, link %v", mode, linked), func(t *testing.T) {
@@ -30,7 +32,8 @@ func TestIdentityOfOthers(t *testing.T) {
 				}
 				ids, err := ReadIdentities(path)
 				if tc.writable {
-					require.ErrorContains(t, err, "identity "+path+": mode "+fmt.Sprintf("%04o", mode)+" lets other users write it")
+					require.ErrorContains(t, err, "identity "+path+": mode "+fmt.Sprintf("%04o",
+						mode)+" lets other users write it")
 					require.ErrorContains(t, err, "`chmod 600 "+path+"`")
 					require.Empty(t, ids.Recipients())
 				} else {
@@ -49,7 +52,8 @@ func TestIdentityOfOthers(t *testing.T) {
 	require.Empty(t, IdentityReadable(filepath.Join(t.TempDir(), "missing")))
 }
 
-// An older version that was killed while it wrote the identity left an empty file.
+// An older version of layer, killed while it wrote the identity, left an empty
+// file.
 func TestEmptyIdentitySaysHowToGoOn(t *testing.T) {
 	for _, text := range []string{"", "\n", " \n\t\n"} {
 		path := filepath.Join(t.TempDir(), "layer.identity")
@@ -60,8 +64,8 @@ func TestEmptyIdentitySaysHowToGoOn(t *testing.T) {
 	}
 }
 
-// A temporary file that a killed run left goes with the next read, also where that
-// run made no identity.
+// The next read removes the temporary file of a killed run, even if that run made
+// no identity.
 func TestReadIdentitiesSweeps(t *testing.T) {
 	for _, made := range []bool{false, true} {
 		dir := t.TempDir()
@@ -71,7 +75,8 @@ func TestReadIdentitiesSweeps(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, WriteIdentity(path, identity))
 		}
-		left, other := filepath.Join(dir, ".layer-layer.identity.0123456789abcdef.tmp"), filepath.Join(dir, ".layer-another.0123456789abcdef.tmp")
+		left, other := filepath.Join(dir, ".layer-layer.identity.0123456789abcdef.tmp"),
+			filepath.Join(dir, ".layer-another.0123456789abcdef.tmp")
 		for _, file := range []string{left, other} {
 			require.NoError(t, os.WriteFile(file, []byte("half"), 0o600))
 		}

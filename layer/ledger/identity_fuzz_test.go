@@ -12,15 +12,18 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// FuzzIdentities: a text is refused without a word of it, or its keys and ids
-// survive being written and read.
+// FuzzIdentities: a text is refused with an error that shows no part of the text,
+// or its keys and ids are the same after they are written and read.
 func FuzzIdentities(f *testing.F) {
 	key, recipient, err := NewIdentity()
 	require.NoError(f, err)
 	id := rotate.NewState(rotate.Settings{}).ID()
-	for _, text := range []string{"", key.Reveal(), "# public key: " + recipient + "\n" + key.Reveal() + "\n", "# ledger " + id + "\n" + key.Reveal(),
-		madeByLayer + "\n# ledger " + id + "\r\n\r\n" + key.Reveal(), "# ledger " + id[:31] + "\n" + key.Reveal(), strings.ToLower(key.Reveal()),
-		recipient, "AGE-SECRET-KEY-PQ-1", "AGE-PLUGIN-X", "-----BEGIN AGE ENCRYPTED FILE-----", key.Reveal() + "\n" + key.Reveal()} {
+	for _, text := range []string{"", key.Reveal(), "# public key: " + recipient + "\n" + key.Reveal() + "\n",
+		"# ledger " + id + "\n" + key.Reveal(),
+		madeByLayer + "\n# ledger " + id + "\r\n\r\n" + key.Reveal(), "# ledger " + id[:31] + "\n" + key.Reveal(),
+		strings.ToLower(key.Reveal()),
+		recipient, "AGE-SECRET-KEY-PQ-1", "AGE-PLUGIN-X", "-----BEGIN AGE ENCRYPTED FILE-----",
+		key.Reveal() + "\n" + key.Reveal()} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -28,7 +31,8 @@ func FuzzIdentities(f *testing.F) {
 		if err != nil {
 			for line := range strings.Lines(text) {
 				line = strings.TrimSpace(line)
-				known := strings.Contains("AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1 AGE-PLUGIN- `layer secret init` `age-keygen` `age -d -i`", line)
+				known := strings.Contains("AGE-SECRET-KEY-1 AGE-SECRET-KEY-PQ-1 AGE-PLUGIN- `layer secret init` "+
+					"`age-keygen` `age -d -i`", line)
 				if len(line) > 12 && !known && strings.Contains(err.Error(), line) {
 					t.Fatal("the error repeats a line of the text")
 				}

@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// team is a machine in whose folder a ledger moves among a file and two places elsewhere, all in one memory.
+// team is a machine on which a ledger moves between a file and two remote places.
+// One memory records all of them.
 type team struct {
 	machine
 	file   *filed
@@ -34,7 +35,7 @@ func newTeam(t *testing.T) team {
 	return all
 }
 
-// filed is a ledger that is a file and has a lock, for all that Remember sees.
+// filed is a ledger that looks to Remember like a file with a lock.
 type filed struct {
 	*rotate.MemoryLedger
 	path string
@@ -60,12 +61,13 @@ func (m team) open(place string, how ...func(*RememberOptions)) rotate.Ledger {
 	return m.remember(m.file, "", how...)
 }
 
-// move moves as the command does: what is in the new place already is for Move to judge.
+// move moves like the command. Move decides about a ledger that is in the new
+// place already.
 func (m team) move(from, to string) (rotate.State, error) {
 	return rotate.Move(context.Background(), m.open(from), m.open(to, peeking), rotate.MoveOptions{From: from, To: to})
 }
 
-// backup returns what brings back what is in a place now.
+// backup returns a function that restores the present content of a place.
 func (m team) backup(place string) (restore func()) {
 	m.t.Helper()
 	if l := m.remote[place]; l != nil {
@@ -76,7 +78,7 @@ func (m team) backup(place string) (restore func()) {
 	return func() { put(m.file.MemoryLedger, s) }
 }
 
-// replace puts a state into a place, as somebody does who has no memory.
+// replace writes a state to a place without a memory.
 func (m team) replace(place string, s rotate.State) {
 	m.t.Helper()
 	if l := m.remote[place]; l != nil {
@@ -86,8 +88,9 @@ func (m team) replace(place string, s rotate.State) {
 	put(m.file.MemoryLedger, s)
 }
 
-// TestMoveIsRemembered: after a move the new place passes, and what was left in the others is known for that: it says where the ledger
-// is now, and is not taken for an older copy. What else could stand in any of them is refused as before.
+// TestMoveIsRemembered: after a move, the ledger in the new place is accepted. The
+// fence in an old place names the new place and is not refused as an older copy.
+// Any other content of these places is refused as before.
 func TestMoveIsRemembered(t *testing.T) {
 	ctx := context.Background()
 	m := newTeam(t)
@@ -101,16 +104,18 @@ func TestMoveIsRemembered(t *testing.T) {
 		memory := m.text()
 		for place, to := range left {
 			old, rev, err := m.open(place).Load(ctx)
-			require.NoError(t, err, "what was left in %s is no older copy", place)
+			require.NoError(t, err, "the fence in %s is no older copy", place)
 			require.Equal(t, to, old.Moved())
-			require.Equal(t, memory, m.text(), "and is not remembered in the place of what is newer")
+			require.Equal(t, memory, m.text(), "the fence does not replace a newer state in the memory")
 			_, _, err = rotate.Commit(ctx, m.open(place), rev, old)
-			require.ErrorContains(t, err, "this change was made from an older copy of the ledger: generation", "nobody goes on with it by mistake")
+			require.ErrorContains(t, err, "this change was made from an older copy of the ledger: generation",
+				"the fence cannot be changed by mistake")
 
 			now := m.backup(place)
 			for says, wrong := range map[string]rotate.State{
-				"it is another ledger":     stamped(rotate.NewState(s.Settings()).MovedTo(inTheDatabase), 2),
-				"other keys: it is forged": stamped(forged(rotate.NewState(s.Settings()), s.Origin()).MovedTo("s3://theirs"), 2),
+				"it is another ledger": stamped(rotate.NewState(s.Settings()).MovedTo(inTheDatabase), 2),
+				"other keys: it is forged": stamped(forged(rotate.NewState(s.Settings()),
+					s.Origin()).MovedTo("s3://theirs"), 2),
 				fmt.Sprintf("it is an older copy: generation %d", old.Generation()): old.MovedTo(""),
 			} {
 				m.replace(place, wrong)
@@ -124,8 +129,9 @@ func TestMoveIsRemembered(t *testing.T) {
 	}
 }
 
-// TestMoveDoesNotGoBack: the fence that was left in a place is brought back by a backup or a checkout, after the ledger was moved back
-// there and went on. What the memory has seen since is not replaced by what was left elsewhere.
+// TestMoveDoesNotGoBack: a ledger was moved back to a place and changed there.
+// Then a backup or a checkout restores the old fence in that place. The fence does
+// not replace the later state in the memory.
 func TestMoveDoesNotGoBack(t *testing.T) {
 	for _, home := range []string{inTheFile, inTheDatabase} {
 		t.Run(home, func(t *testing.T) {
@@ -156,7 +162,8 @@ func TestMoveDoesNotGoBack(t *testing.T) {
 	}
 }
 
-// TestMoveToWhereAnotherWas: a place in which another ledger was, and is none now, is free.
+// TestMoveToWhereAnotherWas: a place that had another ledger and is empty now is
+// free.
 func TestMoveToWhereAnotherWas(t *testing.T) {
 	for _, place := range []string{inTheBucket, inTheFile} {
 		m := newTeam(t)
@@ -181,7 +188,8 @@ func TestMoveToWhereAnotherWas(t *testing.T) {
 	}
 }
 
-// TestMoveAdopted: a person goes on with what was left, and everything else is refused from then on.
+// TestMoveAdopted: an operator continues with a fence, and everything else is
+// refused from then on.
 func TestMoveAdopted(t *testing.T) {
 	ctx := context.Background()
 	m := newTeam(t)

@@ -40,9 +40,9 @@ type RememberOptions struct {
 	// IDs are the ids that a machine trusts while it has not seen the ledger yet,
 	// such as those of [Identities.Ledgers].
 	IDs []string
-	// Ask asks the operator whether to trust a ledger that Seen does not remember.
-	// It is called if neither ID nor IDs are given. After true, the ledger is
-	// remembered. Nil: such a ledger is refused.
+	// Identities authenticate the memory in Seen. A ledger counts as seen only if one
+	// of them has accepted it, so another file in the place of Seen makes no ledger
+	// trusted. The zero Identities believe Seen as it is.
 	Identities Identities
 	// Ask asks the operator whether to trust a ledger that Seen does not remember.
 	// It is called if neither ID nor IDs are given. After true, the ledger is
@@ -110,7 +110,8 @@ type remembered struct {
 	name   string // for errors
 	memory
 	ask func(context.Context, rotate.State) (bool, error)
-	// called before each step, so that tests can fail or end the process there; nil in production
+	// called before each step, so that tests can fail or end the process there; nil in
+	// production
 	step func(what string) error
 
 	writing sync.Mutex // one write of the memory at a time, in this process

@@ -12,8 +12,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
 
-// TestRememberIsALedger: remembering takes nothing away from what a ledger promises, not even where several handles share one memory,
-// as several runs in one folder do.
+// TestRememberIsALedger: a remembered ledger keeps every promise of a ledger, even
+// if several handles share one memory, like several runs in one folder.
 func TestRememberIsALedger(t *testing.T) {
 	t.Parallel()
 	for name, place := range map[string]func(*testing.T, ledger.Identities) func() rotate.Ledger{
@@ -37,7 +37,8 @@ func TestRememberIsALedger(t *testing.T) {
 							seen = filepath.Join(t.TempDir(), "layer.seen")
 						}
 						trust := func(context.Context, rotate.State) (bool, error) { return true, nil }
-						l, err := ledger.Remember(open(), ledger.RememberOptions{Seen: seen, Place: "place", Ask: trust})
+						l, err := ledger.Remember(open(), ledger.RememberOptions{Seen: seen,
+							Place: "place", Ask: trust})
 						require.NoError(t, err)
 						return l
 					}

@@ -53,7 +53,8 @@ func rememberedIn(t *testing.T, l rotate.Ledger, seen string) rotate.Ledger {
 	return l
 }
 
-// TestRememberChild is what TestRememberProcesses starts as a process of its own. Alone it does nothing.
+// TestRememberChild is the program of the child processes that
+// TestRememberProcesses starts. Alone it does nothing.
 func TestRememberChild(t *testing.T) {
 	endpoint := os.Getenv(rememberEndpoint)
 	if endpoint == "" {
@@ -76,8 +77,9 @@ func TestRememberChild(t *testing.T) {
 
 const childChanges = 12
 
-// TestRememberProcesses: several processes change a ledger in a bucket from one folder, and some are killed over it. What the folder
-// remembers is never less than it was, and nobody is refused.
+// TestRememberProcesses: several processes change a ledger in a bucket from one
+// folder, and some are killed meanwhile. The memory in the folder never goes back,
+// and no process is refused.
 func TestRememberProcesses(t *testing.T) {
 	t.Parallel()
 	identity, recipient, err := ledger.NewIdentity()
@@ -111,7 +113,7 @@ func TestRememberProcesses(t *testing.T) {
 				t.Errorf("generation %d is remembered after %d", now, last)
 			}
 			last = now
-			time.Sleep(time.Millisecond) // and look again: nothing tells of a change
+			time.Sleep(time.Millisecond) // poll: nothing reports a change
 		}
 	})
 	self, err := os.Executable()
@@ -119,7 +121,8 @@ func TestRememberProcesses(t *testing.T) {
 	const processes, killed = 4, 2
 	for i := range processes {
 		cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestRememberChild$", "-test.count=1")
-		cmd.Env = append(os.Environ(), rememberEndpoint+"="+endpoint, rememberSeen+"="+seen, ledger.IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
+		cmd.Env = append(os.Environ(), rememberEndpoint+"="+endpoint, rememberSeen+"="+seen,
+			ledger.IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
 		working.Go(func() {
 			if i >= killed {
 				if out, err := cmd.CombinedOutput(); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// machine is one that remembers: a folder with a layer.seen.
+// machine is a machine with a memory: a folder with a layer.seen.
 type machine struct {
 	t    testing.TB
 	seen string
@@ -43,12 +43,12 @@ func (m machine) remember(l rotate.Ledger, place string, how ...func(*RememberOp
 func adopting(o *RememberOptions) { o.Adopt = true }
 func peeking(o *RememberOptions)  { o.Adopt, o.Peek = true, true }
 
-// named gives a machine the id of what is in a ledger now, as an identity does.
+// named gives a machine the id of the present ledger, like an identity file.
 func named(l *rotate.MemoryLedger) func(*RememberOptions) {
 	return func(o *RememberOptions) { o.IDs = []string{stateOf(l).ID()} }
 }
 
-// text is the memory as it stands in the file; empty where there is none.
+// text returns the content of the memory's file, or "" if there is none.
 func (m machine) text() string {
 	m.t.Helper()
 	text, err := os.ReadFile(m.seen)
@@ -80,7 +80,7 @@ func changed(t testing.TB, l rotate.Ledger, n int) rotate.State {
 // at is the part of a ledger in the memory, by its place.
 func at(place string) memory { return memory{place: place} }
 
-// confirmed loads a state that the target confirms then.
+// confirmed loads a state, which the target then confirms.
 func confirmed(t testing.TB, l rotate.Ledger) rotate.State {
 	t.Helper()
 	s := changed(t, l, 0)
@@ -98,13 +98,17 @@ func created(t testing.TB, l rotate.Ledger) rotate.State {
 func TestRememberRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		// put puts something else in the place of a ledger that has reached generation 5, by the states 1 to 4 before.
+		// put replaces a ledger that has reached generation 5. history has its states.
 		put  func(l *rotate.MemoryLedger, history []rotate.State)
 		says string
 	}{
 		{"older", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, history[2]) },
-			"it is an older copy: generation 3, and generation 5 was seen on this machine. Get the latest one (`git pull`, or a backup)"},
-		{"another", func(l *rotate.MemoryLedger, _ []rotate.State) { put(l, stamped(rotate.NewState(rotate.Settings{}), 9)) }, "it is another ledger: "},
+			"it is an older copy: generation 3, and generation 5 was seen on this machine. Get the latest one " +
+				"(`git pull`, or a backup)"},
+		{"another", func(l *rotate.MemoryLedger, _ []rotate.State) {
+			put(l, stamped(rotate.NewState(rotate.Settings{}),
+				9))
+		}, "it is another ledger: "},
 		{"forged", func(l *rotate.MemoryLedger, history []rotate.State) {
 			put(l, stamped(forged(rotate.NewState(rotate.Settings{}), history[0].Origin()), 9))
 		}, "it continues the ledger seen here before, but has other keys: it is forged"},
@@ -115,11 +119,20 @@ func TestRememberRefuses(t *testing.T) {
 			put(l, stamped(rotate.NewState(rotate.Settings{}).MovedTo("s3://theirs"), 2))
 		},
 			"it is another ledger: "},
-		{"a clone at the same generation", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3], 1)) },
+		{"a clone at the same generation", func(l *rotate.MemoryLedger, history []rotate.State) {
+			put(l,
+				stamped(history[3], 1))
+		},
 			"it was changed in two clones: its generation 5 lacks a change"},
-		{"a clone that is ahead", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3], 3)) },
+		{"a clone that is ahead", func(l *rotate.MemoryLedger, history []rotate.State) {
+			put(l,
+				stamped(history[3], 3))
+		},
 			"it was changed in two clones: its generation 7 lacks a change"},
-		{"a clone that is ahead, with a fence", func(l *rotate.MemoryLedger, history []rotate.State) { put(l, stamped(history[3].MovedTo("b"), 3)) },
+		{"a clone that is ahead, with a fence", func(l *rotate.MemoryLedger, history []rotate.State) {
+			put(l,
+				stamped(history[3].MovedTo("b"), 3))
+		},
 			"it was changed in two clones: its generation 7 lacks a change"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -148,7 +161,7 @@ func TestRememberRefuses(t *testing.T) {
 			_, _, err = newMachine(t).remember(inner, "s3://ledgers/shop", named(inner)).Load(ctx)
 			require.NoError(t, err)
 
-			// A look lets it pass, and remembers nothing.
+			// Peek accepts it and remembers nothing.
 			_, _, err = m.remember(inner, "s3://ledgers/shop", peeking, named(inner)).Load(ctx)
 			require.NoError(t, err)
 			require.Equal(t, memory, m.text())
@@ -158,17 +171,18 @@ func TestRememberRefuses(t *testing.T) {
 			_, rev, err = m.remember(inner, "s3://ledgers/shop", adopting, named(inner)).Load(ctx)
 			require.NoError(t, err)
 			s, _, err := m.remember(inner, "s3://ledgers/shop").Load(ctx)
-			require.NoError(t, err, "what was adopted is remembered")
+			require.NoError(t, err, "the adopted ledger is remembered")
 			_, _, err = rotate.Commit(ctx, m.remember(inner, "s3://ledgers/shop"), rev, s)
 			require.NoError(t, err)
 			put(inner, history[4])
 			_, _, err = m.remember(inner, "s3://ledgers/shop").Load(ctx)
-			require.ErrorIs(t, err, rotate.WrongLedger, "what it replaced is refused from then on")
+			require.ErrorIs(t, err, rotate.WrongLedger, "the replaced ledger is refused from then on")
 		})
 	}
 }
 
-// TestRememberGone: where a ledger was is none any more. Nobody makes another there by mistake.
+// TestRememberGone: a ledger is missing. No run creates another one in its place
+// by mistake.
 func TestRememberGone(t *testing.T) {
 	ctx := context.Background()
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
@@ -184,7 +198,8 @@ func TestRememberGone(t *testing.T) {
 	require.ErrorIs(t, err, rotate.ErrNotFound)
 	require.Empty(t, rev)
 	require.ErrorContains(t, err, "ledger b: ")
-	require.ErrorContains(t, err, s.ID()+" was here before: restore it from git or a backup. To begin anew without it, delete "+m.seen+" first")
+	require.ErrorContains(t, err, s.ID()+" was here before: restore it from git or a backup. To begin anew without "+
+		"it, delete "+m.seen+" first")
 	_, _, err = rotate.Commit(ctx, m.remember(inner, "b"), "", rotate.NewState(rotate.Settings{}))
 	require.ErrorContains(t, err, "the change is refused: it is another ledger")
 	require.NotErrorIs(t, err, rotate.ErrConflict)
@@ -193,15 +208,16 @@ func TestRememberGone(t *testing.T) {
 	require.Empty(t, revision(inner))
 	require.Equal(t, memory, m.text())
 
-	// Restored, it goes on; and another place is another matter.
+	// After a restore, the ledger is accepted. Another place is independent.
 	put(inner, s)
 	changed(t, m.remember(inner, "b"), 1)
 	created(t, m.remember(new(rotate.MemoryLedger), "c"))
 	changed(t, m.remember(inner, "b"), 1)
 }
 
-// TestRememberRestored: a backup is restored while a run is at work, so exactly that the revision is what the run has read. What was made
-// since, and is remembered, is not overwritten.
+// TestRememberRestored: a backup is restored during a run, and its revision is the
+// one that the run has read. The run does not overwrite the later changes that the
+// memory records.
 func TestRememberRestored(t *testing.T) {
 	for lead := range 3 {
 		m, inner := newMachine(t), new(rotate.MemoryLedger)
@@ -218,13 +234,15 @@ func TestRememberRestored(t *testing.T) {
 			require.NoError(t, err)
 			continue
 		}
-		require.ErrorContains(t, err, fmt.Sprintf("the change is refused: this change was made from an older copy of the ledger: generation %d was seen", lead+1))
+		require.ErrorContains(t, err, fmt.Sprintf("the change is refused: this change was made from an older copy of "+
+			"the ledger: generation %d was seen", lead+1))
 		require.NotErrorIs(t, err, rotate.ErrConflict)
 		require.Equal(t, n, revision(inner))
 	}
 }
 
-// TestRememberFollows goes on on another machine, and far: nothing of it is refused, and all of it is remembered.
+// TestRememberFollows: a ledger is changed often on another machine. Every state
+// is accepted and remembered.
 func TestRememberFollows(t *testing.T) {
 	t.Parallel()
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
@@ -239,7 +257,7 @@ func TestRememberFollows(t *testing.T) {
 		confirmed(t, m.remember(inner, "b"))
 		require.True(t, m.known().knows(at("b"), s), "a confirmed state is remembered")
 	}
-	// Others have left, and with them their keys.
+	// Other recipients were removed, and the keys of the ledger were replaced.
 	s, rev, err := inner.Load(t.Context())
 	require.NoError(t, err)
 	_, _, err = rotate.Commit(t.Context(), inner, rev, s.Rekeyed())
@@ -255,13 +273,20 @@ func TestRememberFollows(t *testing.T) {
 	require.True(t, os.SameFile(before, after), "where nothing is new, nothing is written")
 }
 
-// TestRememberCannotWrite: where the memory cannot be written, nothing is remembered and all else goes on.
+// TestRememberCannotWrite: if the memory cannot be written, nothing is remembered
+// and everything else works.
 func TestRememberCannotWrite(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, m machine){
-		"its lock is a folder":   func(t *testing.T, m machine) { require.NoError(t, os.Mkdir(m.seen+".lock", 0o700)) },
-		"its lock leads nowhere": func(t *testing.T, m machine) { require.NoError(t, os.Symlink("/nowhere/at/all", m.seen+".lock")) },
-		"the folder is gone":     func(t *testing.T, m machine) { require.NoError(t, os.RemoveAll(filepath.Dir(m.seen))) },
+		"its lock is a folder": func(t *testing.T, m machine) { require.NoError(t, os.Mkdir(m.seen+".lock", 0o700)) },
+		"its lock leads nowhere": func(t *testing.T, m machine) {
+			require.NoError(t,
+				os.Symlink("/nowhere/at/all", m.seen+".lock"))
+		},
+		"the folder is gone": func(t *testing.T, m machine) {
+			require.NoError(t,
+				os.RemoveAll(filepath.Dir(m.seen)))
+		},
 		"somebody has the lock for ever": func(t *testing.T, m machine) {
 			lock, err := filelock.Try(m.seen+".lock", m.seen)
 			require.NoError(t, err)
@@ -283,7 +308,8 @@ func TestRememberCannotWrite(t *testing.T) {
 			_, _, err = rotate.Commit(ctx, l, rev, s)
 			require.NoError(t, err)
 			_, _, err = m.remember(inner, "b", adopting, named(inner)).Load(ctx)
-			require.ErrorContains(t, err, "ledger b: "+m.seen+" cannot be written", "what a person asked for is not left out in silence")
+			require.ErrorContains(t, err, "ledger b: "+m.seen+" cannot be written", "an adoption that is not "+
+				"remembered is reported")
 			require.Empty(t, m.text())
 			left, err := filepath.Glob(filepath.Join(filepath.Dir(m.seen), ".*"))
 			require.NoError(t, err)
@@ -292,14 +318,15 @@ func TestRememberCannotWrite(t *testing.T) {
 	}
 }
 
-// TestRememberDamaged: a memory that cannot be read is no reason to go on without one.
+// TestRememberDamaged: if the memory cannot be read, the ledger is refused.
 func TestRememberDamaged(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	l := m.remember(inner, "b")
 	s := created(t, l)
 	_, rev, err := l.Load(t.Context())
 	require.NoError(t, err)
-	for text, says := range map[string]string{"": "it is damaged", "<<<<<<< HEAD": "it is damaged", `{"format":2}`: "a newer version of layer"} {
+	for text, says := range map[string]string{"": "it is damaged", "<<<<<<< HEAD": "it is damaged",
+		`{"format":2}`: "a newer version of layer"} {
 		require.NoError(t, os.WriteFile(m.seen, []byte(text), 0o600))
 		_, _, err := l.Load(t.Context())
 		require.ErrorContains(t, err, "ledger b: "+m.seen)
@@ -315,8 +342,9 @@ func TestRememberDamaged(t *testing.T) {
 	changed(t, l, 1)
 }
 
-// TestRememberAtOnce: many at once, on two ledgers and one memory, each of which may be the slowest to remember. What is remembered is
-// never less than it was, of neither ledger, and in the end the latest of both.
+// TestRememberAtOnce: many handles on two ledgers share one memory. Any of them
+// may be the slowest to remember. The memory never goes back, for neither ledger,
+// and in the end it has the latest state of both.
 func TestRememberAtOnce(t *testing.T) {
 	m := newMachine(t)
 	places := map[string]*rotate.MemoryLedger{"b": new(rotate.MemoryLedger), "c": new(rotate.MemoryLedger)}
@@ -341,13 +369,13 @@ func TestRememberAtOnce(t *testing.T) {
 				}
 				last[id] = known.Ledgers[id].Generation
 			}
-			time.Sleep(time.Millisecond) // and look again: nothing tells of a change
+			time.Sleep(time.Millisecond) // poll: nothing reports a change
 		}
 	})
 	for place, inner := range places {
 		for range 6 {
 			working.Go(func() {
-				l := m.remember(inner, place) // as a process of its own has it
+				l := m.remember(inner, place) // a separate handle, like that of another process
 				for n := 0; n < 15; {
 					s, rev, err := l.Load(ctx)
 					if err == nil {
@@ -374,7 +402,8 @@ func TestRememberAtOnce(t *testing.T) {
 	}
 }
 
-// TestRememberLate: who comes to remember after somebody else has remembered more leaves that as it is.
+// TestRememberLate: a handle that remembers late does not replace a later state
+// that another one has remembered.
 func TestRememberLate(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	l := m.remember(inner, "b").(*remembered)
@@ -387,11 +416,12 @@ func TestRememberLate(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	require.NoError(t, l.remember(ended, stamped(now, 1), false))
-	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.Origin()].Generation, "what is stored is remembered, whoever has stopped waiting")
+	require.Equal(t, now.Generation()+1, m.known().Ledgers[s.Origin()].Generation, "a stored state is remembered, "+
+		"even if the caller stopped waiting")
 }
 
-// TestRememberSyncsFirst: another process's change must be durable before it is remembered, or a power cut makes the ledger look older
-// than it is.
+// TestRememberSyncsFirst: another process's change must be durable before it is
+// remembered, or a power cut makes the ledger look older than it is.
 func TestRememberSyncsFirst(t *testing.T) {
 	m := newMachine(t)
 	var steps []string
@@ -401,9 +431,10 @@ func TestRememberSyncsFirst(t *testing.T) {
 	steps = nil
 	l := m.remember(inner, "b", named(inner.MemoryLedger)).(*remembered)
 	l.step = step
-	for range 2 { // the second has nothing to remember
+	for range 2 { // the second pass has nothing to remember
 		confirmed(t, l)
-		require.Equal(t, []string{"create layer.seen", "write layer.seen", "sync layer.seen", "close layer.seen", "sync the ledger", "rename layer.seen"}, steps)
+		require.Equal(t, []string{"create layer.seen", "write layer.seen", "sync layer.seen", "close layer.seen",
+			"sync the ledger", "rename layer.seen"}, steps)
 	}
 }
 
@@ -414,7 +445,8 @@ type syncing struct {
 
 func (s syncing) Sync() error { return s.step("sync the ledger") }
 
-// TestRememberFailingAtEachStep: the memory is the old one or the new one, whole, and the change is made in any case.
+// TestRememberFailingAtEachStep: the memory is completely old or completely new,
+// and the change is made in any case.
 func TestRememberFailingAtEachStep(t *testing.T) {
 	for fail := range 5 {
 		m, inner := newMachine(t), new(rotate.MemoryLedger)
@@ -441,10 +473,12 @@ func TestRememberFailingAtEachStep(t *testing.T) {
 	}
 }
 
-// TestRememberSweeps: what a run left that was killed while it remembered is gone after the next.
+// TestRememberSweeps: the next run removes the temporary file of a run that was
+// killed while it remembered.
 func TestRememberSweeps(t *testing.T) {
 	m := newMachine(t)
-	left, other := filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.0123456789abcdef.tmp"), filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.mine.tmp")
+	left, other := filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.0123456789abcdef.tmp"),
+		filepath.Join(filepath.Dir(m.seen), ".layer-layer.seen.mine.tmp")
 	for _, file := range []string{left, other} {
 		require.NoError(t, os.WriteFile(file, []byte("half"), 0o600))
 	}
@@ -453,7 +487,7 @@ func TestRememberSweeps(t *testing.T) {
 	require.FileExists(t, other)
 }
 
-// A run that has nothing to remember sweeps too.
+// A run that has nothing to remember removes such files too.
 func TestReaderOfMemorySweeps(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	created(t, m.remember(inner, "b"))

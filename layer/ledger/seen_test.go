@@ -18,7 +18,8 @@ func TestDamagedMemoryIsRefused(t *testing.T) {
 		{"not JSON", "<<<<<<< HEAD", "it is damaged"},
 		{"no format", "{}", "it is damaged"},
 		{"from the future", `{"format":2,"places":7}`, "it is damaged"},
-		{"from the future, as far as one can tell", `{"format":2}`, "a newer version of layer (format 2): update layer"},
+		{"from the future, as far as one can tell", `{"format":2}`, "a newer version of layer " +
+			"(format 2): update layer"},
 		{"huge", `{"format":1}` + string(bytes.Repeat([]byte(" "), maxSeen)), "more than 1048576 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -31,7 +32,9 @@ func TestDamagedMemoryIsRefused(t *testing.T) {
 }
 
 func FuzzSeen(f *testing.F) {
-	for _, in := range []string{"", "{}", `{"format":1,"places":{"a":"b"},"ledgers":{"b":{"generation":3,"fingerprint":"c","write":"d"}}}`, `{"format":1,"ledgers":null}`} {
+	for _, in := range []string{"", "{}",
+		`{"format":1,"places":{"a":"b"},"ledgers":{"b":{"generation":3,"fingerprint":"c","write":"d"}}}`,
+		`{"format":1,"ledgers":null}`} {
 		f.Add([]byte(in))
 	}
 	s := stamped(rotate.NewState(rotate.Settings{}), 1)
@@ -42,7 +45,7 @@ func FuzzSeen(f *testing.F) {
 		}
 		next, err := parseSeen("layer.seen", known.with(at("a"), s).encode())
 		if err != nil || !next.knows(at("a"), s) || next.check("a", s) != nil {
-			t.Fatal("what was just remembered is not known")
+			t.Fatal("a state that was just remembered is not known")
 		}
 	})
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// put puts a state into a ledger in memory, as a backup is restored, or another tool writes.
+// put writes a state to a ledger in memory, like the restore of a backup or
+// another tool.
 func put(l *rotate.MemoryLedger, s rotate.State) {
 	if _, err := l.CompareAndSwap(context.Background(), revision(l), s); err != nil {
 		panic(err)
@@ -34,7 +35,7 @@ func stateOf(l *rotate.MemoryLedger) rotate.State {
 	return s
 }
 
-// stamped is the state after n changes.
+// stamped returns the state after n changes.
 func stamped(s rotate.State, n int) rotate.State {
 	l, rev := new(rotate.MemoryLedger), rotate.Revision("")
 	for range n {
@@ -46,12 +47,13 @@ func stamped(s rotate.State, n int) rotate.State {
 	return s
 }
 
-// forged is a state with the id of another one: an attacker can write every member.
+// forged returns a state with the id of another one: an attacker can write every
+// field.
 func forged(s rotate.State, id string) rotate.State {
 	return edited(s, func(members map[string]any) { members["id"] = id })
 }
 
-// edited is a state whose plaintext was changed.
+// edited returns a state whose plaintext was changed.
 func edited(s rotate.State, edit func(members map[string]any)) rotate.State {
 	must := func(err error) {
 		if err != nil {
@@ -84,7 +86,8 @@ func edited(s rotate.State, edit func(members map[string]any)) rotate.State {
 	return next.WithSettings(s.Settings())
 }
 
-// holding is a state with a value in it, and its parts that must not be shown: the value and the keys of its notes.
+// holding returns a state with a value, and the parts of it that must not be
+// shown: the value and the keys of its notes.
 func holding(t *testing.T, recipients ...string) (s rotate.State, hidden []string) {
 	t.Helper()
 	const value = "Qz7kWv2mXt9RbLp4nHc8sJ1d"
@@ -92,7 +95,8 @@ func holding(t *testing.T, recipients ...string) (s rotate.State, hidden []strin
 	_, _, err := rotate.Commit(t.Context(), l, "", rotate.NewState(rotate.Settings{Recipients: recipients}))
 	require.NoError(t, err)
 	stripe := secret.Static(secret.Options{Namespace: "billing", Name: "stripe"})
-	o := rotate.Operator{Ledger: l, Publisher: new(drivertest.MemoryPublisher), Spec: secret.NewApp(secret.AppOptions{}).Use(stripe).Spec()}
+	o := rotate.Operator{Ledger: l, Publisher: new(drivertest.MemoryPublisher),
+		Spec: secret.NewApp(secret.AppOptions{}).Use(stripe).Spec()}
 	_, err = o.Set(t.Context(), stripe.Address(), driver.NewValue(value))
 	require.NoError(t, err)
 	hidden = []string{value}

@@ -29,37 +29,65 @@ func answering(yes bool) func(context.Context, rotate.State) (bool, error) {
 	return func(context.Context, rotate.State) (bool, error) { return yes, nil }
 }
 
-// TestUnseenLedgerNeedsItsID: a machine that remembers nothing trusts a ledger by its
-// id alone, or by a person's word.
+// TestUnseenLedgerNeedsItsID: a machine without a memory accepts a ledger only by
+// its id, or if the operator confirms it.
 func TestUnseenLedgerNeedsItsID(t *testing.T) {
 	genuine := stamped(rotate.NewState(rotate.Settings{}), 5)
 	other := stamped(rotate.NewState(rotate.Settings{}), 5)
-	// The public key of a recipient is enough to copy everything that can be seen of it.
+	// The public key of a recipient is enough to copy every visible property of the
+	// ledger.
 	forgery := stamped(forged(rotate.NewState(rotate.Settings{}), genuine.Origin()), 9)
 	for name, tc := range map[string]struct {
 		found  rotate.State
 		how    func(*RememberOptions)
 		refuse string
 	}{
-		"nothing is known":           {genuine, func(*RememberOptions) {}, "was not given its id"},
-		"pinned":                     {genuine, func(o *RememberOptions) { o.ID = genuine.ID() }, ""},
-		"pinned to another":          {genuine, func(o *RememberOptions) { o.ID = other.ID() }, "and " + other.ID() + " is required"},
-		"pinned, forged":             {forgery, func(o *RememberOptions) { o.ID = genuine.ID() }, "and " + genuine.ID() + " is required"},
-		"the pin beats the identity": {genuine, func(o *RememberOptions) { o.ID, o.IDs = other.ID(), []string{genuine.ID()} }, "is required"},
-		"in the identity":            {genuine, func(o *RememberOptions) { o.IDs = []string{other.ID(), genuine.ID()} }, ""},
-		"not in the identity":        {forgery, func(o *RememberOptions) { o.IDs = []string{genuine.ID()} }, "the identity does not name"},
-		"not in the identity, and nobody is asked": {forgery, func(o *RememberOptions) { o.IDs, o.Ask = []string{genuine.ID()}, answering(true) },
+		"nothing is known": {genuine, func(*RememberOptions) {}, "was not given its id"},
+		"pinned":           {genuine, func(o *RememberOptions) { o.ID = genuine.ID() }, ""},
+		"pinned to another": {genuine, func(o *RememberOptions) { o.ID = other.ID() }, "and " +
+			other.ID() + " is required"},
+		"pinned, forged": {forgery, func(o *RememberOptions) { o.ID = genuine.ID() }, "and " +
+			genuine.ID() + " is required"},
+		"the pin beats the identity": {genuine, func(o *RememberOptions) {
+			o.ID, o.IDs = other.ID(),
+				[]string{genuine.ID()}
+		}, "is required"},
+		"in the identity": {genuine, func(o *RememberOptions) {
+			o.IDs = []string{other.ID(),
+				genuine.ID()}
+		}, ""},
+		"not in the identity": {forgery, func(o *RememberOptions) { o.IDs = []string{genuine.ID()} },
 			"the identity does not name"},
-		"a person says yes":                  {genuine, func(o *RememberOptions) { o.Ask = answering(true) }, ""},
-		"a person says no":                   {genuine, func(o *RememberOptions) { o.Ask = answering(false) }, "was not given its id"},
-		"adopted":                            {forgery, func(o *RememberOptions) { o.Adopt = true }, "was not given its id"},
-		"adopted, pinned to another":         {forgery, func(o *RememberOptions) { o.Adopt, o.ID = true, genuine.ID() }, "is required"},
-		"adopted, another one than told":     {forgery, func(o *RememberOptions) { o.Adopt, o.IDs = true, []string{genuine.ID()} }, "does not name"},
-		"adopted, the one that was told":     {genuine, func(o *RememberOptions) { o.Adopt, o.IDs = true, []string{genuine.ID()} }, ""},
-		"moved away":                         {genuine.MovedTo("s3://b"), func(*RememberOptions) {}, "was not given its id"},
-		"renewed, with the id of before":     {genuine.Rekeyed(), func(o *RememberOptions) { o.IDs = []string{genuine.ID()} }, "when a recipient was removed"},
-		"renewed, pinned to the id before":   {genuine.Rekeyed(), func(o *RememberOptions) { o.ID = genuine.ID() }, "when a recipient was removed"},
-		"before the renewal, with the later": {genuine, func(o *RememberOptions) { o.IDs = []string{genuine.Rekeyed().ID()} }, "does not name"},
+		"not in the identity, and nobody is asked": {forgery, func(o *RememberOptions) {
+			o.IDs,
+				o.Ask = []string{genuine.ID()}, answering(true)
+		},
+			"the identity does not name"},
+		"a person says yes": {genuine, func(o *RememberOptions) { o.Ask = answering(true) }, ""},
+		"a person says no": {genuine, func(o *RememberOptions) { o.Ask = answering(false) },
+			"was not given its id"},
+		"adopted": {forgery, func(o *RememberOptions) { o.Adopt = true },
+			"was not given its id"},
+		"adopted, pinned to another": {forgery, func(o *RememberOptions) {
+			o.Adopt, o.ID = true,
+				genuine.ID()
+		}, "is required"},
+		"adopted, another one than told": {forgery, func(o *RememberOptions) {
+			o.Adopt, o.IDs = true,
+				[]string{genuine.ID()}
+		}, "does not name"},
+		"adopted, the one that was told": {genuine, func(o *RememberOptions) {
+			o.Adopt, o.IDs = true,
+				[]string{genuine.ID()}
+		}, ""},
+		"moved away": {genuine.MovedTo("s3://b"), func(*RememberOptions) {},
+			"was not given its id"},
+		"renewed, with the id of before": {genuine.Rekeyed(),
+			func(o *RememberOptions) { o.IDs = []string{genuine.ID()} }, "when a recipient was removed"},
+		"renewed, pinned to the id before": {genuine.Rekeyed(), func(o *RememberOptions) { o.ID = genuine.ID() },
+			"when a recipient was removed"},
+		"before the renewal, with the later": {genuine,
+			func(o *RememberOptions) { o.IDs = []string{genuine.Rekeyed().ID()} }, "does not name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, inner := newMachine(t), new(rotate.MemoryLedger)
@@ -73,18 +101,19 @@ func TestUnseenLedgerNeedsItsID(t *testing.T) {
 			require.ErrorContains(t, err, "ledger b: ")
 			require.ErrorContains(t, err, tc.refuse)
 			require.ErrorIs(t, err, rotate.Untrusted)
-			require.True(t, s.Equal(rotate.State{}), "nothing of it is returned")
+			require.True(t, s.Equal(rotate.State{}), "no part of the state is returned")
 			require.Empty(t, m.text(), "a refused ledger is not remembered")
 		})
 	}
 }
 
-// TestRefusedLedgerIsNotRemembered: a forged ledger that was met first does not keep
-// the genuine one out.
+// TestRefusedLedgerIsNotRemembered: a forged ledger that was loaded first does not
+// exclude the genuine one.
 func TestRefusedLedgerIsNotRemembered(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	put(inner, stamped(rotate.NewState(rotate.Settings{}), 9))
-	for _, how := range []func(*RememberOptions){func(*RememberOptions) {}, func(o *RememberOptions) { o.Ask = answering(false) },
+	for _, how := range []func(*RememberOptions){func(*RememberOptions) {},
+		func(o *RememberOptions) { o.Ask = answering(false) },
 		func(o *RememberOptions) { o.Ask, o.Adopt, o.Peek = answering(true), true, true }} {
 		_, _, _ = m.remember(inner, "b", how).Load(t.Context())
 		require.Empty(t, m.text())
@@ -96,8 +125,8 @@ func TestRefusedLedgerIsNotRemembered(t *testing.T) {
 	require.True(t, m.known().knows(at("b"), genuine))
 }
 
-// TestTrustedLedgerIsAskedForOnce: a person's yes is remembered, for this place and
-// this ledger alone.
+// TestTrustedLedgerIsAskedForOnce: the operator's yes is remembered, for this
+// place and this ledger only.
 func TestTrustedLedgerIsAskedForOnce(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	put(inner, stamped(rotate.NewState(rotate.Settings{}), 2))
@@ -115,7 +144,7 @@ func TestTrustedLedgerIsAskedForOnce(t *testing.T) {
 	require.ErrorContains(t, err, "it is another ledger")
 	require.Equal(t, 1, asked)
 
-	// Where the memory cannot be written, one run asks once.
+	// If the memory cannot be written, one run asks once.
 	m = newMachine(t)
 	require.NoError(t, os.Mkdir(m.seen+".lock", 0o700))
 	l := m.remember(inner, "b", asking)
@@ -123,7 +152,7 @@ func TestTrustedLedgerIsAskedForOnce(t *testing.T) {
 		changed(t, l, 0)
 	}
 	require.Equal(t, 2, asked)
-	// A question that fails is no answer.
+	// If the question fails, the ledger is not accepted.
 	wrong := errors.New("the terminal is gone")
 	_, _, err = newMachine(t).remember(inner, "b", func(o *RememberOptions) {
 		o.Ask = func(context.Context, rotate.State) (bool, error) { return true, wrong }
@@ -131,8 +160,8 @@ func TestTrustedLedgerIsAskedForOnce(t *testing.T) {
 	require.ErrorIs(t, err, wrong)
 }
 
-// TestPinWinsOverMemory: a pin replaces what was seen in a place, and an older copy
-// of the pinned ledger is refused all the same.
+// TestPinWinsOverMemory: a pin replaces what was seen in a place, and an older
+// copy of the pinned ledger is refused all the same.
 func TestPinWinsOverMemory(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	created(t, m.remember(inner, "b"))
@@ -148,8 +177,8 @@ func TestPinWinsOverMemory(t *testing.T) {
 	_, _, err = m.remember(inner, "b", pin).Load(t.Context())
 	require.ErrorContains(t, err, "it is an older copy")
 
-	// A machine that remembers the ledger follows a renewal, and one that is pinned to
-	// the id before does not.
+	// A machine that remembers the ledger follows a renewal of the id. A machine that
+	// is pinned to the old id does not.
 	put(inner, s.Rekeyed())
 	changed(t, m.remember(inner, "b"), 0)
 	_, _, err = m.remember(inner, "b", pin).Load(t.Context())
@@ -220,8 +249,8 @@ func TestForgedMemoryTrustsNothing(t *testing.T) {
 	}
 }
 
-// TestAdoptingNeedsTheID: a person who goes on with a ledger against the memory
-// still has to recognize it, also if it claims to be the one that was seen.
+// TestAdoptingNeedsTheID: an operator who adopts a ledger against the memory must
+// still recognize its id, also if it claims to be the ledger that was seen.
 func TestAdoptingNeedsTheID(t *testing.T) {
 	m, inner := newMachine(t), new(rotate.MemoryLedger)
 	genuine := created(t, m.remember(inner, "b"))
@@ -235,14 +264,15 @@ func TestAdoptingNeedsTheID(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestIDSurvivesAllButARenewal: no change of the ledger gives it another id, except
-// the removal of a recipient.
+// TestIDSurvivesAllButARenewal: the id of a ledger changes only when a recipient
+// is removed.
 func TestIDSurvivesAllButARenewal(t *testing.T) {
 	s := rotate.NewState(rotate.Settings{Target: "cloudflare"})
 	require.True(t, IsID(s.ID()))
 	require.NotEqual(t, s.ID(), rotate.NewState(rotate.Settings{}).ID())
 	require.NotEqual(t, s.ID(), s.Origin())
-	for _, next := range []rotate.State{stamped(s, 3), s.MovedTo("b"), s.WithSettings(rotate.Settings{}), s.WithLog(rotate.LogEntry{})} {
+	for _, next := range []rotate.State{stamped(s, 3), s.MovedTo("b"), s.WithSettings(rotate.Settings{}),
+		s.WithLog(rotate.LogEntry{})} {
 		require.Equal(t, s.ID(), next.ID())
 	}
 	renewed := s.Rekeyed()
@@ -268,7 +298,8 @@ func TestIDSurvivesAllButARenewal(t *testing.T) {
 func TestIdentityFileNamesLedgers(t *testing.T) {
 	key, _, err := NewIdentity()
 	require.NoError(t, err)
-	first, second, third := rotate.NewState(rotate.Settings{}).ID(), rotate.NewState(rotate.Settings{}).ID(), rotate.NewState(rotate.Settings{}).ID()
+	first, second, third := rotate.NewState(rotate.Settings{}).ID(), rotate.NewState(rotate.Settings{}).ID(),
+		rotate.NewState(rotate.Settings{}).ID()
 	path := filepath.Join(t.TempDir(), "layer.identity")
 	require.NoError(t, WriteIdentity(path, key, first))
 	ledgers := func() []string {
@@ -293,7 +324,7 @@ func TestIdentityFileNamesLedgers(t *testing.T) {
 	require.True(t, named)
 	require.Equal(t, []string{first, third}, ledgers())
 
-	// What is behind a link is another file.
+	// The target of a link is another file.
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
 	link := filepath.Join(filepath.Dir(path), "link")

@@ -31,7 +31,7 @@ func TestBucketIsALedger(t *testing.T) {
 	})
 }
 
-// Of ten answers two are lost, and of ten requests one is late.
+// Two of ten answers are lost, and one of ten requests is late.
 func TestContestLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, through := keyed(t), direct{newS3(t)}

@@ -64,16 +64,17 @@ func TestFaultsLoseNoChange(t *testing.T) {
 			}
 			return nil, nil
 		}, sent: "PUT GET PUT", times: 1},
-		{name: "the request is late, and overtakes its repetition", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
-			switch n {
-			case 1:
-				return nil, errLost
-			case 3: // the first arrives just before the second
-				_, _ = s.applied(r.Clone(r.Context()))
-				r.Body = io.NopCloser(bytes.NewReader(s.bodies[0]))
-			}
-			return nil, nil
-		}, sent: "PUT GET PUT GET", times: 1},
+		{name: "the request is late, and overtakes its repetition",
+			fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
+				switch n {
+				case 1:
+					return nil, errLost
+				case 3: // the first request is applied just before the second one
+					_, _ = s.applied(r.Clone(r.Context()))
+					r.Body = io.NopCloser(bytes.NewReader(s.bodies[0]))
+				}
+				return nil, nil
+			}, sent: "PUT GET PUT GET", times: 1},
 		{name: "superseded", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			if n == 1 {
 				defer s.build(1)
@@ -81,13 +82,14 @@ func TestFaultsLoseNoChange(t *testing.T) {
 			}
 			return nil, nil
 		}, want: rotate.ErrSuperseded, sent: "PUT GET", times: 1},
-		{name: "superseded by the last that the ring keeps", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
-			if n == 1 {
-				defer s.build(63)
-				return s.applied(r)
-			}
-			return nil, nil
-		}, want: rotate.ErrSuperseded, sent: "PUT GET", times: 1},
+		{name: "superseded by the last that the ring keeps",
+			fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
+				if n == 1 {
+					defer s.build(63)
+					return s.applied(r)
+				}
+				return nil, nil
+			}, want: rotate.ErrSuperseded, sent: "PUT GET", times: 1},
 		{name: "the ring is overrun", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			if n == 1 {
 				defer s.build(65)
@@ -114,12 +116,14 @@ func TestFaultsLoseNoChange(t *testing.T) {
 			}
 			return nil, nil
 		}, want: rotate.ErrConflict, not: rotate.ErrSuperseded, sent: "PUT GET"},
-		{name: "a conflict of which nobody can ask", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
-			if n == 1 {
-				return answer(412, "PreconditionFailed"), nil
-			}
-			return nil, errLost
-		}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "asking fails", sent: "PUT" + strings.Repeat(" GET", 12)},
+		{name: "a conflict of which nobody can ask",
+			fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
+				if n == 1 {
+					return answer(412, "PreconditionFailed"), nil
+				}
+				return nil, errLost
+			}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "asking fails", sent: "PUT" +
+				strings.Repeat(" GET", 12)},
 		{name: "gone under If-Match", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			return answer(404, "NoSuchKey"), nil
 		}, want: rotate.ErrConflict, not: rotate.ErrUnknown, says: "it is gone", sent: "PUT GET"},
@@ -132,15 +136,16 @@ func TestFaultsLoseNoChange(t *testing.T) {
 		{name: "forbidden", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			return answer(403, "AccessDenied"), nil
 		}, not: rotate.ErrUnknown, says: "status 403, AccessDenied: let the credential", sent: "PUT"},
-		{name: "forbidden after an unknown send", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
-			switch {
-			case n == 1:
-				return nil, errLost
-			case r.Method == http.MethodPut:
-				return answer(403, "RequestTimeTooSkewed"), nil
-			}
-			return nil, nil
-		}, want: rotate.ErrUnknown, says: "after 8 attempts (it cannot be written: status 403, RequestTimeTooSkewed",
+		{name: "forbidden after an unknown send",
+			fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
+				switch {
+				case n == 1:
+					return nil, errLost
+				case r.Method == http.MethodPut:
+					return answer(403, "RequestTimeTooSkewed"), nil
+				}
+				return nil, nil
+			}, want: rotate.ErrUnknown, says: "after 8 attempts (it cannot be written: status 403, RequestTimeTooSkewed",
 			sent: "PUT GET" + strings.Repeat(" PUT GET", 7)},
 		{name: "redirected", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			require.NotContains(s, r.URL.Host, "elsewhere")
@@ -153,7 +158,8 @@ func TestFaultsLoseNoChange(t *testing.T) {
 				return nil, errLost
 			}
 			return nil, nil
-		}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "after 8 attempts", sent: "PUT GET" + strings.Repeat(" PUT GET", 7)},
+		}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "after 8 attempts", sent: "PUT GET" +
+			strings.Repeat(" PUT GET", 7)},
 		{name: "looks are lost, too", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			if n == 1 {
 				return s.applied(r)
@@ -191,14 +197,15 @@ func TestFaultsLoseNoChange(t *testing.T) {
 					require.ErrorContains(s, err, "ledger s3://ledgers/team/shop/ledger.age: ")
 				}
 				require.Empty(s, redacttest.Check(err, keyID, key, token))
-				time.Sleep(2 * time.Minute) // strays arrive
+				time.Sleep(2 * time.Minute) // late requests are applied
 				require.Equal(s, tc.times, s.times())
 			})
 		})
 	}
 }
 
-// TestAnswersThatAreUnknown: after each of them the change is made once, whether the server had made it or not.
+// TestAnswersThatAreUnknown: after each of these answers the change is made
+// exactly once, whether or not the server had applied it.
 func TestAnswersThatAreUnknown(t *testing.T) {
 	for _, status := range []int{408, 409, 429, 500, 502, 503, 504} {
 		for _, made := range []bool{false, true} {
@@ -222,7 +229,8 @@ func TestAnswersThatAreUnknown(t *testing.T) {
 	}
 }
 
-// TestContextEnds, at every moment of a change whose outcome is unknown.
+// TestContextEnds ends the context at every step of a change whose outcome is
+// unknown.
 func TestContextEnds(t *testing.T) {
 	for at := 1; at <= 4; at++ {
 		t.Run(fmt.Sprint("request ", at), func(t *testing.T) {

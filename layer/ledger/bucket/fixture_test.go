@@ -31,7 +31,7 @@ const (
 	probe  = "/ledgers/team/shop/probe"
 )
 
-// keyed makes an identity.
+// keyed returns a new identity.
 func keyed(t testing.TB) ledger.Identities {
 	t.Helper()
 	identity, _, err := ledger.NewIdentity()
@@ -41,7 +41,8 @@ func keyed(t testing.TB) ledger.Identities {
 	return ids
 }
 
-// newS3 is a server in this process, with one empty bucket. It checks no signature.
+// newS3 returns a server in this process, with one empty bucket. It checks no
+// signature.
 func newS3(t testing.TB) http.Handler {
 	t.Helper()
 	memory := s3mem.New()
@@ -49,7 +50,8 @@ func newS3(t testing.TB) http.Handler {
 	return gofakes3.New(memory).Server()
 }
 
-// direct carries requests to a handler without a network, so that time can be the test's own.
+// direct passes requests to a handler without a network, so that a test can use
+// synctest.
 type direct struct{ http.Handler }
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -61,7 +63,8 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, _ = io.ReadAll(r.Body)
 		r.Body.Close()
 	}
-	in := httptest.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method, r.URL.String(), bytes.NewReader(body))
+	in := httptest.NewRequestWithContext(context.WithoutCancel(r.Context()), r.Method,
+		r.URL.String(), bytes.NewReader(body))
 	in.Header = r.Header.Clone()
 	in.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	w := httptest.NewRecorder()
@@ -69,14 +72,15 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// roundTrip is a fault, or none.
+// roundTrip is a transport made of a function, which may cause a fault.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 var errLost = errors.New("connection reset by the test")
 
-// lossy loses some answers, and delivers some requests after their sender has given up.
+// lossy loses some answers, and delivers some requests after their sender stopped
+// waiting.
 type lossy struct {
 	http.RoundTripper
 	takes, late time.Duration // at most
@@ -112,10 +116,12 @@ func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.RoundTripper.RoundTrip(r)
 }
 
-// options are those of a ledger behind a transport.
+// options returns the options of a ledger behind a transport.
 func options(ids ledger.Identities, through http.RoundTripper) bucket.Options {
-	return bucket.Options{Endpoint: "https://s3.example.com", Bucket: "ledgers", Prefix: "team/shop", AccessKeyID: keyID,
-		SecretAccessKey: driver.NewValue(key), SessionToken: driver.NewValue(token), Identities: ids, HTTPClient: &http.Client{Transport: through}}
+	return bucket.Options{Endpoint: "https://s3.example.com", Bucket: "ledgers",
+		Prefix: "team/shop", AccessKeyID: keyID,
+		SecretAccessKey: driver.NewValue(key), SessionToken: driver.NewValue(token), Identities: ids,
+		HTTPClient: &http.Client{Transport: through}}
 }
 
 func open(t testing.TB, ids ledger.Identities, through http.RoundTripper) rotate.Ledger {

@@ -27,7 +27,8 @@ func TestFailedLoadIsExplained(t *testing.T) {
 	repeat := func(res *http.Response) func(int, *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(res.Body)
 		return func(int, *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(body))}, nil
+			return &http.Response{StatusCode: res.StatusCode, Header: res.Header,
+				Body: io.NopCloser(bytes.NewReader(body))}, nil
 		}
 	}
 	for _, tc := range []struct {
@@ -37,9 +38,11 @@ func TestFailedLoadIsExplained(t *testing.T) {
 		is   error
 		sent int
 	}{
-		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "not found: if there should be one, check its name", rotate.ErrNotFound, 1},
+		{"nothing there", func(s *scene) { s.fault = repeat(answer(404, "NoSuchKey")) }, "not found: if there should " +
+			"be one, check its name", rotate.ErrNotFound, 1},
 		{"no bucket", func(s *scene) { s.fault = repeat(answer(404, "NoSuchBucket")) }, "make the bucket", nil, 1},
-		{"not found, who knows what", func(s *scene) { s.fault = repeat(answer(404, "")) }, "check the endpoint", nil, 1},
+		{"not found, who knows what", func(s *scene) { s.fault = repeat(answer(404, "")) },
+			"check the endpoint", nil, 1},
 		{"forbidden", func(s *scene) { s.fault = repeat(answer(403, "AccessDenied")) }, "list the bucket", nil, 1},
 		{"redirected", func(s *scene) {
 			res := answer(301, "PermanentRedirect")
@@ -54,7 +57,8 @@ func TestFailedLoadIsExplained(t *testing.T) {
 		}, "not encrypted with age", nil, 1},
 		{"a body without end", func(s *scene) {
 			s.fault = func(int, *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"1"`}}, Body: io.NopCloser(endless{})}, nil
+				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"1"`}},
+					Body: io.NopCloser(endless{})}, nil
 			}
 		}, "more than 67108864 bytes", nil, 1},
 		{"answers are lost", func(s *scene) {
@@ -65,7 +69,8 @@ func TestFailedLoadIsExplained(t *testing.T) {
 				return nil, nil
 			}
 		}, "", nil, 8},
-		{"all answers are lost", func(s *scene) { s.fault = func(int, *http.Request) (*http.Response, error) { return nil, errLost } },
+		{"all answers are lost",
+			func(s *scene) { s.fault = func(int, *http.Request) (*http.Response, error) { return nil, errLost } },
 			"the connection ended before the answer did", nil, 8},
 		{"the server is down", func(s *scene) {
 			s.fault = func(int, *http.Request) (*http.Response, error) { return answer(503, ""), nil }
@@ -114,7 +119,8 @@ type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
-// TestStaleConflict: a conflict that a stale answer seems to explain is none that somebody may act on.
+// TestStaleConflict: a stale answer is no proof that a change was not made, so it
+// is not reported as a conflict.
 func TestStaleConflict(t *testing.T) {
 	play(t, func(s *scene) {
 		old, err := s.server.RoundTrip(httptest.NewRequest(http.MethodGet, "https://s3.example.com"+object, nil))

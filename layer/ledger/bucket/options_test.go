@@ -26,7 +26,8 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"no bucket's name", func(o *bucket.Options) { o.Bucket = marker + "/" }, "that is no bucket's name"},
 		{"a bucket above", func(o *bucket.Options) { o.Bucket = ".." }, "that is no bucket's name"},
 		{"a region", func(o *bucket.Options) { o.Region = marker + " " }, "that is no region"},
-		{"no endpoint", func(o *bucket.Options) { o.Endpoint = "" }, "there is no endpoint: give https://s3.REGION.amazonaws.com"},
+		{"no endpoint", func(o *bucket.Options) { o.Endpoint = "" }, "there is no endpoint: give " +
+			"https://s3.REGION.amazonaws.com"},
 		{"no address", func(o *bucket.Options) { o.Endpoint = marker }, "not of the form https://host"},
 		{"another scheme", func(o *bucket.Options) { o.Endpoint = "ftp://" + marker }, "not of the form https://host"},
 		{"damaged", func(o *bucket.Options) { o.Endpoint = "https://%zz" + marker }, "not of the form https://host"},
@@ -37,9 +38,11 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"a relative path", func(o *bucket.Options) { o.Endpoint = "https://h/a/../b" }, "empty or relative parts"},
 		{"no key", func(o *bucket.Options) { o.SecretAccessKey = driver.Value{} }, "there is no credential"},
 		{"no id", func(o *bucket.Options) { o.AccessKeyID = "" }, "there is no credential"},
-		{"a key with a newline", func(o *bucket.Options) { o.SecretAccessKey = driver.NewValue(marker + "\n") }, "copy it again"},
+		{"a key with a newline", func(o *bucket.Options) { o.SecretAccessKey = driver.NewValue(marker + "\n") },
+			"copy it again"},
 		{"an id with a newline", func(o *bucket.Options) { o.AccessKeyID = marker + "\n" }, "copy it again"},
-		{"a token with a newline", func(o *bucket.Options) { o.SessionToken = driver.NewValue(marker + "\n") }, "copy it again"},
+		{"a token with a newline", func(o *bucket.Options) { o.SessionToken = driver.NewValue(marker + "\n") },
+			"copy it again"},
 		{"a prefix above", func(o *bucket.Options) { o.Prefix = "a/../b" }, ". or .. is no name"},
 		{"a prefix with a slash", func(o *bucket.Options) { o.Prefix = "/a" }, "none at its ends"},
 		{"a prefix with two", func(o *bucket.Options) { o.Prefix = "a//b" }, "single slashes"},
@@ -84,11 +87,12 @@ func TestEndpointBeginsEveryURL(t *testing.T) {
 	}
 }
 
-// TestEndpointThatEndsWithTheBucketIsRefused: Cloudflare's dashboard shows one,
-// and a ledger that was made with it would be in another place.
+// TestEndpointThatEndsWithTheBucketIsRefused: Cloudflare's dashboard shows the
+// endpoint in this form. A ledger that was made with it would be in another place.
 func TestEndpointThatEndsWithTheBucketIsRefused(t *testing.T) {
 	for endpoint, right := range map[string]string{
-		"https://a.r2.cloudflarestorage.com/ledgers":  "give https://a.r2.cloudflarestorage.com. A ledger that was made with the other endpoint has the prefix ledgers/team/shop",
+		"https://a.r2.cloudflarestorage.com/ledgers": "give https://a.r2.cloudflarestorage.com. A ledger that was " +
+			"made with the other endpoint has the prefix ledgers/team/shop",
 		"https://a.r2.cloudflarestorage.com/ledgers/": "give https://a.r2.cloudflarestorage.com. ",
 		"https://s3.example.com:8443/storage/ledgers": "give https://s3.example.com:8443/storage. ",
 		"http://127.0.0.1:7070/%6Cedgers":             "give http://127.0.0.1:7070. ",
@@ -104,7 +108,8 @@ func TestEndpointThatEndsWithTheBucketIsRefused(t *testing.T) {
 		_, err = bucket.ParseURL("s3://ledgers/team/shop?endpoint=" + endpoint)
 		require.ErrorContains(t, err, right)
 	}
-	for _, endpoint := range []string{"https://s3.example.com/other", "https://s3.example.com/ledgers/s3", "https://ledgers.example.com", "https://s3.example.com/my-ledgers"} {
+	for _, endpoint := range []string{"https://s3.example.com/other", "https://s3.example.com/ledgers/s3",
+		"https://ledgers.example.com", "https://s3.example.com/my-ledgers"} {
 		_, err := bucket.ParseURL("s3://ledgers/team/shop?endpoint=" + endpoint)
 		require.NoError(t, err, endpoint)
 	}
@@ -117,10 +122,13 @@ func TestParseURL(t *testing.T) {
 		says string
 	}{
 		{text: "s3://ledgers/team/shop?endpoint=https://a.r2.cloudflarestorage.com",
-			want: bucket.Options{Bucket: "ledgers", Prefix: "team/shop", Endpoint: "https://a.r2.cloudflarestorage.com"}},
+			want: bucket.Options{Bucket: "ledgers", Prefix: "team/shop",
+				Endpoint: "https://a.r2.cloudflarestorage.com"}},
 		{text: "s3://ledgers?endpoint=https%3A%2F%2Fs3.eu-central-1.amazonaws.com&region=eu-central-1",
-			want: bucket.Options{Bucket: "ledgers", Endpoint: "https://s3.eu-central-1.amazonaws.com", Region: "eu-central-1"}},
-		{text: "s3://ledgers/a%20b/?endpoint=http://127.0.0.1:7070/s3", want: bucket.Options{Bucket: "ledgers", Prefix: "a b", Endpoint: "http://127.0.0.1:7070/s3"}},
+			want: bucket.Options{Bucket: "ledgers", Endpoint: "https://s3.eu-central-1.amazonaws.com",
+				Region: "eu-central-1"}},
+		{text: "s3://ledgers/a%20b/?endpoint=http://127.0.0.1:7070/s3", want: bucket.Options{Bucket: "ledgers",
+			Prefix: "a b", Endpoint: "http://127.0.0.1:7070/s3"}},
 		{text: "", says: "not of the form s3://"},
 		{text: marker, says: "not of the form s3://"},
 		{text: "https://" + marker, says: "not of the form s3://"},
@@ -129,13 +137,15 @@ func TestParseURL(t *testing.T) {
 		{text: "s3:///x", says: "not of the form s3://"},
 		{text: "s3://ledgers/%zz" + marker, says: "not of the form s3://"},
 		{text: "s3://ledgers#" + marker, says: "not of the form s3://"},
-		{text: "s3://AKID:" + marker + "@ledgers/x?endpoint=https://h", says: "an address must not contain a credential"},
+		{text: "s3://AKID:" + marker + "@ledgers/x?endpoint=https://h", says: "an address must " +
+			"not contain a credential"},
 		{text: "s3://" + marker + "@ledgers/x?endpoint=https://h", says: "an address must not contain a credential"},
 		{text: "s3://ledgers/x?endpoint=https://u:" + marker + "@h", says: "the endpoint names a user"},
 		{text: "s3://ledgers/x", says: "there is no endpoint"},
 		{text: "s3://ledgers/x?endpoint=", says: "given twice, or empty"},
 		{text: "s3://ledgers/x?endpoint=https://h&endpoint=https://" + marker, says: "given twice, or empty"},
-		{text: "s3://ledgers/x?endpoint=https://h&secret_access_key=" + marker, says: "endpoint and region, and nothing else"},
+		{text: "s3://ledgers/x?endpoint=https://h&secret_access_key=" + marker, says: "endpoint and region, and " +
+			"nothing else"},
 		{text: "s3://ledgers/x?endpoint=https://h;" + marker, says: "is damaged"},
 		{text: "s3://ledgers/x?endpoint=https://h&region=" + marker + "_", says: "that is no region"},
 		{text: "s3://" + marker + "_/x?endpoint=https://h", says: "no bucket's name"},
@@ -155,9 +165,12 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-// FuzzParseURL: what is taken opens, and asks nobody but the endpoint; what is refused is not repeated.
+// FuzzParseURL: a URL that is accepted can be opened, and requests go only to the
+// endpoint. The error for any other URL repeats no part of the text.
 func FuzzParseURL(f *testing.F) {
-	for _, text := range []string{"s3://ledgers/team?endpoint=https://h&region=auto", "s3://k:s@ledgers/?endpoint=http://localhost:1/%2f", "s3://a.b/%00?endpoint=https://[::1%25x]", "s3://0000?endpoint=Https://0"} {
+	for _, text := range []string{"s3://ledgers/team?endpoint=https://h&region=auto",
+		"s3://k:s@ledgers/?endpoint=http://localhost:1/%2f", "s3://a.b/%00?endpoint=https://[::1%25x]",
+		"s3://0000?endpoint=Https://0"} {
 		f.Add(text)
 	}
 	ids := keyed(f)
@@ -188,7 +201,8 @@ func TestNothingIsShown(t *testing.T) {
 	o.AccessKeyID = "AKID"
 	l, err := bucket.Open(t.Context(), o)
 	require.NoError(t, err)
-	for _, shown := range []any{o, &o, l, struct{ l rotate.Ledger }{l}, struct{ L rotate.Ledger }{l}, []rotate.Ledger{l}} {
+	for _, shown := range []any{o, &o, l, struct{ l rotate.Ledger }{l}, struct{ L rotate.Ledger }{l},
+		[]rotate.Ledger{l}} {
 		require.Empty(t, redacttest.Check(shown, key, token, keyID))
 	}
 	require.Equal(t, "ledger s3://ledgers/team/shop/ledger.age", fmt.Sprint(l))

@@ -21,7 +21,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// signature reckons AWS Signature Version 4 from what came over the wire, as AWS describes it.
+// signature computes AWS Signature Version 4 from the received request, as AWS
+// documents it.
 func signature(r *http.Request, secret string) string {
 	auth := r.Header.Get("Authorization")
 	part := func(name string) string {
@@ -54,7 +55,7 @@ func signature(r *http.Request, secret string) string {
 	return hex.EncodeToString(k)
 }
 
-// A prefix may hold any character.
+// A prefix may contain any character.
 func TestSignedPathIsTheOneThatArrives(t *testing.T) {
 	for prefix, path := range map[string]string{
 		"":               "/ledgers/",
@@ -71,9 +72,11 @@ func TestSignedPathIsTheOneThatArrives(t *testing.T) {
 				require.True(t, r.RequestURI == path+"ledger.age" || r.RequestURI == path+"probe", r.RequestURI)
 				require.Contains(t, r.Header.Get("Authorization"), "Credential="+keyID+"/")
 				require.Contains(t, r.Header.Get("Authorization"), "/eu-north-1/s3/aws4_request, ")
-				require.True(t, strings.HasSuffix(r.Header.Get("Authorization"), "Signature="+signature(r, key)), "another signature")
+				require.True(t, strings.HasSuffix(r.Header.Get("Authorization"), "Signature="+signature(r, key)),
+					"another signature")
 				signedHeaders := r.Header.Get("Authorization")
-				for _, name := range []string{"If-Match", "If-None-Match", "Content-MD5", "X-Amz-Content-Sha256", "X-Amz-Security-Token"} {
+				for _, name := range []string{"If-Match", "If-None-Match", "Content-MD5", "X-Amz-Content-Sha256",
+					"X-Amz-Security-Token"} {
 					if r.Header.Get(name) != "" {
 						require.Contains(t, signedHeaders, strings.ToLower(name), "a header that counts is not signed")
 					}
@@ -105,8 +108,8 @@ func TestSignedPathIsTheOneThatArrives(t *testing.T) {
 	}
 }
 
-// TestObjectLockTakesEveryPut: a bucket with Object Lock refuses an object that
-// has no checksum, and one whose checksum is another's.
+// TestObjectLockTakesEveryPut: a bucket with Object Lock refuses an object without
+// a checksum, or with a wrong one.
 func TestObjectLockTakesEveryPut(t *testing.T) {
 	ids, s3, puts := keyed(t), direct{newS3(t)}, 0
 	l := open(t, ids, roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -134,8 +137,8 @@ func TestObjectLockTakesEveryPut(t *testing.T) {
 	require.Equal(t, 3, puts, "the probe, too")
 }
 
-// TestOneSendIsOneRequest, where net/http would like to send again: on a connection that it has used before, and that the
-// server closes.
+// TestOneSendIsOneRequest tests the case in which net/http by itself would resend:
+// the server closes a connection that was used before.
 func TestOneSendIsOneRequest(t *testing.T) {
 	ids, s3 := keyed(t), newS3(t)
 	var cut atomic.Bool

@@ -13,7 +13,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestEqualBytes: a server brings an old revision back with the bytes that it named. A ledger never stores the same twice.
+// TestEqualBytes: if the same bytes are stored again, a server returns the same
+// revision again. A ledger never stores the same bytes twice.
 func TestEqualBytes(t *testing.T) {
 	play(t, func(s *scene) {
 		put := func(text string) string {
@@ -38,7 +39,8 @@ func TestEqualBytes(t *testing.T) {
 	})
 }
 
-// TestRevisionsThatAreNone: no revision but one that was received becomes a condition. A star would fit whatever is there.
+// TestRevisionsThatAreNone: only a revision that a server sent becomes a
+// condition. A star would match any object.
 func TestRevisionsThatAreNone(t *testing.T) {
 	play(t, func(s *scene) {
 		for _, old := range []rotate.Revision{"*", `"a", ` + s.rev, s.rev + ", *", "made up", "a\r\nX-Other: b", `""`} {
@@ -72,7 +74,8 @@ func TestFailedCreateIsExplained(t *testing.T) {
 					require.Equal(t, "*", r.Header.Get("If-None-Match"))
 					return tc.with, nil
 				}))
-				_, _, err := rotate.Commit(t.Context(), l, "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
+				_, _, err := rotate.Commit(t.Context(), l, "",
+					rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 				require.ErrorContains(t, err, tc.says)
 				require.NotErrorIs(t, err, rotate.ErrConflict)
 				require.NotErrorIs(t, err, rotate.ErrUnknown)

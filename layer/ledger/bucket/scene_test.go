@@ -15,7 +15,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// scene is a ledger of two operators: ours, whose requests meet faults, and another's, whose don't.
+// scene is a ledger with two operators: the requests of ours meet faults, those of
+// the other do not.
 type scene struct {
 	*testing.T
 	ids     ledger.Identities
@@ -24,13 +25,13 @@ type scene struct {
 	theirs  rotate.Ledger
 	state   rotate.State // as it was created
 	rev     rotate.Revision
-	fault   func(n int, r *http.Request) (*http.Response, error) // of our request n, from 1; nil, nil: none
-	sent    []string                                             // our requests since
+	fault   func(n int, r *http.Request) (*http.Response, error) // for our request n, from 1; nil, nil: no fault
+	sent    []string                                             // our requests since the beginning
 	bodies  [][]byte                                             // of our PUTs
 	headers []http.Header
 }
 
-// play runs a test on a ledger that exists, in a time of its own.
+// play runs a test on a ledger that exists, inside a synctest bubble.
 func play(t *testing.T, test func(s *scene)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -61,14 +62,14 @@ func (s *scene) carry(r *http.Request) (*http.Response, error) {
 	return s.server.RoundTrip(r)
 }
 
-// applied carries a request out and loses the answer.
+// applied applies a request and loses the answer.
 func (s *scene) applied(r *http.Request) (*http.Response, error) {
 	_, err := s.server.RoundTrip(r)
 	require.NoError(s, err)
 	return nil, errLost
 }
 
-// build has the other operator make changes.
+// build lets the other operator make changes.
 func (s *scene) build(n int) {
 	for range n {
 		st, rev, err := s.theirs.Load(s.Context())
@@ -78,7 +79,7 @@ func (s *scene) build(n int) {
 	}
 }
 
-// times is how often our change is in the ledger.
+// times returns how often our change is in the ledger.
 func (s *scene) times() int {
 	st, _, err := s.theirs.Load(s.Context())
 	require.NoError(s, err)
@@ -95,11 +96,12 @@ func (s *scene) commit(ctx context.Context) (rotate.State, rotate.Revision, erro
 	return rotate.Commit(ctx, s.ours, s.rev, step(s.state, "ours"))
 }
 
-// answer is a response as S3 writes one.
+// answer returns a response in the form of S3.
 func answer(status int, code string) *http.Response {
 	body := ""
 	if code != "" {
-		body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + code + `</Code><Message>` + key + `</Message></Error>`
+		body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + code + `</Code><Message>` +
+			key + `</Message></Error>`
 	}
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }

@@ -21,13 +21,15 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
 
-// versity starts versitygw, which checks signatures, and returns what opens a ledger in a bucket of it.
+// versity starts versitygw, which checks signatures, and returns a function that
+// opens a ledger in one of its buckets.
 func versity(t *testing.T) (dir string, at func(prefix string, ids ledger.Identities) bucket.Options) {
 	t.Helper()
 	program := servers.Find(t, "versitygw")
 	dir, address := t.TempDir(), servers.Address(t)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "ledgers"), 0o700))
-	servers.Start(t, address, []string{"ROOT_ACCESS_KEY=" + keyID, "ROOT_SECRET_KEY=" + key}, program, "--port", address, "--quiet", "posix", dir)
+	servers.Start(t, address, []string{"ROOT_ACCESS_KEY=" + keyID, "ROOT_SECRET_KEY=" + key}, program, "--port",
+		address, "--quiet", "posix", dir)
 	return dir, func(prefix string, ids ledger.Identities) bucket.Options {
 		return bucket.Options{Endpoint: "http://" + address, Region: "us-east-1", Bucket: "ledgers", Prefix: prefix,
 			AccessKeyID: keyID, SecretAccessKey: driver.NewValue(key), Identities: ids}
@@ -68,9 +70,10 @@ func TestServerVersity(t *testing.T) {
 			set  func(o *bucket.Options)
 			says string
 		}{
-			"another secret": {func(o *bucket.Options) { o.SecretAccessKey = driver.NewValue(key[1:]) }, "SignatureDoesNotMatch"},
-			"another key":    {func(o *bucket.Options) { o.AccessKeyID = "nobody" }, "XAdminUserNotFound"},
-			"no bucket":      {func(o *bucket.Options) { o.Bucket = "other" }, "NoSuchBucket: make the bucket"},
+			"another secret": {func(o *bucket.Options) { o.SecretAccessKey = driver.NewValue(key[1:]) },
+				"SignatureDoesNotMatch"},
+			"another key": {func(o *bucket.Options) { o.AccessKeyID = "nobody" }, "XAdminUserNotFound"},
+			"no bucket":   {func(o *bucket.Options) { o.Bucket = "other" }, "NoSuchBucket: make the bucket"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				o := at("refusals", keyed(t))
@@ -86,7 +89,8 @@ func TestServerVersity(t *testing.T) {
 	require.Empty(t, probes)
 }
 
-// TestServerThatIgnoresConditions is refused, and keeps no probe.
+// TestServerThatIgnoresConditions: such a server is refused, and the probe is
+// deleted.
 func TestServerThatIgnoresConditions(t *testing.T) {
 	program := servers.Find(t, "s3rver")
 	dir, address := t.TempDir(), servers.Address(t)
@@ -96,7 +100,8 @@ func TestServerThatIgnoresConditions(t *testing.T) {
 	o.HTTPClient, o.Endpoint, o.Region, o.SessionToken = nil, "http://"+address, "us-east-1", driver.Value{}
 	o.AccessKeyID, o.SecretAccessKey = "S3RVER", driver.NewValue("S3RVER")
 	_, err := bucket.Open(t.Context(), o)
-	require.ErrorContains(t, err, "ignores conditions: it wrote a probe that it should have refused. It is deleted again")
+	require.ErrorContains(t, err, "ignores conditions: it wrote a probe that it should have "+
+		"refused. It is deleted again")
 	require.NoError(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 		require.NotContains(t, filepath.Base(path), "probe")
 		return err

@@ -18,8 +18,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// torn are the answers of a server that writes an object in place, while it
-// replaces old by new.
+// torn returns the answers of a server that writes an object in place, while it
+// replaces old with new.
 func torn(old, new []byte) map[string][]byte {
 	return map[string][]byte{
 		"nothing yet":                   {},
@@ -34,7 +34,7 @@ func torn(old, new []byte) map[string][]byte {
 }
 
 // TestHalfWrittenObjectIsReadAgain: another operator's PUT is under way, and the
-// server shows how far it is.
+// server returns the part that is written.
 func TestHalfWrittenObjectIsReadAgain(t *testing.T) {
 	get := func(s *scene) []byte {
 		res, err := s.server.RoundTrip(httptest.NewRequest(http.MethodGet, "https://s3.example.com"+object, nil))
@@ -55,7 +55,9 @@ func TestHalfWrittenObjectIsReadAgain(t *testing.T) {
 						if r.Method != http.MethodGet {
 							return nil
 						}
-						return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"00112233445566778899aabbccddeeff"`}}, Body: io.NopCloser(bytes.NewReader(text))}
+						return &http.Response{StatusCode: 200,
+							Header: http.Header{"Etag": {`"00112233445566778899aabbccddeeff"`}},
+							Body:   io.NopCloser(bytes.NewReader(text))}
 					})
 				})
 			})
@@ -83,7 +85,8 @@ func TestHalfWrittenObjectIsReadAgain(t *testing.T) {
 			s.fault = func(_ int, r *http.Request) (*http.Response, error) { return half(r), nil }
 			began := time.Now()
 			_, _, err := s.ours.Load(s.Context())
-			require.ErrorContains(s, err, "it was read 10 times: the server may answer with an object that is only half written, as rclone's does")
+			require.ErrorContains(s, err, "it was read 10 times: the server may answer with an object that is only "+
+				"half written, as rclone's does")
 			require.ErrorContains(s, err, "restore the last good one from git or a backup")
 			require.NotErrorIs(s, err, rotate.ErrNotFound)
 			require.Len(s, s.sent, 10)
@@ -120,7 +123,8 @@ func TestHalfWrittenObjectIsReadAgain(t *testing.T) {
 	})
 }
 
-// TestDamageThatNoServerMakesIsNotReadAgain: another file, and a ledger of others.
+// TestDamageThatNoServerMakesIsNotReadAgain: another file, and a ledger of other
+// recipients.
 func TestDamageThatNoServerMakesIsNotReadAgain(t *testing.T) {
 	play(t, func(s *scene) {
 		sealed, err := rotate.Seal(rotate.NewState(rotate.Settings{Recipients: keyed(t).Recipients()}))
@@ -132,7 +136,8 @@ func TestDamageThatNoServerMakesIsNotReadAgain(t *testing.T) {
 		} {
 			s.sent = nil
 			s.fault = func(int, *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"1"`}}, Body: io.NopCloser(bytes.NewReader(text))}, nil
+				return &http.Response{StatusCode: 200, Header: http.Header{"Etag": {`"1"`}},
+					Body: io.NopCloser(bytes.NewReader(text))}, nil
 			}
 			_, _, err := s.ours.Load(s.Context())
 			require.ErrorContains(s, err, says)
@@ -142,7 +147,7 @@ func TestDamageThatNoServerMakesIsNotReadAgain(t *testing.T) {
 	})
 }
 
-// tearing shows half of an object for a while after each change.
+// tearing returns half of an object for some time after each change.
 type tearing struct {
 	direct
 	mu    *sync.Mutex

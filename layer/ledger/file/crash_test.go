@@ -15,7 +15,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// tally is a state whose project counts the changes.
+// tally returns a state whose project is the count of changes.
 func tally(s rotate.State, n string) rotate.State {
 	set := s.Settings()
 	set.Project = n
@@ -58,13 +58,15 @@ func TestStepsOfAChange(t *testing.T) {
 	require.Equal(t, changeSteps, steps)
 }
 
-// TestChangeThatFailsAtAnyStepLeavesOneWholeState lets each step of a change fail, alone or with all that follow it, as in a crash: the file is then the
-// state before or the one after, as the change has said, and the next change cleans up.
+// TestChangeThatFailsAtAnyStepLeavesOneWholeState lets each step of a change fail,
+// alone or with all later steps, as in a crash. The file then has the old or the
+// new state, as the change reported, and the next change cleans up.
 func TestChangeThatFailsAtAnyStepLeavesOneWholeState(t *testing.T) {
 	for _, crash := range []bool{false, true} {
 		for _, create := range []bool{false, true} {
 			for i, failing := range changeSteps {
-				name := map[bool]string{false: "fails", true: "crash"}[crash] + map[bool]string{false: "", true: ", creation"}[create]
+				name := map[bool]string{false: "fails", true: "crash"}[crash] + map[bool]string{false: "",
+					true: ", creation"}[create]
 				t.Run(failing+" "+name, func(t *testing.T) { failAt(t, i, crash, create) })
 			}
 		}
@@ -132,7 +134,7 @@ func failAt(t *testing.T, i int, crash, create bool) {
 	require.Equal(t, ledgerFiles, files(t, filepath.Dir(f.path)))
 }
 
-// TestUnknownThenAgain sends a change again whose outcome was not known.
+// TestUnknownThenAgain repeats a change whose outcome was unknown.
 func TestUnknownThenAgain(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
@@ -158,7 +160,8 @@ func TestUnknownThenAgain(t *testing.T) {
 	require.True(t, found.Equal(next))
 }
 
-// TestAnsweredLate is a network file system that carries a rename out and says that it failed.
+// TestAnsweredLate simulates a network file system that applies a rename and
+// reports that it failed.
 func TestAnsweredLate(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
@@ -180,11 +183,13 @@ func TestAnsweredLate(t *testing.T) {
 	require.Equal(t, rev, now)
 }
 
-// TestSweepsOnlyItsOwn leaves alone a file that resembles a temporary file of this ledger.
+// TestSweepsOnlyItsOwn: a file whose name resembles a temporary file of this
+// ledger is not removed.
 func TestSweepsOnlyItsOwn(t *testing.T) {
 	f, s := newFile(t)
 	dir := filepath.Dir(f.path)
-	foreign := []string{".layer-layer.secrets.age.0123456789abcdeg.tmp", ".layer-layer.secrets.age.01.tmp", ".layer-other.age.0123456789abcdef.tmp",
+	foreign := []string{".layer-layer.secrets.age.0123456789abcdeg.tmp", ".layer-layer.secrets.age.01.tmp",
+		".layer-other.age.0123456789abcdef.tmp",
 		".layer-layer.seen.0123456789abcdef.tmp", "layer-layer.secrets.age.0123456789abcdef.tmp"}
 	const ours = ".layer-layer.secrets.age.0123456789abcdef.tmp"
 	for _, name := range append(slices.Clone(foreign), ours) {
@@ -199,8 +204,8 @@ func TestSweepsOnlyItsOwn(t *testing.T) {
 	require.NotContains(t, left, ours)
 }
 
-// Temporary files of a killed change are gone after the next read, under any name of a
-// ledger. The file of a writer is spared.
+// Temporary files of a killed change are gone after the next read, under any name
+// of a ledger. The file of a writer is spared.
 func TestReaderSweeps(t *testing.T) {
 	for _, name := range []string{"layer.secrets.age", "a[1] #!.age", "a\nb", strings.Repeat("n", 250)} {
 		f, s := newFile(t)

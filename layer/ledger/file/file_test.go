@@ -30,7 +30,7 @@ func newFile(t testing.TB) (*Ledger, rotate.State) {
 	return f, rotate.NewState(rotate.Settings{Recipients: []string{recipient}})
 }
 
-// stamped is the state after n changes.
+// stamped returns the state after n changes.
 func stamped(t testing.TB, s rotate.State, n int) rotate.State {
 	t.Helper()
 	l, rev := new(rotate.MemoryLedger), rotate.Revision("")
@@ -42,7 +42,7 @@ func stamped(t testing.TB, s rotate.State, n int) rotate.State {
 	return s
 }
 
-// hundred is a state as large as that of a hundred secrets with two versions each.
+// hundred returns a state of the size of a hundred secrets with two versions each.
 func hundred(s rotate.State) rotate.State {
 	for range 100 {
 		s = s.WithLog(rotate.LogEntry{By: rand.Text() + rand.Text() + strings.Repeat("x", 400)})
@@ -91,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestRecipientsComeAndGo lets a recipient in, and one go.
+// TestRecipientsComeAndGo adds a recipient and removes one.
 func TestRecipientsComeAndGo(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
@@ -135,15 +135,18 @@ func TestWhatIsNoLedgerIsRefused(t *testing.T) {
 		want string
 	}{
 		{"empty", func(path string) error { return os.WriteFile(path, nil, 0o600) }, "it is empty: restore"},
-		{"cut off", func(path string) error { return os.WriteFile(path, sealed[:len(sealed)/2], 0o600) }, "it is damaged or cut off: restore"},
+		{"cut off", func(path string) error { return os.WriteFile(path, sealed[:len(sealed)/2], 0o600) },
+			"it is damaged or cut off: restore"},
 		{"conflict", func(path string) error {
-			return os.WriteFile(path, []byte("<<<<<<< HEAD\n"+string(sealed)+"=======\n"+string(sealed)+">>>>>>> theirs\n"), 0o600)
+			return os.WriteFile(path,
+				[]byte("<<<<<<< HEAD\n"+string(sealed)+"=======\n"+string(sealed)+">>>>>>> theirs\n"), 0o600)
 		}, "git checkout --ours"},
 		{"too large", func(path string) error {
 			return errors.Join(os.WriteFile(path, sealed, 0o600), os.Truncate(path, rotate.MaxSealed+1))
 		}, "it has more than 67108864 bytes"},
 		{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "it is not a regular file"},
-		{"folder since it was opened", func(path string) error { return os.Mkdir(path, 0o700) }, "it is a folder: name the file"},
+		{"folder since it was opened", func(path string) error { return os.Mkdir(path, 0o700) },
+			"it is a folder: name the file"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "layer.secrets.age")
@@ -216,7 +219,8 @@ func TestFileIsFoundThroughLinks(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 }
 
-// TestLockRemoved removes the lock's file while it is held, as `git clean -x` does.
+// TestLockRemoved removes the lock's file while it is held, as `git clean -x`
+// does.
 func TestLockRemoved(t *testing.T) {
 	ctx := context.Background()
 	f, s := newFile(t)
@@ -234,7 +238,7 @@ func TestLockRemoved(t *testing.T) {
 	_, _, err = rotate.Commit(ctx, f, rev2, s)
 	require.NoError(t, err)
 
-	// A link in its place must not be followed: what it leads to would be overwritten.
+	// A link in its place must not be followed: its target would be overwritten.
 	target := filepath.Join(t.TempDir(), "target")
 	require.NoError(t, os.WriteFile(target, []byte("precious"), 0o600))
 	require.NoError(t, os.Remove(f.lockPath))
@@ -246,7 +250,7 @@ func TestLockRemoved(t *testing.T) {
 	require.Equal(t, "precious", string(text))
 }
 
-// TestLockOnce: an unlock that is called twice says so.
+// TestLockOnce: a second call of unlock returns an error.
 func TestLockOnce(t *testing.T) {
 	f, _ := newFile(t)
 	unlock, err := f.Lock(context.Background())
@@ -269,11 +273,12 @@ func TestNotPrepared(t *testing.T) {
 	require.NoFileExists(t, f.path)
 }
 
-// TestTooLarge is refused before anything is written.
+// TestTooLarge: a state that is too large is refused before anything is written.
 func TestTooLarge(t *testing.T) {
 	slow.Test(t)
 	f, s := newFile(t)
-	_, _, err := rotate.Commit(context.Background(), f, "", s.WithLog(rotate.LogEntry{By: strings.Repeat("x", rotate.MaxSealed*3/4)}))
+	_, _, err := rotate.Commit(context.Background(), f, "",
+		s.WithLog(rotate.LogEntry{By: strings.Repeat("x", rotate.MaxSealed*3/4)}))
 	require.ErrorContains(t, err, "67108864 is the most: remove secrets, or retain versions for a shorter time")
 	require.NoFileExists(t, f.path)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestRootFullDiskLeavesTheLedger fills a real file system, a small one.
+// TestRootFullDiskLeavesTheLedger fills a small, real file system.
 func TestRootFullDiskLeavesTheLedger(t *testing.T) {
 	slow.Root(t)
 	dir := t.TempDir()

@@ -12,9 +12,10 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestMoveLocksBothFiles moves between files, which are locked meanwhile.
+// TestMoveLocksBothFiles moves a ledger between two files. Both are locked during
+// the move.
 func TestMoveLocksBothFiles(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // instead of waiting for a lock for ever
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // a lock that is never free fails the test
 	defer stop()
 	two := func(t *testing.T) (from, to *Ledger, s rotate.State) {
 		from, s = newFile(t)
@@ -65,7 +66,8 @@ func TestMoveLocksBothFiles(t *testing.T) {
 		link := filepath.Join(filepath.Dir(from.path), "link.age")
 		require.NoError(t, os.Symlink(from.path, link))
 		before := content(t, from)
-		for _, name := range []string{link, from.path, filepath.Join(filepath.Dir(from.path), ".", "x", "..", filepath.Base(from.path))} {
+		for _, name := range []string{link, from.path, filepath.Join(filepath.Dir(from.path), ".", "x", "..",
+			filepath.Base(from.path))} {
 			to, err := Open(filepath.Clean(name), Options{Identities: from.ids})
 			require.NoError(t, err)
 			_, err = rotate.Move(ctx, from, to, names)

@@ -31,8 +31,8 @@ const (
 	childLedger   = "LAYER_TEST_LEDGER"
 )
 
-// Other tests start TestChildProcess in a process of its own. Alone it does
-// nothing.
+// TestChildProcess is the program of the child processes that other tests start.
+// Alone it does nothing.
 func TestChildProcess(t *testing.T) {
 	what := os.Getenv(childVariable)
 	if what == "" {
@@ -60,7 +60,8 @@ func TestChildProcess(t *testing.T) {
 	}
 }
 
-// increment raises the ledger's counter by one and acknowledges it on standard output: new count and the id of the write.
+// increment adds one to the ledger's counter and acknowledges the change on
+// standard output, with the new count and the id of the write.
 func increment(f rotate.Ledger) error {
 	ctx := context.Background()
 	for {
@@ -83,7 +84,8 @@ func increment(f rotate.Ledger) error {
 	}
 }
 
-// limited tries a change with a limit on the size of files, as on a disk that is full.
+// limited tries a change under a limit on the size of files, which has the effect
+// of a full disk.
 func limited(t *testing.T, f rotate.Ledger, size uint64) {
 	ctx := context.Background()
 	s, rev, err := f.Load(ctx)
@@ -96,19 +98,21 @@ func limited(t *testing.T, f rotate.Ledger, size uint64) {
 	fmt.Println("load:", err)
 }
 
-// child prepares a process that works on the same ledger.
+// child returns a command that runs a process on the same ledger.
 func child(t *testing.T, path string, identity driver.Value, what string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChildProcess$", "-test.count=1")
-	cmd.Env = append(os.Environ(), childVariable+"="+what, childLedger+"="+path, ledger.IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), childVariable+"="+what, childLedger+"="+path,
+		ledger.IdentityVariable+"="+identity.Reveal(), "GOMAXPROCS=1")
 	return cmd
 }
 
 func empty(s rotate.State) rotate.State { return s }
 
-// inMemory returns a folder that is not on a disk, where the system has such: there a thousand changes take a second.
+// inMemory returns a folder in memory if the system has one. A thousand changes
+// take one second there.
 func inMemory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "layer-test-")
@@ -119,7 +123,7 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
-// remembered is the ledger in a file as the command opens it: with a memory.
+// remembered returns the ledger in a file with a memory, as the command opens it.
 func remembered(t *testing.T, path string, ids ledger.Identities) rotate.Ledger {
 	t.Helper()
 	f, err := Open(path, Options{Identities: ids})
@@ -133,7 +137,8 @@ func remembered(t *testing.T, path string, ids ledger.Identities) rotate.Ledger 
 const rememberedFiles = 3
 
 // counted returns a ledger that counts from 0, and its identity.
-func counted(t *testing.T, dir string, fill func(rotate.State) rotate.State) (f rotate.Ledger, path string, identity driver.Value) {
+func counted(t *testing.T, dir string, fill func(rotate.State) rotate.State) (f rotate.Ledger, path string,
+	identity driver.Value) {
 	t.Helper()
 	identity, recipient, err := ledger.NewIdentity()
 	require.NoError(t, err)
@@ -141,13 +146,15 @@ func counted(t *testing.T, dir string, fill func(rotate.State) rotate.State) (f 
 	require.NoError(t, err)
 	path = filepath.Join(dir, "layer.secrets.age")
 	f = remembered(t, path, ids)
-	_, _, err = rotate.Commit(context.Background(), f, "", tally(fill(rotate.NewState(rotate.Settings{Recipients: []string{recipient}})), "0"))
+	_, _, err = rotate.Commit(context.Background(), f, "",
+		tally(fill(rotate.NewState(rotate.Settings{Recipients: []string{recipient}})), "0"))
 	require.NoError(t, err)
 	return f, path, identity
 }
 
-// TestKilledProcessLosesNothingAcknowledged kills a process that changes the ledger all the time, a thousand times. After each time the ledger can be
-// read, has everything that the process has acknowledged, and is not taken for an old one.
+// TestKilledProcessLosesNothingAcknowledged kills a thousand times a process that
+// changes the ledger all the time. After each kill the ledger can be read, has
+// every change that the process acknowledged, and is not refused as an older copy.
 func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	slow.Test(t)
@@ -172,13 +179,14 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// killed returns how many kills left something half done.
+// killed returns how many kills left a temporary file.
 func killed(t *testing.T, f rotate.Ledger, path string, identity driver.Value, kills int) (halfway int) {
 	ctx := context.Background()
 	dir := filepath.Dir(path)
 	count, err := 0, error(nil)
-	pace := 3 * time.Millisecond // of one change, as the last process made it
-	// Where none has hit a change halfway yet, a few more are tried: a busy machine is no excuse.
+	pace := 3 * time.Millisecond // duration of one change in the last process
+	// If no kill has interrupted a change yet, try a few more: the test must also hold
+	// on a busy machine.
 	for n := 0; n < kills || kills > 0 && halfway == 0 && n < kills+1000; n++ {
 		cmd := child(t, path, identity, "count 1000000")
 		out, pipeErr := cmd.StdoutPipe()
@@ -191,7 +199,8 @@ func killed(t *testing.T, f rotate.Ledger, path string, identity driver.Value, k
 		began := time.Now()
 		second, secondErr := acks.ReadString('\n')
 		pace = (pace + time.Since(began)) / 2
-		// Any moment of a change will do, so any delay does that is as long as one takes on this machine.
+		// The delay is random, up to the duration of one change on this machine, so that
+		// the kill can hit any step.
 		<-time.After(rand.N(pace + time.Millisecond))
 		killErr := cmd.Process.Kill()
 		rest, restErr := io.ReadAll(acks)
@@ -226,7 +235,8 @@ func killed(t *testing.T, f rotate.Ledger, path string, identity driver.Value, k
 	return halfway
 }
 
-// acknowledged checks that the state has all that a process has acknowledged, and returns its count.
+// acknowledged checks that the state has every change that a process acknowledged,
+// and returns its count.
 func acknowledged(lines string, s rotate.State, before int) (int, error) {
 	now, err := strconv.Atoi(s.Settings().Project)
 	if err != nil {
@@ -239,7 +249,7 @@ func acknowledged(lines string, s rotate.State, before int) (int, error) {
 		if _, err := fmt.Sscanf(line, "ack %d %s\n", &n, &id); err != nil {
 			return 0, fmt.Errorf("not an acknowledgement: %q", line)
 		}
-		// The ring holds 64 writes.
+		// The ring records 64 writes.
 		if now-n < 64 && !s.Wrote(id) {
 			return 0, fmt.Errorf("change %d was acknowledged, and the ledger at %d does not have it", n, now)
 		}
@@ -248,7 +258,7 @@ func acknowledged(lines string, s rotate.State, before int) (int, error) {
 		}
 		last = n
 	}
-	// One change may have been made and not acknowledged any more.
+	// The last change may have been made without an acknowledgement.
 	if now != last && now != last+1 {
 		return 0, fmt.Errorf("the last acknowledged change is %d, and the ledger is at %d", last, now)
 	}
@@ -258,7 +268,8 @@ func acknowledged(lines string, s rotate.State, before int) (int, error) {
 	return now, nil
 }
 
-// TestProcessesCountTogether lets eight processes count at once, while others read.
+// TestProcessesCountTogether lets eight processes count at the same time, while
+// others read.
 func TestProcessesCountTogether(t *testing.T) {
 	slow.Test(t)
 	t.Parallel()
@@ -304,9 +315,11 @@ func TestProcessesCountTogether(t *testing.T) {
 	require.Len(t, seen, processes*each)
 }
 
-// TestFullDiskLeavesTheLedgerAsItWas changes a ledger where there is no room for it, or for the memory beside it.
+// TestFullDiskLeavesTheLedgerAsItWas changes a ledger on a disk without space for
+// the ledger, or for its memory.
 func TestFullDiskLeavesTheLedgerAsItWas(t *testing.T) {
-	for name, size := range map[string]int{"not a byte": 0, "no room for layer.seen": 100, "no room for the ledger": 5000} {
+	for name, size := range map[string]int{"not a byte": 0, "no room for layer.seen": 100,
+		"no room for the ledger": 5000} {
 		t.Run(name, func(t *testing.T) {
 			f, path, identity := counted(t, t.TempDir(), hundred)
 			before, rev, err := f.Load(context.Background())
@@ -320,12 +333,14 @@ func TestFullDiskLeavesTheLedgerAsItWas(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, after.Equal(before))
 			require.Equal(t, rev, now)
-			require.Equal(t, []string{"layer.secrets.age", "layer.secrets.age.lock", "layer.seen"}, files(t, filepath.Dir(path)))
+			require.Equal(t, []string{"layer.secrets.age", "layer.secrets.age.lock", "layer.seen"},
+				files(t, filepath.Dir(path)))
 		})
 	}
 }
 
-// TestLockOfAnotherProcess waits for it in vain, names its holder, and gets it when that one is killed.
+// TestLockOfAnotherProcess: waiting for the lock fails with an error that names
+// the holder. After the holder is killed, the lock is free.
 func TestLockOfAnotherProcess(t *testing.T) {
 	f, path, identity := counted(t, t.TempDir(), empty)
 	cmd := child(t, path, identity, "hold")

@@ -31,8 +31,8 @@ func TestKeepsThePromisesOfALedger(t *testing.T) {
 	}
 }
 
-// The memory lies beside the file and knows it by its name from there,
-// under any name that opened it.
+// The memory is in the folder of the file and records the file by its name in that
+// folder, whatever path opened it.
 func TestMemoryOfAFileLiesBesideIt(t *testing.T) {
 	ctx := context.Background()
 	ids, to := keyed(t)
@@ -87,8 +87,8 @@ func TestMemoryOfAFileLiesBesideIt(t *testing.T) {
 	})
 }
 
-// A run holds the lock of the file for as long as it takes. It remembers its
-// changes meanwhile, and a reader does not wait for it.
+// A run holds the lock of the file until it ends. It remembers its own changes,
+// and a reader does not wait for it.
 func TestRunThatHoldsTheLockRemembers(t *testing.T) {
 	ctx := context.Background()
 	ids, to := keyed(t)

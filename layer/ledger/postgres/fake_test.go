@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeServer speaks as much of Postgres' protocol as a connection needs, and
-// then refuses.
+// fakeServer implements the part of Postgres' protocol that a connection needs,
+// and then refuses.
 type fakeServer struct {
 	tls *tls.Config // nil: it declines TLS
 	// login refuses a connection; nil: it does not.
@@ -63,7 +63,7 @@ func (f *fakeServer) start(t *testing.T) *fakeServer {
 
 func (f *fakeServer) serve(c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	defer func(c net.Conn) { // an unread byte would reset the connection, and the client lose the answer
+	defer func(c net.Conn) { // an unread byte would reset the connection, and the client would lose the answer
 		_ = c.(*net.TCPConn).CloseWrite()
 		_, _ = io.Copy(io.Discard, c)
 		c.Close()
@@ -118,13 +118,14 @@ func (f *fakeServer) serve(c net.Conn) {
 	}
 }
 
-// certified makes a certificate for a host, and returns the file of the
-// authority that signed it.
+// certified makes a certificate for a host. It also returns the certificate file
+// of the authority that signed it.
 func certified(t *testing.T, host string, until time.Time) (tls.Certificate, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host},
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	if ip := net.ParseIP(host); ip != nil {
 		template.IPAddresses = []net.IP{ip}

@@ -49,13 +49,14 @@ func step(s rotate.State, by string) rotate.State {
 	return s.WithLog(rotate.LogEntry{By: by, Op: "test"})
 }
 
-// connect opens a database over connections that meet faults; nil: none.
+// connect opens a database over connections that meet faults. Nil: no faults.
 func connect(t testing.TB, url string, fate func() fate) *sql.DB {
 	t.Helper()
 	return connectWith(t, url, fate, "layer_ledger")
 }
 
-// connectWith opens one where packets with one of the words meet faults.
+// connectWith opens a database where packets that contain one of the words meet
+// faults.
 func connectWith(t testing.TB, url string, fate func() fate, words ...string) *sql.DB {
 	t.Helper()
 	config, err := pgx.ParseConfig(url)
@@ -76,7 +77,7 @@ func connectWith(t testing.TB, url string, fate func() fate, words ...string) *s
 	return db
 }
 
-// database makes one, and returns its URL.
+// database creates a database and returns its URL.
 func database(t testing.TB, admin *sql.DB, url func(string) string) string {
 	t.Helper()
 	name := fmt.Sprintf("test%d", rand.Uint64())
@@ -85,17 +86,17 @@ func database(t testing.TB, admin *sql.DB, url func(string) string) string {
 	return url(name)
 }
 
-// fate is what happens to a statement on layer_ledger.
+// fate is the fault that a statement on layer_ledger meets.
 type fate int
 
 const (
 	delivered fate = iota
 	answerLost
 	requestLost
-	late // it arrives after its sender has given up
+	late // it is applied after its sender stopped waiting
 )
 
-// wire is a connection on which statements meet their fate.
+// wire is a connection on which statements meet faults.
 type wire struct {
 	net.Conn
 	fate  func() fate
@@ -104,10 +105,10 @@ type wire struct {
 	mu   sync.Mutex
 	dead bool
 	lose bool // the next answer
-	held bool // a late request is on its way: the connection must last
+	held bool // a late request is under way: the connection must stay open
 }
 
-// A statement is one packet, so the table's name stands in what is written at once.
+// A statement is one packet, so one Write contains the table's name.
 func (w *wire) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,7 +131,7 @@ func (w *wire) Write(b []byte) (int, error) {
 			time.Sleep(rand.N(100 * time.Millisecond))
 			_ = w.Conn.SetDeadline(time.Now().Add(10 * time.Second))
 			if _, err := w.Conn.Write(packet); err == nil {
-				_, _ = w.Conn.Read(make([]byte, 1)) // the answer: it is carried out
+				_, _ = w.Conn.Read(make([]byte, 1)) // after the first byte of the answer, the statement is applied
 			}
 			w.Conn.Close()
 		})

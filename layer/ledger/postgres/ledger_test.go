@@ -21,25 +21,26 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// coded is a server's error, as drivers return it. Its words repeat too much.
+// coded is a server's error, as drivers return it. Its text contains private
+// parts.
 type coded string
 
 func (c coded) Error() string    { return "host=db password=" + password + ": " + string(c) }
 func (c coded) SQLState() string { return string(c) }
 
-// driven is a driver that answers as it is told to.
+// driven is a driver with scripted answers.
 type driven struct {
 	connect func() error
 	query   func(ctx context.Context, n int, query string) (driver.Rows, error)
 	queries []string
 
-	hinders      bool         // a setting of the role's may be in the way
+	hinders      bool         // a setting of the role may be the reason for a refusal
 	transactions []string     // their beginnings and ends
-	commit       func() error // why a COMMIT fails; nil: none does
+	commit       func() error // the error of COMMIT; nil: COMMIT succeeds
 }
 
-// catalog answers the questions about a server on which everything is usual,
-// which are no requests on the ledger. Nil: it is another question.
+// catalog answers the queries about the server that are no requests on the ledger,
+// for a server with default settings. Nil: another query.
 func (d *driven) catalog(query string) driver.Rows {
 	query = strings.TrimSpace(query)
 	switch {
@@ -88,7 +89,7 @@ func (c *drivenConn) ExecContext(ctx context.Context, query string, _ []driver.N
 	return driver.RowsAffected(0), err
 }
 
-// row is an answer of one row, or of none.
+// row is an answer with one row, or with none.
 type row struct {
 	columns []string
 	values  []driver.Value
@@ -123,12 +124,13 @@ func writes(query string) bool {
 	return strings.Contains(query, "UPDATE") || strings.Contains(query, "INSERT")
 }
 
-// drive runs a test on a ledger of revision 1, in a time of its own.
+// drive runs a test on a ledger of revision 1, inside a synctest bubble.
 func drive(t *testing.T, test func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ids := keyed(t)
-		s, _, err := rotate.Commit(t.Context(), new(rotate.MemoryLedger), "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
+		s, _, err := rotate.Commit(t.Context(), new(rotate.MemoryLedger), "",
+			rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 		require.NoError(t, err)
 		sealed, err := rotate.Seal(s)
 		require.NoError(t, err)
@@ -145,11 +147,12 @@ func drive(t *testing.T, test func(t *testing.T, d *driven, l rotate.Ledger, s r
 	})
 }
 
-// The end of the first send decides whether the ledger is read before the next.
+// The outcome of the first send decides whether the ledger is read before the next
+// send.
 func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 	for _, tc := range []struct {
 		err     error
-		want    string // sends and looks, the second send being answered
+		want    string // sends and reads; the second send is answered
 		refused bool
 	}{
 		{coded("08000"), "write read write", false},
@@ -162,7 +165,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 		{coded("40003"), "write read write", false},
 		{io.ErrUnexpectedEOF, "write read write", false},
 		{errors.New(password), "write read write", false},
-		{driver.ErrBadConn, "write read write", false}, // database/sql would like to send it again by itself
+		{driver.ErrBadConn, "write read write", false}, // by itself, database/sql would send again
 		{coded("42501"), "write", true},
 		{coded("40002"), "write", true},
 		{coded("53100"), "write", true},
@@ -202,7 +205,7 @@ func TestUnknownOutcomeIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestRefusedAfterAnUnknownSend stays unknown.
+// TestRefusedAfterAnUnknownSend: a refusal after an unknown outcome stays unknown.
 func TestRefusedAfterAnUnknownSend(t *testing.T) {
 	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		answer := d.query
@@ -222,7 +225,7 @@ func TestRefusedAfterAnUnknownSend(t *testing.T) {
 	})
 }
 
-// TestNoConnection: what was never sent is not unknown.
+// TestNoConnection: a change that was never sent does not have an unknown outcome.
 func TestNoConnection(t *testing.T) {
 	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		tries := 0
@@ -255,7 +258,7 @@ func TestNoConnection(t *testing.T) {
 	})
 }
 
-// It is noticed after a minute, and before where ctx ends.
+// A frozen server is detected after a minute, or earlier if ctx ends.
 func TestFrozenServerIsNoticed(t *testing.T) {
 	drive(t, func(t *testing.T, d *driven, l rotate.Ledger, s rotate.State) {
 		answer := d.query

@@ -26,13 +26,13 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate/rotatetest"
 )
 
-// world is a server, with a database of its own for each test.
+// world is a server with a separate database for each test.
 type world struct {
 	server *servers.Postgres
 	admin  *sql.DB
 }
 
-// fresh is the URL of a new database.
+// fresh returns the URL of a new database.
 func (w world) fresh(t testing.TB) string { return database(t, w.admin, w.server.URL) }
 
 func TestServerLedger(t *testing.T) {
@@ -57,7 +57,8 @@ func TestServerLedger(t *testing.T) {
 	}
 }
 
-// conformance: the table does not exist before the first test creates it, by eight at the same time at worst.
+// conformance: the table does not exist before the first test creates it, in the
+// worst case with eight clients at the same time.
 func conformance(t *testing.T, w world) {
 	rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
 		url := w.fresh(t)
@@ -76,14 +77,15 @@ func lossyContest(t *testing.T, w world) {
 		}
 		return delivered
 	})
-	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
+	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(),
+		func(int) rotate.Ledger { return open(t, db, "x", ids) },
 		open(t, connect(t, url, nil), "x", ids))
 	strays.Wait()
 	require.NoError(t, err)
 	t.Logf("%+v", res)
 }
 
-// terminatedContest: somebody ends the operators' backends, one after the other.
+// terminatedContest ends the backends of the operators, one after the other.
 func terminatedContest(t *testing.T, w world) {
 	ids, url := keyed(t), w.fresh(t)
 	db := connect(t, url+"&application_name=operator", nil)
@@ -103,7 +105,8 @@ func terminatedContest(t *testing.T, w world) {
 			}
 		}
 	})
-	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(), func(int) rotate.Ledger { return open(t, db, "x", ids) },
+	res, err := stress.Run(t.Context(), ids.Recipients(), 8, servers.Changes(),
+		func(int) rotate.Ledger { return open(t, db, "x", ids) },
 		open(t, connect(t, url, nil), "x", ids))
 	stop()
 	all.Wait()
@@ -116,7 +119,7 @@ func faults(t *testing.T, w world) {
 	for _, tc := range []struct {
 		name  string
 		fates []fate // of our statements: write, read, write, …
-		build int    // changes of others, after the first statement
+		build int    // number of changes by others after the first statement
 		want  error
 		not   error
 		times int
@@ -124,11 +127,14 @@ func faults(t *testing.T, w world) {
 		{name: "no fault", fates: []fate{delivered}, times: 1},
 		{name: "the answer is lost", fates: []fate{answerLost}, times: 1},
 		{name: "the request is lost", fates: []fate{requestLost}, times: 1},
-		{name: "everything is lost for a while", fates: []fate{requestLost, answerLost, answerLost, delivered, requestLost, answerLost}, times: 1},
+		{name: "everything is lost for a while", fates: []fate{requestLost, answerLost, answerLost, delivered,
+			requestLost, answerLost}, times: 1},
 		{name: "the request is late", fates: []fate{late}, times: 1},
 		{name: "superseded", fates: []fate{answerLost}, build: 63, want: rotate.ErrSuperseded, times: 1},
-		{name: "the ring is overrun", fates: []fate{answerLost}, build: 65, want: rotate.ErrUnknown, not: rotate.ErrConflict, times: 1},
-		{name: "lost, and somebody was faster", fates: []fate{requestLost}, build: 1, want: rotate.ErrConflict, not: rotate.ErrSuperseded},
+		{name: "the ring is overrun", fates: []fate{answerLost}, build: 65, want: rotate.ErrUnknown,
+			not: rotate.ErrConflict, times: 1},
+		{name: "lost, and somebody was faster", fates: []fate{requestLost}, build: 1, want: rotate.ErrConflict,
+			not: rotate.ErrSuperseded},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ids, url := keyed(t), w.fresh(t)
@@ -194,7 +200,8 @@ func theTable(t *testing.T, w world) {
 		l := open(t, db, "x", ids)
 		_, _, err := l.Load(t.Context())
 		require.ErrorIs(t, err, rotate.ErrNotFound)
-		s, _, err := rotate.Commit(t.Context(), new(rotate.MemoryLedger), "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
+		s, _, err := rotate.Commit(t.Context(), new(rotate.MemoryLedger), "",
+			rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 		require.NoError(t, err)
 		_, err = l.CompareAndSwap(t.Context(), "1", s)
 		require.ErrorIs(t, err, rotate.ErrConflict)
@@ -209,7 +216,8 @@ func theTable(t *testing.T, w world) {
 		_, _, err := rotate.Commit(t.Context(), a, rev, step(s, "x"))
 		require.NoError(t, err)
 		var rows []string
-		list, err := db.QueryContext(t.Context(), "SELECT name || ' ' || rev || ' ' || pg_typeof(rev) || ' ' || pg_typeof(blob) || ' ' || convert_from(substr(blob, 1, 21), 'UTF8') FROM layer_ledger ORDER BY name")
+		list, err := db.QueryContext(t.Context(), "SELECT name || ' ' || rev || ' ' || pg_typeof(rev) || ' ' || "+
+			"pg_typeof(blob) || ' ' || convert_from(substr(blob, 1, 21), 'UTF8') FROM layer_ledger ORDER BY name")
 		require.NoError(t, err)
 		for list.Next() {
 			var row string
@@ -217,7 +225,8 @@ func theTable(t *testing.T, w world) {
 			rows = append(rows, row)
 		}
 		require.NoError(t, list.Err())
-		require.Equal(t, []string{"a 2 bigint bytea age-encryption.org/v1", "b 1 bigint bytea age-encryption.org/v1"}, rows)
+		require.Equal(t, []string{"a 2 bigint bytea age-encryption.org/v1", "b 1 bigint bytea age-encryption.org/v1"},
+			rows)
 	})
 	t.Run("made by many at once", func(t *testing.T) {
 		for range 5 {
@@ -230,7 +239,8 @@ func theTable(t *testing.T, w world) {
 				require.NoError(t, db.PingContext(t.Context()))
 				all.Go(func() {
 					<-start
-					_, _, problems[i] = rotate.Commit(t.Context(), open(t, db, fmt.Sprint(i), ids), "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
+					_, _, problems[i] = rotate.Commit(t.Context(), open(t, db, fmt.Sprint(i), ids), "",
+						rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 				})
 			}
 			close(start)
@@ -242,9 +252,11 @@ func theTable(t *testing.T, w world) {
 	})
 }
 
-// durable: whatever the database says, a change is on the disk before it is acknowledged.
+// durable: under any setting of the database, a change is on the disk before it is
+// acknowledged.
 func durable(t *testing.T, w world) {
-	for setting, want := range map[string]string{"off": "on", "local": "on", "on": "on", "remote_apply": "remote_apply"} {
+	for setting, want := range map[string]string{"off": "on", "local": "on", "on": "on",
+		"remote_apply": "remote_apply"} {
 		t.Run(setting, func(t *testing.T) {
 			ids, url := keyed(t), w.fresh(t)
 			l := open(t, connect(t, url+"&synchronous_commit="+setting, nil), "x", ids)
@@ -266,7 +278,8 @@ func durable(t *testing.T, w world) {
 	}
 }
 
-// notify: a change tells its name and revision, and what is refused tells nothing.
+// notify: a change sends a notification with name and revision. A refused change
+// sends none.
 func notify(t *testing.T, w world) {
 	ids, url := keyed(t), w.fresh(t)
 	listener, err := pgx.Connect(t.Context(), url)
@@ -299,14 +312,16 @@ func refusals(t *testing.T, w world) {
 	url := w.fresh(t)
 	ids, db := keyed(t), connect(t, url, nil)
 	begin(t, open(t, db, "x", ids), ids)
-	_, err := db.ExecContext(t.Context(), "CREATE ROLE reader LOGIN; GRANT SELECT ON layer_ledger TO reader; CREATE ROLE nobody LOGIN")
+	_, err := db.ExecContext(t.Context(), "CREATE ROLE reader LOGIN; GRANT SELECT ON layer_ledger TO reader; "+
+		"CREATE ROLE nobody LOGIN")
 	require.NoError(t, err)
 	as := func(who string) string { return strings.Replace(url, "postgres@", who+":"+password+"@", 1) }
 	for _, tc := range []struct{ name, url, load, change string }{
 		{"reads only", as("reader"), "", "it cannot be written: SQLSTATE 42501: let the role"},
 		{"may nothing", as("nobody"), "it cannot be read: SQLSTATE 42501: let the role", ""},
 		{"is nobody", as("unknown"), "it cannot be reached: SQLSTATE 28000: the user or the password is refused", ""},
-		{"no database", strings.Replace(as("reader"), "/test", "/"+password, 1), "it cannot be reached: SQLSTATE 3D000", ""},
+		{"no database", strings.Replace(as("reader"), "/test", "/"+password, 1),
+			"it cannot be reached: SQLSTATE 3D000", ""},
 		{"a session that only reads", url + "&default_transaction_read_only=on", "replica or read-only", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -333,13 +348,14 @@ func refusals(t *testing.T, w world) {
 	t.Run("serializable", func(t *testing.T) {
 		url := w.fresh(t) + "&default_transaction_isolation=serializable"
 		ids := keyed(t)
-		_, err := stress.Run(t.Context(), ids.Recipients(), 4, 10, func(int) rotate.Ledger { return open(t, connect(t, url, nil), "x", ids) },
+		_, err := stress.Run(t.Context(), ids.Recipients(), 4, 10,
+			func(int) rotate.Ledger { return open(t, connect(t, url, nil), "x", ids) },
 			open(t, connect(t, url, nil), "x", ids))
 		require.NoError(t, err)
 	})
 }
 
-// connections: a real server's refusals, each by its reason.
+// connections: each refusal of a real server is reported with its reason.
 func connections(t *testing.T, w world) {
 	var dir string
 	require.NoError(t, w.admin.QueryRow("SHOW data_directory").Scan(&dir))
@@ -349,7 +365,8 @@ func connections(t *testing.T, w world) {
 	require.NoError(t, err)
 	owner, err := os.Stat(dir)
 	require.NoError(t, err)
-	for name, block := range map[string]*pem.Block{"server.crt": {Type: "CERTIFICATE", Bytes: mine.Certificate[0]}, "server.key": {Type: "PRIVATE KEY", Bytes: key}} {
+	for name, block := range map[string]*pem.Block{"server.crt": {Type: "CERTIFICATE", Bytes: mine.Certificate[0]},
+		"server.key": {Type: "PRIVATE KEY", Bytes: key}} {
 		file := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(block), 0o600))
 		if stat := owner.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
@@ -372,18 +389,20 @@ func connections(t *testing.T, w world) {
 	fails("?sslmode=verify-full&sslrootcert="+another, "the server's certificate is not trusted")
 	fails("?sslmode=verify-ca&sslrootcert="+another, "the server's certificate is not trusted")
 	byName := strings.Replace(url, "127.0.0.1", "localhost", 1)
-	_, _, err = open(t, connect(t, byName+"?sslmode=verify-full&sslrootcert="+authority, nil), "x", keyed(t)).Load(t.Context())
+	_, _, err = open(t, connect(t, byName+"?sslmode=verify-full&sslrootcert="+authority, nil), "x",
+		keyed(t)).Load(t.Context())
 	require.ErrorContains(t, err, "the server's certificate is for another host")
 
 	fails("?sslmode=disable&target_session_attrs=standby", "none of the given servers fits target_session_attrs")
-	fails("?sslmode=disable&require_auth=scram-sha-256", "the server asks for another kind of login than require_auth allows")
+	fails("?sslmode=disable&require_auth=scram-sha-256", "the server asks for another kind of login "+
+		"than require_auth allows")
 	fails("?sslmode=disable&channel_binding=require", "the login cannot be bound to the TLS connection")
 	fails("?sslmode=disable&gssencmode=disable", "SQLSTATE 42704: the server does not take a parameter of the address")
 	fails("?sslmode=disable&work_mem="+password, "SQLSTATE 22023: the server does not take a parameter of the address")
 	fails("?sslmode=disable&options=-c"+password, "SQLSTATE 42601: the server does not take a parameter of the address")
 }
 
-// replica: one that follows is refused, whether it has the table yet or not.
+// replica: a replica is refused, whether or not it has the table yet.
 func replica(t *testing.T, w world) {
 	url := w.fresh(t)
 	ids := keyed(t)

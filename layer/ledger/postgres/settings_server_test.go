@@ -15,8 +15,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// role makes one that may use the ledgers of a database, with settings of its
-// own, and returns its URL.
+// role creates a role that may use the ledgers of a database, with its own
+// settings, and returns its URL.
 func (w world) role(t *testing.T, url string, settings ...string) string {
 	t.Helper()
 	name := fmt.Sprintf("role%d", rand.Uint64())
@@ -35,20 +35,27 @@ func run(t *testing.T, db *sql.DB, statements ...string) {
 	}
 }
 
-// roleSettings: a role's settings change neither the ledger that it reads nor
-// whether it can be changed.
+// roleSettings: the settings of a role have no effect on the ledger that it reads,
+// or on whether it can change the ledger.
 func roleSettings(t *testing.T, w world) {
 	slow := []string{ // for every role but the table's owner
-		"CREATE FUNCTION slow() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN true; END $$",
+		"CREATE FUNCTION slow() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM " +
+			"pg_sleep(0.3); RETURN true; END $$",
 		"ALTER TABLE layer_ledger ENABLE ROW LEVEL SECURITY",
 		"CREATE POLICY slow ON layer_ledger USING (slow()) WITH CHECK (true)",
 	}
-	allow := []string{"ALTER TABLE layer_ledger ENABLE ROW LEVEL SECURITY", "CREATE POLICY everything ON layer_ledger USING (true) WITH CHECK (true)"}
-	usual := []string{"default_transaction_read_only = on", "default_transaction_isolation = serializable", "default_transaction_deferrable = on",
-		"synchronous_commit = off", "idle_in_transaction_session_timeout = 1", "search_path = ''", "bytea_output = escape", "client_encoding = LATIN1",
-		"standard_conforming_strings = off", "backslash_quote = off", "escape_string_warning = on", "DateStyle = 'German, DMY'",
-		"IntervalStyle = sql_standard", "TimeZone = 'Asia/Kathmandu'", "extra_float_digits = -5", "transform_null_equals = on", "quote_all_identifiers = on",
-		"row_security = off", "lc_messages = 'C.UTF-8'", "lc_numeric = 'C.UTF-8'", "client_min_messages = debug1", "plan_cache_mode = force_generic_plan",
+	allow := []string{"ALTER TABLE layer_ledger ENABLE ROW LEVEL SECURITY", "CREATE POLICY everything ON " +
+		"layer_ledger USING (true) WITH CHECK (true)"}
+	usual := []string{"default_transaction_read_only = on", "default_transaction_isolation = serializable",
+		"default_transaction_deferrable = on",
+		"synchronous_commit = off", "idle_in_transaction_session_timeout = 1", "search_path = ''",
+		"bytea_output = escape", "client_encoding = LATIN1",
+		"standard_conforming_strings = off", "backslash_quote = off", "escape_string_warning = on",
+		"DateStyle = 'German, DMY'",
+		"IntervalStyle = sql_standard", "TimeZone = 'Asia/Kathmandu'", "extra_float_digits = -5",
+		"transform_null_equals = on", "quote_all_identifiers = on",
+		"row_security = off", "lc_messages = 'C.UTF-8'", "lc_numeric = 'C.UTF-8'", "client_min_messages = debug1",
+		"plan_cache_mode = force_generic_plan",
 		"enable_indexscan = off", "force_parallel_mode = on", "session_replication_role = replica"}
 	for _, tc := range []struct {
 		name     string
@@ -62,12 +69,14 @@ func roleSettings(t *testing.T, w world) {
 		{name: "reads only by default", settings: []string{"default_transaction_read_only = on"}},
 		{name: "statements end early", settings: []string{"statement_timeout = 100"}, table: slow},
 		{name: "locks are not waited for", settings: []string{"lock_timeout = 1"}},
-		{name: "transactions end early", settings: []string{"idle_in_transaction_session_timeout = 1", "default_transaction_read_only = on"}},
+		{name: "transactions end early", settings: []string{"idle_in_transaction_session_timeout = 1",
+			"default_transaction_read_only = on"}},
 		{name: "sessions end early", settings: []string{"idle_session_timeout = 1"}},
 		{name: "serializable", settings: []string{"default_transaction_isolation = serializable"}},
 		{name: "repeatable read", settings: []string{"default_transaction_isolation = 'repeatable read'"}},
 		{name: "no row security", settings: []string{"row_security = off"}, table: allow},
-		{name: "no row security, and reads only", settings: []string{"row_security = off", "default_transaction_read_only = on"}, table: allow},
+		{name: "no row security, and reads only", settings: []string{"row_security = off",
+			"default_transaction_read_only = on"}, table: allow},
 		{name: "bytes in octal", settings: []string{"bytea_output = escape"}},
 		{name: "another encoding", settings: []string{"client_encoding = LATIN1"}},
 		{name: "an encoding of several bytes", settings: []string{"client_encoding = SJIS"}},
@@ -80,7 +89,8 @@ func roleSettings(t *testing.T, w world) {
 			usual := open(t, connect(t, url, nil), name, ids)
 			s, _ := begin(t, usual, ids)
 			run(t, connect(t, url, nil), tc.table...)
-			l := open(t, connect(t, w.role(t, url, tc.settings...)+"&default_query_exec_mode=exec", nil), name, ids) // as the command does
+			// as the command does
+			l := open(t, connect(t, w.role(t, url, tc.settings...)+"&default_query_exec_mode=exec", nil), name, ids)
 			found, rev, err := l.Load(t.Context())
 			require.NoError(t, err)
 			require.True(t, found.Equal(s))
@@ -115,19 +125,22 @@ func roleSettings(t *testing.T, w world) {
 	})
 
 	t.Run("the table is made where others find it", func(t *testing.T) {
-		for path, schema := range map[string]string{"''": "public", "nowhere": "public", "pg_catalog": "public", "pg_temp": "public", "team": "team", `"$user", public`: "public"} {
+		for path, schema := range map[string]string{"''": "public", "nowhere": "public", "pg_catalog": "public",
+			"pg_temp": "public", "team": "team", `"$user", public`: "public"} {
 			ids, url := keyed(t), w.fresh(t)
 			db := connect(t, url, nil)
 			run(t, db, "CREATE SCHEMA team")
 			name := fmt.Sprintf("role%d", rand.Uint64())
 			run(t, db, "CREATE ROLE "+name+" LOGIN", "GRANT CREATE, USAGE ON SCHEMA public, team TO "+name,
-				"ALTER ROLE "+name+" SET search_path = "+path, "ALTER ROLE "+name+" SET default_transaction_read_only = on")
+				"ALTER ROLE "+name+" SET search_path = "+path,
+				"ALTER ROLE "+name+" SET default_transaction_read_only = on")
 			l := open(t, connect(t, strings.Replace(url, "postgres@", name+"@", 1), nil), "x", ids)
 			_, _, err := l.Load(t.Context())
 			require.ErrorIs(t, err, rotate.ErrNotFound)
 			s, _ := begin(t, l, ids)
 			var is string
-			require.NoError(t, db.QueryRowContext(t.Context(), "SELECT string_agg(relnamespace::regnamespace::text, ' ') FROM pg_class WHERE relname = 'layer_ledger'").Scan(&is))
+			require.NoError(t, db.QueryRowContext(t.Context(), "SELECT string_agg(relnamespace::regnamespace::text, "+
+				"' ') FROM pg_class WHERE relname = 'layer_ledger'").Scan(&is))
 			require.Equal(t, schema, is, path)
 			found, _, err := open(t, db, "x", ids).Load(t.Context())
 			require.NoError(t, err, "another role begins no second ledger")
@@ -166,7 +179,8 @@ func roleSettings(t *testing.T, w world) {
 
 		_, _, err = open(t, connect(t, in("public"), nil), "x", ids).Load(t.Context())
 		require.ErrorIs(t, err, rotate.ErrNotFound, "another place, which the address names")
-		_, _, err = rotate.Commit(t.Context(), open(t, connect(t, in("nowhere"), nil), "x", ids), "", rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
+		_, _, err = rotate.Commit(t.Context(), open(t, connect(t, in("nowhere"), nil), "x", ids), "",
+			rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
 		require.ErrorContains(t, err, "there is no schema to make the table in")
 	})
 
@@ -179,7 +193,8 @@ func roleSettings(t *testing.T, w world) {
 		run(t, db, "CREATE ROLE "+name+" LOGIN", "GRANT CREATE ON SCHEMA public TO "+name)
 		l := open(t, connect(t, strings.Replace(url, "postgres@", name+"@", 1), nil), "x", ids)
 		_, _, err := l.Load(t.Context())
-		require.ErrorContains(t, err, "SQLSTATE 42501: let the role select, insert and update layer_ledger, or create it, and use its schema")
+		require.ErrorContains(t, err, "SQLSTATE 42501: let the role select, insert and update layer_ledger, or "+
+			"create it, and use its schema")
 		require.NotErrorIs(t, err, rotate.ErrNotFound, "or a second ledger would begin")
 	})
 
@@ -196,7 +211,8 @@ func roleSettings(t *testing.T, w world) {
 				base := url[strings.LastIndexByte(url, '/')+1 : strings.LastIndexByte(url, '?')]
 				run(t, w.admin, strings.Replace(fence, "%s", base, 1), "SELECT pg_reload_conf()")
 				t.Cleanup(func() {
-					for _, statement := range []string{"ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"} {
+					for _, statement := range []string{"ALTER SYSTEM RESET default_transaction_read_only",
+						"SELECT pg_reload_conf()"} {
 						_, err := w.admin.Exec(statement)
 						require.NoError(t, err)
 					}
@@ -219,8 +235,8 @@ func roleSettings(t *testing.T, w world) {
 		}
 	})
 
-	// Each answer is lost where it hurts most: to the statement, and to the end of
-	// the transaction that it is in.
+	// Answers are lost in the worst places: the answer to the statement, and to the
+	// COMMIT of its transaction.
 	t.Run("faults in the transaction without the role's settings", func(t *testing.T) {
 		ids, url := keyed(t), w.fresh(t)
 		begin(t, open(t, connect(t, url, nil), "y", ids), ids)
@@ -234,7 +250,8 @@ func roleSettings(t *testing.T, w world) {
 			}
 			return delivered
 		}, "layer_ledger", "COMMIT")
-		res, err := stress.Run(t.Context(), ids.Recipients(), 4, 20, func(int) rotate.Ledger { return open(t, db, "x", ids) },
+		res, err := stress.Run(t.Context(), ids.Recipients(), 4, 20,
+			func(int) rotate.Ledger { return open(t, db, "x", ids) },
 			open(t, connect(t, url, nil), "x", ids))
 		require.NoError(t, err)
 		t.Logf("%+v", res)
@@ -248,14 +265,16 @@ func roleSettings(t *testing.T, w world) {
 		_, _, err := rotate.Commit(t.Context(), open(t, db, "x", ids), rev, step(s, "x"))
 		require.NoError(t, err)
 		var readOnly, limit string
-		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT current_setting('transaction_read_only'), current_setting('statement_timeout')").Scan(&readOnly, &limit))
+		require.NoError(t, db.QueryRowContext(t.Context(), "SELECT current_setting('transaction_read_only'), "+
+			"current_setting('statement_timeout')").Scan(&readOnly, &limit))
 		require.Equal(t, "on 77s", readOnly+" "+limit)
 	})
 }
 
-// textSettings: a server may write bytes, texts and errors in any way.
+// textSettings: a server may use any format for bytes, texts and errors.
 func textSettings(t *testing.T, w world) {
-	for encoding, clients := range map[string][]string{ // those that it can be converted to, its default first
+	// client encodings that it can be converted to, its default first
+	for encoding, clients := range map[string][]string{
 		"LATIN1":    {"LATIN1", "UTF8"},
 		"SQL_ASCII": {"SJIS", "UTF8", "LATIN1", "EUC_JP"},
 		"UTF8":      {"SJIS", "UTF8", "LATIN1", "WIN1252", "EUC_JP"},
@@ -263,14 +282,18 @@ func textSettings(t *testing.T, w world) {
 		t.Run("a database in "+encoding, func(t *testing.T) {
 			ids, base := keyed(t), fmt.Sprintf("test%d", rand.Uint64())
 			run(t, w.admin, "CREATE DATABASE "+base+" TEMPLATE template0 LOCALE 'C' ENCODING '"+encoding+"'",
-				"ALTER DATABASE "+base+" SET bytea_output = escape", "ALTER DATABASE "+base+" SET client_encoding = "+clients[0],
-				"ALTER DATABASE "+base+" SET standard_conforming_strings = off", "ALTER DATABASE "+base+" SET synchronous_commit = off")
+				"ALTER DATABASE "+base+" SET bytea_output = escape",
+				"ALTER DATABASE "+base+" SET client_encoding = "+clients[0],
+				"ALTER DATABASE "+base+" SET standard_conforming_strings = off",
+				"ALTER DATABASE "+base+" SET synchronous_commit = off")
 			url := w.server.URL(base)
 			s, rev := begin(t, open(t, connect(t, url, nil), "läger", ids), ids)
-			s, _, err := rotate.Commit(t.Context(), open(t, connect(t, url+"&client_encoding=UTF8", nil), "läger", ids), rev, step(s, "x"))
+			s, _, err := rotate.Commit(t.Context(), open(t, connect(t, url+"&client_encoding=UTF8", nil), "läger",
+				ids), rev, step(s, "x"))
 			require.NoError(t, err)
 			for _, client := range clients {
-				found, _, err := open(t, connect(t, url+"&client_encoding="+client, nil), "läger", ids).Load(t.Context())
+				found, _, err := open(t, connect(t, url+"&client_encoding="+client, nil),
+					"läger", ids).Load(t.Context())
 				require.NoError(t, err, client)
 				require.True(t, found.Equal(s), client)
 			}
@@ -281,7 +304,8 @@ func textSettings(t *testing.T, w world) {
 		run(t, w.admin, "CREATE DATABASE "+base+" TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
 		_, _, err := rotate.Commit(t.Context(), open(t, connect(t, w.server.URL(base), nil), password+" 鍵", ids), "",
 			rotate.NewState(rotate.Settings{Recipients: ids.Recipients()}))
-		require.ErrorContains(t, err, "SQLSTATE 22P05: the ledger's name has characters that the database's encoding lacks")
+		require.ErrorContains(t, err, "SQLSTATE 22P05: the ledger's name has characters that the "+
+			"database's encoding lacks")
 		require.NotErrorIs(t, err, rotate.ErrUnknown)
 	})
 	t.Run("errors in other words", func(t *testing.T) {
@@ -289,7 +313,8 @@ func textSettings(t *testing.T, w world) {
 			ids, url := keyed(t), w.fresh(t)
 			l := open(t, connect(t, url, nil), "x", ids)
 			s, rev := begin(t, l, ids)
-			run(t, connect(t, url, nil), "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '"+code+
+			run(t, connect(t, url, nil), "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+
+				"RAISE EXCEPTION USING ERRCODE = '"+code+
 				"', MESSAGE = '"+password+"', DETAIL = encode(NEW.blob, 'hex'), HINT = '"+password+"'; END $$",
 				"CREATE TRIGGER complain BEFORE UPDATE ON layer_ledger FOR EACH ROW EXECUTE FUNCTION complain()")
 			_, _, err := rotate.Commit(t.Context(), l, rev, step(s, "x"))

@@ -12,10 +12,10 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestSettingInTheWayIsPutAside: after a refusal that a setting of the role
-// explains, requests run in a transaction without the role's settings.
+// TestSettingInTheWayIsPutAside: after a refusal that a setting of the role may
+// have caused, requests run in a transaction without the role's settings.
 func TestSettingInTheWayIsPutAside(t *testing.T) {
-	for code, refused := range map[string]bool{ // or ended at an unknown point
+	for code, refused := range map[string]bool{ // false: ended at an unknown point
 		"25006": true, "42501": true, "57014": false, "55P03": false, "25P03": false, "25P04": false,
 	} {
 		t.Run(code, func(t *testing.T) {

@@ -15,13 +15,13 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// memory is an engine whose every request a test can look at, and lose.
+// memory is an engine whose requests a test can inspect and lose.
 type memory struct {
 	n      int
 	blob   []byte
 	sends  int
-	before func(send int) error // a failure: it is not carried out
-	after  func(send int) error // a failure: it is
+	before func(send int) error // its error is returned, and the request is not applied
+	after  func(send int) error // its error is returned after the request was applied
 	fetch  func() (Blob, error)
 }
 
@@ -82,7 +82,8 @@ func fresh(ids ledger.Identities) rotate.State {
 
 func step(s rotate.State) rotate.State { return s.WithLog(rotate.LogEntry{Op: "test"}) }
 
-// chain is a ledger's states, one after the other, the zeroth being what it began as.
+// chain returns n+1 successive states of a ledger. The first one is its initial
+// state.
 func chain(t testing.TB, ids ledger.Identities, n int) []rotate.State {
 	t.Helper()
 	list, l, rev := []rotate.State{fresh(ids)}, new(rotate.MemoryLedger), rotate.Revision("")
@@ -97,7 +98,7 @@ func chain(t testing.TB, ids ledger.Identities, n int) []rotate.State {
 func TestDecideKnowsItsOwnWrites(t *testing.T) {
 	ids := keyed(t)
 	ours := chain(t, ids, 70)
-	forked := func(at, n int) rotate.State { // others went on from there, n times
+	forked := func(at, n int) rotate.State { // another operator has made n changes from there
 		l, s := new(rotate.MemoryLedger), ours[at]
 		rev := rotate.Revision("")
 		for range n {
@@ -118,7 +119,8 @@ func TestDecideKnowsItsOwnWrites(t *testing.T) {
 		sure, unsure verdict
 	}{
 		{"our bytes", "r1", ours[3], found{Blob: Blob{sealed, "r2"}, state: ours[3]}, stored, stored},
-		{"our bytes, which nobody can open", "r1", ours[3], found{Blob: Blob{sealed, "r2"}, err: errDummy}, stored, stored},
+		{"our bytes, which nobody can open", "r1", ours[3], found{Blob: Blob{sealed, "r2"}, err: errDummy}, stored,
+			stored},
 		{"another sealing of it", "r1", ours[3], at(ours[3]), stored, stored},
 		{"built on", "r1", ours[3], at(ours[4]), superseded, superseded},
 		{"built on 63 times", "r1", ours[3], at(ours[66]), superseded, superseded},
@@ -161,7 +163,7 @@ func TestPauseGrowsToItsLimit(t *testing.T) {
 			took := time.Since(began)
 			shortest, most, sum = min(shortest, took), max(most, took), sum+took
 		}
-		require.Less(t, shortest, 100*time.Millisecond, "full jitter begins at next to nothing")
+		require.Less(t, shortest, 100*time.Millisecond, "full jitter includes short pauses")
 		for range 1000 { // the first pause is the shortest
 			began := time.Now()
 			require.NoError(t, pause(ctx, 0))
@@ -306,12 +308,13 @@ func TestSwapIsSafeOnEveryEngine(t *testing.T) {
 	})
 }
 
-// tearer is a memory whose server may show half of a blob.
+// tearer is a memory whose server may return half of a blob.
 type tearer struct{ *memory }
 
 func (tearer) Torn() string { return "the server may be to blame" }
 
-// TestDamagedBlobIsReadAgain, from a server alone that may show half of one.
+// TestDamagedBlobIsReadAgain: a damaged blob is read again only on a server that
+// may return half of a blob.
 func TestDamagedBlobIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids, m, reads := keyed(t), new(memory), 0
@@ -323,12 +326,14 @@ func TestDamagedBlobIsReadAgain(t *testing.T) {
 			return Blob{whole.Sealed[:len(whole.Sealed)/2], whole.Revision}, nil
 		}
 		_, _, err = New(m, "place", ids).Load(t.Context())
-		require.EqualError(t, err, "ledger place: it is damaged or cut off: restore the last good one from git or a backup")
+		require.EqualError(t, err, "ledger place: it is damaged or cut off: restore the last good "+
+			"one from git or a backup")
 		require.Equal(t, 1, reads)
 
 		reads = 0
 		_, _, err = New(tearer{m}, "place", ids).Load(t.Context())
-		require.EqualError(t, err, "ledger place: it was read 10 times: the server may be to blame. If that does not help, "+
+		require.EqualError(t, err, "ledger place: it was read 10 times: the server may be to blame. "+
+			"If that does not help, "+
 			"it is damaged or cut off: restore the last good one from git or a backup")
 		require.Equal(t, tornTries, reads)
 
@@ -344,7 +349,8 @@ func TestDamagedBlobIsReadAgain(t *testing.T) {
 	})
 }
 
-// It remembers the stored state and the ledger's id.
+// TestLedgerRemembersItsWrites: a Ledger remembers the state that it stored, and
+// the ledger's id.
 func TestLedgerRemembersItsWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ids := keyed(t)
@@ -359,14 +365,14 @@ func TestLedgerRemembersItsWrites(t *testing.T) {
 		_, _, err = l.Load(t.Context())
 		require.ErrorIs(t, err, errStale)
 		_, _, err = New(m, "place", ids).Load(t.Context())
-		require.NoError(t, err, "who has seen nothing cannot tell")
+		require.NoError(t, err, "a new Ledger has seen nothing")
 
-		// An answer that comes late makes nobody forget.
+		// A late answer does not replace the latest state that was seen.
 		l.note(s)
 		_, _, err = l.Load(t.Context())
 		require.ErrorIs(t, err, errStale)
 
-		// Another ledger counts from the beginning.
+		// Generations of another ledger are not compared.
 		sealed, err := rotate.Seal(chain(t, ids, 1)[1])
 		require.NoError(t, err)
 		m.fetch = func() (Blob, error) { return Blob{sealed, "x"}, nil }
