@@ -29,10 +29,11 @@ func as(o etcd.Options, user string) etcd.Options {
 	return o
 }
 
-// guard makes users, all of one password, and has etcd ask for them: reader may read the keys of own and also, writer do everything
-// below the prefix, scribe write that of own, but not its note, half
-// write what begins with ITEM. It returns what makes clients of root: one whose token has ended gets no
-// other of etcd 3.4.
+// guard creates users, all with the same password, and enables authentication.
+// reader may read the keys of own and also. writer may do everything below the
+// prefix. scribe may write the key of own, but not its note. half may write the
+// keys that begin with ITEM. guard returns a function that creates clients of
+// root: etcd 3.4 gives a client with an expired token no other one.
 func guard(t testing.TB, e *servers.Etcd, o etcd.Options) func() *clientv3.Client {
 	t.Helper()
 	ctx := context.Background()
@@ -57,20 +58,21 @@ func guard(t testing.TB, e *servers.Etcd, o etcd.Options) func() *clientv3.Clien
 	do(c.AuthEnable(ctx))
 	require.NoError(t, err)
 	return func() *clientv3.Client {
-		root, err := clientv3.New(clientv3.Config{Endpoints: e.Endpoints(), Username: "root", Password: password, Logger: zap.NewNop(), DialTimeout: 10 * time.Second})
+		root, err := clientv3.New(clientv3.Config{Endpoints: e.Endpoints(), Username: "root", Password: password,
+			Logger: zap.NewNop(), DialTimeout: 10 * time.Second})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = root.Close() })
 		return root
 	}
 }
 
-// TestServerAuth: what users may do, and what is said to them.
+// TestServerAuth: the permissions of users, and the errors for a missing one.
 func TestServerAuth(t *testing.T) {
 	t.Parallel()
 	whole := t
 	e := servers.StartEtcd(t, 1)
 	o := place(t, e)
-	early := openStore(t, as(o, "reader")) // before etcd asks for users
+	early := openStore(t, as(o, "reader")) // before authentication is enabled
 	root := guard(t, e, o)
 	for _, addr := range []secret.Address{own, also, foreign} {
 		set(t, root(), prefix(o)+addr.Binding(), "v1")
@@ -94,18 +96,20 @@ func TestServerAuth(t *testing.T) {
 			}
 			w := begin(t, s, own, also)
 			set(t, root(), prefix(o)+also.Binding(), "v2")
-			until(t, "a change is told of", deadline, func() bool { return w.count(also) > 1 })
+			until(t, "a change is reported", deadline, func() bool { return w.count(also) > 1 })
 		}
 	})
 
 	t.Run("another key", func(t *testing.T) {
 		s := openStore(t, as(o, "reader"))
 		_, err := s.Get(t.Context(), foreign)
-		require.EqualError(t, err, "etcd key "+prefix(o)+foreign.Binding()+": permission denied: let the user's role read this key, or write it and its note")
+		require.EqualError(t, err, "etcd key "+prefix(o)+foreign.Binding()+": permission denied: let the user's role "+
+			"read this key, or write it and its note")
 		require.NotErrorIs(t, err, secret.ErrNotFound)
 		hidden(t, err)
 		err = watch(t, s, own, foreign)
-		require.ErrorContains(t, err, "the member watches no more: permission denied: let the user's role read this key")
+		require.ErrorContains(t, err, "the member ended the watch of a key: permission denied: let the "+
+			"user's role read this key")
 		hidden(t, err)
 	})
 
@@ -113,7 +117,8 @@ func TestServerAuth(t *testing.T) {
 		wrong := as(o, "reader")
 		wrong.Password = driver.NewValue(password[1:])
 		_, err := etcd.OpenStore(t.Context(), wrong)
-		require.EqualError(t, err, "etcd: nobody can be logged in: authentication failed, invalid user ID or password: correct user and password")
+		require.EqualError(t, err, "etcd: the user cannot be logged in: authentication failed, invalid user ID or "+
+			"password: correct user and password")
 		hidden(t, err)
 		_, err = etcd.OpenPublisher(t.Context(), as(o, "nobody"))
 		require.ErrorContains(t, err, "correct user and password")
@@ -147,9 +152,11 @@ func TestServerAuth(t *testing.T) {
 		for _, user := range []string{"reader", "scribe"} {
 			p := openPublisher(t, as(o, user))
 			err := p.Check(t.Context(), mine)
-			require.ErrorContains(t, err, "etcd "+prefix(o)+" cannot be written: permission denied: let the user's role read this key, or write it and its note")
+			require.ErrorContains(t, err, "etcd "+prefix(o)+" cannot be written: permission denied: let the user's "+
+				"role read this key, or write it and its note")
 			hidden(t, err)
-			errs := p.Publish(t.Context(), []driver.Item{{Name: own.Binding(), Text: driver.NewValue(text), Note: "note"}})
+			errs := p.Publish(t.Context(), []driver.Item{{Name: own.Binding(),
+				Text: driver.NewValue(text), Note: "note"}})
 			require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 			hidden(t, errs[0])
 			_, err = p.Inspect(t.Context(), mine)
@@ -157,7 +164,8 @@ func TestServerAuth(t *testing.T) {
 		}
 		half := openPublisher(t, as(o, "half"))
 		require.NoError(t, half.Check(t.Context(), many))
-		require.ErrorContains(t, half.Check(t.Context(), append(many, mine...)), "permission denied", "one may not be written, of many")
+		require.ErrorContains(t, half.Check(t.Context(), append(many, mine...)), "permission denied",
+			"one may not be written, of many")
 		require.Equal(t, before, revision())
 		r, err := root().Get(context.Background(), prefix(o), clientv3.WithPrefix(), clientv3.WithKeysOnly())
 		require.NoError(t, err)
@@ -165,7 +173,7 @@ func TestServerAuth(t *testing.T) {
 	})
 
 	for name, forget := range map[string]func(t *testing.T){
-		// Tokens live in a member's memory.
+		// A member keeps tokens in memory only.
 		"a restart": func(t *testing.T) {
 			e.Members[0].Kill()
 			e.Members[0].Start(whole)
@@ -174,7 +182,7 @@ func TestServerAuth(t *testing.T) {
 				return err == nil && s.Close() == nil
 			})
 		},
-		// Whoever changes a password, be it to the same, ends the tokens.
+		// A change of a password revokes the tokens, even if the new password is the same.
 		"another password": func(t *testing.T) {
 			for _, user := range []string{"reader", "writer"} {
 				_, err := root().UserChangePassword(context.Background(), user, password)

@@ -18,29 +18,33 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// client sends requests. clientv3 dials and spreads them over the members; they are made here, each once, since its own calls wait and
-// try again in silence, a watch for ever.
+// client sends requests. clientv3 dials the members and distributes the requests
+// among them. The requests themselves are made here, each once, because clientv3's
+// own calls wait and retry without a report, a watch without a limit.
 type client struct {
 	etcd    *clientv3.Client
 	kv      pb.KVClient
 	watch   pb.WatchClient
-	session *session // nil: nobody is logged in
+	session *session // nil: without a user
 	prefix  string
 }
 
 const (
-	// A member that has frozen is noticed after both at most; etcd refuses more pings than that.
+	// A frozen member is detected after at most pingAfter + pongTime. etcd refuses
+	// more frequent pings.
 	pingAfter = 10 * time.Second
 	pongTime  = 5 * time.Second
-	// loginTime bounds the wait for a login, and longestLogin the login.
+	// loginTime bounds the wait for a login, and longestLogin the login itself.
 	loginTime    = 10 * time.Second
 	longestLogin = 2 * time.Minute
-	// attemptTime bounds one attempt of a read, after which another member is asked.
+	// attemptTime bounds one attempt of a read. The next attempt may use another
+	// member.
 	attemptTime = 3 * time.Second
 	attempts    = 6
 	// writeTime bounds a write, which is sent once.
 	writeTime = 10 * time.Second
-	// most is what a member takes in one request, less than it has by default.
+	// most is the largest text and note of one write, in bytes: etcd's default limit
+	// for a request, 1.5 MiB, less a reserve.
 	most = 3<<19 - 4096
 )
 
@@ -57,11 +61,12 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	}
 	dial := []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second,
-			Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second}}),
+			Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
+				MaxDelay: 5 * time.Second}}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
 	}
 	if o.TLS != nil && o.TLS.ServerName != "" {
-		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName)) // else grpc looks for the endpoint's
+		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName)) // otherwise grpc verifies the endpoint's name
 	}
 	var who *session
 	if o.Username != "" {
@@ -69,12 +74,13 @@ func connect(ctx context.Context, o Options) (*client, error) {
 		dial = append(dial, grpc.WithPerRPCCredentials(who))
 	}
 	made, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, TLS: o.TLS, DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime, DialOptions: dial,
-		MaxUnaryRetries: 1,            // it would repeat even what was sent, where the answer is that it came too late
-		Logger:          zap.NewNop(), // what fails is told by errors
+		Endpoints: endpoints, TLS: o.TLS, DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
+		DialOptions:     dial,
+		MaxUnaryRetries: 1,            // clientv3 would retry even a request that was sent and answered with a timeout
+		Logger:          zap.NewNop(), // errors report failures
 	})
 	if err != nil {
-		return nil, errors.New("etcd: no member can be asked: correct the endpoints")
+		return nil, errors.New("etcd: the client cannot be created: correct the endpoints")
 	}
 	conn := made.ActiveConnection()
 	c := &client{etcd: made, kv: pb.NewKVClient(conn), watch: pb.NewWatchClient(conn), session: who, prefix: o.prefix()}
@@ -92,7 +98,7 @@ func connect(ctx context.Context, o Options) (*client, error) {
 // package do not pay for it.
 var bindingForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z0-9_]{1,200}$`) })
 
-// key is that of a text; the error repeats nothing of the name.
+// key returns the key of a text. The error repeats no part of the name.
 func (c *client) key(binding string) (string, error) {
 	if !bindingForm().MatchString(binding) {
 		return "", fmt.Errorf("etcd: %w: a binding name has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid)
@@ -100,15 +106,15 @@ func (c *client) key(binding string) (string, error) {
 	return c.prefix + binding, nil
 }
 
-// close ends the connections and everything that goes on over them.
+// close ends the connections and every request on them.
 func (c *client) close() {
-	_ = c.etcd.Close() // tells nothing but that it was closed before
+	_ = c.etcd.Close() // its only error is that it was closed before
 	c.session.wait()
 }
 
 const noteSuffix = ".note"
 
-// read makes attempts until one is answered; what is asked changes nothing.
+// read makes attempts until one is answered. ask must not change anything in etcd.
 func (c *client) read(ctx context.Context, ask func(context.Context) error) error {
 	var before error
 	for try := 0; ; try++ {
@@ -138,11 +144,11 @@ func (c *client) read(ctx context.Context, ask func(context.Context) error) erro
 
 func place(key string) string { return "etcd key " + key }
 
-// leastPause keeps a pause from being none at all.
+// leastPause is the shortest pause that full jitter may choose.
 const leastPause = 5 * time.Millisecond
 
-// pause is how long to wait after an attempt, the first being 0: full jitter, so
-// that a thousand replicas do not come back together.
+// pause returns the time to wait after an attempt. The first attempt is 0. It uses
+// full jitter, so that a thousand replicas do not retry together.
 func pause(try int) time.Duration {
 	return max(leastPause, rand.N(min(50*time.Millisecond<<min(try, 10), time.Second)))
 }

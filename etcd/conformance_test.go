@@ -19,7 +19,8 @@ var places atomic.Int64
 
 func unique(testing.TB) string { return "shop-" + strconv.FormatInt(places.Add(1), 10) }
 
-// TestServerConformance: store, watcher and publisher do what each promises, on a cluster of three.
+// TestServerConformance: store, watcher and publisher fulfill their contracts, on
+// a cluster of three members.
 func TestServerConformance(t *testing.T) {
 	e := servers.StartEtcd(t, 3)
 	others := raw(t, e.Endpoints()...)
@@ -34,13 +35,15 @@ func TestServerConformance(t *testing.T) {
 	})
 	t.Run("watcher", func(t *testing.T) {
 		o := place(t, e)
-		secrettest.TestWatcher(t, func(t *testing.T) (secret.Store, func(secret.Address, string), func(secret.Address)) {
-			key := func(addr secret.Address) string { return prefix(o) + addr.Binding() }
-			return openStore(t, o), func(addr secret.Address, text string) { set(t, others, key(addr), text) }, func(addr secret.Address) {
-				_, err := others.Delete(context.Background(), key(addr))
-				require.NoError(t, err)
-			}
-		})
+		secrettest.TestWatcher(t,
+			func(t *testing.T) (secret.Store, func(secret.Address, string), func(secret.Address)) {
+				key := func(addr secret.Address) string { return prefix(o) + addr.Binding() }
+				return openStore(t, o), func(addr secret.Address, text string) { set(t, others, key(addr), text) },
+					func(addr secret.Address) {
+						_, err := others.Delete(context.Background(), key(addr))
+						require.NoError(t, err)
+					}
+			})
 	})
 	t.Run("publisher", func(t *testing.T) {
 		drivertest.TestPublisher(t, func(t *testing.T) (driver.Publisher, func(string) (string, bool)) {

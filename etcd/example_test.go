@@ -10,7 +10,7 @@ import (
 	"github.com/layeron-hq/secret/etcd"
 )
 
-// An App reads from etcd, and hears of every change.
+// An App reads from etcd, and is notified of every change.
 func ExampleOpenStore() {
 	store, err := etcd.OpenStore(context.Background(), etcd.Options{
 		Endpoints: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://etcd-3:2379"},
@@ -23,7 +23,7 @@ func ExampleOpenStore() {
 	defer store.Close()
 	sessionKey := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
 	app := secret.NewApp(secret.AppOptions{Store: store}).Use(sessionKey)
-	defer app.Close() // Start loads what is declared, from here on
+	defer app.Close() // call Start here: it loads the declared secrets
 	fmt.Println(store)
 	fmt.Println(store.Locate(sessionKey.Address()))
 	// Output:
@@ -31,8 +31,9 @@ func ExampleOpenStore() {
 	// etcd key /layer/acme/shop/production/LAYERON_SECRET_AUTH_SESSION_KEY
 }
 
-// The engine of package rotate publishes through it; this is one of its requests. Where etcd asks for users, Username and
-// Password are one that may write.
+// The engine of package rotate publishes through a Publisher. This is one of its
+// requests. If etcd requires a user, set Username and Password to a user that may
+// write.
 func ExampleOpenPublisher() {
 	publisher, err := etcd.OpenPublisher(context.Background(), etcd.Options{
 		Endpoints: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://etcd-3:2379"},
@@ -55,7 +56,7 @@ func ExampleOpenPublisher() {
 func ExampleParseURL() {
 	o, err := etcd.ParseURL("etcd://etcd-1:2379,etcd-2:2379,etcd-3:2379")
 	fmt.Println(o.Endpoints, err)
-	// A credential is refused, and not repeated.
+	// An address with a credential is refused. The error does not repeat it.
 	_, err = etcd.ParseURL("etcd://writer:madeup@etcd-1:2379")
 	fmt.Println(err != nil)
 	// Output:

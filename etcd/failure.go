@@ -14,8 +14,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// failure puts what a request came to into words, which show nothing of what was sent: a message of a server, or of somebody in
-// between, may repeat it. Where ctx has ended, its cause is told beside the failure before, if there was one.
+// failure returns the error of a request, in words of this package. A message of a
+// server or of a proxy is never shown, because it may repeat the request. If ctx
+// has ended, the error wraps its cause, and adds the failure before, if there was
+// one.
 func failure(ctx context.Context, err, before error) error {
 	if ctx.Err() != nil {
 		if before != nil {
@@ -36,24 +38,26 @@ type denied string
 func (d denied) Error() string { return string(d) }
 func (d denied) Unwrap() error { return fs.ErrPermission }
 
-// hints are what to do about etcd's own words.
+// hints are the next steps for the operator, by etcd's own error text.
 var hints = map[string]string{
-	desc(rpctypes.ErrGRPCPermissionDenied):       "let the user's role read this key, or write it and its note",
-	desc(rpctypes.ErrGRPCUserEmpty):              "etcd asks for a user: give one, and a password",
-	desc(rpctypes.ErrGRPCAuthFailed):             "correct user and password",
-	desc(rpctypes.ErrGRPCInvalidAuthToken):       "run it again, which logs in anew",
-	desc(rpctypes.ErrGRPCAuthOldRevision):        "run it again, which logs in anew",
-	desc(rpctypes.ErrGRPCRequestTooLarge):        "let fewer versions be retained, or raise --max-request-bytes of etcd",
+	desc(rpctypes.ErrGRPCPermissionDenied): "let the user's role read this key, or write it and its note",
+	desc(rpctypes.ErrGRPCUserEmpty):        "etcd asks for a user: give one, and a password",
+	desc(rpctypes.ErrGRPCAuthFailed):       "correct user and password",
+	desc(rpctypes.ErrGRPCInvalidAuthToken): "run it again to log in again",
+	desc(rpctypes.ErrGRPCAuthOldRevision):  "run it again to log in again",
+	desc(rpctypes.ErrGRPCRequestTooLarge): "let fewer versions be retained, or raise " +
+		"--max-request-bytes of etcd",
 	desc(rpctypes.ErrGRPCNoSpace):                "compact and defragment etcd, then disarm its alarm",
 	desc(rpctypes.ErrGRPCNoLeader):               "a majority of the members must be up, and reach each other",
 	desc(rpctypes.ErrGRPCTimeout):                "a majority of the members must be up, and reach each other",
 	desc(rpctypes.ErrGRPCTooManyOps):             "raise --max-txn-ops of etcd to 128",
-	desc(rpctypes.ErrGRPCRequestTooManyRequests): "etcd has too much to do: run it again later",
+	desc(rpctypes.ErrGRPCRequestTooManyRequests): "etcd is overloaded: run it again later",
 }
 
 func desc(err error) string { return rpctypes.ErrorDesc(err) }
 
-// transport are marks in grpc's own messages, as regular expressions, and what they say. The first that fits counts.
+// transport maps grpc's own messages, by regular expression, to this package's
+// words. The first match counts.
 var transport = []struct{ mark, words string }{
 	{"keepalive ping failed", "the member does not answer any more"},
 	{"connection refused", "connection refused: no member listens at the endpoints"},
@@ -61,18 +65,27 @@ var transport = []struct{ mark, words string }{
 	{"i/o timeout", "no member could be reached in time"},
 	{"unreachable|no route to host", "no member can be reached: check the network"},
 	{"handshake failed: context deadline exceeded", "the member takes the connection and answers nothing"},
-	{"use of closed network connection", "the member takes the connection and answers nothing"}, // which grpc then closes
-	{"remote error: tls: .*certificate", "the member asks for a certificate, and trusts none that it was shown"},
+	// which grpc then closes
+	{"use of closed network connection", "the member takes the connection and answers nothing"},
+	{"remote error: tls: .*certificate", "the member requires a client certificate that it " +
+		"trusts, and did not get one"},
 	{"x509: ", "the certificate of the member is not trusted: check the endpoints and the certificates"},
-	{"first record does not look like a TLS handshake", "the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
-	{"tls: ", "the members and this program cannot agree on TLS: check the certificates, and which versions each takes"},
-	{"handshake failed", "the member closes the connection at once: if it speaks no TLS, give its endpoint as http://host:port, or mend the member"},
-	// With TLS 1.3 this side may be writing already when the member finds that it was shown no certificate.
-	{"error reading server preface|^(last connection error: )?write tcp ", "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port, and if it asks for a certificate, one that it trusts"},
+	{"first record does not look like a TLS handshake", "the member does not use TLS there: give its endpoint as " +
+		"http://host:port, or enable TLS on the member"},
+	{"tls: ", "the members and this program cannot agree on TLS: check the certificates, and the TLS " +
+		"versions of both sides"},
+	{"handshake failed", "the member closes the connection at once: if it does not use TLS, give its endpoint as " +
+		"http://host:port, or enable TLS on the member"},
+	// With TLS 1.3, this side may already be writing when the member detects that it
+	// got no certificate.
+	{"error reading server preface|^(last connection error: )?write tcp ", "the member closes the connection at " +
+		"once: if it uses TLS, give its endpoint as https://host:port, and if it requires a client certificate, " +
+		"give one that it trusts"},
 }
 
 const unanswered = "no answer in time: check the endpoints and the network"
 
+// words describes the error of a request without any part of the request.
 func words(err error) string {
 	if etcd, known := rpctypes.Error(err).(rpctypes.EtcdError); known {
 		return advised(etcd.Error())
@@ -95,13 +108,13 @@ func words(err error) string {
 		}
 		return "the connection was lost, or there is none: check the endpoints and the network"
 	}
-	return "etcd, or something on the way, answers " + s.Code().String()
+	return "etcd, or a proxy on the way, answers " + s.Code().String()
 }
 
-// closing is what grpc says of a connection that this program has closed.
+// closing is grpc's message for a connection that this program has closed.
 const closing = "grpc: the client connection is closing"
 
-// advised returns etcd's own words, and what to do.
+// advised returns etcd's own error text, with the next step if there is a hint.
 func advised(text string) string {
 	hint := hints[text]
 	text = strings.TrimPrefix(text, "etcdserver: ")
@@ -111,7 +124,7 @@ func advised(text string) string {
 	return text
 }
 
-// passing tells whether the next attempt, or another member, may do better.
+// passing reports whether another attempt, or another member, may succeed.
 func passing(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
@@ -120,14 +133,17 @@ func passing(err error) bool {
 	return false
 }
 
-// refused tells whether a write was certainly not carried out, and never will be.
+// refused reports whether a write was certainly not applied, and never will be.
 func refused(err error) bool {
-	// A write for which the last room was taken meanwhile is carried out, and then told of so.
+	// A write that exhausts the quota is applied but reported as NOSPACE. A reset
+	// stream does not show whether the write was applied; grpc may report any code for
+	// it.
 	if desc(err) == desc(rpctypes.ErrGRPCNoSpace) || strings.Contains(desc(err), "RST_STREAM") {
-		return false // and whoever ends a stream says nothing of what became of it, whatever grpc makes of that
+		return false
 	}
 	switch status.Code(err) {
-	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated,
+		codes.ResourceExhausted,
 		codes.OutOfRange, codes.Unimplemented, codes.NotFound:
 		return true
 	}

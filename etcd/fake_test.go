@@ -16,7 +16,8 @@ import (
 	"github.com/layeron-hq/secret/etcd"
 )
 
-// fake is a member in this process, which does what no real one can be made to. What it is not told it does not know.
+// fake is a member in this process, for behavior that a real member cannot be made
+// to show. A method without a function is unimplemented.
 type fake struct {
 	pb.UnimplementedKVServer
 	pb.UnimplementedWatchServer
@@ -68,8 +69,8 @@ func (f *fake) start(t testing.TB) etcd.Options {
 	return etcd.Options{Endpoints: []string{l.Addr().String()}, Workspace: "acme", Project: "shop", Environment: "test"}
 }
 
-// bubble returns a Store and a Publisher whose member is f, in a bubble of testing/synctest. Everything but the network is what a
-// program has.
+// bubble returns a Store and a Publisher whose member is f, for a bubble of
+// testing/synctest. Only the network differs from a real program.
 func bubble(t *testing.T, f *fake, o ...grpc.DialOption) (*etcd.Store, *etcd.Publisher) {
 	t.Helper()
 	return etcd.On(f.connect(t, o...))
@@ -100,7 +101,7 @@ func (f *fake) serve(t testing.TB, l net.Listener) {
 	})
 }
 
-// drop closes the connections that there are.
+// drop closes all present connections.
 func (f *fake) drop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,7 +110,7 @@ func (f *fake) drop() {
 	}
 }
 
-// counted keeps the connections that it accepts.
+// counted records the connections that it accepts.
 type counted struct {
 	net.Listener
 	f *fake
@@ -125,13 +126,13 @@ func (l counted) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// watchStream is a stream as a member sees it.
+// watchStream is the member's side of a stream.
 type watchStream struct{ pb.Watch_WatchServer }
 
-// created confirms a watch, under whatever id.
+// created confirms a watch. Its id does not matter.
 func (s watchStream) created() { _ = s.Send(&pb.WatchResponse{Created: true}) }
 
-// events tells of changes, all in one answer.
+// events reports changes, all in one answer.
 func (s watchStream) events(keys ...string) {
 	r := &pb.WatchResponse{}
 	for _, key := range keys {
@@ -140,7 +141,7 @@ func (s watchStream) events(keys ...string) {
 	_ = s.Send(r)
 }
 
-// asked waits for so many requests.
+// asked waits for n requests.
 func (s watchStream) asked(n int) (list []*pb.WatchRequest) {
 	for range n {
 		r, err := s.Recv()

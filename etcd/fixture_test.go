@@ -16,7 +16,8 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
-// raw is etcd without this package: what others write and read.
+// raw returns a client of etcd without this package, to write and read as another
+// program.
 func raw(t testing.TB, endpoints ...string) *clientv3.Client {
 	t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: endpoints, Logger: zap.NewNop()})
@@ -25,7 +26,7 @@ func raw(t testing.TB, endpoints ...string) *clientv3.Client {
 	return c
 }
 
-// place is one of its own, on the cluster.
+// place returns a separate place for a test, on the cluster.
 func place(t testing.TB, e *servers.Etcd) etcd.Options {
 	t.Helper()
 	return etcd.Options{Endpoints: e.Endpoints(), Workspace: "acme", Project: unique(t), Environment: "test"}
@@ -59,7 +60,7 @@ func set(t testing.TB, c *clientv3.Client, key, text string) {
 
 const password = "hunter2-kT7qZw2mXv9RbL4n"
 
-// within is a context that ends a test which would wait for ever.
+// within returns a context that ends a test that would wait for ever.
 func within(t testing.TB, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -67,7 +68,7 @@ func within(t testing.TB, limit time.Duration) context.Context {
 	return ctx
 }
 
-// until waits for what others do, in real time.
+// until waits in real time until a condition is true.
 func until(t testing.TB, what string, limit time.Duration, is func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -78,32 +79,37 @@ func until(t testing.TB, what string, limit time.Duration, is func() bool) time.
 	return time.Since(began)
 }
 
-// nothingRuns holds that nothing of a Watch is left: neither what receives nor grpc's stream.
+// nothingRuns checks that no goroutine of a Watch is left, neither this package's
+// nor grpc's.
 func nothingRuns(t testing.TB) {
 	t.Helper()
 	until(t, "a Watch has left something running", 10*time.Second, func() bool { return streams() == 0 })
 }
 
-// streams counts what runs for Watches.
+// streams counts the goroutines of Watches.
 func streams() int {
 	all := make([]byte, 64<<20)
 	all = all[:runtime.Stack(all, true)]
-	return bytes.Count(all, []byte("secret/etcd.(*client).follow")) + bytes.Count(all, []byte("google.golang.org/grpc.newClientStreamWithParams"))
+	return bytes.Count(all, []byte("secret/etcd.(*client).follow")) +
+		bytes.Count(all, []byte("google.golang.org/grpc.newClientStreamWithParams"))
 }
 
-// single starts one member with these flags, until the test ends. It is reached as Options say.
+// single starts one member with these flags, until the test ends. It returns the
+// Options for it.
 func single(t testing.TB, flags ...string) (*servers.Process, etcd.Options) {
 	t.Helper()
 	return singleAt(t, servers.Address(t), nil, flags...)
 }
 
-// singleAt is single, at an address, which is spoken to over http, and at others.
+// singleAt is like single, with a given address for http, and additional
+// addresses.
 func singleAt(t testing.TB, address string, also []string, flags ...string) (*servers.Process, etcd.Options) {
 	t.Helper()
 	peers, all := "http://"+servers.Address(t), strings.Join(append([]string{"http://" + address}, also...), ",")
 	p := servers.Start(t, address, nil, servers.Find(t, "etcd"), append([]string{"--data-dir", t.TempDir(),
 		"--listen-client-urls", all, "--advertise-client-urls", all,
-		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers}, flags...)...)
+		"--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", "default=" + peers},
+		flags...)...)
 	o := etcd.Options{Endpoints: []string{"http://" + address}, Workspace: "acme", Project: "shop", Environment: "test"}
 	c := raw(t, o.Endpoints...)
 	until(t, "it leads", 30*time.Second, func() bool {

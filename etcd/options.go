@@ -13,30 +13,40 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Options say where the values are, and as whom to ask for them. They show no password, however they are printed.
+// Options are the location of the values and the credential. They redact the
+// password under every format.
 type Options struct {
-	// Endpoints are the members' addresses, and at least one must be given: https://host:port, or http://host:port, on which
-	// everybody on the way can read the values. host:port alone is https, and http on this machine unless TLS is given. All are of
-	// one sort.
+	// Endpoints are the addresses of the members, at least one: https://host:port or
+	// http://host:port. Over http, any machine on the way can read the values.
+	// host:port without a scheme means https, but on this machine it means http if TLS
+	// is nil. All endpoints must use the same scheme.
 	Endpoints []string
-	// Workspace, Project and Environment are parts of every key, as the ledger has them. Empty: an empty part.
+	// Workspace, Project and Environment are parts of every key, with the same values
+	// as in the ledger. Empty: an empty part.
 	Workspace, Project, Environment string
-	// Username and Password are a user of etcd's own; one without the other is refused. Empty: none, as where a certificate names the
-	// user or etcd asks for none. A login costs etcd some 65 ms of a core, so where there are many replicas a certificate is better.
+	// Username and Password are those of an etcd user. One without the other is
+	// refused. Empty: no user, for example if a certificate names the user or etcd
+	// requires none. A login costs etcd about 65 ms of one core, so use certificates
+	// for many replicas.
 	Username string
 	Password driver.Value
-	// TLS says which certificates to trust and to show. Nil: the system's, and none. It is not used over http.
+	// TLS has the certificates to trust and the client certificate. Nil: the system's
+	// trusted certificates, and no client certificate. It must be nil for http.
 	TLS *tls.Config
 }
 
-// check refuses what would make two paths one, and half a credential.
+// check returns an error for parts that could give two secrets the same key, and
+// for an incomplete credential.
 func (o Options) check() error {
 	if (o.Username == "") != (o.Password.Reveal() == "") {
 		return errors.New("etcd: a user and a password belong together: one of them is missing")
 	}
-	for what, name := range map[string]string{"workspace": o.Workspace, "project": o.Project, "environment": o.Environment} {
-		if len(name) > 200 || !utf8.ValidString(name) || strings.Contains(name, "/") || strings.ContainsFunc(name, unicode.IsControl) {
-			return errors.New("etcd: the " + what + " must be at most 200 bytes of UTF-8 without slashes and control characters: it is a part of the keys")
+	for what, name := range map[string]string{"workspace": o.Workspace, "project": o.Project,
+		"environment": o.Environment} {
+		if len(name) > 200 || !utf8.ValidString(name) || strings.Contains(name, "/") ||
+			strings.ContainsFunc(name, unicode.IsControl) {
+			return errors.New("etcd: the " + what + " must be at most 200 bytes of UTF-8 without slashes and control " +
+				"characters: it is a part of the keys")
 		}
 	}
 	return nil
@@ -46,7 +56,8 @@ func (o Options) prefix() string {
 	return "/layer/" + o.Workspace + "/" + o.Project + "/" + o.Environment + "/"
 }
 
-// endpoints are the addresses in full. The errors repeat none: somebody may have put a password into it.
+// endpoints returns the addresses with scheme. The errors repeat no address,
+// because it may contain a password.
 func (o Options) endpoints() ([]string, error) {
 	if len(o.Endpoints) == 0 {
 		return nil, errors.New("etcd: there is no endpoint: give the address of each member, as in https://etcd-1:2379")
@@ -63,7 +74,8 @@ func (o Options) endpoints() ([]string, error) {
 		list = append(list, full)
 	}
 	if o.TLS != nil && strings.HasPrefix(list[0], "http:") {
-		return nil, errors.New("etcd: a certificate is given, and the endpoints are http, which uses none: give them as https://host:port")
+		return nil, errors.New("etcd: a certificate is given, and the endpoints are http, which uses none: give " +
+			"them as https://host:port")
 	}
 	return list, nil
 }
@@ -76,18 +88,21 @@ func (o Options) endpoint(text string) (full string, err error) {
 	u, err := url.Parse(text)
 	var name, port string
 	if err == nil {
-		name, port, err = net.SplitHostPort(u.Host) // which is how it is connected to
+		name, port, err = net.SplitHostPort(u.Host) // the dialer splits it the same way
 	}
 	switch {
-	case err != nil, name == "", !isPort(port), u.Scheme != "https" && u.Scheme != "http", u.Path != "" && u.Path != "/",
+	case err != nil, name == "", !isPort(port), u.Scheme != "https" && u.Scheme != "http",
+		u.Path != "" && u.Path != "/",
 		u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return "", errMalformed
 	case u.User != nil:
-		return "", errors.New("etcd: an endpoint names a user: a credential never stands in an address, where logs show it. Give it by itself")
+		return "", errors.New("etcd: an endpoint names a user: an address must not contain a credential, because " +
+			"logs show addresses. Give the credential separately")
 	case bare && o.TLS == nil && loopback(name):
 		u.Scheme = "http"
 	}
-	// With its escapes, as of an address's zone: clientv3 reads it once more, and uses no TLS for what it cannot read.
+	// Keep escapes, for example in the zone of an address: clientv3 parses the text
+	// again, and uses no TLS if it cannot parse it.
 	full = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 	if again, err := url.Parse(full); err != nil || again.Host != u.Host {
 		return "", errMalformed

@@ -49,10 +49,12 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"a fragment", endpoint("https://etcd-1:2379#" + password), form},
 		{"damaged", endpoint("https://etcd-1:2379/%zz" + password), form},
 		{"white space", endpoint("https://etcd-1:2379\n" + password), form},
-		{"a password", endpoint("https://me:" + password + "@etcd-1:2379"), "an endpoint names a user: a credential never stands in an address"},
+		{"a password", endpoint("https://me:" + password + "@etcd-1:2379"), "an endpoint names a user: an address " +
+			"must not contain a credential"},
 		{"a user", endpoint("https://" + password + "@etcd-1:2379"), "an endpoint names a user"},
 		{"a password, and no scheme", endpoint("me:" + password + "@etcd-1:2379"), "an endpoint names a user"},
-		{"the second is at fault", endpoint("https://etcd-1:2379", "me:"+password+"@etcd-2:2379"), "an endpoint names a user"},
+		{"the second is at fault", endpoint("https://etcd-1:2379", "me:"+password+"@etcd-2:2379"),
+			"an endpoint names a user"},
 		{"http and https", endpoint("https://etcd-1:2379", "http://etcd-2:2379"), "all must be of one sort"},
 		{"this machine and others", endpoint("127.0.0.1:2379", "etcd-2:2379"), "all must be of one sort"},
 		{"TLS over http", func(o *etcd.Options) {
@@ -60,9 +62,12 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		}, "give them as https://host:port"},
 		{"a workspace with a slash", func(o *etcd.Options) { o.Workspace = "a/" + password }, "the workspace must be"},
 		{"a project with a newline", func(o *etcd.Options) { o.Project = "a\n" + password }, "the project must be"},
-		{"an environment that is no text", func(o *etcd.Options) { o.Environment = password + "\xff" }, "the environment must be"},
-		{"a user without a password", func(o *etcd.Options) { o.Username = "reader" }, "a user and a password belong together"},
-		{"a password without a user", func(o *etcd.Options) { o.Password = driver.NewValue(password) }, "a user and a password belong together"},
+		{"an environment that is no text", func(o *etcd.Options) { o.Environment = password + "\xff" },
+			"the environment must be"},
+		{"a user without a password", func(o *etcd.Options) { o.Username = "reader" },
+			"a user and a password belong together"},
+		{"a password without a user", func(o *etcd.Options) { o.Password = driver.NewValue(password) },
+			"a user and a password belong together"},
 		{"a long workspace", func(o *etcd.Options) { o.Workspace = strings.Repeat(password, 9) }, "at most 200 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -104,7 +109,8 @@ func TestEndpointsAreNormalized(t *testing.T) {
 	require.Equal(t, []string{"https://127.0.0.1:2379"}, list, "TLS is given")
 }
 
-// TestOpenAsksNobody: a program starts where etcd is down. With a user it asks, and waits no longer than it is told to.
+// TestOpenAsksNobody: a program without a user starts even if etcd is down. With a
+// user, opening sends a request and ends with its context.
 func TestOpenAsksNobody(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -136,15 +142,16 @@ func TestOpenAsksNobody(t *testing.T) {
 			began := time.Now()
 			_, err = etcd.OpenStore(ctx, as(o, "reader"))
 			require.ErrorIs(t, err, cause)
-			require.ErrorContains(t, err, "etcd: nobody can be logged in: ")
+			require.ErrorContains(t, err, "etcd: the user cannot be logged in: ")
 			require.Less(t, time.Since(began), 3*time.Second)
 			require.Empty(t, redacttest.Check(err, password))
 		})
 	}
-	until(t, "what was opened is closed again", 10*time.Second, func() bool { return runtime.NumGoroutine() <= before })
+	until(t, "every connection is closed again", 10*time.Second,
+		func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// TestLoginIsBounded: a member that is there, and answers no login.
+// TestLoginIsBounded: a live member that does not answer a login.
 func TestLoginIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := (&fake{login: func(ctx context.Context) (*pb.AuthenticateResponse, error) {
@@ -153,7 +160,8 @@ func TestLoginIsBounded(t *testing.T) {
 		}}).connect(t)
 		began := time.Now()
 		err := etcd.LogIn(t.Context(), conn, "reader", driver.NewValue(password))
-		require.EqualError(t, err, "nobody can be logged in: no answer in time: check the endpoints and the network")
+		require.EqualError(t, err, "the user cannot be logged in: no answer in time: check the "+
+			"endpoints and the network")
 		require.Equal(t, 10*time.Second, time.Since(began))
 	})
 }
@@ -175,8 +183,10 @@ func TestNothingIsShown(t *testing.T) {
 	}
 	for _, shown := range []any{
 		o, &o, s, *s, p, *p, []any{o, s, p}, map[string]any{"o": o, "s": s, "p": p},
-		inside{o, s, p}, &inside{o, s, p}, struct{ S etcd.Store }{*s}, struct{ s etcd.Store }{*s}, struct{ p etcd.Publisher }{*p},
-		struct{ S secret.Store }{s}, struct{ P driver.Publisher }{p}, secret.AppOptions{Store: s}, secret.Options{Store: s},
+		inside{o, s, p}, &inside{o, s, p}, struct{ S etcd.Store }{*s}, struct{ s etcd.Store }{*s},
+		struct{ p etcd.Publisher }{*p},
+		struct{ S secret.Store }{s}, struct{ P driver.Publisher }{p}, secret.AppOptions{Store: s},
+		secret.Options{Store: s},
 	} {
 		require.Empty(t, redacttest.Check(shown, password, held, string(private)), "%T", shown)
 	}
@@ -191,16 +201,18 @@ func TestNothingIsShown(t *testing.T) {
 func TestParseURL(t *testing.T) {
 	for _, tc := range []struct {
 		text string
-		want []string // as they are connected to
+		want []string // with scheme
 		says string
 	}{
 		{text: "etcd://etcd-1:2379", want: []string{"https://etcd-1:2379"}},
 		{text: "etcd://etcd-1:2379/", want: []string{"https://etcd-1:2379"}},
-		{text: "etcd://etcd-1:2379,etcd-2:2379,10.0.0.3:2379", want: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://10.0.0.3:2379"}},
+		{text: "etcd://etcd-1:2379,etcd-2:2379,10.0.0.3:2379", want: []string{"https://etcd-1:2379",
+			"https://etcd-2:2379", "https://10.0.0.3:2379"}},
 		{text: "etcd://etcd-1:2379?tls=on", want: []string{"https://etcd-1:2379"}},
 		{text: "etcd://etcd-1:2379,etcd-2:2379/?tls=off", want: []string{"http://etcd-1:2379", "http://etcd-2:2379"}},
 		{text: "etcd://127.0.0.1:2379", want: []string{"http://127.0.0.1:2379"}},
-		{text: "etcd://127.0.0.1:2379,127.0.0.1:22379?tls=on", want: []string{"https://127.0.0.1:2379", "https://127.0.0.1:22379"}},
+		{text: "etcd://127.0.0.1:2379,127.0.0.1:22379?tls=on", want: []string{"https://127.0.0.1:2379",
+			"https://127.0.0.1:22379"}},
 		{text: "etcd://[::1]:2379", want: []string{"http://[::1]:2379"}},
 		{text: "etcd://[2001:db8::1]:2379", want: []string{"https://[2001:db8::1]:2379"}},
 		{text: "", says: "not of the form etcd://HOST:PORT,HOST:PORT"},
@@ -215,9 +227,11 @@ func TestParseURL(t *testing.T) {
 		{text: "etcd://etcd-1:2379/" + password, says: "not of the form etcd://"},
 		{text: "etcd://https://etcd-1:2379", says: "not of the form etcd://"},
 		{text: "etcd://etcd-1:2379#" + password, says: "not of the form https://host:port"},
-		{text: "etcd://me:" + password + "@etcd-1:2379", says: "a credential never stands in an address, where logs and lists of processes show it. Give it by itself"},
-		{text: "etcd://" + password + "@etcd-1:2379", says: "a credential never stands in an address, where logs and lists of processes show it. Give it by itself"},
-		{text: "etcd://etcd-1:2379,me:" + password + "@etcd-2:2379", says: "a credential never stands in an address"},
+		{text: "etcd://me:" + password + "@etcd-1:2379", says: "an address must not contain a credential, because " +
+			"logs and lists of processes show addresses. Give the credential in ETCDCTL_USER and ETCDCTL_PASSWORD"},
+		{text: "etcd://" + password + "@etcd-1:2379", says: "an address must not contain a credential, because logs " +
+			"and lists of processes show addresses. Give the credential in ETCDCTL_USER and ETCDCTL_PASSWORD"},
+		{text: "etcd://etcd-1:2379,me:" + password + "@etcd-2:2379", says: "an address must not contain a credential"},
 		{text: "etcd://etcd-1:2379?password=" + password, says: "tls=on or tls=off, and nothing else"},
 		{text: "etcd://etcd-1:2379?tls=" + password, says: "tls=on or tls=off, and nothing else"},
 		{text: "etcd://etcd-1:2379?tls=on&tls=off", says: "tls=on or tls=off, and nothing else"},
@@ -244,16 +258,19 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-// FuzzParseURL: what is taken are addresses to connect to, in full; what is refused is told in words that are the same for every text.
+// FuzzParseURL: a URL that is accepted gives complete addresses to connect to. The
+// error for any other URL repeats no part of the text.
 func FuzzParseURL(f *testing.F) {
 	words := map[string]bool{}
-	for _, text := range []string{"", "etcd://", "etcd://h:1/x", "etcd://u:p@h:1", "etcd://h:1?%zz", "etcd://h:1?x=y", "etcd://h:1,127.0.0.1:1"} {
+	for _, text := range []string{"", "etcd://", "etcd://h:1/x", "etcd://u:p@h:1", "etcd://h:1?%zz", "etcd://h:1?x=y",
+		"etcd://h:1,127.0.0.1:1"} {
 		_, err := etcd.ParseURL(text)
 		require.Error(f, err)
 		words[err.Error()] = true
 		f.Add(text)
 	}
-	for _, text := range []string{"etcd://etcd-1:2379,etcd-2:2379?tls=off", "etcd://[::1%25x]:1,[fe80::1]:65535/?tls=on", "etcd://h%C3%BC:1", "etcd://127.0.0.1:1,localhost:2"} {
+	for _, text := range []string{"etcd://etcd-1:2379,etcd-2:2379?tls=off",
+		"etcd://[::1%25x]:1,[fe80::1]:65535/?tls=on", "etcd://h%C3%BC:1", "etcd://127.0.0.1:1,localhost:2"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands before a member.
+// proxy is a TCP proxy in front of a member.
 type proxy struct {
 	Address string
 	member  string
 
 	mu    sync.Mutex
-	state string // "": it forwards; "holds": it takes in and forwards nothing; "cut": it refuses
+	state string // "": it forwards; "holds": it reads and forwards nothing; "cut": it refuses connections
 	news  *sync.Cond
 	conns map[net.Conn]bool
 }
@@ -95,11 +95,11 @@ func (p *proxy) set(state string) {
 	p.news.Broadcast()
 }
 
-// hold lets connections be and forwards nothing.
+// hold keeps the connections and forwards nothing.
 func (p *proxy) hold() { p.set("holds") }
 
-// cut ends every connection, also those that come.
+// cut ends every connection, also new ones.
 func (p *proxy) cut() { p.set("cut") }
 
-// mend lets everything through again.
+// mend forwards everything again.
 func (p *proxy) mend() { p.set("") }

@@ -13,12 +13,15 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Publisher is a [driver.Publisher] on etcd, and a [driver.Checker], [driver.Lister], [driver.Namer] and [driver.Remover]. Text and note are written
-// in one transaction, which is sent once. It may be used concurrently, and shows no value and no password, however it is printed.
+// Publisher is a [driver.Publisher] on etcd, and a [driver.Checker],
+// [driver.Lister], [driver.Namer] and [driver.Remover]. Text and note are written
+// in one transaction, which is sent once. A Publisher is safe for concurrent use,
+// and redacts values and password under every format.
 type Publisher struct{ client *client }
 
-// OpenPublisher returns what publishes to where [OpenStore] reads. It asks etcd for nothing unless a user is given, whom it logs in,
-// within 10 seconds or until ctx ends.
+// OpenPublisher returns a Publisher for the keys that [OpenStore] reads with the
+// same Options. If Options have a user, it logs the user in, within 10 seconds or
+// until ctx ends. Otherwise it sends no request.
 func OpenPublisher(ctx context.Context, o Options) (*Publisher, error) {
 	c, err := connect(ctx, o)
 	if err != nil {
@@ -27,15 +30,16 @@ func OpenPublisher(ctx context.Context, o Options) (*Publisher, error) {
 	return &Publisher{c}, nil
 }
 
-// NameOf is [driver.Namer]'s: the binding.
+// NameOf implements [driver.Namer]: it returns the binding.
 func (p *Publisher) NameOf(names driver.Names) string { return names.Binding }
 
-// Publish is [driver.Publisher]'s. After a transaction whose outcome is unknown it sends no other: each would take as long.
+// Publish implements [driver.Publisher]. After a transaction whose outcome is
+// unknown it sends no other transaction: each would take as long.
 func (p *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	return p.each(ctx, len(items), func(i int) error { return p.put(ctx, items[i]) })
 }
 
-// Remove is [driver.Remover]'s.
+// Remove implements [driver.Remover].
 func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 	return p.each(ctx, len(names), func(i int) error {
 		key, err := p.client.key(names[i])
@@ -46,7 +50,8 @@ func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 	})
 }
 
-// each does n writes, and returns their errors at their index, or nil where there are none.
+// each calls do for n writes, and returns their errors by index. It returns nil if
+// there are none. After a write whose outcome is unknown, the others are not sent.
 func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []error {
 	var errs []error
 	var lost error
@@ -58,7 +63,8 @@ func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []err
 		if err == nil {
 			err = do(i)
 			if unknown(err) {
-				lost = driver.NotApplied(fmt.Errorf("not sent, since the one before met: %w", err))
+				lost = driver.NotApplied(fmt.Errorf("not sent, because the outcome of the one "+
+					"before is unknown: %w", err))
 			}
 		}
 		if err != nil && errs == nil {
@@ -78,12 +84,14 @@ func (p *Publisher) put(ctx context.Context, item driver.Item) error {
 	}
 	text := item.Text.Reveal()
 	if size := len(text) + len(item.Note) + 2*len(key); size > most {
-		return driver.NotApplied(fmt.Errorf("%s: %w: text and note have %d bytes, and etcd takes %d in one request", place(key), secret.ErrTooLarge, size, most))
+		return driver.NotApplied(fmt.Errorf("%s: %w: text and note have %d bytes, and etcd takes at most %d in "+
+			"one request", place(key), secret.ErrTooLarge, size, most))
 	}
 	return p.write(ctx, key, put(key, text), put(key+noteSuffix, item.Note))
 }
 
-// write sends one transaction, once. One that is refused for its token does not count.
+// write sends one transaction, once. A transaction that is refused because of its
+// token does not count: it is sent again with a new token.
 func (p *Publisher) write(ctx context.Context, key string, ops ...*pb.RequestOp) error {
 	bounded, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
@@ -101,7 +109,8 @@ func (p *Publisher) write(ctx context.Context, key string, ops ...*pb.RequestOp)
 	return &lostError{told}
 }
 
-// lostError is that of a write which may have been carried out, or may be yet.
+// lostError is the error of a write that may have been applied, or may still be
+// applied.
 type lostError struct{ error }
 
 func (e *lostError) Unwrap() error { return e.error }
@@ -112,7 +121,8 @@ func unknown(err error) bool {
 }
 
 func put(key, text string) *pb.RequestOp {
-	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key), Value: []byte(text)}}}
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key),
+		Value: []byte(text)}}}
 }
 
 func del(key string) *pb.RequestOp {
@@ -120,13 +130,15 @@ func del(key string) *pb.RequestOp {
 }
 
 func get(key string, keyOnly bool) *pb.RequestOp {
-	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key), KeysOnly: keyOnly}}}
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key),
+		KeysOnly: keyOnly}}}
 }
 
-// atOnce is how many values one transaction looks at or would write: two operations each, of 128 at most.
+// atOnce is the number of values in one transaction. Each needs two operations,
+// and etcd allows at most 128.
 const atOnce = 50
 
-// Inspect is [driver.Publisher]'s. Modified is etcd's revision of the text.
+// Inspect implements [driver.Publisher]. Modified is etcd's revision of the text.
 func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	found := map[string]driver.Published{}
 	if ctx.Err() != nil {
@@ -150,7 +162,7 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 			return nil, fmt.Errorf("etcd %s cannot be read: %w", p.client.prefix, err)
 		}
 		if len(r.Responses) != len(ops) {
-			return nil, fmt.Errorf("etcd %s cannot be read: it answered something else than it was asked", p.client.prefix)
+			return nil, fmt.Errorf("etcd %s cannot be read: the answer does not match the request", p.client.prefix)
 		}
 		for i, name := range some {
 			text, note := r.Responses[2*i].GetResponseRange().GetKvs(), r.Responses[2*i+1].GetResponseRange().GetKvs()
@@ -167,7 +179,7 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	return found, nil
 }
 
-// Versions is [driver.Lister]'s.
+// Versions implements [driver.Lister].
 func (p *Publisher) Versions(ctx context.Context, name string) ([]string, error) {
 	key, err := p.client.key(name)
 	if err != nil {
@@ -187,7 +199,7 @@ func (p *Publisher) Versions(ctx context.Context, name string) ([]string, error)
 	}
 	doc, err := secret.Parse(string(found.Kvs[0].Value))
 	if err != nil {
-		return nil, nil // no document, so no versions
+		return nil, nil // the text is no valid document, so it has no versions
 	}
 	for v := range doc.All() {
 		ids = append(ids, v.ID)
@@ -195,8 +207,9 @@ func (p *Publisher) Versions(ctx context.Context, name string) ([]string, error)
 	return ids, nil
 }
 
-// Check is [driver.Checker]'s: it sends transactions that would write these values if something were so that never is. etcd refuses
-// them where the user may not write, or there is no room.
+// Check implements [driver.Checker]. It sends transactions that would write these
+// values under a condition that is never true. etcd refuses them if the user may
+// not write, or if there is no space.
 func (p *Publisher) Check(ctx context.Context, create []string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -210,7 +223,7 @@ func (p *Publisher) Check(ctx context.Context, create []string) error {
 			}
 			ops = append(ops, put(key, ""), put(key+noteSuffix, ""))
 		}
-		// No key has a version below zero.
+		// The condition that is never true: a key has a version below zero.
 		never := &pb.Compare{Key: ops[0].GetRequestPut().Key, Target: pb.Compare_VERSION, Result: pb.Compare_LESS,
 			TargetUnion: &pb.Compare_Version{Version: 0}}
 		err := p.client.read(ctx, func(ctx context.Context) error {
@@ -230,11 +243,11 @@ func (p *Publisher) Close() error {
 	return nil
 }
 
-// String names the place of the values.
+// String returns "etcd " and the prefix of the keys.
 func (p *Publisher) String() string { return "etcd " + p.client.prefix }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (p *Publisher) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
 
-// MarshalText returns what String does, for encoding/json and log/slog.
+// MarshalText returns the result of String, for encoding/json and log/slog.
 func (p *Publisher) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

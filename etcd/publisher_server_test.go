@@ -26,7 +26,7 @@ func well(t testing.TB, errs []error) {
 	}
 }
 
-// TestServerPublisher: what is written, and what is seen of it.
+// TestServerPublisher: the written keys and values, and the result of Inspect.
 func TestServerPublisher(t *testing.T) {
 	t.Parallel()
 	e := servers.StartEtcd(t, 3)
@@ -39,14 +39,15 @@ func TestServerPublisher(t *testing.T) {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		seen := others.Watch(watching, prefix(o), clientv3.WithPrefix(), clientv3.WithCreatedNotify())
-		<-seen // it is watched
+		<-seen // the watch has begun
 		var all sync.WaitGroup
 		for w := range writers {
 			p := openPublisher(t, o)
 			name := fmt.Sprintf("ITEM_%d", w)
 			all.Go(func() {
 				for i := range rounds {
-					errs := p.Publish(ctx, []driver.Item{{Name: name, Text: driver.NewValue(fmt.Sprintf("text %d", i)), Note: fmt.Sprintf("note %d", i)}})
+					errs := p.Publish(ctx, []driver.Item{{Name: name, Text: driver.NewValue(fmt.Sprintf("text %d", i)),
+						Note: fmt.Sprintf("note %d", i)}})
 					if errs != nil {
 						t.Error(errs[0])
 					}
@@ -124,7 +125,7 @@ func TestServerPublisher(t *testing.T) {
 		}
 		well(t, p.Publish(ctx, []driver.Item{item}))
 		before := look()
-		require.Equal(t, before, look(), "nobody has written")
+		require.Equal(t, before, look(), "nothing was written")
 
 		set(t, others, key, text)
 		same := look()
@@ -153,7 +154,8 @@ func TestServerPublisher(t *testing.T) {
 	})
 }
 
-// TestServerFull: where there is no room it is told beforehand, and a write that meets it may have been carried out.
+// TestServerFull: without space, Check fails, and the outcome of a write that
+// fails is unknown.
 func TestServerFull(t *testing.T) {
 	t.Parallel()
 	_, o := single(t, "--quota-backend-bytes", "4194304")
@@ -167,7 +169,8 @@ func TestServerFull(t *testing.T) {
 		all.Go(func() {
 			for i := 0; errs[w] == nil; i++ {
 				names[w] = fmt.Sprintf("LARGE_%d_%d", w, i)
-				errs[w] = errors.Join(p.Publish(t.Context(), []driver.Item{{Name: names[w], Text: driver.NewValue(large), Note: "note"}})...)
+				errs[w] = errors.Join(p.Publish(t.Context(),
+					[]driver.Item{{Name: names[w], Text: driver.NewValue(large), Note: "note"}})...)
 			}
 		})
 	}
@@ -175,7 +178,8 @@ func TestServerFull(t *testing.T) {
 	there, err := p.Inspect(t.Context(), names)
 	require.NoError(t, err)
 	for w, name := range names {
-		require.ErrorContains(t, errs[w], "etcd key /layer/acme/shop/test/"+name+": mvcc: database space exceeded: compact and defragment etcd, then disarm its alarm")
+		require.ErrorContains(t, errs[w], "etcd key /layer/acme/shop/test/"+name+": mvcc: database space exceeded: "+
+			"compact and defragment etcd, then disarm its alarm")
 		if _, is := there[name]; is {
 			require.NotErrorIs(t, errs[w], driver.ErrNotApplied)
 		}
@@ -186,7 +190,7 @@ func TestServerFull(t *testing.T) {
 	err = p.Check(t.Context(), []string{"ITEM_0"})
 	require.ErrorContains(t, err, "etcd /layer/acme/shop/test/ cannot be written: mvcc: database space exceeded")
 	require.Less(t, time.Since(began), 5*time.Second)
-	// Reading and removing go on.
+	// Reading and removing still work.
 	first := []string{"LARGE_0_0"}
 	there, err = p.Inspect(t.Context(), first)
 	require.NoError(t, err)

@@ -23,12 +23,13 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// text is made up. No error shows it.
+// text is a value that no error may show.
 const text = "sk_live-kept-9RbL4nHc8sQ1"
 
 func items(n int) (list []driver.Item) {
 	for i := range n {
-		list = append(list, driver.Item{Name: fmt.Sprintf("ITEM_%d", i), Text: driver.NewValue(text), Note: fmt.Sprintf("note %d", i)})
+		list = append(list, driver.Item{Name: fmt.Sprintf("ITEM_%d", i), Text: driver.NewValue(text),
+			Note: fmt.Sprintf("note %d", i)})
 	}
 	return list
 }
@@ -40,8 +41,9 @@ func names(list []driver.Item) (names []string) {
 	return names
 }
 
-// TestSentOnce: whatever a request meets, it is sent once. What was refused is known for that, and keeps nothing else back; of
-// anything else nobody knows what became of it, and nothing is sent after it.
+// TestSentOnce: a request is sent once, under any failure. A refusal is reported
+// as not applied, and the other requests are sent. After any other failure the
+// outcome is unknown, and no other request is sent.
 func TestSentOnce(t *testing.T) {
 	own := func(c codes.Code) error { return status.Error(c, "of "+password+" and "+text) }
 	dropped := errors.New("the connection is closed")
@@ -52,11 +54,13 @@ func TestSentOnce(t *testing.T) {
 		refused bool
 		says    string
 	}{
-		{"permission denied", rpctypes.ErrGRPCPermissionDenied, true, "permission denied: let the user's role read this key, or write it and its note"},
+		{"permission denied", rpctypes.ErrGRPCPermissionDenied, true, "permission denied: let the user's role read " +
+			"this key, or write it and its note"},
 		{"no user", rpctypes.ErrGRPCUserEmpty, true, "etcd asks for a user"},
-		{"a token that is no more", rpctypes.ErrGRPCInvalidAuthToken, true, "logs in anew"},
-		{"an old token", rpctypes.ErrGRPCAuthOldRevision, true, "logs in anew"},
-		{"too large", rpctypes.ErrGRPCRequestTooLarge, true, "let fewer versions be retained, or raise --max-request-bytes"},
+		{"a token that is no more", rpctypes.ErrGRPCInvalidAuthToken, true, "run it again to log in again"},
+		{"an old token", rpctypes.ErrGRPCAuthOldRevision, true, "run it again to log in again"},
+		{"too large", rpctypes.ErrGRPCRequestTooLarge, true, "let fewer versions be retained, or " +
+			"raise --max-request-bytes"},
 		{"too many operations", rpctypes.ErrGRPCTooManyOps, true, "raise --max-txn-ops"},
 		{"too many requests", rpctypes.ErrGRPCRequestTooManyRequests, true, "run it again later"},
 		{"PermissionDenied", own(codes.PermissionDenied), true, "answers PermissionDenied"},
@@ -65,20 +69,22 @@ func TestSentOnce(t *testing.T) {
 		{"Unauthenticated", own(codes.Unauthenticated), true, "answers Unauthenticated"},
 		{"Unimplemented", own(codes.Unimplemented), true, "answers Unimplemented"},
 
-		// etcd writes, and tells that there was no room for it.
+		// etcd applies the write, and reports that there was no space for it.
 		{"no space", rpctypes.ErrGRPCNoSpace, false, "compact and defragment etcd"},
 		{"timed out", rpctypes.ErrGRPCTimeout, false, "a majority of the members must be up"},
 		{"no leader", rpctypes.ErrGRPCNoLeader, false, "a majority of the members must be up"},
 		{"leader changed", rpctypes.ErrGRPCLeaderChanged, false, "leader changed"},
 		{"Unavailable", own(codes.Unavailable), false, "the connection was lost"},
-		{"as clientv3 repeats it", status.Error(codes.Unavailable, "there is no connection available"), false, "the connection was lost"},
+		{"as clientv3 repeats it", status.Error(codes.Unavailable, "there is no connection available"), false,
+			"the connection was lost"},
 		{"DeadlineExceeded", own(codes.DeadlineExceeded), false, "no answer in time"},
 		{"Canceled", own(codes.Canceled), false, "answers Canceled"},
 		{"Internal", own(codes.Internal), false, "answers Internal"},
 		{"Unknown", own(codes.Unknown), false, "answers Unknown"},
 		{"Aborted", own(codes.Aborted), false, "answers Aborted"},
 		{"DataLoss", own(codes.DataLoss), false, "answers DataLoss"},
-		{"a stream that is ended", status.Error(codes.ResourceExhausted, "stream terminated by RST_STREAM with error code: ENHANCE_YOUR_CALM"), false, "answers ResourceExhausted"},
+		{"a stream that is ended", status.Error(codes.ResourceExhausted, "stream terminated by RST_STREAM with error "+
+			"code: ENHANCE_YOUR_CALM"), false, "answers ResourceExhausted"},
 		{"dropped", dropped, false, "the connection was lost"},
 		{"hangs", hangs, false, "the test is over"},
 	} {
@@ -134,14 +140,14 @@ func TestSentOnce(t *testing.T) {
 				if tc.answer == hangs {
 					require.ErrorIs(t, errs[0], errOver)
 				} else {
-					require.ErrorContains(t, errs[1], "not sent, since the one before met: ")
+					require.ErrorContains(t, errs[1], "not sent, because the outcome of the one before is unknown: ")
 				}
 			})
 		}
 	}
 }
 
-// TestWriteIsBounded: who publishes does not wait for ever.
+// TestWriteIsBounded: a write ends in bounded time.
 func TestWriteIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int64
@@ -159,13 +165,15 @@ func TestWriteIsBounded(t *testing.T) {
 	})
 }
 
-// TestTokenRenewed: a request that is refused for its token is made again under another. Where there is none, it was still refused.
+// TestTokenRenewed: a request that is refused for its token is sent again with a
+// new one. Without a new token, it counts as refused.
 func TestTokenRenewed(t *testing.T) {
-	for _, refusal := range []error{rpctypes.ErrGRPCInvalidAuthToken, rpctypes.ErrGRPCAuthOldRevision, rpctypes.ErrGRPCUserEmpty} {
+	for _, refusal := range []error{rpctypes.ErrGRPCInvalidAuthToken, rpctypes.ErrGRPCAuthOldRevision,
+		rpctypes.ErrGRPCUserEmpty} {
 		for _, tc := range []struct {
 			name   string
 			login  func(n int) error // of login n, from 1
-			always bool              // is refused, whatever the token
+			always bool              // refuse the request under any token
 			sent   int
 			says   string
 		}{
@@ -192,7 +200,7 @@ func TestTokenRenewed(t *testing.T) {
 					login: func(ctx context.Context) (*pb.AuthenticateResponse, error) {
 						mu.Lock()
 						defer mu.Unlock()
-						if token(ctx) != "" { // etcd 3.4 looks at it here too
+						if token(ctx) != "" { // etcd 3.4 checks the token here too
 							return nil, rpctypes.ErrGRPCInvalidAuthToken
 						}
 						logins++
@@ -250,7 +258,8 @@ func token(ctx context.Context) string {
 	return strings.Join(md.Get(rpctypes.TokenFieldNameGRPC), "")
 }
 
-// TestOneLogin: however many notice that their token has ended, one logs in, and all go on under the new one.
+// TestOneLogin: callers whose token expired share one login, and all continue with
+// the new token.
 func TestOneLogin(t *testing.T) {
 	var mu sync.Mutex
 	logins := 0
@@ -290,7 +299,8 @@ func TestOneLogin(t *testing.T) {
 	require.Equal(t, 101, logins)
 }
 
-// TestNotSent: what can be told beforehand is refused before anything is sent, and keeps nothing else back.
+// TestNotSent: an item that is invalid is refused before it is sent, and the other
+// items are sent.
 func TestNotSent(t *testing.T) {
 	const most = 3<<19 - 4096
 	long := strings.Repeat("x", most)
@@ -301,13 +311,17 @@ func TestNotSent(t *testing.T) {
 		says string
 	}{
 		{"no name", driver.Item{Text: driver.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
-		{"another key", driver.Item{Name: "../" + text, Text: driver.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
-		{"a note's name", driver.Item{Name: "ITEM_1.note", Text: driver.NewValue(text)}, secret.ErrInvalid, "a binding name has"},
-		{"too large", driver.Item{Name: "ITEM_1", Text: driver.NewValue(text + long)}, secret.ErrTooLarge, "etcd key /layer/acme/shop/test/ITEM_1: "},
-		{"too large with its note", driver.Item{Name: "ITEM_1", Text: driver.NewValue(long[300:]), Note: long[:300]}, secret.ErrTooLarge, "etcd takes 1568768 in one request"},
+		{"another key", driver.Item{Name: "../" + text, Text: driver.NewValue(text)},
+			secret.ErrInvalid, "a binding name has"},
+		{"a note's name", driver.Item{Name: "ITEM_1.note", Text: driver.NewValue(text)},
+			secret.ErrInvalid, "a binding name has"},
+		{"too large", driver.Item{Name: "ITEM_1", Text: driver.NewValue(text + long)}, secret.ErrTooLarge,
+			"etcd key /layer/acme/shop/test/ITEM_1: "},
+		{"too large with its note", driver.Item{Name: "ITEM_1", Text: driver.NewValue(long[300:]), Note: long[:300]},
+			secret.ErrTooLarge, "etcd takes 1568768 in one request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var sent []string // one after the other
+			var sent []string // in order
 			p := openPublisher(t, (&fake{txn: func(_ context.Context, r *pb.TxnRequest) (*pb.TxnResponse, error) {
 				sent = append(sent, string(r.Success[0].GetRequestPut().GetKey()))
 				return &pb.TxnResponse{}, nil
@@ -337,11 +351,12 @@ func TestNotSent(t *testing.T) {
 	})
 }
 
-// TestAnswersOfAnother: what answers something else than it was asked is no etcd.
+// TestAnswersOfAnother: a server whose answer does not match the request is no
+// etcd.
 func TestAnswersOfAnother(t *testing.T) {
 	p := openPublisher(t, (&fake{txn: func(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) {
 		return &pb.TxnResponse{}, nil
 	}}).start(t))
 	_, err := p.Inspect(t.Context(), []string{"ITEM_0"})
-	require.ErrorContains(t, err, "it answered something else than it was asked")
+	require.ErrorContains(t, err, "the answer does not match the request")
 }

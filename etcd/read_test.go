@@ -20,13 +20,14 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// TestReadsAgain: what may pass is asked again, some seconds long, and what will not is told at once. No answer is an old one.
+// TestReadsAgain: after a temporary failure a read is repeated for some seconds.
+// Any other failure is returned at once. No read returns an old value.
 func TestReadsAgain(t *testing.T) {
 	hangs := errors.New("there is no answer")
 	for _, tc := range []struct {
 		name  string
 		fault error
-		times int // it is met; 0: always
+		times int // how often the failure happens; 0: always
 		asked int64
 		says  string
 	}{
@@ -37,7 +38,8 @@ func TestReadsAgain(t *testing.T) {
 		{"a member that hangs", hangs, 1, 2, ""},
 		{"no leader", rpctypes.ErrGRPCNoLeader, 0, 6, "no leader: a majority of the members must be up"},
 		{"all hang", hangs, 0, 6, "no answer in time"},
-		{"no permission", rpctypes.ErrGRPCPermissionDenied, 0, 1, "permission denied: let the user's role read this key"},
+		{"no permission", rpctypes.ErrGRPCPermissionDenied, 0, 1, "permission denied: let the " +
+			"user's role read this key"},
 		{"no room", rpctypes.ErrGRPCNoSpace, 0, 1, "database space exceeded"},
 		{"something else", status.Error(codes.Internal, password), 0, 1, "answers Internal"},
 	} {
@@ -102,7 +104,8 @@ func TestReadsAgain(t *testing.T) {
 	}
 }
 
-// TestReadEnds: with its context, whose cause it tells, beside what it had met before.
+// TestReadEnds: a read ends with its context. The error has the context's cause
+// and the failure before it.
 func TestReadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -116,7 +119,8 @@ func TestReadEnds(t *testing.T) {
 		}})
 		_, err := s.Get(ctx, key)
 		require.ErrorIs(t, err, errOver)
-		require.ErrorContains(t, err, "the test is over (no leader: a majority of the members must be up, and reach each other)")
+		require.ErrorContains(t, err, "the test is over (no leader: a majority of the members must be "+
+			"up, and reach each other)")
 		require.Equal(t, int64(2), asked.Load())
 
 		_, err = s.Get(ctx, key)
@@ -124,6 +128,6 @@ func TestReadEnds(t *testing.T) {
 		_, err = p.Inspect(ctx, []string{"ITEM_0"})
 		require.ErrorIs(t, err, errOver)
 		require.ErrorIs(t, p.Check(ctx, []string{"ITEM_0"}), errOver)
-		require.Equal(t, int64(2), asked.Load(), "nobody was asked")
+		require.Equal(t, int64(2), asked.Load(), "no request was sent")
 	})
 }

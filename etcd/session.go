@@ -14,8 +14,10 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// session shows who asks: a token, for which etcd was shown a user and a password. It goes with every request but that for a token:
-// clientv3 shows the old one there too, which etcd 3.4 refuses, so that nobody whose token had ended would get another.
+// session is the token of a user. etcd issues it for a user and a password. Every
+// request carries the token, except the request for a new one. clientv3 sends the
+// old token there too. etcd 3.4 refuses that, so a client with an expired token
+// could never get another one.
 type session struct {
 	auth     pb.AuthClient
 	user     string
@@ -23,17 +25,20 @@ type session struct {
 
 	mu      sync.Mutex
 	token   string
-	running *login // nil: nobody logs in
+	running *login // nil: no login is in flight
 }
 
-// login is one that all wait for who have noticed that a token has ended. It goes on when they have gone: where a thousand replicas log
-// in at once each waits for half a minute, and what was given up would be work for nothing, again and again.
+// login is an in-flight login, shared by every caller whose token expired. It
+// continues after its callers stopped waiting. If a thousand replicas log in at
+// the same time, each waits for half a minute. If a login ended with its callers,
+// etcd would do that work in vain, again and again.
 type login struct {
-	ended chan struct{} // closed once it has
-	err   error         // set then
+	ended chan struct{} // closed when the login has ended
+	err   error         // set before ended is closed
 }
 
-// GetRequestMetadata is grpc's.
+// GetRequestMetadata implements grpc's credentials.PerRPCCredentials. It returns
+// the token.
 func (s *session) GetRequestMetadata(_ context.Context, service ...string) (map[string]string, error) {
 	token := s.current()
 	if token == "" || len(service) > 0 && strings.HasSuffix(service[0], "/etcdserverpb.Auth") {
@@ -42,19 +47,22 @@ func (s *session) GetRequestMetadata(_ context.Context, service ...string) (map[
 	return map[string]string{rpctypes.TokenFieldNameGRPC: token}, nil
 }
 
-// RequireTransportSecurity is grpc's: over http values are seen by everybody on the way, and so may this be.
+// RequireTransportSecurity implements grpc's credentials.PerRPCCredentials. It
+// returns false: over http, any machine on the way can read the values, so the
+// token needs no more protection than they have.
 func (s *session) RequireTransportSecurity() bool { return false }
 
 func (s *session) current() string {
 	if s == nil {
-		return "" // nobody has to log in
+		return "" // without a user
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.token
 }
 
-// renew gets a token in place of the one that was refused, unless somebody else has.
+// renew replaces the token that was refused, unless another caller has replaced it
+// already. Concurrent callers share one login.
 func (s *session) renew(ctx context.Context, refused string) error {
 	s.mu.Lock()
 	if s.token != refused {
@@ -76,7 +84,8 @@ func (s *session) renew(ctx context.Context, refused string) error {
 	}
 }
 
-// run logs in. A member that has frozen ends it, as it ends every request, by answering no ping.
+// run logs in. If the member freezes, the missing answers to pings end the login,
+// like every request.
 func (s *session) run(l *login) {
 	ctx, cancel := context.WithTimeout(context.Background(), longestLogin)
 	defer cancel()
@@ -93,7 +102,7 @@ func (s *session) run(l *login) {
 	close(l.ended)
 }
 
-// wait waits for a login that runs.
+// wait waits for the login in flight, if there is one.
 func (s *session) wait() {
 	if s == nil {
 		return
@@ -106,7 +115,7 @@ func (s *session) wait() {
 	}
 }
 
-// login gets a new token, where there is a user.
+// login gets a new token if there is a user.
 func (c *client) login(ctx context.Context) error {
 	if c.session == nil {
 		return nil
@@ -119,13 +128,14 @@ func (c *client) login(ctx context.Context) error {
 		err = errors.New(unanswered)
 	}
 	if err != nil {
-		return fmt.Errorf("nobody can be logged in: %w", err)
+		return fmt.Errorf("the user cannot be logged in: %w", err)
 	}
 	return nil
 }
 
-// signed makes a request, and once more under another token where that was all it was refused for. Refused tells that it was, and that
-// there is no other.
+// signed calls ask. If the request is refused only because of its token, signed
+// gets a new token and calls ask once more. refused reports that the request was
+// refused for its token, and that there is no new one.
 func (c *client) signed(ctx context.Context, ask func(context.Context) error) (refused bool, err error) {
 	token := c.session.current()
 	if err = ask(ctx); c.session == nil || !outdated(err) {
@@ -137,6 +147,7 @@ func (c *client) signed(ctx context.Context, ask func(context.Context) error) (r
 	return false, ask(ctx)
 }
 
+// outdated reports whether a request was refused because of its token.
 func outdated(err error) bool {
 	switch desc(err) {
 	case desc(rpctypes.ErrGRPCInvalidAuthToken), desc(rpctypes.ErrGRPCAuthOldRevision), desc(rpctypes.ErrGRPCUserEmpty):

@@ -18,10 +18,11 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// busy is a member whose logins after the first take as long as it is held, and who knows the latest token alone.
+// busy is a member that holds every login after the first until it is released,
+// and accepts only the latest token.
 type busy struct {
 	fake
-	release chan struct{} // a login goes on for each that is sent
+	release chan struct{} // each element that is sent releases one login
 
 	mu     sync.Mutex
 	logins int
@@ -59,7 +60,7 @@ func newBusy() *busy {
 	return b
 }
 
-// forget ends all tokens.
+// forget revokes all tokens.
 func (b *busy) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,8 +73,9 @@ func (b *busy) count() int {
 	return b.logins
 }
 
-// TestLoginOutlivesItsReads: a login that takes longer than who reads waits is not begun again and again. A thousand replicas whose tokens
-// ended at once kept etcd from ever answering one of them so.
+// TestLoginOutlivesItsReads: a login that takes longer than its callers wait is
+// not started again and again. A thousand replicas whose tokens expired together
+// could otherwise prevent etcd from ever completing a login.
 func TestLoginOutlivesItsReads(t *testing.T) {
 	b := newBusy()
 	o := b.start(t)
@@ -103,7 +105,8 @@ func TestLoginOutlivesItsReads(t *testing.T) {
 	require.NoError(t, get(deadline))
 	require.Equal(t, 2, b.count())
 
-	// The next time it logs in anew, and Close ends a login that nobody waits for.
+	// After the next expiry there is a new login. Close ends a login that no caller
+	// waits for.
 	b.forget()
 	require.Error(t, get(100*time.Millisecond))
 	require.Equal(t, 3, b.count())

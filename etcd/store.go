@@ -10,12 +10,13 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Store is a [secret.Store] on etcd, and a [secret.Watcher] and [secret.Locator]. It may be used concurrently, by several Apps
-// too. It keeps no values.
+// Store is a [secret.Store] on etcd, and a [secret.Watcher] and [secret.Locator].
+// It is safe for concurrent use, also by several Apps. It caches no values.
 type Store struct{ client *client }
 
-// OpenStore returns the store of the values that [Publisher] publishes under the same names. It asks etcd for nothing unless a
-// user is given, whom it logs in, within 10 seconds or until ctx ends.
+// OpenStore returns the store of the values that a [Publisher] with the same
+// Options publishes. If Options have a user, it logs the user in, within 10
+// seconds or until ctx ends. Otherwise it sends no request.
 func OpenStore(ctx context.Context, o Options) (*Store, error) {
 	c, err := connect(ctx, o)
 	if err != nil {
@@ -24,7 +25,9 @@ func OpenStore(ctx context.Context, o Options) (*Store, error) {
 	return &Store{c}, nil
 }
 
-// Get is [secret.Store]'s. It asks again for some seconds, and other members, where one does not answer.
+// Get implements [secret.Store]. If a member does not answer, it tries again for
+// some seconds, also with other members. If there is no such key, the error wraps
+// [secret.ErrNotFound].
 func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
 	key, err := s.client.key(addr.Binding())
 	if err != nil {
@@ -44,7 +47,7 @@ func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
 	return string(found.Kvs[0].Value), nil
 }
 
-// Locate is [secret.Locator]'s: it names the key.
+// Locate implements [secret.Locator]: it names the key.
 func (s *Store) Locate(addr secret.Address) string { return place(s.client.prefix + addr.Binding()) }
 
 // Close ends the connections. Reads and Watches fail from then on.
@@ -53,11 +56,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// String names the place of the values.
+// String returns "etcd " and the prefix of the keys.
 func (s *Store) String() string { return "etcd " + s.client.prefix }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns what String does, for encoding/json and log/slog.
+// MarshalText returns the result of String, for encoding/json and log/slog.
 func (s *Store) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

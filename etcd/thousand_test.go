@@ -23,10 +23,11 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// behind is how long after etcd's own watch the last App may have a change.
+// behind is the longest time between etcd's own watch and the last App that has a
+// change.
 const behind = 1500 * time.Millisecond
 
-// replicas is how many there are: fewer under the race detector.
+// replicas returns the number of replicas: fewer under the race detector.
 func replicas() int {
 	if raced {
 		return 100
@@ -34,7 +35,8 @@ func replicas() int {
 	return 1000
 }
 
-// allowFiles lets this process, and the members that it starts, have so many files open.
+// allowFiles raises the limit of open files, for this process and the members that
+// it starts.
 func allowFiles(t testing.TB, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -46,19 +48,20 @@ func allowFiles(t testing.TB, n uint64) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 }
 
-// replica is a program that reads key, and when it had which version.
+// replica is a program that reads key, with the times at which it had each
+// version.
 type replica struct {
 	app *secret.App
 	s   *secret.Secret
 
 	mu     sync.Mutex
 	had    map[int]time.Time
-	last   int // told by OnChange
-	read   int // seen by a read
+	last   int // the last version that OnChange reported
+	read   int // the last version that a read returned
 	faults []string
 }
 
-// number is that of an id.
+// number returns the number in a version's id.
 func number(id string) int {
 	n, _ := strconv.Atoi(strings.TrimPrefix(id, "v"))
 	return n
@@ -69,13 +72,13 @@ func (r *replica) changed(c secret.Change) {
 	defer r.mu.Unlock()
 	n := number(c.New)
 	if n <= r.last {
-		r.faults = append(r.faults, fmt.Sprintf("told of v%d after v%d", n, r.last))
+		r.faults = append(r.faults, fmt.Sprintf("v%d reported after v%d", n, r.last))
 	}
 	r.last = n
 	r.had[n] = time.Now()
 }
 
-// look reads, as a program would at any moment.
+// look reads the secret and checks that its version does not go back.
 func (r *replica) look() {
 	v, err := r.s.Current().Get(context.Background())
 	r.mu.Lock()
@@ -92,7 +95,7 @@ func (r *replica) look() {
 	}
 }
 
-// at is when it had a version, or a later one.
+// at returns the time at which the replica had version n or a later one.
 func (r *replica) at(n int) (when time.Time, is bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,17 +109,18 @@ func (r *replica) at(n int) (when time.Time, is bool) {
 
 func content(n int) string { return fmt.Sprintf("made up for v%d", n) }
 
-// edition is what is published for a version.
+// edition returns the item to publish for a version.
 func edition(t testing.TB, n int) driver.Item {
 	t.Helper()
-	doc, err := secret.NewDocument(fmt.Sprintf("v%d", n), secret.NewVersion(fmt.Sprintf("v%d", n), content(n), time.Time{}, time.Time{}))
+	doc, err := secret.NewDocument(fmt.Sprintf("v%d", n), secret.NewVersion(fmt.Sprintf("v%d", n), content(n),
+		time.Time{}, time.Time{}))
 	require.NoError(t, err)
 	encoded, err := doc.Encode(secret.FormatJSON)
 	require.NoError(t, err)
 	return driver.Item{Name: key.Binding(), Text: driver.NewValue(encoded), Note: fmt.Sprintf("v%d", n)}
 }
 
-// gauge is etcd's own watch, many times: when it told of which version.
+// gauge has the times at which many of etcd's own watches reported each version.
 type gauge struct {
 	mu   sync.Mutex
 	told map[int][]time.Time
@@ -146,8 +150,9 @@ func (g *gauge) of(n int) []time.Time {
 	return slices.SortedFunc(slices.Values(g.told[n]), time.Time.Compare)
 }
 
-// TestServerThousand: a rotation reaches a thousand replicas soon after etcd has told of it, and none of them ever goes back, while the
-// leader is killed too.
+// TestServerThousand: a rotation reaches a thousand replicas soon after etcd's own
+// watch reports it, and no replica ever goes back to an older version, even if the
+// leader is killed.
 func TestServerThousand(t *testing.T) {
 	n, rotations := replicas(), 5
 	if n < 1000 {
@@ -176,12 +181,13 @@ func TestServerThousand(t *testing.T) {
 	problems := make(chan error, n)
 	places := make(chan struct{}, 32)
 	for i := range all {
-		r := &replica{had: map[int]time.Time{}, s: secret.Static(secret.Options{Namespace: key.Namespace, Name: key.Name})}
+		r := &replica{had: map[int]time.Time{}, s: secret.Static(secret.Options{Namespace: key.Namespace,
+			Name: key.Name})}
 		all[i] = r
 		go func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			store, err := etcd.OpenStore(ctx, o) // each its own: three connections
+			store, err := etcd.OpenStore(ctx, o) // one store for each replica: three connections
 			if err == nil {
 				t.Cleanup(func() { _ = store.Close() })
 				r.app = secret.NewApp(secret.AppOptions{Store: store, Logger: quiet}).Use(r.s)
@@ -208,7 +214,8 @@ func TestServerThousand(t *testing.T) {
 	until(t, "all watch", deadline, func() bool { return watches(t, e) >= n+gauges })
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	t.Logf("%d Apps, each with a Store of its own, have started after %s: %d goroutines, %d MB", n, time.Since(began).Round(time.Millisecond),
+	t.Logf("%d Apps, each with a Store of its own, have started after %s: %d goroutines, %d MB", n,
+		time.Since(began).Round(time.Millisecond),
 		runtime.NumGoroutine(), memory.Sys>>20)
 
 	// Programs read all the time.
@@ -245,20 +252,22 @@ func TestServerThousand(t *testing.T) {
 		began := time.Now()
 		well(t, p.Publish(t.Context(), []driver.Item{edition(t, version)}))
 		last, times := reached(version)
-		until(t, "etcd tells of it", deadline, func() bool { return len(g.of(version)) == gauges })
+		until(t, "etcd reports the change", deadline, func() bool { return len(g.of(version)) == gauges })
 		told := g.of(version)
 		lag := func(when time.Time) time.Duration { return when.Sub(told[gauges/2]).Round(time.Millisecond) }
-		t.Logf("v%d: etcd's own watch after %s (p50) and %s (last); Apps behind it by %s (p50), %s (p99), %s (last)", version,
-			told[gauges/2].Sub(began).Round(100*time.Microsecond), told[gauges-1].Sub(began).Round(100*time.Microsecond),
+		t.Logf("v%d: etcd's own watch after %s (p50) and %s (last); Apps behind it by %s (p50), %s "+
+			"(p99), %s (last)", version,
+			told[gauges/2].Sub(began).Round(100*time.Microsecond),
+			told[gauges-1].Sub(began).Round(100*time.Microsecond),
 			lag(times[n/2]), lag(times[n*99/100]), lag(last))
 		require.LessOrEqual(t, lag(last), behind, "v%d", version)
 	}
 
-	// A series of rotations, in the middle of which the leader is killed.
+	// A series of rotations. The leader is killed in the middle.
 	lost := 0
 	for i := range series {
 		version++
-		time.Sleep(100 * time.Millisecond) // so that Apps are at work
+		time.Sleep(100 * time.Millisecond) // so that the Apps are busy
 		if i == series/2 {
 			e.Leader(t).Kill()
 		}
@@ -269,7 +278,7 @@ func TestServerThousand(t *testing.T) {
 				return true
 			}
 			lost++
-			// Nobody knows, so one looks.
+			// The outcome is unknown, so inspect the target.
 			for {
 				found, failed := p.Inspect(context.Background(), []string{item.Name})
 				if failed == nil {
@@ -280,7 +289,8 @@ func TestServerThousand(t *testing.T) {
 	}
 	published := time.Now()
 	last, _ := reached(version)
-	t.Logf("the leader was killed in a series of %d: %d requests failed, and the last App had v%d %s after it was published", series, lost, version,
+	t.Logf("the leader was killed in a series of %d: %d requests failed, and the last App had v%d %s after it was "+
+		"published", series, lost, version,
 		last.Sub(published).Round(time.Millisecond))
 	for _, r := range all {
 		r.look()
@@ -292,7 +302,7 @@ func TestServerThousand(t *testing.T) {
 	}
 }
 
-// watches is how many watches the members have.
+// watches returns the number of watches on all members.
 func watches(t testing.TB, e *servers.Etcd) (sum int) {
 	t.Helper()
 	for _, m := range e.Members {

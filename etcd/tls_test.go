@@ -29,7 +29,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// authority makes certificates that who trusts it trusts.
+// authority is a certificate authority for tests.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -43,14 +43,16 @@ func newAuthority(t testing.TB) authority {
 	return a
 }
 
-// issue makes a certificate, the authority's own where it has none.
+// issue makes a certificate. If the authority has none yet, it makes the
+// authority's own.
 func (a authority) issue(t testing.TB, set func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	c := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "made up"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	set(c)
 	if a.cert == nil {
 		a = authority{c, private}
@@ -62,26 +64,29 @@ func (a authority) issue(t testing.TB, set func(*x509.Certificate)) tls.Certific
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private, Leaf: leaf}
 }
 
-// trusted is a configuration that trusts it, and shows these certificates.
+// trusted returns a configuration that trusts the authority and has these client
+// certificates.
 func (a authority) trusted(show ...tls.Certificate) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
 	return &tls.Config{RootCAs: pool, Certificates: show}
 }
 
-// write writes a certificate and its key as etcd reads them.
+// write writes a certificate and its key to files in etcd's format.
 func write(t testing.TB, pair tls.Certificate) (cert, private string) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	cert, private = filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o600))
+	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+		Bytes: pair.Certificate[0]}), 0o600))
 	require.NoError(t, os.WriteFile(private, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 	return cert, private
 }
 
-// said holds what is said of members that cannot be asked, one of these: at a read, in a Watch, and where somebody is to be logged in.
+// said checks that the members cannot be reached, and that a read, a Watch and a
+// login each return one of these reasons.
 func said(t *testing.T, o etcd.Options, says ...string) {
 	t.Helper()
 	began := time.Now()
@@ -92,7 +97,8 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 	all.Go(func() { watched = s.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {}) })
 	all.Go(func() { _, opened = etcd.OpenStore(t.Context(), as(o, "reader")) })
 	all.Wait()
-	for place, err := range map[string]error{"etcd key " + prefix(o) + key.Binding(): read, "etcd " + prefix(o): watched, "etcd: nobody can be logged in": opened} {
+	for place, err := range map[string]error{"etcd key " + prefix(o) + key.Binding(): read, "etcd " +
+		prefix(o): watched, "etcd: the user cannot be logged in": opened} {
 		require.Error(t, err)
 		rest, is := strings.CutPrefix(err.Error(), place+": ")
 		require.True(t, is, err)
@@ -102,7 +108,8 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 	require.Less(t, time.Since(began), 15*time.Second)
 }
 
-// TestServerTLS: a member that shows a certificate, and asks for one.
+// TestServerTLS: a member that has a certificate, and requires one from the
+// client.
 func TestServerTLS(t *testing.T) {
 	t.Parallel()
 	ours, theirs := newAuthority(t), newAuthority(t)
@@ -110,17 +117,20 @@ func TestServerTLS(t *testing.T) {
 		c.IPAddresses, c.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"etcd-1.internal"}
 	}))
 	ca, _ := write(t, tls.Certificate{Certificate: [][]byte{ours.cert.Raw}, PrivateKey: ours.key})
-	// The member is reached under another address as well, for which its certificate is not.
+	// The member also listens on an address that its certificate does not have.
 	plain, address, another := servers.Address(t), servers.Address(t), "127.0.0.2:"+port(servers.Address(t))
-	_, o := singleAt(t, plain, []string{"https://" + address, "https://" + another}, "--cert-file", cert, "--key-file", private,
+	_, o := singleAt(t, plain, []string{"https://" + address, "https://" + another}, "--cert-file",
+		cert, "--key-file", private,
 		"--client-cert-auth", "--trusted-ca-file", ca)
 	client, stranger := ours.issue(t, func(*x509.Certificate) {}), theirs.issue(t, func(*x509.Certificate) {})
 
 	const (
-		disagree  = "the members and this program cannot agree on TLS: check the certificates, and which versions each takes"
+		disagree = "the members and this program cannot agree on TLS: check the certificates, and the " +
+			"TLS versions of both sides"
 		untrusted = "the certificate of the member is not trusted: check the endpoints and the certificates"
-		unshown   = "the member asks for a certificate, and trusts none that it was shown"
-		closes    = "the member closes the connection at once: if it speaks TLS, give its endpoint as https://host:port, and if it asks for a certificate, one that it trusts"
+		unshown   = "the member requires a client certificate that it trusts, and did not get one"
+		closes    = "the member closes the connection at once: if it uses TLS, give its endpoint as " +
+			"https://host:port, and if it requires a client certificate, give one that it trusts"
 	)
 	named := func(c *tls.Config, name string) *tls.Config {
 		c.ServerName = name
@@ -138,7 +148,7 @@ func TestServerTLS(t *testing.T) {
 		name     string
 		endpoint string
 		tls      *tls.Config
-		says     []string // nil: it works
+		says     []string // nil: no error
 	}{
 		{"both are trusted", "https://" + address, ours.trusted(client), nil},
 		{"https is meant", address[:len("127.0.0.1")] + ":" + port(plain), nil, nil}, // on this machine, http
@@ -148,11 +158,15 @@ func TestServerTLS(t *testing.T) {
 		{"no authority is known", "https://" + address, nil, []string{untrusted}},
 		{"another authority is known", "https://" + address, theirs.trusted(client), []string{untrusted}},
 		{"no certificate is shown", "https://" + address, ours.trusted(), []string{unshown, closes}},
-		{"no certificate is shown, TLS 1.2", "https://" + address, old(ours.trusted(), tls.VersionTLS12), []string{unshown, disagree}},
-		{"that of another authority is shown", "https://" + address, old(insists(ours.trusted()), tls.VersionTLS12), []string{unshown}},
+		{"no certificate is shown, TLS 1.2", "https://" + address, old(ours.trusted(), tls.VersionTLS12),
+			[]string{unshown, disagree}},
+		{"that of another authority is shown", "https://" + address, old(insists(ours.trusted()), tls.VersionTLS12),
+			[]string{unshown}},
 		{"TLS 1.1", "https://" + address, old(ours.trusted(client), tls.VersionTLS11), []string{disagree}},
 		{"http where TLS is spoken", "http://" + address, nil, []string{closes}},
-		{"https where it is not", "https://" + plain, ours.trusted(client), []string{"the member closes the connection at once: if it speaks no TLS, give its endpoint as http://host:port, or mend the member"}},
+		{"https where it is not", "https://" + plain, ours.trusted(client), []string{"the member closes the " +
+			"connection at once: if it does not use TLS, give its endpoint as http://host:port, or " +
+			"enable TLS on the member"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			o := o
@@ -161,7 +175,8 @@ func TestServerTLS(t *testing.T) {
 				said(t, o, tc.says...)
 				return
 			}
-			well(t, openPublisher(t, o).Publish(t.Context(), []driver.Item{{Name: key.Binding(), Text: driver.NewValue(text), Note: "note"}}))
+			well(t, openPublisher(t, o).Publish(t.Context(),
+				[]driver.Item{{Name: key.Binding(), Text: driver.NewValue(text), Note: "note"}}))
 			s := openStore(t, o)
 			got, err := s.Get(t.Context(), key)
 			require.NoError(t, err)
@@ -171,14 +186,17 @@ func TestServerTLS(t *testing.T) {
 	}
 }
 
-// TestServerCertificates: where a certificate names the user nobody logs in, and the user may do as much as with a password.
+// TestServerCertificates: if a certificate names the user, there is no login, and
+// the user has the same permissions as with a password.
 func TestServerCertificates(t *testing.T) {
 	t.Parallel()
 	ours := newAuthority(t)
-	cert, private := write(t, ours.issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }))
+	cert, private := write(t,
+		ours.issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }))
 	ca, _ := write(t, tls.Certificate{Certificate: [][]byte{ours.cert.Raw}, PrivateKey: ours.key})
 	plain, address := servers.Address(t), servers.Address(t)
-	_, o := singleAt(t, plain, []string{"https://" + address}, "--cert-file", cert, "--key-file", private, "--client-cert-auth", "--trusted-ca-file", ca)
+	_, o := singleAt(t, plain, []string{"https://" + address}, "--cert-file", cert, "--key-file", private,
+		"--client-cert-auth", "--trusted-ca-file", ca)
 	root := guard(t, &servers.Etcd{Members: []*servers.Member{{Address: plain}}}, o)
 	set(t, root(), prefix(o)+own.Binding(), text)
 	named := func(user string) etcd.Options {
@@ -193,13 +211,15 @@ func TestServerCertificates(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, got == text)
 	w := begin(t, s, own)
-	well(t, openPublisher(t, named("writer")).Publish(t.Context(), []driver.Item{{Name: own.Binding(), Text: driver.NewValue("v2"), Note: "note"}}))
-	until(t, "a change is told of", deadline, func() bool { return w.count(own) > 1 })
+	well(t, openPublisher(t, named("writer")).Publish(t.Context(),
+		[]driver.Item{{Name: own.Binding(), Text: driver.NewValue("v2"), Note: "note"}}))
+	until(t, "a change is reported", deadline, func() bool { return w.count(own) > 1 })
 	_, err = s.Get(t.Context(), foreign)
 	require.ErrorContains(t, err, "permission denied: let the user's role read this key")
 	err = s.Watch(within(t, deadline), []secret.Address{own, foreign}, func(secret.Address) {})
 	require.ErrorContains(t, err, "permission denied: let the user's role read this key")
-	errs := openPublisher(t, named("reader")).Publish(t.Context(), []driver.Item{{Name: own.Binding(), Text: driver.NewValue("v3"), Note: "note"}})
+	errs := openPublisher(t, named("reader")).Publish(t.Context(),
+		[]driver.Item{{Name: own.Binding(), Text: driver.NewValue("v3"), Note: "note"}})
 	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 	_, err = openStore(t, named("nobody")).Get(t.Context(), own)
 	require.ErrorContains(t, err, "permission denied")
@@ -212,7 +232,7 @@ func port(address string) string {
 	return port
 }
 
-// TestServerTLS and TestServerWatch have the other members that cannot be
+// TestServerTLS and TestServerWatch test other reasons why a member cannot be
 // reached.
 func TestUnreachableMembersAreExplained(t *testing.T) {
 	t.Parallel()
@@ -226,7 +246,8 @@ func TestUnreachableMembersAreExplained(t *testing.T) {
 		endpoint func(t *testing.T) string
 		says     string
 	}{
-		"nobody listens": {func(t *testing.T) string { return servers.Address(t) }, "connection refused: no member listens at the endpoints"},
+		"nobody listens": {func(t *testing.T) string { return servers.Address(t) }, "connection refused: no member " +
+			"listens at the endpoints"},
 		"it has frozen": {func(t *testing.T) string {
 			slow.Test(t)
 			return listen(t).Addr().String()
@@ -235,11 +256,15 @@ func TestUnreachableMembersAreExplained(t *testing.T) {
 			slow.Test(t)
 			return "https://" + listen(t).Addr().String()
 		}, "the member takes the connection and answers nothing"},
-		"it speaks another language": {func(t *testing.T) string { return "https://" + (&fake{}).start(t).Endpoints[0] },
-			"the member speaks no TLS there: give its endpoint as http://host:port, or mend the member"},
+		"it speaks another language": {func(t *testing.T) string {
+			return "https://" +
+				(&fake{}).start(t).Endpoints[0]
+		},
+			"the member does not use TLS there: give its endpoint as http://host:port, or enable TLS on the member"},
 		"it takes no connection": {func(t *testing.T) string {
 			slow.Test(t)
-			// A listener of no room: what it has not accepted is in the way of others.
+			// A listener with a full backlog: connections that it has not accepted block
+			// others.
 			fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = syscall.Close(fd) })
@@ -258,15 +283,17 @@ func TestUnreachableMembersAreExplained(t *testing.T) {
 		}, "no member could be reached in time"},
 		"its name is unknown": {func(t *testing.T) string {
 			var dns *net.DNSError
-			if _, err := net.DefaultResolver.LookupHost(t.Context(), "etcd.invalid"); !errors.As(err, &dns) || !dns.IsNotFound {
+			if _, err := net.DefaultResolver.LookupHost(t.Context(), "etcd.invalid"); !errors.As(err, &dns) ||
+				!dns.IsNotFound {
 				slow.Lacks(t, "no name server here says that a name does not exist")
 			}
 			return "https://etcd.invalid:2379"
 		}, "no such host: check the endpoints"},
 		"no way leads there": {func(t *testing.T) string {
-			// TCP has no way to all machines of a network, wherever it runs.
+			// No network accepts a TCP connection to its broadcast address.
 			const everywhere = "255.255.255.255:2379"
-			if _, err := net.DialTimeout("tcp", everywhere, time.Second); !errors.Is(err, syscall.ENETUNREACH) && !errors.Is(err, syscall.EHOSTUNREACH) {
+			if _, err := net.DialTimeout("tcp", everywhere, time.Second); !errors.Is(err, syscall.ENETUNREACH) &&
+				!errors.Is(err, syscall.EHOSTUNREACH) {
 				slow.Lacks(t, "this machine has a way to every address")
 			}
 			return "http://" + everywhere
@@ -274,7 +301,8 @@ func TestUnreachableMembersAreExplained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			said(t, etcd.Options{Endpoints: []string{tc.endpoint(t)}, Workspace: "acme", Project: "shop", Environment: "test"}, tc.says)
+			said(t, etcd.Options{Endpoints: []string{tc.endpoint(t)}, Workspace: "acme", Project: "shop",
+				Environment: "test"}, tc.says)
 		})
 	}
 }

@@ -12,9 +12,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// The ids of the versions are read, and no part of a value.
+// Versions returns the ids of the versions, and no part of a value.
 func TestVersionsAreListedByID(t *testing.T) {
-	const document = `{"$versions":1,"current":"v1","versions":{"v1":{"value":"` + text + `"},"v2":{"value":"another one"}}}`
+	const document = `{"$versions":1,"current":"v1","versions":{"v1":{"value":"` + text +
+		`"},"v2":{"value":"another one"}}}`
 	for name, test := range map[string]struct {
 		stored []string
 		want   []string

@@ -15,16 +15,34 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
+// This file keeps the rules of [secret.Watcher] on etcd:
+//
+//   - Subscribe first, then report every address once, then report changes. A
+//     change before the subscription is found by the read after the first report,
+//     a later one by an event. So no change is lost between the two.
+//   - A report is a hint and has no value. Get is linearizable, so a read after
+//     the hint returns that change or a later one.
+//   - A gap ends the watch. After a lost stream, a canceled watch or a compaction,
+//     events may be missing, and only a new watch reports every address again. So
+//     this file never resumes a watch; it returns an error, and the App starts the
+//     next watch, with a backoff.
+//   - A dead peer ends the watch within 30 seconds: 8 seconds to open a stream and
+//     21 seconds of silence at most.
+//   - Calls of changed are serial: only the goroutine of Watch makes them.
+
 const (
-	// askEvery is how often a member is asked whether it is there still, and mostSilent how often in vain.
+	// The member is asked every askEvery whether it still answers. The mostSilent-th
+	// tick in a row without an answer ends the watch, after 21 seconds.
 	askEvery   = 7 * time.Second
 	mostSilent = 3
 	// openTime bounds the opening of a stream.
 	openTime = 8 * time.Second
 )
 
-// Watch is [secret.Watcher]'s: one stream to one member. It ends where the stream does; where the member has had no leader for some
-// seconds, since nothing reaches it then; and where it answers nothing for 21 seconds.
+// Watch implements [secret.Watcher], with one stream to one member. It returns an
+// error when the stream ends, when the member has had no leader for some seconds,
+// because then no change reaches it, and when the member does not answer for 21
+// seconds. If ctx ends, it returns the cause.
 func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(secret.Address)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -38,16 +56,21 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 		if w.addrs[key] == nil {
 			w.keys = append(w.keys, key)
 		}
+		// Two addresses may share a key: it is watched once, and a change is reported for
+		// both.
 		w.addrs[key] = append(w.addrs[key], addr)
 	}
 	if len(w.keys) == 0 {
-		<-ctx.Done() // a member that watches nothing may answer nothing
+		<-ctx.Done() // a member need not answer on a stream without watches, so silence would end it
 		return context.Cause(ctx)
 	}
 	err := s.client.follow(ctx, &w, changed)
 	if w.denied && s.client.session != nil && ctx.Err() == nil {
-		// A member may tell of a token that has ended in the words it has for a key that may not be read. Only then: a login costs
-		// etcd much more than a watch, and where a member is lost a third of all replicas begin anew.
+		// The answer to an expired token can be the same as the answer to a key that the
+		// user may not read. So log in again and try once more. Do so only after a denial:
+		// a login costs etcd much more than a watch, and when a member is lost, a third of
+		// all replicas start a new watch. No change was missed: the second stream reports
+		// every address again.
 		w.created, w.denied = 0, false
 		if err = s.client.login(ctx); err == nil {
 			err = s.client.follow(ctx, &w, changed)
@@ -59,18 +82,22 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 	return fmt.Errorf("etcd %s: %w", s.client.prefix, err)
 }
 
-// watching is what a Watch has to tell of.
+// watching is the state of one Watch. Only the goroutine of Watch uses it.
 type watching struct {
-	keys    []string
+	keys    []string                    // each key once, in the order of the first address
 	addrs   map[string][]secret.Address // by key
-	created int                         // so many keys are watched
-	denied  bool                        // the member refused it to who asked
+	created int                         // number of keys whose watch the member has confirmed
+	denied  bool                        // the member refused the watch because of the user or the token
 }
 
-// follow returns why it ended.
+// follow opens one stream, watches all keys on it and reports changes until the
+// stream ends. It returns the reason, never nil.
 func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Address)) error {
 	ctx, end := context.WithCancel(ctx)
-	opening := time.AfterFunc(openTime, end) // where a member has too many streams, grpc waits until it has not
+	// If a member has too many streams, grpc waits until one ends: openTime bounds
+	// that. WithRequireLeader makes a member without a leader end the stream. It could
+	// not receive changes, and its silence would look like no change.
+	opening := time.AfterFunc(openTime, end)
 	stream, err := c.watch.Watch(clientv3.WithRequireLeader(ctx))
 	switch inTime := opening.Stop(); {
 	case !inTime:
@@ -81,6 +108,8 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 		w.denied = outdated(err)
 		return errors.New(words(err))
 	}
+	// Recv blocks, so it has its own goroutine. The loop below can then also detect
+	// silence. The end of the stream is sent before answers is closed.
 	answers, ended := make(chan *pb.WatchResponse), make(chan error, 1)
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -99,22 +128,26 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 			}
 		}
 	})
-	// Sending waits where the member, or a proxy, takes in no more.
+	// Send blocks while the member, or a proxy, does not read. In its own goroutine it
+	// cannot stop the receiving, which would be a deadlock if the member waited for
+	// this side to read.
 	ask := make(chan struct{}, 1)
 	running.Go(func() {
 		for _, key := range w.keys {
-			// Key by key: a role may read these alone. A failure shows where the answers are received.
+			// One watch per key, not one for the prefix: a role may have permission for these
+			// keys only. Recv reports the failure of a Send.
 			_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(key)}}})
 		}
 		for range ask {
-			// A member that is there answers this, on the stream: a proxy between would answer pings for it.
+			// A live member answers a progress request on the stream. Pings are not enough: a
+			// proxy answers them for a dead member.
 			_ = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
 		}
 	})
 	defer func() {
 		end()
 		close(ask)
-		running.Wait() // until nothing of it is left
+		running.Wait() // no goroutine outlives the Watch
 	}()
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
@@ -128,8 +161,11 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 				w.denied = outdated(err)
 				return errors.New(words(err) + of(stream.Context()))
 			}
+			// Until all keys are watched, only a confirmed watch counts as an answer. A member
+			// that answers and never confirms all keys reports nothing, so it must count as
+			// silent.
 			if r.Created || w.complete() {
-				silent = 0 // a member that answers, and never watches all keys, is as good as silent
+				silent = 0
 			}
 			if err := w.take(r, changed); err != nil {
 				return err
@@ -140,19 +176,24 @@ func (c *client) follow(ctx context.Context, w *watching, changed func(secret.Ad
 			}
 			select {
 			case ask <- struct{}{}:
-			default: // asked already
+			default: // the last request is not sent yet
 			}
 		}
 	}
 }
 
+// complete reports whether the member has confirmed the watches of all keys.
 func (w *watching) complete() bool { return w.created == len(w.keys) }
 
-// take tells of what a member has told. Once all keys are watched it tells of every one: what changed before shows then.
+// take handles one answer of the member, and returns an error if the watch has
+// ended. When all keys are watched, it reports every address once, so that the
+// caller reads the changes from before the watch.
 func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error {
 	if r.Canceled {
+		// The member ended the watch of one key. The others end with it: the next Watch
+		// must report every address again.
 		w.denied = r.CompactRevision == 0
-		return errors.New("the member watches no more: " + reason(r))
+		return errors.New("the member ended the watch of a key: " + reason(r))
 	}
 	if r.Created {
 		if w.created++; w.complete() {
@@ -163,9 +204,9 @@ func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error
 		return nil
 	}
 	if !w.complete() {
-		return nil // it is told of with all others
+		return nil // the first report of every address follows and covers this change
 	}
-	told := map[string]bool{}
+	told := map[string]bool{} // a key with several changes is reported once: the read returns the latest
 	for _, e := range r.Events {
 		if e.Kv == nil {
 			continue
@@ -178,13 +219,17 @@ func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error
 	return nil
 }
 
+// tell reports a change of a key, for each of its addresses. A deletion is a
+// change like any other.
 func (w *watching) tell(key string, changed func(secret.Address)) {
 	for _, addr := range w.addrs[key] {
 		changed(addr)
 	}
 }
 
-// reason is why a member ended the watch of a key. It says so in the words of an error, or of one of grpc.
+// reason returns why a member ended the watch of a key. The member sends the text
+// of an etcd error, or the same text in an error of grpc. Any other text is not
+// shown, because it may repeat private parts.
 func reason(r *pb.WatchResponse) string {
 	text := r.CancelReason
 	if strings.HasPrefix(text, "rpc error: code = ") {
@@ -194,12 +239,12 @@ func reason(r *pb.WatchResponse) string {
 		return advised(text)
 	}
 	if r.CompactRevision > 0 {
-		return "it was compacted before it could tell of everything"
+		return "etcd compacted its history before it reported every change"
 	}
-	return "it says no reason that is known"
+	return "the reason is none of the known ones"
 }
 
-// of names the member at the other end of a stream.
+// of returns the address of the member at the other end of a stream, for an error.
 func of(ctx context.Context) string {
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		return " (" + p.Addr.String() + ")"

@@ -34,7 +34,7 @@ type begun struct {
 	done  chan error
 }
 
-// begin returns once a Watch has told of every address.
+// begin starts a Watch and returns after it has reported every address.
 func begin(t testing.TB, s *etcd.Store, addrs ...secret.Address) *begun {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -51,7 +51,7 @@ func begin(t testing.TB, s *etcd.Store, addrs ...secret.Address) *begun {
 		cancel(errOver)
 		<-b.done
 	})
-	until(t, "a Watch tells of every address", deadline, func() bool {
+	until(t, "a Watch reports every address", deadline, func() bool {
 		for _, addr := range addrs {
 			if b.count(addr) == 0 {
 				return false
@@ -84,7 +84,7 @@ func (b *begun) ends(t testing.TB, limit time.Duration) error {
 	}
 }
 
-// spy is a Store whose reads a test sees, and may break.
+// spy is a Store whose reads a test can observe and break.
 type spy struct {
 	*etcd.Store
 	reads atomic.Int64
@@ -94,14 +94,15 @@ type spy struct {
 func (s *spy) Get(ctx context.Context, addr secret.Address) (string, error) {
 	defer s.reads.Add(1)
 	read := func() (string, error) { return s.Store.Get(ctx, addr) }
-	if fault := s.fault.Swap(nil); fault != nil { // for one read
+	if fault := s.fault.Swap(nil); fault != nil { // a fault applies to one read
 		return (*fault)(read)
 	}
 	return read()
 }
 
-// follow starts an App that reads key from a store, and returns when it watches and has looked at what changed before: what it reads
-// after a change, it reads for that.
+// follow starts an App that reads key from a store. It returns when the App
+// watches and has done the read after the first report. So a later read is caused
+// by a change.
 func follow(t testing.TB, store *etcd.Store) (*secret.App, *secret.Secret, *spy) {
 	t.Helper()
 	s := secret.Static(secret.Options{Namespace: key.Namespace, Name: key.Name})
@@ -122,7 +123,7 @@ func reads(s *secret.Secret, want string) func() bool {
 
 var watchers = regexp.MustCompile(`(?m)^etcd_debugging_mvcc_watcher_total (\d+)$`)
 
-// watchersOf is how many keys are watched on a member.
+// watchersOf returns the number of keys that are watched on a member.
 func watchersOf(t testing.TB, m *servers.Member) int {
 	t.Helper()
 	res, err := http.Get("http://" + m.Address + "/metrics")
@@ -137,7 +138,7 @@ func watchersOf(t testing.TB, m *servers.Member) int {
 	return n
 }
 
-// watched returns the members on which somebody watches, and the addresses of the others.
+// watched returns the members that have a watch, and the addresses of the others.
 func watched(t testing.TB, e *servers.Etcd) (list []*servers.Member, others []string) {
 	t.Helper()
 	for _, m := range e.Members {
@@ -150,7 +151,7 @@ func watched(t testing.TB, e *servers.Etcd) (list []*servers.Member, others []st
 	return list, others
 }
 
-// put sets a value, and tries again while a leader is replaced.
+// put sets a value. It tries again while a leader is replaced.
 func put(t testing.TB, c *clientv3.Client, o etcd.Options, addr secret.Address, text string) {
 	t.Helper()
 	until(t, "a value can be set", deadline, func() bool {
@@ -169,20 +170,21 @@ func at(o etcd.Options, members ...*servers.Member) etcd.Options {
 	return o
 }
 
-// TestServerWatch: what breaks under a Watch, on a cluster of three.
+// TestServerWatch: failures during a Watch, on a cluster of three members.
 func TestServerWatch(t *testing.T) {
-	whole := t // members that start again outlive the test of that
+	whole := t // restarted members outlive their subtest
 	e := servers.StartEtcd(t, 3)
 	first, rest := e.Members[0], []string{e.Members[1].Address, e.Members[2].Address}
 	others := raw(t, rest...)
 
 	t.Run("many keys", func(t *testing.T) {
-		const n = 5000 // more than fit into a stream's window, either way
+		const n = 5000 // more than a stream's window holds, in both directions
 		o := place(t, e)
 		addrs := addresses(n)
 		w := begin(t, openStore(t, o), addrs...)
 		put(t, others, o, addrs[n-1], "v1")
-		until(t, "the change of the last is told of", deadline, func() bool { return w.count(addrs[n-1]) == 2 })
+		until(t, "the change of the last address is reported", deadline,
+			func() bool { return w.count(addrs[n-1]) == 2 })
 		require.Equal(t, 1, w.count(addrs[0]))
 	})
 
@@ -210,11 +212,12 @@ func TestServerWatch(t *testing.T) {
 		_, err := others.Delete(context.Background(), prefix(o)+key.Binding())
 		require.NoError(t, err)
 		until(t, "the App knows", deadline, func() bool { return app.Status().Secrets[0].LastError != "" })
-		require.Contains(t, app.Status().Secrets[0].LastError, prefix(o)+key.Binding()+" does not exist: "+secret.ErrNotFound.Error())
+		require.Contains(t, app.Status().Secrets[0].LastError,
+			prefix(o)+key.Binding()+" does not exist: "+secret.ErrNotFound.Error())
 		require.True(t, app.Status().Secrets[0].NeedsPerson)
 		require.True(t, reads(s, "kept")())
 		put(t, others, o, key, "back")
-		until(t, "the App reads what came back", deadline, reads(s, "back"))
+		until(t, "the App reads the restored value", deadline, reads(s, "back"))
 		require.Empty(t, app.Status().Secrets[0].LastError)
 	})
 
@@ -235,7 +238,8 @@ func TestServerWatch(t *testing.T) {
 				app, s, spied := follow(t, openStore(t, o))
 				spied.fault.Store(&fault)
 				put(t, others, o, key, "v2")
-				until(t, "the read has failed", deadline, func() bool { return app.Status().Secrets[0].LastError != "" })
+				until(t, "the read has failed", deadline,
+					func() bool { return app.Status().Secrets[0].LastError != "" })
 				require.True(t, reads(s, "v1")())
 				t.Logf("read after %s", until(t, "the App reads it later", deadline, reads(s, "v2")))
 			})
@@ -278,7 +282,8 @@ func TestServerWatch(t *testing.T) {
 			defer m.Start(whole)
 		}
 		err := w.ends(t, deadline)
-		require.ErrorContains(t, err, "no leader: a majority of the members must be up, and reach each other ("+first.Address+")")
+		require.ErrorContains(t, err, "no leader: a majority of the members must be up, and reach "+
+			"each other ("+first.Address+")")
 		nothingRuns(t)
 	})
 
@@ -300,10 +305,10 @@ func TestServerWatch(t *testing.T) {
 	})
 
 	t.Run("one of three frozen", func(t *testing.T) {
-		for range 2 { // a leader and a follower, or any
+		for range 2 { // once with the leader and once with a follower, or any two members
 			o := place(t, e)
 			put(t, others, o, key, "v1")
-			until(t, "nobody watches", deadline, func() bool { list, _ := watched(t, e); return len(list) == 0 })
+			until(t, "there is no watch", deadline, func() bool { list, _ := watched(t, e); return len(list) == 0 })
 			app, s, _ := follow(t, openStore(t, o))
 			list, rest := watched(t, e)
 			require.Len(t, list, 1)

@@ -24,7 +24,7 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// deadline is within what a Watch must notice a dead peer.
+// deadline is the longest time in which a Watch must detect a dead peer.
 const deadline = 30 * time.Second
 
 var errOver = errors.New("the test is over")
@@ -36,7 +36,7 @@ func addresses(n int) (list []secret.Address) {
 	return list
 }
 
-// progress answers, for so long, whoever asks whether it is there.
+// progress answers progress requests for some time.
 func (s watchStream) progress(long time.Duration) {
 	for end := time.Now().Add(long); time.Now().Before(end) && s.Context().Err() == nil; {
 		for _, r := range s.asked(1) {
@@ -47,8 +47,8 @@ func (s watchStream) progress(long time.Duration) {
 	}
 }
 
-// The member is connected and answers grpc's own pings, but no question. A
-// proxy may do so.
+// The member is connected and answers grpc's own pings, but no progress request. A
+// proxy in front of a dead member may do so.
 func TestSilentMemberEndsAWatch(t *testing.T) {
 	const n = 3
 	for _, tc := range []struct {
@@ -100,14 +100,15 @@ func TestSilentMemberEndsAWatch(t *testing.T) {
 	}
 }
 
-// TestOpeningIsBounded: what opens a stream logs in before, which may hang.
+// TestOpeningIsBounded: opening a stream may need a login first, which may hang.
 func TestOpeningIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, _ := bubble(t, &fake{}, grpc.WithStreamInterceptor(func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string,
-			_ grpc.Streamer, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}))
+		store, _ := bubble(t, &fake{},
+			grpc.WithStreamInterceptor(func(ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string,
+				_ grpc.Streamer, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}))
 		began := time.Now()
 		err := store.Watch(within(t, 24*time.Hour), addresses(1), func(secret.Address) {})
 		require.ErrorContains(t, err, "no answer in time")
@@ -122,7 +123,7 @@ func TestSlowMemberIsNotGivenUp(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(within(t, 24*time.Hour))
 		store, _ := bubble(t, &fake{watch: func(s watchStream) error {
 			s.asked(n)
-			for range n { // 50 seconds in all
+			for range n { // takes 50 seconds in all
 				time.Sleep(5 * time.Second)
 				s.created()
 			}
@@ -145,14 +146,16 @@ func TestSlowMemberIsNotGivenUp(t *testing.T) {
 	})
 }
 
-// TestNothingToWatch: a Watch of no address has nothing to tell, and ends with its context.
+// TestNothingToWatch: a Watch without addresses reports nothing, and ends with its
+// context.
 func TestNothingToWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := bubble(t, &fake{watch: watchStream.idle})
 		ctx, cancel := context.WithCancelCause(within(t, 24*time.Hour))
 		time.AfterFunc(time.Hour, func() { cancel(errOver) })
 		began := time.Now()
-		require.Equal(t, errOver, store.Watch(ctx, nil, func(secret.Address) { require.Fail(t, "it was told of something") }))
+		require.Equal(t, errOver, store.Watch(ctx, nil,
+			func(secret.Address) { require.Fail(t, "a change was reported") }))
 		require.Equal(t, time.Hour, time.Since(began))
 	})
 }
@@ -167,11 +170,23 @@ func TestWatchReportsEachChange(t *testing.T) {
 	}{
 		{"all, once they are watched", func(s watchStream) { s.created(); s.created() }, []int{1, 1}},
 		{"none before", func(s watchStream) { s.created() }, []int{0, 0}},
-		{"a change before all are watched, with all", func(s watchStream) { s.created(); s.events(at(0)); s.created() }, []int{1, 1}},
+		{"a change before all are watched, with all",
+			func(s watchStream) { s.created(); s.events(at(0)); s.created() }, []int{1, 1}},
 		{"a change", func(s watchStream) { s.created(); s.created(); s.events(at(1)) }, []int{1, 2}},
-		{"several of one key in one answer, once", func(s watchStream) { s.created(); s.created(); s.events(at(0), at(0), at(1), at(0)) }, []int{2, 2}},
-		{"several of one key in several answers, each", func(s watchStream) { s.created(); s.created(); s.events(at(0)); s.events(at(0)) }, []int{3, 1}},
-		{"keys that nobody has asked for, not", func(s watchStream) { s.created(); s.created(); s.events("/layer/else", at(2), "") }, []int{1, 1}},
+		{"several of one key in one answer, once", func(s watchStream) {
+			s.created()
+			s.created()
+			s.events(at(0),
+				at(0), at(1), at(0))
+		}, []int{2, 2}},
+		{"several of one key in several answers, each",
+			func(s watchStream) { s.created(); s.created(); s.events(at(0)); s.events(at(0)) }, []int{3, 1}},
+		{"keys that nobody has asked for, not", func(s watchStream) {
+			s.created()
+			s.created()
+			s.events("/layer/else",
+				at(2), "")
+		}, []int{1, 1}},
 		{"an event of no key, not", func(s watchStream) {
 			s.created()
 			s.created()
@@ -181,12 +196,13 @@ func TestWatchReportsEachChange(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			o := (&fake{watch: func(s watchStream) error {
 				for _, r := range s.asked(2) {
-					if c := r.GetCreateRequest(); len(c.GetRangeEnd()) > 0 || c.GetStartRevision() != 0 || c.GetPrevKv() {
-						t.Error("it asks for more than its keys, and what changes of them")
+					if c := r.GetCreateRequest(); len(c.GetRangeEnd()) > 0 ||
+						c.GetStartRevision() != 0 || c.GetPrevKv() {
+						t.Error("it asks for more than the changes of its keys")
 					}
 				}
 				tc.member(s)
-				return rpctypes.ErrGRPCNoLeader // which ends it
+				return rpctypes.ErrGRPCNoLeader // ends the watch
 			}}).start(t)
 			calls := make([]int, 3)
 			err := openStore(t, o).Watch(within(t, 5*time.Second), addresses(2), func(addr secret.Address) {
@@ -210,12 +226,13 @@ func TestOneKeyForTwo(t *testing.T) {
 		return rpctypes.ErrGRPCNoLeader
 	}}).start(t)
 	calls := 0
-	err := openStore(t, o).Watch(within(t, deadline), append(addresses(1), addresses(1)...), func(secret.Address) { calls++ })
+	err := openStore(t, o).Watch(within(t, deadline), append(addresses(1), addresses(1)...),
+		func(secret.Address) { calls++ })
 	require.ErrorContains(t, err, "no leader")
 	require.Positive(t, calls)
 }
 
-// The words repeat none of the member's own.
+// The error repeats no text of the member.
 func TestEndOfAWatchIsExplained(t *testing.T) {
 	canceled := func(why string) func(watchStream) error {
 		return func(s watchStream) error {
@@ -235,21 +252,28 @@ func TestEndOfAWatchIsExplained(t *testing.T) {
 		member func(s watchStream) error
 		says   string
 	}{
-		{"no permission", canceled(rpctypes.ErrGRPCPermissionDenied.Error()), "the member watches no more: permission denied: let the user's role read this key"},
-		{"no permission, in other words", canceled(rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionDenied)), "permission denied: let the user's role read this key"},
-		{"a token that is no more", canceled(rpctypes.ErrGRPCInvalidAuthToken.Error()), "invalid auth token: run it again, which logs in anew"},
-		{"an old token", canceled(rpctypes.ErrGRPCAuthOldRevision.Error()), "revision of auth store is old: run it again, which logs in anew"},
-		{"no user", canceled(rpctypes.ErrGRPCUserEmpty.Error()), "user name is empty: etcd asks for a user: give one, and a password"},
-		{"a reason of its own", canceled("because of " + password), "it says no reason that is known"},
+		{"no permission", canceled(rpctypes.ErrGRPCPermissionDenied.Error()), "the member ended the watch of a key: " +
+			"permission denied: let the user's role read this key"},
+		{"no permission, in other words", canceled(rpctypes.ErrorDesc(rpctypes.ErrGRPCPermissionDenied)),
+			"permission denied: let the user's role read this key"},
+		{"a token that is no more", canceled(rpctypes.ErrGRPCInvalidAuthToken.Error()), "invalid auth token: run it " +
+			"again to log in again"},
+		{"an old token", canceled(rpctypes.ErrGRPCAuthOldRevision.Error()), "revision of auth store is old: run it " +
+			"again to log in again"},
+		{"no user", canceled(rpctypes.ErrGRPCUserEmpty.Error()), "user name is empty: etcd asks for a user: " +
+			"give one, and a password"},
+		{"a reason of its own", canceled("because of " + password), "the reason is none of the known ones"},
 		{"compacted", func(s watchStream) error {
 			s.asked(1)
 			s.created()
 			_ = s.Send(&pb.WatchResponse{Canceled: true, CompactRevision: 7})
 			return s.idle()
-		}, "it was compacted before it could tell of everything"},
-		{"no leader", fails(rpctypes.ErrGRPCNoLeader), "no leader: a majority of the members must be up, and reach each other (127.0.0.1:"},
+		}, "etcd compacted its history before it reported every change"},
+		{"no leader", fails(rpctypes.ErrGRPCNoLeader), "no leader: a majority of the members must be up, and reach " +
+			"each other (127.0.0.1:"},
 		{"it stops", fails(status.Error(codes.Unavailable, password)), "the connection was lost, or there is none"},
-		{"it fails", fails(status.Error(codes.Internal, password)), "etcd, or something on the way, answers Internal (127.0.0.1:"},
+		{"it fails", fails(status.Error(codes.Internal, password)), "etcd, or a proxy on the way, " +
+			"answers Internal (127.0.0.1:"},
 		{"it wants nobody", fails(status.Error(codes.PermissionDenied, password)), "answers PermissionDenied"},
 		{"it has had enough", fails(nil), "the member has ended the watch (127.0.0.1:"},
 		{"it has had enough at once", func(watchStream) error { return nil }, "the member has ended the watch"},
@@ -267,12 +291,13 @@ func TestEndOfAWatchIsExplained(t *testing.T) {
 	}
 }
 
-// TestContextEnds: at whatever stage a Watch is, it returns the cause, soon, and leaves nothing.
+// TestContextEnds: at every stage, a Watch whose context ends soon returns the
+// cause and leaves no goroutine.
 func TestContextEnds(t *testing.T) {
 	type stage struct {
 		name   string
 		member func(t *testing.T, reached func()) etcd.Options
-		during func(cancel func()) // of a call of changed
+		during func(cancel func()) // runs in each call of changed
 	}
 	watches := func(do func(s watchStream, reached func())) func(*testing.T, func()) etcd.Options {
 		return func(t *testing.T, reached func()) etcd.Options {
@@ -326,9 +351,11 @@ func TestContextEnds(t *testing.T) {
 			return o
 		}},
 		{name: "nothing is read yet", member: watches(func(_ watchStream, reached func()) { reached() })},
-		{name: "asked for one key of many", member: watches(func(s watchStream, reached func()) { s.asked(1); reached() })},
+		{name: "asked for one key of many",
+			member: watches(func(s watchStream, reached func()) { s.asked(1); reached() })},
 		{name: "asked for all", member: watches(func(s watchStream, reached func()) { s.asked(n); reached() })},
-		{name: "some are watched", member: watches(func(s watchStream, reached func()) { s.asked(n); s.created(); reached() })},
+		{name: "some are watched",
+			member: watches(func(s watchStream, reached func()) { s.asked(n); s.created(); reached() })},
 		{name: "in a first call", member: watches(func(s watchStream, reached func()) {
 			s.asked(n)
 			for range n {
@@ -369,15 +396,18 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// refusing ends a watch as etcd 3.4 does where a token has ended, or a key may not be read.
+// refusing ends a watch like etcd 3.4 after a token expired, or for a key that may
+// not be read.
 func refusing(s watchStream) error {
 	s.asked(1)
 	_ = s.Send(&pb.WatchResponse{Created: true, Canceled: true, CancelReason: rpctypes.ErrGRPCPermissionDenied.Error()})
 	return s.idle()
 }
 
-// TestLoginsOfWatches: who is refused logs in anew, and is refused or not. Who has only lost a member does not: a login costs etcd a
-// hundred times as much as a watch, and a thousand replicas may have lost one.
+// TestLoginsOfWatches: a Watch that is refused logs in again and tries once more.
+// A Watch that has only lost its member does not log in: a login costs etcd a
+// hundred times as much as a watch, and a thousand replicas may have lost the same
+// member.
 func TestLoginsOfWatches(t *testing.T) {
 	lost := func(s watchStream) error {
 		s.asked(1)
@@ -386,17 +416,19 @@ func TestLoginsOfWatches(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name    string
-		streams []func(watchStream) error // one after the other; the last one again and again
+		streams []func(watchStream) error // one after the other; the last one repeats
 		watches int
-		logins  int // with that of OpenStore
+		logins  int // including the login of OpenStore
 		says    string
 		calls   int
 	}{
 		{"lost", []func(watchStream) error{lost}, 3, 1, "the member has ended the watch", 3},
 		{"refused for its token", []func(watchStream) error{refusing, lost}, 3, 2, "the member has ended the watch", 3},
-		{"refused by an error", []func(watchStream) error{func(watchStream) error { return rpctypes.ErrGRPCInvalidAuthToken }, lost}, 1, 2,
+		{"refused by an error",
+			[]func(watchStream) error{func(watchStream) error { return rpctypes.ErrGRPCInvalidAuthToken }, lost}, 1, 2,
 			"the member has ended the watch", 1},
-		{"may not read it", []func(watchStream) error{refusing}, 2, 3, "permission denied: let the user's role read this key", 0},
+		{"may not read it", []func(watchStream) error{refusing}, 2, 3, "permission denied: let the user's " +
+			"role read this key", 0},
 		{"compacted", []func(watchStream) error{func(s watchStream) error {
 			_ = s.Send(&pb.WatchResponse{Canceled: true, CompactRevision: 7})
 			return s.idle()

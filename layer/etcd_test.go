@@ -105,7 +105,7 @@ func TestEtcdSettings(t *testing.T) {
 	}{
 		"nobody there":              {nil, "status", []string{"etcd /layer////", "connection refused: no member listens at the endpoints"}},
 		"nobody there, to apply":    {nil, "apply", []string{"no member listens at the endpoints"}},
-		"nobody there, to log in":   {[]string{"ETCDCTL_USER=layer:" + pgPassword}, "status", []string{"nobody can be logged in"}},
+		"nobody there, to log in":   {[]string{"ETCDCTL_USER=layer:" + pgPassword}, "status", []string{"the user cannot be logged in"}},
 		"no password":               {[]string{"ETCDCTL_USER=layer"}, "status", []string{"ETCDCTL_USER names a user without a password: ETCDCTL_PASSWORD holds it"}},
 		"an empty password":         {[]string{"ETCDCTL_USER=layer:"}, "status", []string{"ETCDCTL_PASSWORD holds it"}},
 		"a file that is not there":  {[]string{"ETCDCTL_CACERT=nowhere.pem"}, "status", []string{"ETCDCTL_CACERT: nowhere.pem cannot be read"}},
@@ -194,8 +194,8 @@ func TestServerEtcdCredentials(t *testing.T) {
 	apply := []string{"secret", "apply", "--spec", "spec.json"}
 	try(1, nil, "etcd asks for a user", status...)
 	try(1, []string{"ETCDCTL_USER=writer"}, "ETCDCTL_PASSWORD holds it", status...)
-	try(1, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + strings.ToUpper(pgPassword)}, "nobody can be logged in", status...)
-	try(1, []string{"ETCDCTL_USER=nobody:" + pgPassword}, "nobody can be logged in", status...)
+	try(1, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + strings.ToUpper(pgPassword)}, "the user cannot be logged in", status...)
+	try(1, []string{"ETCDCTL_USER=nobody:" + pgPassword}, "the user cannot be logged in", status...)
 	try(0, []string{"ETCDCTL_USER=reader:" + pgPassword}, "unpublished", status...)
 	try(1, []string{"ETCDCTL_USER=reader", "ETCDCTL_PASSWORD=" + pgPassword}, "permission denied: let the user's role read this key, or write it and its note", apply...)
 	try(0, []string{"ETCDCTL_USER=reader:" + pgPassword}, "unpublished", status...)
