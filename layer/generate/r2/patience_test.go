@@ -19,8 +19,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestOneCallEndsWithinItsPatience: requests take 20 seconds each, and each is put
-// off for a minute, once or six times.
+// TestOneCallEndsWithinItsPatience: each request takes 20 seconds, and meets the
+// rate limit once or six times, with a pause of a minute each.
 func TestOneCallEndsWithinItsPatience(t *testing.T) {
 	id := "0123456789abcdef0123456789abcdef"
 	for name, tc := range map[string]struct {
@@ -45,7 +45,8 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 					time.Sleep(20 * time.Second)
 					request := r.Method + " " + r.URL.Path
 					if met[request]++; met[request] <= tc.times {
-						return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"60"}}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+						return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"60"}},
+							Body: io.NopCloser(strings.NewReader("{}"))}, nil
 					}
 					in := httptest.NewRequest(r.Method, r.URL.String(), r.Body)
 					in.Header = r.Header.Clone()
@@ -53,7 +54,8 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 					fake.ServeHTTP(w, in)
 					return w.Result(), nil
 				})
-				g, err := New(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token), HTTPClient: &http.Client{Transport: way}})
+				g, err := New(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token),
+					HTTPClient: &http.Client{Transport: way}})
 				require.NoError(t, err)
 				began := time.Now()
 				err = tc.call(t, g)

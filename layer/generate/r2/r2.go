@@ -1,7 +1,8 @@
-// Package r2 makes credentials for Cloudflare R2 buckets. It is the generator named
-// [Name].
+// Package r2 makes credentials for Cloudflare R2 buckets. It is the generator
+// named [Name].
 //
-// The API token needs the permission Account > API Tokens > Edit (API Tokens Write).
+// The API token needs the permission Account > API Tokens > Edit (API Tokens
+// Write).
 package r2
 
 import (
@@ -27,12 +28,14 @@ import (
 // Name is the name of the generator in a declaration (secret.Options.Generator).
 const Name = "cloudflare/r2-credentials"
 
-// Generator is a rotate.Generator of credentials for one R2 bucket, as S3 clients take them:
+// Generator is a [driver.Generator] of credentials for one R2 bucket, in the form
+// that S3 clients need:
 //
 //	{"accessKeyId": …, "secretAccessKey": …, "endpoint": "https://ACCOUNT.r2.cloudflarestorage.com"}
 //
-// Its params are bucket, a bucket in the default jurisdiction, and access: read, or read-write; both allow listing.
-// It may be used concurrently, and shows no token, however it is printed.
+// It has two params: bucket, a bucket in the default jurisdiction, and access,
+// which is read or read-write. Both allow listing. A Generator is safe for
+// concurrent use. It redacts the token under every format.
 type Generator struct {
 	client *cloudflareapi.Client
 	tokens *accounts.TokenService
@@ -40,7 +43,8 @@ type Generator struct {
 
 var _ driver.Generator = (*Generator)(nil)
 
-// New returns an Generator, without sending anything. It fails where o is incomplete or malformed.
+// New returns a Generator. It sends no request. It returns an error if o is
+// incomplete or malformed.
 func New(o Options) (*Generator, error) {
 	c, err := cloudflareapi.New(cloudflareapi.Options(o))
 	if err != nil {
@@ -49,9 +53,11 @@ func New(o Options) (*Generator, error) {
 	return &Generator{client: c, tokens: accounts.NewTokenService()}, nil
 }
 
-// The permission groups Workers R2 Storage Bucket Item Read, and Write, which reads too. Their ids are documented
-// (developers.cloudflare.com/r2/api/tokens) and the same for every account. To look them up by name would make two requests
-// of Make, and break it when a name is reworded.
+// groups are the permission groups Workers R2 Storage Bucket Item Read and Write,
+// by access. Write includes reading. Their ids are documented
+// (developers.cloudflare.com/r2/api/tokens) and the same for every account. A
+// lookup by name would need a second request in Make, and would fail after a group
+// is renamed.
 var groups = map[string]string{
 	"read":       "6a018a9f2fc74eb6b293b0c548f38b39",
 	"read-write": "2efd5506f9c8494dacb1fa10a3e7d5b6",
@@ -69,27 +75,32 @@ func checkParams(params map[string]string) error {
 		}
 	}
 	if !bucketForm().MatchString(params["bucket"]) {
-		return fmt.Errorf("cloudflare: the param bucket of %s is %.64q: a bucket's name has 3 to 63 of a-z, 0-9 and, inside, -", Name, params["bucket"])
+		return fmt.Errorf("cloudflare: the param bucket of %s is %.64q: a bucket's name has 3 to 63 of a-z, 0-9 and, "+
+			"inside, -", Name, params["bucket"])
 	}
 	if groups[params["access"]] == "" {
-		return fmt.Errorf("cloudflare: the param access of %s is %.64q: it can be read or read-write", Name, params["access"])
+		return fmt.Errorf("cloudflare: the param access of %s is %.64q: it can be read or "+
+			"read-write", Name, params["access"])
 	}
 	return nil
 }
 
-// Make implements [driver.Generator]: it makes an API token that is allowed this bucket alone.
+// Make implements [driver.Generator]: it makes an API token with permission for
+// this bucket only.
 func (g *Generator) Make(ctx context.Context, name string, params map[string]string) (driver.Made, error) {
 	if err := checkParams(params); err != nil {
 		return driver.Made{}, driver.NotApplied(err)
 	}
 	if !tokenNameForm().MatchString(name) {
-		return driver.Made{}, driver.NotApplied(errors.New("cloudflare: a token's name is 1 to 120 printable characters of ASCII"))
+		return driver.Made{}, driver.NotApplied(errors.New("cloudflare: a token's name is 1 to 120 " +
+			"printable characters of ASCII"))
 	}
 	var group shared.TokenPolicyPermissionGroupParam
 	group.ID.Value, group.ID.Present = groups[params["access"]], true
 	var policy shared.TokenPolicyParam
 	policy.Effect.Value, policy.Effect.Present = shared.TokenPolicyEffectAllow, true
-	policy.PermissionGroups.Value, policy.PermissionGroups.Present = []shared.TokenPolicyPermissionGroupParam{group}, true
+	policy.PermissionGroups.Value, policy.PermissionGroups.Present = []shared.TokenPolicyPermissionGroupParam{group},
+		true
 	policy.Resources.Present = true
 	policy.Resources.Value = shared.TokenPolicyResourcesIAMResourcesTypeObjectStringParam{
 		"com.cloudflare.edge.r2.bucket." + g.client.AccountID + "_default_" + params["bucket"]: "*",
@@ -101,10 +112,11 @@ func (g *Generator) Make(ctx context.Context, name string, params map[string]str
 
 	op := "make a token for bucket " + params["bucket"]
 	var made *accounts.TokenNewResponse
-	_, err := g.client.Do(ctx, op, cloudflareapi.EditTokens, func(ctx context.Context, opts ...option.RequestOption) (err error) {
-		made, err = g.tokens.New(ctx, p, opts...)
-		return err
-	})
+	_, err := g.client.Do(ctx, op, cloudflareapi.EditTokens,
+		func(ctx context.Context, opts ...option.RequestOption) (err error) {
+			made, err = g.tokens.New(ctx, p, opts...)
+			return err
+		})
 	if err != nil {
 		return driver.Made{}, err
 	}
@@ -130,17 +142,20 @@ func (g *Generator) Retire(ctx context.Context, id string) error {
 	}
 	var p accounts.TokenDeleteParams
 	p.AccountID.Value, p.AccountID.Present = g.client.AccountID, true
-	_, err := g.client.Do(ctx, "delete the token "+id, cloudflareapi.EditTokens, func(ctx context.Context, opts ...option.RequestOption) error {
-		_, err := g.tokens.Delete(ctx, id, p, opts...)
-		return err
-	})
+	_, err := g.client.Do(ctx, "delete the token "+id, cloudflareapi.EditTokens,
+		func(ctx context.Context, opts ...option.RequestOption) error {
+			_, err := g.tokens.Delete(ctx, id, p, opts...)
+			return err
+		})
 	if f := (*cloudflareapi.Failure)(nil); errors.As(err, &f) && f.Gone() {
 		return nil
 	}
 	return err
 }
 
-// Sweep implements [driver.Generator]. It lists the account's tokens, fifty a request, and deletes one a request.
+// Sweep implements [driver.Generator]. It lists the account's tokens, fifty with
+// one request. It deletes each token that has one of the names and no known id,
+// with one request each.
 func (g *Generator) Sweep(ctx context.Context, names, known []string) error {
 	if len(names) == 0 {
 		return nil
@@ -175,8 +190,8 @@ func (g *Generator) Sweep(ctx context.Context, names, known []string) error {
 	return errors.Join(errs...)
 }
 
-// String tells the account.
+// String names the account.
 func (g *Generator) String() string { return "R2 credentials of " + g.client.String() }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (g *Generator) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, g.String()) }

@@ -11,26 +11,34 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestCheckFindsRoom by a request that reads: nothing is tried to see whether it fails.
+// TestCheckFindsRoom: Check only reads. It sends no write to see whether it fails.
 func TestCheckFindsRoom(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		o        cloudflarefake.Options
-		stand    int // secrets that stand already
+		stand    int // number of existing secrets
 		create   int
 		fault    fault
 		requests []string
 		err      string
 	}{
 		{"room for all", cloudflarefake.Options{}, 10, 90, fault{}, []string{"GET"}, ""},
-		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, []string{"GET"}, "the account uses 10 of its 100 secrets, so 91 more do not fit: remove secrets"},
+		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, []string{"GET"}, "the account uses 10 of its 100 " +
+			"secrets, so 91 more do not fit: remove secrets"},
 		{"nothing to create", cloudflarefake.Options{Quota: 3}, 3, 0, fault{}, nil, ""},
-		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500, Code: 1, Message: "quota_not_known"}, []string{"GET"}, "ask how many secrets fit: status 500, quota_not_known: "},
-		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, []string{"GET"}, ""},
-		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Status: 401}, []string{"GET"}, "the API token is not valid any more"},
-		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Status: 400, Code: 6003}, []string{"GET"}, "the API token is malformed"},
-		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1, fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, []string{"GET"}, "ask how many secrets fit: status 429: Cloudflare asks to wait"},
-		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Drop: true}, []string{"GET"}, "ask how many secrets fit: the connection ended"},
+		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500, Code: 1,
+			Message: "quota_not_known"}, []string{"GET"}, "ask how many secrets fit: status 500, quota_not_known: "},
+		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1,
+			fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, []string{"GET"}, ""},
+		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Status: 401}, []string{"GET"},
+			"the API token is not valid any more"},
+		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Status: 400, Code: 6003}, []string{"GET"},
+			"the API token is malformed"},
+		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1,
+			fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, []string{"GET"}, "ask how many secrets " +
+				"fit: status 429: Cloudflare asks to wait"},
+		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Drop: true}, []string{"GET"}, "ask how many secrets " +
+			"fit: the connection ended"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, o := start(t, tc.o)
@@ -58,7 +66,8 @@ func TestCheckFindsRoom(t *testing.T) {
 	}
 }
 
-// TestReadOnlyTokenIsRefusedByTheFirstWrite, which names the permission. No request is made to find that out.
+// TestReadOnlyTokenIsRefusedByTheFirstWrite: the error of the first write names
+// the permission. No earlier request tests for it.
 func TestReadOnlyTokenIsRefusedByTheFirstWrite(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	fake.Allow("made-up_reads-only", cloudflarefake.ReadSecrets)

@@ -6,7 +6,7 @@
 //		Token:     driver.NewValue(os.Getenv("CLOUDFLARE_API_TOKEN")),
 //	})
 //
-// The package reads nothing from the environment by itself, and sends nothing before
-// the first call. The API token needs the permission Account > Secrets Store > Edit
-// (Secrets Store Write).
+// The package itself reads no environment variables, and sends no request before
+// the first call. The API token needs the permission Account > Secrets Store >
+// Edit (Secrets Store Write).
 package cloudflare

@@ -20,7 +20,7 @@ import (
 
 const value = `{"current":"v1","versions":{"v1":{"value":"Zt9qWm4xKp7Rb2Vn"}}}`
 
-// start serves a fake, and returns what a program would be given to use it.
+// start serves a fake, and returns the Options for it.
 func start(t *testing.T, fo cloudflarefake.Options) (*cloudflarefake.Server, Options) {
 	t.Helper()
 	fake := cloudflarefake.New(fo)
@@ -32,7 +32,8 @@ func start(t *testing.T, fo cloudflarefake.Options) (*cloudflarefake.Server, Opt
 	return fake, o
 }
 
-// open returns a Store whose clock moves when it waits, and the waits.
+// open returns a Store whose clock advances when it waits, and the list of its
+// waits.
 func open(t *testing.T, o Options) (*Store, *[]time.Duration) {
 	t.Helper()
 	s, err := NewStore(o)
@@ -97,8 +98,9 @@ func methods(requests []cloudflarefake.Request) (list []string) {
 
 func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// generator returns the generator of the same account, which does not wait for a rate limit.
+// generator returns a generator for the same account, which does not wait for a
+// rate limit.
 func generator(o Options) (*r2.Generator, error) {
 	return r2.New(r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL, HTTPClient: o.HTTPClient,
-		Patience: time.Second}) // less than the shortest pause
+		Patience: time.Second}) // shorter than the shortest pause
 }

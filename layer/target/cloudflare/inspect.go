@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
-// Inspect is [driver.Publisher]'s. It lists the store, a request for every hundred secrets in it.
+// Inspect implements [driver.Publisher]. It lists the store, with one request for
+// every hundred secrets.
 func (s *Store) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	if len(names) == 0 {
 		return map[string]driver.Published{}, nil
@@ -30,10 +31,11 @@ func (s *Store) Inspect(ctx context.Context, names []string) (map[string]driver.
 		if !ok {
 			continue
 		}
-		// As it was given: a time that was parsed and written anew could lose a digit.
+		// Use the time in the form of the API: a time that is parsed and formatted again
+		// could lose a digit.
 		modified, err := strconv.Unquote(entry.JSON.Modified.Raw())
 		if err != nil || modified == "" {
-			return nil, fmt.Errorf("cloudflare: the API does not tell when %s was modified", name)
+			return nil, fmt.Errorf("cloudflare: the API does not return when %s was modified", name)
 		}
 		found[name] = driver.Published{
 			Note:     entry.Comment,
@@ -58,7 +60,7 @@ func (s *Store) list(ctx context.Context) (map[string]secrets_store.StoreSecretL
 			p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 			p.PerPage.Value, p.PerPage.Present = 100, true
 			p.Page.Value, p.Page.Present = page, true
-			// The oldest first: what is created meanwhile shifts no page.
+			// Oldest first: a secret that is created meanwhile does not shift the pages.
 			p.Direction.Value, p.Direction.Present = secrets_store.StoreSecretListParamsDirectionAsc, true
 			res, err := service.List(ctx, store, p, opts...)
 			if err != nil {
@@ -76,7 +78,7 @@ func (s *Store) list(ctx context.Context) (map[string]secrets_store.StoreSecretL
 			continue
 		}
 		if !cloudflareapi.IDForm().MatchString(e.ID) {
-			return nil, fmt.Errorf("cloudflare: the API tells no usable id for a secret")
+			return nil, fmt.Errorf("cloudflare: the API returns no usable id for a secret")
 		}
 		if before, ok := listed[e.Name]; ok && before.ID != e.ID {
 			return nil, fmt.Errorf("cloudflare: the store has two secrets named %.64q: delete one of them", e.Name)

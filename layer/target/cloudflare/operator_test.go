@@ -18,17 +18,19 @@ import (
 )
 
 // operate returns an Operator on a fake account, with a new ledger.
-func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret) (*cloudflarefake.Server, func() *rotate.Operator) {
+func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret) (*cloudflarefake.Server,
+	func() *rotate.Operator) {
 	t.Helper()
 	fake, o := start(t, fo)
 	ledger := &rotate.MemoryLedger{}
 	_, _, err := rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{}))
 	require.NoError(t, err)
-	return fake, func() *rotate.Operator { // each command opens the target anew
+	return fake, func() *rotate.Operator { // each command opens the target again
 		store, _ := open(t, o)
 		tokens, err := generator(o)
 		require.NoError(t, err)
-		return &rotate.Operator{Ledger: ledger, Publisher: store, Spec: secret.NewApp(secret.AppOptions{}).Use(secrets...).Spec(),
+		return &rotate.Operator{Ledger: ledger, Publisher: store,
+			Spec:       secret.NewApp(secret.AppOptions{}).Use(secrets...).Spec(),
 			Generators: map[string]driver.Generator{r2.Name: tokens}}
 	}
 }
@@ -64,7 +66,8 @@ func TestApplyOfNinetySecrets(t *testing.T) {
 	}
 }
 
-// TestRefusedBeforeAnythingChanges: the ledger is the same afterwards, and nothing was written.
+// TestRefusedBeforeAnythingChanges: after the refusal the ledger is unchanged, and
+// nothing was written to the target.
 func TestRefusedBeforeAnythingChanges(t *testing.T) {
 	one := secret.Random(secret.Options{Namespace: "auth", Name: "key"})
 	for name, c := range map[string]struct {
@@ -73,7 +76,8 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 		allow   cloudflarefake.Permission
 		says    string
 	}{
-		"one store name":    {secrets: []*secret.Secret{secret.Random(secret.Options{Name: "a", SecretName: "same"}), secret.Random(secret.Options{Name: "b", SecretName: "same"})}, says: "same name"},
+		"one store name": {secrets: []*secret.Secret{secret.Random(secret.Options{Name: "a", SecretName: "same"}),
+			secret.Random(secret.Options{Name: "b", SecretName: "same"})}, says: "same name"},
 		"the store is full": {secrets: randoms(101), says: "100"},
 		"may not even read": {secrets: []*secret.Secret{one}, allow: cloudflarefake.WriteTokens, says: "Secrets Store"},
 	} {
@@ -96,7 +100,8 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 	}
 }
 
-// TestNextRunFinishesWhatATokenMayNotWrite: the values are in the ledger, and every request is one that is needed.
+// TestNextRunFinishesWhatATokenMayNotWrite: the values are in the ledger, and the
+// runs send no unnecessary request.
 func TestNextRunFinishesWhatATokenMayNotWrite(t *testing.T) {
 	fake, operator := operate(t, cloudflarefake.Options{}, randoms(3)...)
 	fake.Allow(cloudflarefake.Token, cloudflarefake.ReadSecrets)
@@ -114,8 +119,9 @@ func TestNextRunFinishesWhatATokenMayNotWrite(t *testing.T) {
 	require.Len(t, fake.Names(), 3)
 }
 
-// TestEveryFaultAtEveryRequest breaks each request of an apply, a rotation and a change in each way; whatever comes of it, a
-// run without faults finishes the work, and nobody is told of a drift that nobody made.
+// TestEveryFaultAtEveryRequest breaks each request of an apply, a rotation and a
+// change in each way. After any outcome, a run without faults finishes the work
+// and reports no drift.
 func TestEveryFaultAtEveryRequest(t *testing.T) {
 	faults := map[string]cloudflarefake.Fault{
 		"500":                      {Status: http.StatusInternalServerError},
@@ -130,8 +136,10 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 		"429":                      {Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"2"}}},
 	}
 	secrets := []*secret.Secret{
-		secret.Random(secret.Options{Namespace: "auth", Name: "key"}), secret.Random(secret.Options{Namespace: "auth", Name: "other"}),
-		secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: r2.Name, Params: map[string]string{"bucket": "media", "access": "read"}}),
+		secret.Random(secret.Options{Namespace: "auth", Name: "key"}),
+		secret.Random(secret.Options{Namespace: "auth", Name: "other"}),
+		secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: r2.Name,
+			Params: map[string]string{"bucket": "media", "access": "read"}}),
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +177,7 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 					doc, err := secret.Parse(text)
 					require.NoError(t, err)
 					for v := range doc.All() {
-						// Id and endpoint of a token are no secrets.
+						// The id and the endpoint of a token are not secret.
 						var keys struct{ SecretAccessKey string }
 						if v.JSON(&keys) == nil {
 							values = append(values, keys.SecretAccessKey)
@@ -188,7 +196,7 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 						minted = len(s.Versions)
 					}
 				}
-				require.Len(t, fake.Tokens(), minted, "request %d: tokens that nobody knows", at)
+				require.Len(t, fake.Tokens(), minted, "request %d: tokens that the ledger does not know", at)
 				if !met {
 					return
 				}

@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	largestValue = 65_536
-	largestNote  = 200
-	// A batch is one request: as many secrets as an account may have, in about a megabyte.
+	largestValue = 65_536 // bytes
+	largestNote  = 200    // bytes
+	// A batch is one request. It has at most as many secrets as an account may have,
+	// and about a megabyte.
 	largestBatch     = 100
 	largestBatchBody = 1 << 20
 )
@@ -29,10 +30,12 @@ var (
 	noteForm = lazyregexp.New(`^[ -~]*$`)
 )
 
-// Publish is [driver.Publisher]'s. A missing secret is created, many in one request, and each of the others replaced
-// by a request of its own. Where something about one secret is why none of a batch was created, the batch is sent again in
-// halves. It goes by the last Inspect, and lists the store where there was none. After an answer that
-// would be everybody's (a token that is refused, the rate limit) the rest is not sent.
+// Publish implements [driver.Publisher]. Missing secrets are created, many in one
+// request. Each existing secret is replaced with a separate request. If one secret
+// is the reason why a batch was refused, the batch is sent again in halves.
+// Publish uses the ids of the last Inspect, and lists the store if there was none.
+// After an answer that applies to every request (a refused token, the rate limit)
+// the rest is not sent.
 func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 	ctx = s.client.Call(ctx)
 	s.mu.Lock()
@@ -85,7 +88,7 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 	}
 	for _, err := range errs {
 		if err != nil {
-			s.ids = nil // whatever they say, the store may look different now
+			s.ids = nil // after any error, the store's content is unknown
 			return errs
 		}
 	}
@@ -96,13 +99,14 @@ func checkItem(item driver.Item, twice bool) error {
 	text := item.Text.Reveal()
 	switch {
 	case !nameForm().MatchString(item.Name):
-		return fmt.Errorf("%.64q cannot be a secret's name: it takes 1 to 255 of A-Z, a-z, 0-9, _ and -", item.Name)
+		return fmt.Errorf("%.64q cannot be a secret's name: a name has 1 to 255 of A-Z, a-z, 0-9, _ and -", item.Name)
 	case twice:
 		return fmt.Errorf("%s is given twice", item.Name)
 	case text == "":
 		return fmt.Errorf("the value of %s is empty", item.Name)
 	case len(text) > largestValue:
-		return fmt.Errorf("the value of %s has %d bytes and the Secrets Store takes %d: shorten it", item.Name, len(text), largestValue)
+		return fmt.Errorf("the value of %s has %d bytes and the Secrets Store takes at most %d: shorten it", item.Name,
+			len(text), largestValue)
 	case !utf8.ValidString(text):
 		return fmt.Errorf("the value of %s is not UTF-8, which JSON would change: encode it, in base64 say", item.Name)
 	case len(item.Note) > largestNote, !noteForm().MatchString(item.Note):
@@ -111,11 +115,11 @@ func checkItem(item driver.Item, twice bool) error {
 	return nil
 }
 
-// batches cuts what is to be created into requests.
+// batches divides the new secrets into requests. It returns indexes of items.
 func batches(items []driver.Item, fresh []int) (cut [][]int) {
 	size := 0
 	for _, i := range fresh {
-		text, _ := json.Marshal(items[i].Text.Reveal()) // counted with its escapes
+		text, _ := json.Marshal(items[i].Text.Reveal()) // the size includes the escapes
 		n := len(text) + len(items[i].Name) + largestNote + 200
 		if size == 0 || size+n > largestBatchBody || len(cut[len(cut)-1]) == largestBatch {
 			cut, size = append(cut, nil), 0
@@ -126,7 +130,8 @@ func batches(items []driver.Item, fresh []int) (cut [][]int) {
 	return cut
 }
 
-// create sends one batch. It returns the error of the whole of it.
+// create sends one batch. It returns the error of the request, and sets the error
+// of each secret in errs.
 func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, errs []error) error {
 	var p secrets_store.StoreSecretNewParams
 	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
@@ -147,18 +152,20 @@ func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, er
 	}
 	created := map[string]string{}
 	service := secrets_store.NewStoreSecretService()
-	_, err := s.client.Do(ctx, op, cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
-		res, err := service.New(ctx, s.id, p, opts...)
-		if err != nil {
-			return err
-		}
-		for _, r := range res.Result {
-			if cloudflareapi.IDForm().MatchString(r.ID) && r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
-				created[r.Name] = r.ID
+	_, err := s.client.Do(ctx, op, cloudflareapi.EditSecrets,
+		func(ctx context.Context, opts ...option.RequestOption) error {
+			res, err := service.New(ctx, s.id, p, opts...)
+			if err != nil {
+				return err
 			}
-		}
-		return nil
-	})
+			for _, r := range res.Result {
+				if cloudflareapi.IDForm().MatchString(r.ID) &&
+					r.Status != secrets_store.StoreSecretNewResponseStatusDeleted {
+					created[r.Name] = r.ID
+				}
+			}
+			return nil
+		})
 	if err != nil {
 		if f := (*cloudflareapi.Failure)(nil); errors.As(err, &f) {
 			f.OfBatch(len(batch))
@@ -171,18 +178,21 @@ func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, er
 			s.ids[items[i].Name] = id
 			continue
 		}
-		errs[i] = fmt.Errorf("cloudflare: create %s: the answer does not mention it: run again, which finds out whether it exists", items[i].Name)
+		errs[i] = fmt.Errorf("cloudflare: create %s: the answer does not mention it: run again to find out whether "+
+			"it exists", items[i].Name)
 	}
 	return nil
 }
 
-// splits: one secret is why none of the batch was created. It must not hold the others back.
+// splits reports whether a batch of n secrets was refused because of one of them.
+// The others must still be sent.
 func splits(err error, n int) bool {
 	var f *cloudflareapi.Failure
-	return n > 1 && errors.As(err, &f) && f.NotApplied && (f.Status == 400 || f.Status == 413 || f.Status == 422) && !f.Says("store_not_found")
+	return n > 1 && errors.As(err, &f) && f.NotApplied && (f.Status == 400 || f.Status == 413 || f.Status == 422) &&
+		!f.Says("store_not_found")
 }
 
-// replace sends text, note and scopes of a secret that exists.
+// replace sends text, note and scopes of an existing secret.
 func (s *Store) replace(ctx context.Context, item driver.Item, id string) error {
 	var p secrets_store.StoreSecretEditParams
 	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
@@ -193,14 +203,16 @@ func (s *Store) replace(ctx context.Context, item driver.Item, id string) error 
 		p.Scopes.Value = append(p.Scopes.Value, secrets_store.StoreSecretEditParamsScope(scope))
 	}
 	service := secrets_store.NewStoreSecretService()
-	_, err := s.client.Do(ctx, "replace "+item.Name, cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
-		_, err := service.Edit(ctx, s.id, id, p, opts...)
-		return err
-	})
+	_, err := s.client.Do(ctx, "replace "+item.Name, cloudflareapi.EditSecrets,
+		func(ctx context.Context, opts ...option.RequestOption) error {
+			_, err := service.Edit(ctx, s.id, id, p, opts...)
+			return err
+		})
 	return err
 }
 
-// forAll returns the error of what is not sent any more, because it would meet the same.
+// forAll returns the error for the secrets that are not sent, because they would
+// get the same answer. It returns nil if err applies to one secret only.
 func forAll(err error) error {
 	var f *cloudflareapi.Failure
 	if !errors.As(err, &f) || f.Status != 401 && f.Status != 403 && f.Status != 429 && !f.BadToken() {
@@ -211,7 +223,7 @@ func forAll(err error) error {
 	return &rest
 }
 
-// fill gives err to all that have none.
+// fill sets err for every secret that has no error.
 func fill(errs []error, err error) []error {
 	for i := range errs {
 		if errs[i] == nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
-// Remove is [driver.Remover]'s. It lists the store, and deletes one secret a request.
+// Remove implements [driver.Remover]. It lists the store, and deletes each secret
+// with one request.
 func (s *Store) Remove(ctx context.Context, names []string) []error {
 	ctx = s.client.Call(ctx)
 	s.mu.Lock()
@@ -42,10 +43,11 @@ func (s *Store) delete(ctx context.Context, name, id string) error {
 	var p secrets_store.StoreSecretDeleteParams
 	p.AccountID.Value, p.AccountID.Present = s.client.AccountID, true
 	service := secrets_store.NewStoreSecretService()
-	_, err := s.client.Do(ctx, "delete "+name, cloudflareapi.EditSecrets, func(ctx context.Context, opts ...option.RequestOption) error {
-		_, err := service.Delete(ctx, s.id, id, p, opts...)
-		return err
-	})
+	_, err := s.client.Do(ctx, "delete "+name, cloudflareapi.EditSecrets,
+		func(ctx context.Context, opts ...option.RequestOption) error {
+			_, err := service.Delete(ctx, s.id, id, p, opts...)
+			return err
+		})
 	if f := (*cloudflareapi.Failure)(nil); errors.As(err, &f) && f.Says("secret_not_found") {
 		return nil
 	}

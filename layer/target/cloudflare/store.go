@@ -16,19 +16,21 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 )
 
-// Store is a rotate.Publisher on a Secrets Store; it is a rotate.Checker and a rotate.Remover too. A request is sent once;
-// what it asks for is sent again only after an answer that it was not carried out: the rate limit, and a batch that is refused
-// because of one secret in it. Errors that wrap rotate.ErrNotApplied are refusals, and requests
-// that never left.
+// Store is a [driver.Publisher] on a Secrets Store, and a [driver.Checker] and
+// [driver.Remover]. A request is sent once. It is sent again only after an answer
+// that shows that it was not applied: the rate limit, or the refusal of a batch
+// because of one secret in it. Errors that wrap [driver.ErrNotApplied] are
+// refusals and requests that were never sent.
 //
-// A Store may be used concurrently, but knows no order then. It shows no token, however it is printed.
+// A Store is safe for concurrent use; concurrent calls have no defined order. It
+// redacts the token under every format.
 type Store struct {
 	client *cloudflareapi.Client
 	scopes []string
 
 	mu  sync.Mutex
-	id  string            // of the store; empty until it is known
-	ids map[string]string // name -> id of every secret, as it was listed last; nil where that is not known
+	id  string            // the store's id; empty until it is known
+	ids map[string]string // name -> id of every secret in the last list; nil if it is not known
 }
 
 var (
@@ -37,7 +39,8 @@ var (
 	_ driver.Remover   = (*Store)(nil)
 )
 
-// NewStore returns a Store, without sending anything. It fails where o is incomplete or malformed.
+// NewStore returns a Store. It sends no request. It returns an error if o is
+// incomplete or malformed.
 func NewStore(o Options) (*Store, error) {
 	c, err := o.client()
 	if err != nil {
@@ -50,7 +53,8 @@ func NewStore(o Options) (*Store, error) {
 	return s, nil
 }
 
-// ID returns the id of the store, which bindings name: the one of Options, else that of the account's only store.
+// ID returns the id of the store for use in bindings: Options.StoreID, or the id
+// of the account's only store.
 func (s *Store) ID(ctx context.Context) (string, error) {
 	ctx = s.client.Call(ctx)
 	s.mu.Lock()
@@ -82,11 +86,13 @@ func (s *Store) storeID(ctx context.Context) (string, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return "", errors.New("cloudflare: the account has no secrets store: make one with `wrangler secrets-store store create NAME --remote`")
+		return "", errors.New("cloudflare: the account has no secrets store: make one with `wrangler secrets-store " +
+			"store create NAME --remote`")
 	case len(found) > 1:
-		return "", fmt.Errorf("cloudflare: the account has several secrets stores, so say which one by its id: %s", choices(found))
+		return "", fmt.Errorf("cloudflare: the account has several secrets stores, so give the id "+
+			"of one: %s", choices(found))
 	case !cloudflareapi.IDForm().MatchString(found[0].ID):
-		return "", errors.New("cloudflare: the API tells no usable id for the account's store: give the store's id")
+		return "", errors.New("cloudflare: the API returns no usable id for the account's store: give the store's id")
 	}
 	s.id = found[0].ID
 	return s.id, nil
@@ -102,8 +108,8 @@ func choices(stores []secrets_store.StoreListResponse) string {
 	return strings.Join(list, ", ")
 }
 
-// String tells the account.
+// String names the account.
 func (s *Store) String() string { return "secrets store of " + s.client.String() }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (s *Store) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }

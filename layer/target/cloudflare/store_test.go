@@ -19,8 +19,9 @@ func TestPublishStoresEveryCharacter(t *testing.T) {
 	fake.Put("somebody-elses", "x", "not ours")
 
 	texts := map[string]string{
-		"lo_plain": "a", "lo_escapes": "<&>\"\\\u2028\u0000\n\U0001F511 = %s \x7f", "lo_dots-and_dashes": "a.b#c|d@e*f?",
-		"lo_longest": strings.Repeat("é", largestValue/2), "lo_escaped": strings.Repeat("<", largestValue),
+		"lo_plain": "a", "lo_escapes": "<&>\"\\\u2028\u0000\n\U0001F511 = %s \x7f",
+		"lo_dots-and_dashes": "a.b#c|d@e*f?",
+		"lo_longest":         strings.Repeat("é", largestValue/2), "lo_escaped": strings.Repeat("<", largestValue),
 	}
 	var list []driver.Item
 	for name, text := range texts {
@@ -42,7 +43,7 @@ func TestPublishStoresEveryCharacter(t *testing.T) {
 		require.Regexp(t, `^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`, p.Modified)
 	}
 
-	// Text and note are replaced together, and modified is another.
+	// Text and note are replaced together, and modified changes.
 	fake.Forget()
 	published(t, s, driver.Item{Name: "lo_plain", Text: driver.NewValue("b"), Note: "sv1 gen=2"})
 	require.Equal(t, []string{"PATCH"}, methods(fake.Requests()))
@@ -54,7 +55,8 @@ func TestPublishStoresEveryCharacter(t *testing.T) {
 	stored, _ := fake.Value("lo_plain")
 	require.Equal(t, "b", stored)
 
-	// A change by hand is seen; what was deleted is not there, and can be made again.
+	// A change by hand is detected. A deleted secret is absent, and can be created
+	// again.
 	fake.Put("lo_plain", "c", "sv1 gen=2")
 	byHand, err := s.Inspect(ctx, []string{"lo_plain"})
 	require.NoError(t, err)
@@ -160,7 +162,7 @@ func TestInspectReadsEveryPage(t *testing.T) {
 			require.Len(t, found, tc.n)
 			require.Len(t, fake.Requests(), tc.requests)
 
-			// The context is that of every page.
+			// The context applies to every page.
 			if tc.requests > 1 {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
@@ -193,7 +195,7 @@ func TestStoreID(t *testing.T) {
 	}{
 		{"the only one", []string{"one"}, ""},
 		{"none", []string{}, "no secrets store: make one with `wrangler"},
-		{"several", []string{"one", "two"}, "several secrets stores, so say which one by its id: "},
+		{"several", []string{"one", "two"}, "several secrets stores, so give the id of one: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, o := start(t, cloudflarefake.Options{Stores: tc.stores})
@@ -229,7 +231,7 @@ func TestScopesAreSetByEveryWrite(t *testing.T) {
 	require.Equal(t, o.Scopes, fake.Scopes(item(1).Name), "created")
 }
 
-// They are refused before a request, and hold no other item back.
+// Such items are refused before a request, and the other items are sent.
 func TestWrongItemsAreRefused(t *testing.T) {
 	long := strings.Repeat("Zt9qWm4x", largestValue/8)
 	for _, tc := range []struct {
@@ -240,7 +242,7 @@ func TestWrongItemsAreRefused(t *testing.T) {
 		{"a path", driver.Item{Name: "../../x", Text: driver.NewValue(value)}, "cannot be a secret's name"},
 		{"no name", driver.Item{Text: driver.NewValue(value)}, "cannot be a secret's name"},
 		{"an empty value", driver.Item{Name: "n"}, "the value of n is empty"},
-		{"too long", driver.Item{Name: "n", Text: driver.NewValue(long + "x")}, "65537 bytes and the Secrets Store takes 65536"},
+		{"too long", driver.Item{Name: "n", Text: driver.NewValue(long + "x")}, "65537 bytes and the Secrets Store takes at most 65536"},
 		{"too long in bytes", driver.Item{Name: "n", Text: driver.NewValue(strings.Repeat("é", largestValue/2+1))}, "65538 bytes"},
 		{"not UTF-8", driver.Item{Name: "n", Text: driver.NewValue("Zt9qWm4xKp7R\xff")}, "not UTF-8"},
 		{"a long note", driver.Item{Name: "n", Text: driver.NewValue(value), Note: strings.Repeat("x", 201)}, "0 to 200"},
@@ -272,7 +274,7 @@ func TestRemoveDeletesTheNamedAlone(t *testing.T) {
 	require.Equal(t, []string{item(1).Name, item(2).Name, item(0).Name}, fake.Names(), "it is known to be gone")
 	require.Empty(t, s.Remove(t.Context(), []string{item(0).Name}))
 
-	// Somebody deletes it between the list and the request.
+	// Another client deletes it between the list and the request.
 	fake.Fail(cloudflarefake.Fault{Method: http.MethodDelete, Applied: cloudflarefake.Twice})
 	require.Empty(t, s.Remove(t.Context(), []string{item(1).Name}))
 	require.Equal(t, []string{item(2).Name}, fake.Names())

@@ -11,8 +11,9 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Place implements [driver.Placer]: it identifies the file system that the directory
-// is on, so that a disk that is not mounted is noticed.
+// Place implements [driver.Placer]. It identifies the file system of the
+// directory, so that a disk that is not mounted is detected. A missing directory
+// has the place "".
 func (d *Publisher) Place(ctx context.Context) (string, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", err
@@ -24,7 +25,8 @@ func (d *Publisher) Place(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", d.failed("", "cannot be looked at", err)
 	}
-	// Its own id stays when the machine starts anew; a device's number may not.
+	// The file system's id is the same after a restart of the machine. The number of a
+	// device may change.
 	var system syscall.Statfs_t
 	if err := syscall.Statfs(d.path, &system); err == nil && system.Fsid != (syscall.Statfs_t{}).Fsid {
 		return fmt.Sprintf("file system %v", system.Fsid), nil

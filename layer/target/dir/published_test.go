@@ -9,10 +9,11 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// The digest of a value that can be guessed gives the value away.
+// The digest of a value that can be guessed reveals the value.
 func TestInspectPrintsNoDigest(t *testing.T) {
 	p := New(t.TempDir())
-	require.Empty(t, p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("hunter2"), Note: "note"}}))
+	require.Empty(t, p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("hunter2"),
+		Note: "note"}}))
 	found, err := p.Inspect(t.Context(), []string{authBinding})
 	require.NoError(t, err)
 	digest := found[authBinding].Modified

@@ -20,24 +20,25 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// Publisher is a [driver.Publisher] for a directory: a file a secret, named like its
-// binding and of mode 0600, and beside it the note as .BINDING.note. The zero
-// Publisher has no directory and fails.
+// Publisher is a [driver.Publisher] for a directory. It has one file for each
+// secret, named like its binding, with mode 0600, and the note in the file
+// .BINDING.note. The zero Publisher has no directory, and its methods fail.
 //
-// Owner, group, permission bits and, on Linux, the access list of a file survive its
-// replacement, and its note has the same; other attributes do not survive. Where this
-// user may not keep them, and the owner or the group would lose access, nothing is
-// published and the error says so. A file that root makes in another user's
-// directory belongs to the owner of the directory.
+// Owner, group, permission bits and, on Linux, the access list of a file survive
+// its replacement, and the note gets the same ones. Other attributes do not
+// survive. If this user may not keep them, and the owner or the group would lose
+// access, nothing is published and the error reports the reason. A file that root
+// makes in another user's directory belongs to the owner of the directory.
 //
-// A file is replaced whole: a reader sees the old value or the new one, even if a run
-// fails or crashes. Anything but a regular file, such as a link, is neither followed
-// nor replaced. The value is written before the note, so it is a
-// [driver.Recognizer]. Modified is the SHA-256 of the value's file: like the value
-// itself, it is not to be shown.
+// A file is replaced as a whole: a reader sees the old value or the new one, even
+// if a run fails or crashes. Anything except a regular file, such as a link, is
+// neither followed nor replaced. The value is written before the note, so
+// Publisher is a [driver.Recognizer]. Modified is the SHA-256 of the value's file.
+// Do not show it: the digest of a value that can be guessed reveals the value.
 type Publisher struct {
 	path string
-	step func(what string) error // tests fail or end the process there
+	// called before each step, so that tests can fail or end the process there; nil in production
+	step func(what string) error
 }
 
 // New returns a Publisher for the directory at path. If the directory is missing,
@@ -45,10 +46,11 @@ type Publisher struct {
 func New(path string) *Publisher { return &Publisher{path: path} }
 
 const (
-	// maxFile is the most that secret.Dir reads.
+	// maxFile is the largest file that secret.Dir reads, in bytes.
 	maxFile = 1 << 20
-	maxNote = 200
-	// notRegular is Modified where no regular file is: no digest looks like it.
+	maxNote = 200 // bytes
+	// notRegular is the value of Modified for anything except a regular file. No
+	// digest is equal to it.
 	notRegular = "no regular file"
 )
 
@@ -56,8 +58,9 @@ var dirName = lazyregexp.New(`^[A-Z0-9_]{1,200}$`)
 
 func noteFile(name string) string { return "." + name + ".note" }
 
-// stored is the content of the file from which secret.Dir reads text: it drops one newline. A text that ends in a carriage
-// return comes back as it is.
+// stored returns the file content for a text. secret.Dir drops one newline at the
+// end, so a text that ends with a newline gets one more. A text that ends with a
+// carriage return needs no addition.
 func stored(text string) string {
 	if strings.HasSuffix(text, "\n") {
 		return text + "\n"
@@ -76,7 +79,8 @@ func digest(content string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Publish implements [driver.Publisher]. It goes on with the next item after one that fails, and does not begin one after ctx has ended.
+// Publish implements [driver.Publisher]. After an item that fails, it continues
+// with the next one. After ctx has ended, it begins no other item.
 func (d *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	folder, err := d.openToWrite(ctx, len(items))
 	if folder.Root != nil {
@@ -108,7 +112,8 @@ func (d *Publisher) publish(ctx context.Context, folder atomicfile.Folder, item 
 		}
 		return driver.NotApplied(err)
 	}
-	// From here on the value is there, so ctx is not asked any more, and nothing is called not applied.
+	// From here on the value is written: the end of ctx does not stop the note, and no
+	// error is reported as not applied.
 	if _, err := folder.Replace(noteFile(item.Name), []byte(stored(item.Note)), access); err != nil {
 		return fmt.Errorf("the value was written, but %w", d.failed(noteFile(item.Name), "cannot be written", err))
 	}
@@ -120,14 +125,14 @@ func fits(item driver.Item) error {
 	case text == "":
 		return fmt.Errorf("%s: %w: there is no text to publish", item.Name, secret.ErrEmpty)
 	case len(stored(text)) > maxFile:
-		return fmt.Errorf("%s: %w: a file may have 1 MiB, newline included", item.Name, secret.ErrTooLarge)
+		return fmt.Errorf("%s: %w: a file may have at most 1 MiB, including the newline", item.Name, secret.ErrTooLarge)
 	case len(item.Note) > maxNote:
-		return fmt.Errorf("%s: %w: a note may have %d characters", item.Name, secret.ErrInvalid, maxNote)
+		return fmt.Errorf("%s: %w: a note may have at most %d characters", item.Name, secret.ErrInvalid, maxNote)
 	}
 	return nil
 }
 
-// ready says why a file with that name cannot be replaced or removed.
+// ready returns an error if the files of that name cannot be replaced or removed.
 func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -142,7 +147,8 @@ func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error
 		case err != nil:
 			return d.failed(file, "cannot be looked at", err)
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s: %w: it is a link, a directory or another thing that is no regular file; move it away and run again",
+			return fmt.Errorf("%s: %w: it is a link, a directory or another kind of file that is not regular; "+
+				"move it away and run again",
 				d.place(file), secret.ErrInvalid)
 		}
 	}
@@ -151,12 +157,14 @@ func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error
 
 func checkName(name string) error {
 	if !dirName().MatchString(name) {
-		return fmt.Errorf("%w: %.200q cannot name a file in the directory; a binding has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid, name)
+		return fmt.Errorf("%w: %.200q cannot name a file in the directory; a binding has 1 to 200 of A-Z, 0-9 and _",
+			secret.ErrInvalid, name)
 	}
 	return nil
 }
 
-// openToWrite makes the directory if it is missing, and removes the remains of a crash.
+// openToWrite makes the directory if it is missing, and removes the temporary
+// files of a crash.
 func (d *Publisher) openToWrite(ctx context.Context, items int) (atomicfile.Folder, error) {
 	none := atomicfile.Folder{}
 	if items == 0 {
@@ -189,25 +197,26 @@ func (d *Publisher) Make(ctx context.Context) error {
 
 func (d *Publisher) open() (atomicfile.Folder, error) {
 	if d.path == "" {
-		return atomicfile.Folder{}, fmt.Errorf("%w: no directory is named to publish into", secret.ErrInvalid)
+		return atomicfile.Folder{}, fmt.Errorf("%w: the directory to publish into is not given", secret.ErrInvalid)
 	}
 	folder, err := atomicfile.Open(d.path, d.step)
 	if err != nil {
 		if info, statErr := os.Stat(d.path); statErr == nil && !info.IsDir() {
-			err = syscall.ENOTDIR // os.Root has a word of its own for it
+			err = syscall.ENOTDIR // os.Root returns its own error for it
 		}
 		return atomicfile.Folder{}, d.failed("", "cannot be opened", err)
 	}
 	return folder, nil
 }
 
-// makeFolder makes a directory and those above it, each on the disk before something is put into it.
+// makeFolder makes a directory and its missing parents. Each one is synced to disk
+// before anything is created in it.
 func (d *Publisher) makeFolder(path string) error {
 	if path == "" {
-		return nil // open says what is wrong
+		return nil // open reports the problem
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return nil // whatever is wrong with it, open says so
+		return nil // it exists, or open reports the problem
 	}
 	above := filepath.Dir(path)
 	if above != path {
@@ -220,17 +229,19 @@ func (d *Publisher) makeFolder(path string) error {
 		return err
 	}
 	defer folder.Root.Close()
-	if err := folder.Do("make folder", func() error { return atomicfile.MakeFolder(path) }); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := folder.Do("make folder", func() error { return atomicfile.MakeFolder(path) }); err != nil &&
+		!errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return folder.Sync()
 }
 
-// sweep removes temporary files of values and notes: they hold values, and nothing else removes them.
+// sweep removes the temporary files of values and notes: they contain values, and
+// nothing else removes them.
 func (d *Publisher) sweep(folder atomicfile.Folder) error {
 	err := folder.Sweep(ours)
 	if left := (*atomicfile.SweepError)(nil); errors.As(err, &left) {
-		return d.failed(left.Name, "was left by a crash, may hold a value and cannot be removed", left.Err)
+		return d.failed(left.Name, "was left by a crash, may contain a value and cannot be removed", left.Err)
 	}
 	if err != nil {
 		return d.failed("", "cannot be listed", err)
@@ -238,17 +249,18 @@ func (d *Publisher) sweep(folder atomicfile.Folder) error {
 	return nil
 }
 
-// probe is the file of which Check prepares a replacement, and makes none.
+// probe is the name of the file that Check prepares and never creates.
 const probe = "check"
 
-// ours reports whether a file of that name holds a value or a note, is the probe, or
-// keeps git from all of these.
+// ours reports whether a file name is that of a value, a note, the probe, or the
+// .gitignore that excludes them from git.
 func ours(name string) bool {
-	return name == probe || name == ".gitignore" || checkName(name) == nil || checkName(strings.TrimSuffix(strings.TrimPrefix(name, "."), ".note")) == nil
+	return name == probe || name == ".gitignore" || checkName(name) == nil ||
+		checkName(strings.TrimSuffix(strings.TrimPrefix(name, "."), ".note")) == nil
 }
 
-// sweepAbove removes the probes that a killed Check has left where the directory was
-// to be made.
+// sweepAbove removes the probes that a killed Check left in the nearest existing
+// parent of the directory.
 func (d *Publisher) sweepAbove() {
 	at := filepath.Dir(d.path)
 	for _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at; _, err = os.Stat(at) {
@@ -257,8 +269,8 @@ func (d *Publisher) sweepAbove() {
 	atomicfile.SweepDeadOf(filepath.Join(at, probe))
 }
 
-// Inspect implements [driver.Publisher]. A directory that is missing has no values.
-// Temporary files that a killed run has left are removed.
+// Inspect implements [driver.Publisher]. A missing directory has no values.
+// Inspect removes the temporary files of killed runs.
 func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
 	found := map[string]driver.Published{}
 	if err := context.Cause(ctx); err != nil {
@@ -290,7 +302,8 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 		if value != nil {
 			p.Modified = digest(*value)
 		}
-		// A text longer than a note and its newline stays longer than a note.
+		// Read two bytes more than the longest note: a longer file then still gives a text
+		// that is no valid note.
 		note, err := d.read(root, noteFile(name), maxNote+2)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -303,7 +316,8 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	return found, nil
 }
 
-// read returns the first bytes of a file; nil where no regular file is. Others are not opened: a pipe would wait.
+// read returns the first bytes of a file, at most most. It returns nil if the file
+// is not regular, without opening it: opening a pipe could wait for ever.
 func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error) {
 	info, err := root.Lstat(name)
 	if err != nil {
@@ -330,7 +344,8 @@ func (d *Publisher) read(root *os.Root, name string, most int64) (*string, error
 	return &text, nil
 }
 
-// Remove implements [driver.Remover]. It takes the value first: a note without a value is useless.
+// Remove implements [driver.Remover]. It removes the value before the note: a note
+// without a value has no effect.
 func (d *Publisher) Remove(ctx context.Context, names []string) []error {
 	if err := context.Cause(ctx); err != nil {
 		return each(names, func(string) error { return driver.NotApplied(err) })
@@ -363,7 +378,8 @@ func (d *Publisher) Remove(ctx context.Context, names []string) []error {
 	})
 }
 
-// Check is [driver.Checker]'s: it writes an empty file and removes it again, where the directory is or would be made.
+// Check implements [driver.Checker]. It writes an empty file and removes it again,
+// in the directory or, if that is missing, in the folder where it would be made.
 func (d *Publisher) Check(ctx context.Context, create []string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -376,7 +392,7 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	at, failing := d.path, "cannot be written"
 	folder, err := d.open()
 	if _, link := os.Lstat(d.path); link == nil && errors.Is(err, fs.ErrNotExist) {
-		return err // a link that leads nowhere
+		return err // a link whose target is missing
 	}
 	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(at) != at {
 		at = filepath.Dir(at)
@@ -406,17 +422,18 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 	return nil
 }
 
-// failed says which file of the directory, or with an empty name that directory itself, meets which error, and gives advice.
+// failed returns the error for a file, with advice. An empty name means the
+// directory itself. what is the problem, such as "cannot be read".
 func (d *Publisher) failed(name, what string, err error) error {
-	err = atomicfile.Cause(err) // which names a file without its directory
+	err = atomicfile.Cause(err) // without the file name, which lacks the directory
 	advice := ""
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		advice = "; let this user read and write the directory, or publish into another one"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EFBIG):
-		advice = "; make room and run again"
+		advice = "; free some space and run again"
 	case errors.Is(err, fs.ErrNotExist) && name == "":
-		advice = "; make it, or what it leads to if it is a link"
+		advice = "; make it, or its target if it is a link"
 	case errors.Is(err, syscall.ENOTDIR):
 		advice = "; name a directory, not a file"
 	}
@@ -430,7 +447,8 @@ func (d *Publisher) place(name string) string {
 	return "file " + filepath.Join(d.path, name)
 }
 
-// each gives every item to do and returns the errors at their item's index, or nil where there are none.
+// each calls do for every item and returns the errors by the item's index. It
+// returns nil if there are none.
 func each[T any](items []T, do func(T) error) []error {
 	var errs []error
 	for i, item := range items {

@@ -69,9 +69,10 @@ func TestDirLayout(t *testing.T) {
 	}
 }
 
-// What is written comes back through secret.Dir byte for byte, and is recognised.
+// A published text is read through secret.Dir byte for byte, and is recognized.
 func FuzzDirText(f *testing.F) {
-	for _, text := range []string{"x", "x\n", "x\r", "x\r\n", "x\n\r", "\n", "\r", "\r\n", "\r\r\n\n", "\x00", "\xff", " ", strings.Repeat("x\n", 1<<15)} {
+	for _, text := range []string{"x", "x\n", "x\r", "x\r\n", "x\n\r", "\n", "\r", "\r\n", "\r\r\n\n", "\x00", "\xff",
+		" ", strings.Repeat("x\n", 1<<15)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -90,16 +91,17 @@ func FuzzDirText(f *testing.F) {
 	})
 }
 
-// The operator has arranged for the service's user to pass the directory, and to read
-// the file: both stay.
+// The operator has given the service's user access to the directory and the file:
+// both permissions stay.
 func TestDirModes(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, authBinding), []byte("old"), 0o644))
 	publish(t, New(dir), authBinding, "new", "note")
 	publish(t, New(dir), authBinding+"_2", "new", "note")
-	for file, mode := range map[string]os.FileMode{".": 0o755 | os.ModeDir, authBinding: 0o644, noteFile(authBinding): 0o644,
-		authBinding + "_2": 0o600, noteFile(authBinding + "_2"): 0o600} {
+	for file, mode := range map[string]os.FileMode{".": 0o755 | os.ModeDir, authBinding: 0o644,
+		noteFile(authBinding): 0o644,
+		authBinding + "_2":    0o600, noteFile(authBinding + "_2"): 0o600} {
 		info, err := os.Stat(filepath.Join(dir, file))
 		require.NoError(t, err)
 		require.Equal(t, mode, info.Mode(), file)
@@ -138,21 +140,25 @@ func TestDirNotes(t *testing.T) {
 	}
 }
 
-// Modified tells of every byte of the file, also of those that secret.Dir would drop or refuse.
+// Modified depends on every byte of the file, also on those that secret.Dir would
+// drop or refuse.
 func TestDirModified(t *testing.T) {
 	dir, seen := t.TempDir(), map[string]bool{}
 	p := New(dir)
-	for _, text := range []string{"", "x", "x\n", "x\r\n", "x\n\n", strings.Repeat("x", 1<<20), strings.Repeat("x", 1<<20+1)} {
+	for _, text := range []string{"", "x", "x\n", "x\r\n", "x\n\n", strings.Repeat("x", 1<<20),
+		strings.Repeat("x", 1<<20+1)} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, authBinding), []byte(text), 0o600))
 		found, ok := inspect(t, p, authBinding)
 		require.True(t, ok)
 		require.False(t, seen[found.Modified])
 		seen[found.Modified] = true
 	}
-	require.Equal(t, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", p.ModifiedOf(driver.NewValue("x")), "SHA-256 of x")
+	require.Equal(t, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881",
+		p.ModifiedOf(driver.NewValue("x")), "SHA-256 of x")
 }
 
-// What stands in a secret's place and is no file is somebody's: neither followed nor replaced.
+// Anything in a secret's place except a regular file belongs to someone else: it
+// is neither followed nor replaced.
 func TestDirKeepsWhatIsNoFile(t *testing.T) {
 	const marker = "Qz7kWv2mXt9RbLp4nHc8"
 	outside := filepath.Join(t.TempDir(), "outside")
@@ -182,7 +188,8 @@ func TestDirKeepsWhatIsNoFile(t *testing.T) {
 				require.NotEmpty(t, found.Modified)
 				require.NotEqual(t, p.ModifiedOf(driver.NewValue(marker)), found.Modified)
 				other := driver.Item{Name: authBinding + "_2", Text: driver.NewValue("x"), Note: "x"}
-				errs := p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("new value"), Note: "n"}, other})
+				errs := p.Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue("new value"),
+					Note: "n"}, other})
 				require.Len(t, errs, 2)
 				require.NoError(t, errs[1])
 				require.ErrorIs(t, errs[0], driver.ErrNotApplied)
@@ -198,7 +205,8 @@ func TestDirKeepsWhatIsNoFile(t *testing.T) {
 				require.True(t, os.SameFile(info, after))
 				require.Equal(t, marker, dirContent(t, outside))
 				require.Equal(t, marker, dirContent(t, dir, "beside"))
-				require.Len(t, dirFiles(t, dir), map[bool]int{true: 4, false: 5}[file == authBinding], "nothing is left behind")
+				require.Len(t, dirFiles(t, dir), map[bool]int{true: 4, false: 5}[file == authBinding],
+					"nothing is left behind")
 			})
 		}
 	}
@@ -210,7 +218,8 @@ func TestDirRefusesNames(t *testing.T) {
 	p := New(dir)
 	publish(t, p, authBinding, "value", "note")
 	for _, name := range []string{
-		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "x", "X.txt", "X ", "X\n", "X\x00", "É", "LAYERON-SECRET", strings.Repeat("X", 201),
+		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "x", "X.txt", "X ", "X\n", "X\x00", "É",
+		"LAYERON-SECRET", strings.Repeat("X", 201),
 		".layer-0123456789abcdef0123456789abcdef.tmp", "X:Y",
 	} {
 		errs := p.Publish(t.Context(), []driver.Item{{Name: name, Text: driver.NewValue("x"), Note: "x"}})
@@ -221,7 +230,8 @@ func TestDirRefusesNames(t *testing.T) {
 		require.Len(t, removed, 1, "%q", name)
 		nowhere := New(filepath.Join(parent, "nowhere")).Remove(t.Context(), []string{name})
 		require.Len(t, nowhere, 1, "%q", name)
-		for _, err := range []error{errs[0], inspectErr, removed[0], nowhere[0], p.Check(t.Context(), []string{authBinding, name})} {
+		for _, err := range []error{errs[0], inspectErr, removed[0], nowhere[0],
+			p.Check(t.Context(), []string{authBinding, name})} {
 			require.ErrorIs(t, err, secret.ErrInvalid, "%q", name)
 			require.ErrorContains(t, err, "1 to 200 of A-Z, 0-9 and _")
 		}
@@ -247,7 +257,8 @@ func TestDirRefusesItems(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
-			errs := New(dir).Publish(t.Context(), []driver.Item{{Name: authBinding, Text: driver.NewValue(tc.text), Note: tc.note}})
+			errs := New(dir).Publish(t.Context(),
+				[]driver.Item{{Name: authBinding, Text: driver.NewValue(tc.text), Note: tc.note}})
 			if tc.err == nil {
 				require.Nil(t, errs)
 				got, err := secret.Dir(dir).Get(t.Context(), authKey)
@@ -264,10 +275,12 @@ func TestDirRefusesItems(t *testing.T) {
 	}
 }
 
-// Temporary files hold values. Those that a crash has left go, whatever is published next; what looks alike stays.
+// Temporary files contain values. The next publish removes those of a crash, for
+// any secret. A file with a similar name stays.
 func TestDirClearsUp(t *testing.T) {
 	const own, ownNote = ".layer-A.0123456789abcdef.tmp", ".layer-.A.note.0123456789abcdef.tmp"
-	others := []string{".layer-A.0123.tmp", own + ".bak", own[1:], ".other.tmp", ".layer-A.0123456789ABCDEF.tmp", ".layer-layer.secrets.age.0123456789abcdef.tmp"}
+	others := []string{".layer-A.0123.tmp", own + ".bak", own[1:], ".other.tmp", ".layer-A.0123456789ABCDEF.tmp",
+		".layer-layer.secrets.age.0123456789abcdef.tmp"}
 	for name, do := range map[string]func(p *Publisher) []error{
 		"publish": func(p *Publisher) []error {
 			return p.Publish(t.Context(), []driver.Item{{Name: "A", Text: driver.NewValue("x"), Note: "n"}})
@@ -302,7 +315,7 @@ func TestDirMissing(t *testing.T) {
 	require.Nil(t, p.Publish(t.Context(), nil))
 	require.Empty(t, dirFiles(t, parent), "nothing was to be written, so nothing is")
 	t.Chdir(parent)
-	// What stands above the directory is nothing to it.
+	// Entries of the parent folder have no effect.
 	require.NoError(t, os.Mkdir(authBinding, 0o700))
 	require.NoError(t, New("here").Check(t.Context(), []string{authBinding}))
 	require.NoError(t, os.Remove(authBinding))
@@ -314,9 +327,10 @@ func TestDirThatIsNone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	for path, want := range map[string]string{
-		file:                         "directory " + file + " cannot be opened: not a directory; name a directory, not a file",
+		file: "directory " + file + " cannot be opened: not a directory; name " +
+			"a directory, not a file",
 		filepath.Join(file, "below"): "not a directory; name a directory, not a file",
-		"":                           "invalid: no directory is named to publish into",
+		"":                           "invalid: the directory to publish into is not given",
 	} {
 		p := New(path)
 		_, inspectErr := p.Inspect(t.Context(), []string{authBinding})
@@ -353,18 +367,21 @@ func TestDirReadOnly(t *testing.T) {
 	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 	removed := p.Remove(t.Context(), []string{authBinding})
 	require.Len(t, removed, 1)
-	for _, err := range []error{errs[0], removed[0], p.Check(t.Context(), nil), New(filepath.Join(dir, "no", "such")).Check(t.Context(), nil)} {
+	for _, err := range []error{errs[0], removed[0], p.Check(t.Context(), nil),
+		New(filepath.Join(dir, "no", "such")).Check(t.Context(), nil)} {
 		require.ErrorIs(t, err, fs.ErrPermission)
 		require.ErrorContains(t, err, dir)
 		require.ErrorContains(t, err, "let this user read and write the directory")
 	}
-	require.ErrorContains(t, New(filepath.Join(dir, "no", "such")).Check(t.Context(), nil), "is missing and cannot be made in "+dir)
+	require.ErrorContains(t, New(filepath.Join(dir, "no", "such")).Check(t.Context(), nil),
+		"is missing and cannot be made in "+dir)
 	got, err := secret.Dir(dir).Get(t.Context(), authKey)
 	require.NoError(t, err)
 	require.Equal(t, "old", got)
 }
 
-// Whoever reads meanwhile gets one text or the other, never none and never a part.
+// A concurrent reader gets the old text or the new one, never none and never a
+// part.
 func TestDirReadMeanwhile(t *testing.T) {
 	dir := t.TempDir()
 	p := New(dir)

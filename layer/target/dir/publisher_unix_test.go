@@ -18,7 +18,7 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// Opening a named pipe waits for somebody to write to it, and nobody may ever.
+// Opening a named pipe waits for a writer, possibly for ever.
 func TestDirDoesNotHangOnAPipe(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, authBinding), 0o600))
@@ -32,7 +32,8 @@ func TestDirDoesNotHangOnAPipe(t *testing.T) {
 	require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 }
 
-// The disk is full in the middle of a file: here a limit of its size, in a process of its own.
+// The disk is full in the middle of a file. A limit of the file size simulates
+// that, in a separate process.
 func TestDirWithoutRoom(t *testing.T) {
 	const dirVar, marker = "ROTATE_TEST_FULL_DIR", "Qz7kWv2mXt9RbLp4nHc8"
 	if dir := os.Getenv(dirVar); dir != "" {
@@ -49,7 +50,7 @@ func TestDirWithoutRoom(t *testing.T) {
 		require.NoError(t, errs[1])
 		require.ErrorIs(t, errs[0], syscall.EFBIG)
 		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
-		require.ErrorContains(t, errs[0], "make room and run again")
+		require.ErrorContains(t, errs[0], "free some space and run again")
 		require.Empty(t, redacttest.Check(errs[0], marker))
 		return
 	}

@@ -33,7 +33,7 @@ var (
 	newItem      = driver.Item{Name: stepsBinding, Text: driver.NewValue(newText), Note: newNote}
 )
 
-// stage is how far a publishing has come, as readers and Inspect see it.
+// stage is the progress of a publish, as readers and Inspect see it.
 type stage int
 
 const (
@@ -42,7 +42,8 @@ const (
 	done
 )
 
-// stageOf reads a directory as a program and as the engine do. Whatever is neither old nor new, whole, fails the test.
+// stageOf reads a directory like a program and like the engine. The test fails if
+// the value or the note is neither completely old nor completely new.
 func stageOf(t *testing.T, dir string, replaced bool) stage {
 	t.Helper()
 	text, err := secret.Dir(dir).Get(t.Context(), stepsAddress)
@@ -50,7 +51,7 @@ func stageOf(t *testing.T, dir string, replaced bool) stage {
 	require.NoError(t, inspectErr)
 	p, exists := found[stepsBinding]
 	require.Equal(t, err == nil, exists)
-	standing := "" // the note beside the new value while its own is not there
+	standing := "" // the note that Inspect finds with the new value before its own note is written
 	if replaced {
 		standing = oldNote
 		require.NoError(t, err)
@@ -72,13 +73,15 @@ func stageOf(t *testing.T, dir string, replaced bool) stage {
 	return done
 }
 
-// place makes what stands before a publishing: a missing directory, or one with the old value and what a crash has left.
+// place makes the state before a publish: a missing directory, or one with the old
+// value and the files of a crash.
 func place(t *testing.T, replaced bool) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "secrets")
 	if replaced {
 		require.Nil(t, New(dir).Publish(t.Context(), []driver.Item{oldItem}))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, ".layer-"+stepsBinding+".0123456789abcdef.tmp"), []byte("half a val"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, ".layer-"+stepsBinding+".0123456789abcdef.tmp"),
+			[]byte("half a val"), 0o600))
 	}
 	return dir
 }
@@ -91,8 +94,10 @@ func temporary(t *testing.T, dir string) []string {
 }
 
 var (
-	creatingNew  = slices.Concat([]string{"make folder", "sync folder"}, oneFile(stepsBinding), oneFile(noteFile(stepsBinding)))
-	replacingOld = slices.Concat([]string{"sweep " + stepsBinding}, oneFile(stepsBinding), oneFile(noteFile(stepsBinding)))
+	creatingNew = slices.Concat([]string{"make folder", "sync folder"}, oneFile(stepsBinding),
+		oneFile(noteFile(stepsBinding)))
+	replacingOld = slices.Concat([]string{"sweep " + stepsBinding}, oneFile(stepsBinding),
+		oneFile(noteFile(stepsBinding)))
 )
 
 func oneFile(name string) []string {
@@ -106,7 +111,8 @@ func stepsOf(replaced bool) []string {
 	return creatingNew
 }
 
-// The order is what the rest stands on: on the disk before it is renamed, the name on the disk before the note follows.
+// The other tests depend on this order: a file is synced before it is renamed, and
+// its name is synced before the note is written.
 func TestDirSteps(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
 		dir, steps := place(t, replaced), []string{}
@@ -118,11 +124,13 @@ func TestDirSteps(t *testing.T) {
 
 		steps = nil
 		require.Nil(t, p.Remove(t.Context(), []string{stepsBinding}))
-		require.Equal(t, []string{"remove " + stepsBinding, "sync folder", "remove " + noteFile(stepsBinding), "sync folder"}, steps)
+		require.Equal(t, []string{"remove " + stepsBinding, "sync folder", "remove " +
+			noteFile(stepsBinding), "sync folder"}, steps)
 	}
 }
 
-// The process is killed before each step. A run after it finds what it needs, and clears up.
+// The process is killed before each step. The next run finishes the work and
+// removes the temporary files.
 func TestDirKilledAtEachStep(t *testing.T) {
 	const dirVar, stepVar = "ROTATE_TEST_DIR", "ROTATE_TEST_STEP"
 	if dir := os.Getenv(dirVar); dir != "" {
@@ -168,7 +176,8 @@ func TestDirKilledAtEachStep(t *testing.T) {
 	}
 }
 
-// Each step fails in turn: the error says whether anything can have happened, and nothing is left behind.
+// Each step fails in turn. The error reports whether anything may have been
+// applied, and no temporary file is left.
 func TestDirFailingAtEachStep(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
 		for fail, what := range stepsOf(replaced) {
@@ -185,7 +194,7 @@ func TestDirFailingAtEachStep(t *testing.T) {
 				require.Len(t, errs, 1)
 				require.ErrorIs(t, errs[0], syscall.ENOSPC)
 				require.ErrorContains(t, errs[0], dir)
-				require.ErrorContains(t, errs[0], "make room and run again")
+				require.ErrorContains(t, errs[0], "free some space and run again")
 				require.Empty(t, redacttest.Check(errs[0], oldText, newText))
 
 				stage := before
@@ -205,7 +214,7 @@ func TestDirFailingAtEachStep(t *testing.T) {
 	}
 }
 
-// A share may carry a rename out and lose the answer.
+// A network share may apply a rename and lose the answer.
 func TestDirRenameWithoutAnAnswer(t *testing.T) {
 	dir := place(t, true)
 	p := New(dir)
@@ -236,7 +245,8 @@ func TestDirFolderThatCannotBeSynced(t *testing.T) {
 	}
 }
 
-// What is begun is brought to its end, so that no value is left without its note; what is not, never begins.
+// An item that was begun is finished, so that no value is left without its note.
+// The other items are never begun.
 func TestDirEndOfContextMeanwhile(t *testing.T) {
 	items := []driver.Item{newItem, {Name: stepsBinding + "_2", Text: driver.NewValue("x"), Note: "x"}}
 	for begun, at := range []string{"sweep " + stepsBinding, "create " + stepsBinding} {
@@ -265,7 +275,8 @@ func TestDirEndOfContextMeanwhile(t *testing.T) {
 	}
 }
 
-// Removed halfway, the value is gone and its note is not: that counts as absent, and removing it again finishes.
+// After half of a removal the value is gone and its note is left. The secret
+// counts as absent, and a second removal finishes.
 func TestDirRemoveFailingAtEachStep(t *testing.T) {
 	for fail := range 4 {
 		dir := filepath.Join(t.TempDir(), "secrets")
@@ -292,7 +303,7 @@ func TestDirRemoveFailingAtEachStep(t *testing.T) {
 	}
 }
 
-// Temporary files of a killed run are gone after the next look, also where the
+// The next Inspect removes the temporary files of a killed run, also if the
 // directory was never made.
 func TestInspectSweeps(t *testing.T) {
 	above := t.TempDir()

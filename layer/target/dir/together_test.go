@@ -20,8 +20,8 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Another run publishes before each step of a run. Neither loses its temporary
-// file to the other's sweep.
+// Another run publishes before each step of a run. Neither run's sweep removes the
+// temporary file of the other.
 func TestSweepSparesFilesOfAnotherRunAtEachStep(t *testing.T) {
 	other := driver.Item{Name: stepsBinding + "_2", Text: driver.NewValue("other"), Note: "other"}
 	for _, replaced := range []bool{false, true} {
@@ -45,7 +45,8 @@ func TestSweepSparesFilesOfAnotherRunAtEachStep(t *testing.T) {
 	}
 }
 
-// publishOften publishes a value of its own, as a run of a shared ledger does.
+// publishOften publishes its own value again and again, like a run of a shared
+// ledger.
 func publishOften(dir string, run, times int) error {
 	item := driver.Item{Name: fmt.Sprintf("%s_%d", stepsBinding, run), Text: driver.NewValue(newText), Note: newNote}
 	for i := range times {
@@ -70,8 +71,8 @@ func TestRunsInOneFolderAtOnce(t *testing.T) {
 	require.Len(t, dirFiles(t, dir), 2*len(errs), "values and notes, no temporary file")
 }
 
-// TestProcessesInOneFolderAtOnce does the same with processes, one of which is
-// killed while it has a temporary file, again and again.
+// TestProcessesInOneFolderAtOnce does the same with processes. Again and again,
+// one of them is killed while it has a temporary file.
 func TestProcessesInOneFolderAtOnce(t *testing.T) {
 	const dirVar, runVar = "ROTATE_TEST_DIR", "ROTATE_TEST_RUN"
 	if dir := os.Getenv(dirVar); dir != "" {
@@ -108,7 +109,8 @@ func TestProcessesInOneFolderAtOnce(t *testing.T) {
 		cmd := child(whole)
 		require.NoError(t, cmd.Start())
 		own := fmt.Sprintf("_%d.", whole)
-		for !isEnded() && !slices.ContainsFunc(temporary(t, dir), func(temp string) bool { return strings.Contains(temp, own) }) {
+		for !isEnded() && !slices.ContainsFunc(temporary(t, dir),
+			func(temp string) bool { return strings.Contains(temp, own) }) {
 			runtime.Gosched()
 		}
 		_ = cmd.Process.Kill()

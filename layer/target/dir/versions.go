@@ -32,7 +32,7 @@ func (d *Publisher) Versions(ctx context.Context, name string) ([]string, error)
 	}
 	doc, err := secret.Parse(strings.TrimSuffix(*text, "\n"))
 	if err != nil {
-		return nil, nil // no document, so no versions: its error could say more than is known to be safe
+		return nil, nil // no document, so no versions. The error is dropped: it may show a part of the text
 	}
 	var ids []string
 	for v := range doc.All() {
