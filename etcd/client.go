@@ -66,7 +66,8 @@ func connect(ctx context.Context, o Options) (*client, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(2<<20), grpc.MaxCallRecvMsgSize(64<<20)),
 	}
 	if o.TLS != nil && o.TLS.ServerName != "" {
-		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName)) // otherwise grpc verifies the endpoint's name
+		// Without it, grpc verifies the endpoint's name.
+		dial = append(dial, grpc.WithAuthority(o.TLS.ServerName))
 	}
 	var who *session
 	if o.Username != "" {
@@ -75,8 +76,9 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	}
 	made, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, TLS: o.TLS, DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
-		DialOptions:     dial,
-		MaxUnaryRetries: 1,            // clientv3 would retry even a request that was sent and answered with a timeout
+		DialOptions: dial,
+		// clientv3 would retry even a request that was sent and answered with a timeout
+		MaxUnaryRetries: 1,
 		Logger:          zap.NewNop(), // errors report failures
 	})
 	if err != nil {

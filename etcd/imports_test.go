@@ -34,7 +34,8 @@ func TestImportsEtcdsClientAlone(t *testing.T) {
 
 func allowed(path string) bool {
 	for _, root := range []string{
-		"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/client/pkg/v3", // and for these:
+		"go.etcd.io/etcd/api/v3", "go.etcd.io/etcd/client/v3", "go.etcd.io/etcd/client/pkg/v3",
+		// The dependencies of etcd's client.
 		"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis",
 		"github.com/golang/protobuf/proto", "github.com/golang/protobuf/jsonpb", "github.com/golang/protobuf/ptypes",
 		"github.com/gogo/protobuf",

@@ -85,19 +85,20 @@ func TestOptionsThatAreRefused(t *testing.T) {
 
 func TestEndpointsAreNormalized(t *testing.T) {
 	for endpoint, want := range map[string]string{
-		"https://etcd-1:2379":           "https://etcd-1:2379",
-		"https://etcd-1:2379/":          "https://etcd-1:2379",
-		"http://etcd-1:2379":            "http://etcd-1:2379",
-		"HTTPS://etcd-1:2379":           "https://etcd-1:2379",
-		"etcd-1:2379":                   "https://etcd-1:2379",
-		"127.0.0.1:2379":                "http://127.0.0.1:2379",
-		"127.8.8.8:2379":                "http://127.8.8.8:2379",
-		"localhost:2379":                "http://localhost:2379",
-		"[::1]:2379":                    "http://[::1]:2379",
-		"10.0.0.1:2379":                 "https://10.0.0.1:2379",
-		"https://localhost:2379":        "https://localhost:2379",
-		"https://[2001:db8::1]:2379":    "https://[2001:db8::1]:2379",
-		"https://[fe80::1%25eth0]:2379": "https://[fe80::1%25eth0]:2379", // or clientv3 takes none of it, TLS neither
+		"https://etcd-1:2379":        "https://etcd-1:2379",
+		"https://etcd-1:2379/":       "https://etcd-1:2379",
+		"http://etcd-1:2379":         "http://etcd-1:2379",
+		"HTTPS://etcd-1:2379":        "https://etcd-1:2379",
+		"etcd-1:2379":                "https://etcd-1:2379",
+		"127.0.0.1:2379":             "http://127.0.0.1:2379",
+		"127.8.8.8:2379":             "http://127.8.8.8:2379",
+		"localhost:2379":             "http://localhost:2379",
+		"[::1]:2379":                 "http://[::1]:2379",
+		"10.0.0.1:2379":              "https://10.0.0.1:2379",
+		"https://localhost:2379":     "https://localhost:2379",
+		"https://[2001:db8::1]:2379": "https://[2001:db8::1]:2379",
+		// Unescaped, clientv3 could not parse the address, and would use no TLS.
+		"https://[fe80::1%25eth0]:2379": "https://[fe80::1%25eth0]:2379",
 	} {
 		list, err := etcd.Endpoints(etcd.Options{Endpoints: []string{endpoint}})
 		require.NoError(t, err, endpoint)

@@ -14,8 +14,10 @@ type proxy struct {
 	Address string
 	member  string
 
-	mu    sync.Mutex
-	state string // "": it forwards; "holds": it reads and forwards nothing; "cut": it refuses connections
+	mu sync.Mutex
+	// state is "": it forwards; "holds": it reads and forwards nothing; "cut": it
+	// refuses connections.
+	state string
 	news  *sync.Cond
 	conns map[net.Conn]bool
 }

@@ -151,7 +151,8 @@ func TestServerTLS(t *testing.T) {
 		says     []string // nil: no error
 	}{
 		{"both are trusted", "https://" + address, ours.trusted(client), nil},
-		{"https is meant", address[:len("127.0.0.1")] + ":" + port(plain), nil, nil}, // on this machine, http
+		// Without a scheme, http is used on this machine.
+		{"https is meant", address[:len("127.0.0.1")] + ":" + port(plain), nil, nil},
 		{"by its name", "https://" + another, named(ours.trusted(client), "etcd-1.internal"), nil},
 		{"by another name", "https://" + address, named(ours.trusted(client), "etcd-2.internal"), []string{untrusted}},
 		{"at an address that is not its own", "https://" + another, ours.trusted(client), []string{untrusted}},

@@ -61,7 +61,8 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 		w.addrs[key] = append(w.addrs[key], addr)
 	}
 	if len(w.keys) == 0 {
-		<-ctx.Done() // a member need not answer on a stream without watches, so silence would end it
+		// A member need not answer on a stream without watches, so silence would end it.
+		<-ctx.Done()
 		return context.Cause(ctx)
 	}
 	err := s.client.follow(ctx, &w, changed)
@@ -87,7 +88,9 @@ type watching struct {
 	keys    []string                    // each key once, in the order of the first address
 	addrs   map[string][]secret.Address // by key
 	created int                         // number of keys whose watch the member has confirmed
-	denied  bool                        // the member refused the watch because of the user or the token
+	// denied is set when the member refused the watch because of the user or the
+	// token.
+	denied bool
 }
 
 // follow opens one stream, watches all keys on it and reports changes until the
@@ -206,7 +209,8 @@ func (w *watching) take(r *pb.WatchResponse, changed func(secret.Address)) error
 	if !w.complete() {
 		return nil // the first report of every address follows and covers this change
 	}
-	told := map[string]bool{} // a key with several changes is reported once: the read returns the latest
+	// A key with several changes is reported once: the read returns the latest.
+	told := map[string]bool{}
 	for _, e := range r.Events {
 		if e.Kv == nil {
 			continue
@@ -241,7 +245,7 @@ func reason(r *pb.WatchResponse) string {
 	if r.CompactRevision > 0 {
 		return "etcd compacted its history before it reported every change"
 	}
-	return "the reason is none of the known ones"
+	return "the reason is unknown to this version"
 }
 
 // of returns the address of the member at the other end of a stream, for an error.

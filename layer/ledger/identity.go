@@ -59,7 +59,7 @@ func (ids Identities) Recipients() []string {
 	return to
 }
 
-// String returns the number of keys and no part of them.
+// String returns only the number of keys.
 func (ids Identities) String() string { return fmt.Sprintf("[%d identities]", len(ids.list())) }
 
 // Format writes the result of String under every verb and flag.
@@ -118,7 +118,7 @@ func ReadIdentities(path string) (Identities, error) {
 	text, mode, err := atomicfile.ReadInfo(path, maxIdentities)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, "+
+		return Identities{}, fmt.Errorf("identity %s: %w: name the file with it, put the key itself into %s, "+
 			"or begin with `layer secret init`",
 			path, fs.ErrNotExist, IdentityVariable)
 	case errors.Is(err, fs.ErrPermission) && atomicfile.DeniedByRoot(path) != "":

@@ -24,7 +24,8 @@ type seen struct {
 }
 
 type seenLedger struct {
-	ID          string `json:"id,omitempty"` // rotate.State.ID, the id that errors and identity files show
+	// ID is rotate.State.ID, the id that errors and identity files show.
+	ID          string `json:"id,omitempty"`
 	Generation  uint64 `json:"generation"`
 	Fingerprint string `json:"fingerprint"`
 	// Write is the id of the write that made this generation. Two clones of a ledger
@@ -54,7 +55,7 @@ func parseSeen(path string, data []byte) (seen, error) {
 	if json.Unmarshal(data, &s) != nil || s.Version < 1 {
 		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is the latest (`git "+
 			"log`), then delete "+
-			"this file: it is made anew", path, errSeenDamaged)
+			"this file: layer makes it again", path, errSeenDamaged)
 	}
 	if s.Version > 1 {
 		return seen{}, fmt.Errorf("%s was written by a newer version of layer (format %d): update layer", path,

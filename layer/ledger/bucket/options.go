@@ -36,7 +36,7 @@ type Options struct {
 	SecretAccessKey driver.Value
 	// SessionToken belongs to a temporary credential. Empty: none.
 	SessionToken driver.Value
-	// Identities open the ledger. One of them must belong to a recipient.
+	// Identities open the ledger. One must belong to a recipient.
 	Identities ledger.Identities
 	// HTTPClient sends the requests. Its Transport must not retry by itself;
 	// http.Transport does not. A copy of the client is used, which follows no

@@ -19,15 +19,16 @@ import (
 // the other do not.
 type scene struct {
 	*testing.T
-	ids     ledger.Identities
-	server  direct
-	ours    rotate.Ledger
-	theirs  rotate.Ledger
-	state   rotate.State // as it was created
-	rev     rotate.Revision
-	fault   func(n int, r *http.Request) (*http.Response, error) // for our request n, from 1; nil, nil: no fault
-	sent    []string                                             // our requests since the beginning
-	bodies  [][]byte                                             // of our PUTs
+	ids    ledger.Identities
+	server direct
+	ours   rotate.Ledger
+	theirs rotate.Ledger
+	state  rotate.State // as it was created
+	rev    rotate.Revision
+	// fault handles our request n, from 1. It returns nil, nil for no fault.
+	fault   func(n int, r *http.Request) (*http.Response, error)
+	sent    []string // our requests since the beginning
+	bodies  [][]byte // of our PUTs
 	headers []http.Header
 }
 

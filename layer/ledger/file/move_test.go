@@ -15,7 +15,8 @@ import (
 // TestMoveLocksBothFiles moves a ledger between two files. Both are locked during
 // the move.
 func TestMoveLocksBothFiles(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // a lock that is never free fails the test
+	// A lock that is never free fails the test.
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	two := func(t *testing.T) (from, to *Ledger, s rotate.State) {
 		from, s = newFile(t)

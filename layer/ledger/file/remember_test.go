@@ -32,7 +32,7 @@ func TestKeepsThePromisesOfALedger(t *testing.T) {
 }
 
 // The memory is in the folder of the file and records the file by its name in that
-// folder, whatever path opened it.
+// folder, for any path that opened it.
 func TestMemoryOfAFileLiesBesideIt(t *testing.T) {
 	ctx := context.Background()
 	ids, to := keyed(t)

@@ -170,7 +170,7 @@ var withoutTLS = []wording{
 const noTLS = "the server has no TLS, which sslmode asks for, or its default for another machine: enable TLS there, " +
 	"or give sslmode=disable if no other machine can reach the connection"
 
-// poolers are texts of PgBouncer. All of them have the SQLSTATE 08P01.
+// poolers are texts of PgBouncer, all with the SQLSTATE 08P01.
 var poolers = []wording{
 	{"unsupported startup parameter", resend.Refused, "a pooler does not support a parameter of the address, of " +
 		"PGOPTIONS or of the service file: leave it out, or connect to the server itself"},

@@ -63,7 +63,8 @@ func (f *fakeServer) start(t *testing.T) *fakeServer {
 
 func (f *fakeServer) serve(c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	defer func(c net.Conn) { // an unread byte would reset the connection, and the client would lose the answer
+	// An unread byte would reset the connection, and the client would lose the answer.
+	defer func(c net.Conn) {
 		_ = c.(*net.TCPConn).CloseWrite()
 		_, _ = io.Copy(io.Discard, c)
 		c.Close()

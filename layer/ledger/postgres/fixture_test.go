@@ -131,7 +131,8 @@ func (w *wire) Write(b []byte) (int, error) {
 			time.Sleep(rand.N(100 * time.Millisecond))
 			_ = w.Conn.SetDeadline(time.Now().Add(10 * time.Second))
 			if _, err := w.Conn.Write(packet); err == nil {
-				_, _ = w.Conn.Read(make([]byte, 1)) // after the first byte of the answer, the statement is applied
+				// After the first byte of the answer, the statement is applied.
+				_, _ = w.Conn.Read(make([]byte, 1))
 			}
 			w.Conn.Close()
 		})

@@ -19,9 +19,8 @@ func TestPublishStoresEveryCharacter(t *testing.T) {
 	fake.Put("somebody-elses", "x", "not ours")
 
 	texts := map[string]string{
-		"lo_plain": "a", "lo_escapes": "<&>\"\\\u2028\u0000\n\U0001F511 = %s \x7f",
-		"lo_dots-and_dashes": "a.b#c|d@e*f?",
-		"lo_longest":         strings.Repeat("é", largestValue/2), "lo_escaped": strings.Repeat("<", largestValue),
+		"lo_plain": "a", "lo_escapes": "<&>\"\\\u2028\u0000\n\U0001F511 = %s \x7f", "lo_dots-and_dashes": "a.b#c|d@e*f?",
+		"lo_longest": strings.Repeat("é", largestValue/2), "lo_escaped": strings.Repeat("<", largestValue),
 	}
 	var list []driver.Item
 	for name, text := range texts {

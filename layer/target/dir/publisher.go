@@ -37,12 +37,14 @@ import (
 // Do not show it: the digest of a value that can be guessed reveals the value.
 type Publisher struct {
 	path string
-	// called before each step, so that tests can fail or end the process there; nil in production
+	// called before each step, so that tests can fail or end the process there; nil in
+	// production
 	step func(what string) error
 }
 
 // New returns a Publisher for the directory at path. If the directory is missing,
-// Publish makes it, readable by this user alone; an existing one keeps its mode.
+// Publish makes it, readable only by this user. An existing directory keeps its
+// mode.
 func New(path string) *Publisher { return &Publisher{path: path} }
 
 const (
@@ -423,7 +425,7 @@ func (d *Publisher) Check(ctx context.Context, create []string) error {
 }
 
 // failed returns the error for a file, with advice. An empty name means the
-// directory itself. what is the problem, such as "cannot be read".
+// directory itself. The argument what is the problem, such as "cannot be read".
 func (d *Publisher) failed(name, what string, err error) error {
 	err = atomicfile.Cause(err) // without the file name, which lacks the directory
 	advice := ""

@@ -32,7 +32,9 @@ func (d *Publisher) Versions(ctx context.Context, name string) ([]string, error)
 	}
 	doc, err := secret.Parse(strings.TrimSuffix(*text, "\n"))
 	if err != nil {
-		return nil, nil // no document, so no versions. The error is dropped: it may show a part of the text
+		// No document, so no versions. The error is dropped: it may show a part of the
+		// text.
+		return nil, nil
 	}
 	var ids []string
 	for v := range doc.All() {

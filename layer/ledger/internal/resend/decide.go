@@ -15,7 +15,9 @@ type write struct {
 	old    rotate.Revision
 	next   rotate.State
 	sealed []byte
-	unsure bool // the outcome of a request is unknown: it may have been applied, or may still be applied
+	// unsure is set when the outcome of a request is unknown: it may have been
+	// applied, or may still be applied.
+	unsure bool
 }
 
 // found is the result of reading the engine.

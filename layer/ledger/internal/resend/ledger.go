@@ -56,7 +56,9 @@ var errStale = errors.New("the server returned an older state than one seen befo
 
 func (l *Ledger) load(ctx context.Context) (found, error) {
 	for try := 0; ; try++ {
-		floor := l.latest() // before the request: another call may see a later state before this one is answered
+		// Before the request: another call may see a later state before this one is
+		// answered.
+		floor := l.latest()
 		f, err := l.look(ctx, maxTries, 0)
 		if err == nil {
 			err = f.after(floor)
