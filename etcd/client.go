@@ -77,7 +77,8 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	made, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, TLS: o.TLS, DialKeepAliveTime: pingAfter, DialKeepAliveTimeout: pongTime,
 		DialOptions: dial,
-		// clientv3 would retry even a request that was sent and answered with a timeout
+		// Otherwise clientv3 would retry even a request that was sent and answered with a
+		// timeout.
 		MaxUnaryRetries: 1,
 		Logger:          zap.NewNop(), // errors report failures
 	})

@@ -13,7 +13,7 @@ import (
 )
 
 // team is a machine on which a ledger moves between a file and two remote places.
-// One memory records all of them.
+// One memory records all places.
 type team struct {
 	machine
 	file   *filed

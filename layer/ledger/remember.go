@@ -110,8 +110,8 @@ type remembered struct {
 	name   string // for errors
 	memory
 	ask func(context.Context, rotate.State) (bool, error)
-	// called before each step, so that tests can fail or end the process there; nil in
-	// production
+	// step is called before each step, so that tests can fail or end the process
+	// there; nil in production
 	step func(what string) error
 
 	writing sync.Mutex // one write of the memory at a time, in this process

@@ -342,7 +342,7 @@ func TestRememberDamaged(t *testing.T) {
 	changed(t, l, 1)
 }
 
-// TestRememberAtOnce: many handles on two ledgers share one memory. Any of them
+// TestRememberAtOnce: many handles on two ledgers share one memory. Any handle
 // may be the slowest to remember. The memory never goes back, for neither ledger,
 // and in the end it has the latest state of both.
 func TestRememberAtOnce(t *testing.T) {

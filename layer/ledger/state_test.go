@@ -86,7 +86,7 @@ func edited(s rotate.State, edit func(members map[string]any)) rotate.State {
 	return next.WithSettings(s.Settings())
 }
 
-// holding returns a state with a value, and the parts of it that must not be
+// holding returns a state with a value, and its parts that must not be
 // shown: the value and the keys of its notes.
 func holding(t *testing.T, recipients ...string) (s rotate.State, hidden []string) {
 	t.Helper()

@@ -38,8 +38,8 @@ import (
 type Ledger struct {
 	path, lockPath string
 	ids            ledger.Identities
-	// called before each step, so that tests can fail or end the process there; nil in
-	// production
+	// step is called before each step, so that tests can fail or end the process
+	// there; nil in production
 	step func(what string) error
 
 	gate chan struct{}  // has one element while this Ledger holds the lock or waits for it

@@ -12,7 +12,7 @@ import (
 )
 
 // A role, a database or a server has its own settings, and a ledger must work
-// under all of them. A request is one plain statement at first. If a setting of
+// under every setting. A request is one plain statement at first. If a setting of
 // the role prevents it, the request runs in a transaction without the role's
 // settings.
 

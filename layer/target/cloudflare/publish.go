@@ -184,7 +184,7 @@ func (s *Store) create(ctx context.Context, items []driver.Item, batch []int, er
 	return nil
 }
 
-// splits reports whether a batch of n secrets was refused because of one of them.
+// splits reports whether a batch of n secrets was refused because of one secret.
 // The others must still be sent.
 func splits(err error, n int) bool {
 	var f *cloudflareapi.Failure

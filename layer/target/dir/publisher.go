@@ -37,8 +37,8 @@ import (
 // Do not show it: the digest of a value that can be guessed reveals the value.
 type Publisher struct {
 	path string
-	// called before each step, so that tests can fail or end the process there; nil in
-	// production
+	// step is called before each step, so that tests can fail or end the process
+	// there; nil in production
 	step func(what string) error
 }
 
@@ -134,7 +134,7 @@ func fits(item driver.Item) error {
 	return nil
 }
 
-// ready returns an error if the files of that name cannot be replaced or removed.
+// ready returns an error if the files for a name cannot be replaced or removed.
 func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error {
 	if err := context.Cause(ctx); err != nil {
 		return err

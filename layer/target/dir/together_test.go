@@ -72,7 +72,7 @@ func TestRunsInOneFolderAtOnce(t *testing.T) {
 }
 
 // TestProcessesInOneFolderAtOnce does the same with processes. Again and again,
-// one of them is killed while it has a temporary file.
+// one process is killed while it has a temporary file.
 func TestProcessesInOneFolderAtOnce(t *testing.T) {
 	const dirVar, runVar = "ROTATE_TEST_DIR", "ROTATE_TEST_RUN"
 	if dir := os.Getenv(dirVar); dir != "" {

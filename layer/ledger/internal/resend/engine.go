@@ -49,7 +49,7 @@ const (
 
 // Failure is the reason why a request failed. Its text shows no part of a
 // credential or of the request. It wraps no error of package rotate: package
-// resend decides which of them applies to a change.
+// resend decides which error applies to a change.
 type Failure struct {
 	Outcome Outcome
 	Err     error

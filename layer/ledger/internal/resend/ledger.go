@@ -133,7 +133,7 @@ func (f found) after(floor mark) error {
 }
 
 // A state records only its last 64 writes. While an outcome is unknown, other
-// writers may push this one out of that ring. So look is retried sooner and more
+// writers may push this one out of the ring. So look is retried sooner and more
 // often: looks times, with shortLooks short pauses first.
 const (
 	looks      = 12
