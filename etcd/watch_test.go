@@ -262,7 +262,7 @@ func TestEndOfAWatchIsExplained(t *testing.T) {
 			"again to log in again"},
 		{"no user", canceled(rpctypes.ErrGRPCUserEmpty.Error()), "user name is empty: etcd asks for a user: " +
 			"give one, and a password"},
-		{"a reason of its own", canceled("because of " + password), "the reason is none of the known ones"},
+		{"a reason of its own", canceled("because of " + password), "the reason is unknown to this version"},
 		{"compacted", func(s watchStream) error {
 			s.asked(1)
 			s.created()
@@ -432,7 +432,7 @@ func TestLoginsOfWatches(t *testing.T) {
 		{"compacted", []func(watchStream) error{func(s watchStream) error {
 			_ = s.Send(&pb.WatchResponse{Canceled: true, CompactRevision: 7})
 			return s.idle()
-		}}, 2, 1, "it was compacted", 0},
+		}}, 2, 1, "etcd compacted its history", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var mu sync.Mutex

@@ -61,9 +61,9 @@ func TestBucketCredentials(t *testing.T) {
 		"none":            {[]string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}, "no credential for the bucket: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it, for R2 too"},
 		"no id":           {[]string{"AWS_ACCESS_KEY_ID= "}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it"},
 		"no key":          {[]string{"AWS_SECRET_ACCESS_KEY="}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it"},
-		"two words":       {[]string{"AWS_SECRET_ACCESS_KEY=" + s3Key + " " + s3Key}, "the secret key or the session token holds white space"},
+		"two words":       {[]string{"AWS_SECRET_ACCESS_KEY=" + s3Key + " " + s3Key}, "the secret key or the session token has white space"},
 		"another's form":  {[]string{"AWS_ACCESS_KEY_ID=" + s3Key}, "the access key's id has characters that are not allowed there"},
-		"a damaged token": {[]string{"AWS_SESSION_TOKEN=" + pgPassword + "\t" + pgPassword}, "the secret key or the session token holds white space"},
+		"a damaged token": {[]string{"AWS_SESSION_TOKEN=" + pgPassword + "\t" + pgPassword}, "the secret key or the session token has white space"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

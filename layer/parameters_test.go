@@ -185,7 +185,7 @@ func TestServerPostgresTakesAddressesOfPsql(t *testing.T) {
 		"postgres://layer@" + e.server.Address + "/missing":                                     "SQLSTATE 3D000: there is no such database",
 		"postgres://missing@" + e.server.Address + "/ledgers":                                   "SQLSTATE 28P01: the user or the password is refused",
 		"postgres://layer@" + e.server.Address + "/ledgers?" + pgPassword + "=1":                "SQLSTATE 42704: the server does not take a parameter",
-		"postgres://layer@" + e.server.Address + "/ledgers?target_session_attrs=standby&name=x": "what target_session_attrs asks for",
+		"postgres://layer@" + e.server.Address + "/ledgers?target_session_attrs=standby&name=x": "none of the given servers fits target_session_attrs",
 	} {
 		t.Run(says, func(t *testing.T) {
 			dir := t.TempDir()

@@ -71,7 +71,7 @@ func TestParseIdentities(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"nothing", "", "no private key is in it"},
 		{"comments", "# " + key, "no private key is in it"},
-		{"public", "\n" + to, "line 2 is a public key: the private one"},
+		{"public", "\n" + to, "line 2 is a public key: use the private key"},
 		{"typing error", key[:20] + "b" + key[21:], "line 1 is a damaged age key: a character is wrong or missing"},
 		{"cut off", key[:40], "line 1 is a damaged age key"},
 		{"one too many", key + "A", "line 1 is a damaged age key"},

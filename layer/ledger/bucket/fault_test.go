@@ -122,7 +122,7 @@ func TestFaultsLoseNoChange(t *testing.T) {
 					return answer(412, "PreconditionFailed"), nil
 				}
 				return nil, errLost
-			}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "asking fails", sent: "PUT" +
+			}, want: rotate.ErrUnknown, not: rotate.ErrConflict, says: "and the ledger cannot be read", sent: "PUT" +
 				strings.Repeat(" GET", 12)},
 		{name: "gone under If-Match", fault: func(s *scene, n int, r *http.Request) (*http.Response, error) {
 			return answer(404, "NoSuchKey"), nil

@@ -85,7 +85,7 @@ func TestFailedLoadIsExplained(t *testing.T) {
 				return nil, nil
 			}
 		}, "", nil, 2},
-		{"stale answers", func(s *scene) { s.fault = repeat(stale(s)) }, "an older state was answered", nil, 4},
+		{"stale answers", func(s *scene) { s.fault = repeat(stale(s)) }, "the server returned an older state", nil, 4},
 		{"gone since", func(s *scene) {
 			stale(s)
 			s.fault = repeat(answer(404, "NoSuchKey"))
