@@ -318,7 +318,7 @@ func TestNotSent(t *testing.T) {
 		{"too large", driver.Item{Name: "ITEM_1", Text: driver.NewValue(text + long)}, secret.ErrTooLarge,
 			"etcd key /layer/acme/shop/test/ITEM_1: "},
 		{"too large with its note", driver.Item{Name: "ITEM_1", Text: driver.NewValue(long[300:]), Note: long[:300]},
-			secret.ErrTooLarge, "etcd takes 1568768 in one request"},
+			secret.ErrTooLarge, "etcd takes at most 1568768 in one request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var sent []string // in order

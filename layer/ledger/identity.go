@@ -118,7 +118,7 @@ func ReadIdentities(path string) (Identities, error) {
 	text, mode, err := atomicfile.ReadInfo(path, maxIdentities)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Identities{}, fmt.Errorf("identity %s: %w: name the file with it, put the key itself into %s, "+
+		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, "+
 			"or begin with `layer secret init`",
 			path, fs.ErrNotExist, IdentityVariable)
 	case errors.Is(err, fs.ErrPermission) && atomicfile.DeniedByRoot(path) != "":

@@ -107,7 +107,7 @@ func TestReadIdentitiesRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(at("wrong"), []byte(hidden), 0o600))
 	require.NoError(t, syscall.Mkfifo(at("pipe"), 0o600))
 	for name, want := range map[string]string{
-		"missing": "file does not exist: name the file with it, put the key itself into LAYER_IDENTITY, or " +
+		"missing": "file does not exist: name the file that holds it, put the key itself into LAYER_IDENTITY, or " +
 			"begin with `layer secret init`",
 		"":      "it is a folder: name the file",
 		"huge":  "more than 65536 bytes",
