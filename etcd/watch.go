@@ -83,7 +83,7 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 	return fmt.Errorf("etcd %s: %w", s.client.prefix, err)
 }
 
-// watching is the state of one Watch. Only the goroutine of Watch uses it.
+// watching is the state of one Watch. Only the goroutine of Watch changes it.
 type watching struct {
 	keys    []string                    // each key once, in the order of the first address
 	addrs   map[string][]secret.Address // by key
