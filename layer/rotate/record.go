@@ -8,100 +8,184 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// record is what the ledger knows of one secret. Versions and Current are the document as it is meant to stand in the store:
-// an intent says that this is not confirmed yet.
+// This file is the memory of the protocol: the record that the ledger keeps for
+// each secret between two runs. A run may crash after any step, so every rule
+// that looks back reads its facts here, never in the memory of a process. Three
+// things must hold: a value and an id are in the record before any request
+// contains them; an id and a generation are never used twice; and nothing but a
+// revocation shortens a life.
+
+// record is the ledger's record of one secret. Versions and Current are the
+// document that the target is meant to hold. While Intent is set, the target has
+// not confirmed that document.
 type record struct {
 	Address secret.Address `json:"address"`
-	Kind    secret.Kind    `json:"kind"`
-	Name    string         `json:"name"`              // in the store
-	Gen     uint64         `json:"gen"`               // of the document; raised with every intent
-	Highest int            `json:"highest,omitempty"` // the highest number of an id ever used
-	Current string         `json:"current,omitempty"`
-	// Announced is the id of a version that is published and not in use yet.
-	Announced string     `json:"announced,omitempty"`
-	Versions  []version  `json:"versions,omitempty"` // in the order of the document
-	Intent    *intent    `json:"intent,omitempty"`
-	Published *published `json:"published,omitempty"` // what was last confirmed
-	Created   time.Time  `json:"created,omitzero"`
-	Rotated   time.Time  `json:"rotated,omitzero"` // the last rotation; creation is one
-	Ready     time.Time  `json:"ready,omitzero"`   // the announced version may come into use from then on
-	Hold      time.Time  `json:"hold,omitzero"`    // no flip or prune before
-	Stray     time.Time  `json:"stray,omitzero"`   // until when a request may arrive that nobody waits for any more
-	Making    *making    `json:"making,omitempty"`
-	Removed   bool       `json:"removed,omitempty"` // only ids and generation are remembered
-	Sent      []sent     `json:"sent,omitempty"`    // texts that may still be found in the target, beside those of Intent and Published
+	// Kind is the kind of the declaration, as of the last change.
+	Kind secret.Kind `json:"kind"`
+	// Name is the name of the value in the target. It is the declared name while
+	// the ledger holds no value. After that only a rename or a move to another
+	// target changes it.
+	Name string `json:"name"`
+	// Gen is the generation of the document: publish raises it by one for every
+	// intent. An adoption, and a move or a set that finds a note of this ledger,
+	// first raise it to the generation of that note. It never falls.
+	Gen uint64 `json:"gen"`
+	// Highest is the highest N of an id vN that was ever used, also for versions
+	// that have left. A note of this ledger that an adoption or a set finds raises
+	// it too. It never falls.
+	Highest int `json:"highest,omitempty"`
+	// Current is the id of the current version; empty while the ledger holds no
+	// value. The first value and every flip set it; a removal clears it.
+	Current string `json:"current,omitempty"`
+	// Announced is the id of the version that is published and not yet current.
+	// The first phase of a rotation sets it; the flip to that version, its
+	// withdrawal and a removal clear it.
+	Announced string `json:"announced,omitempty"`
+	// Versions are all versions that were ever made, in the order of the document.
+	// A version that leaves the document stays here without its value.
+	Versions []version `json:"versions,omitempty"`
+	// Intent is the text that is to be published next: publish sets it before the
+	// request is sent. Its confirmation, or a removal, clears it.
+	Intent *intent `json:"intent,omitempty"`
+	// Published is the text that the target confirmed last: confirm sets it. A
+	// removal, a rename to another name, and a move to another target clear it.
+	Published *published `json:"published,omitempty"`
+	// Created is when the first value was made. The slots of the schedule begin
+	// then if the declaration has no StartAt.
+	Created time.Time `json:"created,omitzero"`
+	// Rotated is the instant of the last rotation, from which the schedule counts.
+	// The creation counts as one, and so does a new value that takes effect at once.
+	Rotated time.Time `json:"rotated,omitzero"`
+	// Ready is the earliest instant of the flip to Announced: a window after the
+	// target first confirmed the announcement, and not before Stray. Zero: it was
+	// not confirmed yet. confirm sets it. The flip and a withdrawal clear it, and so
+	// does every repair and every loss of the value in the target, since the window
+	// begins anew then.
+	Ready time.Time `json:"ready,omitzero"`
+	// Hold is the instant before which nothing is pruned, and nothing is flipped
+	// unless the operator asks for an immediate flip. The confirmation of a repair
+	// or of a move sets it a window and a margin ahead: until then readers may use
+	// an earlier text. It is not cleared; it has no effect once it is past.
+	Hold time.Time `json:"hold,omitzero"`
+	// Stray is the end of the time in which a late request may still change the
+	// target. It is set a margin ahead when an intent is sent again or replaced by
+	// one with fresh times, and at a confirmation unless the confirming run sent the
+	// only request and received its answer. If it is after Published.At, a change of
+	// Published.Modified may be the work of a late request, and is repaired;
+	// otherwise it is drift. It is not cleared.
+	Stray time.Time `json:"stray,omitzero"`
+	// Making is the request to a generator whose value is in no version yet. It is
+	// set before the request is sent. The version that takes over the value clears
+	// it, and so does a run that does not need the value. Its name is then swept.
+	Making *making `json:"making,omitempty"`
+	// Removed: the secret was removed, or its versions went to another address under
+	// the same name. Only ids and generation count then. The next intent clears it.
+	Removed bool `json:"removed,omitempty"`
+	// Sent are the texts before the last intent that a late request may bring back.
+	// publish adds the previous text, and drops a text whose time is over. A move to
+	// another target clears them. It is empty unless the target is a
+	// driver.Recognizer.
+	Sent []sent `json:"sent,omitempty"`
 }
 
-// version is one version's value and life. One that has left the document has no value any more; id and life stay.
+// version is the value and the life of one version.
 type version struct {
-	ID         string    `json:"id"`
-	Value      string    `json:"value,omitempty"`
+	ID string `json:"id"`
+	// Value is empty once the version has left the document.
+	Value string `json:"value,omitempty"`
+	// ActiveFrom is the planned instant of the flip while the version is announced,
+	// then the instant of the flip. Zero: no start; it is the first value.
 	ActiveFrom time.Time `json:"activeFrom,omitzero"`
-	ExpiresAt  time.Time `json:"expiresAt,omitzero"`
-	// Base is the end of its life without what Rotation.Retain adds; zero until it is replaced.
-	Base     time.Time `json:"base,omitzero"`
-	Gone     Gone      `json:"gone,omitempty"`
+	// ExpiresAt is the end of the version's life. Zero: no end, since the version
+	// was never replaced or is retained forever. The flip to its successor sets it.
+	// A repair, a refresh and a longer Retain move it later; only a revocation makes
+	// it earlier.
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+	// Base is ExpiresAt without the time that Rotation.Retain adds. The flip to the
+	// version's successor sets it, so that a longer Retain can count from it; a
+	// repair or a refresh moves it later. Zero: the version was never replaced.
+	Base time.Time `json:"base,omitzero"`
+	// Gone is why the version has left the document; empty while it is in it.
+	Gone Gone `json:"gone,omitempty"`
+	// Resource is the generator's resource for the value; nil if there is none. It
+	// moves to state.Retire when the target has confirmed a text without the
+	// version and no other version uses the resource.
 	Resource *resource `json:"resource,omitempty"`
 }
 
-// resource is what a generator made for a version.
+// resource is the thing that a generator made for a version, such as a token.
 type resource struct {
 	Generator string `json:"generator"`
-	Name      string `json:"name"`
-	ID        string `json:"id"`
+	Name      string `json:"name"` // it was made under
+	ID        string `json:"id"`   // driver.Made.ID
 }
 
-// making is a generator's work under way.
+// making is a request to a generator. Its name is in the ledger before the request
+// is sent, so that a sweep finds the result after a crash.
 type making struct {
 	Generator string    `json:"generator"`
 	Name      string    `json:"name"`
-	At        time.Time `json:"at"`
+	At        time.Time `json:"at"` // when it was recorded
 }
 
-// sweep is a name under which a generator may have made something that nobody knows.
+// sweep is a name under which a generator may have made a resource that is in no
+// record. clean drops it after the first sweep that succeeds at Until or later.
 type sweep struct {
 	Generator string    `json:"generator"`
 	Name      string    `json:"name"`
 	Until     time.Time `json:"until"` // a late request may make it until then
 }
 
-// intent is a document that is to be published: in the ledger before it leaves.
+// intent is a text that is to be published. It is in the ledger before the request
+// is sent.
 type intent struct {
-	Op   Op        `json:"op"`
-	Text string    `json:"text"`
-	Note string    `json:"note"`
-	At   time.Time `json:"at"`
-	// Timed: the lives in it count from At, so it must be confirmed soon after.
+	// Op is the change that made the text.
+	Op Op `json:"op"`
+	// Text and Note are sent in one request. A resend sends the same bytes.
+	Text string `json:"text"`
+	Note string `json:"note"`
+	// At is when the intent was recorded. A resend does not change it.
+	At time.Time `json:"at"`
+	// Timed: lives in the text count from At, so it must be confirmed within
+	// policy.fresh of it. Later it is replaced by an intent with fresh times.
 	Timed bool `json:"timed,omitempty"`
-	// Replaced is the id of the version that a flip put out of use.
+	// Replaced is the id of the version that this flip replaced. Fresh times give
+	// that version a later end too.
 	Replaced string `json:"replaced,omitempty"`
-	// Unsent: somebody else's value stands in its place; only the person's word lets it leave.
+	// Unsent: the value was recorded and not sent, because the target holds a value
+	// of another writer. The intent is sent once that value is gone from the
+	// target, which clears Unsent. An adoption replaces the intent by one to send.
 	Unsent bool `json:"unsent,omitempty"`
-	// Taken: another run has taken it over, so it may have been sent more than once.
+	// Taken: another run took over the intent and sent it again, so the target may
+	// receive it more than once. It is recorded before the second request is sent,
+	// and cleared with the intent.
 	Taken bool `json:"taken,omitempty"`
-	// By is the operator who recorded it.
+	// By is the operator who recorded it. It may be empty.
 	By string `json:"by,omitempty"`
-	// Sum recognises the text in a target that is a driver.Recognizer; else empty.
+	// Sum recognizes the text in a target that is a driver.Recognizer; else it is
+	// empty. See state.sum.
 	Sum string `json:"sum,omitempty"`
 }
 
-// sent is a text that was sent before the one that is published, and that a late
-// request may bring back.
+// sent is a text that was sent before the present one, and that a late request may
+// bring back.
 type sent struct {
 	Sum string `json:"sum"` // see state.sum
-	// Until is when no request can bring it back any more: a margin after the next
-	// text was confirmed. Zero: none was.
+	// Until is the end of the time in which a request can bring it back: a margin
+	// after the next text was confirmed. Zero: no later text was confirmed yet.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// published is what was last confirmed to stand in the store.
+// published is the text that the target confirmed last.
 type published struct {
-	Gen      uint64    `json:"gen"`
-	Note     string    `json:"note"`
+	Gen  uint64 `json:"gen"`
+	Note string `json:"note"`
+	// Modified is driver.Published.Modified at the confirmation. Another one later
+	// means that the value was written since.
 	Modified string    `json:"modified"`
-	At       time.Time `json:"at"`
-	Bytes    int       `json:"bytes"`
-	Sum      string    `json:"sum,omitempty"` // as that of the intent
+	At       time.Time `json:"at"`            // when this ledger recorded the confirmation
+	Bytes    int       `json:"bytes"`         // length of the text
+	Sum      string    `json:"sum,omitempty"` // intent.Sum
 }
 
 func compareAddress(a, b secret.Address) int {
@@ -111,7 +195,7 @@ func compareAddress(a, b secret.Address) int {
 	return strings.Compare(a.Name, b.Name)
 }
 
-// number returns N of an id vN, or 0.
+// number returns N of an id vN, or 0 if id has another form.
 func number(id string) int {
 	digits, ok := strings.CutPrefix(id, "v")
 	n, err := strconv.Atoi(digits)

@@ -5,8 +5,10 @@ import (
 	"math"
 )
 
-// The bounds of ids and generations hold for records and for notes, on writing and
-// on reading, so that every note that is written can be read.
+// This file bounds ids and generations. The same bounds hold for records and for
+// notes, for writing and for reading. So every note that is written can be read,
+// and a run refuses a change that needs a further id before it records anything.
+
 const (
 	maxID  = 2_000_000_000 // of vN; maxID+1 fits an int of 32 bits
 	maxGen = math.MaxInt64
@@ -17,7 +19,7 @@ func inBounds(gen uint64, id int) bool { return 1 <= gen && gen <= maxGen && 1 <
 
 const beginAnew = ". Declare the secret under another name, give it a value there, and remove this one"
 
-// idsLeft returns an error if the record has given out the last id.
+// idsLeft returns an error if the record has used the last id.
 func (r *record) idsLeft() error {
 	if r.Highest >= maxID {
 		return fmt.Errorf("no further version can be made: v%d is the last id"+beginAnew, maxID)
@@ -25,7 +27,7 @@ func (r *record) idsLeft() error {
 	return nil
 }
 
-// publishable returns an error if no note can hold the record's next generation, or
+// publishable returns an error if no note can hold the record's next generation or
 // one of its ids.
 func (r *record) publishable() error {
 	switch {

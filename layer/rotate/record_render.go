@@ -8,11 +8,17 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// DefaultLimit is the most bytes that a text may have: what Cloudflare's Secrets Store takes.
+// This file turns a record into the stored text. Every text is read back by package
+// secret before it is recorded as an intent: a text that readers parse as another
+// document must never leave, since a later run cannot read it back from the target.
+
+// DefaultLimit is the default limit of a text's length in bytes: the limit of
+// Cloudflare's Secrets Store.
 const DefaultLimit = 65_536
 
-// render writes the document of a record as the text to publish, and proves by package secret that readers get just that
-// out of it.
+// render returns the text to publish for a record, after package secret has parsed
+// the text to exactly the record's document. It returns secret.ErrTooLarge if no
+// permitted format fits into limit bytes.
 func (r *record) render(spec secret.SpecSecret, limit int) (string, error) {
 	doc, err := r.document(spec)
 	if err != nil {
@@ -25,7 +31,8 @@ func (r *record) render(spec secret.SpecSecret, limit int) (string, error) {
 	return text, r.readBack(spec, text)
 }
 
-// document is what readers are to see: no version that is gone, and of a plain value the current one alone.
+// document returns the document for readers: the versions that have not left. If
+// the declaration pins plain, that is the current version alone.
 func (r *record) document(spec secret.SpecSecret) (*secret.Document, error) {
 	if spec.Format == secret.FormatPlain {
 		if v := r.version(r.Current); v != nil {
@@ -42,14 +49,15 @@ func (r *record) document(spec secret.SpecSecret) (*secret.Document, error) {
 	return secret.NewDocument(r.Current, versions...)
 }
 
-// encode picks the format: the pinned one, else JSON, else compact where JSON is over the limit.
+// encode encodes a document in the pinned format. Without one it uses JSON, and
+// compact if JSON would be longer than limit bytes.
 func encode(doc *secret.Document, pinned secret.Format, limit int) (string, error) {
 	format := pinned
 	if format == secret.FormatAuto {
 		format = secret.FormatJSON
 	}
 	if pinned == secret.FormatPlain {
-		text := doc.Current().Text() // never taken for another format: the declaration pins it
+		text := doc.Current().Text() // readers do not parse it: the declaration pins plain
 		if len(text) > limit {
 			return "", tooLarge(len(text), limit, doc)
 		}
@@ -84,17 +92,20 @@ func tooLarge(size, limit int, doc *secret.Document) error {
 		secret.ErrTooLarge, size, n, limit)
 }
 
-// room tells how many more versions like the current one fit into the limit.
+// room returns how many more versions like the current one fit into limit bytes.
+// It is 0 for a plain value, which has one version.
 func (r *record) room(spec secret.SpecSecret, size, limit int) int {
 	v := r.version(r.Current)
 	if v == nil || spec.Format == secret.FormatPlain {
 		return 0
 	}
-	one := len(v.Value) + len(v.ID) + len(`,"":{"value":"","activeFrom":"2006-01-02T15:04:05Z","expiresAt":"2006-01-02T15:04:05Z"}`)
+	const around = `,"":{"value":"","activeFrom":"2006-01-02T15:04:05Z","expiresAt":"2006-01-02T15:04:05Z"}`
+	one := len(v.Value) + len(v.ID) + len(around)
 	return max(0, (limit-size)/one)
 }
 
-// readBack proves that a program with this declaration reads from the text what the record holds.
+// readBack returns an error unless a program with this declaration reads exactly the
+// record's versions from the text.
 func (r *record) readBack(spec secret.SpecSecret, text string) error {
 	doc, err := declared(spec, text).Load(context.Background())
 	if err != nil {
@@ -115,7 +126,8 @@ func (r *record) readBack(spec secret.SpecSecret, text string) error {
 			continue
 		}
 		got, err := doc.Version(v.ID)
-		if err != nil || !got.Equal(v.Value) || !got.ActiveFrom.Equal(v.ActiveFrom) || !got.ExpiresAt.Equal(v.ExpiresAt) {
+		if err != nil || !got.Equal(v.Value) ||
+			!got.ActiveFrom.Equal(v.ActiveFrom) || !got.ExpiresAt.Equal(v.ExpiresAt) {
 			return errOtherText
 		}
 		i++
@@ -131,7 +143,8 @@ func (r *record) readBack(spec secret.SpecSecret, text string) error {
 
 var errOtherText = fmt.Errorf("%w: the text would be read as another document", secret.ErrEncoding)
 
-// checkValue proves that a program with this declaration can use the value: its length above all.
+// checkValue returns an error unless a program with this declaration can use the
+// value. Above all it checks the length.
 func checkValue(spec secret.SpecSecret, value string) error {
 	doc, err := secret.NewDocument("v1", secret.NewVersion("v1", value, noTime, noTime))
 	if err != nil {
@@ -143,19 +156,21 @@ func checkValue(spec secret.SpecSecret, value string) error {
 	}
 	_, err = declared(spec, text).Current().Bytes()
 	if known := (*secret.Error)(nil); errors.As(err, &known) {
-		return known.Err // whoever set it knows of which secret, and there is no version yet
+		return known.Err // the caller adds the address, and no id exists yet
 	}
 	return err
 }
 
-// checkDeclaration returns what package secret says against a declaration: nobody could read what is made by it.
+// checkDeclaration returns package secret's error for a declaration. No program
+// could read a value that is made for a wrong one.
 func checkDeclaration(spec secret.SpecSecret) error {
 	return declared(spec, "").Err()
 }
 
-// declared is the declaration of a spec, over a store that holds the text.
+// declared returns the secret that a spec declares, over a store that holds the text.
 func declared(spec secret.SpecSecret, text string) *secret.Secret {
-	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name, Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,
+	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name,
+		Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,
 		Rotation: spec.Rotation, Generator: spec.Generator, Params: spec.Params, SecretName: spec.SecretName,
 		Store: secret.NewMemory(map[string]string{spec.Binding: text})}
 	switch spec.Kind {

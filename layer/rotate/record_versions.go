@@ -9,33 +9,48 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// The functions here change a record that is the caller's own (see clone): what each step does to versions and their lives.
-// They know no store and no ledger.
+// This file computes the lives of versions: what announce, flip, prune, repair and
+// confirm do to a record. The functions change a record that belongs to the caller
+// (see clone) and use no target and no ledger. They must keep these rules:
+//
+//   - A version becomes current only a window after its announcement was confirmed,
+//     and not while a late request may still bring back a text without it.
+//   - A replaced version lives for a window, in which readers still use it, a
+//     margin, which covers late requests and clock skew, and the declared Retain.
+//   - No life gets shorter, except by a revocation, and no version is pruned before
+//     its end.
 
 var noTime time.Time
 
-// policy is what lives are reckoned by.
+// policy is the time and the durations that lives are computed from.
 type policy struct {
 	now            time.Time
 	window, margin time.Duration
-	limit          int
+	limit          int           // of a text, in bytes
 	overdue        time.Duration // how late a run may be
 }
 
-// fresh is how soon a document whose lives count from an instant must be confirmed after it.
+// fresh returns how soon after its instant a text with lives that count from that
+// instant must be confirmed: an eighth of the window, at least a minute. Readers are
+// at most three quarters of the window behind, so every reader has the text before
+// a window from that instant is over.
 func (p policy) fresh() time.Duration { return max(p.window/8, time.Minute) }
 
-// prompt is how soon a request must leave after it was recorded: the margin, which begins when others learn of it, covers so much.
-// A margin of seconds, for trying things out, leaves it what a busy machine takes.
+// prompt returns how soon after it was recorded a request must be sent: an eighth of
+// the margin, from 2 seconds to a minute. Another run that takes over the intent
+// expects late requests for a margin from then, so a request must not be sent later.
+// The 2 seconds are for a busy machine, if the margin is only seconds for a trial.
 func (p policy) prompt() time.Duration { return min(max(p.margin/8, 2*time.Second), time.Minute) }
 
-// clone returns a record that can be changed.
+// clone returns a copy of the record that can be changed. It shares the pointers of
+// the fields, so an intent is replaced and not changed.
 func (r *record) clone() *record {
 	next := *r
 	next.Versions = slices.Clone(r.Versions)
 	return &next
 }
 
+// version returns the version with that id, whether it has left or not, or nil.
 func (r *record) version(id string) *version {
 	for i := range r.Versions {
 		if r.Versions[i].ID == id {
@@ -45,23 +60,26 @@ func (r *record) version(id string) *version {
 	return nil
 }
 
-// empty tells whether the ledger holds no value for the secret.
+// empty reports whether the ledger holds no value for the secret.
 func (r *record) empty() bool { return r == nil || r.Current == "" }
 
-// append adds a version under an id that was never used.
+// append adds a version under an id that was never used, and returns it.
 func (r *record) append(value string, res *resource) *version {
 	r.Highest++
 	r.Versions = append(r.Versions, version{ID: "v" + strconv.Itoa(r.Highest), Value: value, Resource: res})
 	return &r.Versions[len(r.Versions)-1]
 }
 
-// create makes a first value current: nobody depends on an older one, so it has no activeFrom.
+// create makes a first value current. It has no activeFrom, since no reader depends
+// on an older value.
 func (r *record) create(value string, res *resource, p policy) {
 	r.Current = r.append(value, res).ID
 	r.Created, r.Rotated = p.now.UTC(), p.now.UTC()
 }
 
-// announce adds a version that comes into use a window after readers could first see it.
+// announce adds a version with the planned instant of its flip: a window from now,
+// and not before Hold or Stray. The real flip counts from the confirmation, which
+// confirm records in Ready; activeFrom is rounded up to a second.
 func (r *record) announce(value string, res *resource, p policy) {
 	v := r.append(value, res)
 	v.ActiveFrom = ceilSecond(later(p.now.Add(p.window), later(r.Hold, r.Stray)))
@@ -69,13 +87,14 @@ func (r *record) announce(value string, res *resource, p policy) {
 	r.Rotated = p.now.UTC()
 }
 
-// flip makes a version current and gives the one before it its end.
+// flip makes a version current, from now rounded down to a second, and gives the
+// version before it an end.
 func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	old, v := r.version(r.Current), r.version(id)
 	r.lower(p)
 	v.ActiveFrom = floorSecond(p.now)
 	if old != nil {
-		// A clock that was set back must not let At(now) find the older one.
+		// Without this, At(now) would return the older version after a clock was set back.
 		v.ActiveFrom = later(v.ActiveFrom, old.ActiveFrom)
 		r.retire(old, rotation, p)
 	}
@@ -85,7 +104,8 @@ func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	}
 }
 
-// lower lets versions that are in use begin now at the latest: a clock was ahead.
+// lower moves the start of every version in use to now if it lies in the future: a
+// clock that was ahead recorded it.
 func (r *record) lower(p policy) {
 	for i := range r.Versions {
 		if v := &r.Versions[i]; v.Gone == "" && v.ID != r.Announced && v.ActiveFrom.After(p.now) {
@@ -94,8 +114,10 @@ func (r *record) lower(p policy) {
 	}
 }
 
-// retire gives a version an end: readers that have not seen its successor sign with it for a window, and a margin covers late
-// requests and clocks; what Rotation.Retain adds is what the last signature made with it gets. No life gets shorter.
+// retire gives a version an end, rounded up to a second. Readers that have not seen
+// its successor sign with it for a window; a margin covers late requests and clock
+// skew. The time that Rotation.Retain adds is then the life of the last signature
+// made with it. No life gets shorter: a version without an end keeps none.
 func (r *record) retire(v *version, rotation *secret.Rotation, p policy) {
 	ended := !v.ExpiresAt.IsZero() || v.Base.IsZero()
 	v.Base = later(v.Base, ceilSecond(p.now.Add(p.window+p.margin)))
@@ -107,7 +129,9 @@ func (r *record) retire(v *version, rotation *secret.Rotation, p policy) {
 	v.ExpiresAt = later(v.ExpiresAt, v.Base.Add(more))
 }
 
-// retime lets the lives of a document that was not confirmed in time count from now.
+// retime makes the lives of a text that was not confirmed in time count from now.
+// Readers may not have seen the text yet, so the life of the replaced version has to
+// begin anew too.
 func (r *record) retime(rotation *secret.Rotation, p policy, in *intent) {
 	if in.Op == OpRepair {
 		r.repair(rotation, p)
@@ -123,8 +147,10 @@ func (r *record) retime(rotation *secret.Rotation, p policy, in *intent) {
 	}
 }
 
-// repair follows a stray request: readers may have used whatever was current in it, so every version that has an end lives
-// as long as if it had been replaced now.
+// repair follows a late request that brought an earlier text back. Readers may have
+// used the version that is current in that text, so every version with an end lives
+// as long as if it had been replaced now. The window of an announced version begins
+// anew, and a margin is added to its planned start.
 func (r *record) repair(rotation *secret.Rotation, p policy) {
 	for i := range r.Versions {
 		v := &r.Versions[i]
@@ -138,7 +164,8 @@ func (r *record) repair(rotation *secret.Rotation, p policy) {
 	}
 }
 
-// extend lengthens lives where the declaration retains longer than it did.
+// extend lengthens the lives that the declaration now retains for longer, and
+// returns their ids. It shortens none.
 func (r *record) extend(rotation *secret.Rotation) (changed []string) {
 	more, forever := retention(rotation)
 	for i := range r.Versions {
@@ -159,14 +186,16 @@ func (r *record) extend(rotation *secret.Rotation) (changed []string) {
 	return changed
 }
 
-// prune lets expired versions go.
+// prune removes the expired versions from the document and returns their ids. While
+// Hold lasts it removes none.
 func (r *record) prune(p policy) (gone []string) {
 	if p.now.Before(r.Hold) {
 		return nil
 	}
 	for i := range r.Versions {
 		v := &r.Versions[i]
-		if v.Gone == "" && v.ID != r.Current && v.ID != r.Announced && !v.ExpiresAt.IsZero() && !p.now.Before(v.ExpiresAt) {
+		if v.Gone == "" && v.ID != r.Current && v.ID != r.Announced &&
+			!v.ExpiresAt.IsZero() && !p.now.Before(v.ExpiresAt) {
 			v.leave(GonePruned)
 			gone = append(gone, v.ID)
 		}
@@ -174,7 +203,8 @@ func (r *record) prune(p policy) (gone []string) {
 	return gone
 }
 
-// leave takes a version out of the document: the ledger forgets its value and keeps id and life.
+// leave takes a version out of the document. The ledger drops its value and keeps
+// its id and life.
 func (v *version) leave(why Gone) { v.Gone, v.Value = why, "" }
 
 // Gone is why a version has left the document.
@@ -184,11 +214,12 @@ type Gone string
 const (
 	GonePruned    Gone = "pruned"    // it had expired
 	GoneRevoked   Gone = "revoked"   // it was ended before its time
-	GoneWithdrawn Gone = "withdrawn" // it was announced, and never came into use
+	GoneWithdrawn Gone = "withdrawn" // it was announced and never became current
 	GoneRemoved   Gone = "removed"   // its secret was removed
 )
 
-// withdraw takes an announced version back: nobody has used it, and its id stays used.
+// withdraw takes an announced version back. No reader has used it, and its id is
+// never used again.
 func (r *record) withdraw(why Gone) {
 	if v := r.version(r.Announced); v != nil {
 		v.leave(why)
@@ -196,8 +227,8 @@ func (r *record) withdraw(why Gone) {
 	r.Announced, r.Ready = "", noTime
 }
 
-// previous returns the version that was current before the current one and is still there, or nil. One that holds the same
-// value is no way back.
+// previous returns the last version before the current one that has not left, or nil.
+// It skips versions with the current value, which a rollback would not change.
 func (r *record) previous() *version {
 	var found *version
 	current := r.version(r.Current).Value
@@ -212,7 +243,7 @@ func (r *record) previous() *version {
 	return nil
 }
 
-// holders returns the ids of all versions that hold a value.
+// holders returns the ids of all versions in the document that have this value.
 func (r *record) holders(value string) []string {
 	var ids []string
 	for _, v := range r.Versions {
@@ -223,19 +254,25 @@ func (r *record) holders(value string) []string {
 	return ids
 }
 
-// confirm records that the store holds what the intent says. answered: by the one request that this run sent.
+// confirm records that the target holds the intent. answered reports that this run
+// sent it and received an answer without an error.
 func (r *record) confirm(found driver.Published, answered bool, p policy) {
 	in := r.Intent
+	// A second request, or one without an answer, may still be under way.
 	if !answered || in.Taken {
 		r.Stray = later(r.Stray, p.now.Add(p.margin).UTC())
 	}
+	// Readers change over from an earlier text, or from another target, only now.
 	if in.Op == OpRepair || in.Op == OpTarget {
 		r.Hold = later(r.Hold, p.now.Add(p.window+p.margin).UTC())
 	}
+	// The window counts from here: only a confirmed announcement reaches readers. A
+	// late request could still replace it by a text without the announced version.
 	if r.Announced != "" && r.Ready.IsZero() {
 		r.Ready = later(p.now.Add(p.window), r.Stray).UTC()
 	}
-	r.Published = &published{Gen: r.Gen, Note: in.Note, Modified: found.Modified, At: p.now.UTC(), Bytes: len(in.Text), Sum: in.Sum}
+	r.Published = &published{Gen: r.Gen, Note: in.Note, Modified: found.Modified, At: p.now.UTC(),
+		Bytes: len(in.Text), Sum: in.Sum}
 	r.Intent = nil
 	r.Sent = slices.Clone(r.Sent)
 	for i := range r.Sent {
@@ -246,7 +283,7 @@ func (r *record) confirm(found driver.Published, answered bool, p policy) {
 }
 
 // mayReturn returns the texts that a late request may bring back once another text
-// is sent: those of before, and the one that is recorded or published now.
+// is sent: the earlier ones, and the one that is recorded or published now.
 func (r *record) mayReturn(p policy) []sent {
 	var list []sent
 	add := func(s sent) {
@@ -268,8 +305,9 @@ func (r *record) mayReturn(p policy) []sent {
 	return list
 }
 
-// capInstants lowers recorded instants that lie further in the future than they
-// could have been recorded by a clock that is right: one was far ahead.
+// capInstants lowers the recorded instants that lie further in the future than a
+// correct clock could have recorded: the clock of an earlier run was far ahead.
+// Without it, such an instant would block every flip and prune until it is past.
 func (r *record) capInstants(p policy) {
 	most := func(t *time.Time, length time.Duration) {
 		if limit := p.now.Add(length).UTC(); t.After(limit) {
@@ -286,7 +324,7 @@ func (r *record) capInstants(p policy) {
 	}
 }
 
-// future returns the latest recorded instant after now, or zero.
+// future returns the latest recorded instant after now, or zero if there is none.
 func (r *record) future(now time.Time) time.Time {
 	latest := later(r.Created, r.Rotated)
 	if r.Published != nil {
@@ -306,7 +344,8 @@ func (r *record) future(now time.Time) time.Time {
 	return latest
 }
 
-// unused takes the resources of versions that are gone out of the record.
+// unused takes the resources of versions that have left out of the record and
+// returns them.
 func (r *record) unused() []resource {
 	var list []resource
 	for i := range r.Versions {

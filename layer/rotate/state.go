@@ -15,30 +15,39 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// State is what a ledger holds: settings, and every version of every secret. It is immutable and safe for concurrent use, and
-// no verb of fmt, no JSON and no log shows a value that is in it. The zero State is an empty one without an id.
+// This file is the state that a ledger stores, all secrets together. A run replaces
+// it only as a whole, by Commit: either every record, queue and log entry of a step
+// is in the ledger, or none is. A State in memory never changes; every step works on
+// a copy.
+
+// State is the content of a ledger: its settings, and every version of every secret.
+// It is immutable and safe for concurrent use. No verb of fmt, no JSON and no log
+// shows a value in it. The zero State is empty and has no id.
 type State struct {
-	p *atomic.Pointer[state] // reflection, and so fmt, shows no more than an address here
+	p *atomic.Pointer[state] // reflection, and so fmt, shows only an address here
 }
 
-// Settings are what `layer secret init` is told.
+// Settings are the ledger's settings, from `layer secret init`.
 type Settings struct {
 	Workspace   string `json:"workspace,omitempty"`
 	Project     string `json:"project,omitempty"`
 	Environment string `json:"environment,omitempty"`
-	// Target is where values are published, such as "cloudflare" or "dir:secrets". Package rotate only keeps it.
+	// Target is where values are published, such as "cloudflare" or "dir:secrets".
+	// Package rotate stores it and does not open it.
 	Target string `json:"target,omitempty"`
-	// Window is the time after which every reader has seen what was published. Zero: 24 h.
+	// Window is the time after which every reader has the published text. Zero: 24 h.
 	Window time.Duration `json:"window,omitempty"`
-	// Margin is added for late requests and for clocks that differ. Zero: 24 h.
+	// Margin is the allowance for late requests and clock skew. Zero: 24 h.
 	Margin time.Duration `json:"margin,omitempty"`
 	// Recipients are the age public keys that the state is sealed to.
 	Recipients []string `json:"recipients,omitempty"`
 }
 
-// LogEntry tells who did what when. It is a record among colleagues: whoever can write the ledger can write its log.
+// LogEntry is one entry of the ledger's log: an operator's change and its time. The
+// log is a record among colleagues and no evidence against one: any process that can
+// write the ledger can write its log.
 type LogEntry struct {
-	Gen     uint64    `json:"gen"`
+	Gen     uint64    `json:"gen"` // the ledger's generation with this change
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
 	Op      Op        `json:"op"`
@@ -46,37 +55,61 @@ type LogEntry struct {
 	IDs     []string  `json:"ids,omitempty"`
 }
 
-// state is what a State holds. It never changes once it is in one; its records don't either.
+// state is the content of a State. It never changes once a State holds it, and
+// neither do its records.
 type state struct {
-	Format  int        `json:"format"` // see stateFormat
-	ID      string     `json:"id"`     // see State.Origin
-	Gen     uint64     `json:"gen"`
-	Writes  []write    `json:"writes,omitempty"`  // the last 64, newest last
-	Fenced  string     `json:"fenced,omitempty"`  // where the ledger has moved to; empty: it is in use
-	FpKey   []byte     `json:"fpKey"`             // of the notes' fp
-	ByKey   []byte     `json:"byKey"`             // of the notes' by
-	Former  [][]byte   `json:"former,omitempty"`  // earlier ByKeys: the notes made under them are ours too
-	Anchor  []byte     `json:"anchor,omitempty"`  // see State.ID; renewed when a recipient is removed
-	Reach   []extent   `json:"reach,omitempty"`   // of each key in Former
-	SumKey  []byte     `json:"sumKey,omitempty"`  // of the sums of texts that were sent; kept when the note keys are renewed
-	Targets []former   `json:"targets,omitempty"` // those from which the values were moved, and that still hold them
-	Place   string     `json:"place,omitempty"`   // where the target was at the last confirmation, if it is a driver.Placer
-	Config  Settings   `json:"settings"`
-	Secrets []*record  `json:"secrets,omitempty"` // by address
-	Retire  []resource `json:"retire,omitempty"`  // made by generators, used by no version any more
-	Sweep   []sweep    `json:"sweep,omitempty"`   // names under which a crash may have left something
-	Log     []LogEntry `json:"log,omitempty"`
+	// Format is the format of this JSON: see stateFormat.
+	Format int `json:"format"`
+	// ID is the result of State.Origin. NewState sets it; nothing changes it.
+	ID string `json:"id"`
+	// Gen is the ledger's generation: Commit raises it by one.
+	Gen uint64 `json:"gen"`
+	// Writes are the last 64 commits, the newest last. Commit adds one.
+	Writes []write `json:"writes,omitempty"`
+	// Fenced is the place that the ledger moved to. Empty: it is in use. Move sets
+	// it, and clears it in the copy at the new place. A failed move and an operator
+	// who resumes the old ledger clear it too.
+	Fenced string `json:"fenced,omitempty"`
+	// FpKey and ByKey are the keys of fp and by in the notes. Rekeyed replaces them.
+	FpKey []byte `json:"fpKey"`
+	ByKey []byte `json:"byKey"`
+	// Former are the earlier ByKeys, the oldest first. Notes that were signed under
+	// them before they were replaced are the ledger's too.
+	Former [][]byte `json:"former,omitempty"`
+	// Anchor is the key behind State.ID. Rekeyed replaces it.
+	Anchor []byte `json:"anchor,omitempty"`
+	// Reach is the reach of each key in Former, at the same index.
+	Reach []extent `json:"reach,omitempty"`
+	// SumKey is the key of state.sum. Rekeyed keeps it, so that sums of earlier texts
+	// still match.
+	SumKey []byte `json:"sumKey,omitempty"`
+	// Targets are the former targets that still hold values. MoveTarget adds one,
+	// RemoveFormer drops it, and so does a move back to it.
+	Targets []former `json:"targets,omitempty"`
+	// Place is the driver.Placer's place at the last confirmation. A move to another
+	// target clears it.
+	Place   string    `json:"place,omitempty"`
+	Config  Settings  `json:"settings"`
+	Secrets []*record `json:"secrets,omitempty"` // by address
+	// Retire are the generators' resources that no version uses any more. clean
+	// drops one once its generator has retired it.
+	Retire []resource `json:"retire,omitempty"`
+	// Sweep are the names under which a crash may have left a resource.
+	Sweep []sweep `json:"sweep,omitempty"`
+	// Log are the last 10,000 entries, the newest last.
+	Log []LogEntry `json:"log,omitempty"`
 }
 
-// write is one CompareAndSwap: by its id a writer recognises its own after an answer was lost.
+// write is one CompareAndSwap. By the id a writer recognizes its own write after an
+// answer was lost.
 type write struct {
 	Gen uint64 `json:"gen"`
 	ID  string `json:"id"`
 }
 
-// stateFormat is the format that is written. Format 1, without sums and place, and
-// format 2, without an anchor and the reach of former keys, are read. A program
-// refuses a later format, instead of dropping fields.
+// stateFormat is the format that is written. Formats 1 and 2 are read too: format 1
+// has no sums and no place, and neither has an anchor or the reach of former keys.
+// A program refuses a later format, because it would drop fields.
 const stateFormat = 3
 
 const (
@@ -84,16 +117,16 @@ const (
 	keepLog    = 10_000
 )
 
-// NewState returns the state of a new ledger: no secrets, an id and keys of its own.
+// NewState returns the state of a new ledger, with no secrets, a new id and new keys.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
-	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32), FpKey: randomBytes(32), ByKey: randomBytes(32),
-		SumKey: randomBytes(32), Config: s})
+	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32),
+		FpKey: randomBytes(32), ByKey: randomBytes(32), SumKey: randomBytes(32), Config: s})
 }
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails: it ends the program instead
+	_, _ = rand.Read(b) // never fails: it crashes the program instead
 	return b
 }
 
@@ -115,10 +148,11 @@ func (s State) state() *state {
 }
 
 // ID returns the ledger's id, 32 hexadecimal digits: a commitment to a random key
-// inside the encrypted state. A ledger with that id was made by a program that knew
-// the key, so the id shows a machine that holds only the identity that a ledger is
-// no forgery made with a recipient's public key. The id changes when a recipient is
-// removed ([State.Rekeyed]), and never otherwise. It is no secret.
+// inside the encrypted state. Only a program with that key can make a ledger with
+// that id. So a machine that has only the identity can check by the id that a ledger
+// was not forged with a recipient's public key. The id changes when a recipient is
+// removed ([State.Rekeyed]), and never otherwise. It is not secret. The zero State
+// has an empty id.
 func (s State) ID() string {
 	if anchor := s.state().Anchor; len(anchor) > 0 {
 		return fingerprint(anchor)
@@ -126,15 +160,15 @@ func (s State) ID() string {
 	return ""
 }
 
-// Origin returns the name that the ledger got when it was made and keeps for ever,
-// also when its ID changes. It proves nothing: any recipient's public key is enough
-// to make another ledger of the same origin.
+// Origin returns the name that the ledger received when it was made. It never
+// changes, even if the ID does. It proves nothing: with any recipient's public key
+// another ledger of the same origin can be made.
 func (s State) Origin() string { return s.state().ID }
 
-// Generation counts the changes of the ledger: a higher one is later.
+// Generation returns the number of changes of the ledger. A higher one is later.
 func (s State) Generation() uint64 { return s.state().Gen }
 
-// Settings returns what the ledger was told. The slice is the caller's.
+// Settings returns the ledger's settings. The caller may change the slice.
 func (s State) Settings() Settings {
 	set := s.state().Config
 	set.Recipients = slices.Clone(set.Recipients)
@@ -149,21 +183,24 @@ func (s State) WithSettings(set Settings) State {
 	return wrapState(&next)
 }
 
-// Fingerprint tells ledgers with different keys apart, and nothing of the keys.
+// Fingerprint returns a digest of the ledger's present key: it differs for ledgers
+// with different keys, and reveals nothing about a key.
 func (s State) Fingerprint() string { return fingerprint(s.state().ByKey) }
 
 func fingerprint(key []byte) string {
 	return hex.EncodeToString(mac(key, "layer ledger fingerprint")[:16])
 }
 
-// Succeeds tells whether a ledger of that fingerprint is this one, now or before its keys were changed.
+// Succeeds reports whether a ledger with that fingerprint is this one, now or before
+// its keys were replaced.
 func (s State) Succeeds(print string) bool {
-	return print == s.Fingerprint() || slices.ContainsFunc(s.state().Former, func(key []byte) bool { return print == fingerprint(key) })
+	same := func(key []byte) bool { return print == fingerprint(key) }
+	return print == s.Fingerprint() || slices.ContainsFunc(s.state().Former, same)
 }
 
 // Rekeyed returns the state with new keys for its notes and a new ID, for [Commit],
-// after a recipient who knew the old ones was removed. The notes of before stay the
-// ledger's; later ones under the old keys do not count.
+// after a recipient with the old keys was removed. Earlier notes remain the ledger's;
+// later ones under the old keys do not count.
 func (s State) Rekeyed() State {
 	next := *s.state()
 	next.Anchor = randomBytes(32)
@@ -172,17 +209,20 @@ func (s State) Rekeyed() State {
 	return wrapState(&next)
 }
 
-// Moved tells where the ledger has moved to; empty: it is in use.
+// Moved returns the place that the ledger moved to, and "" if it is in use.
 func (s State) Moved() string { return s.state().Fenced }
 
-// MovedTo returns the state with a fence, for [Commit]: no run changes it any more, and each is told where to go.
+// MovedTo returns the state with a fence, for [Commit]. No run changes a ledger with
+// a fence; each returns an error that names the place. An empty place removes the
+// fence.
 func (s State) MovedTo(place string) State {
 	next := *s.state()
 	next.Fenced = place
 	return wrapState(&next)
 }
 
-// Addresses lists the secrets of which the ledger holds values, declared or not, in order.
+// Addresses returns the addresses of the secrets with a value in the ledger, declared
+// or not, in order.
 func (s State) Addresses() []secret.Address {
 	var list []secret.Address
 	for _, r := range s.state().Secrets {
@@ -193,16 +233,19 @@ func (s State) Addresses() []secret.Address {
 	return list
 }
 
-// Log returns who did what, oldest first. The slice is the caller's.
+// Log returns the ledger's log, the oldest entry first. The caller may change the
+// slice.
 func (s State) Log() []LogEntry { return slices.Clone(s.state().Log) }
 
-// WithLog returns the state with one more entry, for [Commit], whose generation it gets.
+// WithLog returns the state with one more entry, for [Commit]. The entry's Gen is the
+// generation that Commit will give the state.
 func (s State) WithLog(e LogEntry) State {
 	next := *s.state()
 	next.log(e)
 	return wrapState(&next)
 }
 
+// log adds an entry, and drops the oldest one when there are keepLog of them.
 func (s *state) log(e LogEntry) {
 	e.Gen, e.At = s.Gen+1, e.At.UTC()
 	old := s.Log
@@ -212,7 +255,8 @@ func (s *state) log(e LogEntry) {
 	s.Log = append(slices.Clip(old), e)
 }
 
-// stamped is the state as CompareAndSwap stores it.
+// stamped returns the state as CompareAndSwap stores it: with the next generation and
+// an id for this write.
 func (s State) stamped() State {
 	next := *s.state()
 	next.Format = stateFormat
@@ -225,8 +269,9 @@ func (s State) stamped() State {
 	return wrapState(&next)
 }
 
-// WriteID is the id of the write that made this state: what a Ledger looks for, by [State.Wrote], in what it finds after an
-// answer was lost. Empty where Commit has not prepared it.
+// WriteID returns the id of the write that made this state. After a lost answer a
+// [Ledger] looks for it, with [State.Wrote], in the state that it finds. It is empty
+// if Commit has not prepared the state.
 func (s State) WriteID() string {
 	if w := s.state().Writes; len(w) > 0 {
 		return w[len(w)-1].ID
@@ -234,30 +279,32 @@ func (s State) WriteID() string {
 	return ""
 }
 
-// Wrote tells whether the write of that id is among the last 64 that led to this state.
+// Wrote reports whether the write with that id is among the last 64 that led to this
+// state.
 func (s State) Wrote(id string) bool {
 	return id != "" && slices.ContainsFunc(s.state().Writes, func(w write) bool { return w.ID == id })
 }
 
-// Covers tells whether Wrote knows every write after that generation.
+// Covers reports whether this state lists every write after that generation, so that
+// a false result of Wrote is certain.
 func (s State) Covers(gen uint64) bool {
 	st := s.state()
 	return gen >= st.Gen || len(st.Writes) > 0 && st.Writes[0].Gen <= gen+1
 }
 
-// Equal tells whether both are the same state of the same ledger.
+// Equal reports whether both are the same state of the same ledger.
 func (s State) Equal(o State) bool {
 	a, errA := s.encode()
 	b, errB := o.encode()
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
-// encode writes everything, values too: it goes nowhere but into [Seal].
+// encode returns everything, values included. Only [Seal] may store the result.
 func (s State) encode() ([]byte, error) { return json.Marshal(s.state()) }
 
 var errNoState = errors.New("not the state of a ledger")
 
-// decodeState reads what encode wrote. Its errors show nothing of it.
+// decodeState parses a result of encode. Its errors show nothing from data.
 func decodeState(data []byte) (State, error) {
 	st := new(state)
 	if json.Unmarshal(data, st) != nil {
@@ -265,15 +312,19 @@ func decodeState(data []byte) (State, error) {
 	}
 	switch {
 	case st.Format > stateFormat || st.Format < 0:
-		return State{}, fmt.Errorf("the ledger was written by a newer version of layer (format %d): update layer", st.Format)
-	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16 || st.Format >= 3 && len(st.Anchor) < 16:
+		return State{}, fmt.Errorf("the ledger was written by a newer version of layer (format %d): update layer",
+			st.Format)
+	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16 ||
+		st.Format >= 3 && len(st.Anchor) < 16:
 		return State{}, errNoState
 	}
 	if len(st.SumKey) == 0 {
-		st.SumKey = mac(append(slices.Clone(st.Former), st.ByKey)[0], "layer sums") // format 1: stored with the next change
+		// Format 1 has none. The key is derived from the oldest ByKey, so that every
+		// program finds the same one, and is stored with the next change.
+		st.SumKey = mac(append(slices.Clone(st.Former), st.ByKey)[0], "layer sums")
 	}
 	if len(st.Anchor) == 0 && st.Format < 3 {
-		st.Anchor = st.ByKey // so that the id is the fingerprint, which colleagues may know
+		st.Anchor = st.ByKey // the id is then the fingerprint, which colleagues may have noted
 	}
 	st.Reach = st.reaches()
 	return wrapState(st), nil
@@ -288,13 +339,16 @@ func (s *state) find(addr secret.Address) *record {
 	return s.Secrets[i]
 }
 
+// index returns the index of an address in Secrets, which is sorted, and whether it
+// is there.
 func (s *state) index(addr secret.Address) (int, bool) {
 	return slices.BinarySearchFunc(s.Secrets, addr, func(r *record, a secret.Address) int {
 		return compareAddress(r.Address, a)
 	})
 }
 
-// with returns the state with these records in place of those of the same address.
+// with returns the state with these records instead of those of the same address. It
+// adds a record whose address is new.
 func (s *state) with(records ...*record) *state {
 	next := *s
 	next.Secrets = slices.Clone(s.Secrets)
@@ -312,14 +366,14 @@ func (s *state) with(records ...*record) *state {
 	return &next
 }
 
-// String tells the ledger's id and generation and the number of secrets.
+// String returns the ledger's id, its generation and the number of its secrets.
 func (s State) String() string {
 	st := s.state()
 	return fmt.Sprintf("ledger %s, generation %d, %d secrets", s.ID(), st.Gen, len(st.Secrets))
 }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the result of String under every verb and flag.
 func (s State) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns what String does, for encoding/json and log/slog.
+// MarshalText returns the result of String, for encoding/json and log/slog.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -6,12 +6,13 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// A former key was replaced when a recipient was removed, who still has it. The notes
-// that were signed under it before stay the ledger's, and a note that is signed under
-// it afterwards does not count. The ledger holds every note before it is published,
-// so the removal records how far the notes under each name have come.
+// This file decides which notes under former keys count. A former key was replaced
+// when a recipient was removed, and that recipient still has it. Notes that were
+// signed under it before the removal remain the ledger's; a note signed under it
+// afterwards does not count. Every note is in the ledger before it is published, so
+// the removal records the latest note of each name.
 
-// reach is how far the notes of one name had come when a key was replaced.
+// reach is the latest note of one name at the time when a key was replaced.
 type reach struct {
 	Gen uint64 `json:"gen"` // the highest generation
 	ID  int    `json:"id"`  // the highest number of an id
@@ -20,9 +21,9 @@ type reach struct {
 // extent is the reach of a key, by name in the target.
 type extent map[string]reach
 
-// reached returns how far the notes have come now. The names of removed secrets and
-// of values in former targets are among them, since a late request may bring their
-// notes back. A name without a note is not.
+// reached returns the present reach of every name with a note. That includes the
+// names of removed secrets and of values in former targets, since a late request may
+// bring their notes back.
 func (s *state) reached() extent {
 	list, highest := extent{}, map[secret.Address]int{}
 	add := func(name string, gen uint64, id int) {
@@ -31,7 +32,7 @@ func (s *state) reached() extent {
 		}
 	}
 	for _, r := range s.Secrets {
-		if r != nil { // of a damaged ledger, which Unseal refuses
+		if r != nil { // nil only in a damaged ledger, which Unseal refuses
 			add(r.Name, r.Gen, r.Highest)
 			highest[r.Address] = r.Highest
 		}
@@ -44,8 +45,8 @@ func (s *state) reached() extent {
 	return list
 }
 
-// reaches returns the reach of every former key. A ledger of format 2 or 1 has none:
-// its former keys reach as far as its notes have come now.
+// reaches returns the reach of every former key. A ledger of format 1 or 2 records
+// none: there it is the present reach.
 func (s *state) reaches() []extent {
 	list := slices.Clone(s.Reach[:min(len(s.Reach), len(s.Former))])
 	if len(list) < len(s.Former) {
@@ -57,7 +58,8 @@ func (s *state) reaches() []extent {
 	return list
 }
 
-// signer finds the key that has signed a note, and whether it may have.
+// signer sets n.ours and n.former by the key that signed a note. A note under a
+// former key is ours only within the reach of that key.
 func (s *state) signer(n *note, name, front, sign string) {
 	if signs(s.ByKey, name, front, sign) {
 		n.ours = true
@@ -72,13 +74,13 @@ func (s *state) signer(n *note, name, front, sign string) {
 	}
 }
 
-// moreRecent reports whether a note that was found in place of a value that was left
-// in a former target is a later one of this ledger: then that target is the present
-// one, under another name. Under a former key only the notes that the ledger holds
-// now prove that.
+// moreRecent reports whether text, the note found at a value in a former target, is a
+// later note of this ledger. Then that target is the present one under another name.
+// A note under a former key proves that only if the ledger records it now.
 func (s *state) moreRecent(v left, text string) bool {
 	n, ours := s.ownNote(v.Name, text)
 	return ours && n.gen > v.Gen && (!n.former || slices.ContainsFunc(s.Secrets, func(r *record) bool {
-		return r.Name == v.Name && (r.Published != nil && r.Published.Note == text || r.Intent != nil && r.Intent.Note == text)
+		return r.Name == v.Name &&
+			(r.Published != nil && r.Published.Note == text || r.Intent != nil && r.Intent.Note == text)
 	}))
 }
