@@ -51,7 +51,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))
 			require.NoError(t, os.Symlink("/dev/null", file))
-		}, "rotate", []string{"session-key: drifted: somebody else has changed the value", "is safe", "--adopt-ledger"}},
+		}, "rotate", []string{"session-key: drifted: something else has changed the value", "is safe", "--adopt-ledger"}},
 		"a link over which to publish": {func(t *testing.T, dir string) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))

@@ -274,7 +274,7 @@ func copyAtOnce(t *testing.T, c crowd) {
 			continue
 		}
 		require.Equal(t, 1, r.status)
-		require.Regexp(t, "has moved to .*: move that one|nobody moved it there", r.stderr)
+		require.Regexp(t, "has moved to .*: move that one|no move put it there", r.stderr)
 	}
 	require.Len(t, moved, 1)
 	at := c.state(first).Moved()

@@ -7,14 +7,15 @@ import (
 	"sync"
 )
 
-// MemoryLedger is a Ledger for tests: it lasts as long as the process. The zero one is empty and ready for use.
+// MemoryLedger is a [Ledger] for tests. It lasts as long as the process. The zero
+// MemoryLedger is empty and ready for use.
 type MemoryLedger struct {
 	mu    sync.Mutex
 	n     int
 	state State
 }
 
-// Load is [Ledger]'s.
+// Load implements [Ledger].
 func (l *MemoryLedger) Load(ctx context.Context) (State, Revision, error) {
 	if err := context.Cause(ctx); err != nil {
 		return State{}, "", err
@@ -27,7 +28,7 @@ func (l *MemoryLedger) Load(ctx context.Context) (State, Revision, error) {
 	return l.state, l.revision(), nil
 }
 
-// CompareAndSwap is [Ledger]'s.
+// CompareAndSwap implements [Ledger].
 func (l *MemoryLedger) CompareAndSwap(ctx context.Context, old Revision, next State) (Revision, error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", err
@@ -37,7 +38,7 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, old Revision, next St
 	switch {
 	case old == l.revision():
 	case next.WriteID() != "" && next.WriteID() == l.state.WriteID():
-		return l.revision(), nil // sent again: it is stored
+		return l.revision(), nil // the same write again: it is stored already
 	case l.state.Wrote(next.WriteID()):
 		return "", fmt.Errorf("memory ledger: %w", ErrSuperseded)
 	default:

@@ -8,29 +8,40 @@ import (
 	"time"
 )
 
-// MoveOptions are what [Move] takes beside the ledgers.
+// This file moves the ledger itself from one place to another. At every moment at most
+// one of the two places is in use: two ledgers in use would each confirm texts that
+// the other one takes for drift. So the old ledger gets its fence first, and a crash
+// leaves a ledger that no run changes, never two that run.
+
+// MoveOptions are the options of [Move].
 type MoveOptions struct {
-	// From and To name the two places to people, and to a later Move that goes on with this one. Both must be given, and hold no
-	// credential.
+	// From and To name the two places, in messages and for a later Move that
+	// continues this one. Both are required, and must contain no credential.
 	From, To string
-	// Target is where values are published, as seen from the new place. Empty: as it was.
+	// Target is where values are published, as seen from the new place. Empty: it
+	// stays the same.
 	Target string
-	// By is who moves it, for the ledger's log. It may be empty.
+	// By is the operator, for the ledger's log. It may be empty.
 	By string
 }
 
-// Move makes to the ledger in from's place, and returns its state. First from gets a fence: no run changes it any more, and each is
-// told where the ledger is now. Then to gets the state. So there never are two that run; a crash in between leaves one that stands
-// still, and the same Move again goes on. Where nothing can be put into to, the fence is taken away again, but for one that an earlier
-// Move has left: what that has sent may still arrive.
+// Move moves the ledger from from to to, and returns its state there. First it puts a
+// fence into from: no run changes that ledger from then on, and each returns an error
+// that names the new place. Then it stores the state in to. So two ledgers are never
+// in use at once. A crash in between leaves a ledger that is not in use; the same
+// Move again continues.
 //
-// What is in to already is never overwritten, but for this ledger itself, left there under a fence when it was moved away. A Move that
-// was done already changes nothing. Both are locked meanwhile where they are a [Locker].
+// If the state cannot be stored in to, Move removes the fence again, unless an
+// earlier Move left it: a late write of that Move may still arrive.
+//
+// Move never overwrites another ledger in to. It replaces only this ledger itself,
+// left there under a fence when it was moved away. A Move that was completed before
+// changes nothing. Move locks both ledgers if they are [Locker]s.
 func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	if o.From == "" || o.To == "" || o.From == o.To {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")
 	}
-	if path := pathOf(from); path != "" && path == pathOf(to) { // its lock would be waited for until the end of time
+	if path := pathOf(from); path != "" && path == pathOf(to) { // the second lock would wait forever
 		return State{}, problemf(Refused, "%s and %s are one file: name another", o.From, o.To)
 	}
 	for _, l := range []Ledger{from, to} {
@@ -39,7 +50,7 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 			if err != nil {
 				return State{}, err
 			}
-			defer func() { _ = unlock() }() // closing the file releases it in any case
+			defer func() { _ = unlock() }() // closing the file releases the lock in any case
 		}
 	}
 	var fence fence
@@ -52,7 +63,8 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	return State{}, fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 }
 
-// pathOf returns the path of a ledger that is a file of this machine.
+// pathOf returns the path of a ledger that is a file on this machine, and "" for any
+// other.
 func pathOf(l Ledger) string {
 	if file, ok := l.(interface{ Path() string }); ok {
 		return file.Path()
@@ -60,14 +72,16 @@ func pathOf(l Ledger) string {
 	return ""
 }
 
-// fence is the latest that this Move has made. Nothing is put into to but by who made the fence that stands, so that taking it away is
-// the end of everything that was to be put there.
+// fence is the last fence that this Move committed. Only the Move that committed the
+// present fence stores a state in to. So once that fence is removed, no state of an
+// earlier Move can be stored there.
 type fence struct {
-	write string // its id
+	write string // the id of its commit
 	first bool   // the ledger was in use before
 }
 
-// moveOn does the next step. Not done: there is another, or somebody was faster.
+// moveOn does the next step. It returns false if there is another step, or if another
+// run changed a ledger first.
 func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
 	src, srcRev, err := from.Load(ctx)
 	if err != nil {
@@ -110,15 +124,17 @@ func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ S
 	switch {
 	case err == nil:
 		return s, true, nil
-	case errors.Is(err, ErrConflict): // ErrSuperseded too: what stands there now tells
+	case errors.Is(err, ErrConflict): // ErrSuperseded too: the next step loads the present state
 		return State{}, false, nil
 	case errors.Is(err, ErrUnknown), ctx.Err() != nil:
 		return State{}, false, fmt.Errorf("%w. Until then no run changes the ledger: move it again, which goes on", err)
 	}
 	if !f.first {
-		return State{}, false, problemf(HalfMoved, "%w. The old ledger stands still since an earlier move, and what that has sent may still arrive", err)
+		return State{}, false, problemf(HalfMoved, "%w. The old ledger is out of use since an earlier move, "+
+			"and a late write of that move may still arrive", err)
 	}
-	if _, _, back := Commit(ctx, from, srcRev, src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: OpResume})); back != nil {
+	if _, _, back := Commit(ctx, from, srcRev,
+		src.MovedTo("").WithLog(LogEntry{At: time.Now(), By: o.By, Op: OpResume})); back != nil {
 		return State{}, false, problemf(HalfMoved, "%w; and the old ledger cannot be put back into use: %w", err, back)
 	}
 	return State{}, false, fmt.Errorf("%w. The old ledger is in use as before", err)
@@ -132,20 +148,22 @@ const (
 	moveDone
 )
 
-// nextMove decides what is to be done, or what speaks against it.
+// nextMove returns the next step, or the problem that prevents the move. there reports
+// whether the new place holds a state, which is dst.
 func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 	ours := there && dst.Origin() == src.Origin()
-	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation() // it stands there since it was moved away
+	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation() // left when it was moved away
 	switch moved := src.Moved(); {
 	case moved != "" && moved != o.To:
 		return 0, problemf(Moved, "%s has moved to %s: move that one", o.From, moved)
 	case there && !ours:
 		return 0, problemf(Refused, "another ledger is in %s, and is not overwritten: name another place", o.To)
 	case moved == "" && ours && !left && dst.WriteID() == src.WriteID():
-		return 0, problemf(Refused, "%s and %s hold the same: they are one place under two names, or one of the two is a copy, which must be "+
-			"deleted first", o.From, o.To)
+		return 0, problemf(Refused, "%s and %s hold the same: they are one place under two names, "+
+			"or one of the two is a copy, which must be deleted first", o.From, o.To)
 	case moved == "" && ours && !left:
-		return 0, problemf(Copies, "the same ledger is in %s, and nobody moved it there: one of the two is a copy. Delete the one that is behind", o.To)
+		return 0, problemf(Copies, "the same ledger is in %s, and no move put it there: one of the two is a copy. "+
+			"Delete the one that is behind", o.To)
 	case moved == "":
 		return moveFence, nil
 	case !there || left:
@@ -153,13 +171,16 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 	case dst.Moved() == "" && (comesFrom(dst, src) || !dst.Covers(src.Generation()-1)):
 		return moveDone, nil
 	case dst.Moved() != "":
-		return 0, problemf(Refused, "%s has moved to %s, and that has moved on to %s: if the ledger is not in use there, move it from %s to %s",
+		return 0, problemf(Refused, "%s has moved to %s, and that has moved on to %s: "+
+			"if the ledger is not in use there, move it from %s to %s",
 			o.From, o.To, dst.Moved(), o.To, dst.Moved())
 	}
-	return 0, problemf(Copies, "%s has moved to %s, and what is there does not come from it: one of the two is a copy", o.From, o.To)
+	return 0, problemf(Copies, "%s has moved to %s, and the ledger there does not come from it: "+
+		"one of the two is a copy", o.From, o.To)
 }
 
-// comesFrom tells whether dst was made from src under its fence: the one that stands there, or one that a later Move has put anew.
+// comesFrom reports whether dst was made from src under a fence of the last move: the
+// present fence, or an earlier one that a repeated Move has replaced.
 func comesFrom(dst, src State) bool {
 	since := src.Generation()
 	for _, e := range src.Log() {

@@ -162,7 +162,7 @@ func TestMoveRefused(t *testing.T) {
 		_, _, err = j.move(atCall(6, faultRefused), nil)
 		require.ErrorIs(t, err, errLost)
 		require.ErrorIs(t, err, HalfMoved)
-		require.ErrorContains(t, err, "what that has sent may still arrive")
+		require.ErrorContains(t, err, "a late write of that move may still arrive")
 		require.Empty(t, j.inUse(), "neither: it is not known what becomes of the first request")
 		j.arrive()
 		_, _, err = j.move(nil, nil)
@@ -211,20 +211,20 @@ func TestMoveRefuses(t *testing.T) {
 		"a copy that is behind": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(a, a.state)
-		}, says: []string{"the same ledger is in b, and nobody moved it there: one of the two is a copy", "Delete the one that is behind"}, kind: Copies},
+		}, says: []string{"the same ledger is in b, and no move put it there: one of the two is a copy", "Delete the one that is behind"}, kind: Copies},
 		"a copy that went on": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(b, a.state)
-		}, says: []string{"the same ledger is in b, and nobody moved it there"}},
+		}, says: []string{"the same ledger is in b, and no move put it there"}},
 		"remains that are ahead": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(b, commit(b, b.state).MovedTo("c"))
-		}, says: []string{"the same ledger is in b, and nobody moved it there"}},
+		}, says: []string{"the same ledger is in b, and no move put it there"}},
 		"moved elsewhere": {put: func(a, _ *MemoryLedger) { commit(a, a.state.MovedTo("c")) }, says: []string{"a has moved to c: move that one"}, kind: Moved},
 		"a copy, made before the fence": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(a, a.state.MovedTo("b"))
-		}, says: []string{"a has moved to b, and what is there does not come from it: one of the two is a copy"}, kind: Copies},
+		}, says: []string{"a has moved to b, and the ledger there does not come from it: one of the two is a copy"}, kind: Copies},
 		"a copy that went on, made before the fence": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			for range 5 {

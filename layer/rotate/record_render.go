@@ -99,8 +99,8 @@ func (r *record) room(spec secret.SpecSecret, size, limit int) int {
 	if v == nil || spec.Format == secret.FormatPlain {
 		return 0
 	}
-	const around = `,"":{"value":"","activeFrom":"2006-01-02T15:04:05Z","expiresAt":"2006-01-02T15:04:05Z"}`
-	one := len(v.Value) + len(v.ID) + len(around)
+	one := len(v.Value) + len(v.ID) +
+		len(`,"":{"value":"","activeFrom":"2006-01-02T15:04:05Z","expiresAt":"2006-01-02T15:04:05Z"}`)
 	return max(0, (limit-size)/one)
 }
 

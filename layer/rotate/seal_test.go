@@ -89,7 +89,7 @@ func TestSealRefuses(t *testing.T) {
 		s    State
 		want string
 	}{
-		{"no recipients", holding(hidden), "no recipients: nobody could read it"},
+		{"no recipients", holding(hidden), "no recipients: no identity could open it"},
 		{"not a key", holding(hidden, to, "age1"+hidden), "recipient 2 of the ledger is not an age public key"},
 		{"a private key", holding(hidden, identity.String()), "recipient 1 of the ledger is a private key: put the public key"},
 		{"mixed", holding(hidden, to, quantum), "age takes only one sort: replace all of them at once"},
@@ -160,9 +160,9 @@ func TestUnsealRefuses(t *testing.T) {
 		{"more behind it", append(bytes.Clone(sealed), 'x'), damaged},
 		{"armored, more behind it", append(bytes.Clone(text), "x\n"...), damaged},
 		{"passphrase", encryptText(t, hidden, passphrase), "encrypted with a passphrase"},
-		{"not a state", encryptText(t, hidden, recipient), "what is in it is not a ledger: somebody put another file in its place"},
-		{"half a state", encryptText(t, `{"format":1,"id":"`+hidden+`"}`, recipient), "what is in it is not a ledger"},
-		{"a secret that is null", nullSecret(t, recipient, to), "what is in it is not a ledger"},
+		{"not a state", encryptText(t, hidden, recipient), "its content is not a ledger: another file was put in its place"},
+		{"half a state", encryptText(t, `{"format":1,"id":"`+hidden+`"}`, recipient), "its content is not a ledger"},
+		{"a secret that is null", nullSecret(t, recipient, to), "its content is not a ledger"},
 		{"from the future", encryptText(t, `{"format":4,"id":"`+hidden+`"}`, recipient), "written by a newer version of layer (format 4): update layer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -194,8 +194,8 @@ func fingerprint(key []byte) string {
 // Succeeds reports whether a ledger with that fingerprint is this one, now or before
 // its keys were replaced.
 func (s State) Succeeds(print string) bool {
-	same := func(key []byte) bool { return print == fingerprint(key) }
-	return print == s.Fingerprint() || slices.ContainsFunc(s.state().Former, same)
+	return print == s.Fingerprint() ||
+		slices.ContainsFunc(s.state().Former, func(key []byte) bool { return print == fingerprint(key) })
 }
 
 // Rekeyed returns the state with new keys for its notes and a new ID, for [Commit],

@@ -12,10 +12,16 @@ import (
 	"filippo.io/age/armor"
 )
 
-// Seal encrypts a state to the recipients in its settings: classic ones (age1…) or post-quantum ones (age1pq1…), not both. The
-// result is binary, and every call gives other bytes. The errors show no recipient: it might be a key that was mixed up.
+// This file encrypts a state and decrypts it. Every place that stores a ledger for a
+// team or in a file holds the sealed form. age does not authenticate the writer, so
+// an unsealed state may be forged: State.ID and the signed notes reveal that.
+
+// Seal encrypts a state to the recipients in its settings: classic ones (age1…) or
+// post-quantum ones (age1pq1…), not both. The result is binary, and every call
+// returns different bytes. The errors show no recipient, because it may be a private
+// key that was given by mistake.
 //
-// If identities are given, a state that none could open afterwards is refused.
+// If identities are given, Seal returns an error if none of them can open the result.
 func Seal(s State, identities ...age.Identity) ([]byte, error) {
 	sealed, plain, err := seal(s)
 	if err != nil || identities == nil {
@@ -26,25 +32,26 @@ func Seal(s State, identities ...age.Identity) ([]byte, error) {
 		return nil, fmt.Errorf("after this change it could not be read: %w", err)
 	}
 	if !bytes.Equal(back, plain) {
-		return nil, errors.New("what was encrypted cannot be decrypted: the memory of this machine may be failing")
+		return nil, errors.New("the encrypted state cannot be decrypted: the memory of this machine may be failing")
 	}
 	return sealed, nil
 }
 
-// MaxSealed is the most bytes that a ledger stores: ten times a ledger of a hundred
-// secrets with the largest documents.
+// MaxSealed is the limit of a sealed state's length in bytes: ten times a ledger of a
+// hundred secrets with the largest documents.
 const MaxSealed = 64 << 20
 
-// CheckSize returns an error if size is more than most, which is [MaxSealed] but in
+// CheckSize returns an error if size is more than most, which is [MaxSealed] except in
 // tests.
 func CheckSize(size, most int) error {
 	if size > most {
-		return fmt.Errorf("it would have %d bytes, and %d is the most: remove secrets, or retain versions for a shorter time", size, most)
+		return fmt.Errorf("it would have %d bytes, and %d is the most: "+
+			"remove secrets, or retain versions for a shorter time", size, most)
 	}
 	return nil
 }
 
-// seal also returns the plaintext.
+// seal returns the sealed state and its plaintext.
 func seal(s State) (sealed, plain []byte, err error) {
 	to, err := parseRecipients(s.Settings().Recipients)
 	if err != nil {
@@ -72,7 +79,8 @@ func seal(s State) (sealed, plain []byte, err error) {
 	return out.Bytes(), plain, nil
 }
 
-// mended tells whether encoding/json has put its replacement for bytes that are not UTF-8 into a text: a value would change.
+// mended reports whether encoding/json replaced bytes that are not UTF-8 in a text. A
+// value would then change.
 func mended(encoded []byte) bool {
 	for i := 0; i < len(encoded); i++ {
 		if encoded[i] != '\\' {
@@ -88,7 +96,8 @@ func mended(encoded []byte) bool {
 
 func parseRecipients(texts []string) ([]age.Recipient, error) {
 	if len(texts) == 0 {
-		return nil, errors.New("the ledger has no recipients: nobody could read it. Add the age public key (age1…) of everybody who may")
+		return nil, errors.New("the ledger has no recipients: no identity could open it. " +
+			"Add the age public key (age1…) of each reader")
 	}
 	var to []age.Recipient
 	classic := 0
@@ -97,8 +106,8 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 		var err error
 		switch {
 		case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-"):
-			return nil, fmt.Errorf("recipient %d of the ledger is a private key: put the public key (age1…) there, and replace the "+
-				"private one if others may have seen it", i+1)
+			return nil, fmt.Errorf("recipient %d of the ledger is a private key: put the public key (age1…) there, "+
+				"and replace the private one if others may have seen it", i+1)
 		case strings.HasPrefix(text, "age1pq1"):
 			r, err = age.ParseHybridRecipient(text)
 		default:
@@ -112,8 +121,8 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 		to = append(to, r)
 	}
 	if classic > 0 && classic < len(to) {
-		return nil, errors.New("the ledger has classic (age1…) and post-quantum (age1pq1…) recipients, and age takes only one " +
-			"sort: replace all of them at once")
+		return nil, errors.New("the ledger has classic (age1…) and post-quantum (age1pq1…) recipients, " +
+			"and age takes only one sort: replace all of them at once")
 	}
 	return to, nil
 }
@@ -123,8 +132,9 @@ const (
 	armorHeader = armor.Header
 )
 
-// Unseal decrypts a text of [Seal], armored or not, and checks that it is a state. Its errors describe the fault of the bytes
-// and what to do, and show nothing of what is in them.
+// Unseal decrypts a result of [Seal], armored or not, and checks that it is a state.
+// Its errors describe the fault of the bytes and the next step, and show nothing from
+// the content.
 func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
 	plain, err := decrypt(sealed, identities)
 	if err != nil {
@@ -132,8 +142,8 @@ func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
 	}
 	s, err := decodeState(plain)
 	if errors.Is(err, errNoState) || err == nil && slices.Contains(s.state().Secrets, nil) {
-		return State{}, errors.New("it can be decrypted, but what is in it is not a ledger: somebody put another file in its place, " +
-			"or forged one. Restore the ledger from git or a backup")
+		return State{}, errors.New("it can be decrypted, but its content is not a ledger: another file was put in its place, " +
+			"or it is a forgery. Restore the ledger from git or a backup")
 	}
 	return s, err
 }
@@ -148,17 +158,20 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 	case len(trimmed) == 0:
 		return nil, errors.New("it is empty: " + restore)
 	case conflicted(trimmed):
-		return nil, errors.New("it holds git's conflict markers: it was changed in two clones. Versions cannot be merged: keep one " +
-			"side whole (`git checkout --ours` or `--theirs`), repeat there what the other side did, and go on from one clone only")
+		return nil, errors.New("it holds git's conflict markers: it was changed in two clones. Versions cannot be merged: " +
+			"keep one side whole (`git checkout --ours` or `--theirs`), repeat the changes of the other side there, " +
+			"and go on from one clone only")
 	case bytes.HasPrefix(trimmed, []byte(armorHeader)):
 		in = armor.NewReader(bytes.NewReader(trimmed))
 	case bytes.HasPrefix(sealed, []byte(ageHeader)):
 		in = bytes.NewReader(sealed)
 	default:
-		return nil, errors.New("it is not encrypted with age, so it is no ledger, or its beginning is damaged: " + restore)
+		return nil, errors.New("it is not encrypted with age, so it is no ledger, " +
+			"or its beginning is damaged: " + restore)
 	}
 	if len(identities) == 0 {
-		return nil, errors.New("there is no identity to open it with: name the file that holds one, or put the key into LAYER_IDENTITY")
+		return nil, errors.New("there is no identity to open it with: " +
+			"name the file that holds one, or put the key into LAYER_IDENTITY")
 	}
 	r, err := age.Decrypt(in, identities...)
 	var foreign *age.NoIdentityMatchError
@@ -166,8 +179,8 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 	case errors.As(err, &foreign) && slices.Contains(foreign.StanzaTypes, "scrypt"):
 		return nil, errors.New("it is encrypted with a passphrase, and a ledger never is: " + restore)
 	case errors.As(err, &foreign):
-		return nil, errors.New("it is encrypted to others: none of the identities given opens it. Use the identity of one of its " +
-			"recipients, or let somebody who can open it add you as one")
+		return nil, errors.New("it is encrypted to others: none of the identities given opens it. " +
+			"Use the identity of one of its recipients, or ask a recipient to add you")
 	case err != nil:
 		return nil, errDamaged
 	}
@@ -180,7 +193,7 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 
 var errDamaged = errors.New("it is damaged or cut off: " + restore)
 
-// conflicted tells whether git has written both sides of a merge into a text.
+// conflicted reports whether a text holds both sides of a merge by git.
 func conflicted(text []byte) bool {
 	for _, mark := range []string{"<<<<<<< ", ">>>>>>> "} {
 		if !bytes.HasPrefix(text, []byte(mark)) && !bytes.Contains(text, []byte("\n"+mark)) {
