@@ -7,24 +7,31 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
+// This file decides: from the record of one secret, the state of its value in the
+// target and the operator's order it computes the next record, without any I/O. An
+// unfinished step of an earlier run comes first: nothing new begins for a secret
+// before the target has confirmed its last intent. A value that was made once is
+// never made again for the same step, and a text leaves only after its intent is in
+// the ledger.
+
 // order is a run's task for one secret.
 type order struct {
-	op        string         // what begins: "" only settles, opCreate makes what is missing, opFlip rotates, else one of the changes below
-	force     bool           // rotate whatever the schedule says
-	named     bool           // the person has named this secret
+	op        string         // one of the constants below
+	force     bool           // rotate before the schedule says so
+	named     bool           // the operator named this secret
 	immediate bool           // both phases at once
-	adopt     bool           // go on over what was found
-	value     string         // set
-	version   string         // revoke
-	highest   int            // of the ids when this run loaded the ledger for the first time
-	source    secret.Address // rename: whose versions
-	from      *record        // and its record
+	adopt     bool           // overwrite a contradicting value in the target
+	value     string         // for orderSet
+	version   string         // for orderRevoke: an id
+	highest   int            // the highest id when this run first loaded the ledger
+	source    secret.Address // for orderRename: the present address of the versions
+	from      *record        // for orderRename: the record of source
 }
 
 const (
-	orderSettle   = ""
-	orderApply    = "apply"
-	orderRotate   = "rotate"
+	orderSettle   = ""       // only finish the steps of earlier runs
+	orderApply    = "apply"  // create a missing value
+	orderRotate   = "rotate" // begin or continue a rotation, and prune
 	orderSet      = "set"
 	orderRollback = "rollback"
 	orderRevoke   = "revoke"
@@ -34,50 +41,51 @@ const (
 // decision is the result for one secret in one pass.
 type decision struct {
 	verdict   verdict
-	next      *record // nil: the record stays as it is
+	next      *record // nil: the record does not change
 	actions   []Action
-	send      bool     // the intent of next is to be published
-	create    bool     // under a name that does not exist yet
-	also      *record  // another record that changes with it
+	send      bool     // publish the intent of next
+	create    bool     // under a name without a value in the target
+	also      *record  // another record that changes in the same commit
 	make      bool     // a generator has to make a value first
-	done      bool     // a change was carried out (or there was nothing to do)
-	problem   *Problem // why a person is needed, or what failed
-	adopts    bool     // a person lets it go over the value that is there
+	done      bool     // the order was carried out, or there was nothing to do
+	problem   *Problem // why an operator is needed, or the failure
+	adopts    bool     // the operator's order overwrites the value in the target
 	finished  *Problem // a forced rotation has only finished an earlier one
-	confirmed *record  // the record as it was settled: kept where nothing comes of the rest
+	confirmed *record  // the record after the confirmation, kept if the order fails
 }
 
-// desk holds the inputs of a decision beside the secret itself: no I/O.
+// desk holds the inputs of a decision that do not belong to one secret. None of its
+// functions does I/O.
 type desk struct {
 	policy policy
 	state  *state
-	mint   func(secret.SpecSecret) string             // a random value
-	made   func(secret.Address) (version, bool)       // what a generator has made in this run
-	title  func(secret.SpecSecret) string             // a name for what a generator is to make
-	able   func(generator string) bool                // is it registered
-	sent   func(secret.Address) (gen uint64, ok bool) // what this run has sent, and whether it was answered
-	judge  func(verdict, sighting, *record) verdict   // what a verdict becomes: tests change one
-	sum    func(text string) string                   // recognises a text in the target; empty where nothing does
+	mint   func(secret.SpecSecret) string             // returns a random value
+	made   func(secret.Address) (version, bool)       // returns a generator's value of this run
+	title  func(secret.SpecSecret) string             // returns a name for a generator's resource
+	able   func(generator string) bool                // reports whether it is registered
+	sent   func(secret.Address) (gen uint64, ok bool) // this run's request, and whether it was answered
+	judge  func(verdict, sighting, *record) verdict   // replaces a verdict: for tests
+	sum    func(text string) string                   // see run.sum
 	by     string                                     // the operator
 }
 
-// work is one secret on the desk.
+// work is the decision on one secret in progress.
 type work struct {
 	desk  *desk
 	spec  secret.SpecSecret
-	name  string
-	old   *record
+	name  string  // the declared one
+	old   *record // as it was loaded, or nil
 	r     *record // a copy to change
 	found sighting
 	order order
 	out   decision
 
 	resource *resource // of the new value
-	ready    bool      // the new value is there
+	ready    bool      // a generator has made the new value
 }
 
-// decide settles one secret by the state of the store, and goes on to the order. It is a function of its arguments
-// alone, but for the random bytes of mint and named.
+// decide settles one secret by the state of the target, and then carries out the order.
+// The result depends on the arguments alone, and on the random bytes of mint and title.
 func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sighting, o order) decision {
 	w := &work{desk: d, spec: spec, name: name, old: r, found: found, order: o}
 	if r == nil {
@@ -90,17 +98,19 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 		w.r.Name = name
 	}
 	if w.r.Name != name && o.op != orderRename {
-		w.problem(NewName, "the declaration calls its value %q in the store now, and it stands there as %q", name, w.r.Name)
+		w.problem(NewName, "the declaration now names its value %q in the store, and it was published there as %q",
+			name, w.r.Name)
 		w.out.verdict = verdictSettled
 		return w.out
 	}
 	switch {
 	case o.op == orderRename && o.from.Name == name:
-		w.out.verdict = verdictSettled // the value stays where it is
+		w.out.verdict = verdictSettled // the value keeps its name in the target
 		w.rename()
 	case w.settle():
 		w.carryOut()
 	}
+	// The order failed and nothing is to be sent: record the confirmation alone.
 	if w.out.problem != nil && !w.out.send && !w.out.make && len(w.out.actions) == 0 {
 		w.out.next = w.out.confirmed
 	}
@@ -108,7 +118,8 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	return w.out
 }
 
-// abandon gives up a request to a generator that no order waits for any more: its result is swept up.
+// abandon gives up a request to a generator if no order needs its result. The name of
+// the request is then swept.
 func (w *work) abandon(r *record) {
 	if r.Making == nil || w.out.make || w.out.next != nil && w.out.next.Making != r.Making {
 		return
@@ -119,16 +130,16 @@ func (w *work) abandon(r *record) {
 	w.out.next.Making = nil
 }
 
-// notBegun says of an order, where an earlier text had to be confirmed first,
-// and was not, that it is not in the ledger either.
+// notBegun are the ends of messages for an order that did not begin, because an earlier
+// text had to be confirmed first and was not. The order is not in the ledger either.
 var notBegun = map[string]string{
-	orderSet:      ". What was given now is not recorded: set it again then",
+	orderSet:      ". The new value is not recorded: set it again then",
 	orderRollback: ". Nothing was rolled back: order it again then",
 	orderRevoke:   ". Nothing was revoked: order it again then",
 	orderRename:   ". Nothing was renamed: order it again then",
 }
 
-// problem records the reason for which a person is needed, or the failure.
+// problem records why an operator is needed, or the failure.
 func (w *work) problem(kind Kind, format string, args ...any) {
 	w.out.problem = problemf(kind, format, args...).of(w.spec.Address)
 }
@@ -137,13 +148,15 @@ func (w *work) act(op Op, id string) {
 	w.out.actions = append(w.out.actions, Action{Address: w.spec.Address, Action: op, Version: id})
 }
 
-// finish acts on the intent of another run.
+// finish records an action that finishes the intent of another run, with its operator.
 func (w *work) finish(op Op) {
 	w.act(op, w.r.Current)
 	w.out.actions[len(w.out.actions)-1].By = w.r.Intent.By
 }
 
-// settle carries out the verdict. It returns true when nothing is left open.
+// settle carries out the verdict. It returns true if nothing is left to confirm, so
+// that the order may begin. Every case that sends a text returns false: the target
+// must confirm that text first.
 func (w *work) settle() bool {
 	w.out.verdict = w.desk.judge(w.desk.state.reconcile(w.old, w.found, w.r.Name, w.desk.policy), w.found, w.old)
 	if w.out.verdict == verdictConfirm && w.wasOrdered() {
@@ -157,13 +170,14 @@ func (w *work) settle() bool {
 	case verdictBound:
 		switch w.order.op {
 		case orderSet, orderRollback, orderRevoke, orderRename:
-			return true // each says what it makes of it
+			return true // each handles the value itself
 		}
 		if w.spec.Rotation != nil {
-			w.problem(Bound, "a value that `layer` did not make stands in the store, so nothing can rotate it")
+			w.problem(Bound, "the store holds a value that `layer` did not make, so nothing can rotate it")
 		}
 		return false
 	case verdictConfirm:
+		// The target shows the intent byte for byte, and readers can read it.
 		if !mine {
 			w.finish(OpConfirm)
 		}
@@ -175,9 +189,13 @@ func (w *work) settle() bool {
 		return false
 	case verdictResend:
 		if mine {
-			w.problem(Unsettled, "the store does not hold what was sent to it. The ledger does, and the next run sends it again%s", notBegun[w.order.op])
+			w.problem(Unsettled, "the store does not hold the text that was sent to it. "+
+				"The ledger does, and the next run sends it again%s", notBegun[w.order.op])
 			return false
 		}
+		// Another run may have sent the intent, and its request may still be late. So
+		// the record must say, before the second request leaves, that there are two:
+		// Taken, and Stray for a margin.
 		in := *w.r.Intent
 		in.Taken, in.Unsent = !in.Unsent, false
 		w.out.done = w.order.op == orderRotate && w.wasOrdered()
@@ -187,6 +205,8 @@ func (w *work) settle() bool {
 		w.out.next, w.out.send, w.out.create = w.r, true, !w.found.exists
 		return false
 	case verdictFresh:
+		// Lives in the recorded text began at intent.At, and no reader may have it yet. The
+		// same ids and values get a new generation with times that count from now.
 		in := *w.r.Intent
 		w.r.Stray = later(w.r.Stray, w.desk.policy.now.Add(w.desk.policy.margin).UTC())
 		w.r.retime(w.spec.Rotation, w.desk.policy, &in)
@@ -194,6 +214,7 @@ func (w *work) settle() bool {
 		w.publish(in.Op, true, in.Replaced)
 		return false
 	case verdictRepair:
+		// Readers may have used the text that a late request brought back.
 		op, replaced := OpRepair, ""
 		if in := w.r.Intent; in != nil && in.Timed {
 			w.r.retime(w.spec.Rotation, w.desk.policy, in)
@@ -204,6 +225,8 @@ func (w *work) settle() bool {
 		w.publish(op, true, replaced)
 		return false
 	case verdictMissing:
+		// Before it was lost, the value may have been one that a late request brought
+		// back. Readers have to see an announced version again: its window begins anew.
 		op := OpPublish
 		if w.r.Published != nil && w.r.Published.At.Before(w.r.Stray) {
 			op = OpRepair
@@ -215,15 +238,17 @@ func (w *work) settle() bool {
 		return false
 	}
 	if mine && w.order.adopt {
-		w.problem(Unsettled, "the store does not hold what was sent to it. The ledger does, and the next run sends it again")
+		w.problem(Unsettled, "the store does not hold the text that was sent to it. "+
+			"The ledger does, and the next run sends it again")
 		return false
 	}
 	return w.contradicted()
 }
 
-// wasOrdered reports whether the intent brings a new version into use, which is the task of
-// a forced rotation: it is finished, and not done again. A version that was
-// recorded before this run loaded the ledger is reported as another run's.
+// wasOrdered reports whether the intent makes a new version current, which is the task
+// of a forced rotation. Such an intent is finished, and the rotation is not done a
+// second time. If the version was recorded before this run first loaded the ledger,
+// the result reports that another run made it.
 func (w *work) wasOrdered() bool {
 	in := w.r.Intent
 	if in == nil || in.Op != OpFlip && in.Op != OpCreate {
@@ -231,7 +256,8 @@ func (w *work) wasOrdered() bool {
 	}
 	if forced := w.order.force || w.order.immediate; forced && number(w.r.Current) <= w.order.highest {
 		w.out.finished = &Problem{Kind: NotMade, Address: w.spec.Address, Version: w.r.Current,
-			Err: fmt.Errorf("this run has finished %s%s, and made no version of its own", w.r.Current, recordedBy(in.By))}
+			Err: fmt.Errorf("this run has finished %s%s, and made no version of its own",
+				w.r.Current, recordedBy(in.By))}
 	}
 	return true
 }
@@ -243,24 +269,27 @@ func recordedBy(operator string) string {
 	return ", which " + operator + " had recorded before"
 }
 
-// contradicted handles a store that contradicts the ledger: only the person's word goes on.
+// contradicted handles a target that contradicts the ledger: it holds another writer's
+// value, or a later generation. Only an order to adopt continues, with a generation
+// above the one that was found.
 func (w *work) contradicted() bool {
 	n, ours := w.desk.state.ownNote(w.r.Name, w.found.Note)
 	if w.order.op == orderSet && w.r.Intent != nil && w.r.Intent.Unsent && w.out.verdict == verdictDrifted {
-		return true // another value for what is only kept in the ledger
+		return true // another value instead of one that only the ledger holds
 	}
 	if w.order.adopt && w.r.empty() {
-		w.problem(ValueUnknown, "a value stands in the store and the ledger has none for it")
+		w.problem(ValueUnknown, "the store holds a value and the ledger has none for it")
 		return false
 	}
 	if !w.order.adopt {
 		switch {
 		case w.out.verdict == verdictAhead:
-			w.problem(Ahead, "its value there is of a later generation. This is an old copy of the ledger, or a second one: get the newest one")
+			w.problem(Ahead, "its value there is of a later generation. "+
+				"This is an old copy of the ledger, or a second one: get the newest one")
 		case w.r.Intent != nil && w.r.Intent.Unsent:
-			w.problem(ValueKept, "a value that `layer` did not make stands in the store. The ledger keeps what was set")
+			w.problem(ValueKept, "the store holds a value that `layer` did not make. The ledger keeps the value that was set")
 		default:
-			w.problem(Drifted, "somebody else has changed the value in the store since. What the ledger holds is safe")
+			w.problem(Drifted, "something else has changed the value in the store since. The ledger's copy is safe")
 		}
 		return false
 	}
@@ -268,7 +297,7 @@ func (w *work) contradicted() bool {
 		w.r.Gen = max(w.r.Gen, n.gen)
 		w.r.Highest = max(w.r.Highest, number(n.cur))
 		if number(w.r.Announced) > 0 && number(w.r.Announced) <= number(n.cur) {
-			w.r.withdraw(GoneWithdrawn) // its id may have been given to another value
+			w.r.withdraw(GoneWithdrawn) // another ledger may have used its id for another value
 		}
 	}
 	first := w.r.Published == nil && len(w.r.Versions) == 1
@@ -283,10 +312,13 @@ func (w *work) contradicted() bool {
 	return false
 }
 
-// publish makes the record an intent: the text and note to send, under the next generation.
+// publish records the intent to publish the record: its text and note, under the next
+// generation. timed and replaced are fields of the intent. If the text is too large it
+// prunes the expired versions; if that is not enough, it records a problem and keeps
+// the record as it was confirmed.
 func (w *work) publish(op Op, timed bool, replaced string) {
 	text, err := w.r.render(w.spec, w.desk.policy.limit)
-	if errors.Is(err, secret.ErrTooLarge) { // unless expired versions go
+	if errors.Is(err, secret.ErrTooLarge) {
 		if gone := w.r.prune(w.desk.policy); len(gone) > 0 {
 			for _, id := range gone {
 				w.act(OpPrune, id)
@@ -295,7 +327,8 @@ func (w *work) publish(op Op, timed bool, replaced string) {
 		}
 	}
 	if err == nil && op == OpAdd && len(text) > w.desk.policy.limit-100 {
-		// The second phase must fit too: the old version gets its end. Else the new one would stay announced for ever.
+		// The flip adds an end to the old version, and that text must fit too. Otherwise
+		// the new version would stay announced forever.
 		flipped := w.r.clone()
 		flipped.flip(flipped.Announced, w.spec.Rotation, w.desk.policy)
 		_, err = flipped.render(w.spec, w.desk.policy.limit)
@@ -310,7 +343,8 @@ func (w *work) publish(op Op, timed bool, replaced string) {
 	}
 	w.r.Gen++
 	w.r.Sent = w.r.mayReturn(w.desk.policy)
-	w.r.Intent = &intent{Op: op, By: w.desk.by, Sum: w.desk.sum(text), Text: text, Note: w.desk.state.newNote(w.r.Name, w.r.Gen, w.r.Current, text), At: w.desk.policy.now.UTC(),
+	w.r.Intent = &intent{Op: op, By: w.desk.by, Sum: w.desk.sum(text), Text: text,
+		Note: w.desk.state.newNote(w.r.Name, w.r.Gen, w.r.Current, text), At: w.desk.policy.now.UTC(),
 		Timed: timed, Replaced: replaced}
 	w.r.Removed = false
 	w.out.next, w.out.send, w.out.create = w.r, true, !w.found.exists

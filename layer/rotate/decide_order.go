@@ -7,6 +7,13 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
+// This file carries out an order on a settled secret: it begins a rotation or a change,
+// announces, flips and prunes, always on a copy of the record and as one new text. A
+// rotation must take two runs at least: announce publishes the new version while the
+// old one stays current, and the flip waits for a window after that was confirmed.
+// Only an immediate order, a value that is valid elsewhere already, and a revocation
+// skip the first phase.
+
 // carryOut carries out the order on a settled secret.
 func (w *work) carryOut() {
 	switch w.order.op {
@@ -25,12 +32,15 @@ func (w *work) carryOut() {
 	}
 }
 
-// rotates reports whether a new value of the secret can be made without a person.
+// rotates reports whether a new value can be made without an operator.
 func (w *work) rotates() bool {
-	return w.spec.Kind == secret.KindRandom || w.spec.Kind == secret.KindGenerated && w.spec.Generator != "" && w.desk.able(w.spec.Generator)
+	return w.spec.Kind == secret.KindRandom ||
+		w.spec.Kind == secret.KindGenerated && w.spec.Generator != "" && w.desk.able(w.spec.Generator)
 }
 
-// atOnce reports whether a new value is good everywhere as soon as it exists.
+// atOnce reports whether a new value becomes current without an announcement: by order,
+// because a static value is valid elsewhere already, or because the plain format
+// cannot hold a second version.
 func (w *work) atOnce() bool {
 	return w.order.immediate || w.spec.Kind == secret.KindStatic || w.spec.Format == secret.FormatPlain
 }
@@ -60,6 +70,7 @@ func (w *work) createMissing() {
 	}
 }
 
+// whoMakesIt returns the reason why no new value can be made here.
 func (w *work) whoMakesIt() string {
 	switch {
 	case w.spec.Kind == secret.KindStatic:
@@ -70,8 +81,9 @@ func (w *work) whoMakesIt() string {
 	return fmt.Sprintf("no generator %q is known here", w.spec.Generator)
 }
 
-// newValue makes a value, or asks for one to be made: then ok is false and the record says under which name. Where the last
-// id is used it does neither, and the problem is recorded.
+// newValue returns a new value. If a generator has to make it, ok is false, and the
+// record holds the name of the request before that is sent. If the last id is used,
+// ok is false and the problem is recorded.
 func (w *work) newValue() (value string, res *resource, ok bool) {
 	if err := w.r.idsLeft(); err != nil {
 		w.problem(Refused, "%w", err)
@@ -89,11 +101,12 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 	return "", nil, false
 }
 
-// rotate goes on with a rotation, or begins one that is due.
+// rotate continues a rotation, or begins one that is due. Extended lives, a flip, pruned
+// versions and an announcement share one text, so that there is one intent at a time.
 func (w *work) rotate() {
 	begins := w.r.Announced == "" && w.due()
 	if begins && w.rotates() && !w.plainInTwoPhases() {
-		// A generator's value is waited for before anything changes.
+		// Nothing else changes before the generator has made the value.
 		if w.order.value, w.resource, w.ready = w.newValue(); w.out.make {
 			return
 		}
@@ -104,6 +117,8 @@ func (w *work) rotate() {
 		w.act(OpExtend, id)
 		op = OpExtend
 	}
+	// Second phase: Ready is a window after the announcement was confirmed, and after a
+	// repair Hold gives readers time to leave the text that the late request brought.
 	flip := w.r.Announced != "" && (w.order.immediate ||
 		!w.r.Ready.IsZero() && !w.desk.policy.now.Before(w.r.Ready) && !w.desk.policy.now.Before(w.r.Hold))
 	if flip {
@@ -140,12 +155,13 @@ func (w *work) due() bool {
 	return !next.IsZero() && !w.desk.policy.now.Before(next)
 }
 
-// begin brings the new version in: announced, or with immediate in use. It returns its action.
+// begin adds the new version: announced, or current if the order is immediate. It
+// returns its action, and "" with a problem if there is no value to add.
 func (w *work) begin() Op {
 	switch {
 	case w.ready:
 		return w.replace(w.order.value, w.resource)
-	case w.r.idsLeft() != nil: // said already
+	case w.r.idsLeft() != nil: // newValue has recorded the problem
 	case !w.rotates():
 		w.problem(NeedsValue, "it is time for a new value, and %s", w.whoMakesIt())
 	default:
@@ -154,11 +170,13 @@ func (w *work) begin() Op {
 	return ""
 }
 
+// plainInTwoPhases reports whether a rotation is impossible, because the pinned plain
+// format cannot hold an announced version.
 func (w *work) plainInTwoPhases() bool {
 	return w.spec.Format == secret.FormatPlain && !w.order.immediate
 }
 
-// replace brings a further value in, and returns its action.
+// replace adds a value to a secret that has one, and returns its action.
 func (w *work) replace(value string, res *resource) Op {
 	if !w.atOnce() {
 		w.r.announce(value, res, w.desk.policy)
@@ -176,7 +194,7 @@ func (w *work) replace(value string, res *resource) Op {
 	return op
 }
 
-// replaceAndPublish is a change of its own that brings a value in.
+// replaceAndPublish adds a value for a set or a rollback, and publishes it.
 func (w *work) replaceAndPublish(value string, res *resource) {
 	old := w.r.Current
 	if w.replace(value, res) == OpAdd {
@@ -186,7 +204,7 @@ func (w *work) replaceAndPublish(value string, res *resource) {
 	w.publish(w.out.actions[len(w.out.actions)-1].Action, old != "", old)
 }
 
-// set brings in a value from outside.
+// set adds a value from outside.
 func (w *work) set() {
 	if err := checkValue(w.spec, w.order.value); err != nil {
 		w.problem(Refused, "the value does not fit the declaration: %w", err)
@@ -210,7 +228,9 @@ func (w *work) set() {
 	}
 }
 
-// keep takes the value that is in the store already into the ledger. Nothing is published over it.
+// keep records a value that was set while the target holds a value of another writer.
+// It records the intent as Unsent and sends nothing: the operator has to adopt first.
+// Its id and generation are above those of any note of this ledger that was found.
 func (w *work) keep() {
 	if n, ours := w.desk.state.ownNote(w.r.Name, w.found.Note); ours {
 		w.r.Highest = max(w.r.Highest, number(n.cur))
@@ -236,11 +256,12 @@ func (w *work) keep() {
 }
 
 func (w *work) keeps() {
-	w.problem(ValueKept, "the ledger keeps the value as %s. A value that `layer` did not make stands in the store, and was not replaced",
-		w.r.Current)
+	w.problem(ValueKept, "the ledger keeps the value as %s. "+
+		"The store holds a value that `layer` did not make, which was not replaced", w.r.Current)
 }
 
-// rollback takes an announced version back, or brings the previous version's value again.
+// rollback withdraws an announced version. If none is announced, it adds the value of
+// the previous version under a new id, so that no value changes under an id.
 func (w *work) rollback() {
 	switch {
 	case w.r.empty():
@@ -261,7 +282,9 @@ func (w *work) rollback() {
 	w.replaceAndPublish(v.Value, v.Resource)
 }
 
-// revoke takes every version that holds the value of one out of the world.
+// revoke ends the version and every other version with the same value, immediately. If
+// the current one is among them, its successor becomes current first: the announced
+// version, or else a new value.
 func (w *work) revoke() {
 	v := w.r.version(w.order.version)
 	switch {
@@ -270,7 +293,7 @@ func (w *work) revoke() {
 		w.out.problem.Version = w.order.version
 		return
 	case v.Gone != "":
-		w.out.done = true // nobody accepts it any more
+		w.out.done = true // it has left the document: no reader accepts it
 		return
 	}
 	victims := w.r.holders(v.Value)

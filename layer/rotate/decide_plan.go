@@ -9,9 +9,16 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Plan tells what a rotate at now would do to the declared secrets, if the store holds what the ledger says: values that are
-// missing are created, due rotations begun or finished, expired versions pruned. It changes nothing, draws nothing, and takes
-// time in proportion to the versions. What needs a person is not an action: see [Operator.Status].
+// This file predicts decisions without a target. It uses the same pure function as a
+// run, so that a plan cannot differ from the run.
+
+// Plan returns the actions that [Operator.Rotate] would perform at now on the declared
+// secrets, if the target holds the texts that the ledger records. It creates missing
+// values, begins or finishes due rotations and prunes expired versions. A secret that
+// needs an operator has no action: see [Operator.Status].
+//
+// Plan changes nothing and uses no random bytes. Its time grows with the number of
+// versions.
 func Plan(state State, specs []secret.SpecSecret, now time.Time) []Action {
 	st := state.state()
 	d := newDesk(st, st.policy(now, 0, 0, 0))
@@ -25,11 +32,13 @@ func Plan(state State, specs []secret.SpecSecret, now time.Time) []Action {
 		switch {
 		case r.empty():
 		case r.Intent != nil:
-			// Unknown until the store is asked: it is finished before anything else.
+			// The run finishes the intent before anything else. Its outcome is unknown
+			// until the target is inspected.
 			actions = append(actions, Action{Address: spec.Address, Action: OpPublish, Version: r.Current})
 			continue
 		case r.Published != nil:
-			found = sighting{Published: driver.Published{Note: r.Published.Note, Modified: r.Published.Modified}, exists: true}
+			found = sighting{exists: true,
+				Published: driver.Published{Note: r.Published.Note, Modified: r.Published.Modified}}
 		}
 		name := spec.SecretName
 		if !r.empty() {
@@ -40,9 +49,10 @@ func Plan(state State, specs []secret.SpecSecret, now time.Time) []Action {
 	return actions
 }
 
-// plannedValue stands for what a generator would make.
+// plannedValue replaces the result of a generator in a plan.
 func plannedValue(secret.Address) (version, bool) { return version{Value: "planned"}, true }
 
+// textLength returns the length in bytes of a random secret's value.
 func textLength(spec secret.SpecSecret) int {
 	if spec.Encoding == secret.EncodingRaw {
 		return spec.Bytes
@@ -50,9 +60,11 @@ func textLength(spec secret.SpecSecret) int {
 	return (spec.Bytes*4 + 2) / 3
 }
 
-// policy returns what lives are reckoned by: what one command was told, else the ledger's settings, else the defaults.
+// policy returns the policy of one command. Where an argument is zero, the ledger's
+// settings apply, and then the defaults.
 func (s *state) policy(now time.Time, window, margin time.Duration, limit int) policy {
-	p := policy{now: now, window: first(window, s.Config.Window, day), margin: first(margin, s.Config.Margin, day), limit: limit}
+	p := policy{now: now, limit: limit,
+		window: first(window, s.Config.Window, day), margin: first(margin, s.Config.Margin, day)}
 	if p.limit == 0 {
 		p.limit = DefaultLimit
 	}
@@ -60,6 +72,7 @@ func (s *state) policy(now time.Time, window, margin time.Duration, limit int) p
 	return p
 }
 
+// first returns the first duration that is not zero, or 0.
 func first(list ...time.Duration) time.Duration {
 	for _, d := range list {
 		if d != 0 {
@@ -69,6 +82,7 @@ func first(list ...time.Duration) time.Duration {
 	return 0
 }
 
+// newDesk returns a desk without generators, and on which the run has sent nothing.
 func newDesk(st *state, p policy) *desk {
 	return &desk{policy: p, state: st,
 		mint: randomText,

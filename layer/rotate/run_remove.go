@@ -9,13 +9,20 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Remove takes a secret that is declared no more out of store and ledger. Its ids stay used. A value in the store that is not
-// the ledger's stays there.
+// This file removes a secret. The value leaves the target first and the ledger second: a
+// crash in between leaves a record, and the next removal continues. Ids and generation
+// stay in the ledger, so that a late request for the removed secret is recognized and
+// no id is used twice.
+
+// Remove removes a secret that is no longer declared from the target and the ledger. Its
+// ids are never used again. A value in the target that this ledger did not publish stays
+// there, and Remove returns a [Problem] of kind [Foreign] if the ledger holds a value.
 func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Result, err error) {
 	if _, ok := o.find(addr); ok {
-		return Result{}, problemf(Refused, "%s is still declared: take the declaration out of the program first", addr).of(addr)
+		return Result{}, problemf(Refused, "%s is still declared: take the declaration out of the program first",
+			addr).of(addr)
 	}
-	// A run without orders: it only cleans up afterwards.
+	// A run without orders: it only cleans up after the removal.
 	r := newRun(o, nil, "remove")
 	unlock, err := o.lock(ctx)
 	if err != nil {
@@ -46,12 +53,15 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 	}
 }
 
+// remove deletes the value and then clears the record. It reports whether it removed
+// something, or would in a dry run.
 func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	st := r.loaded.state.state()
 	rec := st.find(addr)
 	switch {
 	case rec == nil:
-		return false, problemf(Refused, "the ledger does not know %s: look for a typing error. Nothing was removed", addr).of(addr)
+		return false, problemf(Refused, "the ledger does not know %s: look for a typing error. Nothing was removed",
+			addr).of(addr)
 	case rec.Removed:
 		return false, nil
 	case r.DryRun:
@@ -88,9 +98,9 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	return true, nil
 }
 
-// removeValue deletes the value that the ledger published, and makes sure that it is
-// gone. A value is the ledger's by its note or, where that is missing or edited, by
-// its digest or the time of its last change.
+// removeValue deletes the value that the ledger published, and inspects the target to
+// verify that. A value is the ledger's by its note. If the note is missing or was
+// edited, it is the ledger's by its Modified.
 func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 	name := rec.Name
 	found, err := r.Publisher.Inspect(ctx, []string{name})
@@ -107,14 +117,16 @@ func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 	ours := noted && !seen.foreign() || seen.sent || rec.Published != nil && rec.Published.Modified == now.Modified
 	switch {
 	case rec.empty() && !ours:
-		return nil // the ledger never had a value
+		return nil // the ledger never held a value
 	case !ours:
-		return problemf(Foreign, "the target holds a value under %s that is none of this ledger's: it stays there, and nothing was removed. "+
+		return problemf(Foreign, "the target holds a value under %s that is none of this ledger's: "+
+			"it stays there, and nothing was removed. "+
 			"Delete it there by hand, then remove the secret again", name).of(rec.Address)
 	}
 	remover, ok := r.Publisher.(driver.Remover)
 	if !ok {
-		return problemf(Refused, "this target cannot delete values: delete %s there by hand, then remove the secret again", name)
+		return problemf(Refused, "this target cannot delete values: "+
+			"delete %s there by hand, then remove the secret again", name)
 	}
 	if errs := remover.Remove(ctx, []string{name}); len(errs) > 0 && errs[0] != nil {
 		return errs[0]
