@@ -43,7 +43,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"a version that is not":     {nil, "revoke " + key + " v9", []string{"session-key: it has no version v9", "`layer secret status --json`"}},
 		"nothing before":            {nil, "rollback " + key, []string{"session-key: there is no previous version", "`layer secret rotate --now`"}},
 		"declared, to be removed":   {nil, "remove --yes " + key, []string{"session-key is still declared: take the declaration out"}},
-		"unknown, to be removed":    {nil, "remove --yes $SECRET.no.key", []string{`does not know \$SECRET.no.key`, "typing error", "Nothing was removed"}},
+		"unknown, to be removed":    {nil, "remove --yes $SECRET.no.key", []string{`has no record of \$SECRET.no.key`, "typing error", "Nothing was removed"}},
 		"unknown, to be renamed":    {nil, "rename $SECRET.no.key " + key, []string{`\$SECRET.no.key`, "typing error", "Nothing was changed"}},
 		"unknown, to be revealed":   {nil, "reveal --yes $SECRET.no.key", []string{`\$SECRET.no.key is not declared`, "`layer secret status` lists"}},
 		"a file for a directory":    {write("file", ""), "target dir:file", []string{"directory file", "name a directory"}},

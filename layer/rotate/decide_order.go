@@ -78,7 +78,7 @@ func (w *work) whoMakesIt() string {
 	case w.spec.Generator == "":
 		return "nothing is declared that makes its value"
 	}
-	return fmt.Sprintf("no generator %q is known here", w.spec.Generator)
+	return fmt.Sprintf("no generator %q is registered here", w.spec.Generator)
 }
 
 // newValue returns a new value. If a generator has to make it, ok is false, and the

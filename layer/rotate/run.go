@@ -12,14 +12,30 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// run is one operation under way. Each step makes one call to ledger, publisher or generator at most, so that a test
-// can stop, interleave and copy runs between any two.
+// This file is the order of the steps of a run:
+//
+//	load, inspect, decide, record, make, publish, look, decide, clean
+//
+// A run may crash after any step, and another run may work at the same time. Both are
+// safe because of five rules, and each is carried out here:
+//
+//   - A text is in the ledger as an intent before its request is sent (record).
+//   - A generator's resource has its name in the ledger before it is made (record).
+//   - A request is sent once, and only soon after its intent was recorded (publishAll).
+//   - A text counts as published only when the target has shown its note (look, and
+//     the decision after it).
+//   - A run that loses a compare-and-set discards its decisions and begins again with
+//     the present ledger (again).
+
+// run is one operation in progress. Each step makes at most one call to the ledger, the
+// publisher or a generator. So a test can stop, interleave and copy runs between any
+// two calls.
 type run struct {
 	*Operator
 	op      string // the command: a status is not stopped by a contradiction
 	orders  map[secret.Address]order
 	stage   stage
-	highest map[secret.Address]int // of the ids when it loaded the ledger for the first time
+	highest map[secret.Address]int // the highest ids when the run first loaded the ledger
 
 	loaded loaded
 	target target
@@ -29,59 +45,59 @@ type run struct {
 	report report
 }
 
-// loaded is the ledger as it was loaded or stored last.
+// loaded is the ledger as the run last loaded or stored it.
 type loaded struct {
 	state   State
 	rev     Revision
-	certain bool // it has not changed since the target was inspected
+	certain bool // a second load showed that it has not changed since the inspection
 }
 
-// target is the state of the target as it was inspected last.
+// target is the result of the last inspection.
 type target struct {
 	found map[string]driver.Published // by name
 	at    time.Time
-	place string // where it is, if it is a driver.Placer
+	place string // of a driver.Placer
 	names map[secret.Address]string
 }
 
 // pass is one round of decisions and their requests.
 type pass struct {
 	decisions map[secret.Address]decision
-	minting   []secret.Address // still to be made by a generator
+	minting   []secret.Address // a generator still has to make their values
 	items     []driver.Item    // to be published
-	to        []secret.Address // the secrets of items
-	recorded  time.Time        // when the ledger held them
+	to        []secret.Address // the secrets of items, at the same index
+	recorded  time.Time        // when the ledger had stored the decisions
 }
 
-// tries count the steps of a run that are repeated, and those that are made once.
+// tries are the counts of repeated steps, and the steps that are done once.
 type tries struct {
 	passes, conflicts, looks int
 	checked, cleaned         bool
 }
 
-// mine holds this run's own changes.
+// mine are this run's own changes.
 type mine struct {
 	sent map[secret.Address]sending
-	made map[secret.Address]version // by generators, and in no document yet
-	done map[secret.Address]bool    // changes that are in the ledger
+	made map[secret.Address]version // by generators, and in no record yet
+	done map[secret.Address]bool    // orders that are in the ledger and must not begin again
 }
 
-// taken is an action and the generation of the document that carries it out.
+// taken is an action and the generation of the text that contains it.
 type taken struct {
 	Action
 	gen uint64
 }
 
-// report becomes the Result.
+// report is the source of the Result.
 type report struct {
 	actions   []taken
 	problems  map[secret.Address]*Problem
 	adoptions []Adoption
-	finished  map[secret.Address]*Problem // of forced rotations that have only finished an earlier one
-	notes     []error                     // failures beside the secrets
+	finished  map[secret.Address]*Problem // forced rotations that have only finished an earlier one
+	notes     []error                     // failures that belong to no secret's text
 }
 
-// sending is a generation that this run has published.
+// sending is a generation that this run has sent, and the answer.
 type sending struct {
 	gen uint64
 	err error
@@ -105,8 +121,8 @@ const (
 const (
 	maxConflicts = 20
 	maxPasses    = 12
-	maxMakes     = 16 // in one pass: what is recorded must leave soon after
-	maxLooks     = 8  // after a publish, while the store says pending
+	maxMakes     = 16 // in one pass, because recorded texts must be sent soon after
+	maxLooks     = 8  // after a publish, while the target reports Pending
 )
 
 func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
@@ -116,12 +132,13 @@ func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
 		report: report{problems: map[secret.Address]*Problem{}, finished: map[secret.Address]*Problem{}}}
 }
 
-// copy returns a run that goes on by itself.
+// copy returns an independent copy of the run, for tests.
 func (r *run) copy() *run {
 	c := *r
 	c.orders, c.target.names = maps.Clone(r.orders), maps.Clone(r.target.names)
 	c.mine = mine{maps.Clone(r.mine.sent), maps.Clone(r.mine.made), maps.Clone(r.mine.done)}
-	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems), slices.Clone(r.report.adoptions), maps.Clone(r.report.finished), slices.Clone(r.report.notes)}
+	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems),
+		slices.Clone(r.report.adoptions), maps.Clone(r.report.finished), slices.Clone(r.report.notes)}
 	return &c
 }
 
@@ -131,7 +148,7 @@ func (r *run) tell(e Event) {
 	}
 }
 
-// step makes the next call.
+// step does the next step of the run, with at most one call.
 func (r *run) step(ctx context.Context) error {
 	switch r.stage {
 	case stageLoad:
@@ -156,6 +173,8 @@ func (r *run) step(ctx context.Context) error {
 	return nil
 }
 
+// load loads the ledger. After a lost compare-and-set it discards the generators'
+// values of this run, and stops at a fence unless the operator adopts.
 func (r *run) load(ctx context.Context) error {
 	r.tell(Event{Stage: StageLoad})
 	st, rev, err := r.Ledger.Load(ctx)
@@ -171,10 +190,10 @@ func (r *run) load(ctx context.Context) error {
 			r.highest[rec.Address] = rec.Highest
 		}
 	}
-	// A value made for another state may have been swept away since.
+	// A value that was made for an earlier state may have been swept by another run.
 	r.loaded.state, r.loaded.rev, r.mine.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
 	switch {
-	case st.Moved() == "" || r.DryRun: // it can still be looked at
+	case st.Moved() == "" || r.DryRun: // a dry run changes nothing, so a fence does not stop it
 	case r.adopts():
 		r.stage = stageResume
 	default:
@@ -183,14 +202,15 @@ func (r *run) load(ctx context.Context) error {
 	return nil
 }
 
-// MovedError returns the problem of a state with a fence.
+// MovedError returns the [Problem] of kind [Moved] for a state with a fence.
 func MovedError(s State) error {
 	return problemf(Moved, "this ledger has moved to %s: use that one", s.Moved())
 }
 
-// resume takes the fence away, on a person's word.
+// resume removes the fence, because the operator adopts this ledger.
 func (r *run) resume(ctx context.Context) error {
-	st, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, r.loaded.state.MovedTo("").WithLog(LogEntry{At: r.now(), By: r.By, Op: OpResume}))
+	st, rev, err := Commit(ctx, r.Ledger, r.loaded.rev,
+		r.loaded.state.MovedTo("").WithLog(LogEntry{At: r.now(), By: r.By, Op: OpResume}))
 	if errors.Is(err, ErrConflict) {
 		return r.again()
 	}
@@ -201,7 +221,7 @@ func (r *run) resume(ctx context.Context) error {
 	return nil
 }
 
-// targets are the secrets of this run, by address.
+// targets returns the secrets of this run, by address.
 func (r *run) targets() []secret.SpecSecret {
 	var list []secret.SpecSecret
 	for _, s := range r.Spec.Secrets {
@@ -212,9 +232,13 @@ func (r *run) targets() []secret.SpecSecret {
 	return list
 }
 
+// inspect asks the target for the present values, and then continues with next. It
+// returns no text, because no target has to return one: a run recognizes a text by
+// its note, and by Modified.
 func (r *run) inspect(ctx context.Context, next stage) error {
 	var names []string
 	for _, s := range r.targets() {
+		// The value is under its recorded name, even if the declaration has changed.
 		name := r.name(s)
 		if rec := r.loaded.state.state().find(s.Address); !rec.empty() && r.orders[s.Address].op != orderRename {
 			name = rec.Name
@@ -228,6 +252,8 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 			return err
 		}
 	}
+	// The ledger was loaded before this inspection. Another run may have published a
+	// text in between, so a contradiction is not certain yet: see ascertain.
 	r.loaded.certain = false
 	if len(names) == 0 {
 		r.target.found, r.target.at, r.stage = nil, r.now(), next
@@ -248,6 +274,8 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 	return nil
 }
 
+// desk returns the inputs of a decision: the loaded state, the time, and this run's own
+// requests and values.
 func (r *run) desk() *desk {
 	st := r.loaded.state.state()
 	d := newDesk(st, st.policy(r.now(), r.Window, r.Margin, r.Limit))
@@ -269,9 +297,13 @@ func (r *run) desk() *desk {
 
 // makes reports whether a new value of a secret can be made here.
 func (r *run) makes(s secret.SpecSecret) bool {
-	return s.Kind == secret.KindRandom || s.Kind == secret.KindGenerated && s.Generator != "" && r.Generators[s.Generator] != nil
+	return s.Kind == secret.KindRandom ||
+		s.Kind == secret.KindGenerated && s.Generator != "" && r.Generators[s.Generator] != nil
 }
 
+// sighting returns the result of the inspection for one secret. In a
+// driver.Recognizer it compares the value with every text that was sent, because a
+// crash can leave a text without its note there.
 func (r *run) sighting(rec *record, name string) sighting {
 	p, ok := r.target.found[name]
 	found := sighting{Published: p, exists: ok}
@@ -289,7 +321,8 @@ func (r *run) sighting(rec *record, name string) sighting {
 	return found
 }
 
-// sum returns the digest that recognises a text in the target; empty if nothing does.
+// sum returns the digest by which a text is recognized in the target later, and "" if
+// the target is no driver.Recognizer.
 func (r *run) sum(text string) string {
 	if known, is := r.Publisher.(driver.Recognizer); is {
 		return r.loaded.state.state().sum(known.ModifiedOf(driver.NewValue(text)))
@@ -297,8 +330,8 @@ func (r *run) sum(text string) string {
 	return ""
 }
 
-// placed returns the place to record: that of a target which has just confirmed
-// something, else the one of before.
+// placed returns the place to record: the present one if the target has just confirmed
+// a text, else the recorded one.
 func (r *run) placed(st *state) string {
 	for _, dec := range r.pass.decisions {
 		if dec.verdict == verdictConfirm && dec.next != nil && r.target.place != "" {
@@ -308,7 +341,10 @@ func (r *run) placed(st *state) string {
 	return st.Place
 }
 
-// record swaps the decisions into the ledger: nothing leaves before that.
+// record stores all decisions in the ledger with one compare-and-set. This is the rule
+// that makes a crash harmless: no text is sent, and no resource made, before its
+// intent or its name is in the ledger. So the next run finds every request that may
+// have been sent, and sends the same bytes again.
 func (r *run) record(ctx context.Context, st *state) error {
 	next := *st
 	next.Place = r.placed(st)
@@ -320,9 +356,12 @@ func (r *run) record(ctx context.Context, st *state) error {
 		if dec.next == nil {
 			continue
 		}
+		// Without an intent, the target has confirmed a text without these versions.
 		if dec.next.Intent == nil {
 			retire = append(retire, dec.next.unused()...)
 		}
+		// A request to a generator that ends here is swept. If this run received the
+		// value, one sweep is enough. Otherwise the request may still be late.
 		if old := st.find(s.Address); old != nil && old.Making != nil && old.Making != dec.next.Making {
 			if old.Making.Name != "" {
 				until := old.Making.At
@@ -361,6 +400,8 @@ func (r *run) record(ctx context.Context, st *state) error {
 	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(swapped))
 	switch {
 	case errors.Is(err, ErrSuperseded):
+		// The decisions were stored, and another run may have acted on them already. So
+		// they are not sent from here, and no order begins a second time.
 		r.collectDone()
 		return r.again()
 	case errors.Is(err, ErrConflict):
@@ -370,7 +411,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 	}
 	for _, rec := range records {
 		if rec.Making == nil {
-			delete(r.mine.made, rec.Address) // it is a version now, and no other one's value
+			delete(r.mine.made, rec.Address) // a version has it now; no second one may use it
 		}
 	}
 	r.collectDone()
@@ -380,11 +421,13 @@ func (r *run) record(ctx context.Context, st *state) error {
 	return nil
 }
 
+// collectDone marks the orders that are in the ledger, so that a later pass, after a
+// conflict too, does not carry them out twice.
 func (r *run) collectDone() {
 	for addr, dec := range r.pass.decisions {
 		one := r.orders[addr]
 		switch {
-		case dec.done && one.op == orderRotate: // once; then the schedule rules
+		case dec.done && one.op == orderRotate: // forced once; then the schedule decides
 			one.force, one.immediate = false, false
 			r.orders[addr] = one
 		case dec.done && one.op != orderApply:
@@ -393,7 +436,8 @@ func (r *run) collectDone() {
 	}
 }
 
-// again begins anew with the ledger that another run has left.
+// again begins again with the ledger of the run that was first. It returns an error that
+// wraps ErrConflict after maxConflicts.
 func (r *run) again() error {
 	if r.tries.conflicts++; r.tries.conflicts > maxConflicts {
 		return fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
@@ -402,6 +446,7 @@ func (r *run) again() error {
 	return nil
 }
 
+// logOf returns the log entries for actions.
 func logOf(actions []Action, by string, at time.Time) []LogEntry {
 	var entries []LogEntry
 	for _, a := range actions {
@@ -414,12 +459,15 @@ func logOf(actions []Action, by string, at time.Time) []LogEntry {
 	return entries
 }
 
-// makeOne lets a generator make the next value.
+// makeOne asks a generator for the next value. The request is sent once, under the name
+// that the ledger holds. The next pass records the value as a version.
 func (r *run) makeOne(ctx context.Context) error {
 	if len(r.pass.minting) == 0 {
 		r.stage = stagePublish
 		return nil
 	}
+	// Another run may have swept the name by now: a resource that is made afterwards
+	// would be left behind.
 	if r.overslept() {
 		r.stage = stageLoad
 		return nil
@@ -434,30 +482,37 @@ func (r *run) makeOne(ctx context.Context) error {
 		err = checkValue(spec, made.Value.Reveal())
 	}
 	if err != nil {
-		// Anything that it may have made is swept up, and the next run makes another.
+		// The secret is only settled from here on: the name is swept, and the next run
+		// makes another value.
 		one := r.orders[addr]
 		one.op = orderSettle
 		r.orders = maps.Clone(r.orders)
 		r.orders[addr] = one
-		r.report.notes = append(r.report.notes, fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
+		r.report.notes = append(r.report.notes,
+			fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
 		return nil
 	}
-	r.mine.made[addr] = version{Value: made.Value.Reveal(), Resource: &resource{Generator: m.Generator, Name: m.Name, ID: made.ID}}
+	r.mine.made[addr] = version{Value: made.Value.Reveal(),
+		Resource: &resource{Generator: m.Generator, Name: m.Name, ID: made.ID}}
 	return nil
 }
 
-// publishAll sends the decided texts, once.
+// publishAll sends the recorded texts. Each request is sent once: a retry inside the
+// target would be a second request that the ledger does not record.
 func (r *run) publishAll(ctx context.Context) error {
 	if len(r.pass.items) == 0 {
 		r.stage = stageDecide
 		return nil
 	}
 	r.tell(Event{Stage: StagePublish, Secrets: len(r.pass.items)})
-	// A run that was held up sends nothing any more: it looks anew.
+	// A run that was held up must not send: other runs may have taken over the intent
+	// and wait for late requests for a margin only. It loads and decides again.
 	if r.tooLate() {
 		r.stage = stageLoad
 		return nil
 	}
+	// The answer decides only whether the outcome is certain. The note in the target
+	// decides whether the text is published.
 	errs := r.Publisher.Publish(ctx, r.pass.items)
 	for i, addr := range r.pass.to {
 		s := sending{gen: r.loaded.state.state().find(addr).Gen}
@@ -471,14 +526,17 @@ func (r *run) publishAll(ctx context.Context) error {
 	return nil
 }
 
-// overslept reports whether the recorded text is too old to be carried out: others may have taken it over and gone on, and would
-// not count on this request any more.
+// overslept reports whether the decisions were recorded too long ago to send them.
+// Another run may have taken over the intent and confirmed it. That run allows a margin
+// for late requests, and a request that leaves after policy.prompt could exceed it.
 func (r *run) overslept() bool {
 	p := r.loaded.state.state().policy(r.now(), r.Window, r.Margin, r.Limit)
 	return p.now.After(r.pass.recorded.Add(p.prompt()))
 }
 
-// held reports whether it is too late to send the recorded text. The lives in it would have begun without readers knowing.
+// tooLate reports whether it is too late to send the recorded texts: the run overslept,
+// or lives in a text began longer than policy.fresh ago, and readers would receive it
+// only after that.
 func (r *run) tooLate() bool {
 	if r.overslept() {
 		return true
@@ -493,7 +551,8 @@ func (r *run) tooLate() bool {
 	return false
 }
 
-// look asks for the store's present values, and again while it says pending.
+// look inspects the target after a publish, and again while it reports Pending: a text
+// is confirmed only when readers can read it, because the window begins then.
 func (r *run) look(ctx context.Context) error {
 	if r.tries.looks > 0 {
 		r.tell(Event{Stage: StageWait})
@@ -514,7 +573,8 @@ func (r *run) look(ctx context.Context) error {
 	return nil
 }
 
-// interrupted reports the rest.
+// interrupted returns an error that wraps ErrInterrupted and has the number of secrets
+// that the next run finishes.
 func (r *run) interrupted() error {
 	left := 0
 	for _, rec := range r.loaded.state.state().Secrets {
@@ -529,5 +589,6 @@ func (r *run) interrupted() error {
 	if left > 1 {
 		what = fmt.Sprintf("%d secrets are", left)
 	}
-	return fmt.Errorf("%w: %s recorded in the ledger and not confirmed in the store: the next run finishes that", ErrInterrupted, what)
+	return fmt.Errorf("%w: %s recorded in the ledger and not confirmed in the store: the next run finishes that",
+		ErrInterrupted, what)
 }

@@ -36,7 +36,7 @@ func (r *run) clean(ctx context.Context) error {
 		if err := g.Retire(ctx, res.ID); err != nil {
 			next.Retire = append(next.Retire, res)
 			r.report.notes = append(r.report.notes,
-				fmt.Errorf("%s: an unused value could not be ended, the next run tries again: %w", res.Generator, err))
+				fmt.Errorf("%s: an unused resource could not be ended, the next run tries again: %w", res.Generator, err))
 		}
 	}
 	names := map[string][]string{}

@@ -11,11 +11,18 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// decideAll decides on every secret and swaps the outcome into the ledger, in one step.
+// This file is the step between inspection and record: it decides on every secret, and
+// checks first that the decisions may be trusted. Before a run publishes anything, it
+// stops as a whole if the ledger, or the target, seems to be the wrong one. A
+// contradiction counts only after a second load of the ledger, since another run may
+// have published between the first load and the inspection.
+
+// decideAll decides on every secret and records the decisions in the ledger, in one
+// step.
 func (r *run) decideAll(ctx context.Context) error {
 	d := r.desk()
 	if d.policy.now.After(r.target.at.Add(d.policy.prompt())) {
-		r.stage = stageInspect // it was held up: what it saw may have changed
+		r.stage = stageInspect // the run was held up: the inspection is too old
 		return nil
 	}
 	if err := r.decideEach(d); err != nil {
@@ -48,7 +55,8 @@ func (r *run) decideAll(ctx context.Context) error {
 	if decided, err := r.check(ctx); err != nil || !decided {
 		return err
 	}
-	if !slices.ContainsFunc(slices.Collect(maps.Values(r.pass.decisions)), func(d decision) bool { return d.next != nil }) {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(r.pass.decisions)),
+		func(d decision) bool { return d.next != nil }) {
 		r.stage = stageClean
 		return nil
 	}
@@ -58,7 +66,7 @@ func (r *run) decideAll(ctx context.Context) error {
 	return r.record(ctx, d.state)
 }
 
-// decideEach decides on every secret by itself.
+// decideEach decides on each secret of the run.
 func (r *run) decideEach(d *desk) error {
 	if err := r.checkNames(d.state); err != nil {
 		return err
@@ -68,7 +76,7 @@ func (r *run) decideEach(d *desk) error {
 	for _, spec := range r.targets() {
 		rec, one := d.state.find(spec.Address), r.orders[spec.Address]
 		if r.mine.done[spec.Address] {
-			one = order{adopt: one.adopt}
+			one = order{adopt: one.adopt} // the order is in the ledger: only settle
 		}
 		one.highest = r.highest[spec.Address]
 		name := r.name(spec)
@@ -81,7 +89,7 @@ func (r *run) decideEach(d *desk) error {
 		dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
 		if dec.make {
 			if makes++; makes > maxMakes {
-				dec = decision{verdict: dec.verdict} // in the next pass
+				dec = decision{verdict: dec.verdict} // the next pass makes it
 			}
 		}
 		if r.amend != nil {
@@ -92,7 +100,10 @@ func (r *run) decideEach(d *desk) error {
 	return nil
 }
 
-// objection tells what speaks against the ledger as a whole, before the run has published anything: nothing is changed then.
+// objection returns the reason to stop the whole run, before it has published anything
+// and without a change. An old copy of the ledger would repeat ids and generations, so
+// one secret with a later generation in the target stops all. An order to adopt
+// overrides an objection.
 func (r *run) objection(st *state) error {
 	if len(r.mine.sent) > 0 || r.adopts() {
 		return nil
@@ -106,7 +117,7 @@ func (r *run) objection(st *state) error {
 	if r.op == "status" {
 		return nil
 	}
-	foreign, standing := 0, 0
+	foreign, present := 0, 0
 	for _, spec := range r.targets() {
 		dec, rec := r.pass.decisions[spec.Address], st.find(spec.Address)
 		if dec.verdict == verdictAhead {
@@ -119,21 +130,23 @@ func (r *run) objection(st *state) error {
 		if !ok {
 			continue
 		}
-		standing++
-		// The note of another ledger, or one that was made up. It only names the whole target as wrong.
+		present++
+		// The note of another ledger, or a forged one. Alone it proves nothing: only if
+		// every value has one, the target or the ledger is the wrong one.
 		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && !n.former && dec.verdict == verdictDrifted {
 			foreign++
 		}
 	}
-	if foreign > 0 && foreign == standing {
-		return problemf(WrongTarget, "no value in the store was published by this ledger, though it says so: it is a stale or forged copy, or "+
-			"the target is another's")
+	if foreign > 0 && foreign == present {
+		return problemf(WrongTarget, "the ledger records published values, but none in the store is its own: "+
+			"it is a stale or forged copy, or the target belongs to another ledger")
 	}
 	return nil
 }
 
-// misplaced reports a target that is not where it was at the last confirmation: a
-// disk that is not mounted must not be repaired onto the disk below.
+// misplaced returns a problem if the target is at another place than at the last
+// confirmation. If a disk is not mounted, a run must not publish its values again into
+// the folder below.
 func (r *run) misplaced(st *state) error {
 	published := slices.ContainsFunc(r.targets(), func(s secret.SpecSecret) bool {
 		rec := st.find(s.Address)
@@ -143,12 +156,16 @@ func (r *run) misplaced(st *state) error {
 	case st.Place == "" || !published || st.Place == r.target.place:
 		return nil
 	case r.target.place == "":
-		return problemf(WrongPlace, "the target is gone: it was there when it last confirmed a value. Mount it or restore it")
+		return problemf(WrongPlace, "the target is gone: it was there when it last confirmed a value. "+
+			"Mount it or restore it")
 	}
-	return problemf(WrongPlace, "the target is on another device than when it last confirmed a value: mount the right one")
+	return problemf(WrongPlace, "the target is on another device than when it last confirmed a value: "+
+		"mount the right one")
 }
 
-// check asks the publisher once whether it can create what is to be created; not decided: time has passed since.
+// check asks the publisher, once in a run, whether it can create the new values, before
+// the ledger changes. decided is false if it asked: that took time, so the run decides
+// again.
 func (r *run) check(ctx context.Context) (decided bool, err error) {
 	var creates []string
 	for _, spec := range r.targets() {
@@ -168,7 +185,7 @@ func (r *run) check(ctx context.Context) (decided bool, err error) {
 	return false, nil
 }
 
-// doubtful tells whether the store seems to contradict the ledger.
+// doubtful reports whether the target seems to contradict the ledger.
 func (r *run) doubtful() bool {
 	for _, d := range r.pass.decisions {
 		if d.verdict == verdictDrifted || d.verdict == verdictAhead {
@@ -178,7 +195,9 @@ func (r *run) doubtful() bool {
 	return false
 }
 
-// ascertain makes sure that what the store holds was not put there by a run that has gone on with the ledger meanwhile.
+// ascertain loads the ledger again. If its revision is still the same, no other run has
+// published since the inspection, and the contradiction is certain. Otherwise the run
+// begins again.
 func (r *run) ascertain(ctx context.Context) error {
 	r.tell(Event{Stage: StageLoad})
 	_, rev, err := r.Ledger.Load(ctx)
@@ -192,6 +211,7 @@ func (r *run) ascertain(ctx context.Context) error {
 	return nil
 }
 
+// adopts reports whether the operator ordered to adopt.
 func (r *run) adopts() bool {
 	for _, o := range r.orders {
 		return o.adopt
@@ -199,6 +219,8 @@ func (r *run) adopts() bool {
 	return false
 }
 
+// problem records the problem of a secret, with the error of this run's own request if
+// there was one. nil removes it.
 func (r *run) problem(addr secret.Address, p *Problem) {
 	if p == nil {
 		delete(r.report.problems, addr)
@@ -210,7 +232,8 @@ func (r *run) problem(addr secret.Address, p *Problem) {
 	r.report.problems[addr] = p
 }
 
-// checkNames refuses a name in the store that another secret of the ledger has, declared or not.
+// checkNames returns a problem if a secret would use the name in the target of another
+// secret in the ledger, declared or not: one would overwrite the other.
 func (r *run) checkNames(st *state) error {
 	users := map[string]secret.Address{}
 	for _, rec := range st.Secrets {
@@ -227,7 +250,7 @@ func (r *run) checkNames(st *state) error {
 	return nil
 }
 
-// collect keeps what was decided for the result.
+// collect keeps the decided actions for the result.
 func (r *run) collect() {
 	for _, s := range r.targets() {
 		dec := r.pass.decisions[s.Address]

@@ -60,7 +60,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	rec := st.find(addr)
 	switch {
 	case rec == nil:
-		return false, problemf(Refused, "the ledger does not know %s: look for a typing error. Nothing was removed",
+		return false, problemf(Refused, "the ledger has no record of %s: look for a typing error. Nothing was removed",
 			addr).of(addr)
 	case rec.Removed:
 		return false, nil

@@ -12,10 +12,10 @@ import (
 )
 
 // This file moves the values from one target to another. The ledger records the new
-// target and a text for it of every secret in one change; runs then publish and
-// confirm these texts as any other, also after a crash. The old target keeps its
-// values until they are removed, and no version comes into use and none leaves until
-// a window and a margin after each confirmation: readers change over in that time.
+// target, and a text of every secret for it, in one change. Runs then publish and
+// confirm these texts like any other, also after a crash. The old target keeps its
+// values until they are removed. Readers change over in the meantime, so no version is
+// flipped and none is pruned until a window and a margin after each confirmation.
 
 // former is a target from which the values were moved.
 type former struct {
@@ -24,7 +24,7 @@ type former struct {
 	Values []left    `json:"values,omitempty"`
 }
 
-// left is a value that was left in a former target.
+// left is a value in a former target, as it was when the values were moved.
 type left struct {
 	Address  secret.Address `json:"address"`
 	Name     string         `json:"name"`
@@ -33,8 +33,8 @@ type left struct {
 	Modified string         `json:"modified"`
 }
 
-// FormerTargets returns the targets from which the values were moved and that still
-// hold them, the oldest first.
+// FormerTargets returns the targets from which the values were moved, and whose values
+// were not removed yet, the oldest first.
 func (s State) FormerTargets() []string {
 	var names []string
 	for _, f := range s.state().Targets {
@@ -43,9 +43,9 @@ func (s State) FormerTargets() []string {
 	return names
 }
 
-// MoveTarget moves the values to target, which Publisher publishes to. It begins only
-// if the present target has confirmed everything, and never overwrites another's
-// value. If the ledger names target already, it finishes an earlier move.
+// MoveTarget moves the values to target, to which Publisher publishes. It begins only if
+// the present target has confirmed every text, and never overwrites a value of another
+// writer. If target is the ledger's target already, it finishes an earlier move.
 //
 // Secrets that are not declared move too. The values in the old target stay until
 // [Operator.RemoveFormer].
@@ -56,7 +56,7 @@ func (o *Operator) MoveTarget(ctx context.Context, target string) (result Result
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	all := *o
-	all.Ledger = unlocked{o.Ledger} // it is locked here
+	all.Ledger = unlocked{o.Ledger} // MoveTarget holds the lock
 	for {
 		r := newRun(&all, nil, "target")
 		if err := r.load(ctx); err != nil {
@@ -93,13 +93,15 @@ func (o *Operator) MoveTarget(ctx context.Context, target string) (result Result
 	}
 }
 
-// asMoved returns the result of the run that publishes the texts of a move, with
-// the actions of the move.
+// asMoved returns the result of the run that publishes the texts of a move, with the
+// actions of the move instead of its own.
 func (r Result) asMoved(actions []taken) Result {
 	sending := func(a Action) bool { return a.Action == OpPublish || a.Action == OpConfirm }
 	r.Actions, r.Unconfirmed = slices.DeleteFunc(r.Actions, sending), slices.DeleteFunc(r.Unconfirmed, sending)
 	for _, a := range actions {
-		open := slices.ContainsFunc(r.Secrets, func(s SecretStatus) bool { return s.Address == a.Address && s.State == StateUnsettled })
+		open := slices.ContainsFunc(r.Secrets, func(s SecretStatus) bool {
+			return s.Address == a.Address && s.State == StateUnsettled
+		})
 		if open || len(r.Secrets) == 0 {
 			r.Unconfirmed = append(r.Unconfirmed, a.Action)
 		} else {
@@ -109,29 +111,32 @@ func (r Result) asMoved(actions []taken) Result {
 	return r
 }
 
-// unlocked is a ledger without its lock.
+// unlocked is a ledger without its Locker.
 type unlocked struct{ Ledger }
 
-// withUndeclared adds declarations for the secrets of the ledger that have none.
+// withUndeclared adds a declaration for each secret of the ledger that has none.
 func withUndeclared(spec secret.Spec, st *state) secret.Spec {
 	spec.Secrets = slices.Clone(spec.Secrets)
-	app := secret.NewApp(secret.AppOptions{Workspace: spec.Workspace, Project: spec.Project, Environment: spec.Environment})
+	app := secret.NewApp(secret.AppOptions{
+		Workspace: spec.Workspace, Project: spec.Project, Environment: spec.Environment})
 	for _, rec := range st.Secrets {
-		declared := slices.ContainsFunc(spec.Secrets, func(s secret.SpecSecret) bool { return s.Address == rec.Address })
+		declared := slices.ContainsFunc(spec.Secrets,
+			func(s secret.SpecSecret) bool { return s.Address == rec.Address })
 		if !declared && !rec.empty() {
 			app.Use(secret.Static(secret.Options{Namespace: rec.Address.Namespace, Name: rec.Address.Name}))
 		}
 	}
 	for _, s := range app.Spec().Secrets {
 		if s.Kind = st.find(s.Address).Kind; s.Kind == secret.KindRandom {
-			s.Bytes = 32 // of a declaration that is not known: the value is only published again
+			s.Bytes = 32 // the declared number is unknown, and no new value is made with it
 		}
 		spec.Secrets = append(spec.Secrets, s)
 	}
 	return spec
 }
 
-// moved returns the state in which every secret is to be published to the new target.
+// moved returns the state in which every secret has an intent for the new target. It
+// changes nothing in either target.
 func (r *run) moved(ctx context.Context, st *state, target string) (*state, error) {
 	names := []string{}
 	for _, s := range r.targets() {
@@ -140,7 +145,8 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 			continue
 		}
 		if rec.Intent != nil || rec.Published == nil {
-			return nil, problemf(Unsettled, "%s: the present target has not confirmed it. Finish that first", s.Address).of(s.Address)
+			return nil, problemf(Unsettled, "%s: the present target has not confirmed it. Finish that first",
+				s.Address).of(s.Address)
 		}
 		names = append(names, r.name(s))
 	}
@@ -152,7 +158,8 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 	for _, name := range names {
 		p, there := found[name]
 		if _, ours := st.ownNote(name, p.Note); there && !ours {
-			return nil, problemf(Foreign, "the target %s holds a value under %s that is none of this ledger's: it would be overwritten. "+
+			return nil, problemf(Foreign, "the target %s holds a value under %s that is none of this ledger's: "+
+				"it would be overwritten. "+
 				"Nothing was changed: delete it there by hand, or name another target", target, name)
 		} else if !there {
 			create = append(create, name)
@@ -173,10 +180,12 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 		if rec.empty() {
 			continue
 		}
-		old.Values = append(old.Values, left{rec.Address, rec.Name, rec.Published.Gen, rec.Published.Note, rec.Published.Modified})
+		old.Values = append(old.Values,
+			left{rec.Address, rec.Name, rec.Published.Gen, rec.Published.Note, rec.Published.Modified})
 		w := &work{desk: d, spec: s, name: r.name(s), old: rec, r: rec.clone()}
 		w.r.capInstants(d.policy)
 		w.r.Name, w.r.Published, w.r.Sent = r.name(s), nil, nil
+		// The new target may hold a value of an earlier move: go above its generation.
 		if n, ours := st.ownNote(w.r.Name, found[w.r.Name].Note); ours {
 			w.r.Gen = max(w.r.Gen, n.gen)
 		}
@@ -197,8 +206,8 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 	return moved, nil
 }
 
-// watchFormer asks the former targets for their values, and notes those that are gone
-// or changed.
+// watchFormer inspects the former targets, and reports the values that are gone or
+// changed. Programs may still read them.
 func (r *run) watchFormer(ctx context.Context) error {
 	st := r.loaded.state.state()
 	for _, f := range st.Targets {
@@ -213,12 +222,14 @@ func (r *run) watchFormer(ctx context.Context) error {
 		for _, v := range f.Values {
 			switch p, there := found[v.Name]; {
 			case !there:
-				r.note(problemf(Refused, "%s is gone from the former target %s, where programs may still read it", v.Address, f.Target).of(v.Address))
+				r.note(problemf(Refused, "%s is gone from the former target %s, where programs may still read it",
+					v.Address, f.Target).of(v.Address))
 			case p.Note != v.Note || p.Modified != v.Modified:
 				if st.moreRecent(v, p.Note) {
 					continue // the former target is the present one, under another name
 				}
-				r.note(problemf(Refused, "%s was changed in the former target %s by something else", v.Address, f.Target).of(v.Address))
+				r.note(problemf(Refused, "%s was changed in the former target %s by something else",
+					v.Address, f.Target).of(v.Address))
 			}
 		}
 	}
@@ -235,9 +246,10 @@ func leftNames(f former) []string {
 
 func (r *run) note(err error) { r.report.notes = append(r.report.notes, err) }
 
-// RemoveFormer deletes the values that were left in a former target, and forgets it.
-// A value that something else has changed since stays there, and is an error. If the
-// former target is the present one under another name, nothing is deleted there.
+// RemoveFormer deletes the values that were left in a former target, and then drops that
+// target from the ledger. A value that something else has changed since stays there,
+// and RemoveFormer returns a [Problem] of kind [Foreign]. If the former target is the
+// present one under another name, it deletes nothing there.
 func (o *Operator) RemoveFormer(ctx context.Context, target string) (err error) {
 	unlock, err := o.lock(ctx)
 	if err != nil {
@@ -272,6 +284,8 @@ func (o *Operator) RemoveFormer(ctx context.Context, target string) (err error) 
 	}
 }
 
+// removeLeft deletes the values that are unchanged since the move, and inspects the
+// former target to verify that. It deletes none if one was changed by another writer.
 func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f former) error {
 	found, err := publisher.Inspect(ctx, leftNames(f))
 	if err != nil {
@@ -282,12 +296,12 @@ func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f fo
 		p, there := found[v.Name]
 		switch {
 		case !there:
-		case st.moreRecent(v, p.Note): // the present target under another name
+		case st.moreRecent(v, p.Note): // this is the present target under another name
 		case p.Note == v.Note && p.Modified == v.Modified:
 			remove = append(remove, v.Name)
 		default:
-			return problemf(Foreign, "%s was changed in %s by something else: it stays there, and nothing was removed. Delete it there by hand, "+
-				"then run this again", v.Address, f.Target).of(v.Address)
+			return problemf(Foreign, "%s was changed in %s by something else: it stays there, and nothing was removed. "+
+				"Delete it there by hand, then run this again", v.Address, f.Target).of(v.Address)
 		}
 	}
 	if len(remove) == 0 {
