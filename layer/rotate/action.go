@@ -2,14 +2,15 @@ package rotate
 
 import "github.com/layeron-hq/secret"
 
-// Action is one thing that a run does or would do to a secret.
+// Action is one change that a run makes, or would make, to a secret.
 type Action struct {
 	Address secret.Address `json:"address"`
 	Action  Op             `json:"action"`
-	// Version is the id that it is about; empty where it is about the whole document.
+	// Version is the id of the changed version; empty if the action concerns the whole
+	// document.
 	Version string `json:"version,omitempty"`
-	// By is the operator whose recorded change the run finishes, if it is another
-	// run's. It may be empty.
+	// By is the operator whose change the run finishes, if another run recorded the
+	// change. It may be empty.
 	By string `json:"by,omitempty"`
 }
 
@@ -19,26 +20,26 @@ type Op string
 // The actions on a secret.
 const (
 	OpCreate   Op = "create"   // the first value
-	OpSet      Op = "set"      // a value from outside, in force at once
-	OpAdd      Op = "add"      // a new version announced: the first phase of a rotation
-	OpFlip     Op = "flip"     // the announced version comes into use: the second phase
-	OpPrune    Op = "prune"    // an expired version leaves
-	OpExtend   Op = "extend"   // a version lives longer, since the declaration retains longer
-	OpRepair   Op = "repair"   // lives begin anew after a stray request
-	OpRefresh  Op = "refresh"  // lives begin anew, since what was sent was not confirmed in time
-	OpPublish  Op = "publish"  // the same bytes again
-	OpConfirm  Op = "confirm"  // the store was found to hold what an earlier run sent
-	OpAdopt    Op = "adopt"    // published over what was found there, on a person's word
+	OpSet      Op = "set"      // a value from outside becomes current
+	OpAdd      Op = "add"      // announce a new version: the first phase of a rotation
+	OpFlip     Op = "flip"     // the announced version becomes current: the second phase
+	OpPrune    Op = "prune"    // an expired version leaves the document
+	OpExtend   Op = "extend"   // a version lives longer, because the declaration retains longer
+	OpRepair   Op = "repair"   // lives begin anew after a late request
+	OpRefresh  Op = "refresh"  // lives begin anew, because a text was not confirmed in time
+	OpPublish  Op = "publish"  // the same bytes are sent again
+	OpConfirm  Op = "confirm"  // the target holds a text that an earlier run sent
+	OpAdopt    Op = "adopt"    // overwrite the value in the target, by the operator's order
 	OpWithdraw Op = "withdraw" // an announced version is taken back
-	OpRevoke   Op = "revoke"   // a version is gone everywhere
-	OpRename   Op = "rename"   // the versions under a new address or name
-	OpRemove   Op = "remove"   // gone from ledger and store
-	OpTarget   Op = "target"   // published to another target
-	OpKeep     Op = "keep"     // in the ledger only: somebody's value stands in the store
+	OpRevoke   Op = "revoke"   // a version ends immediately
+	OpRename   Op = "rename"   // the versions move to a new address or name
+	OpRemove   Op = "remove"   // the secret leaves ledger and target
+	OpTarget   Op = "target"   // publish to another target
+	OpKeep     Op = "keep"     // in the ledger only: the target holds another writer's value
 )
 
 // Entries of a ledger's log that are no action on a secret.
 const (
-	OpMove   Op = "move"   // the ledger has moved to another place
-	OpResume Op = "resume" // and has not, after all
+	OpMove   Op = "move"   // the ledger moves to another place
+	OpResume Op = "resume" // the ledger at the old place is in use again
 )

@@ -9,26 +9,31 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Adoption is the change that RotateOptions.Adopt would publish over the value of one secret.
+// This file shows an adoption before it happens. To adopt is the only way to overwrite a
+// value that the ledger did not publish, so the operator has to see which versions
+// would come back and which would vanish.
+
+// Adoption is the change that RotateOptions.Adopt would publish over the value of one
+// secret.
 type Adoption struct {
 	Address secret.Address
-	// Found is the current version of the value that is there, by its note. Empty:
-	// the value is none of this ledger's.
+	// Found is the id of the current version of the value in the target, by its note.
+	// Empty: this ledger did not publish the value.
 	Found string
-	// Current is the id of the version that would be current, Versions are all that
-	// would be published.
+	// Current is the id of the version that would be current. Versions are the ids of
+	// all versions that would be published.
 	Current  string
 	Versions []string
-	// Back are versions that would come back: they have left the value that is there,
-	// some perhaps because they were revoked. Vanish are versions that are there, and
-	// would be gone.
+	// Back are the versions that would come back: they have left the value in the
+	// target, perhaps because they were revoked. Vanish are the versions in the target
+	// that would no longer be there.
 	Back, Vanish []string
 	// Known reports that the target can be read. Otherwise Back is empty, and Vanish
-	// is the note's.
+	// is derived from the note.
 	Known bool
 }
 
-// preview finds out which versions would be published over the values that are there.
+// preview records the Adoption of each secret that would be overwritten.
 func (r *run) preview(ctx context.Context, st *state) error {
 	for _, s := range r.targets() {
 		dec := r.pass.decisions[s.Address]
@@ -53,7 +58,7 @@ func (r *run) preview(ctx context.Context, st *state) error {
 			a.Known = true
 			a.Back, a.Vanish = without(a.Versions, there), without(there, a.Versions)
 		} else if a.Found != "" {
-			last := number(n.cur) // with the hundred ids before it, of up to a billion
+			last := number(n.cur) // and at most the hundred ids before it
 			for id := max(st.find(s.Address).Highest+1, last-100); id <= last; id++ {
 				a.Vanish = append(a.Vanish, "v"+strconv.Itoa(id))
 			}
@@ -63,7 +68,7 @@ func (r *run) preview(ctx context.Context, st *state) error {
 	return nil
 }
 
-// without returns the ids that are not among others.
+// without returns the ids that are not in others.
 func without(ids, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(others, id) })
 }

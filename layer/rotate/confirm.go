@@ -9,14 +9,19 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// CompareNotes asks the target for the notes of these secrets, by the names of their
-// declarations. It returns a [Problem] of kind [Ahead] if this ledger has signed one
-// of them with a later generation than s records: s is an old copy then. A note of
-// anything else counts for nothing. bare are the secrets that s records as published
-// and that have no note of this ledger there, which says nothing about their age. If a
-// note shows that s is genuine, a ledger that is a [Confirmer] remembers it. It
-// changes nothing else, and needs neither Spec nor the lock.
-func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) (bare []secret.Address, err error) {
+// This file compares the notes in the target with the ledger, to detect an old or a
+// forged copy of the ledger. Only signed notes count, and only a note that the state
+// records byte for byte shows that the state is genuine.
+
+// CompareNotes inspects the notes of these secrets in the target. It returns a [Problem]
+// of kind [Ahead] if this ledger signed a note there with a later generation than s
+// records: s is then an old copy. It ignores every other note. If a note shows that s is
+// genuine, a ledger that is a [Confirmer] remembers s. bare are the secrets that s
+// records as published and that have no note of this ledger there: the target says
+// nothing about their age. CompareNotes changes nothing else, and needs neither Spec nor
+// the lock.
+func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) (bare []secret.Address,
+	err error) {
 	names := map[secret.Address]string{}
 	var ask []string
 	for _, spec := range of {
@@ -32,8 +37,8 @@ func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSe
 	}
 	confirmed, ahead := s.state().compareNotes(names, found)
 	if ahead != nil {
-		return nil, problemf(Ahead, "%s: the value in the target is of a later generation than the ledger's. This is an old copy of the ledger: get the newest one",
-			*ahead).of(*ahead)
+		return nil, problemf(Ahead, "%s: the value in the target is of a later generation than the ledger's. "+
+			"This is an old copy of the ledger: get the newest one", *ahead).of(*ahead)
 	}
 	if confirmed {
 		o.confirmed(ctx, s)
@@ -47,15 +52,15 @@ func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSe
 	return bare, nil
 }
 
-// confirmed lets the ledger remember a state that the target has confirmed.
+// confirmed calls Confirmed of a ledger that is a Confirmer.
 func (o *Operator) confirmed(ctx context.Context, s State) {
 	if l, ok := o.Ledger.(Confirmer); ok {
 		l.Confirmed(ctx, s)
 	}
 }
 
-// nameOf returns the name of a secret's value in the target: the recorded one, or
-// else the declared one.
+// nameOf returns the name of a secret's value in the target: the recorded name, or the
+// declared one if the ledger holds no value.
 func (s *state) nameOf(addr secret.Address, declared string) string {
 	if rec := s.find(addr); !rec.empty() {
 		return rec.Name
@@ -63,11 +68,13 @@ func (s *state) nameOf(addr secret.Address, declared string) string {
 	return declared
 }
 
-// compareNotes compares the notes in the target with the records, for secrets by
-// their names there. confirmed reports that a note is a recorded one, byte for byte
-// and signed by this ledger, and that no signed one contradicts its record. ahead is
-// a secret whose signed note is of a later generation than its record.
-func (s *state) compareNotes(names map[secret.Address]string, found map[string]driver.Published) (confirmed bool, ahead *secret.Address) {
+// compareNotes compares the notes in the target with the records. confirmed reports that
+// at least one signed note is the recorded one, byte for byte, and that no signed note
+// contradicts its record. ahead is a secret whose signed note is of a later generation
+// than its record, or nil.
+func (s *state) compareNotes(names map[secret.Address]string, found map[string]driver.Published) (
+	confirmed bool, ahead *secret.Address,
+) {
 	contradicted := false
 	for _, addr := range slices.SortedFunc(maps.Keys(names), compareAddress) {
 		text := found[names[addr]].Note
@@ -91,7 +98,7 @@ func (s *state) compareNotes(names map[secret.Address]string, found map[string]d
 	return confirmed && !contradicted, nil
 }
 
-// recorded reports whether a note is one that the record contains.
+// recorded reports whether the record contains this note.
 func (r *record) recorded(note string) bool {
 	return r != nil && (r.Intent != nil && r.Intent.Note == note || r.Published != nil && r.Published.Note == note)
 }

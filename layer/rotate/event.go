@@ -4,11 +4,11 @@ package rotate
 type Event struct {
 	// Stage is the run's next step.
 	Stage Stage
-	// Secrets is the number of secrets that it concerns; 0 if it concerns all or
-	// none.
+	// Secrets is the number of secrets that the step concerns; 0 if it concerns all
+	// or none.
 	Secrets int
-	// Actions are those that the run goes on to carry out. They are in the event of
-	// [StageRecord].
+	// Actions are the actions that the run is about to record and carry out. They are
+	// set only in the event of [StageRecord].
 	Actions []Action
 }
 
@@ -18,11 +18,11 @@ type Stage string
 // The stages of a run, in the order of a run without faults.
 const (
 	StageLoad    Stage = "load"    // load the ledger
-	StageInspect Stage = "inspect" // ask the target for its state
+	StageInspect Stage = "inspect" // inspect the values in the target
 	StageCheck   Stage = "check"   // ask the target whether values can be created
 	StageRecord  Stage = "record"  // record the decisions in the ledger
-	StageMake    Stage = "make"    // have a generator make a value
+	StageMake    Stage = "make"    // ask a generator for a value
 	StagePublish Stage = "publish" // publish to the target
-	StageWait    Stage = "wait"    // wait until readers can read it
-	StageClean   Stage = "clean"   // end what no version uses any more
+	StageWait    Stage = "wait"    // wait until readers can read the text
+	StageClean   Stage = "clean"   // end the resources that no version uses
 )

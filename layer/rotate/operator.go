@@ -11,63 +11,73 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Operator carries out what a person or a cron job asks for: it settles what earlier runs left, changes the ledger, publishes,
-// and confirms. Every method may be interrupted anywhere and run again, and several Operators may work on one ledger. The
-// fields are not to be changed while a method runs.
+// This file is the entrance to the engine: each method is one run, with an order for
+// each of its secrets. Every run first finishes the steps that earlier runs left, then
+// carries out its order. So each method may be interrupted anywhere and called again.
+
+// Operator carries out the commands of an operator or a cron job. Every method first
+// finishes the steps that earlier runs left, then changes the ledger, publishes and
+// confirms. A method may be interrupted anywhere and called again, and several
+// Operators may work on one ledger at the same time. The fields must not be changed
+// while a method runs.
 type Operator struct {
 	// Ledger and Publisher are required.
 	Ledger    Ledger
 	Publisher driver.Publisher
-	// Spec is what the program declares.
+	// Spec are the declarations of the program.
 	Spec secret.Spec
-	// Generators make the values of generated secrets, by the name that the declarations give. A secret whose generator is
-	// not here needs a person.
+	// Generators make the values of generated secrets, by the name that the
+	// declarations give. A secret without its generator here needs an operator.
 	Generators map[string]driver.Generator
-	// Window and Margin, where not zero, take the place of the ledger's settings.
+	// Window and Margin replace the ledger's settings where they are not zero.
 	Window, Margin time.Duration
-	// Limit is the most bytes that a published text may have. Zero: DefaultLimit.
+	// Limit is the limit of a published text's length in bytes. Zero: DefaultLimit.
 	Limit int
-	// Overdue is how long the next run may be late, before a status calls the work that it
-	// would do overdue. Zero: 24 h.
+	// Overdue is how late the next run may be before a status reports its work as
+	// overdue. Zero: 24 h.
 	Overdue time.Duration
-	// By is who works here, for the ledger's log. It may be empty.
+	// By is the name of the operator, for the ledger's log. It may be empty.
 	By string
 	// Former are the targets from which the ledger's values were moved, by the names
-	// that State.FormerTargets returns. Status asks them too.
+	// that State.FormerTargets returns. Status inspects them too.
 	Former map[string]driver.Publisher
-	// DryRun: nothing is changed; the Result tells what would be done.
+	// DryRun: nothing is changed; the Result has the actions that would be carried out.
 	DryRun bool
-	// Progress, if not nil, is told of each stage.
+	// Progress, if not nil, is called before each stage.
 	Progress func(Event)
 
-	// For tests. Zero: the time, and what newDesk draws.
+	// For tests. nil: the time, random values of newDesk, and a timer.
 	clock func() time.Time
 	mint  func(secret.SpecSecret) string
 	pause func(context.Context, time.Duration) error
-	// For tests that take a rule away and see what breaks.
+	// For tests that remove one rule and observe the violation.
 	judge func(verdict, sighting, *record) verdict
 	amend func(*desk, secret.SpecSecret, *record, *decision)
 }
 
 // RotateOptions are the choices of [Operator.Rotate].
 type RotateOptions struct {
-	// Only limits the rotation to these secrets. Empty: all that are declared.
+	// Only limits the rotation to these secrets. Empty: all declared secrets.
 	Only []secret.Address
-	// Now begins a rotation of what can be made anew, whatever the schedule says. A rotation under way is only gone on with.
+	// Now begins a rotation of every secret with values that can be made without an
+	// operator, independent of the schedule. A rotation in progress is only continued.
 	Now bool
-	// Immediate lets both phases happen at once, and implies Now: readers that have not seen the new version yet reject what
-	// others make with it, for up to the window.
+	// Immediate announces and flips at once, and implies Now. For up to the window,
+	// readers that do not have the new version reject signatures made with it.
 	Immediate bool
-	// Adopt is the person's word to go on over what the store holds against the ledger.
+	// Adopt continues although the target contradicts the ledger: it publishes the
+	// ledger's versions over the values in the target.
 	Adopt bool
 }
 
-// Apply creates the values that are missing, and finishes what an earlier run left. It rotates nothing.
+// Apply creates missing values, and finishes the steps that earlier runs left. It
+// rotates nothing.
 func (o *Operator) Apply(ctx context.Context) (Result, error) {
 	return o.run(ctx, o.all(order{op: orderApply}), "apply")
 }
 
-// Rotate begins the rotations that are due, goes on with those under way, creates what is missing and prunes what has expired.
+// Rotate begins the rotations that are due, continues those in progress, creates missing
+// values and prunes expired versions.
 func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error) {
 	orders := o.all(order{op: orderRotate, force: how.Now, immediate: how.Immediate, adopt: how.Adopt,
 		named: len(how.Only) > 0})
@@ -86,21 +96,24 @@ func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error
 	return o.run(ctx, orders, "rotate")
 }
 
-// Set brings in a value from outside. That of a static secret counts at once, and so does a first one; one of a random or
-// generated secret takes both phases. A value that is current already changes nothing. The error wraps [secret.ErrEncoding]
-// where the value does not fit the declaration.
+// Set adds a value from outside. The value of a static secret becomes current at once,
+// and so does a first value; a value of a random or generated secret goes through both
+// phases. Setting the current value again changes nothing. If the value does not fit the
+// declaration, the error wraps [secret.ErrEncoding].
 func (o *Operator) Set(ctx context.Context, addr secret.Address, value driver.Value) (Result, error) {
 	return o.change(ctx, addr, order{op: orderSet, value: value.Reveal()}, "set")
 }
 
-// Rollback takes an announced version back; where none is announced it brings the previous version's value again under a new
-// id: at once for a static secret or with immediate, else in two phases.
+// Rollback withdraws an announced version. If none is announced, it adds the previous
+// version's value again under a new id: at once for a static secret or with immediate,
+// else in two phases.
 func (o *Operator) Rollback(ctx context.Context, addr secret.Address, immediate bool) (Result, error) {
 	return o.change(ctx, addr, order{op: orderRollback, immediate: immediate}, "rollback")
 }
 
-// Revoke ends a version at once, and every other one that holds the same value. The current one gets a successor first; of a
-// secret whose values are made elsewhere it is refused.
+// Revoke ends a version immediately, and every other version with the same value. If one
+// of them is current, its successor becomes current first. Revoke returns a [Problem] of
+// kind [CurrentVersion] if no successor is announced and none can be made here.
 func (o *Operator) Revoke(ctx context.Context, addr secret.Address, id string) (Result, error) {
 	return o.change(ctx, addr, order{op: orderRevoke, version: id, immediate: true}, "revoke")
 }
@@ -112,7 +125,7 @@ func (o *Operator) change(ctx context.Context, addr secret.Address, one order, o
 	return o.run(ctx, map[secret.Address]order{addr: one}, op)
 }
 
-// Status tells how the declared secrets stand. It changes nothing.
+// Status returns the states of the declared secrets. It changes nothing.
 func (o *Operator) Status(ctx context.Context) (Result, error) {
 	look := *o
 	look.DryRun = true
@@ -142,7 +155,7 @@ func undeclared(addr secret.Address) error {
 	return problemf(Undeclared, "%s is not declared", addr).of(addr)
 }
 
-// name is what a secret's value is called in the store.
+// name returns the name of a secret's value in the target, by its declaration.
 func (o *Operator) name(s secret.SpecSecret) string {
 	if n, ok := o.Publisher.(driver.Namer); ok {
 		return n.NameOf(driver.Names{Address: s.Address.String(), Binding: s.Binding, SecretName: s.SecretName})
@@ -150,7 +163,8 @@ func (o *Operator) name(s secret.SpecSecret) string {
 	return s.SecretName
 }
 
-// checkSpec refuses wrong declarations, and what would let two secrets overwrite each other.
+// checkSpec returns a problem if a declaration is wrong, or if two of them have the same
+// binding or the same name in the target, and would overwrite each other.
 func (o *Operator) checkSpec() error {
 	names, bindings := map[string]secret.Address{}, map[string]secret.Address{}
 	for _, s := range o.Spec.Secrets {
@@ -158,11 +172,12 @@ func (o *Operator) checkSpec() error {
 			return problemf(Refused, "%w", err).of(s.Address)
 		}
 		if other, ok := bindings[s.Binding]; ok {
-			return problemf(Refused, "%s and %s have the same binding name %s: rename one", other, s.Address, s.Binding).of(s.Address)
+			return problemf(Refused, "%s and %s have the same binding name %s: rename one",
+				other, s.Address, s.Binding).of(s.Address)
 		}
 		if other, ok := names[o.name(s)]; ok {
-			return problemf(Refused, "%s and %s have the same name in the store, %s: give one another SecretName", other,
-				s.Address, o.name(s)).of(s.Address)
+			return problemf(Refused, "%s and %s have the same name in the store, %s: give one another SecretName",
+				other, s.Address, o.name(s)).of(s.Address)
 		}
 		bindings[s.Binding], names[o.name(s)] = s.Address, s.Address
 	}
@@ -190,10 +205,10 @@ func (o *Operator) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// ErrInterrupted: the run was stopped between two steps. What it left is finished by the next one.
+// ErrInterrupted: the run was stopped between two steps. The next run finishes the rest.
 var ErrInterrupted = errors.New("interrupted")
 
-// run carries out orders, step by step.
+// run carries out orders, step by step, until the run is done, fails or is interrupted.
 func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op string) (result Result, err error) {
 	if err := o.checkSpec(); err != nil {
 		return Result{}, err
@@ -220,8 +235,8 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 	return r.result(), nil
 }
 
-// lock locks the ledger for a whole operation, if it can be locked and is to be
-// changed.
+// lock locks the ledger for a whole operation, if it is a Locker and the operation may
+// change it.
 func (o *Operator) lock(ctx context.Context) (unlock func() error, err error) {
 	l, ok := o.Ledger.(Locker)
 	if !ok || o.DryRun {
@@ -234,11 +249,11 @@ func (o *Operator) lock(ctx context.Context) (unlock func() error, err error) {
 	return unlock, err
 }
 
-// grace is how long the step in hand may take after the run was interrupted: an answer that is not waited for is an outcome
-// that nobody knows.
+// grace is how long the present step may take after the run was interrupted. If the run
+// did not wait for the answer, the outcome of the request would be unknown.
 const grace = 5 * time.Second
 
-// outlast returns a context that ends some time after ctx.
+// outlast returns a context that ends d after ctx ends.
 func outlast(ctx context.Context, d time.Duration) (context.Context, func()) {
 	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -253,8 +268,9 @@ func outlast(ctx context.Context, d time.Duration) (context.Context, func()) {
 	return longer, func() { stop(); cancel(nil) }
 }
 
-// Rename publishes the versions of from as those of to, which must be declared and have no value yet. What stands under the old
-// name stays, in ledger and store, until Remove. Where only the name in the store has changed, from and to are one address.
+// Rename publishes the versions of from as the versions of to, which must be declared and
+// have no value yet. The old value stays in the ledger and the target until Remove. If
+// only the name in the target has changed, from and to are the same address.
 func (o *Operator) Rename(ctx context.Context, from, to secret.Address) (Result, error) {
 	if _, ok := o.find(to); !ok {
 		return Result{}, undeclared(to)

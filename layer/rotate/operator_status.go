@@ -9,27 +9,32 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
+// This file reports: it derives the state of each secret from its record and the last
+// inspection. An action counts as carried out only if the target has confirmed it.
+
 // Result is the report of a run.
 type Result struct {
-	// Actions were carried out in this order: each is confirmed by the target. With DryRun
-	// they would be carried out.
+	// Actions were carried out in this order, and the target has confirmed each. With
+	// DryRun they would be carried out.
 	Actions []Action
 	// Unconfirmed are the actions that the ledger records and the target has not
 	// confirmed. The next run finishes them.
 	Unconfirmed []Action
-	// Secrets are the states of its secrets now, by address.
+	// Secrets are the present states of the run's secrets, by address.
 	Secrets []SecretStatus
-	// Adoptions are the changes that a dry run with Adopt would publish over the target.
+	// Adoptions are the changes that a run with Adopt would publish over the target. Only
+	// a dry run has them.
 	Adoptions []Adoption
 	// Undeclared are the secrets of the ledger that no declaration names, if the run
-	// concerned all.
+	// concerned all declared secrets.
 	Undeclared []SecretStatus
-	// Failed are the errors beside the secrets, such as an unused token that could not be deleted.
+	// Failed are the errors that concern no secret's text, such as an unused token that
+	// could not be deleted.
 	Failed []error
 }
 
-// OK reports whether nothing is left that the next run would not do by itself, or
-// that it should have done long ago.
+// OK reports whether the next run finishes everything without an operator, and nothing
+// is overdue or has failed.
 func (r Result) OK() bool {
 	for _, s := range r.Secrets {
 		if s.NeedsPerson || s.Overdue {
@@ -54,36 +59,40 @@ func (r Result) Settled() bool {
 type SecretStatus struct {
 	Address secret.Address
 	Kind    secret.Kind
-	// Name is its value's name in the store.
+	// Name is the name of its value in the target.
 	Name  string
 	State SecretState
-	// Current is the id of the current version, Pending that of an announced one; empty where there is none.
+	// Current is the id of the current version, Pending the id of an announced one. Each
+	// is empty if there is none.
 	Current, Pending string
-	// Versions are those that readers see, in their order; Past those that are gone: pruned, revoked or withdrawn.
+	// Versions are the versions that readers see, in their order. Past are the versions
+	// that have left: pruned, revoked, withdrawn or removed.
 	Versions, Past []Life
 	// NextRotation is when its rotation is due. Zero: never.
 	NextRotation time.Time
-	// Ready is when a pending version comes into use at the earliest; zero where that is not known yet.
+	// Ready is the earliest flip of a pending version. Zero: not known yet, because the
+	// target has not confirmed the announcement.
 	Ready time.Time
-	// Bytes is the length of the published text, Limit the most that it may have, Room how many more versions like the current
-	// one would fit.
+	// Bytes is the length of the published text and Limit its limit, both in bytes. Room
+	// is how many more versions like the current one would fit.
 	Bytes, Limit, Room int
-	// Overdue: the next run's own work is late by more than
-	// [Operator].Overdue.
+	// Overdue: the work of the next run is late by more than [Operator].Overdue.
 	Overdue bool
-	// Future is the latest instant in the ledger that lies in the future: a clock was
-	// ahead. Zero: none does.
+	// Future is the latest instant in the ledger that lies in the future, because a clock
+	// was ahead. Zero: there is none.
 	Future time.Time
-	// NeedsPerson: the next run cannot finish by itself. Problem has the reason.
+	// NeedsPerson: the next run cannot finish without an operator. Problem may have the
+	// reason.
 	NeedsPerson bool
 	Problem     error // a *Problem, or nil
 }
 
-// Life is a version's id and life. Zero times mean since ever, and never.
+// Life is a version's id and life. A zero ActiveFrom means no start, a zero ExpiresAt
+// no end.
 type Life struct {
 	ID                    string
 	ActiveFrom, ExpiresAt time.Time
-	// Gone is why it has left the document; empty for one that readers see.
+	// Gone is why the version has left the document; empty if readers see it.
 	Gone Gone
 }
 
@@ -98,10 +107,10 @@ const (
 	StateMissing     SecretState = "missing"                 // published before, and gone from the target
 	StateUndeclared  SecretState = "undeclared"              // the ledger holds it, and no declaration names it
 	StateDue         SecretState = "due"                     // its rotation is due
-	StateDrifted     SecretState = "drifted"                 // somebody else has changed the value in the store
-	StateBound       SecretState = "bound"                   // the store has somebody's value, and it is used as it is
+	StateDrifted     SecretState = "drifted"                 // another writer changed the value in the target
+	StateBound       SecretState = "bound"                   // programs use another writer's value, as it is
 	StateUnpublished SecretState = "unpublished"             // never created, or not under its present name
-	StateExternal    SecretState = "external_value_required" // only a person can supply the value
+	StateExternal    SecretState = "external_value_required" // only an operator can supply the value
 )
 
 // result reports the state of the run's secrets and its actions.
@@ -123,7 +132,7 @@ func (r *run) result() Result {
 		rec, dec := st.find(spec.Address), r.pass.decisions[spec.Address]
 		v := dec.verdict
 		if v == verdictConfirm && dec.confirmed != nil {
-			rec, v = dec.confirmed, verdictSettled // the target has just shown it
+			rec, v = dec.confirmed, verdictSettled // the target has just confirmed it
 		}
 		s := describe(spec, r.name(spec), rec, v, p, r.makes(spec))
 		if p := r.report.problems[spec.Address]; p != nil {
@@ -147,14 +156,15 @@ func (r *run) result() Result {
 	return result
 }
 
-// confirmed reports whether the target has confirmed an action, or the ledger alone
-// is concerned.
+// confirmed reports whether the target has confirmed an action. It is true for an
+// action that only changes the ledger.
 func (s *state) confirmed(a taken) bool {
 	rec := s.find(a.Address)
-	return a.Action.Action == OpKeep || rec == nil || rec.Intent == nil || rec.Published != nil && rec.Published.Gen >= a.gen
+	return a.Action.Action == OpKeep || rec == nil || rec.Intent == nil ||
+		rec.Published != nil && rec.Published.Gen >= a.gen
 }
 
-// undeclared describes the secrets of the ledger that no declaration names.
+// undeclared returns the states of the ledger's secrets that no declaration names.
 func (r *run) undeclared(st *state, p policy) []SecretStatus {
 	var list []SecretStatus
 	for _, rec := range st.Secrets {
@@ -168,7 +178,8 @@ func (r *run) undeclared(st *state, p policy) []SecretStatus {
 	return list
 }
 
-// theRest returns in how many rotations the other secrets that keep every version will be full.
+// theRest returns the end of a message: in how many rotations each other secret that
+// retains every version will be full.
 func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	var rest []string
 	for _, s := range list {
@@ -183,8 +194,8 @@ func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	return "; the rest will be full: " + strings.Join(rest, ", ")
 }
 
-// describe returns the state of one secret by its record, which may be nil, and the store's answer. made: new values
-// of it need no person.
+// describe returns the state of one secret from its record, which may be nil, and the
+// verdict. made reports that new values need no operator.
 func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p policy, made bool) SecretStatus {
 	s := SecretStatus{Address: spec.Address, Kind: spec.Kind, Name: name, Limit: p.limit}
 	if rec.empty() {
@@ -209,7 +220,8 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 		}
 		s.Versions = append(s.Versions, life)
 	}
-	now := func(t time.Time) time.Time { return earlier(t, p.now) } // a clock was ahead
+	// An instant in the future was recorded by a clock that was ahead.
+	now := func(t time.Time) time.Time { return earlier(t, p.now) }
 	s.NextRotation = nextRotation(spec.Rotation, spec.Address, now(rec.Created), now(rec.Rotated))
 	switch {
 	case rec.Intent != nil:

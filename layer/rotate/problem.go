@@ -7,31 +7,32 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Problem is the reason why a secret, or a run as a whole, needs a person or
-// failed. It contains no advice on commands: a program that embeds this package
-// gives its own, by Kind.
+// Problem is the reason why a secret, or a whole run, failed or needs an operator. It
+// contains no advice on commands: a program that embeds this package adds its own, by
+// Kind.
 //
 // [errors.Is] with a [Kind] finds a Problem with that kind in an error, and
-// [errors.As] the Problem itself. It shows no value.
+// [errors.As] finds the Problem itself. A Problem shows no value.
 type Problem struct {
 	Kind Kind
-	// Address is the secret that it concerns; zero if it concerns the whole run.
+	// Address is the secret concerned; zero if the problem concerns the whole run.
 	Address secret.Address
-	// Other is a second secret that it concerns, if any.
+	// Other is a second secret concerned, if any.
 	Other secret.Address
-	// Version is the id of the version that it concerns, if any.
+	// Version is the id of the version concerned, if any.
 	Version string
 	// Err is the reason.
 	Err error
 }
 
-// Kind is a kind of [Problem]. A kind with a slash is a special case of the kind
-// before the slash, which [errors.Is] finds too. It is an error for errors.Is.
+// Kind is a kind of [Problem]. A kind with a slash is a special case of the kind before
+// the slash: [errors.Is] finds such a Problem with either. Kind implements error so that
+// errors.Is accepts it.
 type Kind string
 
 // The kinds of problems, and, for some, special cases.
 const (
-	// NeedsValue: only a person can supply the value.
+	// NeedsValue: only an operator can supply the value.
 	NeedsValue Kind = "external_value_required"
 
 	// Bound: the target holds a value that the ledger did not publish, and a
@@ -40,10 +41,11 @@ const (
 
 	// Drifted: the value in the target was changed by something else.
 	Drifted Kind = "drifted"
-	// ValueKept: the ledger keeps a value that it did not publish over another's.
+	// ValueKept: the ledger keeps a value that it did not publish, because the target
+	// holds a value of another writer.
 	ValueKept Kind = "drifted/kept"
-	// ValueUnknown: the value in the target is not to be adopted, since the ledger
-	// holds none for the secret.
+	// ValueUnknown: the ledger holds no value of the secret, so there is nothing to
+	// publish over the value in the target.
 	ValueUnknown Kind = "drifted/unknown"
 
 	// Ahead: the target holds a later generation than the ledger.
@@ -79,17 +81,17 @@ const (
 	NewName Kind = "refused/name"
 	// NameTaken: another secret of the ledger, Other, has that name in the target.
 	NameTaken Kind = "refused/taken"
-	// Foreign: the value in the target is none that the ledger published.
+	// Foreign: the ledger did not publish the value in the target.
 	Foreign Kind = "refused/foreign"
-	// NotMade: a run that was to make a version has finished one that another run had
-	// recorded before.
+	// NotMade: a run was ordered to make a version, and has only finished one that
+	// another run had recorded before.
 	NotMade Kind = "refused/not made"
 	// Undeclared: no declaration names the secret.
 	Undeclared Kind = "refused/undeclared"
 	// NoLedger: there is no ledger. It wraps [ErrNotFound].
 	NoLedger Kind = "refused/ledger"
-	// WrongLedger: this machine has seen a later state of the ledger, or another
-	// ledger in its place.
+	// WrongLedger: this machine has seen a later state of the ledger, or another ledger
+	// in this place.
 	WrongLedger Kind = "refused/wrong ledger"
 	// Untrusted: this machine neither remembers the ledger nor was given its id, or
 	// was given another id.
@@ -116,8 +118,8 @@ func (k Kind) Error() string {
 	}
 }
 
-// Error returns the reason, after the meaning of the kind unless that is
-// [Refused].
+// Error returns the meaning of the kind and the reason. For a kind of [Refused] it
+// returns the reason alone.
 func (p *Problem) Error() string {
 	switch {
 	case p.Err == nil:
@@ -131,14 +133,13 @@ func (p *Problem) Error() string {
 // Unwrap returns the reason.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Is reports whether target is the kind of the problem, or the one before its
-// slash.
+// Is reports whether target is the kind of the problem, or the kind before its slash.
 func (p *Problem) Is(target error) bool {
 	k, ok := target.(Kind)
 	return ok && (p.Kind == k || strings.HasPrefix(string(p.Kind), string(k)+"/"))
 }
 
-// problemf returns a problem of a run as a whole.
+// problemf returns a problem that concerns the whole run.
 func problemf(kind Kind, format string, args ...any) *Problem {
 	return &Problem{Kind: kind, Err: fmt.Errorf(format, args...)}
 }
@@ -150,7 +151,7 @@ func (p *Problem) because(format string, args ...any) *Problem {
 	return &other
 }
 
-// of returns the problem as one of a secret.
+// of sets the secret concerned, and returns the problem.
 func (p *Problem) of(addr secret.Address) *Problem {
 	p.Address = addr
 	return p

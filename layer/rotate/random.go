@@ -7,11 +7,11 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// randomText makes the value of a random secret: unpadded base64url of N random bytes; with EncodingRaw, N base64url
-// characters.
+// randomText returns a new value of a random secret: unpadded base64url of N random
+// bytes, or with EncodingRaw N base64url characters.
 func randomText(spec secret.SpecSecret) string {
 	b := make([]byte, spec.Bytes)
-	_, _ = rand.Read(b) // never fails: it ends the program instead
+	_, _ = rand.Read(b) // never fails: it crashes the program instead
 	text := base64.RawURLEncoding.EncodeToString(b)
 	if spec.Encoding == secret.EncodingRaw {
 		return text[:spec.Bytes]

@@ -117,7 +117,7 @@ func (r *run) objection(st *state) error {
 	if r.op == "status" {
 		return nil
 	}
-	foreign, present := 0, 0
+	foreign, standing := 0, 0
 	for _, spec := range r.targets() {
 		dec, rec := r.pass.decisions[spec.Address], st.find(spec.Address)
 		if dec.verdict == verdictAhead {
@@ -130,16 +130,16 @@ func (r *run) objection(st *state) error {
 		if !ok {
 			continue
 		}
-		present++
+		standing++
 		// The note of another ledger, or a forged one. Alone it proves nothing: only if
 		// every value has one, the target or the ledger is the wrong one.
 		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && !n.former && dec.verdict == verdictDrifted {
 			foreign++
 		}
 	}
-	if foreign > 0 && foreign == present {
+	if foreign > 0 && foreign == standing {
 		return problemf(WrongTarget, "the ledger records published values, but none in the store is its own: "+
-			"it is a stale or forged copy, or the target belongs to another ledger")
+			"this ledger is a stale or forged copy, or the target belongs to another ledger")
 	}
 	return nil
 }
