@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// String returns the note and whether the value is pending, and of Modified only
-// whether it is set.
+// String returns the note and whether the value is pending, and of Modified
+// only whether it is set.
 func (p Published) String() string {
 	note, modified, pending := "no note", "[no modified]", ""
 	if p.Note != "" {

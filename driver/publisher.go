@@ -38,18 +38,19 @@ type Item struct {
 }
 
 // Published is the state of one value in a target. When printed, it shows its
-// Note and Pending, and only whether Modified is set: under every verb of fmt, in
-// JSON and in a log. Package fmt calls no method on an unexported field, and none
-// for %p and %w, which are no verbs for a Published: a struct that holds one in an
-// unexported field needs a Format of its own before it is printed.
+// Note and Pending, and only whether Modified is set: under every verb of fmt,
+// in JSON and in a log. Package fmt calls no method on an unexported field, so
+// a struct with a Published in an unexported field needs a Format method of its
+// own. fmt calls no method for %p and %w either, which are not verbs for a
+// Published.
 type Published struct {
 	// Note is the note beside the text; empty if there is none.
 	Note string
 	// Modified identifies this state of the value. It stays the same while
 	// nothing writes the value, and changes with the text. A target that records
-	// times returns a new one for every write, so that a value that was replaced
-	// and put back is noticed too; with a digest of the text it is not. It may be
-	// the plain digest of a value that can be guessed, so nothing may show it.
+	// times returns a new one for every write. Then a value that was replaced
+	// and put back is detected too, which a digest of the text cannot show. It may
+	// be the plain digest of a value that can be guessed, so nothing may show it.
 	Modified string
 	// Pending reports that the target has accepted the value, but that programs
 	// cannot read it yet.
@@ -59,8 +60,8 @@ type Published struct {
 // ErrNotApplied marks a request that had no effect and never will.
 var ErrNotApplied = errors.New("not applied")
 
-// NotApplied returns an error that wraps [ErrNotApplied] and err, and reads like
-// err.
+// NotApplied returns an error that wraps [ErrNotApplied] and err, and reads
+// like err.
 func NotApplied(err error) error { return notApplied{err} }
 
 type notApplied struct{ error }

@@ -8,6 +8,6 @@
 //		})
 //	}
 //
-// The texts that the test publishes are made up, so its messages may quote errors
-// of the implementation.
+// The texts that the test publishes are made up, so its messages may quote
+// errors of the implementation.
 package drivertest

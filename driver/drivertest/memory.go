@@ -15,12 +15,12 @@ import (
 
 // MemoryPublisher is a [driver.Publisher] for tests. It lasts as long as the
 // process, and readers see a change at once. It names values by their binding,
-// and is also a [secret.Store] and a [secret.Watcher], so that a program's tests
-// read the published texts through package secret.
+// and is also a [secret.Store] and a [secret.Watcher], so that a program's
+// tests read the published texts through package secret.
 //
-// The zero MemoryPublisher is empty and ready for use; it must not be copied. It
-// is safe for concurrent use, and shows no value under any verb of fmt, in JSON
-// or in a log.
+// The zero MemoryPublisher is empty and ready for use; it must not be copied.
+// It is safe for concurrent use, and shows no value under any verb of fmt, in
+// JSON or in a log.
 type MemoryPublisher struct {
 	mu     sync.Mutex
 	writes int
@@ -47,6 +47,7 @@ func (m *MemoryPublisher) Publish(ctx context.Context, items []driver.Item) []er
 	})
 }
 
+// put stores an item under a new Modified. The caller holds mu.
 func (m *MemoryPublisher) put(item driver.Item) {
 	if m.values == nil {
 		m.values = map[string]memoryValue{}
@@ -56,7 +57,8 @@ func (m *MemoryPublisher) put(item driver.Item) {
 	m.store.Set(item.Name, item.Text.Reveal())
 }
 
-// out returns why nothing can be changed now. The caller holds mu.
+// out returns the reason why no value can be changed now, or nil. The caller
+// holds mu.
 func (m *MemoryPublisher) out(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return driver.NotApplied(err)
@@ -115,16 +117,16 @@ func (m *MemoryPublisher) Names() []string {
 	return slices.Sorted(maps.Keys(m.values))
 }
 
-// Set writes a text as a person does by hand, in a dashboard: the note beside it,
-// if there is one, stays as it is.
+// Set writes a text like a person in a dashboard: an existing note beside it
+// does not change.
 func (m *MemoryPublisher) Set(name, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.put(driver.Item{Name: name, Text: driver.NewValue(text), Note: m.values[name].Note})
 }
 
-// Fail makes every Publish, Inspect and Remove do nothing and return err, like a
-// target that is out of order. The caller chooses whether err wraps
+// Fail makes every Publish, Inspect and Remove do nothing and return err, like
+// a target that is down. The caller chooses whether err wraps
 // [driver.ErrNotApplied]. Nil ends the failures. Readers are not affected.
 func (m *MemoryPublisher) Fail(err error) {
 	m.mu.Lock()

@@ -30,13 +30,15 @@ func TestMemoryPublisherIsAStore(t *testing.T) {
 	})
 }
 
-// An App learns of what was published by the store's hint, long before it would ask.
+// An App reads a published text after the store's hint, long before its next
+// refresh.
 func TestMemoryPublisherIsAWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := new(drivertest.MemoryPublisher)
 		publish(t, m, authBinding, "first", "note")
 		key := secret.Static(secret.Options{Namespace: "auth", Name: "session-key"})
-		app := secret.NewApp(secret.AppOptions{Store: m, Refresh: 24 * time.Hour, Logger: slog.New(slog.DiscardHandler)}).Use(key)
+		app := secret.NewApp(secret.AppOptions{Store: m, Refresh: 24 * time.Hour,
+			Logger: slog.New(slog.DiscardHandler)}).Use(key)
 		require.NoError(t, app.Start(t.Context()))
 		defer app.Close()
 		for text, change := range map[string]func(){
@@ -52,7 +54,8 @@ func TestMemoryPublisherIsAWatcher(t *testing.T) {
 	})
 }
 
-// A program's tests read what was published as the program does, under the names that the publisher gives.
+// A program's tests read the published texts like the program itself, under the
+// names that the publisher returns.
 func TestMemoryPublisherServesAProgram(t *testing.T) {
 	var m drivertest.MemoryPublisher
 	key := secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: &m})
@@ -60,7 +63,8 @@ func TestMemoryPublisherServesAProgram(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrNotFound)
 	require.ErrorContains(t, err, authBinding)
 
-	publish(t, &m, m.NameOf(driver.Names{Address: "$SECRET.auth.session-key", Binding: authBinding, SecretName: "lo_5f"}), "first", "note")
+	publish(t, &m, m.NameOf(driver.Names{
+		Address: "$SECRET.auth.session-key", Binding: authBinding, SecretName: "lo_5f"}), "first", "note")
 	text, err := key.Current().Text()
 	require.NoError(t, err)
 	require.Equal(t, "first", text)
@@ -75,7 +79,7 @@ func TestMemoryPublisherServesAProgram(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A state of before never looks like the one of now, whatever happened between.
+// No Modified ever returns, not even after a removal.
 func TestMemoryPublisherModified(t *testing.T) {
 	var m drivertest.MemoryPublisher
 	seen := map[string]bool{}
@@ -133,7 +137,8 @@ func TestMemoryPublisherShowsNothing(t *testing.T) {
 	require.Equal(t, "memory publisher", fmt.Sprintf("%+d", &m))
 }
 
-// A test changes values while the program under test reads them (run it with -race).
+// A test changes values while the program under test reads them (run it with
+// -race).
 func TestMemoryPublisherConcurrently(t *testing.T) {
 	var m drivertest.MemoryPublisher
 	var wg sync.WaitGroup

@@ -11,25 +11,33 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// TestPublisher runs a subtest for each thing that a [driver.Publisher] promises:
+// TestPublisher runs one subtest for each promise of a [driver.Publisher]:
 //
-//   - publish: a value that is published is there, text and note; again, it is replaced; others stay as they are; where all goes
-//     well Publish returns nil;
-//   - inspect: names without a value are absent, and only the names asked for are told; asking changes nothing;
-//   - modified: Modified stays until somebody publishes, and is another once the text is another;
-//   - text: a text comes back unchanged, whatever UTF-8 it holds, up to 65,536 bytes;
-//   - note: so does a note, up to 200 characters;
+//   - publish: Publish creates or replaces a value, text and note, leaves other
+//     values unchanged, and returns nil if every item succeeded;
+//   - inspect: Inspect returns only the names that were asked for, and no name
+//     without a value; it changes nothing;
+//   - modified: Modified stays the same until the next publish of the value,
+//     and differs for another text;
+//   - text: a text of any UTF-8 comes back unchanged, up to 65,536 bytes;
+//   - note: a note comes back unchanged, up to 200 characters;
 //   - many: 60 values in one Publish and one Inspect;
-//   - errors: an item that is refused (a name that nobody should use, a text of 3 MiB) has its error at its index, and the items
-//     beside it are published; an item whose error wraps [driver.ErrNotApplied] was not carried out;
-//   - context: with a context that has ended, every method returns the context's error;
-//   - shown: no error, and the Publisher under no verb of fmt, in no JSON and no log, shows a text;
-//   - remove, recognize, check, name: what the optional interfaces promise, where they are there.
+//   - errors: an item that is refused (a dangerous name, a text of 3 MiB) has
+//     its error at its index, and the other items are published; an item whose
+//     error wraps [driver.ErrNotApplied] had no effect;
+//   - context: after the context has ended, every method returns its error;
+//   - shown: no error shows a text, and neither does the Publisher under any
+//     verb of fmt, in JSON or in a log;
+//   - remove, recognize, check, name: the promises of the optional interfaces,
+//     if the Publisher implements them.
 //
-// It calls open once in each subtest, with that subtest's t. open returns a Publisher on a place of its own in which nothing
-// stands yet, and read, which returns what a reader of that place gets under a name, or false where there is nothing; it waits
-// for what is pending. Where nothing can be read, read is nil, and what would need it is left out. What has to be taken down
-// again belongs into t.Cleanup. Names are binding names, unless the Publisher is a [driver.Namer].
+// It calls open once in each subtest, with that subtest's t. open returns a
+// Publisher on a new, empty place, and read. read returns the text that a
+// reader of that place gets under a name, or false if there is none; it waits
+// for a pending text. If the place cannot be read, read is nil, and
+// TestPublisher skips the comparisons that need it. open registers its cleanup
+// with t.Cleanup. Names are binding names, unless the Publisher is a
+// [driver.Namer].
 func TestPublisher(t *testing.T, open func(t *testing.T) (p driver.Publisher, read func(name string) (string, bool))) {
 	t.Helper()
 	for _, c := range publisherChecks {
@@ -47,8 +55,8 @@ func TestPublisher(t *testing.T, open func(t *testing.T) (p driver.Publisher, re
 	}
 }
 
-// publisherCheck is one promise. It gathers problems instead of failing a test, so that it can be tested on publishers that
-// break it.
+// publisherCheck tests one promise. It collects problems and fails no test, so
+// that it can be tested itself, on publishers that break the promise.
 type publisherCheck struct {
 	name  string
 	needs func(driver.Publisher) bool
@@ -73,10 +81,10 @@ var publisherChecks = []publisherCheck{
 
 func is[T any](p driver.Publisher) bool { _, ok := p.(T); return ok }
 
-// onPublisher is a Publisher under test, and what was found wrong with it.
+// onPublisher is a Publisher under test, and its problems.
 type onPublisher struct {
 	p        driver.Publisher
-	read     func(name string) (string, bool) // nil: nothing can be read
+	read     func(name string) (string, bool) // nil: the place cannot be read
 	ctx      context.Context
 	problems []error
 }
@@ -85,13 +93,14 @@ func (on *onPublisher) problem(format string, args ...any) {
 	on.problems = append(on.problems, fmt.Errorf(format, args...))
 }
 
-// These texts are looked for in whatever is printed: nothing prints them by chance.
+// The tests search all output for these texts, which no output contains by
+// chance.
 const (
 	publisherText  = "Wn4qRz8vTk2mYx6bLc9pHd3s"
 	publisherOther = "gJ7uKe5wXo1fVa4rNi8tBz2y"
 )
 
-// noteOf is a note as the engine writes it.
+// noteOf returns a note in the form of the engine's notes.
 func noteOf(gen int) string {
 	return fmt.Sprintf("sv1 gen=%d cur=v%d fp=%032x by=%016x", gen, gen, 0xfeed+gen, 0xbeef+gen)
 }
@@ -114,7 +123,7 @@ func (on *onPublisher) item(name, text string, gen int) driver.Item {
 	return driver.Item{Name: on.nameOf(name), Text: driver.NewValue(text), Note: noteOf(gen)}
 }
 
-// publish publishes and expects no error.
+// publish publishes items and expects no error.
 func (on *onPublisher) publish(items ...driver.Item) {
 	errs := on.p.Publish(on.ctx, items)
 	if errs != nil && !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
@@ -138,7 +147,7 @@ func (on *onPublisher) inspect(names ...string) map[string]driver.Published {
 	return found
 }
 
-// stands expects these values to be there, each with its text and note.
+// stands expects these values in the target, each with its text and note.
 func (on *onPublisher) stands(when string, items ...driver.Item) map[string]driver.Published {
 	var names []string
 	for _, item := range items {
@@ -161,6 +170,7 @@ func (on *onPublisher) stands(when string, items ...driver.Item) map[string]driv
 	return found
 }
 
+// reads expects that a reader gets the item's text.
 func (on *onPublisher) reads(when string, item driver.Item) {
 	if on.read == nil {
 		return
@@ -174,7 +184,7 @@ func (on *onPublisher) reads(when string, item driver.Item) {
 	}
 }
 
-// absent expects no values there.
+// absent expects no values under these names.
 func (on *onPublisher) absent(when string, names ...string) {
 	found := on.inspect(names...)
 	for _, name := range names {
@@ -189,7 +199,7 @@ func (on *onPublisher) absent(when string, names ...string) {
 	}
 }
 
-// silent expects v to show nothing of a text under any verb.
+// silent expects that v shows no text under any verb.
 func (on *onPublisher) silent(what string, v any) {
 	for _, shown := range redacttest.Check(v, publisherText, publisherOther) {
 		on.problem("%s shows a text: %s", what, shown)

@@ -27,7 +27,7 @@ func checkPublish(on *onPublisher) {
 	on.publish(longer)
 	after := on.stands("once replaced by a longer one", longer, b)
 	if before[b.Name] != after[b.Name] {
-		on.problem("replacing one value changes what Inspect tells of another")
+		on.problem("replacing one value changes the result of Inspect for another")
 	}
 	on.publish(shorter)
 	on.stands("once replaced by a shorter one", shorter, b)
@@ -56,7 +56,8 @@ func checkInspect(on *onPublisher) {
 		on.problem("Inspect of one name has %d values", len(found))
 	}
 	found := on.inspect(missing, b.Name, a.Name, on.nameOf("firs"), on.nameOf("first-1"), on.nameOf("second"))
-	if names := slices.Sorted(maps.Keys(found)); !slices.Equal(names, slices.Sorted(slices.Values([]string{a.Name, b.Name}))) {
+	if names := slices.Sorted(maps.Keys(found)); !slices.Equal(names,
+		slices.Sorted(slices.Values([]string{a.Name, b.Name}))) {
 		on.problem("Inspect of two values and of names near theirs has %q", names)
 	}
 	on.stands("after it was inspected", a, b)
@@ -74,22 +75,27 @@ func checkModified(on *onPublisher) {
 		seen[now] = text
 		on.publish(on.item("second", text, i+1))
 		if again := on.inspect(item.Name)[item.Name].Modified; again != now {
-			on.problem("Modified changes although nobody has published this value")
+			on.problem("Modified changes without a publish of this value")
 		}
 	}
 }
 
-// awkwardTexts are what careless code would change, cut off or refuse.
+// awkwardTexts returns texts that careless code would change, cut off or
+// refuse.
 func awkwardTexts() []string {
-	var lines strings.Builder // nowhere the same, so that a part that is lost or repeated shows
+	var lines strings.Builder // no two alike, so that a lost or repeated part is found
 	for i := 0; lines.Len() < 1<<16; i++ {
 		fmt.Fprintf(&lines, "line %06d\n", i)
 	}
 	return []string{
-		"x", "0", "null", "two words", " \t outer white space \t ", "newline\n", "newlines\n\n", "\nnewline first", "cr\r", "crlf\r\n", "\r\n", "lfcr\n\r",
-		"crcrlf\r\r\n", "a\r\nb\nc\rd", "nul\x00inside", "nul last\x00", "control\x01\x1b[0m\x7f", "pässwörd ☃ \U0001f511 e\u0301", "\ufeffbyte order mark", "\u2028\u00a0",
-		`"quoted" 'too' \n \" $HOME ${HOME} $(id) %s %PATH% <&>` + "`", "&amp;+%20=?#/..", "3q2+7wAAAP//+w==", "-----BEGIN X-----\nAA\n-----END X-----\n",
-		`{"current":"v2","versions":{"v2":{"value":"second"},"v1":{"value":"first"}}}`, "current=v3;v2=old;v2_expires=2026-06-01T00:00:00.000Z;v3=new",
+		"x", "0", "null", "two words", " \t outer white space \t ",
+		"newline\n", "newlines\n\n", "\nnewline first", "cr\r", "crlf\r\n", "\r\n", "lfcr\n\r",
+		"crcrlf\r\r\n", "a\r\nb\nc\rd", "nul\x00inside", "nul last\x00", "control\x01\x1b[0m\x7f",
+		"pässwörd ☃ \U0001f511 e\u0301", "\ufeffbyte order mark", "\u2028\u00a0",
+		`"quoted" 'too' \n \" $HOME ${HOME} $(id) %s %PATH% <&>` + "`",
+		"&amp;+%20=?#/..", "3q2+7wAAAP//+w==", "-----BEGIN X-----\nAA\n-----END X-----\n",
+		`{"current":"v2","versions":{"v2":{"value":"second"},"v1":{"value":"first"}}}`,
+		"current=v3;v2=old;v2_expires=2026-06-01T00:00:00.000Z;v3=new",
 		lines.String()[:1<<16-1], lines.String()[:1<<16-1] + "\n", strings.Repeat("é", 1<<15),
 	}
 }
@@ -103,7 +109,8 @@ func checkTexts(on *onPublisher) {
 }
 
 func checkNotes(on *onPublisher) {
-	for _, note := range []string{"x", noteOf(1), strings.Repeat("sv1 gen=1 ", 19) + "0123456789", `"quoted" 'too' \n <&> %s =;,`} {
+	for _, note := range []string{"x", noteOf(1), strings.Repeat("sv1 gen=1 ", 19) + "0123456789",
+		`"quoted" 'too' \n <&> %s =;,`} {
 		item := driver.Item{Name: on.nameOf("note"), Text: driver.NewValue("text"), Note: note}
 		on.publish(item)
 		on.stands(fmt.Sprintf("with a note of %d characters", len(note)), item)
@@ -121,8 +128,10 @@ func checkMany(on *onPublisher) {
 
 func checkErrors(on *onPublisher) {
 	gen := 0
-	bad := []driver.Item{{Name: on.nameOf("large"), Text: driver.NewValue(strings.Repeat(publisherText, 3<<20/len(publisherText)))}}
-	for _, name := range []string{"", ".", "..", "../" + on.nameOf("x"), "/" + on.nameOf("x"), on.nameOf("x") + "/../y", "a\x00b", "a b\n", strings.Repeat("X", 5000)} {
+	bad := []driver.Item{{Name: on.nameOf("large"),
+		Text: driver.NewValue(strings.Repeat(publisherText, 3<<20/len(publisherText)))}}
+	for _, name := range []string{"", ".", "..", "../" + on.nameOf("x"), "/" + on.nameOf("x"), on.nameOf("x") + "/../y",
+		"a\x00b", "a b\n", strings.Repeat("X", 5000)} {
 		bad = append(bad, driver.Item{Name: name, Text: driver.NewValue(publisherText)})
 	}
 	for _, refused := range bad {
@@ -130,8 +139,9 @@ func checkErrors(on *onPublisher) {
 		refused.Note = noteOf(gen)
 		first, last := on.item("first", publisherOther, gen), on.item("last", publisherOther, gen)
 		errs := on.p.Publish(on.ctx, []driver.Item{first, refused, last})
-		when := fmt.Sprintf("beside an item with the name %.20q and a text of %d bytes", refused.Name, len(refused.Text.Reveal()))
-		if errs == nil { // a place that can hold it
+		when := fmt.Sprintf("beside an item with the name %.20q and a text of %d bytes",
+			refused.Name, len(refused.Text.Reveal()))
+		if errs == nil { // this place can hold it
 			on.stands(when, first, refused, last)
 			continue
 		}
@@ -148,13 +158,13 @@ func checkErrors(on *onPublisher) {
 			on.problem("an item fails %s", when)
 		}
 		if errs[1] == nil {
-			on.problem("the error does not stand at its item's index, %s", when)
+			on.problem("the error is not at its item's index, %s", when)
 		}
 		on.stands(when, first, last)
-		// A name that cannot be published may be one that cannot be asked for.
+		// Inspect may refuse a name that cannot be published.
 		found, err := on.p.Inspect(on.ctx, []string{refused.Name})
 		if _, ok := found[refused.Name]; ok && err == nil && errors.Is(errs[1], driver.ErrNotApplied) {
-			on.problem("what was not applied is there, %s", when)
+			on.problem("a request that was not applied had an effect, %s", when)
 		}
 		on.silent("the error of Inspect", err)
 	}
@@ -199,10 +209,10 @@ func checkNothingShown(on *onPublisher) {
 	on.publish(a, on.item("second", publisherOther, 1))
 	found := on.inspect(a.Name)
 	on.silent("Inspect", found)
-	on.silent("Modified", found[a.Name].Modified) // which a Published does not print
+	on.silent("Modified", found[a.Name].Modified) // a Published does not print it
 	on.silent("the publisher", on.p)
 	on.silent("the publisher in an exported field", struct{ P driver.Publisher }{on.p})
-	// fmt calls no methods on what it finds in an unexported field.
+	// fmt calls no methods on the value of an unexported field.
 	on.silent("the publisher in an unexported field", struct{ p driver.Publisher }{on.p})
 }
 
@@ -237,10 +247,10 @@ func checkRecognize(on *onPublisher) {
 		on.publish(item)
 		of := r.ModifiedOf(item.Text)
 		if got := on.inspect(item.Name)[item.Name].Modified; got != of {
-			on.problem("ModifiedOf(%.40q) is not what Inspect tells", text)
+			on.problem("ModifiedOf(%.40q) differs from the Modified of Inspect", text)
 		}
 		if seen[of] {
-			on.problem("ModifiedOf(%.40q) is that of another text", text)
+			on.problem("ModifiedOf(%.40q) is the same as for another text", text)
 		}
 		seen[of] = true
 	}
@@ -261,7 +271,7 @@ func checkCheck(on *onPublisher) {
 	before := on.stands("once created", a)
 	check("beside another value", b.Name)
 	if after := on.stands("after Check", a); !maps.Equal(before, after) {
-		on.problem("Check changes what Inspect tells")
+		on.problem("Check changes the result of Inspect")
 	}
 	on.absent("after Check", b.Name)
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// faulty is a publisher that keeps every promise, optional ones too, but for what its functions replace.
+// faulty is a publisher that keeps every promise, optional ones too, except
+// those that its functions replace.
 type faulty struct {
 	*MemoryPublisher
 	publish    func(ctx context.Context, items []driver.Item) []error
@@ -61,7 +62,7 @@ func (f *faulty) look(ctx context.Context, names []string) (map[string]driver.Pu
 	return f.MemoryPublisher.Inspect(ctx, names)
 }
 
-// change has f change every item on the way in.
+// change makes f change every item before it stores it.
 func (f *faulty) change(change func(*driver.Item)) {
 	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		items = slices.Clone(items)
@@ -79,7 +80,7 @@ func TestPublisherPasses(t *testing.T) {
 	})
 }
 
-// A store that hands out no value is held to the rest.
+// A target that returns no value is tested for every other promise.
 func TestPublisherWithoutRead(t *testing.T) {
 	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) { return newFaulty(), nil })
 }
@@ -94,7 +95,7 @@ func TestPublisherSkipsWhatIsNotThere(t *testing.T) {
 	})
 }
 
-// Each fault is found, by the check that promises it.
+// Each fault is found, by the check of the promise that it breaks.
 func TestPublisherFindsFaults(t *testing.T) {
 	shown := errors.New("refused: " + publisherText)
 	for name, tc := range map[string]struct {
@@ -311,7 +312,9 @@ func at(i, n int, err error) []error {
 	return errs
 }
 
-// refusing has f refuse what a Publisher may refuse, answer as answer says, and go on only where it is told to.
+// refusing makes f refuse the items that a Publisher may refuse. answer returns
+// the result; goesOn reports whether the items after a refused one are
+// published.
 func refusing(f *faulty, answer func(i, n int) []error, goesOn bool) {
 	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		for i, item := range items {
@@ -328,7 +331,7 @@ func refusing(f *faulty, answer func(i, n int) []error, goesOn bool) {
 	}
 }
 
-// liar publishes what it says it has refused.
+// liar makes f publish an item that it reports as not applied.
 func liar(f *faulty) {
 	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		f.put(ctx, items)
@@ -339,7 +342,7 @@ func liar(f *faulty) {
 	}
 }
 
-// page has f inspect the first fifty alone.
+// page makes f inspect only the first fifty names.
 func page(f *faulty) {
 	good := f.inspect
 	f.inspect = func(ctx context.Context, names []string) (map[string]driver.Published, error) {

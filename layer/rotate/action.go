@@ -6,8 +6,8 @@ import "github.com/layeron-hq/secret"
 type Action struct {
 	Address secret.Address `json:"address"`
 	Action  Op             `json:"action"`
-	// Version is the id of the changed version; empty if the action concerns the whole
-	// document.
+	// Version is the id of the changed version; empty if the action concerns the
+	// whole document.
 	Version string `json:"version,omitempty"`
 	// By is the operator whose change the run finishes, if another run recorded the
 	// change. It may be empty.

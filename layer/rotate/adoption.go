@@ -9,27 +9,27 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file shows an adoption before it happens. To adopt is the only way to overwrite a
-// value that the ledger did not publish, so the operator has to see which versions
-// would come back and which would vanish.
+// This file shows an adoption before it happens. To adopt is the only way to
+// overwrite a value that the ledger did not publish, so the operator has to see
+// which versions would come back and which would vanish.
 
-// Adoption is the change that RotateOptions.Adopt would publish over the value of one
-// secret.
+// Adoption is the change that RotateOptions.Adopt would publish over the value
+// of one secret.
 type Adoption struct {
 	Address secret.Address
-	// Found is the id of the current version of the value in the target, by its note.
-	// Empty: this ledger did not publish the value.
+	// Found is the id of the current version of the value in the target, by its
+	// note. Empty: this ledger did not publish the value.
 	Found string
-	// Current is the id of the version that would be current. Versions are the ids of
-	// all versions that would be published.
+	// Current is the id of the version that would be current. Versions are the ids
+	// of all versions that would be published.
 	Current  string
 	Versions []string
 	// Back are the versions that would come back: they have left the value in the
-	// target, perhaps because they were revoked. Vanish are the versions in the target
-	// that would no longer be there.
+	// target, perhaps because they were revoked. Vanish are the versions in the
+	// target that would no longer be there.
 	Back, Vanish []string
-	// Known reports that the target can be read. Otherwise Back is empty, and Vanish
-	// is derived from the note.
+	// Known reports that the target can be read. Otherwise Back is empty, and
+	// Vanish is derived from the note.
 	Known bool
 }
 

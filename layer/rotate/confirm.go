@@ -9,17 +9,17 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file compares the notes in the target with the ledger, to detect an old or a
-// forged copy of the ledger. Only signed notes count, and only a note that the state
-// records byte for byte shows that the state is genuine.
+// This file compares the notes in the target with the ledger, to detect an old
+// or a forged copy of the ledger. Only signed notes count, and only a note that
+// the state records byte for byte shows that the state is genuine.
 
-// CompareNotes inspects the notes of these secrets in the target. It returns a [Problem]
-// of kind [Ahead] if this ledger signed a note there with a later generation than s
-// records: s is then an old copy. It ignores every other note. If a note shows that s is
-// genuine, a ledger that is a [Confirmer] remembers s. bare are the secrets that s
-// records as published and that have no note of this ledger there: the target says
-// nothing about their age. CompareNotes changes nothing else, and needs neither Spec nor
-// the lock.
+// CompareNotes inspects the notes of these secrets in the target. It returns a
+// [Problem] of kind [Ahead] if this ledger signed a note there with a later
+// generation than s records: s is then an old copy. It ignores every other
+// note. If a note shows that s is genuine, a ledger that is a [Confirmer]
+// remembers s. bare are the secrets that s records as published and that have
+// no note of this ledger there: the target says nothing about their age.
+// CompareNotes changes nothing else, and needs neither Spec nor the lock.
 func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) (bare []secret.Address,
 	err error) {
 	names := map[secret.Address]string{}
@@ -45,7 +45,8 @@ func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSe
 	}
 	for _, spec := range of {
 		rec := s.state().find(spec.Address)
-		if _, ours := s.state().ownNote(names[spec.Address], found[names[spec.Address]].Note); !ours && !rec.empty() && rec.Published != nil {
+		name := names[spec.Address]
+		if _, ours := s.state().ownNote(name, found[name].Note); !ours && !rec.empty() && rec.Published != nil {
 			bare = append(bare, spec.Address)
 		}
 	}
@@ -59,8 +60,8 @@ func (o *Operator) confirmed(ctx context.Context, s State) {
 	}
 }
 
-// nameOf returns the name of a secret's value in the target: the recorded name, or the
-// declared one if the ledger holds no value.
+// nameOf returns the name of a secret's value in the target: the recorded name,
+// or the declared one if the ledger holds no value.
 func (s *state) nameOf(addr secret.Address, declared string) string {
 	if rec := s.find(addr); !rec.empty() {
 		return rec.Name
@@ -68,10 +69,10 @@ func (s *state) nameOf(addr secret.Address, declared string) string {
 	return declared
 }
 
-// compareNotes compares the notes in the target with the records. confirmed reports that
-// at least one signed note is the recorded one, byte for byte, and that no signed note
-// contradicts its record. ahead is a secret whose signed note is of a later generation
-// than its record, or nil.
+// compareNotes compares the notes in the target with the records. confirmed
+// reports that at least one signed note is the recorded one, byte for byte, and
+// that no signed note contradicts its record. ahead is a secret whose signed
+// note is of a later generation than its record, or nil.
 func (s *state) compareNotes(names map[secret.Address]string, found map[string]driver.Published) (
 	confirmed bool, ahead *secret.Address,
 ) {

@@ -7,12 +7,12 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file decides: from the record of one secret, the state of its value in the
-// target and the operator's order it computes the next record, without any I/O. An
-// unfinished step of an earlier run comes first: nothing new begins for a secret
-// before the target has confirmed its last intent. A value that was made once is
-// never made again for the same step, and a text leaves only after its intent is in
-// the ledger.
+// This file decides: from the record of one secret, the state of its value in
+// the target and the operator's order it computes the next record, without any
+// I/O. An unfinished step of an earlier run comes first: nothing new begins for
+// a secret before the target has confirmed its last intent. A value that was
+// made once is never made again for the same step, and a text leaves only after
+// its intent is in the ledger.
 
 // order is a run's task for one secret.
 type order struct {
@@ -54,8 +54,8 @@ type decision struct {
 	confirmed *record  // the record after the confirmation, kept if the order fails
 }
 
-// desk holds the inputs of a decision that do not belong to one secret. None of its
-// functions does I/O.
+// desk holds the inputs of a decision that do not belong to one secret. None of
+// its functions does I/O.
 type desk struct {
 	policy policy
 	state  *state
@@ -63,7 +63,7 @@ type desk struct {
 	made   func(secret.Address) (version, bool)       // returns a generator's value of this run
 	title  func(secret.SpecSecret) string             // returns a name for a generator's resource
 	able   func(generator string) bool                // reports whether it is registered
-	sent   func(secret.Address) (gen uint64, ok bool) // this run's request, and whether it was answered
+	sent   func(secret.Address) (gen uint64, ok bool) // this run's request, and if it was answered
 	judge  func(verdict, sighting, *record) verdict   // replaces a verdict: for tests
 	sum    func(text string) string                   // see run.sum
 	by     string                                     // the operator
@@ -84,8 +84,9 @@ type work struct {
 	ready    bool      // a generator has made the new value
 }
 
-// decide settles one secret by the state of the target, and then carries out the order.
-// The result depends on the arguments alone, and on the random bytes of mint and title.
+// decide settles one secret by the state of the target, and then carries out
+// the order. The result depends on the arguments alone, and on the random bytes
+// of mint and title.
 func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sighting, o order) decision {
 	w := &work{desk: d, spec: spec, name: name, old: r, found: found, order: o}
 	if r == nil {
@@ -118,8 +119,8 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	return w.out
 }
 
-// abandon gives up a request to a generator if no order needs its result. The name of
-// the request is then swept.
+// abandon gives up a request to a generator if no order needs its result. The
+// name of the request is then swept.
 func (w *work) abandon(r *record) {
 	if r.Making == nil || w.out.make || w.out.next != nil && w.out.next.Making != r.Making {
 		return
@@ -130,8 +131,9 @@ func (w *work) abandon(r *record) {
 	w.out.next.Making = nil
 }
 
-// notBegun are the ends of messages for an order that did not begin, because an earlier
-// text had to be confirmed first and was not. The order is not in the ledger either.
+// notBegun are the ends of messages for an order that did not begin, because an
+// earlier text had to be confirmed first and was not. The order is not in the
+// ledger either.
 var notBegun = map[string]string{
 	orderSet:      ". The new value is not recorded: set it again then",
 	orderRollback: ". Nothing was rolled back: order it again then",
@@ -148,15 +150,16 @@ func (w *work) act(op Op, id string) {
 	w.out.actions = append(w.out.actions, Action{Address: w.spec.Address, Action: op, Version: id})
 }
 
-// finish records an action that finishes the intent of another run, with its operator.
+// finish records an action that finishes the intent of another run, with its
+// operator.
 func (w *work) finish(op Op) {
 	w.act(op, w.r.Current)
 	w.out.actions[len(w.out.actions)-1].By = w.r.Intent.By
 }
 
-// settle carries out the verdict. It returns true if nothing is left to confirm, so
-// that the order may begin. Every case that sends a text returns false: the target
-// must confirm that text first.
+// settle carries out the verdict. It returns true if nothing is left to
+// confirm, so that the order may begin. Every case that sends a text returns
+// false: the target must confirm that text first.
 func (w *work) settle() bool {
 	w.out.verdict = w.desk.judge(w.desk.state.reconcile(w.old, w.found, w.r.Name, w.desk.policy), w.found, w.old)
 	if w.out.verdict == verdictConfirm && w.wasOrdered() {
@@ -205,8 +208,8 @@ func (w *work) settle() bool {
 		w.out.next, w.out.send, w.out.create = w.r, true, !w.found.exists
 		return false
 	case verdictFresh:
-		// Lives in the recorded text began at intent.At, and no reader may have it yet. The
-		// same ids and values get a new generation with times that count from now.
+		// Lives in the recorded text began at intent.At, and no reader may have it yet.
+		// The same ids and values get a new generation with times that count from now.
 		in := *w.r.Intent
 		w.r.Stray = later(w.r.Stray, w.desk.policy.now.Add(w.desk.policy.margin).UTC())
 		w.r.retime(w.spec.Rotation, w.desk.policy, &in)
@@ -245,10 +248,10 @@ func (w *work) settle() bool {
 	return w.contradicted()
 }
 
-// wasOrdered reports whether the intent makes a new version current, which is the task
-// of a forced rotation. Such an intent is finished, and the rotation is not done a
-// second time. If the version was recorded before this run first loaded the ledger,
-// the result reports that another run made it.
+// wasOrdered reports whether the intent makes a new version current, which is
+// the task of a forced rotation. Such an intent is finished, and the rotation
+// is not done a second time. If the version was recorded before this run first
+// loaded the ledger, the result reports that another run made it.
 func (w *work) wasOrdered() bool {
 	in := w.r.Intent
 	if in == nil || in.Op != OpFlip && in.Op != OpCreate {
@@ -269,9 +272,9 @@ func recordedBy(operator string) string {
 	return ", which " + operator + " had recorded before"
 }
 
-// contradicted handles a target that contradicts the ledger: it holds another writer's
-// value, or a later generation. Only an order to adopt continues, with a generation
-// above the one that was found.
+// contradicted handles a target that contradicts the ledger: it holds another
+// writer's value, or a later generation. Only an order to adopt continues, with
+// a generation above the one that was found.
 func (w *work) contradicted() bool {
 	n, ours := w.desk.state.ownNote(w.r.Name, w.found.Note)
 	if w.order.op == orderSet && w.r.Intent != nil && w.r.Intent.Unsent && w.out.verdict == verdictDrifted {
@@ -287,7 +290,8 @@ func (w *work) contradicted() bool {
 			w.problem(Ahead, "its value there is of a later generation. "+
 				"This is an old copy of the ledger, or a second one: get the newest one")
 		case w.r.Intent != nil && w.r.Intent.Unsent:
-			w.problem(ValueKept, "the store holds a value that `layer` did not make. The ledger keeps the value that was set")
+			w.problem(ValueKept, "the store holds a value that `layer` did not make. "+
+				"The ledger keeps the value that was set")
 		default:
 			w.problem(Drifted, "something else has changed the value in the store since. The ledger's copy is safe")
 		}
@@ -312,10 +316,10 @@ func (w *work) contradicted() bool {
 	return false
 }
 
-// publish records the intent to publish the record: its text and note, under the next
-// generation. timed and replaced are fields of the intent. If the text is too large it
-// prunes the expired versions; if that is not enough, it records a problem and keeps
-// the record as it was confirmed.
+// publish records the intent to publish the record: its text and note, under
+// the next generation. timed and replaced are fields of the intent. If the text
+// is too large it prunes the expired versions; if that is not enough, it
+// records a problem and keeps the record as it was confirmed.
 func (w *work) publish(op Op, timed bool, replaced string) {
 	text, err := w.r.render(w.spec, w.desk.policy.limit)
 	if errors.Is(err, secret.ErrTooLarge) {
@@ -327,8 +331,8 @@ func (w *work) publish(op Op, timed bool, replaced string) {
 		}
 	}
 	if err == nil && op == OpAdd && len(text) > w.desk.policy.limit-100 {
-		// The flip adds an end to the old version, and that text must fit too. Otherwise
-		// the new version would stay announced forever.
+		// The flip adds an end to the old version, and that text must fit too.
+		// Otherwise the new version would stay announced forever.
 		flipped := w.r.clone()
 		flipped.flip(flipped.Announced, w.spec.Rotation, w.desk.policy)
 		_, err = flipped.render(w.spec, w.desk.policy.limit)

@@ -7,12 +7,12 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file carries out an order on a settled secret: it begins a rotation or a change,
-// announces, flips and prunes, always on a copy of the record and as one new text. A
-// rotation must take two runs at least: announce publishes the new version while the
-// old one stays current, and the flip waits for a window after that was confirmed.
-// Only an immediate order, a value that is valid elsewhere already, and a revocation
-// skip the first phase.
+// This file carries out an order on a settled secret: it begins a rotation or a
+// change, announces, flips and prunes, always on a copy of the record and as
+// one new text. A rotation must take two runs at least: announce publishes the
+// new version while the old one stays current, and the flip waits for a window
+// after that was confirmed. Only an immediate order, a value that is valid
+// elsewhere already, and a revocation skip the first phase.
 
 // carryOut carries out the order on a settled secret.
 func (w *work) carryOut() {
@@ -38,9 +38,9 @@ func (w *work) rotates() bool {
 		w.spec.Kind == secret.KindGenerated && w.spec.Generator != "" && w.desk.able(w.spec.Generator)
 }
 
-// atOnce reports whether a new value becomes current without an announcement: by order,
-// because a static value is valid elsewhere already, or because the plain format
-// cannot hold a second version.
+// atOnce reports whether a new value becomes current without an announcement:
+// by order, because a static value is valid elsewhere already, or because the
+// plain format cannot hold a second version.
 func (w *work) atOnce() bool {
 	return w.order.immediate || w.spec.Kind == secret.KindStatic || w.spec.Format == secret.FormatPlain
 }
@@ -81,9 +81,9 @@ func (w *work) whoMakesIt() string {
 	return fmt.Sprintf("no generator %q is registered here", w.spec.Generator)
 }
 
-// newValue returns a new value. If a generator has to make it, ok is false, and the
-// record holds the name of the request before that is sent. If the last id is used,
-// ok is false and the problem is recorded.
+// newValue returns a new value. If a generator has to make it, ok is false, and
+// the record holds the name of the request before that is sent. If the last id
+// is used, ok is false and the problem is recorded.
 func (w *work) newValue() (value string, res *resource, ok bool) {
 	if err := w.r.idsLeft(); err != nil {
 		w.problem(Refused, "%w", err)
@@ -101,8 +101,9 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 	return "", nil, false
 }
 
-// rotate continues a rotation, or begins one that is due. Extended lives, a flip, pruned
-// versions and an announcement share one text, so that there is one intent at a time.
+// rotate continues a rotation, or begins one that is due. Extended lives, a
+// flip, pruned versions and an announcement share one text, so that there is
+// one intent at a time.
 func (w *work) rotate() {
 	begins := w.r.Announced == "" && w.due()
 	if begins && w.rotates() && !w.plainInTwoPhases() {
@@ -117,8 +118,9 @@ func (w *work) rotate() {
 		w.act(OpExtend, id)
 		op = OpExtend
 	}
-	// Second phase: Ready is a window after the announcement was confirmed, and after a
-	// repair Hold gives readers time to leave the text that the late request brought.
+	// Second phase: Ready is a window after the announcement was confirmed, and
+	// after a repair Hold gives readers time to leave the text that the late
+	// request brought.
 	flip := w.r.Announced != "" && (w.order.immediate ||
 		!w.r.Ready.IsZero() && !w.desk.policy.now.Before(w.r.Ready) && !w.desk.policy.now.Before(w.r.Hold))
 	if flip {
@@ -155,8 +157,8 @@ func (w *work) due() bool {
 	return !next.IsZero() && !w.desk.policy.now.Before(next)
 }
 
-// begin adds the new version: announced, or current if the order is immediate. It
-// returns its action, and "" with a problem if there is no value to add.
+// begin adds the new version: announced, or current if the order is immediate.
+// It returns its action, and "" with a problem if there is no value to add.
 func (w *work) begin() Op {
 	switch {
 	case w.ready:
@@ -170,8 +172,8 @@ func (w *work) begin() Op {
 	return ""
 }
 
-// plainInTwoPhases reports whether a rotation is impossible, because the pinned plain
-// format cannot hold an announced version.
+// plainInTwoPhases reports whether a rotation is impossible, because the pinned
+// plain format cannot hold an announced version.
 func (w *work) plainInTwoPhases() bool {
 	return w.spec.Format == secret.FormatPlain && !w.order.immediate
 }
@@ -228,9 +230,10 @@ func (w *work) set() {
 	}
 }
 
-// keep records a value that was set while the target holds a value of another writer.
-// It records the intent as Unsent and sends nothing: the operator has to adopt first.
-// Its id and generation are above those of any note of this ledger that was found.
+// keep records a value that was set while the target holds a value of another
+// writer. It records the intent as Unsent and sends nothing: the operator has
+// to adopt first. Its id and generation are above those of any note of this
+// ledger that was found.
 func (w *work) keep() {
 	if n, ours := w.desk.state.ownNote(w.r.Name, w.found.Note); ours {
 		w.r.Highest = max(w.r.Highest, number(n.cur))
@@ -260,8 +263,9 @@ func (w *work) keeps() {
 		"The store holds a value that `layer` did not make, which was not replaced", w.r.Current)
 }
 
-// rollback withdraws an announced version. If none is announced, it adds the value of
-// the previous version under a new id, so that no value changes under an id.
+// rollback withdraws an announced version. If none is announced, it adds the
+// value of the previous version under a new id, so that no value changes under
+// an id.
 func (w *work) rollback() {
 	switch {
 	case w.r.empty():
@@ -282,9 +286,9 @@ func (w *work) rollback() {
 	w.replaceAndPublish(v.Value, v.Resource)
 }
 
-// revoke ends the version and every other version with the same value, immediately. If
-// the current one is among them, its successor becomes current first: the announced
-// version, or else a new value.
+// revoke ends the version and every other version with the same value,
+// immediately. If the current one is among them, its successor becomes current
+// first: the announced version, or else a new value.
 func (w *work) revoke() {
 	v := w.r.version(w.order.version)
 	switch {

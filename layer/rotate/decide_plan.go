@@ -9,16 +9,17 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file predicts decisions without a target. It uses the same pure function as a
-// run, so that a plan cannot differ from the run.
+// This file predicts decisions without a target. It uses the same pure function
+// as a run, so that a plan cannot differ from the run.
 
-// Plan returns the actions that [Operator.Rotate] would perform at now on the declared
-// secrets, if the target holds the texts that the ledger records. It creates missing
-// values, begins or finishes due rotations and prunes expired versions. A secret that
-// needs an operator has no action: see [Operator.Status].
+// Plan returns the actions that [Operator.Rotate] would perform at now on the
+// declared secrets, if the target holds the texts that the ledger records. It
+// creates missing values, begins or finishes due rotations and prunes expired
+// versions. A secret that needs an operator has no action: see
+// [Operator.Status].
 //
-// Plan changes nothing and uses no random bytes. Its time grows with the number of
-// versions.
+// Plan changes nothing and uses no random bytes. Its time grows with the number
+// of versions.
 func Plan(state State, specs []secret.SpecSecret, now time.Time) []Action {
 	st := state.state()
 	d := newDesk(st, st.policy(now, 0, 0, 0))
@@ -60,8 +61,8 @@ func textLength(spec secret.SpecSecret) int {
 	return (spec.Bytes*4 + 2) / 3
 }
 
-// policy returns the policy of one command. Where an argument is zero, the ledger's
-// settings apply, and then the defaults.
+// policy returns the policy of one command. Where an argument is zero, the
+// ledger's settings apply, and then the defaults.
 func (s *state) policy(now time.Time, window, margin time.Duration, limit int) policy {
 	p := policy{now: now, limit: limit,
 		window: first(window, s.Config.Window, day), margin: first(margin, s.Config.Margin, day)}
@@ -82,7 +83,8 @@ func first(list ...time.Duration) time.Duration {
 	return 0
 }
 
-// newDesk returns a desk without generators, and on which the run has sent nothing.
+// newDesk returns a desk without generators, and on which the run has sent
+// nothing.
 func newDesk(st *state, p policy) *desk {
 	return &desk{policy: p, state: st,
 		mint: randomText,

@@ -1,21 +1,23 @@
 package rotate
 
-// This file renames: it publishes the versions of one record under another address, or
-// under another name in the target. The old value stays until it is removed, because
-// readers still use it. No id may be used twice under either name, so the new record
-// takes the higher generation and the higher id of both.
+// This file renames: it publishes the versions of one record under another
+// address, or under another name in the target. The old value stays until it is
+// removed, because readers still use it. No id may be used twice under either
+// name, so the new record takes the higher generation and the higher id of
+// both.
 
 // renaming prepares a rename: it returns the record under the new address for
-// reconcile, and the order with the record that has the versions. The order is empty,
-// so that the run only settles the secret, if an earlier run did the rename.
+// reconcile, and the order with the record that has the versions. The order is
+// empty, so that the run only settles the secret, if an earlier run did the
+// rename.
 func (s *state) renaming(to *record, o order, name string) (*record, order, error) {
 	from := s.find(o.source)
 	switch {
 	case from.empty() && from != nil && from.Removed && !to.empty() && to.Name == from.Name:
 		return to, order{}, nil // an earlier run renamed it, under the same name in the target
 	case from.empty():
-		return nil, o, problemf(Refused, "the ledger holds no value of %s: look for a typing error. Nothing was changed",
-			o.source).of(o.source)
+		return nil, o, problemf(Refused, "the ledger holds no value of %s: look for a typing error. "+
+			"Nothing was changed", o.source).of(o.source)
 	case to.empty():
 		o.from = from
 		return to, o, nil
@@ -45,7 +47,8 @@ func (w *work) rename() {
 	w.act(OpRename, moved.Current)
 	w.r, w.out.done = moved, true
 	if w.order.from.Name == w.name {
-		// The value keeps its name in the target. Only its address in the ledger changes.
+		// The value keeps its name in the target. Only its address in the ledger
+		// changes.
 		w.out.next, w.out.also = moved, w.order.from.clone()
 		w.out.also.Versions, w.out.also.Current, w.out.also.Announced = nil, "", ""
 		w.out.also.Intent, w.out.also.Published, w.out.also.Removed = nil, nil, true

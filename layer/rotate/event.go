@@ -7,8 +7,8 @@ type Event struct {
 	// Secrets is the number of secrets that the step concerns; 0 if it concerns all
 	// or none.
 	Secrets int
-	// Actions are the actions that the run is about to record and carry out. They are
-	// set only in the event of [StageRecord].
+	// Actions are the actions that the run is about to record and carry out. They
+	// are set only in the event of [StageRecord].
 	Actions []Action
 }
 

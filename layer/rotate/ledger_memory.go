@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// MemoryLedger is a [Ledger] for tests. It lasts as long as the process. The zero
-// MemoryLedger is empty and ready for use.
+// MemoryLedger is a [Ledger] for tests. It lasts as long as the process. The
+// zero MemoryLedger is empty and ready for use.
 type MemoryLedger struct {
 	mu    sync.Mutex
 	n     int

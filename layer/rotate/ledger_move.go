@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// This file moves the ledger itself from one place to another. At every moment at most
-// one of the two places is in use: two ledgers in use would each confirm texts that
-// the other one takes for drift. So the old ledger gets its fence first, and a crash
-// leaves a ledger that no run changes, never two that run.
+// This file moves the ledger itself from one place to another. At every moment
+// at most one of the two places is in use: two ledgers in use would each
+// confirm texts that the other one takes for drift. So the old ledger gets its
+// fence first, and a crash leaves a ledger that no run changes, never two that
+// run.
 
 // MoveOptions are the options of [Move].
 type MoveOptions struct {
@@ -25,23 +26,25 @@ type MoveOptions struct {
 	By string
 }
 
-// Move moves the ledger from from to to, and returns its state there. First it puts a
-// fence into from: no run changes that ledger from then on, and each returns an error
-// that names the new place. Then it stores the state in to. So two ledgers are never
-// in use at once. A crash in between leaves a ledger that is not in use; the same
-// Move again continues.
+// Move moves the ledger from from to to, and returns its state there. First it
+// puts a fence into from: no run changes that ledger from then on, and each
+// returns an error that names the new place. Then it stores the state in to. So
+// two ledgers are never in use at once. A crash in between leaves a ledger that
+// is not in use; the same Move again continues.
 //
 // If the state cannot be stored in to, Move removes the fence again, unless an
-// earlier Move left it: a late write of that Move may still arrive.
+// earlier Move left it: a late write from there may still arrive.
 //
-// Move never overwrites another ledger in to. It replaces only this ledger itself,
-// left there under a fence when it was moved away. A Move that was completed before
-// changes nothing. Move locks both ledgers if they are [Locker]s.
+// Move never overwrites another ledger in to. It replaces only this ledger
+// itself, left there under a fence when it was moved away. A Move that was
+// completed before changes nothing. Move locks both ledgers if they are
+// [Locker]s.
 func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	if o.From == "" || o.To == "" || o.From == o.To {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")
 	}
-	if path := pathOf(from); path != "" && path == pathOf(to) { // the second lock would wait forever
+	if path := pathOf(from); path != "" && path == pathOf(to) {
+		// The second lock would wait for the first one forever.
 		return State{}, problemf(Refused, "%s and %s are one file: name another", o.From, o.To)
 	}
 	for _, l := range []Ledger{from, to} {
@@ -63,8 +66,8 @@ func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	return State{}, fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 }
 
-// pathOf returns the path of a ledger that is a file on this machine, and "" for any
-// other.
+// pathOf returns the path of a ledger that is a file on this machine, and ""
+// for any other.
 func pathOf(l Ledger) string {
 	if file, ok := l.(interface{ Path() string }); ok {
 		return file.Path()
@@ -72,16 +75,16 @@ func pathOf(l Ledger) string {
 	return ""
 }
 
-// fence is the last fence that this Move committed. Only the Move that committed the
-// present fence stores a state in to. So once that fence is removed, no state of an
-// earlier Move can be stored there.
+// fence is the last fence that this Move committed. Only the Move that
+// committed the present fence stores a state in to. So once that fence is
+// removed, no state of an earlier Move can be stored there.
 type fence struct {
 	write string // the id of its commit
 	first bool   // the ledger was in use before
 }
 
-// moveOn does the next step. It returns false if there is another step, or if another
-// run changed a ledger first.
+// moveOn does the next step. It returns false if there is another step, or if
+// another run changed a ledger first.
 func (f *fence) moveOn(ctx context.Context, from, to Ledger, o MoveOptions) (_ State, done bool, err error) {
 	src, srcRev, err := from.Load(ctx)
 	if err != nil {
@@ -148,11 +151,12 @@ const (
 	moveDone
 )
 
-// nextMove returns the next step, or the problem that prevents the move. there reports
-// whether the new place holds a state, which is dst.
+// nextMove returns the next step, or the problem that prevents the move. there
+// reports whether the new place holds a state, which is dst.
 func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 	ours := there && dst.Origin() == src.Origin()
-	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation() // left when it was moved away
+	// left: it has been there since the ledger was moved away from there.
+	left := ours && dst.Moved() != "" && dst.Generation() < src.Generation()
 	switch moved := src.Moved(); {
 	case moved != "" && moved != o.To:
 		return 0, problemf(Moved, "%s has moved to %s: move that one", o.From, moved)
@@ -179,8 +183,8 @@ func nextMove(src, dst State, there bool, o MoveOptions) (moveStep, error) {
 		"one of the two is a copy", o.From, o.To)
 }
 
-// comesFrom reports whether dst was made from src under a fence of the last move: the
-// present fence, or an earlier one that a repeated Move has replaced.
+// comesFrom reports whether dst was made from src under a fence of the last
+// move: the present fence, or an earlier one that a repeated Move has replaced.
 func comesFrom(dst, src State) bool {
 	since := src.Generation()
 	for _, e := range src.Log() {

@@ -11,15 +11,16 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file is the entrance to the engine: each method is one run, with an order for
-// each of its secrets. Every run first finishes the steps that earlier runs left, then
-// carries out its order. So each method may be interrupted anywhere and called again.
+// This file is the entrance to the engine: each method is one run, with an
+// order for each of its secrets. Every run first finishes the steps that
+// earlier runs left, then carries out its order. So each method may be
+// interrupted anywhere and called again.
 
-// Operator carries out the commands of an operator or a cron job. Every method first
-// finishes the steps that earlier runs left, then changes the ledger, publishes and
-// confirms. A method may be interrupted anywhere and called again, and several
-// Operators may work on one ledger at the same time. The fields must not be changed
-// while a method runs.
+// Operator carries out the commands of an operator or a cron job. Every method
+// first finishes the steps that earlier runs left, then changes the ledger,
+// publishes and confirms. A method may be interrupted anywhere and called
+// again, and several Operators may work on one ledger at the same time. The
+// fields must not be changed while a method runs.
 type Operator struct {
 	// Ledger and Publisher are required.
 	Ledger    Ledger
@@ -38,10 +39,11 @@ type Operator struct {
 	Overdue time.Duration
 	// By is the name of the operator, for the ledger's log. It may be empty.
 	By string
-	// Former are the targets from which the ledger's values were moved, by the names
-	// that State.FormerTargets returns. Status inspects them too.
+	// Former are the targets from which the ledger's values were moved, by the
+	// names that State.FormerTargets returns. Status inspects them too.
 	Former map[string]driver.Publisher
-	// DryRun: nothing is changed; the Result has the actions that would be carried out.
+	// DryRun: nothing is changed; the Result has the actions that would be carried
+	// out.
 	DryRun bool
 	// Progress, if not nil, is called before each stage.
 	Progress func(Event)
@@ -60,7 +62,8 @@ type RotateOptions struct {
 	// Only limits the rotation to these secrets. Empty: all declared secrets.
 	Only []secret.Address
 	// Now begins a rotation of every secret with values that can be made without an
-	// operator, independent of the schedule. A rotation in progress is only continued.
+	// operator, independent of the schedule. A rotation in progress is only
+	// continued.
 	Now bool
 	// Immediate announces and flips at once, and implies Now. For up to the window,
 	// readers that do not have the new version reject signatures made with it.
@@ -70,14 +73,14 @@ type RotateOptions struct {
 	Adopt bool
 }
 
-// Apply creates missing values, and finishes the steps that earlier runs left. It
-// rotates nothing.
+// Apply creates missing values, and finishes the steps that earlier runs left.
+// It rotates nothing.
 func (o *Operator) Apply(ctx context.Context) (Result, error) {
 	return o.run(ctx, o.all(order{op: orderApply}), "apply")
 }
 
-// Rotate begins the rotations that are due, continues those in progress, creates missing
-// values and prunes expired versions.
+// Rotate begins the rotations that are due, continues those in progress,
+// creates missing values and prunes expired versions.
 func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error) {
 	orders := o.all(order{op: orderRotate, force: how.Now, immediate: how.Immediate, adopt: how.Adopt,
 		named: len(how.Only) > 0})
@@ -96,24 +99,25 @@ func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error
 	return o.run(ctx, orders, "rotate")
 }
 
-// Set adds a value from outside. The value of a static secret becomes current at once,
-// and so does a first value; a value of a random or generated secret goes through both
-// phases. Setting the current value again changes nothing. If the value does not fit the
-// declaration, the error wraps [secret.ErrEncoding].
+// Set adds a value from outside. The value of a static secret becomes current
+// at once, and so does a first value; a value of a random or generated secret
+// goes through both phases. Setting the current value again changes nothing. If
+// the value does not fit the declaration, the error wraps [secret.ErrEncoding].
 func (o *Operator) Set(ctx context.Context, addr secret.Address, value driver.Value) (Result, error) {
 	return o.change(ctx, addr, order{op: orderSet, value: value.Reveal()}, "set")
 }
 
-// Rollback withdraws an announced version. If none is announced, it adds the previous
-// version's value again under a new id: at once for a static secret or with immediate,
-// else in two phases.
+// Rollback withdraws an announced version. If none is announced, it adds the
+// previous version's value again under a new id: at once for a static secret or
+// with immediate, else in two phases.
 func (o *Operator) Rollback(ctx context.Context, addr secret.Address, immediate bool) (Result, error) {
 	return o.change(ctx, addr, order{op: orderRollback, immediate: immediate}, "rollback")
 }
 
-// Revoke ends a version immediately, and every other version with the same value. If one
-// of them is current, its successor becomes current first. Revoke returns a [Problem] of
-// kind [CurrentVersion] if no successor is announced and none can be made here.
+// Revoke ends a version immediately, and every other version with the same
+// value. If the current version is among these, its successor becomes current
+// first. Revoke returns a [Problem] of kind [CurrentVersion] if no successor is
+// announced and none can be made here.
 func (o *Operator) Revoke(ctx context.Context, addr secret.Address, id string) (Result, error) {
 	return o.change(ctx, addr, order{op: orderRevoke, version: id, immediate: true}, "revoke")
 }
@@ -163,8 +167,9 @@ func (o *Operator) name(s secret.SpecSecret) string {
 	return s.SecretName
 }
 
-// checkSpec returns a problem if a declaration is wrong, or if two of them have the same
-// binding or the same name in the target, and would overwrite each other.
+// checkSpec returns a problem if a declaration is wrong, or if two declarations
+// have the same binding or the same name in the target, and would overwrite
+// each other.
 func (o *Operator) checkSpec() error {
 	names, bindings := map[string]secret.Address{}, map[string]secret.Address{}
 	for _, s := range o.Spec.Secrets {
@@ -205,10 +210,12 @@ func (o *Operator) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// ErrInterrupted: the run was stopped between two steps. The next run finishes the rest.
+// ErrInterrupted: the run was stopped between two steps. The next run finishes
+// the rest.
 var ErrInterrupted = errors.New("interrupted")
 
-// run carries out orders, step by step, until the run is done, fails or is interrupted.
+// run carries out orders, step by step, until the run is done, fails or is
+// interrupted.
 func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op string) (result Result, err error) {
 	if err := o.checkSpec(); err != nil {
 		return Result{}, err
@@ -235,8 +242,8 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 	return r.result(), nil
 }
 
-// lock locks the ledger for a whole operation, if it is a Locker and the operation may
-// change it.
+// lock locks the ledger for a whole operation, if it is a Locker and the
+// operation may change it.
 func (o *Operator) lock(ctx context.Context) (unlock func() error, err error) {
 	l, ok := o.Ledger.(Locker)
 	if !ok || o.DryRun {
@@ -249,8 +256,9 @@ func (o *Operator) lock(ctx context.Context) (unlock func() error, err error) {
 	return unlock, err
 }
 
-// grace is how long the present step may take after the run was interrupted. If the run
-// did not wait for the answer, the outcome of the request would be unknown.
+// grace is how long the present step may take after the run was interrupted. If
+// the run did not wait for the answer, the outcome of the request would be
+// unknown.
 const grace = 5 * time.Second
 
 // outlast returns a context that ends d after ctx ends.
@@ -268,9 +276,10 @@ func outlast(ctx context.Context, d time.Duration) (context.Context, func()) {
 	return longer, func() { stop(); cancel(nil) }
 }
 
-// Rename publishes the versions of from as the versions of to, which must be declared and
-// have no value yet. The old value stays in the ledger and the target until Remove. If
-// only the name in the target has changed, from and to are the same address.
+// Rename publishes the versions of from as the versions of to, which must be
+// declared and have no value yet. The old value stays in the ledger and the
+// target until Remove. If only the name in the target has changed, from and to
+// are the same address.
 func (o *Operator) Rename(ctx context.Context, from, to secret.Address) (Result, error) {
 	if _, ok := o.find(to); !ok {
 		return Result{}, undeclared(to)

@@ -9,32 +9,33 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file reports: it derives the state of each secret from its record and the last
-// inspection. An action counts as carried out only if the target has confirmed it.
+// This file reports: it derives the state of each secret from its record and
+// the last inspection. An action counts as carried out only if the target has
+// confirmed it.
 
 // Result is the report of a run.
 type Result struct {
-	// Actions were carried out in this order, and the target has confirmed each. With
-	// DryRun they would be carried out.
+	// Actions were carried out in this order, and the target has confirmed each.
+	// With DryRun they would be carried out.
 	Actions []Action
 	// Unconfirmed are the actions that the ledger records and the target has not
 	// confirmed. The next run finishes them.
 	Unconfirmed []Action
 	// Secrets are the present states of the run's secrets, by address.
 	Secrets []SecretStatus
-	// Adoptions are the changes that a run with Adopt would publish over the target. Only
-	// a dry run has them.
+	// Adoptions are the changes that a run with Adopt would publish over the
+	// target. Only a dry run has them.
 	Adoptions []Adoption
-	// Undeclared are the secrets of the ledger that no declaration names, if the run
-	// concerned all declared secrets.
+	// Undeclared are the secrets of the ledger that no declaration names, if the
+	// run concerned all declared secrets.
 	Undeclared []SecretStatus
-	// Failed are the errors that concern no secret's text, such as an unused token that
-	// could not be deleted.
+	// Failed are the errors that concern no secret's text, such as an unused token
+	// that could not be deleted.
 	Failed []error
 }
 
-// OK reports whether the next run finishes everything without an operator, and nothing
-// is overdue or has failed.
+// OK reports whether the next run finishes everything without an operator, and
+// nothing is overdue or has failed.
 func (r Result) OK() bool {
 	for _, s := range r.Secrets {
 		if s.NeedsPerson || s.Overdue {
@@ -62,33 +63,33 @@ type SecretStatus struct {
 	// Name is the name of its value in the target.
 	Name  string
 	State SecretState
-	// Current is the id of the current version, Pending the id of an announced one. Each
-	// is empty if there is none.
+	// Current is the id of the current version, Pending the id of an announced one.
+	// Each is empty if there is none.
 	Current, Pending string
-	// Versions are the versions that readers see, in their order. Past are the versions
-	// that have left: pruned, revoked, withdrawn or removed.
+	// Versions are the versions that readers see, in their order. Past are the
+	// versions that have left: pruned, revoked, withdrawn or removed.
 	Versions, Past []Life
 	// NextRotation is when its rotation is due. Zero: never.
 	NextRotation time.Time
-	// Ready is the earliest flip of a pending version. Zero: not known yet, because the
-	// target has not confirmed the announcement.
+	// Ready is the earliest flip of a pending version. Zero: not known yet, because
+	// the target has not confirmed the announcement.
 	Ready time.Time
-	// Bytes is the length of the published text and Limit its limit, both in bytes. Room
-	// is how many more versions like the current one would fit.
+	// Bytes is the length of the published text and Limit its limit, both in bytes.
+	// Room is how many more versions like the current one would fit.
 	Bytes, Limit, Room int
 	// Overdue: the work of the next run is late by more than [Operator].Overdue.
 	Overdue bool
-	// Future is the latest instant in the ledger that lies in the future, because a clock
-	// was ahead. Zero: there is none.
+	// Future is the latest instant in the ledger that lies in the future, because a
+	// clock was ahead. Zero: there is none.
 	Future time.Time
-	// NeedsPerson: the next run cannot finish without an operator. Problem may have the
-	// reason.
+	// NeedsPerson: the next run cannot finish without an operator. Problem may have
+	// the reason.
 	NeedsPerson bool
 	Problem     error // a *Problem, or nil
 }
 
-// Life is a version's id and life. A zero ActiveFrom means no start, a zero ExpiresAt
-// no end.
+// Life is a version's id and life. A zero ActiveFrom means no start, a zero
+// ExpiresAt no end.
 type Life struct {
 	ID                    string
 	ActiveFrom, ExpiresAt time.Time
@@ -101,16 +102,25 @@ type SecretState string
 
 // The states of a secret.
 const (
-	StateOK          SecretState = "ok"
-	StatePending     SecretState = "pending"                 // a version is announced
-	StateUnsettled   SecretState = "unsettled"               // the ledger records a text that the target has not confirmed
-	StateMissing     SecretState = "missing"                 // published before, and gone from the target
-	StateUndeclared  SecretState = "undeclared"              // the ledger holds it, and no declaration names it
-	StateDue         SecretState = "due"                     // its rotation is due
-	StateDrifted     SecretState = "drifted"                 // another writer changed the value in the target
-	StateBound       SecretState = "bound"                   // programs use another writer's value, as it is
-	StateUnpublished SecretState = "unpublished"             // never created, or not under its present name
-	StateExternal    SecretState = "external_value_required" // only an operator can supply the value
+	StateOK SecretState = "ok"
+	// StatePending: a version is announced.
+	StatePending SecretState = "pending"
+	// StateUnsettled: the ledger records a text that the target has not confirmed.
+	StateUnsettled SecretState = "unsettled"
+	// StateMissing: the value was published before, and is gone from the target.
+	StateMissing SecretState = "missing"
+	// StateUndeclared: the ledger holds the secret, and no declaration names it.
+	StateUndeclared SecretState = "undeclared"
+	// StateDue: its rotation is due.
+	StateDue SecretState = "due"
+	// StateDrifted: another writer changed the value in the target.
+	StateDrifted SecretState = "drifted"
+	// StateBound: the target holds another writer's value, which is used as it is.
+	StateBound SecretState = "bound"
+	// StateUnpublished: never created, or not under its present name.
+	StateUnpublished SecretState = "unpublished"
+	// StateExternal: only an operator can supply the value.
+	StateExternal SecretState = "external_value_required"
 )
 
 // result reports the state of the run's secrets and its actions.
@@ -156,15 +166,16 @@ func (r *run) result() Result {
 	return result
 }
 
-// confirmed reports whether the target has confirmed an action. It is true for an
-// action that only changes the ledger.
+// confirmed reports whether the target has confirmed an action. It is true for
+// an action that only changes the ledger.
 func (s *state) confirmed(a taken) bool {
 	rec := s.find(a.Address)
 	return a.Action.Action == OpKeep || rec == nil || rec.Intent == nil ||
 		rec.Published != nil && rec.Published.Gen >= a.gen
 }
 
-// undeclared returns the states of the ledger's secrets that no declaration names.
+// undeclared returns the states of the ledger's secrets that no declaration
+// names.
 func (r *run) undeclared(st *state, p policy) []SecretStatus {
 	var list []SecretStatus
 	for _, rec := range st.Secrets {
@@ -178,8 +189,8 @@ func (r *run) undeclared(st *state, p policy) []SecretStatus {
 	return list
 }
 
-// theRest returns the end of a message: in how many rotations each other secret that
-// retains every version will be full.
+// theRest returns the end of a message: in how many rotations each other secret
+// that retains every version will be full.
 func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	var rest []string
 	for _, s := range list {
@@ -194,8 +205,8 @@ func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	return "; the rest will be full: " + strings.Join(rest, ", ")
 }
 
-// describe returns the state of one secret from its record, which may be nil, and the
-// verdict. made reports that new values need no operator.
+// describe returns the state of one secret from its record, which may be nil,
+// and the verdict. made reports that new values need no operator.
 func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p policy, made bool) SecretStatus {
 	s := SecretStatus{Address: spec.Address, Kind: spec.Kind, Name: name, Limit: p.limit}
 	if rec.empty() {

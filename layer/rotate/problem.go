@@ -7,9 +7,9 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Problem is the reason why a secret, or a whole run, failed or needs an operator. It
-// contains no advice on commands: a program that embeds this package adds its own, by
-// Kind.
+// Problem is the reason why a secret, or a whole run, failed or needs an
+// operator. It contains no advice on commands: a program that embeds this
+// package adds its own, by Kind.
 //
 // [errors.Is] with a [Kind] finds a Problem with that kind in an error, and
 // [errors.As] finds the Problem itself. A Problem shows no value.
@@ -25,9 +25,9 @@ type Problem struct {
 	Err error
 }
 
-// Kind is a kind of [Problem]. A kind with a slash is a special case of the kind before
-// the slash: [errors.Is] finds such a Problem with either. Kind implements error so that
-// errors.Is accepts it.
+// Kind is a kind of [Problem]. A kind with a slash is a special case of the
+// kind before the slash: [errors.Is] finds such a Problem with either. Kind
+// implements error so that errors.Is accepts it.
 type Kind string
 
 // The kinds of problems, and, for some, special cases.
@@ -41,8 +41,8 @@ const (
 
 	// Drifted: the value in the target was changed by something else.
 	Drifted Kind = "drifted"
-	// ValueKept: the ledger keeps a value that it did not publish, because the target
-	// holds a value of another writer.
+	// ValueKept: the ledger keeps a value that it did not publish, because the
+	// target holds a value of another writer.
 	ValueKept Kind = "drifted/kept"
 	// ValueUnknown: the ledger holds no value of the secret, so there is nothing to
 	// publish over the value in the target.
@@ -90,8 +90,8 @@ const (
 	Undeclared Kind = "refused/undeclared"
 	// NoLedger: there is no ledger. It wraps [ErrNotFound].
 	NoLedger Kind = "refused/ledger"
-	// WrongLedger: this machine has seen a later state of the ledger, or another ledger
-	// in this place.
+	// WrongLedger: this machine has seen a later state of the ledger, or another
+	// ledger in this place.
 	WrongLedger Kind = "refused/wrong ledger"
 	// Untrusted: this machine neither remembers the ledger nor was given its id, or
 	// was given another id.
@@ -118,8 +118,8 @@ func (k Kind) Error() string {
 	}
 }
 
-// Error returns the meaning of the kind and the reason. For a kind of [Refused] it
-// returns the reason alone.
+// Error returns the meaning of the kind and the reason. For a kind of [Refused]
+// it returns the reason alone.
 func (p *Problem) Error() string {
 	switch {
 	case p.Err == nil:
@@ -133,7 +133,8 @@ func (p *Problem) Error() string {
 // Unwrap returns the reason.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Is reports whether target is the kind of the problem, or the kind before its slash.
+// Is reports whether target is the kind of the problem, or the kind before its
+// slash.
 func (p *Problem) Is(target error) bool {
 	k, ok := target.(Kind)
 	return ok && (p.Kind == k || strings.HasPrefix(string(p.Kind), string(k)+"/"))

@@ -16,8 +16,8 @@ import (
 // revocation shortens a life.
 
 // record is the ledger's record of one secret. Versions and Current are the
-// document that the target is meant to hold. While Intent is set, the target has
-// not confirmed that document.
+// document that the target is meant to hold. While Intent is set, the target
+// has not confirmed that document.
 type record struct {
 	Address secret.Address `json:"address"`
 	// Kind is the kind of the declaration, as of the last change.
@@ -28,7 +28,7 @@ type record struct {
 	Name string `json:"name"`
 	// Gen is the generation of the document: publish raises it by one for every
 	// intent. An adoption, and a move or a set that finds a note of this ledger,
-	// first raise it to the generation of that note. It never falls.
+	// first raise it to that note's generation. It never falls.
 	Gen uint64 `json:"gen"`
 	// Highest is the highest N of an id vN that was ever used, also for versions
 	// that have left. A note of this ledger that an adoption or a set finds raises
@@ -54,13 +54,14 @@ type record struct {
 	// then if the declaration has no StartAt.
 	Created time.Time `json:"created,omitzero"`
 	// Rotated is the instant of the last rotation, from which the schedule counts.
-	// The creation counts as one, and so does a new value that takes effect at once.
+	// The creation counts as one, and so does a new value that takes effect at
+	// once.
 	Rotated time.Time `json:"rotated,omitzero"`
 	// Ready is the earliest instant of the flip to Announced: a window after the
 	// target first confirmed the announcement, and not before Stray. Zero: it was
-	// not confirmed yet. confirm sets it. The flip and a withdrawal clear it, and so
-	// does every repair and every loss of the value in the target, since the window
-	// begins anew then.
+	// not confirmed yet. confirm sets it. The flip and a withdrawal clear it, and
+	// so does every repair and every loss of the value in the target, since the
+	// window begins anew then.
 	Ready time.Time `json:"ready,omitzero"`
 	// Hold is the instant before which nothing is pruned, and nothing is flipped
 	// unless the operator asks for an immediate flip. The confirmation of a repair
@@ -69,21 +70,22 @@ type record struct {
 	Hold time.Time `json:"hold,omitzero"`
 	// Stray is the end of the time in which a late request may still change the
 	// target. It is set a margin ahead when an intent is sent again or replaced by
-	// one with fresh times, and at a confirmation unless the confirming run sent the
-	// only request and received its answer. If it is after Published.At, a change of
-	// Published.Modified may be the work of a late request, and is repaired;
-	// otherwise it is drift. It is not cleared.
+	// one with fresh times, and at a confirmation unless the confirming run sent
+	// the only request and received its answer. If it is after Published.At, a
+	// change of Published.Modified may be the work of a late request, and is
+	// repaired; otherwise it is drift. It is not cleared.
 	Stray time.Time `json:"stray,omitzero"`
 	// Making is the request to a generator whose value is in no version yet. It is
 	// set before the request is sent. The version that takes over the value clears
 	// it, and so does a run that does not need the value. Its name is then swept.
 	Making *making `json:"making,omitempty"`
-	// Removed: the secret was removed, or its versions went to another address under
-	// the same name. Only ids and generation count then. The next intent clears it.
+	// Removed: the secret was removed, or its versions went to another address
+	// under the same name. Only ids and generation count then. The next intent
+	// clears it.
 	Removed bool `json:"removed,omitempty"`
 	// Sent are the texts before the last intent that a late request may bring back.
-	// publish adds the previous text, and drops a text whose time is over. A move to
-	// another target clears them. It is empty unless the target is a
+	// publish adds the previous text, and drops a text whose time is over. A move
+	// to another target clears them. It is empty unless the target is a
 	// driver.Recognizer.
 	Sent []sent `json:"sent,omitempty"`
 }
@@ -98,8 +100,8 @@ type version struct {
 	ActiveFrom time.Time `json:"activeFrom,omitzero"`
 	// ExpiresAt is the end of the version's life. Zero: no end, since the version
 	// was never replaced or is retained forever. The flip to its successor sets it.
-	// A repair, a refresh and a longer Retain move it later; only a revocation makes
-	// it earlier.
+	// A repair, a refresh and a longer Retain move it later; only a revocation
+	// makes it earlier.
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	// Base is ExpiresAt without the time that Rotation.Retain adds. The flip to the
 	// version's successor sets it, so that a longer Retain can count from it; a
@@ -120,24 +122,25 @@ type resource struct {
 	ID        string `json:"id"`   // driver.Made.ID
 }
 
-// making is a request to a generator. Its name is in the ledger before the request
-// is sent, so that a sweep finds the result after a crash.
+// making is a request to a generator. Its name is in the ledger before the
+// request is sent, so that a sweep finds the result after a crash.
 type making struct {
 	Generator string    `json:"generator"`
 	Name      string    `json:"name"`
 	At        time.Time `json:"at"` // when it was recorded
 }
 
-// sweep is a name under which a generator may have made a resource that is in no
-// record. clean drops it after the first sweep that succeeds at Until or later.
+// sweep is a name under which a generator may have made a resource that is in
+// no record. clean drops it after the first sweep that succeeds at Until or
+// later.
 type sweep struct {
 	Generator string    `json:"generator"`
 	Name      string    `json:"name"`
 	Until     time.Time `json:"until"` // a late request may make it until then
 }
 
-// intent is a text that is to be published. It is in the ledger before the request
-// is sent.
+// intent is a text that is to be published. It is in the ledger before the
+// request is sent.
 type intent struct {
 	// Op is the change that made the text.
 	Op Op `json:"op"`
@@ -147,7 +150,7 @@ type intent struct {
 	// At is when the intent was recorded. A resend does not change it.
 	At time.Time `json:"at"`
 	// Timed: lives in the text count from At, so it must be confirmed within
-	// policy.fresh of it. Later it is replaced by an intent with fresh times.
+	// policy.fresh after that. Later it is replaced by an intent with fresh times.
 	Timed bool `json:"timed,omitempty"`
 	// Replaced is the id of the version that this flip replaced. Fresh times give
 	// that version a later end too.
@@ -167,8 +170,8 @@ type intent struct {
 	Sum string `json:"sum,omitempty"`
 }
 
-// sent is a text that was sent before the present one, and that a late request may
-// bring back.
+// sent is a text that was sent before the present one, and that a late request
+// may bring back.
 type sent struct {
 	Sum string `json:"sum"` // see state.sum
 	// Until is the end of the time in which a request can bring it back: a margin

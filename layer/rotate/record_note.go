@@ -10,15 +10,15 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// This file writes and verifies the notes beside the published texts. The target
-// has no compare-and-set and need not return a text, so a run recognizes its own by
-// the signed note. Only a note that ownNote accepts may move a generation or
-// an id: every other note may be forged.
+// This file writes and verifies the notes beside the published texts. The
+// target has no compare-and-set and need not return a text, so a run recognizes
+// its own by the signed note. Only a note that ownNote accepts may move a
+// generation or an id: every other note may be forged.
 
-// note is the parsed form of a note: sv1 gen=17 cur=v3 fp=… by=…. fp is an HMAC of
-// name, generation and text. by is an HMAC of the name and of the note before it.
-// Both use keys that only the ledger holds, since a plain hash of a guessable value
-// would reveal that value.
+// note is the parsed form of a note: sv1 gen=17 cur=v3 fp=… by=…. fp is an HMAC
+// of name, generation and text. by is an HMAC of the name and of the note
+// before it. Both use keys that only the ledger holds, since a plain hash of a
+// guessable value would reveal that value.
 type note struct {
 	gen    uint64
 	cur    string
@@ -28,8 +28,8 @@ type note struct {
 
 var noteForm = lazyregexp.New(`^(sv1 gen=([1-9][0-9]{0,18}) cur=(v[1-9][0-9]{0,9}) fp=[0-9a-f]{32}) by=([0-9a-f]{16})$`)
 
-// newNote returns the note of a text. The generation and the id must be in bounds:
-// see record.publishable.
+// newNote returns the note of a text. The generation and the id must be in
+// bounds: see record.publishable.
 func (s *state) newNote(name string, gen uint64, cur, text string) string {
 	fp := mac(s.FpKey, name, strconv.FormatUint(gen, 10), text)
 	front := "sv1 gen=" + strconv.FormatUint(gen, 10) + " cur=" + cur + " fp=" + hex.EncodeToString(fp[:16])
@@ -42,8 +42,8 @@ func signs(key []byte, name, front, sign string) bool {
 	return hmac.Equal([]byte(by(key, name, front)), []byte(sign))
 }
 
-// ownNote returns the note if this ledger signed it for the name. It returns false
-// otherwise; then no decision may depend on the content of the note.
+// ownNote returns the note if this ledger signed it for the name. It returns
+// false otherwise; then no decision may depend on the content of the note.
 func (s *state) ownNote(name, text string) (note, bool) {
 	if n, ok := s.readNote(name, text); ok && n.ours {
 		return n, true
@@ -51,8 +51,8 @@ func (s *state) ownNote(name, text string) (note, bool) {
 	return note{}, false
 }
 
-// readNote returns the content of a note, signed or not, and false if text does not
-// have the form of a note.
+// readNote returns the content of a note, signed or not, and false if text does
+// not have the form of a note.
 func (s *state) readNote(name, text string) (note, bool) {
 	m := noteForm().FindStringSubmatch(text)
 	if m == nil {
@@ -68,13 +68,14 @@ func (s *state) readNote(name, text string) (note, bool) {
 }
 
 // sum returns a keyed digest of a value's driver.Published.Modified, by which a
-// text in a driver.Recognizer is recognized later. It is keyed because Modified may
-// be a plain digest of a guessable value.
+// text in a driver.Recognizer is recognized later. It is keyed because Modified
+// may be a plain digest of a guessable value.
 func (s *state) sum(modified string) string {
 	return hex.EncodeToString(mac(s.SumKey, "sum", modified)[:16])
 }
 
-// mac returns the HMAC-SHA256 of the parts, each preceded by its length in bytes.
+// mac returns the HMAC-SHA256 of the parts, each preceded by its length in
+// bytes.
 func mac(key []byte, parts ...string) []byte {
 	h := hmac.New(sha256.New, key)
 	for _, p := range parts {

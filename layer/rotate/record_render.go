@@ -8,17 +8,18 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file turns a record into the stored text. Every text is read back by package
-// secret before it is recorded as an intent: a text that readers parse as another
-// document must never leave, since a later run cannot read it back from the target.
+// This file turns a record into the stored text. Every text is read back by
+// package secret before it is recorded as an intent: a text that readers parse
+// as another document must never leave, since a later run cannot read it back
+// from the target.
 
 // DefaultLimit is the default limit of a text's length in bytes: the limit of
 // Cloudflare's Secrets Store.
 const DefaultLimit = 65_536
 
-// render returns the text to publish for a record, after package secret has parsed
-// the text to exactly the record's document. It returns secret.ErrTooLarge if no
-// permitted format fits into limit bytes.
+// render returns the text to publish for a record, after package secret has
+// parsed the text to exactly the record's document. It returns
+// secret.ErrTooLarge if no permitted format fits into limit bytes.
 func (r *record) render(spec secret.SpecSecret, limit int) (string, error) {
 	doc, err := r.document(spec)
 	if err != nil {
@@ -31,8 +32,8 @@ func (r *record) render(spec secret.SpecSecret, limit int) (string, error) {
 	return text, r.readBack(spec, text)
 }
 
-// document returns the document for readers: the versions that have not left. If
-// the declaration pins plain, that is the current version alone.
+// document returns the document for readers: the versions that have not left.
+// If the declaration pins plain, that is the current version alone.
 func (r *record) document(spec secret.SpecSecret) (*secret.Document, error) {
 	if spec.Format == secret.FormatPlain {
 		if v := r.version(r.Current); v != nil {
@@ -92,8 +93,8 @@ func tooLarge(size, limit int, doc *secret.Document) error {
 		secret.ErrTooLarge, size, n, limit)
 }
 
-// room returns how many more versions like the current one fit into limit bytes.
-// It is 0 for a plain value, which has one version.
+// room returns how many more versions like the current one fit into limit
+// bytes. It is 0 for a plain value, which has one version.
 func (r *record) room(spec secret.SpecSecret, size, limit int) int {
 	v := r.version(r.Current)
 	if v == nil || spec.Format == secret.FormatPlain {
@@ -104,8 +105,8 @@ func (r *record) room(spec secret.SpecSecret, size, limit int) int {
 	return max(0, (limit-size)/one)
 }
 
-// readBack returns an error unless a program with this declaration reads exactly the
-// record's versions from the text.
+// readBack returns an error unless a program with this declaration reads
+// exactly the record's versions from the text.
 func (r *record) readBack(spec secret.SpecSecret, text string) error {
 	doc, err := declared(spec, text).Load(context.Background())
 	if err != nil {
@@ -143,8 +144,8 @@ func (r *record) readBack(spec secret.SpecSecret, text string) error {
 
 var errOtherText = fmt.Errorf("%w: the text would be read as another document", secret.ErrEncoding)
 
-// checkValue returns an error unless a program with this declaration can use the
-// value. Above all it checks the length.
+// checkValue returns an error unless a program with this declaration can use
+// the value. Above all it checks the length.
 func checkValue(spec secret.SpecSecret, value string) error {
 	doc, err := secret.NewDocument("v1", secret.NewVersion("v1", value, noTime, noTime))
 	if err != nil {
@@ -167,7 +168,8 @@ func checkDeclaration(spec secret.SpecSecret) error {
 	return declared(spec, "").Err()
 }
 
-// declared returns the secret that a spec declares, over a store that holds the text.
+// declared returns the secret that a spec declares, over a store that holds the
+// text.
 func declared(spec secret.SpecSecret, text string) *secret.Secret {
 	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name,
 		Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,

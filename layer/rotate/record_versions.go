@@ -9,16 +9,19 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file computes the lives of versions: what announce, flip, prune, repair and
-// confirm do to a record. The functions change a record that belongs to the caller
-// (see clone) and use no target and no ledger. They must keep these rules:
+// This file computes the lives of versions: what announce, flip, prune, repair
+// and confirm do to a record. The functions change a record that belongs to the
+// caller (see clone) and use no target and no ledger. They must keep these
+// rules:
 //
-//   - A version becomes current only a window after its announcement was confirmed,
-//     and not while a late request may still bring back a text without it.
+//   - A version becomes current only a window after its announcement was
+//     confirmed, and not while a late request may still bring back a text
+//     without it.
 //   - A replaced version lives for a window, in which readers still use it, a
-//     margin, which covers late requests and clock skew, and the declared Retain.
-//   - No life gets shorter, except by a revocation, and no version is pruned before
-//     its end.
+//     margin, which covers late requests and clock skew, and the declared
+//     Retain.
+//   - No life gets shorter, except by a revocation, and no version is pruned
+//     before its end.
 
 var noTime time.Time
 
@@ -30,20 +33,21 @@ type policy struct {
 	overdue        time.Duration // how late a run may be
 }
 
-// fresh returns how soon after its instant a text with lives that count from that
-// instant must be confirmed: an eighth of the window, at least a minute. Readers are
-// at most three quarters of the window behind, so every reader has the text before
-// a window from that instant is over.
+// fresh returns how soon after its instant a text with lives that count from
+// that instant must be confirmed: an eighth of the window, at least a minute.
+// Readers are at most three quarters of the window behind, so every reader has
+// the text before a window from that instant is over.
 func (p policy) fresh() time.Duration { return max(p.window/8, time.Minute) }
 
-// prompt returns how soon after it was recorded a request must be sent: an eighth of
-// the margin, from 2 seconds to a minute. Another run that takes over the intent
-// expects late requests for a margin from then, so a request must not be sent later.
-// The 2 seconds are for a busy machine, if the margin is only seconds for a trial.
+// prompt returns how soon after it was recorded a request must be sent: an
+// eighth of the margin, from 2 seconds to a minute. Another run that takes over
+// the intent expects late requests for a margin from then, so a request must
+// not be sent later. The 2 seconds are for a busy machine, if the margin is
+// only seconds for a trial.
 func (p policy) prompt() time.Duration { return min(max(p.margin/8, 2*time.Second), time.Minute) }
 
-// clone returns a copy of the record that can be changed. It shares the pointers of
-// the fields, so an intent is replaced and not changed.
+// clone returns a copy of the record that can be changed. It shares the
+// pointers of the fields, so an intent is replaced and not changed.
 func (r *record) clone() *record {
 	next := *r
 	next.Versions = slices.Clone(r.Versions)
@@ -70,16 +74,17 @@ func (r *record) append(value string, res *resource) *version {
 	return &r.Versions[len(r.Versions)-1]
 }
 
-// create makes a first value current. It has no activeFrom, since no reader depends
-// on an older value.
+// create makes a first value current. It has no activeFrom, since no reader
+// depends on an older value.
 func (r *record) create(value string, res *resource, p policy) {
 	r.Current = r.append(value, res).ID
 	r.Created, r.Rotated = p.now.UTC(), p.now.UTC()
 }
 
-// announce adds a version with the planned instant of its flip: a window from now,
-// and not before Hold or Stray. The real flip counts from the confirmation, which
-// confirm records in Ready; activeFrom is rounded up to a second.
+// announce adds a version with the planned instant of its flip: a window from
+// now, and not before Hold or Stray. The real flip counts from the
+// confirmation, which confirm records in Ready; activeFrom is rounded up to a
+// second.
 func (r *record) announce(value string, res *resource, p policy) {
 	v := r.append(value, res)
 	v.ActiveFrom = ceilSecond(later(p.now.Add(p.window), later(r.Hold, r.Stray)))
@@ -87,14 +92,15 @@ func (r *record) announce(value string, res *resource, p policy) {
 	r.Rotated = p.now.UTC()
 }
 
-// flip makes a version current, from now rounded down to a second, and gives the
-// version before it an end.
+// flip makes a version current, from now rounded down to a second, and gives
+// the version before it an end.
 func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	old, v := r.version(r.Current), r.version(id)
 	r.lower(p)
 	v.ActiveFrom = floorSecond(p.now)
 	if old != nil {
-		// Without this, At(now) would return the older version after a clock was set back.
+		// Without this, At(now) would return the older version after a clock was set
+		// back.
 		v.ActiveFrom = later(v.ActiveFrom, old.ActiveFrom)
 		r.retire(old, rotation, p)
 	}
@@ -104,8 +110,8 @@ func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	}
 }
 
-// lower moves the start of every version in use to now if it lies in the future: a
-// clock that was ahead recorded it.
+// lower moves the start of every version in use to now if it lies in the
+// future: a clock that was ahead recorded it.
 func (r *record) lower(p policy) {
 	for i := range r.Versions {
 		if v := &r.Versions[i]; v.Gone == "" && v.ID != r.Announced && v.ActiveFrom.After(p.now) {
@@ -114,10 +120,11 @@ func (r *record) lower(p policy) {
 	}
 }
 
-// retire gives a version an end, rounded up to a second. Readers that have not seen
-// its successor sign with it for a window; a margin covers late requests and clock
-// skew. The time that Rotation.Retain adds is then the life of the last signature
-// made with it. No life gets shorter: a version without an end keeps none.
+// retire gives a version an end, rounded up to a second. Readers that have not
+// seen its successor sign with it for a window; a margin covers late requests
+// and clock skew. The time that Rotation.Retain adds is then the life of the
+// last signature made with it. No life gets shorter: a version without an end
+// keeps none.
 func (r *record) retire(v *version, rotation *secret.Rotation, p policy) {
 	ended := !v.ExpiresAt.IsZero() || v.Base.IsZero()
 	v.Base = later(v.Base, ceilSecond(p.now.Add(p.window+p.margin)))
@@ -129,9 +136,9 @@ func (r *record) retire(v *version, rotation *secret.Rotation, p policy) {
 	v.ExpiresAt = later(v.ExpiresAt, v.Base.Add(more))
 }
 
-// retime makes the lives of a text that was not confirmed in time count from now.
-// Readers may not have seen the text yet, so the life of the replaced version has to
-// begin anew too.
+// retime makes the lives of a text that was not confirmed in time count from
+// now. Readers may not have seen the text yet, so the life of the replaced
+// version has to begin anew too.
 func (r *record) retime(rotation *secret.Rotation, p policy, in *intent) {
 	if in.Op == OpRepair {
 		r.repair(rotation, p)
@@ -147,10 +154,10 @@ func (r *record) retime(rotation *secret.Rotation, p policy, in *intent) {
 	}
 }
 
-// repair follows a late request that brought an earlier text back. Readers may have
-// used the version that is current in that text, so every version with an end lives
-// as long as if it had been replaced now. The window of an announced version begins
-// anew, and a margin is added to its planned start.
+// repair follows a late request that brought an earlier text back. Readers may
+// have used the version that is current in that text, so every version with an
+// end lives as long as if it had been replaced now. The window of an announced
+// version begins anew, and a margin is added to its planned start.
 func (r *record) repair(rotation *secret.Rotation, p policy) {
 	for i := range r.Versions {
 		v := &r.Versions[i]
@@ -186,8 +193,8 @@ func (r *record) extend(rotation *secret.Rotation) (changed []string) {
 	return changed
 }
 
-// prune removes the expired versions from the document and returns their ids. While
-// Hold lasts it removes none.
+// prune removes the expired versions from the document and returns their ids.
+// While Hold lasts it removes none.
 func (r *record) prune(p policy) (gone []string) {
 	if p.now.Before(r.Hold) {
 		return nil
@@ -203,8 +210,8 @@ func (r *record) prune(p policy) (gone []string) {
 	return gone
 }
 
-// leave takes a version out of the document. The ledger drops its value and keeps
-// its id and life.
+// leave takes a version out of the document. The ledger drops its value and
+// keeps its id and life.
 func (v *version) leave(why Gone) { v.Gone, v.Value = why, "" }
 
 // Gone is why a version has left the document.
@@ -218,8 +225,8 @@ const (
 	GoneRemoved   Gone = "removed"   // its secret was removed
 )
 
-// withdraw takes an announced version back. No reader has used it, and its id is
-// never used again.
+// withdraw takes an announced version back. No reader has used it, and its id
+// is never used again.
 func (r *record) withdraw(why Gone) {
 	if v := r.version(r.Announced); v != nil {
 		v.leave(why)
@@ -227,8 +234,9 @@ func (r *record) withdraw(why Gone) {
 	r.Announced, r.Ready = "", noTime
 }
 
-// previous returns the last version before the current one that has not left, or nil.
-// It skips versions with the current value, which a rollback would not change.
+// previous returns the last version before the current one that has not left,
+// or nil. It skips versions with the current value, which a rollback would not
+// change.
 func (r *record) previous() *version {
 	var found *version
 	current := r.version(r.Current).Value
@@ -254,8 +262,8 @@ func (r *record) holders(value string) []string {
 	return ids
 }
 
-// confirm records that the target holds the intent. answered reports that this run
-// sent it and received an answer without an error.
+// confirm records that the target holds the intent. answered reports that this
+// run sent it and received an answer without an error.
 func (r *record) confirm(found driver.Published, answered bool, p policy) {
 	in := r.Intent
 	// A second request, or one without an answer, may still be under way.
@@ -282,8 +290,9 @@ func (r *record) confirm(found driver.Published, answered bool, p policy) {
 	}
 }
 
-// mayReturn returns the texts that a late request may bring back once another text
-// is sent: the earlier ones, and the one that is recorded or published now.
+// mayReturn returns the texts that a late request may bring back once another
+// text is sent: the earlier ones, and the one that is recorded or published
+// now.
 func (r *record) mayReturn(p policy) []sent {
 	var list []sent
 	add := func(s sent) {
@@ -305,9 +314,10 @@ func (r *record) mayReturn(p policy) []sent {
 	return list
 }
 
-// capInstants lowers the recorded instants that lie further in the future than a
-// correct clock could have recorded: the clock of an earlier run was far ahead.
-// Without it, such an instant would block every flip and prune until it is past.
+// capInstants lowers the recorded instants that lie further in the future than
+// a correct clock could have recorded: the clock of an earlier run was far
+// ahead. Without it, such an instant would block every flip and prune until it
+// is past.
 func (r *record) capInstants(p policy) {
 	most := func(t *time.Time, length time.Duration) {
 		if limit := p.now.Add(length).UTC(); t.After(limit) {
@@ -324,7 +334,8 @@ func (r *record) capInstants(p policy) {
 	}
 }
 
-// future returns the latest recorded instant after now, or zero if there is none.
+// future returns the latest recorded instant after now, or zero if there is
+// none.
 func (r *record) future(now time.Time) time.Time {
 	latest := later(r.Created, r.Rotated)
 	if r.Published != nil {

@@ -16,20 +16,22 @@ import (
 //
 //	load, inspect, decide, record, make, publish, look, decide, clean
 //
-// A run may crash after any step, and another run may work at the same time. Both are
-// safe because of five rules, and each is carried out here:
+// A run may crash after any step, and another run may work at the same time.
+// Both are safe because of five rules, and each is carried out here:
 //
 //   - A text is in the ledger as an intent before its request is sent (record).
-//   - A generator's resource has its name in the ledger before it is made (record).
-//   - A request is sent once, and only soon after its intent was recorded (publishAll).
-//   - A text counts as published only when the target has shown its note (look, and
-//     the decision after it).
-//   - A run that loses a compare-and-set discards its decisions and begins again with
-//     the present ledger (again).
+//   - A generator's resource has its name in the ledger before it is made
+//     (record).
+//   - A request is sent once, and only soon after its intent was recorded
+//     (publishAll).
+//   - A text counts as published only when the target has shown its note (look,
+//     and the decision after it).
+//   - A run that loses a compare-and-set discards its decisions and begins
+//     again with the present ledger (again).
 
-// run is one operation in progress. Each step makes at most one call to the ledger, the
-// publisher or a generator. So a test can stop, interleave and copy runs between any
-// two calls.
+// run is one operation in progress. Each step makes at most one call to the
+// ledger, the publisher or a generator. So a test can stop, interleave and copy
+// runs between any two calls.
 type run struct {
 	*Operator
 	op      string // the command: a status is not stopped by a contradiction
@@ -173,8 +175,9 @@ func (r *run) step(ctx context.Context) error {
 	return nil
 }
 
-// load loads the ledger. After a lost compare-and-set it discards the generators'
-// values of this run, and stops at a fence unless the operator adopts.
+// load loads the ledger. After a lost compare-and-set it discards the
+// generators' values of this run, and stops at a fence unless the operator
+// adopts.
 func (r *run) load(ctx context.Context) error {
 	r.tell(Event{Stage: StageLoad})
 	st, rev, err := r.Ledger.Load(ctx)
@@ -190,7 +193,8 @@ func (r *run) load(ctx context.Context) error {
 			r.highest[rec.Address] = rec.Highest
 		}
 	}
-	// A value that was made for an earlier state may have been swept by another run.
+	// A value that was made for an earlier state may have been swept by another
+	// run.
 	r.loaded.state, r.loaded.rev, r.mine.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
 	switch {
 	case st.Moved() == "" || r.DryRun: // a dry run changes nothing, so a fence does not stop it
@@ -232,9 +236,9 @@ func (r *run) targets() []secret.SpecSecret {
 	return list
 }
 
-// inspect asks the target for the present values, and then continues with next. It
-// returns no text, because no target has to return one: a run recognizes a text by
-// its note, and by Modified.
+// inspect asks the target for the present values, and then continues with next.
+// It returns no text, because no target has to return one: a run recognizes a
+// text by its note, and by Modified.
 func (r *run) inspect(ctx context.Context, next stage) error {
 	var names []string
 	for _, s := range r.targets() {
@@ -252,8 +256,8 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 			return err
 		}
 	}
-	// The ledger was loaded before this inspection. Another run may have published a
-	// text in between, so a contradiction is not certain yet: see ascertain.
+	// The ledger was loaded before this inspection. Another run may have published
+	// a text in between, so a contradiction is not certain yet: see ascertain.
 	r.loaded.certain = false
 	if len(names) == 0 {
 		r.target.found, r.target.at, r.stage = nil, r.now(), next
@@ -274,8 +278,8 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 	return nil
 }
 
-// desk returns the inputs of a decision: the loaded state, the time, and this run's own
-// requests and values.
+// desk returns the inputs of a decision: the loaded state, the time, and this
+// run's own requests and values.
 func (r *run) desk() *desk {
 	st := r.loaded.state.state()
 	d := newDesk(st, st.policy(r.now(), r.Window, r.Margin, r.Limit))
@@ -302,8 +306,8 @@ func (r *run) makes(s secret.SpecSecret) bool {
 }
 
 // sighting returns the result of the inspection for one secret. In a
-// driver.Recognizer it compares the value with every text that was sent, because a
-// crash can leave a text without its note there.
+// driver.Recognizer it compares the value with every text that was sent,
+// because a crash can leave a text without its note there.
 func (r *run) sighting(rec *record, name string) sighting {
 	p, ok := r.target.found[name]
 	found := sighting{Published: p, exists: ok}
@@ -321,8 +325,8 @@ func (r *run) sighting(rec *record, name string) sighting {
 	return found
 }
 
-// sum returns the digest by which a text is recognized in the target later, and "" if
-// the target is no driver.Recognizer.
+// sum returns the digest by which a text is recognized in the target later, and
+// "" if the target is no driver.Recognizer.
 func (r *run) sum(text string) string {
 	if known, is := r.Publisher.(driver.Recognizer); is {
 		return r.loaded.state.state().sum(known.ModifiedOf(driver.NewValue(text)))
@@ -330,8 +334,8 @@ func (r *run) sum(text string) string {
 	return ""
 }
 
-// placed returns the place to record: the present one if the target has just confirmed
-// a text, else the recorded one.
+// placed returns the place to record: the present one if the target has just
+// confirmed a text, else the recorded one.
 func (r *run) placed(st *state) string {
 	for _, dec := range r.pass.decisions {
 		if dec.verdict == verdictConfirm && dec.next != nil && r.target.place != "" {
@@ -341,10 +345,10 @@ func (r *run) placed(st *state) string {
 	return st.Place
 }
 
-// record stores all decisions in the ledger with one compare-and-set. This is the rule
-// that makes a crash harmless: no text is sent, and no resource made, before its
-// intent or its name is in the ledger. So the next run finds every request that may
-// have been sent, and sends the same bytes again.
+// record stores all decisions in the ledger with one compare-and-set. This is
+// the rule that makes a crash harmless: no text is sent, and no resource made,
+// before its intent or its name is in the ledger. So the next run finds every
+// request that may have been sent, and sends the same bytes again.
 func (r *run) record(ctx context.Context, st *state) error {
 	next := *st
 	next.Place = r.placed(st)
@@ -379,7 +383,8 @@ func (r *run) record(ctx context.Context, st *state) error {
 			r.pass.minting = append(r.pass.minting, s.Address)
 		}
 		if dec.send {
-			r.pass.items = append(r.pass.items, driver.Item{Name: dec.next.Name, Text: driver.NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
+			r.pass.items = append(r.pass.items, driver.Item{Name: dec.next.Name,
+				Text: driver.NewValue(dec.next.Intent.Text), Note: dec.next.Intent.Note})
 			r.pass.to = append(r.pass.to, s.Address)
 		}
 	}
@@ -421,8 +426,8 @@ func (r *run) record(ctx context.Context, st *state) error {
 	return nil
 }
 
-// collectDone marks the orders that are in the ledger, so that a later pass, after a
-// conflict too, does not carry them out twice.
+// collectDone marks the orders that are in the ledger, so that a later pass,
+// after a conflict too, does not carry them out twice.
 func (r *run) collectDone() {
 	for addr, dec := range r.pass.decisions {
 		one := r.orders[addr]
@@ -436,8 +441,8 @@ func (r *run) collectDone() {
 	}
 }
 
-// again begins again with the ledger of the run that was first. It returns an error that
-// wraps ErrConflict after maxConflicts.
+// again begins again with the ledger of the run that was first. It returns an
+// error that wraps ErrConflict after maxConflicts.
 func (r *run) again() error {
 	if r.tries.conflicts++; r.tries.conflicts > maxConflicts {
 		return fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
@@ -459,15 +464,15 @@ func logOf(actions []Action, by string, at time.Time) []LogEntry {
 	return entries
 }
 
-// makeOne asks a generator for the next value. The request is sent once, under the name
-// that the ledger holds. The next pass records the value as a version.
+// makeOne asks a generator for the next value. The request is sent once, under
+// the name that the ledger holds. The next pass records the value as a version.
 func (r *run) makeOne(ctx context.Context) error {
 	if len(r.pass.minting) == 0 {
 		r.stage = stagePublish
 		return nil
 	}
-	// Another run may have swept the name by now: a resource that is made afterwards
-	// would be left behind.
+	// Another run may have swept the name by now: a resource that is made
+	// afterwards would be left behind.
 	if r.overslept() {
 		r.stage = stageLoad
 		return nil
@@ -497,22 +502,23 @@ func (r *run) makeOne(ctx context.Context) error {
 	return nil
 }
 
-// publishAll sends the recorded texts. Each request is sent once: a retry inside the
-// target would be a second request that the ledger does not record.
+// publishAll sends the recorded texts. Each request is sent once: a retry
+// inside the target would be a second request that the ledger does not record.
 func (r *run) publishAll(ctx context.Context) error {
 	if len(r.pass.items) == 0 {
 		r.stage = stageDecide
 		return nil
 	}
 	r.tell(Event{Stage: StagePublish, Secrets: len(r.pass.items)})
-	// A run that was held up must not send: other runs may have taken over the intent
-	// and wait for late requests for a margin only. It loads and decides again.
+	// A run that was held up must not send: other runs may have taken over the
+	// intent and wait for late requests for a margin only. It loads and decides
+	// again.
 	if r.tooLate() {
 		r.stage = stageLoad
 		return nil
 	}
-	// The answer decides only whether the outcome is certain. The note in the target
-	// decides whether the text is published.
+	// The answer decides only whether the outcome is certain. The note in the
+	// target decides whether the text is published.
 	errs := r.Publisher.Publish(ctx, r.pass.items)
 	for i, addr := range r.pass.to {
 		s := sending{gen: r.loaded.state.state().find(addr).Gen}
@@ -526,17 +532,18 @@ func (r *run) publishAll(ctx context.Context) error {
 	return nil
 }
 
-// overslept reports whether the decisions were recorded too long ago to send them.
-// Another run may have taken over the intent and confirmed it. That run allows a margin
-// for late requests, and a request that leaves after policy.prompt could exceed it.
+// overslept reports whether the decisions were recorded too long ago to send
+// them. Another run may have taken over the intent and confirmed it. That run
+// allows a margin for late requests, and a request that leaves after
+// policy.prompt could exceed it.
 func (r *run) overslept() bool {
 	p := r.loaded.state.state().policy(r.now(), r.Window, r.Margin, r.Limit)
 	return p.now.After(r.pass.recorded.Add(p.prompt()))
 }
 
-// tooLate reports whether it is too late to send the recorded texts: the run overslept,
-// or lives in a text began longer than policy.fresh ago, and readers would receive it
-// only after that.
+// tooLate reports whether it is too late to send the recorded texts: the run
+// overslept, or lives in a text began longer than policy.fresh ago, and readers
+// would receive it only after that.
 func (r *run) tooLate() bool {
 	if r.overslept() {
 		return true
@@ -551,8 +558,9 @@ func (r *run) tooLate() bool {
 	return false
 }
 
-// look inspects the target after a publish, and again while it reports Pending: a text
-// is confirmed only when readers can read it, because the window begins then.
+// look inspects the target after a publish, and again while it reports Pending:
+// a text is confirmed only when readers can read it, because the window begins
+// then.
 func (r *run) look(ctx context.Context) error {
 	if r.tries.looks > 0 {
 		r.tell(Event{Stage: StageWait})
@@ -573,8 +581,8 @@ func (r *run) look(ctx context.Context) error {
 	return nil
 }
 
-// interrupted returns an error that wraps ErrInterrupted and has the number of secrets
-// that the next run finishes.
+// interrupted returns an error that wraps ErrInterrupted and has the number of
+// secrets that the next run finishes.
 func (r *run) interrupted() error {
 	left := 0
 	for _, rec := range r.loaded.state.state().Secrets {

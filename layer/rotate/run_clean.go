@@ -9,14 +9,14 @@ import (
 	"slices"
 )
 
-// This file is the last step of a run: it ends the generators' resources that no
-// version uses. A resource must live as long as any version in a published text uses
-// it, and none may be left behind by a crash. So a resource comes into state.Retire
-// only when the target has confirmed a text without it, and a name stays in
-// state.Sweep until no late request can make a resource under it.
+// This file is the last step of a run: it ends the generators' resources that
+// no version uses. A resource must live as long as any version in a published
+// text uses it, and none may be left behind by a crash. So a resource comes
+// into state.Retire only when the target has confirmed a text without it, and a
+// name stays in state.Sweep until no late request can make a resource under it.
 
-// clean retires the resources in state.Retire and sweeps the names in state.Sweep. An
-// entry that fails stays for the next run.
+// clean retires the resources in state.Retire and sweeps the names in
+// state.Sweep. An entry that fails stays for the next run.
 func (r *run) clean(ctx context.Context) error {
 	st := r.loaded.state.state()
 	if r.tries.cleaned || len(st.Retire)+len(st.Sweep) == 0 {
@@ -36,7 +36,8 @@ func (r *run) clean(ctx context.Context) error {
 		if err := g.Retire(ctx, res.ID); err != nil {
 			next.Retire = append(next.Retire, res)
 			r.report.notes = append(r.report.notes,
-				fmt.Errorf("%s: an unused resource could not be ended, the next run tries again: %w", res.Generator, err))
+				fmt.Errorf("%s: an unused resource could not be ended, the next run tries again: %w",
+					res.Generator, err))
 		}
 	}
 	names := map[string][]string{}
@@ -53,7 +54,8 @@ func (r *run) clean(ctx context.Context) error {
 		if err := g.Sweep(ctx, names[generator], st.known(generator)); err != nil {
 			failed[generator] = true
 			r.report.notes = append(r.report.notes,
-				fmt.Errorf("%s: the remains of a crash could not be swept up, the next run tries again: %w", generator, err))
+				fmt.Errorf("%s: the remains of a crash could not be swept up, the next run tries again: %w",
+					generator, err))
 		}
 	}
 	// A late request may still make a resource before Until.
@@ -78,7 +80,8 @@ func (r *run) clean(ctx context.Context) error {
 	return nil
 }
 
-// uses reports whether a version holds a resource, or state.Retire already lists it.
+// uses reports whether a version holds a resource, or state.Retire already
+// lists it.
 func (s *state) uses(res resource) bool {
 	for _, rec := range s.Secrets {
 		for _, v := range rec.Versions {
@@ -90,8 +93,8 @@ func (s *state) uses(res resource) bool {
 	return slices.ContainsFunc(s.Retire, func(o resource) bool { return o == res })
 }
 
-// known returns the ids of a generator's resources that versions hold. A sweep ends all
-// others under the names that it is given.
+// known returns the ids of a generator's resources that versions hold. A sweep
+// ends all others under the names that it is given.
 func (s *state) known(generator string) []string {
 	var ids []string
 	for _, rec := range s.Secrets {

@@ -11,14 +11,15 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file is the step between inspection and record: it decides on every secret, and
-// checks first that the decisions may be trusted. Before a run publishes anything, it
-// stops as a whole if the ledger, or the target, seems to be the wrong one. A
-// contradiction counts only after a second load of the ledger, since another run may
-// have published between the first load and the inspection.
+// This file is the step between inspection and record: it decides on every
+// secret, and checks first that the decisions may be trusted. Before a run
+// publishes anything, it stops as a whole if the ledger, or the target, seems
+// to be the wrong one. A contradiction counts only after a second load of the
+// ledger, since another run may have published between the first load and the
+// inspection.
 
-// decideAll decides on every secret and records the decisions in the ledger, in one
-// step.
+// decideAll decides on every secret and records the decisions in the ledger, in
+// one step.
 func (r *run) decideAll(ctx context.Context) error {
 	d := r.desk()
 	if d.policy.now.After(r.target.at.Add(d.policy.prompt())) {
@@ -100,10 +101,10 @@ func (r *run) decideEach(d *desk) error {
 	return nil
 }
 
-// objection returns the reason to stop the whole run, before it has published anything
-// and without a change. An old copy of the ledger would repeat ids and generations, so
-// one secret with a later generation in the target stops all. An order to adopt
-// overrides an objection.
+// objection returns the reason to stop the whole run, before it has published
+// anything and without a change. An old copy of the ledger would repeat ids and
+// generations, so one secret with a later generation in the target stops all.
+// An order to adopt overrides an objection.
 func (r *run) objection(st *state) error {
 	if len(r.mine.sent) > 0 || r.adopts() {
 		return nil
@@ -133,7 +134,8 @@ func (r *run) objection(st *state) error {
 		standing++
 		// The note of another ledger, or a forged one. Alone it proves nothing: only if
 		// every value has one, the target or the ledger is the wrong one.
-		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && !n.former && dec.verdict == verdictDrifted {
+		if n, isNote := st.readNote(rec.Name, found.Note); isNote && !n.ours && !n.former &&
+			dec.verdict == verdictDrifted {
 			foreign++
 		}
 	}
@@ -144,9 +146,9 @@ func (r *run) objection(st *state) error {
 	return nil
 }
 
-// misplaced returns a problem if the target is at another place than at the last
-// confirmation. If a disk is not mounted, a run must not publish its values again into
-// the folder below.
+// misplaced returns a problem if the target is at another place than at the
+// last confirmation. If a disk is not mounted, a run must not publish its
+// values again into the folder below.
 func (r *run) misplaced(st *state) error {
 	published := slices.ContainsFunc(r.targets(), func(s secret.SpecSecret) bool {
 		rec := st.find(s.Address)
@@ -163,9 +165,9 @@ func (r *run) misplaced(st *state) error {
 		"mount the right one")
 }
 
-// check asks the publisher, once in a run, whether it can create the new values, before
-// the ledger changes. decided is false if it asked: that took time, so the run decides
-// again.
+// check asks the publisher, once in a run, whether it can create the new
+// values, before the ledger changes. decided is false if it asked: that took
+// time, so the run decides again.
 func (r *run) check(ctx context.Context) (decided bool, err error) {
 	var creates []string
 	for _, spec := range r.targets() {
@@ -195,9 +197,9 @@ func (r *run) doubtful() bool {
 	return false
 }
 
-// ascertain loads the ledger again. If its revision is still the same, no other run has
-// published since the inspection, and the contradiction is certain. Otherwise the run
-// begins again.
+// ascertain loads the ledger again. If its revision is still the same, no other
+// run has published since the inspection, and the contradiction is certain.
+// Otherwise the run begins again.
 func (r *run) ascertain(ctx context.Context) error {
 	r.tell(Event{Stage: StageLoad})
 	_, rev, err := r.Ledger.Load(ctx)
@@ -219,8 +221,8 @@ func (r *run) adopts() bool {
 	return false
 }
 
-// problem records the problem of a secret, with the error of this run's own request if
-// there was one. nil removes it.
+// problem records the problem of a secret, with the error of this run's own
+// request if there was one. nil removes it.
 func (r *run) problem(addr secret.Address, p *Problem) {
 	if p == nil {
 		delete(r.report.problems, addr)
@@ -232,8 +234,8 @@ func (r *run) problem(addr secret.Address, p *Problem) {
 	r.report.problems[addr] = p
 }
 
-// checkNames returns a problem if a secret would use the name in the target of another
-// secret in the ledger, declared or not: one would overwrite the other.
+// checkNames returns a problem if a secret would use the name in the target of
+// another secret in the ledger, declared or not: one would overwrite the other.
 func (r *run) checkNames(st *state) error {
 	users := map[string]secret.Address{}
 	for _, rec := range st.Secrets {

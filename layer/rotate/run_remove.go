@@ -9,14 +9,15 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file removes a secret. The value leaves the target first and the ledger second: a
-// crash in between leaves a record, and the next removal continues. Ids and generation
-// stay in the ledger, so that a late request for the removed secret is recognized and
-// no id is used twice.
+// This file removes a secret. The value leaves the target first and the ledger
+// second: a crash in between leaves a record, and the next removal continues.
+// Ids and generation stay in the ledger, so that a late request for the removed
+// secret is recognized and no id is used twice.
 
-// Remove removes a secret that is no longer declared from the target and the ledger. Its
-// ids are never used again. A value in the target that this ledger did not publish stays
-// there, and Remove returns a [Problem] of kind [Foreign] if the ledger holds a value.
+// Remove removes a secret that is no longer declared from the target and the
+// ledger. Its ids are never used again. A value in the target that this ledger
+// did not publish stays there, and Remove returns a [Problem] of kind [Foreign]
+// if the ledger holds a value.
 func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Result, err error) {
 	if _, ok := o.find(addr); ok {
 		return Result{}, problemf(Refused, "%s is still declared: take the declaration out of the program first",
@@ -53,8 +54,8 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 	}
 }
 
-// remove deletes the value and then clears the record. It reports whether it removed
-// something, or would in a dry run.
+// remove deletes the value and then clears the record. It reports whether it
+// removed something, or would in a dry run.
 func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	st := r.loaded.state.state()
 	rec := st.find(addr)
@@ -98,9 +99,9 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	return true, nil
 }
 
-// removeValue deletes the value that the ledger published, and inspects the target to
-// verify that. A value is the ledger's by its note. If the note is missing or was
-// edited, it is the ledger's by its Modified.
+// removeValue deletes the value that the ledger published, and inspects the
+// target to verify that. A value is the ledger's by its note. If the note is
+// missing or was edited, it is the ledger's by its Modified.
 func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 	name := rec.Name
 	found, err := r.Publisher.Inspect(ctx, []string{name})

@@ -11,11 +11,12 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file moves the values from one target to another. The ledger records the new
-// target, and a text of every secret for it, in one change. Runs then publish and
-// confirm these texts like any other, also after a crash. The old target keeps its
-// values until they are removed. Readers change over in the meantime, so no version is
-// flipped and none is pruned until a window and a margin after each confirmation.
+// This file moves the values from one target to another. The ledger records the
+// new target, and a text of every secret for it, in one change. Runs then
+// publish and confirm these texts like any other, also after a crash. The old
+// target keeps its values until they are removed. Readers change over in the
+// meantime, so no version is flipped and none is pruned until a window and a
+// margin after each confirmation.
 
 // former is a target from which the values were moved.
 type former struct {
@@ -33,8 +34,8 @@ type left struct {
 	Modified string         `json:"modified"`
 }
 
-// FormerTargets returns the targets from which the values were moved, and whose values
-// were not removed yet, the oldest first.
+// FormerTargets returns the targets from which the values were moved, and whose
+// values were not removed yet, the oldest first.
 func (s State) FormerTargets() []string {
 	var names []string
 	for _, f := range s.state().Targets {
@@ -43,12 +44,13 @@ func (s State) FormerTargets() []string {
 	return names
 }
 
-// MoveTarget moves the values to target, to which Publisher publishes. It begins only if
-// the present target has confirmed every text, and never overwrites a value of another
-// writer. If target is the ledger's target already, it finishes an earlier move.
+// MoveTarget moves the values to target, to which Publisher publishes. It
+// begins only if the present target has confirmed every text, and never
+// overwrites a value of another writer. If target is the ledger's target
+// already, it finishes an earlier move.
 //
-// Secrets that are not declared move too. The values in the old target stay until
-// [Operator.RemoveFormer].
+// Secrets that are not declared move too. The values in the old target stay
+// until [Operator.RemoveFormer].
 func (o *Operator) MoveTarget(ctx context.Context, target string) (result Result, err error) {
 	unlock, err := o.lock(ctx)
 	if err != nil {
@@ -93,8 +95,8 @@ func (o *Operator) MoveTarget(ctx context.Context, target string) (result Result
 	}
 }
 
-// asMoved returns the result of the run that publishes the texts of a move, with the
-// actions of the move instead of its own.
+// asMoved returns the result of the run that publishes the texts of a move,
+// with the actions of the move instead of its own.
 func (r Result) asMoved(actions []taken) Result {
 	sending := func(a Action) bool { return a.Action == OpPublish || a.Action == OpConfirm }
 	r.Actions, r.Unconfirmed = slices.DeleteFunc(r.Actions, sending), slices.DeleteFunc(r.Unconfirmed, sending)
@@ -114,7 +116,8 @@ func (r Result) asMoved(actions []taken) Result {
 // unlocked is a ledger without its Locker.
 type unlocked struct{ Ledger }
 
-// withUndeclared adds a declaration for each secret of the ledger that has none.
+// withUndeclared adds a declaration for each secret of the ledger that has
+// none.
 func withUndeclared(spec secret.Spec, st *state) secret.Spec {
 	spec.Secrets = slices.Clone(spec.Secrets)
 	app := secret.NewApp(secret.AppOptions{
@@ -135,8 +138,8 @@ func withUndeclared(spec secret.Spec, st *state) secret.Spec {
 	return spec
 }
 
-// moved returns the state in which every secret has an intent for the new target. It
-// changes nothing in either target.
+// moved returns the state in which every secret has an intent for the new
+// target. It changes nothing in either target.
 func (r *run) moved(ctx context.Context, st *state, target string) (*state, error) {
 	names := []string{}
 	for _, s := range r.targets() {
@@ -206,8 +209,8 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 	return moved, nil
 }
 
-// watchFormer inspects the former targets, and reports the values that are gone or
-// changed. Programs may still read them.
+// watchFormer inspects the former targets, and reports the values that are gone
+// or changed. Programs may still read them.
 func (r *run) watchFormer(ctx context.Context) error {
 	st := r.loaded.state.state()
 	for _, f := range st.Targets {
@@ -246,10 +249,11 @@ func leftNames(f former) []string {
 
 func (r *run) note(err error) { r.report.notes = append(r.report.notes, err) }
 
-// RemoveFormer deletes the values that were left in a former target, and then drops that
-// target from the ledger. A value that something else has changed since stays there,
-// and RemoveFormer returns a [Problem] of kind [Foreign]. If the former target is the
-// present one under another name, it deletes nothing there.
+// RemoveFormer deletes the values that were left in a former target, and then
+// drops that target from the ledger. A value that something else has changed
+// since stays there, and RemoveFormer returns a [Problem] of kind [Foreign]. If
+// the former target is the present one under another name, it deletes nothing
+// there.
 func (o *Operator) RemoveFormer(ctx context.Context, target string) (err error) {
 	unlock, err := o.lock(ctx)
 	if err != nil {
@@ -284,8 +288,9 @@ func (o *Operator) RemoveFormer(ctx context.Context, target string) (err error) 
 	}
 }
 
-// removeLeft deletes the values that are unchanged since the move, and inspects the
-// former target to verify that. It deletes none if one was changed by another writer.
+// removeLeft deletes the values that are unchanged since the move, and inspects
+// the former target to verify that. It deletes none if one was changed by
+// another writer.
 func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f former) error {
 	found, err := publisher.Inspect(ctx, leftNames(f))
 	if err != nil {
@@ -300,8 +305,8 @@ func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f fo
 		case p.Note == v.Note && p.Modified == v.Modified:
 			remove = append(remove, v.Name)
 		default:
-			return problemf(Foreign, "%s was changed in %s by something else: it stays there, and nothing was removed. "+
-				"Delete it there by hand, then run this again", v.Address, f.Target).of(v.Address)
+			return problemf(Foreign, "%s was changed in %s by something else: "+
+				"it stays there, and nothing was removed. Delete it there by hand, then run this again", v.Address, f.Target).of(v.Address)
 		}
 	}
 	if len(remove) == 0 {

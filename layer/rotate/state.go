@@ -15,14 +15,14 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file is the state that a ledger stores, all secrets together. A run replaces
-// it only as a whole, by Commit: either every record, queue and log entry of a step
-// is in the ledger, or none is. A State in memory never changes; every step works on
-// a copy.
+// This file is the state that a ledger stores, all secrets together. A run
+// replaces it only as a whole, by Commit: either every record, queue and log
+// entry of a step is in the ledger, or none is. A State in memory never
+// changes; every step works on a copy.
 
-// State is the content of a ledger: its settings, and every version of every secret.
-// It is immutable and safe for concurrent use. No verb of fmt, no JSON and no log
-// shows a value in it. The zero State is empty and has no id.
+// State is the content of a ledger: its settings, and every version of every
+// secret. It is immutable and safe for concurrent use. No verb of fmt, no JSON
+// and no log shows a value in it. The zero State is empty and has no id.
 type State struct {
 	p *atomic.Pointer[state] // reflection, and so fmt, shows only an address here
 }
@@ -35,7 +35,8 @@ type Settings struct {
 	// Target is where values are published, such as "cloudflare" or "dir:secrets".
 	// Package rotate stores it and does not open it.
 	Target string `json:"target,omitempty"`
-	// Window is the time after which every reader has the published text. Zero: 24 h.
+	// Window is the time after which every reader has the published text. Zero: 24
+	// h.
 	Window time.Duration `json:"window,omitempty"`
 	// Margin is the allowance for late requests and clock skew. Zero: 24 h.
 	Margin time.Duration `json:"margin,omitempty"`
@@ -43,9 +44,9 @@ type Settings struct {
 	Recipients []string `json:"recipients,omitempty"`
 }
 
-// LogEntry is one entry of the ledger's log: an operator's change and its time. The
-// log is a record among colleagues and no evidence against one: any process that can
-// write the ledger can write its log.
+// LogEntry is one entry of the ledger's log: an operator's change and its time.
+// The log is a record among colleagues and no evidence against one: any process
+// that can write the ledger can write its log.
 type LogEntry struct {
 	Gen     uint64    `json:"gen"` // the ledger's generation with this change
 	At      time.Time `json:"at"`
@@ -70,7 +71,8 @@ type state struct {
 	// it, and clears it in the copy at the new place. A failed move and an operator
 	// who resumes the old ledger clear it too.
 	Fenced string `json:"fenced,omitempty"`
-	// FpKey and ByKey are the keys of fp and by in the notes. Rekeyed replaces them.
+	// FpKey and ByKey are the keys of fp and by in the notes. Rekeyed replaces
+	// them.
 	FpKey []byte `json:"fpKey"`
 	ByKey []byte `json:"byKey"`
 	// Former are the earlier ByKeys, the oldest first. Notes that were signed under
@@ -80,14 +82,14 @@ type state struct {
 	Anchor []byte `json:"anchor,omitempty"`
 	// Reach is the reach of each key in Former, at the same index.
 	Reach []extent `json:"reach,omitempty"`
-	// SumKey is the key of state.sum. Rekeyed keeps it, so that sums of earlier texts
-	// still match.
+	// SumKey is the key of state.sum. Rekeyed keeps it, so that sums of earlier
+	// texts still match.
 	SumKey []byte `json:"sumKey,omitempty"`
 	// Targets are the former targets that still hold values. MoveTarget adds one,
 	// RemoveFormer drops it, and so does a move back to it.
 	Targets []former `json:"targets,omitempty"`
-	// Place is the driver.Placer's place at the last confirmation. A move to another
-	// target clears it.
+	// Place is the driver.Placer's place at the last confirmation. A move to
+	// another target clears it.
 	Place   string    `json:"place,omitempty"`
 	Config  Settings  `json:"settings"`
 	Secrets []*record `json:"secrets,omitempty"` // by address
@@ -100,16 +102,16 @@ type state struct {
 	Log []LogEntry `json:"log,omitempty"`
 }
 
-// write is one CompareAndSwap. By the id a writer recognizes its own write after an
-// answer was lost.
+// write is one CompareAndSwap. By the id a writer recognizes its own write
+// after an answer was lost.
 type write struct {
 	Gen uint64 `json:"gen"`
 	ID  string `json:"id"`
 }
 
-// stateFormat is the format that is written. Formats 1 and 2 are read too: format 1
-// has no sums and no place, and neither has an anchor or the reach of former keys.
-// A program refuses a later format, because it would drop fields.
+// stateFormat is the format that is written. Formats 1 and 2 are read too:
+// format 1 has no sums and no place, and neither has an anchor or the reach of
+// former keys. A program refuses a later format, because it would drop fields.
 const stateFormat = 3
 
 const (
@@ -117,7 +119,8 @@ const (
 	keepLog    = 10_000
 )
 
-// NewState returns the state of a new ledger, with no secrets, a new id and new keys.
+// NewState returns the state of a new ledger, with no secrets, a new id and new
+// keys.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
 	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32),
@@ -147,12 +150,12 @@ func (s State) state() *state {
 	return s.p.Load()
 }
 
-// ID returns the ledger's id, 32 hexadecimal digits: a commitment to a random key
-// inside the encrypted state. Only a program with that key can make a ledger with
-// that id. So a machine that has only the identity can check by the id that a ledger
-// was not forged with a recipient's public key. The id changes when a recipient is
-// removed ([State.Rekeyed]), and never otherwise. It is not secret. The zero State
-// has an empty id.
+// ID returns the ledger's id, 32 hexadecimal digits: a commitment to a random
+// key inside the encrypted state. Only a program with that key can make a
+// ledger with that id. So a machine that has only the identity can check by the
+// id that a ledger was not forged with a recipient's public key. The id changes
+// when a recipient is removed ([State.Rekeyed]), and never otherwise. It is not
+// secret. The zero State has an empty id.
 func (s State) ID() string {
 	if anchor := s.state().Anchor; len(anchor) > 0 {
 		return fingerprint(anchor)
@@ -161,11 +164,12 @@ func (s State) ID() string {
 }
 
 // Origin returns the name that the ledger received when it was made. It never
-// changes, even if the ID does. It proves nothing: with any recipient's public key
-// another ledger of the same origin can be made.
+// changes, even if the ID does. It proves nothing: with any recipient's public
+// key another ledger of the same origin can be made.
 func (s State) Origin() string { return s.state().ID }
 
-// Generation returns the number of changes of the ledger. A higher one is later.
+// Generation returns the number of changes of the ledger. A higher one is
+// later.
 func (s State) Generation() uint64 { return s.state().Gen }
 
 // Settings returns the ledger's settings. The caller may change the slice.
@@ -183,24 +187,24 @@ func (s State) WithSettings(set Settings) State {
 	return wrapState(&next)
 }
 
-// Fingerprint returns a digest of the ledger's present key: it differs for ledgers
-// with different keys, and reveals nothing about a key.
+// Fingerprint returns a digest of the ledger's present key: it differs for
+// ledgers with different keys, and reveals nothing about a key.
 func (s State) Fingerprint() string { return fingerprint(s.state().ByKey) }
 
 func fingerprint(key []byte) string {
 	return hex.EncodeToString(mac(key, "layer ledger fingerprint")[:16])
 }
 
-// Succeeds reports whether a ledger with that fingerprint is this one, now or before
-// its keys were replaced.
+// Succeeds reports whether a ledger with that fingerprint is this one, now or
+// before its keys were replaced.
 func (s State) Succeeds(print string) bool {
 	return print == s.Fingerprint() ||
 		slices.ContainsFunc(s.state().Former, func(key []byte) bool { return print == fingerprint(key) })
 }
 
-// Rekeyed returns the state with new keys for its notes and a new ID, for [Commit],
-// after a recipient with the old keys was removed. Earlier notes remain the ledger's;
-// later ones under the old keys do not count.
+// Rekeyed returns the state with new keys for its notes and a new ID, for
+// [Commit], after a recipient with the old keys was removed. Earlier notes
+// remain the ledger's; later ones under the old keys do not count.
 func (s State) Rekeyed() State {
 	next := *s.state()
 	next.Anchor = randomBytes(32)
@@ -212,17 +216,17 @@ func (s State) Rekeyed() State {
 // Moved returns the place that the ledger moved to, and "" if it is in use.
 func (s State) Moved() string { return s.state().Fenced }
 
-// MovedTo returns the state with a fence, for [Commit]. No run changes a ledger with
-// a fence; each returns an error that names the place. An empty place removes the
-// fence.
+// MovedTo returns the state with a fence, for [Commit]. No run changes a ledger
+// with a fence; each returns an error that names the place. An empty place
+// removes the fence.
 func (s State) MovedTo(place string) State {
 	next := *s.state()
 	next.Fenced = place
 	return wrapState(&next)
 }
 
-// Addresses returns the addresses of the secrets with a value in the ledger, declared
-// or not, in order.
+// Addresses returns the addresses of the secrets with a value in the ledger,
+// declared or not, in order.
 func (s State) Addresses() []secret.Address {
 	var list []secret.Address
 	for _, r := range s.state().Secrets {
@@ -233,19 +237,19 @@ func (s State) Addresses() []secret.Address {
 	return list
 }
 
-// Log returns the ledger's log, the oldest entry first. The caller may change the
-// slice.
+// Log returns the ledger's log, the oldest entry first. The caller may change
+// the slice.
 func (s State) Log() []LogEntry { return slices.Clone(s.state().Log) }
 
-// WithLog returns the state with one more entry, for [Commit]. The entry's Gen is the
-// generation that Commit will give the state.
+// WithLog returns the state with one more entry, for [Commit]. The entry's Gen
+// is the generation that Commit will give the state.
 func (s State) WithLog(e LogEntry) State {
 	next := *s.state()
 	next.log(e)
 	return wrapState(&next)
 }
 
-// log adds an entry, and drops the oldest one when there are keepLog of them.
+// log adds an entry, and drops the oldest one when there are keepLog.
 func (s *state) log(e LogEntry) {
 	e.Gen, e.At = s.Gen+1, e.At.UTC()
 	old := s.Log
@@ -255,8 +259,8 @@ func (s *state) log(e LogEntry) {
 	s.Log = append(slices.Clip(old), e)
 }
 
-// stamped returns the state as CompareAndSwap stores it: with the next generation and
-// an id for this write.
+// stamped returns the state as CompareAndSwap stores it: with the next
+// generation and an id for this write.
 func (s State) stamped() State {
 	next := *s.state()
 	next.Format = stateFormat
@@ -269,9 +273,9 @@ func (s State) stamped() State {
 	return wrapState(&next)
 }
 
-// WriteID returns the id of the write that made this state. After a lost answer a
-// [Ledger] looks for it, with [State.Wrote], in the state that it finds. It is empty
-// if Commit has not prepared the state.
+// WriteID returns the id of the write that made this state. After a lost answer
+// a [Ledger] looks for it, with [State.Wrote], in the state that it finds. It
+// is empty if Commit has not prepared the state.
 func (s State) WriteID() string {
 	if w := s.state().Writes; len(w) > 0 {
 		return w[len(w)-1].ID
@@ -279,14 +283,14 @@ func (s State) WriteID() string {
 	return ""
 }
 
-// Wrote reports whether the write with that id is among the last 64 that led to this
-// state.
+// Wrote reports whether the write with that id is among the last 64 that led to
+// this state.
 func (s State) Wrote(id string) bool {
 	return id != "" && slices.ContainsFunc(s.state().Writes, func(w write) bool { return w.ID == id })
 }
 
-// Covers reports whether this state lists every write after that generation, so that
-// a false result of Wrote is certain.
+// Covers reports whether this state lists every write after that generation, so
+// that a false result of Wrote is certain.
 func (s State) Covers(gen uint64) bool {
 	st := s.state()
 	return gen >= st.Gen || len(st.Writes) > 0 && st.Writes[0].Gen <= gen+1
@@ -339,16 +343,16 @@ func (s *state) find(addr secret.Address) *record {
 	return s.Secrets[i]
 }
 
-// index returns the index of an address in Secrets, which is sorted, and whether it
-// is there.
+// index returns the index of an address in Secrets, which is sorted, and
+// whether it is there.
 func (s *state) index(addr secret.Address) (int, bool) {
 	return slices.BinarySearchFunc(s.Secrets, addr, func(r *record, a secret.Address) int {
 		return compareAddress(r.Address, a)
 	})
 }
 
-// with returns the state with these records instead of those of the same address. It
-// adds a record whose address is new.
+// with returns the state with these records instead of those of the same
+// address. It adds a record whose address is new.
 func (s *state) with(records ...*record) *state {
 	next := *s
 	next.Secrets = slices.Clone(s.Secrets)

@@ -6,11 +6,11 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file decides which notes under former keys count. A former key was replaced
-// when a recipient was removed, and that recipient still has it. Notes that were
-// signed under it before the removal remain the ledger's; a note signed under it
-// afterwards does not count. Every note is in the ledger before it is published, so
-// the removal records the latest note of each name.
+// This file decides which notes under former keys count. A former key was
+// replaced when a recipient was removed, and that recipient still has it. Notes
+// that were signed under it before the removal remain the ledger's; a note
+// signed under it afterwards does not count. Every note is in the ledger before
+// it is published, so the removal records the latest note of each name.
 
 // reach is the latest note of one name at the time when a key was replaced.
 type reach struct {
@@ -21,9 +21,9 @@ type reach struct {
 // extent is the reach of a key, by name in the target.
 type extent map[string]reach
 
-// reached returns the present reach of every name with a note. That includes the
-// names of removed secrets and of values in former targets, since a late request may
-// bring their notes back.
+// reached returns the present reach of every name with a note. That includes
+// the names of removed secrets and of values in former targets, since a late
+// request may bring their notes back.
 func (s *state) reached() extent {
 	list, highest := extent{}, map[secret.Address]int{}
 	add := func(name string, gen uint64, id int) {
@@ -45,8 +45,8 @@ func (s *state) reached() extent {
 	return list
 }
 
-// reaches returns the reach of every former key. A ledger of format 1 or 2 records
-// none: there it is the present reach.
+// reaches returns the reach of every former key. A ledger of format 1 or 2
+// records none: there it is the present reach.
 func (s *state) reaches() []extent {
 	list := slices.Clone(s.Reach[:min(len(s.Reach), len(s.Former))])
 	if len(list) < len(s.Former) {
@@ -59,7 +59,7 @@ func (s *state) reaches() []extent {
 }
 
 // signer sets n.ours and n.former by the key that signed a note. A note under a
-// former key is ours only within the reach of that key.
+// former key is ours only within that key's reach.
 func (s *state) signer(n *note, name, front, sign string) {
 	if signs(s.ByKey, name, front, sign) {
 		n.ours = true
@@ -74,9 +74,10 @@ func (s *state) signer(n *note, name, front, sign string) {
 	}
 }
 
-// moreRecent reports whether text, the note found at a value in a former target, is a
-// later note of this ledger. Then that target is the present one under another name.
-// A note under a former key proves that only if the ledger records it now.
+// moreRecent reports whether text, the note found at a value in a former
+// target, is a later note of this ledger. Then that target is the present one
+// under another name. A note under a former key proves that only if the ledger
+// records it now.
 func (s *state) moreRecent(v left, text string) bool {
 	n, ours := s.ownNote(v.Name, text)
 	return ours && n.gen > v.Gen && (!n.former || slices.ContainsFunc(s.Secrets, func(r *record) bool {

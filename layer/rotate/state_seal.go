@@ -12,16 +12,18 @@ import (
 	"filippo.io/age/armor"
 )
 
-// This file encrypts a state and decrypts it. Every place that stores a ledger for a
-// team or in a file holds the sealed form. age does not authenticate the writer, so
-// an unsealed state may be forged: State.ID and the signed notes reveal that.
+// This file encrypts a state and decrypts it. Every place that stores a ledger
+// for a team or in a file holds the sealed form. age does not authenticate the
+// writer, so an unsealed state may be forged: State.ID and the signed notes
+// reveal that.
 
-// Seal encrypts a state to the recipients in its settings: classic ones (age1…) or
-// post-quantum ones (age1pq1…), not both. The result is binary, and every call
-// returns different bytes. The errors show no recipient, because it may be a private
-// key that was given by mistake.
+// Seal encrypts a state to the recipients in its settings: classic ones (age1…)
+// or post-quantum ones (age1pq1…), not both. The result is binary, and every
+// call returns different bytes. The errors show no recipient, because it may be
+// a private key that was given by mistake.
 //
-// If identities are given, Seal returns an error if none of them can open the result.
+// If identities are given, Seal returns an error if none can open the
+// result.
 func Seal(s State, identities ...age.Identity) ([]byte, error) {
 	sealed, plain, err := seal(s)
 	if err != nil || identities == nil {
@@ -37,12 +39,12 @@ func Seal(s State, identities ...age.Identity) ([]byte, error) {
 	return sealed, nil
 }
 
-// MaxSealed is the limit of a sealed state's length in bytes: ten times a ledger of a
-// hundred secrets with the largest documents.
+// MaxSealed is the limit of a sealed state's length in bytes: ten times a
+// ledger of a hundred secrets with the largest documents.
 const MaxSealed = 64 << 20
 
-// CheckSize returns an error if size is more than most, which is [MaxSealed] except in
-// tests.
+// CheckSize returns an error if size is more than most, which is [MaxSealed]
+// except in tests.
 func CheckSize(size, most int) error {
 	if size > most {
 		return fmt.Errorf("it would have %d bytes, and %d is the most: "+
@@ -79,8 +81,8 @@ func seal(s State) (sealed, plain []byte, err error) {
 	return out.Bytes(), plain, nil
 }
 
-// mended reports whether encoding/json replaced bytes that are not UTF-8 in a text. A
-// value would then change.
+// mended reports whether encoding/json replaced bytes that are not UTF-8 in a
+// text. A value would then change.
 func mended(encoded []byte) bool {
 	for i := 0; i < len(encoded); i++ {
 		if encoded[i] != '\\' {
@@ -132,9 +134,9 @@ const (
 	armorHeader = armor.Header
 )
 
-// Unseal decrypts a result of [Seal], armored or not, and checks that it is a state.
-// Its errors describe the fault of the bytes and the next step, and show nothing from
-// the content.
+// Unseal decrypts a result of [Seal], armored or not, and checks that it is a
+// state. Its errors describe the fault of the bytes and the next step, and show
+// nothing from the content.
 func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
 	plain, err := decrypt(sealed, identities)
 	if err != nil {
@@ -142,8 +144,8 @@ func Unseal(sealed []byte, identities ...age.Identity) (State, error) {
 	}
 	s, err := decodeState(plain)
 	if errors.Is(err, errNoState) || err == nil && slices.Contains(s.state().Secrets, nil) {
-		return State{}, errors.New("it can be decrypted, but its content is not a ledger: another file was put in its place, " +
-			"or it is a forgery. Restore the ledger from git or a backup")
+		return State{}, errors.New("it can be decrypted, but its content is not a ledger: " +
+			"another file was put in its place, or it is a forgery. Restore the ledger from git or a backup")
 	}
 	return s, err
 }
@@ -158,8 +160,8 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 	case len(trimmed) == 0:
 		return nil, errors.New("it is empty: " + restore)
 	case conflicted(trimmed):
-		return nil, errors.New("it holds git's conflict markers: it was changed in two clones. Versions cannot be merged: " +
-			"keep one side whole (`git checkout --ours` or `--theirs`), repeat the changes of the other side there, " +
+		return nil, errors.New("it holds git's conflict markers: it was changed in two clones. " +
+			"Versions cannot be merged: keep one side whole (`git checkout --ours` or `--theirs`), repeat the changes of the other side there, " +
 			"and go on from one clone only")
 	case bytes.HasPrefix(trimmed, []byte(armorHeader)):
 		in = armor.NewReader(bytes.NewReader(trimmed))

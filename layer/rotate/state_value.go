@@ -7,11 +7,11 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file reads values from a state, for commands that show or pass them on. It is
-// no step of a rotation and changes nothing.
+// This file reads values from a state, for commands that show or pass them on.
+// It is no step of a rotation and changes nothing.
 
-// Value returns the current value of a secret, or an error that wraps [ErrNotFound]
-// if the ledger holds none.
+// Value returns the current value of a secret, or an error that wraps
+// [ErrNotFound] if the ledger holds none.
 func (s State) Value(addr secret.Address) (driver.Value, error) {
 	rec := s.state().find(addr)
 	if rec.empty() {
@@ -20,9 +20,9 @@ func (s State) Value(addr secret.Address) (driver.Value, error) {
 	return driver.NewValue(rec.version(rec.Current).Value), nil
 }
 
-// Text returns the text of a secret as it is published, with all versions in its
-// document. If a text is recorded and not yet confirmed, it returns that one. The
-// error wraps [ErrNotFound] if the ledger holds no value.
+// Text returns the text of a secret as it is published, with all versions in
+// its document. If a text is recorded and not yet confirmed, it returns that
+// one. The error wraps [ErrNotFound] if the ledger holds no value.
 func (s State) Text(spec secret.SpecSecret) (driver.Value, error) {
 	rec := s.state().find(spec.Address)
 	switch {
