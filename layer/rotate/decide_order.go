@@ -92,6 +92,8 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 	if w.spec.Kind == secret.KindRandom {
 		return w.desk.mint(w.spec), nil, true
 	}
+	// The request of an earlier run is not waited for: its result is unknown, and
+	// its name is swept.
 	if v, ok := w.desk.made(w.spec.Address); ok {
 		w.r.Making = nil
 		return v.Value, v.Resource, true
@@ -124,6 +126,8 @@ func (w *work) rotate() {
 	flip := w.r.Announced != "" && (w.order.immediate ||
 		!w.r.Ready.IsZero() && !w.desk.policy.now.Before(w.r.Ready) && !w.desk.policy.now.Before(w.r.Hold))
 	if flip {
+		// The old version's life ends a window and a margin after this instant, so the
+		// text is timed.
 		replaced = w.r.Current
 		w.r.flip(w.r.Announced, w.spec.Rotation, w.desk.policy)
 		w.act(OpFlip, w.r.Current)
@@ -222,7 +226,7 @@ func (w *work) set() {
 		w.out.done = true
 		w.publish(OpCreate, false, "")
 	case w.r.version(w.r.Current).Value == w.order.value:
-		w.out.done = true
+		w.out.done = true // current already
 	case w.r.Announced != "":
 		w.problem(AlreadyAnnounced, "version %s is announced already", w.r.Announced)
 	default:
@@ -302,6 +306,8 @@ func (w *work) revoke() {
 	}
 	victims := w.r.holders(v.Value)
 	timed := false
+	// The document must always have a current version, so the successor comes
+	// first.
 	if slices.Contains(victims, w.r.Current) {
 		switch {
 		case w.r.Announced != "" && !slices.Contains(victims, w.r.Announced):
@@ -327,6 +333,7 @@ func (w *work) revoke() {
 		if id == w.r.Announced {
 			w.r.withdraw(GoneRevoked)
 		}
+		// The only life that gets shorter: it ends now, rounded up to a second.
 		gone.leave(GoneRevoked)
 		gone.ExpiresAt = ceilSecond(w.desk.policy.now)
 	}

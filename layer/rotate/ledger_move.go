@@ -26,11 +26,11 @@ type MoveOptions struct {
 	By string
 }
 
-// Move moves the ledger from from to to, and returns its state there. First it
-// puts a fence into from: no run changes that ledger from then on, and each
-// returns an error that names the new place. Then it stores the state in to. So
-// two ledgers are never in use at once. A crash in between leaves a ledger that
-// is not in use; the same Move again continues.
+// Move moves the ledger from one place to the other, and returns its state
+// there. First it puts a fence into from: no run changes that ledger from then
+// on, and each returns an error that names the new place. Then it stores the
+// state in to. So two ledgers are never in use at once. A crash in between
+// leaves a ledger that is not in use; the same Move again continues.
 //
 // If the state cannot be stored in to, Move removes the fence again, unless an
 // earlier Move left it: a late write from there may still arrive.

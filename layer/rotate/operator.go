@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// This file is the entrance to the engine: each method is one run, with an
+// This file has the entry points of the engine: each method is one run, with an
 // order for each of its secrets. Every run first finishes the steps that
 // earlier runs left, then carries out its order. So each method may be
 // interrupted anywhere and called again.

@@ -12,8 +12,8 @@ import (
 // each secret between two runs. A run may crash after any step, so every rule
 // that looks back reads its facts here, never in the memory of a process. Three
 // things must hold: a value and an id are in the record before any request
-// contains them; an id and a generation are never used twice; and nothing but a
-// revocation shortens a life.
+// contains them; an id and a generation are never used twice; and only an order
+// to revoke, withdraw or remove a version shortens its life.
 
 // record is the ledger's record of one secret. Versions and Current are the
 // document that the target is meant to hold. While Intent is set, the target
@@ -53,9 +53,9 @@ type record struct {
 	// Created is when the first value was made. The slots of the schedule begin
 	// then if the declaration has no StartAt.
 	Created time.Time `json:"created,omitzero"`
-	// Rotated is the instant of the last rotation, from which the schedule counts.
-	// The creation counts as one, and so does a new value that takes effect at
-	// once.
+	// Rotated is the instant at which the last rotation began; the schedule counts
+	// from it. The creation counts as a rotation, and so does a new value that
+	// becomes current at once.
 	Rotated time.Time `json:"rotated,omitzero"`
 	// Ready is the earliest instant of the flip to Announced: a window after the
 	// target first confirmed the announcement, and not before Stray. Zero: it was

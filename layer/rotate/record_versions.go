@@ -20,8 +20,8 @@ import (
 //   - A replaced version lives for a window, in which readers still use it, a
 //     margin, which covers late requests and clock skew, and the declared
 //     Retain.
-//   - No life gets shorter, except by a revocation, and no version is pruned
-//     before its end.
+//   - No life gets shorter, except by an order to revoke, withdraw or remove,
+//     and no version is pruned before its end.
 
 var noTime time.Time
 
@@ -99,8 +99,7 @@ func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 	r.lower(p)
 	v.ActiveFrom = floorSecond(p.now)
 	if old != nil {
-		// Without this, At(now) would return the older version after a clock was set
-		// back.
+		// If a clock was set back, At(now) would otherwise return the older version.
 		v.ActiveFrom = later(v.ActiveFrom, old.ActiveFrom)
 		r.retire(old, rotation, p)
 	}
@@ -123,8 +122,8 @@ func (r *record) lower(p policy) {
 // retire gives a version an end, rounded up to a second. Readers that have not
 // seen its successor sign with it for a window; a margin covers late requests
 // and clock skew. The time that Rotation.Retain adds is then the life of the
-// last signature made with it. No life gets shorter: a version without an end
-// keeps none.
+// last signature made with it. No life gets shorter: a replaced version without
+// an end keeps none.
 func (r *record) retire(v *version, rotation *secret.Rotation, p policy) {
 	ended := !v.ExpiresAt.IsZero() || v.Base.IsZero()
 	v.Base = later(v.Base, ceilSecond(p.now.Add(p.window+p.margin)))
@@ -225,8 +224,8 @@ const (
 	GoneRemoved   Gone = "removed"   // its secret was removed
 )
 
-// withdraw takes an announced version back. No reader has used it, and its id
-// is never used again.
+// withdraw takes an announced version back. It was never current, and its id is
+// never used again.
 func (r *record) withdraw(why Gone) {
 	if v := r.version(r.Announced); v != nil {
 		v.leave(why)

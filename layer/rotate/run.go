@@ -237,8 +237,8 @@ func (r *run) targets() []secret.SpecSecret {
 }
 
 // inspect asks the target for the present values, and then continues with next.
-// It returns no text, because no target has to return one: a run recognizes a
-// text by its note, and by Modified.
+// The result contains no text, because a target need not be readable: a run
+// recognizes a text by its note and by Modified.
 func (r *run) inspect(ctx context.Context, next stage) error {
 	var names []string
 	for _, s := range r.targets() {
@@ -503,7 +503,8 @@ func (r *run) makeOne(ctx context.Context) error {
 }
 
 // publishAll sends the recorded texts. Each request is sent once: a retry
-// inside the target would be a second request that the ledger does not record.
+// inside the Publisher would be a second request that the ledger does not
+// record.
 func (r *run) publishAll(ctx context.Context) error {
 	if len(r.pass.items) == 0 {
 		r.stage = stageDecide

@@ -42,6 +42,7 @@ func (r *run) decideAll(ctx context.Context) error {
 	if err := r.objection(d.state); err != nil {
 		return err
 	}
+	// A recorded note in the target shows that this ledger is genuine.
 	if confirmed, _ := d.state.compareNotes(r.target.names, r.target.found); confirmed {
 		r.confirmed(ctx, r.loaded.state)
 	}
@@ -53,14 +54,16 @@ func (r *run) decideAll(ctx context.Context) error {
 		r.stage = stageDone
 		return nil
 	}
+	// If the target cannot create a value, stop before the ledger has an intent.
 	if decided, err := r.check(ctx); err != nil || !decided {
 		return err
 	}
 	if !slices.ContainsFunc(slices.Collect(maps.Values(r.pass.decisions)),
 		func(d decision) bool { return d.next != nil }) {
-		r.stage = stageClean
+		r.stage = stageClean // every secret is settled, or has a problem
 		return nil
 	}
+	// A pass that records something leads to another pass, which confirms it.
 	if r.tries.passes++; r.tries.passes > maxPasses {
 		return problemf(Unsettled, "after %d attempts: run it again", maxPasses)
 	}
@@ -79,6 +82,8 @@ func (r *run) decideEach(d *desk) error {
 		if r.mine.done[spec.Address] {
 			one = order{adopt: one.adopt} // the order is in the ledger: only settle
 		}
+		// With the highest id at the first load, decide can separate a version of this
+		// run from one that was recorded before.
 		one.highest = r.highest[spec.Address]
 		name := r.name(spec)
 		if one.op == orderRename {

@@ -34,6 +34,8 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 		if err := r.load(ctx); err != nil {
 			return Result{}, err
 		}
+		// After a conflict the removal begins again with the present record. After
+		// ErrSuperseded it is stored, and another run has changed the ledger since.
 		removed, err := r.remove(ctx, addr)
 		if errors.Is(err, ErrConflict) && !errors.Is(err, ErrSuperseded) {
 			if err := r.again(); err != nil {
@@ -71,6 +73,8 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	if err := r.removeValue(ctx, st, rec); err != nil {
 		return false, err
 	}
+	// Only now, after the target has confirmed the deletion, the values leave the
+	// ledger. Ids, lives and the generation stay.
 	gone := rec.clone()
 	for i := range gone.Versions {
 		if v := &gone.Versions[i]; v.Gone == "" {
@@ -80,6 +84,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	gone.Current, gone.Announced, gone.Intent, gone.Published, gone.Removed = "", "", nil, nil, true
 	retire := gone.unused()
 	next := st.with(gone)
+	// A late request to a generator may still make a resource under this name.
 	if rec.Making != nil {
 		gone.Making = nil
 		until := r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin).UTC()
@@ -114,6 +119,8 @@ func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 		return nil
 	}
 	_, noted := st.ownNote(name, now.Note)
+	// A signed note can be beside a text of another writer, if that changed the
+	// text alone: a driver.Recognizer shows that.
 	seen := r.sighting(rec, name)
 	ours := noted && !seen.foreign() || seen.sent || rec.Published != nil && rec.Published.Modified == now.Modified
 	switch {

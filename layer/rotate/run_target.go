@@ -80,6 +80,8 @@ func (o *Operator) MoveTarget(ctx context.Context, target string) (result Result
 		if o.DryRun {
 			return r.result(), nil
 		}
+		// From this change on the ledger names the new target. A run publishes there,
+		// and finishes the move after a crash.
 		_, _, err = Commit(ctx, o.Ledger, r.loaded.rev, wrapState(next))
 		if errors.Is(err, ErrConflict) {
 			if err := r.again(); err != nil {
@@ -141,6 +143,8 @@ func withUndeclared(spec secret.Spec, st *state) secret.Spec {
 // moved returns the state in which every secret has an intent for the new
 // target. It changes nothing in either target.
 func (r *run) moved(ctx context.Context, st *state, target string) (*state, error) {
+	// A text that is not confirmed may still change in the old target, and its
+	// lives may begin anew. So the move begins from confirmed texts only.
 	names := []string{}
 	for _, s := range r.targets() {
 		rec := st.find(s.Address)
@@ -187,6 +191,8 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 			left{rec.Address, rec.Name, rec.Published.Gen, rec.Published.Note, rec.Published.Modified})
 		w := &work{desk: d, spec: s, name: r.name(s), old: rec, r: rec.clone()}
 		w.r.capInstants(d.policy)
+		// The new target has confirmed nothing, and no late request for the old one can
+		// reach it.
 		w.r.Name, w.r.Published, w.r.Sent = r.name(s), nil, nil
 		// The new target may hold a value of an earlier move: go above its generation.
 		if n, ours := st.ownNote(w.r.Name, found[w.r.Name].Note); ours {

@@ -35,18 +35,18 @@ type Settings struct {
 	// Target is where values are published, such as "cloudflare" or "dir:secrets".
 	// Package rotate stores it and does not open it.
 	Target string `json:"target,omitempty"`
-	// Window is the time after which every reader has the published text. Zero: 24
-	// h.
+	// Window is the time after which every reader has the published text. Zero
+	// means 24 h.
 	Window time.Duration `json:"window,omitempty"`
-	// Margin is the allowance for late requests and clock skew. Zero: 24 h.
+	// Margin is the allowance for late requests and clock skew. Zero means 24 h.
 	Margin time.Duration `json:"margin,omitempty"`
 	// Recipients are the age public keys that the state is sealed to.
 	Recipients []string `json:"recipients,omitempty"`
 }
 
 // LogEntry is one entry of the ledger's log: an operator's change and its time.
-// The log is a record among colleagues and no evidence against one: any process
-// that can write the ledger can write its log.
+// The log is a record among colleagues, and no evidence against any
+// colleague: every process that can write the ledger can write its log.
 type LogEntry struct {
 	Gen     uint64    `json:"gen"` // the ledger's generation with this change
 	At      time.Time `json:"at"`
