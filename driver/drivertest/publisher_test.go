@@ -110,7 +110,8 @@ func TestPublisherFindsFaults(t *testing.T) {
 		}},
 		"never replaces": {"publish", func(f *faulty) {
 			f.publish = func(ctx context.Context, items []driver.Item) []error {
-				return f.put(ctx, slices.DeleteFunc(slices.Clone(items), func(i driver.Item) bool { _, ok := f.Text(i.Name); return ok }))
+				return f.put(ctx, slices.DeleteFunc(slices.Clone(items),
+					func(i driver.Item) bool { _, ok := f.Text(i.Name); return ok }))
 			}
 		}},
 		"overwrites from the start": {"publish", func(f *faulty) {
@@ -121,7 +122,9 @@ func TestPublisherFindsFaults(t *testing.T) {
 			})
 		}},
 		"publishes the first alone": {"publish", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []driver.Item) []error { return f.put(ctx, items[:min(1, len(items))]) }
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
+				return f.put(ctx, items[:min(1, len(items))])
+			}
 		}},
 		"drops the others": {"publish", func(f *faulty) {
 			f.publish = func(ctx context.Context, items []driver.Item) []error {
@@ -182,43 +185,61 @@ func TestPublisherFindsFaults(t *testing.T) {
 			n := 0
 			f.modifiedOf = func(driver.Value) string { n++; return fmt.Sprint(n) }
 		}},
-		"trims":           {"text", func(f *faulty) { f.change(trimmed(strings.TrimSpace)) }},
-		"drops a newline": {"text", func(f *faulty) { f.change(trimmed(func(s string) string { return strings.TrimSuffix(s, "\n") })) }},
+		"trims": {"text", func(f *faulty) { f.change(trimmed(strings.TrimSpace)) }},
+		"drops a newline": {"text", func(f *faulty) {
+			f.change(trimmed(func(s string) string { return strings.TrimSuffix(s, "\n") }))
+		}},
 		"makes CRLF LF": {"text", func(f *faulty) {
 			f.change(trimmed(func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }))
 		}},
 		"ends at a NUL": {"text", func(f *faulty) {
 			f.change(trimmed(func(s string) string { s, _, _ = strings.Cut(s, "\x00"); return s }))
 		}},
-		"cuts at 65,535": {"text", func(f *faulty) { f.change(trimmed(func(s string) string { return s[:min(len(s), 65535)] })) }},
+		"cuts at 65,535": {"text", func(f *faulty) {
+			f.change(trimmed(func(s string) string { return s[:min(len(s), 65535)] }))
+		}},
 		"drops a mark": {"text", func(f *faulty) {
 			f.change(trimmed(func(s string) string { return strings.TrimPrefix(s, "\ufeff") }))
 		}},
-		"cuts the note": {"note", func(f *faulty) { f.change(func(i *driver.Item) { i.Note = i.Note[:min(len(i.Note), 199)] }) }},
+		"cuts the note": {"note", func(f *faulty) {
+			f.change(func(i *driver.Item) { i.Note = i.Note[:min(len(i.Note), 199)] })
+		}},
 		"escapes the note": {"note", func(f *faulty) {
 			f.change(func(i *driver.Item) { i.Note = strings.ReplaceAll(i.Note, "<", "&lt;") })
 		}},
 		"inspects a page": {"many", func(f *faulty) { page(f) }},
 		"publishes a page": {"many", func(f *faulty) {
-			f.publish = func(ctx context.Context, items []driver.Item) []error { return f.put(ctx, items[:min(50, len(items))]) }
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
+				return f.put(ctx, items[:min(50, len(items))])
+			}
 		}},
 		"stops at the error": {"errors", func(f *faulty) {
 			refusing(f, func(i int, n int) []error { return at(i, n, driver.ErrNotApplied) }, false)
 		}},
-		"errors in a heap": {"errors", func(f *faulty) { refusing(f, func(int, int) []error { return []error{driver.ErrNotApplied} }, true) }},
-		"errors shifted":   {"errors", func(f *faulty) { refusing(f, func(_, n int) []error { return at(0, n, driver.ErrNotApplied) }, true) }},
+		"errors in a heap": {"errors", func(f *faulty) {
+			refusing(f, func(int, int) []error { return []error{driver.ErrNotApplied} }, true)
+		}},
+		"errors shifted": {"errors", func(f *faulty) {
+			refusing(f, func(_, n int) []error { return at(0, n, driver.ErrNotApplied) }, true)
+		}},
 		"all fail for one": {"errors", func(f *faulty) {
 			refusing(f, func(_, n int) []error { return slices.Repeat([]error{driver.ErrNotApplied}, n) }, true)
 		}},
-		"refuses silently":  {"errors", func(f *faulty) { refusing(f, func(int, int) []error { return nil }, true) }},
-		"an error shows it": {"errors", func(f *faulty) { refusing(f, func(i, n int) []error { return at(i, n, shown) }, true) }},
+		"refuses silently": {"errors", func(f *faulty) { refusing(f, func(int, int) []error { return nil }, true) }},
+		"an error shows it": {"errors", func(f *faulty) {
+			refusing(f, func(i, n int) []error { return at(i, n, shown) }, true)
+		}},
 		"applied after all": {"errors", func(f *faulty) { liar(f) }},
 		"an inspection shows": {"shown", func(f *faulty) {
 			f.inspect = func(context.Context, []string) (map[string]driver.Published, error) { return nil, shown }
 		}},
-		"Modified shows it": {"shown", func(f *faulty) { f.modifiedOf = func(text driver.Value) string { return text.Reveal() } }},
+		"Modified shows it": {"shown", func(f *faulty) {
+			f.modifiedOf = func(text driver.Value) string { return text.Reveal() }
+		}},
 		"publishes after the end": {"context", func(f *faulty) {
-			f.publish = func(_ context.Context, items []driver.Item) []error { return f.put(context.Background(), items) }
+			f.publish = func(_ context.Context, items []driver.Item) []error {
+				return f.put(context.Background(), items)
+			}
 		}},
 		"publishes and says the end": {"context", func(f *faulty) {
 			f.publish = func(ctx context.Context, items []driver.Item) []error {
@@ -245,8 +266,12 @@ func TestPublisherFindsFaults(t *testing.T) {
 				return f.MemoryPublisher.Remove(context.Background(), names)
 			}
 		}},
-		"checks after the end": {"context", func(f *faulty) { f.check = func(context.Context, []string) error { return nil } }},
-		"removes nothing":      {"remove", func(f *faulty) { f.remove = func(context.Context, []string) []error { return nil } }},
+		"checks after the end": {"context", func(f *faulty) {
+			f.check = func(context.Context, []string) error { return nil }
+		}},
+		"removes nothing": {"remove", func(f *faulty) {
+			f.remove = func(context.Context, []string) []error { return nil }
+		}},
 		"removes the first": {"remove", func(f *faulty) {
 			f.remove = func(ctx context.Context, names []string) []error {
 				return f.MemoryPublisher.Remove(ctx, names[:min(1, len(names))])
@@ -262,16 +287,21 @@ func TestPublisherFindsFaults(t *testing.T) {
 		}},
 		"removes all": {"remove", func(f *faulty) {
 			f.remove = func(ctx context.Context, names []string) []error {
-				return f.MemoryPublisher.Remove(ctx, []string{publisherBinding("first"), publisherBinding("second"), publisherBinding("third")})
+				return f.MemoryPublisher.Remove(ctx, []string{
+					publisherBinding("first"), publisherBinding("second"), publisherBinding("third")})
 			}
 		}},
 		"recognises another text": {"recognize", func(f *faulty) {
 			good := f.modifiedOf
 			f.inspect = f.look
-			f.modifiedOf = func(text driver.Value) string { return good(driver.NewValue(strings.TrimSpace(text.Reveal()))) }
+			f.modifiedOf = func(text driver.Value) string {
+				return good(driver.NewValue(strings.TrimSpace(text.Reveal())))
+			}
 		}},
 		"recognises all": {"recognize", func(f *faulty) { f.modifiedOf = func(driver.Value) string { return "same" } }},
-		"finds fault":    {"check", func(f *faulty) { f.check = func(context.Context, []string) error { return errors.New("no room") } }},
+		"finds fault": {"check", func(f *faulty) {
+			f.check = func(context.Context, []string) error { return errors.New("no room") }
+		}},
 		"Check creates": {"check", func(f *faulty) {
 			f.check = func(ctx context.Context, names []string) error {
 				for _, name := range names {
@@ -280,9 +310,12 @@ func TestPublisherFindsFaults(t *testing.T) {
 				return nil
 			}
 		}},
-		"one name for all":    {"name", func(f *faulty) { f.nameOf = func(driver.Names) string { return "ONE" } }},
-		"no name":             {"name", func(f *faulty) { f.nameOf = func(driver.Names) string { return "" } }},
-		"another name a call": {"name", func(f *faulty) { n := 0; f.nameOf = func(driver.Names) string { n++; return fmt.Sprint(n) } }},
+		"one name for all": {"name", func(f *faulty) { f.nameOf = func(driver.Names) string { return "ONE" } }},
+		"no name":          {"name", func(f *faulty) { f.nameOf = func(driver.Names) string { return "" } }},
+		"another name a call": {"name", func(f *faulty) {
+			n := 0
+			f.nameOf = func(driver.Names) string { n++; return fmt.Sprint(n) }
+		}},
 		"a name that is refused": {"name", func(f *faulty) {
 			f.nameOf = func(n driver.Names) string { return "x " + n.Binding }
 			refusing(f, func(i, n int) []error { return at(i, n, driver.ErrNotApplied) }, true)
@@ -318,7 +351,8 @@ func at(i, n int, err error) []error {
 func refusing(f *faulty, answer func(i, n int) []error, goesOn bool) {
 	f.publish = func(ctx context.Context, items []driver.Item) []error {
 		for i, item := range items {
-			if len(item.Text.Reveal()) <= 1<<20 && !strings.ContainsAny(item.Name, "./\x00 ") && len(item.Name) > 0 && len(item.Name) < 200 {
+			if len(item.Text.Reveal()) <= 1<<20 && !strings.ContainsAny(item.Name, "./\x00 ") &&
+				len(item.Name) > 0 && len(item.Name) < 200 {
 				f.put(ctx, []driver.Item{item})
 				continue
 			}

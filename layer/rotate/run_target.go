@@ -312,7 +312,8 @@ func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f fo
 			remove = append(remove, v.Name)
 		default:
 			return problemf(Foreign, "%s was changed in %s by something else: "+
-				"it stays there, and nothing was removed. Delete it there by hand, then run this again", v.Address, f.Target).of(v.Address)
+				"it stays there, and nothing was removed. Delete it there by hand, then run this again",
+				v.Address, f.Target).of(v.Address)
 		}
 	}
 	if len(remove) == 0 {

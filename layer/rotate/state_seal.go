@@ -161,7 +161,8 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 		return nil, errors.New("it is empty: " + restore)
 	case conflicted(trimmed):
 		return nil, errors.New("it holds git's conflict markers: it was changed in two clones. " +
-			"Versions cannot be merged: keep one side whole (`git checkout --ours` or `--theirs`), repeat the changes of the other side there, " +
+			"Versions cannot be merged: keep one side whole (`git checkout --ours` or `--theirs`), " +
+			"repeat the changes of the other side there, " +
 			"and go on from one clone only")
 	case bytes.HasPrefix(trimmed, []byte(armorHeader)):
 		in = armor.NewReader(bytes.NewReader(trimmed))
