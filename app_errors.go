@@ -18,7 +18,7 @@ type problem struct {
 func (sec *appSecret) problem(err error) problem {
 	p := problem{decl: sec.decl, err: err}
 	if stateOf(err) == errUnavailable {
-		p.where = locate(sec.store, sec.decl.addr)
+		p.where = guarded{sec.store}.Locate(sec.decl.addr)
 	}
 	return p
 }

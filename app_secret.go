@@ -97,7 +97,7 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	}
 	v := doc.Current()
 	if _, err := doc.data().keyRule().decode(v.Text()); err != nil {
-		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: locate(sec.store, sec.decl.addr), Version: v.ID, Err: err}
+		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: guarded{sec.store}.Locate(sec.decl.addr), Version: v.ID, Err: err}
 	}
 	return doc, nil
 }
@@ -108,7 +108,7 @@ func (sec *appSecret) inPlaceOf(good, doc *Document) (*Document, error) {
 	if good == nil || good.data().markerMissing() || !doc.data().markerMissing() {
 		return doc, nil
 	}
-	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: locate(sec.store, sec.decl.addr), Member: "current",
+	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: guarded{sec.store}.Locate(sec.decl.addr), Member: "current",
 		Err: because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
 }
 

@@ -50,6 +50,11 @@ func newDocument(d *document) *Document {
 	return pub
 }
 
+const (
+	entrySize  = 112 // bytes that an entry takes
+	fewEntries = 64  // entries whose memory is not worth a check: see checksDense
+)
+
 var noDocument document
 
 // addr returns the address of the secret that d was loaded for, or the zero Address.

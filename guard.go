@@ -41,11 +41,13 @@ func (c *crash) why(who string) string {
 	return who + " panicked with a value of type " + c.kind + ", not shown since it may hold a secret"
 }
 
-// guardedGet is the store's Get for a goroutine of ours, where a panic would end
-// the program: it is a failed load.
-func (l *loader) guardedGet(ctx context.Context, addr Address) (text string, err error) {
+// guarded is a store for a goroutine of ours, where a panic would end the
+// program. In Get it is an error, in Locate it loses the place.
+type guarded struct{ store Store }
+
+func (g guarded) Get(ctx context.Context, addr Address) (text string, err error) {
 	c := guard(func() {
-		if text, err = l.store.Get(ctx, addr); err != nil {
+		if text, err = g.store.Get(ctx, addr); err != nil {
 			// The methods of the store's error run here once, since they may panic too.
 			_ = errors.Is(err, errUnavailable)
 			_ = err.Error()
@@ -55,4 +57,9 @@ func (l *loader) guardedGet(ctx context.Context, addr Address) (text string, err
 		return "", errors.New(c.why("the store"))
 	}
 	return text, err
+}
+
+func (g guarded) Locate(addr Address) (where string) {
+	guard(func() { where = locate(g.store, addr) })
+	return where
 }

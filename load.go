@@ -74,13 +74,13 @@ func newLoader(d *declaration, fallback Store) *loader {
 	return &loader{decl: d, store: store}
 }
 
-// load asks the store by get. A text that has not changed is not parsed again.
-func (l *loader) load(ctx context.Context, get func(context.Context, Address) (string, error)) (*Document, error) {
+// load asks the store. A text that has not changed is not parsed again.
+func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	d := l.decl
 	if d.err != nil {
 		return nil, d.err
 	}
-	text, err := get(ctx, d.addr)
+	text, err := store.Get(ctx, d.addr)
 	if err != nil {
 		if err == ctx.Err() {
 			err = gaveUp(ctx)
@@ -94,7 +94,7 @@ func (l *loader) load(ctx context.Context, get func(context.Context, Address) (s
 	data, err := parse(text, d.Format)
 	if err != nil {
 		e := *err.(*Error)
-		e.Op, e.Address, e.Where = "load", d.addr, locate(l.store, d.addr)
+		e.Op, e.Address, e.Where = "load", d.addr, locate(store, d.addr)
 		return nil, &e
 	}
 	data.decl = d
@@ -165,7 +165,7 @@ func (l *loader) run(parent context.Context, f *flight) {
 		limit = l.owner.timeout()
 	}
 	ctx, cancel := timeout.Context(parent, limit)
-	f.doc, f.err = l.load(ctx, l.guardedGet)
+	f.doc, f.err = l.load(ctx, guarded{l.store})
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {

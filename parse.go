@@ -12,7 +12,7 @@ const byteOrderMark = "\ufeff"
 //
 // Errors wrap [ErrEmpty], [ErrMalformed] or [ErrTooLarge], are of type [*Error], and say where the fault is but nothing of
 // what stands there. Parse takes time and memory in proportion to the text, whatever is in it, and may be called
-// concurrently. A text that it refuses costs at most four times its size, and 32 KiB.
+// concurrently. A text that it refuses costs at most four times its size, and 32 KiB (on js/wasm more).
 func Parse(text string) (*Document, error) {
 	d, err := parse(text, FormatAuto)
 	if err != nil {
@@ -42,7 +42,7 @@ func parse(text string, pin Format) (*document, error) {
 	case '{':
 		return parseObject(text, t, false)
 	case '"', '\'', '#', '/':
-		if disguised(t.s, 0, decodingsOf(t.s)) {
+		if disguised(t.s, 0, &decodings{maxUnescapes, 3*len(t.s) + fewUnescaped}) {
 			return nil, malformed("", "", badDisguise).at(t.start)
 		}
 	default:
@@ -76,7 +76,7 @@ func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 	case !o.versionsObject:
 		why = `no object "versions"; ` + want
 	default:
-		d, err := parseJSON(t, o)
+		d, err := parseJSON(t, o.versions, o.members)
 		switch {
 		case err != nil:
 			return nil, err
@@ -106,7 +106,9 @@ func plainDocument(text string) *document {
 //go:noinline
 func parseError(err error) *Error { return &Error{Op: "parse", Err: err} }
 
-// malformed is a fault in one member of one version (either may be empty).
+// malformed is a fault in one member of one version (either may be empty). It is not inlined, for the same reason as because.
+//
+//go:noinline
 func malformed(id, member, why string) *Error {
 	e := parseError(because(ErrMalformed, why))
 	e.Version, e.Member = shownID(id), member

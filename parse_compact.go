@@ -18,11 +18,11 @@ func looksCompact(s string, version bool) bool {
 		if segment == "" {
 			continue
 		}
-		key, _, ok := strings.Cut(segment, "=")
+		key, _, ok := cut(segment, "=")
 		if !ok {
 			return false
 		}
-		id, _, attribute := strings.Cut(key, "_")
+		id, _, attribute := cut(key, "_")
 		switch {
 		case isVDigits(id):
 			version = version || !attribute
@@ -51,9 +51,16 @@ func hasVersionLine(value, lineBreak string) bool {
 	return false
 }
 
+// cut is strings.Cut, which would be inlined at each call.
+//
+//go:noinline
+func cut(s, separator string) (before, after string, found bool) {
+	return strings.Cut(s, separator)
+}
+
 // cutSegment returns the text up to the next separator without surrounding white space, and the text after it.
 func cutSegment(s, separator string) (segment, rest string) {
-	segment, rest, _ = strings.Cut(s, separator)
+	segment, rest, _ = cut(s, separator)
 	_, segment = cutLeadingSpace(segment)
 	return trimTrailingSpace(segment), rest
 }
@@ -76,7 +83,7 @@ type segments struct {
 // next goes to the next segment, and reports whether there is one.
 func (s *segments) next() bool {
 	for s.rest != "" {
-		raw, rest, _ := strings.Cut(s.rest, ";")
+		raw, rest, _ := cut(s.rest, ";")
 		lead, segment := cutLeadingSpace(raw)
 		s.at, s.segment = s.pos+lead, trimTrailingSpace(segment)
 		s.pos, s.rest = s.pos+len(raw)+1, rest
@@ -94,12 +101,10 @@ func parseCompact(t trimmed) (*document, error) {
 	for s := (segments{rest: t.s}); s.next(); {
 		if n := len(d.entries); n >= fewEntries && n == cap(d.entries) && !checked {
 			// From here on the versions take more memory than the text.
-			versions, fault := checkCompact(t)
-			if fault != nil {
+			if fault := checkCompact(t); fault != nil {
 				return nil, fault
 			}
 			checked = true
-			d.entries = append(make([]entry, 0, versions), d.entries...)
 		}
 		a, fault := d.addSegment(s.segment)
 		if fault != nil {
@@ -119,7 +124,7 @@ func parseCompact(t trimmed) (*document, error) {
 		a := attributeAt(t.s, int(at))
 		i := d.find(a.id)
 		if i < 0 {
-			return nil, a.orphan().at(t.start + int(at))
+			return nil, malformed(a.id, a.suffix, badOrphan).at(t.start + int(at))
 		}
 		if fault := d.entries[i].setTime(a); fault != nil {
 			return nil, fault.at(t.start + int(at))
@@ -129,39 +134,35 @@ func parseCompact(t trimmed) (*document, error) {
 	for i := range d.entries {
 		e := &d.entries[i]
 		if !lifeInOrder(e.activeFrom, e.expiresAt) {
-			return nil, malformed(e.id, "expires", "not after active")
+			return nil, malformed(e.id, "expires", badLife)
 		}
 		if lines && holdsVersionLine(e.text) {
-			return nil, versionLine(e.id)
+			return nil, malformed(e.id, "", badLine)
 		}
 	}
 	return d, nil
 }
 
-func versionLine(id string) *Error {
-	return malformed(id, "", `its value has a line that begins like another version: put ";" between them`)
-}
+const (
+	badOrphan = "belongs to a version that has no value"
+	badLife   = "not after active"
+	badLine   = `its value has a line that begins like another version: put ";" between them`
+)
 
 // attributeAt returns the attribute at an offset where addSegment found one.
-func attributeAt(s string, at int) (a attribute) {
+func attributeAt(s string, at int) attribute {
 	segment, _ := cutSegment(s[at:], ";")
-	key, value, _ := strings.Cut(segment, "=")
-	a.id, a.suffix, _ = strings.Cut(key, "_")
-	a.time, _ = parseTime(value)
+	a, _ := new(document).addSegment(segment)
 	return a
-}
-
-func (a attribute) orphan() *Error {
-	return malformed(a.id, a.suffix, "belongs to a version that has no value")
 }
 
 // addSegment takes one KEY=VALUE into d, or returns an attribute whose version d does not hold yet.
 func (d *document) addSegment(segment string) (a attribute, fault *Error) {
-	key, value, ok := strings.Cut(segment, "=")
+	key, value, ok := cut(segment, "=")
 	if !ok {
 		return a, malformed("", "", `a segment without "="`)
 	}
-	id, suffix, isAttribute := strings.Cut(key, "_")
+	id, suffix, isAttribute := cut(key, "_")
 	if !validCompactID(id) {
 		return a, malformed("", "", `not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
 	}

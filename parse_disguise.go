@@ -2,19 +2,16 @@ package secret
 
 import "strings"
 
-// The work on one text is bounded: 16 decodings, and the memory of those. A text
-// in more layers of quotes and escapes is refused like a version document.
+// The work on one text is bounded: 16 decodings, and three times the memory of
+// the text and 16 KiB for all. A text in more layers of quotes and escapes is
+// refused like a version document.
 const (
 	maxUnescapes = 16
-	fewUnescaped = 1 << 10 // bytes that each may take
+	fewUnescaped = 16 << 10
 )
 
-// decodings is what is left of the bounds.
+// decodings is the rest of the bounds.
 type decodings struct{ tries, bytes int }
-
-func decodingsOf(text string) *decodings {
-	return &decodings{maxUnescapes, 3*len(text) + maxUnescapes*fewUnescaped}
-}
 
 const badDisguise = "a version document in quotes, behind a comment or with unquoted names: store the document itself"
 
@@ -100,11 +97,8 @@ func unquotedName(s string) bool {
 // isEscaped reports whether s is the inside of a JSON string and holds an
 // escape.
 func isEscaped(s string) bool {
-	if strings.IndexByte(s, '\\') < 0 {
-		return false
-	}
 	end, ok := scanInside(s, 0)
-	return ok && end == len(s)
+	return ok && end == len(s) && strings.IndexByte(s, '\\') >= 0
 }
 
 // hasControl reports whether a JSON string would hold a character of s escaped,

@@ -1,32 +1,25 @@
 package secret
 
 import (
-	"strings"
 	"time"
 	"unicode/utf8"
 )
 
 // parseJSON parses a text that scanJSON found to be one valid object with an
-// object "versions". It checks the rules of a version document alone, and relies
-// on the syntax.
-func parseJSON(t trimmed, o jsonShape) (*document, error) {
+// object "versions", which has so many members, as have all objects together. It
+// checks the rules of a version document alone, and relies on the syntax.
+func parseJSON(t trimmed, versions, members int) (*document, error) {
 	if !utf8.ValidString(t.s) {
 		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))
 	}
-	r := jsonReader{s: t.s, base: t.start, shape: o}
-	if o.versions > fewEntries && o.versions > len(t.s)/entrySize {
-		// The versions will take more memory than the text: see checkCompact.
-		r.checks, r.doc = true, new(document)
+	r := jsonReader{s: t.s, base: t.start, doc: &document{format: FormatJSON}, members: members}
+	if r.checks = checksDense && versions > fewEntries && versions > len(t.s)/entrySize; r.checks {
 		if err := r.document(); err != nil {
 			return nil, err
 		}
-		r.checks = false
 	}
-	r.doc = &document{format: FormatJSON, entries: make([]entry, 0, o.versions)}
-	if err := r.document(); err != nil {
-		return nil, err
-	}
-	return r.doc, nil
+	r.checks, r.doc.entries = false, make([]entry, 0, versions)
+	return r.doc, r.document()
 }
 
 func invalidUTF8(s string) int {
@@ -41,18 +34,14 @@ func invalidUTF8(s string) int {
 }
 
 type jsonReader struct {
-	s      string
-	base   int // where s starts in the stored text
-	shape  jsonShape
-	doc    *document
-	copied bool // something in doc is not a part of s
-	checks bool // only faults are looked for: doc holds one version at a time
-
-	// Memory that is used again and again.
-	names []int32 // where the names begin that this format does not name, in the objects that are open
-	marks []int32 // for each bracket that skip has open: where its names begin, or -1 for an array
-	table offsets
-	a, b  []byte // for names with escapes
+	s       string
+	base    int // where s starts in the stored text
+	doc     *document
+	copied  bool    // something in doc is not a part of s
+	checks  bool    // only faults are looked for, and doc holds one version at a time: see checksDense
+	members int     // of all objects
+	names   []place // of the members that this format does not name, in the objects that are open
+	marks   []int32 // skip's memory
 }
 
 // fault returns an error with the place in the stored text. It is not inlined,
@@ -101,9 +90,9 @@ func (r *jsonReader) document() error {
 	if r.checks {
 		return nil
 	}
-	r.doc.extra = r.join(&extra)
+	r.doc.extra = r.join(extra.runs[:extra.n])
 	if twice := r.doc.seal(r.copied); twice >= 0 {
-		return malformed(r.doc.entries[twice].id, "", idTwice)
+		return malformed(r.doc.entries[twice].id, "", "a version id given twice")
 	}
 	return nil
 }
@@ -113,9 +102,6 @@ func (r *jsonReader) versions(m *members) error {
 	v := membersOf(m.value)
 	mark := len(r.names)
 	for v.next(r) {
-		if v.escaped {
-			v.name, _, v.loneSurrogate = r.str(v.at)
-		}
 		if v.name == "" || v.loneSurrogate {
 			return r.fault("", "", v.at, "a version id that is empty or holds a lone surrogate")
 		}
@@ -124,7 +110,7 @@ func (r *jsonReader) versions(m *members) error {
 		}
 		if r.checks {
 			r.doc.entries = r.doc.entries[:0]
-			r.addName(v.at)
+			r.addName(v.name, v.at)
 		}
 		r.doc.entries = append(r.doc.entries, entry{id: v.name})
 		if err := r.version(&v); err != nil {
@@ -132,15 +118,8 @@ func (r *jsonReader) versions(m *members) error {
 		}
 	}
 	m.end = v.end
-	ids := r.names[mark:]
-	r.names = r.names[:mark]
-	if r.repeats(ids) {
-		return malformed("", "", idTwice)
-	}
-	return nil
+	return r.closeNames("", mark)
 }
-
-const idTwice = "a version id given twice"
 
 // version reads the object at m.value into the last entry, and sets m.end.
 func (r *jsonReader) version(m *members) error {
@@ -195,7 +174,7 @@ func (r *jsonReader) version(m *members) error {
 		return r.fault(id, "expiresAt", m.value, "not after activeFrom")
 	}
 	if !r.checks {
-		e.extra = r.join(&extra)
+		e.extra = r.join(extra.runs[:extra.n])
 	}
 	return nil
 }
@@ -232,7 +211,7 @@ func (r *jsonReader) optionalTime(id, member string, m *members) (time.Time, err
 
 // unnamed keeps a member that this format does not name, and sets m.end.
 func (r *jsonReader) unnamed(id string, m *members, extra *extraMembers) error {
-	r.addName(m.at)
+	r.addName(m.name, m.at)
 	end, err := r.skip(id, m.value)
 	if err != nil {
 		return err
@@ -245,21 +224,20 @@ func (r *jsonReader) unnamed(id string, m *members, extra *extraMembers) error {
 // skip returns the end of the value at i, having made sure that no object in it gives a name twice. It does not recurse:
 // the nesting may be 10,000 deep.
 func (r *jsonReader) skip(id string, i int) (end int, err error) {
-	marks := r.marks[:0]
+	marks := r.marks // for each open bracket: where its names begin, or -1 for an array
 	for {
-		switch c := r.s[i]; c {
-		case '{', '[':
+		if c := r.s[i]; c == '{' || c == '[' {
 			if marks == nil {
-				marks = make([]int32, 0, r.shape.depth)
-				r.marks = marks
+				r.marks = make([]int32, 0, min(len(r.s)/2, maxNesting))
+				marks = r.marks
 			}
-			mark := int32(-1)
-			if c == '{' {
-				mark = int32(len(r.names))
+			mark := len(r.names)
+			if c == '[' {
+				mark = -1
 			}
-			marks = append(marks, mark)
-			i = skipSpace(r.s, i+1)
-		default:
+			marks = append(marks, int32(mark))
+			i = r.skipSpace(i + 1)
+		} else {
 			i, _ = scanScalar(r.s, i)
 		}
 		for {
@@ -267,7 +245,7 @@ func (r *jsonReader) skip(id string, i int) (end int, err error) {
 				return i, nil
 			}
 			top := marks[len(marks)-1]
-			i = skipSpace(r.s, i)
+			i = r.skipSpace(i)
 			if c := r.s[i]; c == '}' || c == ']' {
 				if top >= 0 {
 					if err := r.closeNames(id, int(top)); err != nil {
@@ -278,27 +256,54 @@ func (r *jsonReader) skip(id string, i int) (end int, err error) {
 				i++
 				continue
 			} else if c == ',' {
-				i = skipSpace(r.s, i+1)
+				i = r.skipSpace(i + 1)
 			}
 			if top >= 0 {
-				r.addName(i)
-				i, _ = scanString(r.s, i)
-				i = skipSpace(r.s, skipSpace(r.s, i)+1)
+				name, afterName, _ := r.str(i)
+				r.addName(name, i)
+				i = r.skipSpace(r.skipSpace(afterName) + 1)
 			}
 			break
 		}
 	}
 }
 
+// addName records a name and its place.
+func (r *jsonReader) addName(name string, at int) {
+	if r.names == nil {
+		r.names = make([]place, 0, r.members)
+	}
+	n := len(r.names)
+	r.names = r.names[:n+1]
+	r.names[n] = placeOf(name, at)
+}
+
+// closeNames refuses a name that is given twice among those recorded since mark,
+// and forgets them.
+func (r *jsonReader) closeNames(id string, mark int) error {
+	names := r.names[mark:]
+	r.names = r.names[:mark]
+	sortPlaces(names)
+	for i, a := range names {
+		for j := i + 1; j < len(names) && names[j].like(a); j++ {
+			x, _, _ := r.str(a.at())
+			if y, _, _ := r.str(names[j].at()); x == y {
+				// The error does not show the name, which this format does not know.
+				return malformed(id, "", "a name is given twice in one object")
+			}
+		}
+	}
+	return nil
+}
+
 // members goes through the members of an object. Whoever reads a value sets end to where it ends.
 type members struct {
-	name          string // where it is escaped: one of this format's, or empty
-	escaped       bool   // the name
-	loneSurrogate bool   // in the name; only versions asks for it
-	index         int    // 0 for the first member
-	at            int    // the name's opening quote
-	value         int    // where the value begins
-	end           int    // where it ends; after the last member, the end of the object
+	name          string
+	loneSurrogate bool // in the name
+	index         int  // 0 for the first member
+	at            int  // the name's opening quote
+	value         int  // where the value begins
+	end           int  // where it ends; after the last member, the end of the object
 }
 
 // membersOf is for the object at i.
@@ -306,35 +311,25 @@ func membersOf(i int) members { return members{index: -1, end: i + 1} }
 
 // next goes to the next member, and tells whether there is one.
 func (m *members) next(r *jsonReader) bool {
-	i := skipSpace(r.s, m.end)
+	i := r.skipSpace(m.end)
 	if r.s[i] == ',' {
-		i = skipSpace(r.s, i+1)
+		i = r.skipSpace(i + 1)
 	}
 	if r.s[i] == '}' {
 		m.end = i + 1
 		return false
 	}
 	m.at = i
-	i = plainEnd(r.s, i+1)
-	m.name, m.escaped = r.s[m.at+1:i], r.s[i] != '"'
-	if i++; m.escaped {
-		i, _ = scanString(r.s, m.at)
-		m.name = namedIn(r.s[m.at:i])
-	}
-	m.value = skipSpace(r.s, skipSpace(r.s, i)+1)
+	m.name, i, m.loneSurrogate = r.str(i)
+	m.value = r.skipSpace(r.skipSpace(i) + 1)
 	m.index++
 	return true
 }
 
-// namedIn returns the name of this format that is escaped in quoted, or "".
-func namedIn(quoted string) string {
-	for _, name := range [...]string{"current", "versions", "value", "activeFrom", "expiresAt"} {
-		if nameIs(quoted, name) {
-			return name
-		}
-	}
-	return ""
-}
+// skipSpace is not inlined, for the same reason as because.
+//
+//go:noinline
+func (r *jsonReader) skipSpace(i int) int { return skipSpace(r.s, i) }
 
 // str reads the string at i: a part of the text where nothing in it is escaped.
 func (r *jsonReader) str(i int) (text string, end int, lone bool) {
@@ -348,9 +343,12 @@ func (r *jsonReader) str(i int) (text string, end int, lone bool) {
 	return text, end, lone
 }
 
+// span is a part of the text.
+type span struct{ start, end int }
+
 // extraMembers collects the members of one object that this format does not name, as runs of neighbours.
 type extraMembers struct {
-	runs      [4]struct{ start, end int } // the named ones, at most three, part them
+	runs      [4]span // the named ones, at most three, part them
 	n         int
 	lastIndex int
 }
@@ -365,26 +363,16 @@ func (x *extraMembers) add(start, end, index int) {
 	x.lastIndex = index
 }
 
-// join returns the runs as they stand in the text, with commas between.
-func (r *jsonReader) join(x *extraMembers) string {
-	switch x.n {
+// join returns runs as they stand in the text, with commas between. It copies
+// each at most twice.
+func (r *jsonReader) join(runs []span) string {
+	n := len(runs)
+	switch n {
 	case 0:
 		return ""
 	case 1:
-		return r.s[x.runs[0].start:x.runs[0].end]
+		return r.s[runs[0].start:runs[0].end]
 	}
 	r.copied = true
-	var text strings.Builder
-	size := x.n - 1
-	for _, run := range x.runs[:x.n] {
-		size += run.end - run.start
-	}
-	text.Grow(size)
-	for i, run := range x.runs[:x.n] {
-		if i > 0 {
-			text.WriteByte(',')
-		}
-		text.WriteString(r.s[run.start:run.end])
-	}
-	return text.String()
+	return r.join(runs[:n/2]) + "," + r.join(runs[n/2:])
 }

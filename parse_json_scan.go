@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // maxNesting is how deep encoding/json goes.
@@ -18,7 +19,6 @@ type jsonShape struct {
 	versionsObject bool // … and one such is an object,
 	versions       int  // with that many members
 	members        int  // of all objects
-	depth          int  // of the nesting
 	disguised      bool // comments precede the first member, or its name is not in double quotes
 }
 
@@ -90,11 +90,7 @@ func scanJSON(s string) (o jsonShape) {
 					return fail(i)
 				}
 				o.versionsObject = o.versionsObject || versions && len(open) == 1 && c == '{'
-				if len(open) == cap(open) { // at most twice: append would take several times as much
-					open = append(make([]byte, 0, min(16*len(open), maxNesting)), open...)
-				}
 				open = append(open, c)
-				o.depth = max(o.depth, len(open))
 				i, closable = i+1, true
 				continue
 			}
@@ -284,73 +280,60 @@ func hexDigit(c byte) int {
 // nameIs compares a name in its quotes, as it stands in the text, with a plain one.
 func nameIs(quoted, want string) bool {
 	inner := quoted[1 : len(quoted)-1]
-	if strings.IndexByte(inner, '\\') < 0 || len(inner) > 6*len(want) { // an escape takes six bytes at most
-		return inner == want
+	// An escape makes a name longer, by six bytes for one at most.
+	if len(want) < len(inner) && len(inner) <= 6*len(want) && strings.IndexByte(inner, '\\') >= 0 {
+		inner, _ = unescape(inner)
 	}
-	var short [6 * len("activeFrom")]byte
-	return string(appendUnescaped(short[:0], inner)) == want
+	return inner == want
 }
 
 // unescape resolves the escapes of a valid JSON string. A surrogate without its
 // partner becomes its three bytes, so that two different names stay different.
 func unescape(s string) (text string, lone bool) {
-	var b strings.Builder // which makes a string without a copy
-	var one [utf8.UTFMax]byte
-	b.Grow(len(s))
-	for i := strings.IndexByte(s, '\\'); i >= 0; i = strings.IndexByte(s, '\\') {
-		b.WriteString(s[:i])
-		c, n, half := appendEscape(one[:0], s[i:])
-		b.Write(c)
-		lone = lone || half
-		s = s[i+n:]
-	}
-	b.WriteString(s)
-	return b.String(), lone
-}
-
-// appendUnescaped is unescape into b, which grows where it is too small.
-func appendUnescaped(b []byte, s string) []byte {
-	if cap(b) < len(s) {
-		b = make([]byte, 0, max(len(s), 2*cap(b)))
-	}
-	for i := strings.IndexByte(s, '\\'); i >= 0; i = strings.IndexByte(s, '\\') {
-		b = append(b, s[:i]...)
-		n := 0
-		b, n, _ = appendEscape(b, s[i:])
-		s = s[i+n:]
-	}
-	return append(b, s...)
-}
-
-// appendEscape appends the character of the escape at the beginning of s, and
-// returns the length of the escape. lone reports half of a surrogate pair.
-func appendEscape(b []byte, s string) (out []byte, n int, lone bool) {
-	c := s[1]
-	switch c { // a quote, a backslash and a slash stay as they are
-	case 'b':
-		c = '\b'
-	case 'f':
-		c = '\f'
-	case 'n':
-		c = '\n'
-	case 'r':
-		c = '\r'
-	case 't':
-		c = '\t'
-	case 'u':
-		u := hex4(s[2:])
-		if isHigh(u) && strings.HasPrefix(s[6:], `\u`) {
-			if low := hex4(s[8:]); isLow(low) {
-				return utf8.AppendRune(b, 0x10000+(u-0xd800)<<10+(low-0xdc00)), 12, false
+	b := make([]byte, len(s))
+	n := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '\\' {
+			i++
+			switch c = s[i]; c { // a quote, a backslash and a slash stay as they are
+			case 'b':
+				c = '\b'
+			case 'f':
+				c = '\f'
+			case 'n':
+				c = '\n'
+			case 'r':
+				c = '\r'
+			case 't':
+				c = '\t'
+			case 'u':
+				u := hex4(s[i+1:])
+				i += 4
+				if isHigh(u) && strings.HasPrefix(s[i+1:], `\u`) {
+					if low := hex4(s[i+3:]); isLow(low) {
+						u = 0x10000 + (u-0xd800)<<10 + (low - 0xdc00)
+						i += 6
+					}
+				}
+				at := n
+				n += utf8.EncodeRune(b[at:], u)
+				if isHigh(u) || isLow(u) {
+					lone = true
+					b[at], b[at+1], b[at+2] = 0xe0|byte(u>>12), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f)
+				}
+				continue
 			}
 		}
-		if isHigh(u) || isLow(u) {
-			return append(b, 0xe0|byte(u>>12), 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f)), 6, true
-		}
-		return utf8.AppendRune(b, u), 6, false
+		b[n] = c
+		n++
 	}
-	return append(b, c), 2, false
+	return ownString(b[:n]), lone
 }
+
+// ownString returns b as a string without a copy. The caller must not use b any
+// more.
+func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func isHigh(u rune) bool { return 0xd800 <= u && u < 0xdc00 }
 func isLow(u rune) bool  { return 0xdc00 <= u && u < 0xe000 }

@@ -81,7 +81,7 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 	if l.owner != nil {
 		return l.owner.read(ctx) // an App that has not started: the first read loads, and is kept
 	}
-	return l.load(ctx, l.store.Get)
+	return l.load(ctx, l.store)
 }
 
 // Refresh asks the store now, under an App too, where reads then return what it found. Calls at the same time share one

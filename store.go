@@ -23,16 +23,12 @@ type Locator interface {
 	Locate(addr Address) string
 }
 
-// locate asks the store for the place, and returns "" where the store names
-// none or panics.
+// locate asks the store for the place, and returns "" where it does not tell.
 func locate(s Store, addr Address) string {
-	l, ok := s.(Locator)
-	if !ok {
-		return ""
+	if l, ok := s.(Locator); ok {
+		return l.Locate(addr)
 	}
-	where := ""
-	guard(func() { where = l.Locate(addr) })
-	return where
+	return ""
 }
 
 // Watcher is an optional interface of a [Store] that can report changes. An App

@@ -30,12 +30,21 @@ type refresh struct {
 	err  error
 }
 
+// families is held to create a refresher.
+var families sync.Mutex
+
 // refresherFor returns the refresher that s shares with its copies.
 func refresherFor(s *secret.Secret) *refresher {
-	if f := family.Of(s); f != nil {
-		return f.Share(func() any { return new(refresher) }).(*refresher)
+	f := family.Of(s)
+	if f == nil {
+		return new(refresher) // every use fails before it asks
 	}
-	return new(refresher) // every use fails before it asks
+	families.Lock()
+	defer families.Unlock()
+	if f.Shared == nil {
+		f.Shared = new(refresher)
+	}
+	return f.Shared.(*refresher)
 }
 
 // ended returns how many refreshes have ended until now.
