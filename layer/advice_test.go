@@ -15,7 +15,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Every kind of problem of the engine has advice here, or explains itself.
+// Every kind of problem of the engine has advice in the command, or its text
+// needs none.
 func TestEveryKindOfProblemHasItsAdvice(t *testing.T) {
 	explained := map[string]string{
 		"Unsettled": "the next run goes on", "Stopped": "the reason is another error", "Refused": "the reason says what to do",
@@ -83,7 +84,8 @@ func TestWordsAddTheAdvice(t *testing.T) {
 	require.NotContains(t, words(err), "secret: ")
 }
 
-// TestSeveralErrorsAreOneLine, also where another error wraps them.
+// TestSeveralErrorsAreOneLine checks joined errors, also where another error
+// wraps them.
 func TestSeveralErrorsAreOneLine(t *testing.T) {
 	problem := &rotate.Problem{Kind: rotate.NoVersion, Err: errors.New("the reason")}
 	for _, err := range []error{errors.Join(problem, errors.New("unlock")), fmt.Errorf("sweep: %w", errors.Join(errors.New("a"), problem, errors.New("b")))} {

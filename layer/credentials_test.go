@@ -10,8 +10,9 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
-// attempt runs layer in a folder of its own, with an engine's environment and what a test sets over it, and holds what it prints and
-// leaves to showing no credential.
+// attempt runs layer in its own folder, with an engine's environment and the
+// variables that a test adds. It checks that neither the output nor the
+// remaining files show a credential.
 type attempt struct {
 	t   *testing.T
 	dir string
@@ -41,7 +42,8 @@ func (a attempt) layer(status int, env []string, args ...string) string {
 	return stdout + stderr
 }
 
-// refused: neither init nor what comes after it does anything, and both say why.
+// refused checks that init and the following command both fail, change nothing
+// and report the reason.
 func (a attempt) refused(place string, env []string, says string) {
 	a.t.Helper()
 	for _, args := range [][]string{{"init", "--to", "dir:out", "--ledger", place}, {"init", "--to", "dir:out", "--ledger", place, "--json"}} {
@@ -50,7 +52,8 @@ func (a attempt) refused(place string, env []string, says string) {
 	require.Len(a.t, contents(a.t, a.dir), 1, "nothing is made but what was declared before")
 }
 
-// TestBucketCredentials: what is missing is named; what is wrong is said, and not shown.
+// TestBucketCredentials checks that the error names a missing credential, and
+// describes an invalid one without showing it.
 func TestBucketCredentials(t *testing.T) {
 	t.Parallel()
 	e := fakeS3(t, nil)
@@ -72,7 +75,8 @@ func TestBucketCredentials(t *testing.T) {
 	}
 }
 
-// TestBucketAnswers: what a server, or something on the way to it, may answer.
+// TestBucketAnswers checks the answers that a server, or a proxy in between,
+// may return.
 func TestBucketAnswers(t *testing.T) {
 	t.Parallel()
 	answers := func(status int, body string) func(http.Handler) http.Handler {
@@ -107,7 +111,8 @@ func TestBucketAnswers(t *testing.T) {
 	}
 }
 
-// TestServerVersityCredentials: a server that looks at them.
+// TestServerVersityCredentials checks credentials against a server that
+// verifies them.
 func TestServerVersityCredentials(t *testing.T) {
 	e := versity(t)
 	place := e.place()
@@ -119,7 +124,8 @@ func TestServerVersityCredentials(t *testing.T) {
 	require.Contains(t, a.layer(1, []string{"AWS_SECRET_ACCESS_KEY=" + s3Key[1:]}, "status", "--spec", "spec.json", "--ledger", place), "SignatureDoesNotMatch")
 }
 
-// TestServerIgnoresConditions: s3rver writes whatever it is told; there, two runs would overwrite each other.
+// TestServerIgnoresConditions checks that s3rver is refused: it ignores the
+// conditions of a write, so two runs would overwrite each other.
 func TestServerIgnoresConditions(t *testing.T) {
 	program := servers.Find(t, "s3rver")
 	dir, address := t.TempDir(), servers.Address(t)
@@ -136,7 +142,8 @@ func TestServerIgnoresConditions(t *testing.T) {
 	a.layer(0, env, "apply", "--spec", "spec.json") // the file is in use as before
 }
 
-// TestServerPostgresCredentials: what a role may not do, and who is no role.
+// TestServerPostgresCredentials checks roles without the required privileges,
+// and users that do not exist.
 func TestServerPostgresCredentials(t *testing.T) {
 	e := newPostgres(t)
 	place := e.place()
@@ -157,7 +164,7 @@ func TestServerPostgresCredentials(t *testing.T) {
 	a.layer(0, nil, "status", "--spec", "spec.json", "--ledger", as("reader"))
 	require.Contains(t, a.layer(1, nil, "apply", "--spec", "spec.json", "--ledger", as("reader")), "SQLSTATE 42501")
 	require.NoFileExists(t, a.dir+"/out/LAYERON_SECRET_AUTH_SESSION_KEY", "nothing is published that is not recorded")
-	// One who may only read moves it nowhere: the file stays in use.
+	// A role that may only read cannot move the ledger: the file stays in use.
 	a.layer(0, nil, "init", "--to", "dir:other")
 	require.Contains(t, a.layer(1, nil, "ledger", "copy", "layer.secrets.age", strings.Replace(as("reader"), "name=shop", "name=other", 1)),
 		"The old ledger is in use as before")

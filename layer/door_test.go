@@ -24,22 +24,23 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// door is before a server that speaks S3: it stops one of the requests that come, and hands it to the test.
+// door is a proxy in front of an S3 server. It stops one of the incoming
+// requests and passes it to the test.
 type door struct {
 	http.Handler
 	come chan *visitor
 
 	mu   sync.Mutex
-	n    int // requests that have come since stop
-	at   int // the one that is stopped, from 1; 0: none
+	n    int // requests received since stop
+	at   int // the request to stop, from 1; 0: none
 	puts []int
 }
 
-// visitor is a request that was stopped.
+// visitor is a stopped request.
 type visitor struct {
-	answer chan struct{} // closed: it is carried out and answered
-	leave  chan struct{} // closed: nobody answers it
-	serve  func()        // carries it out, and answers nobody
+	answer chan struct{} // closed: the request is applied and answered
+	leave  chan struct{} // closed: the request is not answered
+	serve  func()        // applies the request without an answer
 }
 
 func newDoor(t *testing.T) (*door, s3Engine) {
@@ -62,7 +63,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.Handler.ServeHTTP(w, r)
 		return
 	}
-	body, err := io.ReadAll(r.Body) // whoever has sent it may be gone when it is served
+	body, err := io.ReadAll(r.Body) // the sender may have ended before the request is served
 	if err != nil {
 		return
 	}
@@ -81,14 +82,14 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stop has the nth request from now on stopped; 0: none.
+// stop makes the door stop the nth request from now on; 0: none.
 func (d *door) stop(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.n, d.at, d.puts = 0, n, nil
 }
 
-// comes waits for the request that is stopped.
+// comes waits for the stopped request.
 func (s *stage) comes() *visitor {
 	s.Helper()
 	select {
@@ -100,22 +101,23 @@ func (s *stage) comes() *visitor {
 	}
 }
 
-// counted returns how many requests have come, and which of them were to change something.
+// counted returns the number of requests since stop, and the positions of those
+// that write.
 func (d *door) counted() (n int, puts []int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.n, d.puts
 }
 
-// stage is a folder whose ledger is, or moves to, where the door is before.
+// stage is a folder whose ledger is, or moves to, behind the door.
 type stage struct {
 	*testing.T
 	*door
 	dir string
 	env []string
 	e   s3Engine
-	at  string // where the ledger is
-	to  string // where it moves to; empty: it does not
+	at  string // the ledger's place
+	to  string // the place that the ledger moves to; empty: it does not move
 
 }
 
@@ -126,7 +128,7 @@ func newStage(t *testing.T, move func(bucket, other string) (at, to string)) *st
 	s := &stage{T: t, door: d, dir: t.TempDir(), env: e.environment(), e: e}
 	s.at, s.to = move(e.place(), e.place())
 	declare(t, s.dir, rotating)
-	if s.to != "" { // no process is needed for what moves
+	if s.to != "" { // a move needs no process
 		s.create()
 		return s
 	}
@@ -135,7 +137,8 @@ func newStage(t *testing.T, move func(bucket, other string) (at, to string)) *st
 	return s
 }
 
-// create makes a ledger of some changes, which is remembered in the folder as layer does it.
+// create makes a ledger with some changes. The folder remembers it, as layer
+// would.
 func (s *stage) create() {
 	s.Helper()
 	key, recipient, err := ledger.NewIdentity()
@@ -158,7 +161,7 @@ func (s *stage) create() {
 	}
 }
 
-// changesBefore is how many a ledger has that moves.
+// changesBefore is the number of changes in a ledger before it moves.
 const changesBefore = 3
 
 func (s *stage) layer(status int, ledger string, args ...string) (stdout, stderr string) {
@@ -166,7 +169,7 @@ func (s *stage) layer(status int, ledger string, args ...string) (stdout, stderr
 	return layerIn(s.T, s.dir, append(s.env, "LAYER_LEDGER="+ledger), status, append([]string{"secret"}, args...)...)
 }
 
-// command is what is stopped: it moves the ledger, or rotates.
+// command is the command that is stopped: it moves the ledger, or rotates.
 func (s *stage) command() []string {
 	if s.to != "" {
 		return []string{"secret", "ledger", "copy", s.at, s.to}
@@ -174,7 +177,7 @@ func (s *stage) command() []string {
 	return []string{"secret", "rotate", "--immediate", "--spec", "spec.json"}
 }
 
-// open opens what is in a place, as somebody who remembers nothing.
+// open opens the ledger in a place without a memory of ledgers seen.
 func (s *stage) open(place string) rotate.Ledger {
 	s.Helper()
 	ids, err := ledger.ReadIdentities(filepath.Join(s.dir, "layer.identity"))
@@ -189,7 +192,8 @@ func (s *stage) open(place string) rotate.Ledger {
 	return l
 }
 
-// finished holds what is left to what must be: the next run has done the rest.
+// finished checks the result after the next run: that run has finished all
+// work.
 func (s *stage) finished(values map[string]string) {
 	s.Helper()
 	if s.to != "" {
@@ -202,7 +206,8 @@ func (s *stage) finished(values map[string]string) {
 	remember(s.T, values, status.Address, status, stored(s.T, s.dir, nil, status, "dir:secrets"))
 }
 
-// moved: the old one says where it is, the new one is in use, with its history, and layer takes it for what it is.
+// moved checks that the old ledger contains the new place, that the new ledger
+// is in use with its history, and that layer accepts it.
 func (s *stage) moved() {
 	s.Helper()
 	old, _, err := s.open(s.at).Load(s.Context())
@@ -221,8 +226,10 @@ func (s *stage) moved() {
 	s.layer(0, s.to, "ledger", "recipients")
 }
 
-// TestCutOffElsewhere: rotate, and moving a ledger, are killed or interrupted at each of their requests to a bucket, which is carried out
-// all the same, or late, or never. The next run finishes: no value is lost or changed, and there is one ledger.
+// TestCutOffElsewhere kills or interrupts rotate, and the move of a ledger, at
+// each of their requests to a bucket. The request is still applied, applied
+// late, or never applied. The next run finishes the work: no value is lost or
+// changed, and there is one ledger.
 func TestCutOffElsewhere(t *testing.T) {
 	slow.Test(t)
 	for name, move := range map[string]func(bucket, other string) (at, to string){
@@ -237,7 +244,7 @@ func TestCutOffElsewhere(t *testing.T) {
 		all, puts := clean.counted()
 		require.GreaterOrEqual(t, all, 4)
 		for n := 1; n <= all; n++ {
-			fates := []string{"interrupted"} // to be killed here is to be killed after what was carried out before
+			fates := []string{"interrupted"} // a kill here equals a kill after the previous request was applied
 			if slices.Contains(puts, n) {
 				fates = []string{"killed, carried out", "killed, late", "interrupted, answered", "interrupted, late"}
 			}
@@ -284,7 +291,8 @@ func cutOff(s *stage, n int, last bool, fate string) {
 		}
 		require.Empty(s, readable(stderr.String()))
 	}
-	// The next run: that of a move is the same command again, that of a rotation a later one.
+	// The next run: for a move it is the same command again, for a rotation a later
+	// one.
 	again := s.command()
 	if s.to == "" {
 		again = []string{"secret", "rotate", "--spec", "spec.json"}
@@ -298,8 +306,9 @@ func cutOff(s *stage, n int, last bool, fate string) {
 	require.Empty(s, leftovers(s.T, s.dir))
 }
 
-// TestMoveOfHalfARotation: a rotation is killed after any of its requests, also after it has published and before that is recorded; then
-// the ledger moves. Who rotates in the new place finishes it.
+// TestMoveOfHalfARotation kills a rotation after each of its requests, also
+// between publishing and recording. Then the ledger moves. A run in the new
+// place finishes the rotation.
 func TestMoveOfHalfARotation(t *testing.T) {
 	t.Parallel()
 	rotate := func(bucket, _ string) (string, string) { return bucket, "" }
@@ -322,7 +331,7 @@ func TestMoveOfHalfARotation(t *testing.T) {
 		_ = cmd.Wait()
 		close(v.leave)
 		if n == puts[0] {
-			v.serve() // it is recorded, and nobody has published it
+			v.serve() // the rotation is recorded and not published
 		}
 		s.layer(0, s.at, "ledger", "copy", s.at, "ops.age")
 		s.at = "ops.age"
@@ -332,7 +341,8 @@ func TestMoveOfHalfARotation(t *testing.T) {
 	}
 }
 
-// TestMoveWaits: while a run works on the ledger, moving it waits, says so to people, and can be interrupted.
+// TestMoveWaits checks that a move waits while a run works on the ledger,
+// prints that it waits, and can be interrupted.
 func TestMoveWaits(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
@@ -352,10 +362,11 @@ func TestMoveWaits(t *testing.T) {
 	layerIn(t, dir, nil, 0, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
 }
 
-// TestCompletionOfASilentLedger: who presses Tab gets the prompt back, though the ledger's server answers nothing.
+// TestCompletionOfASilentLedger checks that a user who presses Tab gets the
+// prompt back, even if the ledger's server does not answer.
 func TestCompletionOfASilentLedger(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system connects whoever comes
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts every connection
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
 	dir := folder(t)
@@ -375,7 +386,8 @@ func TestCompletionOfASilentLedger(t *testing.T) {
 	}
 }
 
-// openFile opens the ledger in a file as the command does; seen is empty where its memory lies beside it.
+// openFile opens the ledger in a file as the command does. An empty seen means
+// that the memory of ledgers seen is beside the ledger.
 func openFile(path, seen string, ids ledger.Identities) (rotate.Ledger, error) {
 	f, err := file.Open(path, file.Options{Identities: ids})
 	if err != nil {

@@ -26,7 +26,8 @@ func TestStaticSecretThatIsDueNeedsAPerson(t *testing.T) {
 			} else {
 				layerIn(t, dir, value, 0, "secret", "set", "$SECRET.auth.key", "--value-env", "VALUE", "--spec", "spec.json")
 			}
-			// The jitter is the address's own: what the first slot is later than startAt.
+			// The jitter belongs to the address: it is the delay of the first slot after
+			// startAt.
 			next, err := time.Parse(time.RFC3339, *statusOf(t, dir, nil)["$SECRET.auth.key"].NextRotation)
 			require.NoError(t, err)
 			require.LessOrEqual(t, next.Sub(far), 6*time.Hour)

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRunPassesNoCredentialOfTheBucket, and another ledger's programs get AWS's.
+// TestRunPassesNoCredentialOfTheBucket also checks that the programs of another
+// kind of ledger get the variables of AWS.
 func TestRunPassesNoCredentialOfTheBucket(t *testing.T) {
 	t.Parallel()
 	e := fakeS3(t, nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// An error names the object, the reason and the next step. Scripts show further
-// ones.
+// An error names the object, the reason and the next step. The scripts contain
+// more examples.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	const key = "$SECRET.auth.session-key"
@@ -91,7 +91,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// holds tests a message for what it must say, and for what no message should.
+// holds checks that a message contains the given texts, and nothing that no
+// message may contain.
 func holds(t *testing.T, stderr string, says []string) {
 	t.Helper()
 	require.True(t, strings.HasPrefix(stderr, "layer: "), stderr)
@@ -103,7 +104,7 @@ func holds(t *testing.T, stderr string, says []string) {
 	require.NotRegexp(t, `(^|: )(refused|not applied|secret): `, stderr, "a mark for programs")
 }
 
-// TestErrorsOfCloudflare: what the API and the network can do.
+// TestErrorsOfCloudflare checks the errors of the API and the network.
 func TestErrorsOfCloudflare(t *testing.T) {
 	t.Parallel()
 	all := func(f cloudflarefake.Fault) *cloudflarefake.Fault { f.Times = -1; return &f }

@@ -15,7 +15,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// A secret's whole life on etcd, and the values that an App reads.
+// TestServerEngineOverEtcd follows the whole life of a secret on etcd, and the
+// values that an App reads.
 func TestServerEngineOverEtcd(t *testing.T) {
 	t.Parallel()
 	e := servers.StartEtcd(t, 3)
@@ -76,7 +77,7 @@ func TestServerEngineOverEtcd(t *testing.T) {
 	})
 	require.True(t, current("v2")())
 
-	// The same text by hand: only its revision shows it.
+	// The same text, written by hand: only the revision differs.
 	name := "/layer/acme/shop/test/" + decl.Binding()
 	r, err := others.Get(t.Context(), name)
 	require.NoError(t, err)
@@ -93,7 +94,8 @@ func TestServerEngineOverEtcd(t *testing.T) {
 	require.True(t, run(operator.Rotate(t.Context(), rotate.RotateOptions{Adopt: true})).OK())
 	require.Equal(t, rotate.StateOK, run(operator.Status(t.Context())).Secrets[0].State)
 
-	// A person deletes it: the next run publishes the ledger's value, and the App, which has kept it, goes on.
+	// A person deletes the key. The next run publishes the ledger's value. The App
+	// has kept the value and continues.
 	_, err = others.Delete(t.Context(), name)
 	require.NoError(t, err)
 	until("the App knows", func() bool { return app.Status().Secrets[0].LastError != "" })

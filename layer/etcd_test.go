@@ -27,7 +27,8 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
-// certificate writes one that is its own authority, and its key, and returns their files.
+// certificate writes a self-signed certificate and its key, and returns their
+// files.
 func certificate(t *testing.T, dir, name string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -44,7 +45,8 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 	return cert, key
 }
 
-// TestEtcdTLS: the certificates that etcdctl's variables name are used, or it is said what is wrong with them.
+// TestEtcdTLS checks that layer uses the certificates that etcdctl's variables
+// name, or reports their problem.
 func TestEtcdTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -89,7 +91,8 @@ func TestEtcdTLS(t *testing.T) {
 	}
 }
 
-// TestEtcdSettings: what is wrong with the target etcd is said before the ledger is touched.
+// TestEtcdSettings checks that a wrong setting of the target etcd is reported
+// before the ledger is touched.
 func TestEtcdSettings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -117,7 +120,7 @@ func TestEtcdSettings(t *testing.T) {
 			t.Parallel()
 			for _, asJSON := range []bool{false, true} {
 				if asJSON && strings.Contains(name, "log in") {
-					continue // which takes ten seconds
+					continue // this case takes ten seconds
 				}
 				args := append(append([]string{"secret"}, strings.Fields(tc.args)...), "--spec", "spec.json")
 				if asJSON {
@@ -135,7 +138,8 @@ func TestEtcdSettings(t *testing.T) {
 	}
 }
 
-// TestServerEtcd runs what people type on the target etcd: three members.
+// TestServerEtcd runs an operator's commands on the target etcd, a cluster of
+// three members.
 func TestServerEtcd(t *testing.T) {
 	cluster := servers.StartEtcd(t, 3)
 	client, err := clientv3.New(clientv3.Config{Endpoints: cluster.Endpoints(), DialTimeout: 10 * time.Second})
@@ -145,7 +149,7 @@ func TestServerEtcd(t *testing.T) {
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){"etcd": cmdEtcd(cluster, client)})
 	testscript.Run(t, testscript.Params{Dir: "testdata/etcd", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands,
 		Setup: func(env *testscript.Env) error {
-			// Each script has names of its own, since a cluster is one room.
+			// Each script has its own names, because all scripts share one cluster.
 			env.Setenv("TARGET", "etcd://"+strings.Join(cluster.Endpoints(), ","))
 			env.Setenv("MINE", strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 			env.Setenv("DEAD", "etcd://127.0.0.1:1,"+cluster.Endpoints()[0])
@@ -153,8 +157,9 @@ func TestServerEtcd(t *testing.T) {
 		}})
 }
 
-// TestServerEtcdCredentials: an etcd that asks for users takes the one that etcdctl's variables name, and no other; whatever is wrong with
-// it is said, and nothing of it shown.
+// TestServerEtcdCredentials checks that an etcd with authentication accepts the
+// user that etcdctl's variables name, and no other. Every problem of the
+// credential is reported, and no part of the credential is shown.
 func TestServerEtcdCredentials(t *testing.T) {
 	cluster := servers.StartEtcd(t, 1)
 	client, err := clientv3.New(clientv3.Config{Endpoints: cluster.Endpoints(), DialTimeout: 10 * time.Second})
@@ -200,7 +205,7 @@ func TestServerEtcdCredentials(t *testing.T) {
 	try(1, []string{"ETCDCTL_USER=reader", "ETCDCTL_PASSWORD=" + pgPassword}, "permission denied: let the user's role read this key, or write it and its note", apply...)
 	try(0, []string{"ETCDCTL_USER=reader:" + pgPassword}, "unpublished", status...)
 	try(0, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + pgPassword}, "", apply...)
-	// What stands in ETCDCTL_USER comes first, as for etcdctl.
+	// ETCDCTL_USER takes precedence, as for etcdctl.
 	try(0, []string{"ETCDCTL_USER=writer:" + pgPassword, "ETCDCTL_PASSWORD=wrong"}, `\bok\b|"ok"`, status...)
 	require.Empty(t, r.leaks())
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// repository makes a repository of git that no setting of this machine reaches.
+// repository makes a git repository that the settings of this machine do not
+// affect.
 func repository(t *testing.T, dir string, args ...string) (git func(args ...string) (string, error)) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
@@ -31,7 +32,7 @@ func repository(t *testing.T, dir string, args ...string) (git func(args ...stri
 	return git
 }
 
-// A ledger may have any name: that name and no other one is in the files of git.
+// A ledger may have any name. The files of git contain that name and no other.
 func TestGitKnowsTheLedgerByAnyName(t *testing.T) {
 	t.Parallel()
 	for name, unlike := range map[string]string{
@@ -75,7 +76,7 @@ func TestGitKnowsTheLedgerByAnyName(t *testing.T) {
 	}
 }
 
-// Git neither merges two ledgers nor changes the ends of their lines.
+// Git does not merge two ledgers and does not change their line ends.
 func TestGitLeavesTheLedgerWhole(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

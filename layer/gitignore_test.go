@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// tree is a folder with repositories in it, in which layer works.
+// tree is a folder with repositories, in which layer works.
 type tree struct {
 	t    *testing.T
 	top  string                               // the folder of the first repository
@@ -69,7 +69,8 @@ func (w *tree) succeeds(args ...string) {
 	require.Zero(w.t, r.status, "layer secret %q: %s", args, r.stderr)
 }
 
-// remains puts a temporary file of a killed run beside everything that layer writes.
+// remains puts a temporary file of a killed run beside every file that layer
+// writes.
 func (w *tree) remains(base string) {
 	w.t.Helper()
 	require.NoError(w.t, filepath.WalkDir(base, func(path string, d os.DirEntry, err error) error {
@@ -91,7 +92,8 @@ func private(path string) bool {
 		strings.HasPrefix(string(text), "process ") || isValue(name)
 }
 
-// stagesNothingPrivate lets git stage everything, in a repository at top.
+// stagesNothingPrivate stages all files of the repository at top with git, and
+// checks them.
 func stagesNothingPrivate(t *testing.T, top string, git func(args ...string) (string, error)) {
 	t.Helper()
 	out, err := git("add", "-A")
@@ -121,8 +123,8 @@ func kept(t *testing.T, base string) (identities, values int) {
 	return identities, values
 }
 
-// After init and apply, git add -A stages no value, no identity, no memory, no lock
-// and no temporary file, wherever they lie.
+// After init and apply, git add -A stages no value, no identity, no memory, no
+// lock and no temporary file, in any folder.
 func TestGitStagesNothingPrivate(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
@@ -241,7 +243,7 @@ func TestGitStagesNothingPrivate(t *testing.T) {
 		}
 		for how, init := range inits {
 			if !utf8.ValidString(init[1]) {
-				continue // a ledger refuses such a target
+				continue // a ledger rejects such a target
 			}
 			tc := cases[""]
 			tc.init = init

@@ -16,8 +16,8 @@ import (
 
 var wayOut = regexp.MustCompile("`(cd [^`]+ git rm --cached [^`]+)`")
 
-// A file that git tracks already is staged whatever .gitignore says. The command that
-// the error names ends that.
+// Git stages a file that it tracks already, even if .gitignore lists the file.
+// The command that the error names ends that.
 func TestTrackedSecretIsRefused(t *testing.T) {
 	t.Parallel()
 	const value, note = "secrets/LAYERON_SECRET_AUTH_SESSION_KEY", "secrets/.LAYERON_SECRET_AUTH_SESSION_KEY.note"
@@ -94,7 +94,7 @@ func TestTrackedSecretIsRefused(t *testing.T) {
 	}
 }
 
-// init makes nothing where git tracks a file that it would make.
+// init makes nothing if git tracks a file that init would make.
 func TestInitRefusesTrackedNames(t *testing.T) {
 	t.Parallel()
 	for file, args := range map[string][]string{
@@ -124,7 +124,8 @@ func TestInitRefusesTrackedNames(t *testing.T) {
 	}
 }
 
-// git follows no link to a .gitignore, and layer none to any file that it changes.
+// git follows no link to a .gitignore. layer follows no link to a file that it
+// changes.
 func TestGitFileThatIsNoPlainFileIsRefused(t *testing.T) {
 	t.Parallel()
 	for what, put := range map[string]func(w *tree, path string) error{
@@ -171,7 +172,8 @@ func TestGitFileThatIsNoPlainFileIsRefused(t *testing.T) {
 	}
 }
 
-// A .gitignore of others keeps its lines, its mode and its last line's end.
+// A .gitignore that layer did not make keeps its lines, its mode and the end of
+// its last line.
 func TestGitignoreOfOthersIsExtended(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
@@ -190,8 +192,8 @@ func TestGitignoreOfOthersIsExtended(t *testing.T) {
 	require.Contains(t, w.gits("ls-files"), "conf/app.yaml", "their files are not ignored")
 }
 
-// A file that comes to lie in a repository after init is kept out by the next command
-// that publishes.
+// If a file is in a repository only after init, the next command that publishes
+// makes git ignore the file.
 func TestLaterChangesAreKeptOutOfGit(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(w *tree){
@@ -249,8 +251,8 @@ func TestLaterChangesAreKeptOutOfGit(t *testing.T) {
 	}
 }
 
-// A ledger elsewhere has its memory, its lock and its identity in this folder, also
-// where a colleague begins with a command that only reads.
+// A ledger elsewhere has its memory, its lock and its identity in this folder,
+// even if a colleague begins with a command that only reads.
 func TestGitStagesNothingBesideLedgerElsewhere(t *testing.T) {
 	t.Parallel()
 	e := fakeS3(t, nil)
@@ -274,7 +276,8 @@ func TestGitStagesNothingBesideLedgerElsewhere(t *testing.T) {
 	stagesNothingPrivate(t, colleague.top, colleague.git)
 }
 
-// Programs read a folder of values that has a .gitignore as any other.
+// Programs read a folder of values that contains a .gitignore like any other
+// folder.
 func TestStoreReadsFolderWithGitignore(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
@@ -291,7 +294,7 @@ func TestStoreReadsFolderWithGitignore(t *testing.T) {
 	w.succeeds("status")
 }
 
-// A move to a target that cannot be kept out of git begins nothing.
+// A move to a target that git would stage begins nothing.
 func TestMoveToTrackedTargetIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
@@ -308,8 +311,8 @@ func TestMoveToTrackedTargetIsRefused(t *testing.T) {
 	require.Equal(t, "dir:secrets\n", stdout)
 }
 
-// Without git, or where it sees no repository, the command goes on and writes
-// .gitignore all the same.
+// Without git, or if git finds no repository, the command continues and writes
+// .gitignore anyway.
 func TestGoesOnWithoutGit(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -359,8 +362,8 @@ func TestGoesOnWithoutGit(t *testing.T) {
 	}
 }
 
-// The environment names a repository whose work tree has no .git, as those do who
-// keep their settings in one.
+// The environment names a repository whose work tree has no .git, as is usual
+// for dotfiles in a bare repository.
 func TestRepositoryOfTheEnvironmentIsAsked(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
@@ -379,7 +382,7 @@ func TestRepositoryOfTheEnvironmentIsAsked(t *testing.T) {
 	require.Contains(t, r.stderr, "keys/my.key is the identity and git tracks it")
 }
 
-// A repository that git cannot read is no reason to go on.
+// A repository that git cannot read stops the command.
 func TestDamagedRepositoryIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
@@ -391,7 +394,8 @@ func TestDamagedRepositoryIsRefused(t *testing.T) {
 	require.NoFileExists(t, w.in("layer.identity"))
 }
 
-// git gets none of the credentials, and runs no program that the repository names.
+// git gets none of the credentials, and runs no program that the repository
+// names.
 func TestGitIsAskedWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	w := newTree(t)
@@ -414,7 +418,7 @@ func TestGitIsAskedWithoutCredentials(t *testing.T) {
 	require.NoFileExists(t, ran)
 }
 
-// A repository that belongs to another user, as in a container, is asked too.
+// A repository of another user, as in a container, is checked too.
 func TestRootAsksRepositoryOfAnotherUser(t *testing.T) {
 	slow.Root(t)
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recipes are the guide's sections, and the scripts that hold them to their word.
+// recipes maps the guide's sections to the scripts that test them.
 var recipes = map[string]string{
 	"First set-up": "first_set_up", "Cron and CI": "cron_and_ci", "A rotation out of turn": "out_of_turn", "A leaked key": "leaked_key",
 	"A new colleague": "new_colleague", "A lost identity": "lost_identity", "A lost ledger": "lost_ledger",
@@ -20,13 +20,14 @@ var recipes = map[string]string{
 	"A value that stays as it is": "bound_value", "Monitoring": "monitoring", "Another target": "another_target",
 }
 
-// teamRecipes are the sections of the teams' guide in which something is typed, and their scripts.
+// teamRecipes maps the sections of the teams' guide that contain commands to
+// their scripts.
 var teamRecipes = map[string]string{
 	"Setting one up": "setting_one_up", "Moving": "moving", "What a departure costs": "departure", "Who did what": "who_did_what",
 	"Values in etcd": "values_in_etcd",
 }
 
-// TestRecipesWork and TestServerTeams prove that the scripts are true.
+// TestRecipesWork and TestServerTeams prove that the scripts pass.
 func TestGuidesAndScriptsAgree(t *testing.T) {
 	for _, guide := range []struct {
 		file, dir string
@@ -65,7 +66,8 @@ func TestGuidesAndScriptsAgree(t *testing.T) {
 	}
 }
 
-// anywhere are the commands that a script may use anywhere: they change nothing, or what any next run would do.
+// anywhere are the commands that a script may use without the guide. They
+// change nothing, or only make a change that any next run would make.
 var anywhere = []string{"status", "timeline", "log", "spec", "plan", "bindings", "apply", "rotate"}
 
 var (

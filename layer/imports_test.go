@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The modules have versions of their own, so none depends on another's internal
-// packages, outside tests.
+// The modules have their own versions, so outside tests no module imports
+// another's internal packages.
 func TestNoModuleImportsAnothersInternal(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}", "./...", "../etcd/...").Output()
 	require.NoError(t, err)
@@ -25,8 +25,8 @@ func TestNoModuleImportsAnothersInternal(t *testing.T) {
 	require.Greater(t, packages, 15)
 }
 
-// A program that embeds the engine or one ledger pays for that alone. No package
-// links packages that only tests use.
+// A program that embeds the engine or one ledger links only their packages. No
+// package links packages that only tests use.
 func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
 	t.Parallel()
 	const (
@@ -38,8 +38,8 @@ func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
 	client := []string{own, cloudflare, "github.com/tidwall/"}
 	for _, tc := range []struct {
 		pkg     string
-		needs   string   // is on the list, which shows that the list is one of imports
-		allowed []string // prefixes; the standard library is allowed always
+		needs   string   // is in the list, which proves that the list contains imports
+		allowed []string // prefixes; the standard library is always allowed
 		never   []string
 	}{
 		{"./rotate", "filippo.io/age", encryption, nil},

@@ -19,7 +19,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// statusOf asks for the status, and returns it by address.
+// statusOf runs status and returns the secrets by address.
 func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
 	t.Helper()
 	stdout, _ := layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json", "--json")
@@ -33,14 +33,14 @@ func statusOf(t *testing.T, dir string, env []string) map[string]secretJSON {
 	return list
 }
 
-// The signal comes while a request hangs. The step in hand is finished if its
-// answer comes, and left if it does not. Either way the exit status is 130, and
-// the message says how far the run came.
+// The signal arrives while a request hangs. The run finishes the current step
+// if the answer arrives, and abandons it otherwise. In both cases the exit
+// status is 130, and the message contains the progress of the run.
 func TestInterruptedRunIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		signal  os.Signal
-		answers bool // the request that hangs is answered after the signal
+		answers bool // the hanging request is answered after the signal
 		left    string
 	}{
 		"SIGINT, answered":   {os.Interrupt, true, "half done|not confirmed"},
@@ -92,7 +92,8 @@ func TestInterruptedRunIsFinishedByTheNext(t *testing.T) {
 	}
 }
 
-// TestInterruptedBeforeAnything: while layer waits for another run, or for stdin.
+// TestInterruptedBeforeAnything interrupts layer while it waits for another
+// run, or for stdin.
 func TestInterruptedBeforeAnything(t *testing.T) {
 	t.Parallel()
 	t.Run("the lock", func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
 		require.NoError(t, cmd.Start())
-		// More than a pipe holds: layer reads.
+		// The text is larger than a pipe's buffer, so layer must be reading.
 		_, err = in.Write([]byte(strings.Repeat("madeup_Wm29bHs4Ly", 10_000)))
 		require.NoError(t, err)
 		nowhereInArguments(t, "madeup_Wm29bHs4Ly")
@@ -132,7 +133,8 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 	})
 }
 
-// TestInterruptedInTheCompiler: reading the declarations can take long, and ends with a signal too.
+// TestInterruptedInTheCompiler checks that a signal also ends the reading of
+// the declarations, which can take long.
 func TestInterruptedInTheCompiler(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -149,7 +151,8 @@ func TestInterruptedInTheCompiler(t *testing.T) {
 	require.Regexp(t, `(?s)^\{\s*"ok": false,\s*"error": "interrupted: [^"]*"\s*\}\s*$`, stdout.String())
 }
 
-// TestTwoAtOnce: several apply at once are one.
+// TestTwoAtOnce checks that several concurrent runs of apply have the effect of
+// one.
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
@@ -166,13 +169,14 @@ func TestTwoAtOnce(t *testing.T) {
 	require.Len(t, s.Versions, 1)
 }
 
-// TestRunIsTheProgram: a signal to layer run reaches the program alone, which ends as it would without.
+// TestRunIsTheProgram checks that only the program gets a signal to layer run.
+// The program ends as it would without layer.
 func TestRunIsTheProgram(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if ossignal.Ignored(signal) {
-			continue // whoever runs the tests does, as nohup and a shell's & do, and so the program does too
+			continue // the parent of the tests ignores the signal, as nohup and a shell's & do, so the program does too
 		}
 		cmd := exec.CommandContext(t.Context(), program(t), "secret", "run", "--spec", "spec.json", "--", "sh", "-c", "echo ready; exec sleep 60")
 		cmd.Dir, cmd.Env = dir, plainEnv()
@@ -188,7 +192,7 @@ func TestRunIsTheProgram(t *testing.T) {
 	}
 }
 
-// nowhereInArguments looks at the argument lists of all processes.
+// nowhereInArguments checks the argument lists of all processes.
 func nowhereInArguments(t *testing.T, value string) {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -199,9 +203,9 @@ func nowhereInArguments(t *testing.T, value string) {
 	}
 }
 
-// Apply and rotate are killed at any point, again and again. Nothing is lost,
-// nothing has drifted, readers can still read every version, and no temporary
-// file is left.
+// Apply and rotate are killed at any point, repeatedly. No value is lost, no
+// secret has drifted, readers can still read every version, and no temporary
+// file remains.
 func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 	slow.Test(t)
 	for _, target := range []string{"dir:secrets", "cloudflare"} {
@@ -215,12 +219,13 @@ func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 			dir := t.TempDir()
 			declare(t, dir, rotating, `{"kind": "random", "namespace": "auth", "name": "token", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`)
 			layerIn(t, dir, env, 0, "secret", "init", "--to", target)
-			values := map[string]string{} // address and id -> value: none ever changes
+			values := map[string]string{} // address and id -> value; a value never changes
 			kills := 0
 			began := time.Now()
 			layerIn(t, dir, env, 0, "secret", "status", "--spec", "spec.json")
 			whole := time.Since(began)
-			// A busy machine may have grown faster or slower since whole was last measured: then it takes more of them.
+			// The speed of a busy machine may have changed since whole was last measured:
+			// then more runs are needed.
 			runs := 0
 			for ; runs < 25 || kills < 5 && runs < 100; runs++ {
 				command := []string{"apply", "--spec", "spec.json"}
@@ -245,13 +250,13 @@ func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 			}
 			t.Logf("%d of %d killed", kills, runs)
 			require.Greater(t, kills, 4, "the runs are killed at all")
-			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change sweeps up
+			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change removes temporary files
 			require.Empty(t, leftovers(t, dir))
 		})
 	}
 }
 
-// leftovers returns temporary files that hold something.
+// leftovers returns the temporary files that are not empty.
 func leftovers(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	for _, pattern := range []string{".*tmp*", "*/.*tmp*"} {
@@ -266,7 +271,7 @@ func leftovers(t *testing.T, dir string) (list []string) {
 	return list
 }
 
-// stored is the text that readers get.
+// stored returns the text that readers get.
 func stored(t *testing.T, dir string, g *gate, s secretJSON, target string) string {
 	t.Helper()
 	if target == "cloudflare" {
@@ -281,7 +286,8 @@ func stored(t *testing.T, dir string, g *gate, s secretJSON, target string) stri
 	return string(text)
 }
 
-// remember holds a document to what was seen of it before: every version is still there, with its value.
+// remember compares a document with its earlier states: every version is still
+// present, with its value.
 func remember(t *testing.T, values map[string]string, address string, s secretJSON, text string) {
 	t.Helper()
 	doc, err := secret.Parse(text)

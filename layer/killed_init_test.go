@@ -13,8 +13,8 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
-// A killed init leaves one of these. The next init goes on, and the next commands
-// remove the remains.
+// A killed init leaves one of these sets of files. The next init continues, and
+// the next commands remove the remaining files.
 func TestInitGoesOnFromWhatKilledOneLeft(t *testing.T) {
 	t.Parallel()
 	write := func(text string, name string) func(t *testing.T, dir string) {
@@ -59,8 +59,8 @@ func TestInitGoesOnFromWhatKilledOneLeft(t *testing.T) {
 	}
 }
 
-// Temporary files of a killed run are gone after the next command that reads, and not
-// only after one that writes the same file.
+// The next command that reads removes the temporary files of a killed run. It
+// need not be one that writes the same file.
 func TestReadersRemoveWhatKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
@@ -79,7 +79,7 @@ func TestReadersRemoveWhatKilledRunLeft(t *testing.T) {
 	}
 }
 
-// temporaries are the temporary files in a folder and the folders in it.
+// temporaries returns the temporary files in a folder and its subfolders.
 func temporaries(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	for _, pattern := range []string{".layer-*.tmp", "*/.layer-*.tmp"} {
@@ -90,8 +90,8 @@ func temporaries(t *testing.T, dir string) (list []string) {
 	return list
 }
 
-// init is killed at any moment. The identity is whole or missing, the next init makes
-// the missing files, and everything works after it.
+// init is killed at any moment. The identity is complete or missing, the next
+// init makes the missing files, and every command works after it.
 func TestKilledInitIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	slow.Test(t)

@@ -11,8 +11,9 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
-// TestServerVersityKilled and TestServerPostgresKilled: rotate, and moving a ledger round and round, are killed at any time, again and again.
-// The next run ends well, and no value is lost or changed.
+// TestServerVersityKilled and TestServerPostgresKilled kill rotate, and moves
+// of a ledger in a circle, at any time, repeatedly. The next run succeeds, and
+// no value is lost or changed.
 func TestServerVersityKilled(t *testing.T) { killedElsewhere(t, versity(t)) }
 
 func TestServerPostgresKilled(t *testing.T) { killedElsewhere(t, newPostgres(t)) }
@@ -33,7 +34,8 @@ func killedElsewhere(t *testing.T, e engine) {
 		require.Equal(t, "ok", s.State)
 		remember(t, values, s.Address, s, stored(t, dir, nil, s, "dir:secrets"))
 	}
-	// killed runs a command, ends it somewhere in the time that it takes, and tells whether that hit it.
+	// killed runs a command, kills it at a random point of its run time, and
+	// reports whether the kill hit the command.
 	killed := func(args ...string) bool {
 		t.Helper()
 		began := time.Now()
@@ -45,7 +47,7 @@ func killedElsewhere(t *testing.T, e engine) {
 		kill.Stop()
 		return !cmd.ProcessState.Exited()
 	}
-	least, most := servers.Changes()/16, 60 // kills that hit, and runs until then
+	least, most := servers.Changes()/16, 60 // kills that hit; most runs to reach them
 	for what, run := range map[string]func() bool{
 		"rotate": func() bool {
 			hit := killed("rotate", "--immediate", "--spec", "spec.json")

@@ -28,7 +28,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// The credentials of the tests. None of them ever shows.
+// The credentials of the tests. None of them may be shown.
 const (
 	s3ID       = "AKIDmadeup0123456789"
 	s3Key      = "mAde/Up+kEy0123456789abcdefGHIJKLMnopQRS"
@@ -37,19 +37,19 @@ const (
 
 // engine is a server for ledgers.
 type engine interface {
-	// environment is what leads layer to it.
+	// environment returns the variables that lead layer to the server.
 	environment() []string
-	// place is an address where there is no ledger yet.
+	// place returns an address without a ledger.
 	place() string
-	// away is a like address on which nobody listens.
+	// away returns an address of the same form at which no server listens.
 	away() string
-	// open opens what is in a place, as somebody who remembers nothing.
+	// open opens the ledger in a place without a memory of ledgers seen.
 	open(place string, ids ledger.Identities) (rotate.Ledger, error)
-	// drop deletes it.
+	// drop deletes the ledger in a place.
 	drop(place string) error
 }
 
-// places numbers them.
+// placed numbers the places.
 var placed atomic.Int64
 
 // s3Engine is a server that speaks S3, with a bucket named ledgers.
@@ -85,7 +85,8 @@ func (e s3Engine) drop(place string) error {
 	return e.remove(o.Prefix + "/ledger.age")
 }
 
-// fakeS3 is one in this process, behind what a test puts before it.
+// fakeS3 returns a server in this process. Requests pass through the handler
+// that the test adds.
 func fakeS3(t testing.TB, through func(http.Handler) http.Handler) s3Engine {
 	t.Helper()
 	backend := s3mem.New()
@@ -125,7 +126,7 @@ func newPostgres(t testing.TB) pgEngine {
 	require.NoError(t, err)
 	e.admin = stdlib.OpenDB(*config)
 	t.Cleanup(func() { e.admin.Close() })
-	// Who is not this test's administrator has to show a password.
+	// Any user but this test's administrator must send a password.
 	var rules string
 	require.NoError(t, e.admin.QueryRow("SHOW hba_file").Scan(&rules))
 	require.NoError(t, os.WriteFile(rules, []byte("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"), 0o600))
@@ -178,8 +179,9 @@ func (e pgEngine) drop(place string) error {
 	return err
 }
 
-// TestLedgerScripts runs what people type on a ledger elsewhere, here on a bucket in this process. TestServerVersity and
-// TestServerPostgres run the same on real servers.
+// TestLedgerScripts runs an operator's commands on a ledger elsewhere, here in
+// a bucket in this process. TestServerVersity and TestServerPostgres run the
+// same on real servers.
 func TestLedgerScripts(t *testing.T) {
 	t.Parallel()
 	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) { ledgerScripts(t, fakeS3(t, nil), setUp) })
@@ -193,17 +195,18 @@ func TestServerPostgres(t *testing.T) {
 	ledgerScripts(t, newPostgres(t), setUp)
 }
 
-// TestServerAcross moves a ledger from a file to a bucket, from there to Postgres, and back into the file.
+// TestServerAcross moves a ledger from a file to a bucket, from there to
+// Postgres, and back into the file.
 func TestServerAcross(t *testing.T) {
 	ledgerScripts(t, across{versity(t), newPostgres(t)}, setUp, "testdata/ledger/copy.txtar")
 }
 
-// across is two servers, each of which has every second place.
+// across is two servers that provide the places in turn.
 type across [2]engine
 
 func (a across) environment() []string { return append(a[0].environment(), a[1].environment()...) }
 
-// turns counts the places of all across.
+// turns counts the places of all across values.
 var turns atomic.Int64
 
 func (a across) place() string { return a[(turns.Add(1)+1)%2].place() }
@@ -223,8 +226,8 @@ func (a across) open(place string, ids ledger.Identities) (rotate.Ledger, error)
 
 func (a across) drop(place string) error { return a.of(place).drop(place) }
 
-// ledgerScripts sets LEDGER and NEXT, two places in which no ledger is, and AWAY, on which nobody listens. It runs all scripts where none
-// is named.
+// ledgerScripts sets LEDGER and NEXT, two places without a ledger, and AWAY, at
+// which no server listens. Without files it runs all scripts.
 func ledgerScripts(t *testing.T, e engine, setUp func(*testscript.Env) error, files ...string) {
 	dir := ""
 	if len(files) == 0 {

@@ -26,16 +26,17 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestMain lets the tests start layer as a process of its own: it is this binary under another name.
+// TestMain lets the tests start layer as a separate process, which is this
+// binary under another name.
 func TestMain(m *testing.M) {
-	// Under the race detector every process would otherwise end a second later than it could.
+	// Otherwise the race detector delays the end of every process by a second.
 	_ = os.Setenv(raceOptions, "atexit_sleep_ms=0")
 	testscript.Main(suite{m}, map[string]func(){"layer": main})
 }
 
 const raceOptions = "GORACE"
 
-// suite is all tests, and not the command.
+// suite is all tests, without the command.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
@@ -46,14 +47,14 @@ func (s suite) Run() int {
 		}
 	}
 	flag.Parse()
-	// Parallel tests wait most of their time, for windows and for silent servers.
+	// Parallel tests mostly wait, for windows and for silent servers.
 	_ = flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 	return s.m.Run()
 }
 
-// Beside its own checks, a script holds every command to these: with --json it
-// prints one object and nothing else, its messages can be read, and no value
-// shows anywhere.
+// Besides its own checks, a script checks every command for the following: with
+// --json it prints one object and nothing else, its messages are readable, and
+// it shows no value.
 func TestCommandScripts(t *testing.T) {
 	t.Parallel()
 	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) {
@@ -62,8 +63,8 @@ func TestCommandScripts(t *testing.T) {
 	})
 }
 
-// inBothWays runs scripts in this process, and where every test was asked for
-// again with a process for each command.
+// inBothWays runs scripts in this process. If every test was asked for, it runs
+// them again with a process for each command.
 func inBothWays(t *testing.T, scripts func(t *testing.T, setUp func(*testscript.Env) error)) {
 	t.Run("in this process", func(t *testing.T) {
 		t.Parallel()
@@ -82,7 +83,7 @@ func inBothWays(t *testing.T, scripts func(t *testing.T, setUp func(*testscript.
 	})
 }
 
-// condition is [all] in a script: every test was asked for.
+// condition reports whether [all] holds in a script: every test was asked for.
 func condition(name string) (bool, error) {
 	if name != "all" {
 		return false, fmt.Errorf("there is no condition %s", name)
@@ -98,7 +99,8 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// goEnv is what `go list` needs to find its caches, without a network.
+// goEnv returns the variables that `go list` needs to find its caches, without
+// a network.
 var goEnv = sync.OnceValues(func() ([]string, error) {
 	out, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPATH", "GOROOT").Output()
 	if err != nil {
@@ -117,18 +119,19 @@ var goEnv = sync.OnceValues(func() ([]string, error) {
 
 type sessionKey struct{}
 
-// session is one script: the account it works on, what its commands printed, and what must show nowhere.
+// session is one script: the account that it works on, the output of its
+// commands, and the values that must not be shown.
 type session struct {
 	*record
 	here   bool     // commands run in this process
 	names  []string // of the variables that a script begins with
 	fake   *cloudflarefake.Server
-	engine engine                  // nil: ledgers are in files alone
-	kept   map[string]rotate.State // what place has kept
+	engine engine                  // nil: ledgers are only in files
+	kept   map[string]rotate.State // the states that place has kept
 	places *strings.Replacer       // a guide's addresses, and this machine's
 }
 
-// elsewhere puts this machine's addresses in the place of a guide's.
+// elsewhere replaces a guide's addresses with this machine's.
 func (s *session) elsewhere(text string) string {
 	if s.places == nil {
 		return text
@@ -160,7 +163,7 @@ func setUp(env *testscript.Env) error {
 	return placeLibrary(env.WorkDir)
 }
 
-// placeLibrary puts this library in the place of LIBRARY in every go.mod.
+// placeLibrary replaces LIBRARY in every go.mod with the path of this library.
 func placeLibrary(dir string) error {
 	library, err := filepath.Abs("..")
 	if err != nil {
@@ -178,7 +181,7 @@ func placeLibrary(dir string) error {
 	})
 }
 
-// cmdSecret runs `layer secret`, which must do what it is told.
+// cmdSecret runs `layer secret`, which must succeed.
 func cmdSecret(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("which exit status? exit N secret …")
@@ -204,7 +207,7 @@ func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 	of(ts).layer(ts, status, args).show(ts)
 }
 
-// layer runs a command, and checks its exit status and the promises of every
+// layer runs a command, and checks its exit status and the rules for every
 // command.
 func (s *session) layer(ts *testscript.TestScript, status int, args []string) result {
 	r := s.run(ts, args)
@@ -247,13 +250,14 @@ func (s *session) run(ts *testscript.TestScript, args []string) result {
 	return result{status, ts.ReadFile("stdout"), ts.ReadFile("stderr")}
 }
 
-// show hands stdout and stderr to the script.
+// show passes stdout and stderr to the script.
 func (r result) show(ts *testscript.TestScript) {
 	_, _ = io.WriteString(ts.Stdout(), r.stdout)
 	_, _ = io.WriteString(ts.Stderr(), r.stderr)
 }
 
-// asksJSON tells whether layer itself, not a program that it runs, is to print JSON.
+// asksJSON reports whether layer itself, not a program that it runs, must print
+// JSON.
 func asksJSON(args []string) bool {
 	for _, a := range args {
 		if a == "--" {
@@ -281,10 +285,10 @@ var (
 	colours = regexp.MustCompile("\x1b")
 )
 
-// complaints holds every command to what all of them promise.
+// complaints checks the rules that every command must follow.
 func complaints(args []string, status int, stdout, stderr string) (list []string) {
 	helps := has(args, "--help") || has(args, "-h") || has(args, "completion") || has(args, "help") || has(args, "__complete")
-	helps = helps || has(args, "log") // an object a line
+	helps = helps || has(args, "log") // one object a line
 	if asksJSON(args) && !helps && !(has(args, "run") && status != 1 && status != 2) {
 		d := json.NewDecoder(strings.NewReader(stdout))
 		var one map[string]any
@@ -311,7 +315,7 @@ func complaints(args []string, status int, stdout, stderr string) (list []string
 	return append(list, readable(stderr)...)
 }
 
-// readable complains of what a stranger should not have to read.
+// readable lists the parts of a text that a user should not have to read.
 func readable(text string) (list []string) {
 	if found := goTalk.FindString(text); found != "" {
 		list = append(list, "speaks Go: "+found)
@@ -324,7 +328,7 @@ func readable(text string) (list []string) {
 	return list
 }
 
-// doubled finds a clause that stands twice in a message: "refused: refused".
+// doubled returns a clause that a message contains twice: "refused: refused".
 func doubled(line string) string {
 	parts := strings.Split(strings.TrimSpace(line), ": ")
 	seen := map[string]bool{}
@@ -344,7 +348,7 @@ func startFake(ts *testscript.TestScript, fake *cloudflarefake.Server) {
 	startFakeAt(server.URL, ts.Setenv, fake)
 }
 
-// startFakeAt sets what leads layer to a fake account.
+// startFakeAt sets the variables that lead layer to a fake account.
 func startFakeAt(url string, env func(key, value string), fake *cloudflarefake.Server) {
 	env("CLOUDFLARE_API_BASE_URL", url+"/client/v4")
 	env("CLOUDFLARE_ACCOUNT_ID", cloudflarefake.Account)

@@ -42,7 +42,7 @@ func contests(t *testing.T, e engine) {
 	}
 }
 
-// crowd is many people on one place, who publish to one account.
+// crowd is a group of operators who share one place and one account.
 type crowd struct {
 	t       *testing.T
 	e       engine
@@ -51,10 +51,10 @@ type crowd struct {
 	env     []string
 }
 
-// at is what leads them to the place.
+// at returns the variables that lead the operators to the place.
 func (c crowd) at() []string { return append(slices.Clone(c.env), "LAYER_LEDGER="+c.place) }
 
-// commands runs them at the same time, each in its folder.
+// commands runs commands at the same time, each in its own folder.
 func (c crowd) commands(n int, dir func(i int) string, args func(i int) []string) []result {
 	c.t.Helper()
 	results := make([]result, n)
@@ -78,7 +78,8 @@ func (c crowd) layer(dir string, status int, args ...string) string {
 	return stdout
 }
 
-// people have a folder each, with the identity in a file, if one is named.
+// people makes a folder for each operator. The folder contains the identity in
+// a file, if one is named.
 func (c crowd) people(n int, identity string) (dirs []string) {
 	c.t.Helper()
 	for range n {
@@ -92,7 +93,8 @@ func (c crowd) people(n int, identity string) (dirs []string) {
 	return dirs
 }
 
-// begin makes the ledger in a folder, and returns it with those of n others.
+// begin makes the ledger in a folder, and returns that folder and those of n
+// others.
 func (c crowd) begin(n int) (first string, others []string) {
 	c.t.Helper()
 	first = c.people(1, "")[0]
@@ -111,7 +113,8 @@ func (c crowd) state(dir string) rotate.State {
 	return s
 }
 
-// initApart: each would have an identity of its own. One makes the ledger; the others make nothing that opens it.
+// initApart runs init with separate identities. One operator makes the ledger.
+// The others make no identity that opens it.
 func initApart(t *testing.T, c crowd) {
 	dirs := c.people(6, "")
 	winner := ""
@@ -134,7 +137,7 @@ func initApart(t *testing.T, c crowd) {
 	}
 }
 
-// initTogether: in one folder, with one identity.
+// initTogether runs init in one folder, with one identity.
 func initTogether(t *testing.T, c crowd) {
 	dir := c.people(1, "")[0]
 	made := 0
@@ -150,8 +153,9 @@ func initTogether(t *testing.T, c crowd) {
 	c.layer(dir, 1, "apply", "--spec", "spec.json")
 }
 
-// rotateAtOnce: several rotate the same, some from one folder. Each of them ends well, or says that others were in its way; no id has two
-// values, and in the end nothing is left to do.
+// rotateAtOnce rotates the same secrets several times at once, partly from one
+// folder. Each run succeeds, or reports the interference of others. No id has
+// two values, and in the end no work remains.
 func rotateAtOnce(t *testing.T, c crowd) {
 	first, others := c.begin(3)
 	c.layer(first, 1, "apply", "--spec", "spec.json")
@@ -174,7 +178,7 @@ func rotateAtOnce(t *testing.T, c crowd) {
 				claimed++
 				if strings.Contains(r.stdout, "is in use now") {
 					own++
-				} else { // another one's, made after this run had loaded the ledger
+				} else { // a version of another run, made after this run had loaded the ledger
 					require.Regexp(t, `which (an earlier run|.*@.*) recorded: v\d+`, r.stdout)
 				}
 				continue
@@ -202,7 +206,8 @@ func rotateAtOnce(t *testing.T, c crowd) {
 	}
 }
 
-// setAtOnce: each sets a value; the last one is current, and every one that was acknowledged is in the history.
+// setAtOnce sets a value in each run. The last one is current, and every
+// acknowledged value is in the history.
 func setAtOnce(t *testing.T, c crowd) {
 	first, others := c.begin(4)
 	value := func(i int) string { return fmt.Sprintf("madeup_value_of_person_%d", i) }
@@ -228,7 +233,8 @@ func setAtOnce(t *testing.T, c crowd) {
 	require.Equal(t, fmt.Sprintf("v%d", len(others)), *c.status(first)["$SECRET.billing.stripe-secret"].Current)
 }
 
-// recipientsAtOnce: each adds somebody while others rotate, and takes somebody out again; all of it is done.
+// recipientsAtOnce adds and removes a recipient in each run while others
+// rotate. All changes are applied.
 func recipientsAtOnce(t *testing.T, c crowd) {
 	first, others := c.begin(4)
 	c.layer(first, 1, "apply", "--spec", "spec.json")
@@ -261,7 +267,8 @@ func recipientsAtOnce(t *testing.T, c crowd) {
 	require.Equal(t, "ok", c.status(first)["$SECRET.auth.session-key"].State)
 }
 
-// copyAtOnce: several move the ledger to the same place, and one elsewhere. It moves to one of the two.
+// copyAtOnce moves the ledger several times to the same place, and once to
+// another. It moves to one of the two.
 func copyAtOnce(t *testing.T, c crowd) {
 	first, others := c.begin(3)
 	c.layer(first, 1, "apply", "--spec", "spec.json")
@@ -284,7 +291,8 @@ func copyAtOnce(t *testing.T, c crowd) {
 	require.Equal(t, "ok", c.status(first)["$SECRET.auth.session-key"].State)
 }
 
-// copyUnderWay: it moves under the hands of others, who are told, or were faster. What they have acknowledged is in the new place.
+// copyUnderWay moves the ledger while others use it. Each of them was faster,
+// or gets an error. All their acknowledged changes are in the new place.
 func copyUnderWay(t *testing.T, c crowd) {
 	first, others := c.begin(4)
 	c.layer(first, 1, "apply", "--spec", "spec.json")
@@ -315,19 +323,21 @@ func copyUnderWay(t *testing.T, c crowd) {
 	require.Equal(t, "ok", c.status(first)["$SECRET.auth.session-key"].State)
 }
 
-// publicKey is one of some that nobody has the other half of.
+// publicKey returns one of several public keys whose private key does not
+// exist.
 func publicKey(i int) string {
 	return []string{"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
 		"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg", "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa"}[i]
 }
 
-// status is what everybody sees, by address. A value of somebody is missing where that is not what the test is about.
+// status returns the status that every operator sees, by address. The value of
+// a static secret is missing in tests that are about something else.
 func (c crowd) status(dir string) map[string]secretJSON {
 	c.t.Helper()
 	return statusIn(c.t, dir, c.at())
 }
 
-// published is the text that readers get.
+// published returns the text that readers get.
 func (c crowd) published(s secretJSON) string {
 	c.t.Helper()
 	text, ok := c.account.Value(s.SecretName)
@@ -337,7 +347,7 @@ func (c crowd) published(s secretJSON) string {
 
 func statusIn(t *testing.T, dir string, env []string) map[string]secretJSON {
 	t.Helper()
-	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json") // fails where a value is missing
+	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json") // fails if a value is missing
 	var r reportJSON
 	require.NoError(t, json.Unmarshal([]byte(got.stdout), &r), got.stdout)
 	list := map[string]secretJSON{}

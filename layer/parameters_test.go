@@ -16,8 +16,9 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// ofPsql are all parameters that libpq 18 takes, with a value that asks for
-// nothing special. Those of an address's other parts are not among them.
+// ofPsql are all parameters that libpq 18 accepts, with values that request no
+// special behaviour. The parameters of the address's other parts are not
+// included.
 var ofPsql = map[string]string{
 	"passfile": "", "require_auth": "", "channel_binding": "prefer", "connect_timeout": "7", "client_encoding": "auto",
 	"options": "-c geqo=on", "application_name": "", "fallback_application_name": "psql", "keepalives": "1", "keepalives_idle": "60",
@@ -28,10 +29,10 @@ var ofPsql = map[string]string{
 	"gssdelegation": "0", "target_session_attrs": "any", "load_balance_hosts": "disable", "hostaddr": "",
 }
 
-// ofServer are those that go to the server.
+// ofServer are the parameters that are sent to the server.
 var ofServer = []string{"application_name", "client_encoding", "options", "standard_conforming_strings"}
 
-// settled returns the connection that an address leads to.
+// settled returns the connection settings that result from an address.
 func settled(t *testing.T, p process, address string) (*pgx.ConnConfig, error) {
 	t.Helper()
 	at, err := postgresPlace(address)
@@ -49,7 +50,8 @@ func query(params map[string]string) string {
 	return "?" + strings.Join(pairs, "&")
 }
 
-// TestParametersOfPsqlStayHere: the server would refuse a connection for each.
+// TestParametersOfPsqlStayHere checks that these parameters are not sent: the
+// server would refuse a connection for each.
 func TestParametersOfPsqlStayHere(t *testing.T) {
 	config, err := settled(t, with(nil), "postgres://layer@db.internal/ledgers"+query(ofPsql))
 	require.NoError(t, err)
@@ -59,7 +61,7 @@ func TestParametersOfPsqlStayHere(t *testing.T) {
 	require.Equal(t, "psql", config.RuntimeParams["application_name"])
 	require.Equal(t, "-c geqo=on", config.RuntimeParams["options"])
 
-	for name, value := range map[string]string{ // values that ask for no more than there is
+	for name, value := range map[string]string{ // values that request no more than the default
 		"gssencmode": "prefer", "replication": "off", "ssl_min_protocol_version": "TLSv1", "sslcompression": "1",
 	} {
 		_, err := settled(t, with(nil), "postgres://h/d?sslmode=verify-full&"+name+"="+value)
@@ -74,7 +76,8 @@ func TestParametersOfPsqlStayHere(t *testing.T) {
 	}
 }
 
-// TestParametersForTheServerReachIt as they were given.
+// TestParametersForTheServerReachIt checks that the server gets these
+// parameters unchanged.
 func TestParametersForTheServerReachIt(t *testing.T) {
 	config, err := settled(t, with(nil), "postgres://h/d?search_path=a%2Cb&name=the+shop&options=-c%20a%3Db%2Bc+d&application_name=layer&fallback_application_name=x&")
 	require.NoError(t, err)
@@ -86,8 +89,8 @@ func TestParametersForTheServerReachIt(t *testing.T) {
 	require.Equal(t, "postgres://h/d?search_path=a", at.url)
 }
 
-// TestParametersThatWouldBeMissedAreNamed: a connection without them would be
-// less safe, or to another server.
+// TestParametersThatWouldBeMissedAreNamed checks parameters that layer cannot
+// apply: without them a connection would be less safe, or go to another server.
 func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 	const at, tls = "postgres://layer@db.internal/ledgers?", "postgres://layer@db.internal/ledgers?sslmode=verify-full&"
 	inAddress := map[string]string{
@@ -155,7 +158,8 @@ func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 	}
 }
 
-// TestServerPostgresTakesAddressesOfPsql under unusual settings of the role.
+// TestServerPostgresTakesAddressesOfPsql also uses unusual settings of the
+// role.
 func TestServerPostgresTakesAddressesOfPsql(t *testing.T) {
 	e := newPostgres(t)
 	for _, setting := range []string{"search_path = ''", "default_transaction_read_only = on", "statement_timeout = '1s'", "client_encoding = LATIN1",

@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// documented returns the script for CI, as the guide has it.
+// documented returns the CI script from the guide.
 func documented(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../docs/operations.md")
@@ -37,14 +37,15 @@ type pipeline struct {
 
 const pipelineSpec = `{"secrets": [{"kind": "random", "namespace": "auth", "name": "key", "bytes": 16}%s]}`
 
-// newPipeline makes a repository with a ledger, in which a secret is to be created.
+// newPipeline makes a repository with a ledger, in which a secret is not yet
+// created.
 func newPipeline(t *testing.T) *pipeline {
 	t.Helper()
 	base := t.TempDir()
 	p := &pipeline{t: t, base: base, origin: filepath.Join(base, "origin.git"), clone: filepath.Join(base, "clone")}
 	bin := filepath.Join(base, "bin")
 	require.NoError(t, os.Mkdir(bin, 0o755))
-	// The declarations come from a file, which is faster. $AFTER happens after a
+	// The declarations come from a file, which is faster. $AFTER runs after a
 	// rotation, and before the push.
 	fake := fmt.Sprintf("#!/bin/sh\n'%s' \"$@\" --spec spec.json\nstatus=$?\n[ -z \"${AFTER-}\" ] || eval \"$AFTER\"\nexit $status\n", program(t))
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "layer"), []byte(fake), 0o755))
@@ -103,7 +104,8 @@ func (p *pipeline) cloned(args string) {
 	p.must(p.clone, "git config user.name CI && git config user.email ci@example.com")
 }
 
-// ledger is the content of the ledger in a branch of the origin; empty if it has none.
+// ledger returns the content of the ledger in a branch of the origin, empty if
+// the branch has none.
 func (p *pipeline) ledger(branch string) string {
 	p.t.Helper()
 	status, out := p.sh(p.origin, "git show "+branch+":layer.secrets.age")
@@ -113,7 +115,7 @@ func (p *pipeline) ledger(branch string) string {
 	return out
 }
 
-// rescues are the branches with a ledger that could not be pushed.
+// rescues returns the branches with a ledger that could not be pushed.
 func (p *pipeline) rescues() []string {
 	p.t.Helper()
 	return strings.Fields(p.must(p.origin, "git for-each-ref --format='%(refname:short)' 'refs/heads/layer-rescue-*'"))
@@ -130,14 +132,14 @@ const (
 	made        = "$SECRET.auth.new: created v1"
 )
 
-// TestPipelineKeepsTheLedger runs the script for CI in clones as they are. The job
+// TestPipelineKeepsTheLedger runs the CI script in various clones. The job
 // fails unless the ledger is in the branch, and the new ledger is never lost.
 func TestPipelineKeepsTheLedger(t *testing.T) {
 	slow.Test(t)
 	const (
 		pushed    = iota // the new ledger is in the branch
 		rescued          // it is in a branch of its own
-		kept             // it is in the clone, and the output says so
+		kept             // it is in the clone, and the output reports that
 		untouched        // nothing was rotated
 	)
 	for name, tc := range map[string]struct {
@@ -288,8 +290,8 @@ func (p *pipeline) hook(line string) {
 	p.must(p.origin, "chmod 755 hooks/pre-receive")
 }
 
-// opensTarget proves on a machine that knows nothing yet that the ledger of a branch
-// is the one whose values were published.
+// opensTarget proves, on a machine without a memory, that the ledger of a
+// branch is the ledger of the published values.
 func (p *pipeline) opensTarget(branch string) {
 	p.t.Helper()
 	p.must(p.base, "git clone -q --branch "+branch+" origin.git fresh")

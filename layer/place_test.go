@@ -50,7 +50,8 @@ func TestPlacesAreParsed(t *testing.T) {
 	}
 }
 
-// TestRegionOfAnEndpoint: the endpoint, and the region that requests to it are signed for.
+// TestRegionOfAnEndpoint checks the endpoint, and the region for which requests
+// to it are signed.
 func TestRegionOfAnEndpoint(t *testing.T) {
 	const r2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
 	for name, tc := range map[string]struct {
@@ -102,8 +103,9 @@ func TestRegionOfAnEndpoint(t *testing.T) {
 	}
 }
 
-// TestWrongAddresses: status 2, and not a word of the address, in which somebody may have put a password: not on the screen, and in no
-// file. What is right about it is no excuse.
+// TestWrongAddresses checks that a wrong address gives exit status 2. No part
+// of the address appears on the screen or in a file, even if that part is
+// valid: the address may contain a password.
 func TestWrongAddresses(t *testing.T) {
 	t.Parallel()
 	const pw = pgPassword
@@ -206,7 +208,7 @@ func TestWrongAddresses(t *testing.T) {
 			run(t, nil, tc.says, "secret", "status", "--ledger", tc.address, "--spec", "spec.json")
 			run(t, nil, tc.says, "secret", "init", "--to", "cloudflare", "--ledger", tc.address)
 			if tc.address == "" {
-				return // and LAYER_LEDGER is not set
+				return // LAYER_LEDGER is not set
 			}
 			run(t, nil, tc.says, "secret", "ledger", "copy", "layer.secrets.age", tc.address)
 			run(t, nil, tc.says, "secret", "ledger", "copy", tc.address, "new.age")
@@ -245,7 +247,8 @@ func TestWrongAddresses(t *testing.T) {
 	}
 }
 
-// contents tells every byte in a folder from any other, and shows none.
+// contents returns a digest of each file in a folder. The digests differ where
+// the files differ and show no content.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	list := map[string]string{}

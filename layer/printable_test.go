@@ -20,11 +20,12 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// hostile is a name that erases the screen, forges a line, hides the rest, turns it
-// around, and is no UTF-8.
+// hostile is a name that erases the screen, forges a line, hides the remaining
+// text, reverses its direction, and is not UTF-8.
 const hostile = "mallory\x1b[2J\x1b]0;title\a\nlayer: forged\r\t\x00\x7f\u0085\u009b31m\u202e\u2066\u200b\u2028\ufeff\u00ad\u3164\U000e0041\xffend"
 
-// requireHarmless expects that a terminal obeys nothing of an output.
+// requireHarmless checks that an output contains no control sequence for a
+// terminal.
 func requireHarmless(t *testing.T, output string) {
 	t.Helper()
 	require.True(t, utf8.ValidString(output), "%q", output)
@@ -67,10 +68,11 @@ func TestJSONIsHarmlessAndMeansTheSame(t *testing.T) {
 	require.Equal(t, `"a < b & \"c\" → d\n"`+"\n", b.String())
 }
 
-// inLedger is hostile as far as a ledger takes it.
+// inLedger is the part of hostile that a ledger accepts.
 var inLedger = strings.ToValidUTF8(hostile, "")
 
-// forged returns a folder whose ledger has hostile names wherever a ledger has any.
+// forged returns a folder whose ledger has hostile names in every place for a
+// name.
 func forged(t *testing.T, change func(rotate.Settings) rotate.Settings, moved bool) string {
 	t.Helper()
 	dir := folder(t, rotating)
@@ -94,7 +96,8 @@ func forged(t *testing.T, change func(rotate.Settings) rotate.Settings, moved bo
 	return dir
 }
 
-// TestNothingOfALedgerControlsATerminal: names, places, operators and versions.
+// TestNothingOfALedgerControlsATerminal covers names, places, operators and
+// versions.
 func TestNothingOfALedgerControlsATerminal(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(rotate.Settings) rotate.Settings{
@@ -139,7 +142,8 @@ func TestNothingOfALedgerControlsATerminal(t *testing.T) {
 	})
 }
 
-// TestNothingOfAFileControlsATerminal: declarations, the names of files, and source.
+// TestNothingOfAFileControlsATerminal covers declarations, file names and
+// source.
 func TestNothingOfAFileControlsATerminal(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
@@ -158,7 +162,7 @@ func TestNothingOfAFileControlsATerminal(t *testing.T) {
 	}
 }
 
-// TestPicturesAndTablesAreHarmless: all that is drawn from a result.
+// TestPicturesAndTablesAreHarmless covers all pictures and tables of a result.
 func TestPicturesAndTablesAreHarmless(t *testing.T) {
 	result := rotate.Result{Secrets: []rotate.SecretStatus{{Address: secret.Address{Namespace: "auth", Name: "key"}, State: rotate.StateOK, Current: hostile,
 		Pending: hostile, Ready: time.Now(), Versions: []rotate.Life{{ID: hostile}, {ID: "v2", ActiveFrom: time.Now()}}}},
@@ -187,7 +191,8 @@ func TestPicturesAndTablesAreHarmless(t *testing.T) {
 
 var errHostile = &rotate.Problem{Kind: rotate.Drifted, Err: os.NewSyscallError(hostile, os.ErrInvalid)}
 
-// TestRevealPrintsTheValueAsItIs, and only that.
+// TestRevealPrintsTheValueAsItIs checks that reveal prints the value and
+// nothing else.
 func TestRevealPrintsTheValueAsItIs(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, stripe)

@@ -26,18 +26,19 @@ func inProcess(ctx context.Context, dir string, lookup func(string) (string, boo
 		exec: func(string, []string, []string) error {
 			panic("a command that becomes a program needs a process of its own")
 		}})
-	// Packages that do not know of dir have been given longer names.
+	// Packages that do not know of dir print longer names.
 	short := strings.NewReplacer("directory "+dir+"/", "directory ", "identity "+dir+"/", "identity ")
 	return result{status, short.Replace(stdout.String()), short.Replace(stderr.String())}
 }
 
-// needsProcess reports whether a command cannot run in this process: it becomes a
-// program, or reads the standard input of a script, which testscript keeps.
+// needsProcess reports whether a command cannot run in this process: it
+// replaces itself with a program, or reads the standard input of a script,
+// which testscript does not pass on.
 func needsProcess(args []string) bool {
 	return has(args, "run") || has(args, "--from-stdin") || has(args, "-")
 }
 
-// variables are an environment in the form that os/exec takes: the last one of a
+// variables parses an environment in the form of os/exec: the last value of a
 // name counts.
 func variables(list []string) map[string]string {
 	vars := map[string]string{}
@@ -48,7 +49,7 @@ func variables(list []string) map[string]string {
 	return vars
 }
 
-// list is the form that os/exec takes.
+// list returns the variables in the form of os/exec.
 func list(vars map[string]string) []string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
@@ -57,8 +58,8 @@ func list(vars map[string]string) []string {
 	return list
 }
 
-// runIn runs a command without standard input: in this process, and where every
-// test was asked for, in one of its own.
+// runIn runs a command without standard input: in this process, and in a
+// separate one if every test was asked for.
 func runIn(t *testing.T, dir string, env []string, args ...string) result {
 	t.Helper()
 	if slow.All() || needsProcess(args) {
@@ -76,12 +77,12 @@ func runHere(t *testing.T, dir string, env []string, args ...string) result {
 	return inProcess(t.Context(), dir, with(vars).lookup, func() []string { return list(vars) }, args...)
 }
 
-// with is a process with these variables alone.
+// with returns a process with these variables only.
 func with(vars map[string]string) process {
 	return process{lookup: func(name string) (string, bool) { value, ok := vars[name]; return value, ok }}
 }
 
-// layerIn is runIn for a command of which the exit status is known.
+// layerIn is runIn for a command with a known exit status.
 func layerIn(t *testing.T, dir string, env []string, status int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	r := runIn(t, dir, env, args...)
@@ -89,7 +90,7 @@ func layerIn(t *testing.T, dir string, env []string, status int, args ...string)
 	return r.stdout, r.stderr
 }
 
-// start starts layer with pipes, in a process of its own.
+// start starts layer with pipes, in a separate process.
 func start(t *testing.T, dir string, env []string, args ...string) (cmd *exec.Cmd, stdout, stderr *strings.Builder) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), program(t), args...)

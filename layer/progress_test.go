@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// gate is an account whose answers can be held up.
+// gate is an account that can delay its answers.
 type gate struct {
 	*cloudflarefake.Server
 	env []string
@@ -21,7 +21,7 @@ type gate struct {
 	mu     sync.Mutex
 	holds  func(*http.Request) bool
 	opened chan struct{}
-	waits  chan struct{} // one element when a request is held up
+	waits  chan struct{} // one element when a request is delayed
 }
 
 func newGate(t *testing.T) *gate {
@@ -32,14 +32,15 @@ func newGate(t *testing.T) *gate {
 	return g
 }
 
-// hold holds up the requests that are chosen, until open. They are carried out then, as long as somebody waits.
+// hold delays the chosen requests until open. Then each is applied if its
+// sender still waits.
 func (g *gate) hold(chosen func(*http.Request) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.holds, g.opened = chosen, make(chan struct{})
 }
 
-// answer lets what is held up pass, and holds up everything after it.
+// answer lets the delayed requests pass, and delays all later ones.
 func (g *gate) answer() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -70,7 +71,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func writes(r *http.Request) bool { return r.Method != http.MethodGet }
 
-// It goes away before the output. A quick command shows none.
+// The progress disappears before the output. A quick command shows none.
 func TestProgressShowsAfterHalfASecond(t *testing.T) {
 	g := newGate(t)
 	dir := t.TempDir()
@@ -91,7 +92,7 @@ func TestProgressShowsAfterHalfASecond(t *testing.T) {
 	require.True(t, strings.HasPrefix(after, "\r\x1b[K"), "taken away before anything else is printed")
 	require.NotContains(t, after, "…")
 
-	// Neither in a pipe nor on a dumb terminal.
+	// No progress in a pipe or on a dumb terminal.
 	g.hold(func(*http.Request) bool { return true })
 	x = atTerminal(t, dir, append(g.env, "TERM=dumb"), 80, "secret", "status", "--spec", "spec.json")
 	<-g.waits

@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// The line may come in pieces. Input after it is read too, so that the shell
+// The line may arrive in pieces. Input after it is read too, so that the shell
 // gets none.
 func TestTypedLineIsReadWhole(t *testing.T) {
 	t.Parallel()
@@ -37,7 +37,7 @@ func TestTypedLineIsReadWhole(t *testing.T) {
 				r, w := io.Pipe()
 				go func() {
 					for _, piece := range test.pieces {
-						_, _ = w.Write([]byte(piece)) // returns when it has been read
+						_, _ = w.Write([]byte(piece)) // returns after it has been read
 					}
 					_ = w.Close()
 				}()
@@ -50,7 +50,7 @@ func TestTypedLineIsReadWhole(t *testing.T) {
 	}
 }
 
-// TestTypedInterrupted: a signal ends it.
+// TestTypedInterrupted checks that a signal ends the prompt.
 func TestTypedInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

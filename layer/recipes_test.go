@@ -29,9 +29,9 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// TestRecipesWork types the lines of docs/operations.md, in a program's folder
-// that is under git. It checks as TestCommandScripts does, and that no secret
-// is ever in the history of a repository.
+// TestRecipesWork runs the commands of docs/operations.md, in a program's
+// folder under git. It makes the checks of TestCommandScripts, and checks that
+// the history of the repositories never contains a secret.
 func TestRecipesWork(t *testing.T) {
 	slow.Test(t)
 	for _, tool := range []string{"bash", "git"} {
@@ -48,7 +48,8 @@ func TestRecipesWork(t *testing.T) {
 		Cmds: recipeCommands()})
 }
 
-// buildKeygen returns the folder with age-keygen, of the same age that reads its keys here.
+// buildKeygen builds age-keygen and returns its folder. It is from the version
+// of age that reads the keys here.
 func buildKeygen(t *testing.T) string {
 	t.Helper()
 	tools := t.TempDir()
@@ -74,7 +75,8 @@ require github.com/layeron-hq/secret v0.0.0
 replace github.com/layeron-hq/secret => LIBRARY
 `
 
-// setUpRecipe makes the folder shop, with the program that the script holds, a repository with a remote one to push to.
+// setUpRecipe makes the folder shop with the script's program, and a git
+// repository with a remote to push to.
 func setUpRecipe(env *testscript.Env) error {
 	env.Cd = filepath.Join(env.WorkDir, "shop")
 	programs, err := filepath.Glob(filepath.Join(env.WorkDir, "*", "main.go"))
@@ -107,7 +109,8 @@ git remote add origin ../origin.git; git push -qu origin main`)
 	return nil
 }
 
-// inGit tells which values and identities are in a repository, whatever it has done with them since.
+// inGit returns the values and identities in a repository, including its whole
+// history.
 func (s *session) inGit() (found []string) {
 	_ = filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() || d.Name() != "objects" {
@@ -131,10 +134,12 @@ func (s *session) inGit() (found []string) {
 	return found
 }
 
-// cmdGuide: guide [STATUS] 'LINE' runs one line of the guide as it stands there, in bash. An ellipsis stands for what the guide cannot
-// know: age1… is $COLLEAGUE, layer-rescue-… is $RESCUE, --ledger-id ID is $LEDGER_ID, and NAME=… the account's. guide tty FILE 'LINE' is asked
-// something at a terminal, and FILE is the answer; what the terminal showed is then in the file screen. guide [STATUS] @FILE runs
-// several at once, as a pipeline does: it stops at the first that fails.
+// cmdGuide: guide [STATUS] 'LINE' runs one line of the guide in bash, unchanged
+// but for the placeholders: age1… is $COLLEAGUE, layer-rescue-… is $RESCUE,
+// --ledger-id ID is $LEDGER_ID, and NAME=… is the account's value. guide tty
+// FILE 'LINE' runs the line at a terminal and answers its prompt with FILE. The
+// file screen then contains the terminal's output. guide [STATUS] @FILE runs
+// several lines as a pipeline does: it stops at the first that fails.
 func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 	want := "0"
 	if len(args) == 3 && args[0] == "tty" {
@@ -192,13 +197,13 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// credentials are what the guides leave to the reader.
+// credentials are the values that the guides leave to the reader.
 var credentials = map[string]string{"CLOUDFLARE_ACCOUNT_ID": cloudflarefake.Account, "CLOUDFLARE_API_TOKEN": cloudflarefake.Token,
 	"AWS_ACCESS_KEY_ID": s3ID, "AWS_SECRET_ACCESS_KEY": s3Key, "PGPASSWORD": pgPassword, "ETCDCTL_PASSWORD": pgPassword}
 
 var question = regexp.MustCompile(`\(not shown\): $|\[y/N\] $`)
 
-// asked runs a line at a terminal, and answers when it asks.
+// asked runs a line at a terminal, and answers its prompt.
 func (s *session) asked(ts *testscript.TestScript, answer, line string) error {
 	keyboard, device, err := pty.Open()
 	if err != nil {
@@ -218,7 +223,7 @@ func (s *session) asked(ts *testscript.TestScript, answer, line string) error {
 	}
 	hangs := time.AfterFunc(patient, func() { _ = cmd.Process.Kill() })
 	defer hangs.Stop()
-	const end = "\x00" // which the device writes behind what the command has written
+	const end = "\x00" // the device writes it after the command's output
 	ended := make(chan error, 1)
 	go func() {
 		err := cmd.Wait()
@@ -240,7 +245,8 @@ func (s *session) asked(ts *testscript.TestScript, answer, line string) error {
 		}
 	}
 	s.collect(s.fake)
-	if err := os.WriteFile(ts.MkAbs("screen"), screen, 0o644); err != nil { // where what it showed is looked for, as in every file
+	// The output is in a file, because values are searched for in every file.
+	if err := os.WriteFile(ts.MkAbs("screen"), screen, 0o644); err != nil {
 		return err
 	}
 	if !answered {
@@ -252,21 +258,23 @@ func (s *session) asked(ts *testscript.TestScript, answer, line string) error {
 	return nil
 }
 
-// cmdKeygen: keygen FILE NAME: the public half of the identity in FILE becomes $NAME, as somebody reads it off and sends it.
+// cmdKeygen: keygen FILE NAME sets $NAME to the public key of the identity in
+// FILE, as a colleague would send it.
 func cmdKeygen(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("age-keygen", "-y", args[0]))
 	ts.Setenv(args[1], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
-// cmdRescue: rescue: the one branch of origin that holds a ledger which could not be
-// pushed becomes $RESCUE.
+// cmdRescue: rescue sets $RESCUE to the one branch of origin that has a ledger
+// which could not be pushed.
 func cmdRescue(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(ts.Exec("git", "ls-remote", "origin", "layer-rescue-*"))
 	_, branch, _ := strings.Cut(strings.TrimSpace(ts.ReadFile("stdout")), "refs/heads/")
 	ts.Setenv("RESCUE", branch)
 }
 
-// reader is a program's declaration of a secret, on a folder or, as cloudflare:NAME, on what its binding hands out.
+// reader returns a program's declaration of a secret. The store is a folder or,
+// as cloudflare:NAME, the value of a Worker's binding.
 func reader(ts *testscript.TestScript, dir, address string) *secret.Secret {
 	addr, err := secret.ParseAddress(address)
 	ts.Check(err)
@@ -284,19 +292,22 @@ func mac(v secret.Version) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// cmdSign: sign DIR ADDRESS FILE: what a program that reads DIR signs with now, into FILE: the version's id and the signature.
+// cmdSign: sign DIR ADDRESS FILE signs as a program that reads DIR now, and
+// writes the version's id and the signature into FILE.
 func cmdSign(ts *testscript.TestScript, _ bool, args []string) {
 	v, err := reader(ts, args[0], args[1]).Current().Get(context.Background())
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(v.ID+"\n"+mac(v)+"\n"), 0o644))
 }
 
-// cmdAccepts: accepts DIR ADDRESS FILE: a program that reads DIR takes what was signed, by the version that it names.
+// cmdAccepts: accepts DIR ADDRESS FILE checks that a program that reads DIR
+// accepts the signature in FILE, by the version that it names.
 func cmdAccepts(ts *testscript.TestScript, neg bool, args []string) {
 	judge(ts, neg, args, func(s *secret.Secret, id string) secret.Ref { return s.ActiveVersion(id) })
 }
 
-// cmdOpens: opens DIR ADDRESS FILE: it can still open what was sealed with that version, expired or not.
+// cmdOpens: opens DIR ADDRESS FILE checks that the program can still open data
+// that this version sealed, expired or not.
 func cmdOpens(ts *testscript.TestScript, neg bool, args []string) {
 	judge(ts, neg, args, func(s *secret.Secret, id string) secret.Ref { return s.Version(id) })
 }
@@ -309,7 +320,8 @@ func judge(ts *testscript.TestScript, neg bool, args []string, by func(*secret.S
 	}
 }
 
-// cmdHolds: holds DIR ADDRESS CURRENT FILE: the current version's id, and its value is what FILE holds, without its last newline.
+// cmdHolds: holds DIR ADDRESS CURRENT FILE checks the current version's id, and
+// that its value equals the content of FILE without its last newline.
 func cmdHolds(ts *testscript.TestScript, neg bool, args []string) {
 	v, err := reader(ts, args[0], args[1]).Current().Get(context.Background())
 	ts.Check(err)

@@ -17,8 +17,9 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// cmdJSON: json FILE PATH WANT. A path is names and indexes with dots between them, .len at its end for a length and .keys for
-// the names in an object; WANT is JSON, or /a pattern/ for a text.
+// cmdJSON: json FILE PATH WANT compares a JSON value. PATH is names and indexes
+// with dots between them. It ends with .len for a length and .keys for the
+// names in an object. WANT is JSON, or /a pattern/ for a text.
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: json FILE PATH WANT")
@@ -33,7 +34,7 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// is compares with JSON, or a /pattern/.
+// is compares a value with JSON, or with a /pattern/.
 func is(ts *testscript.TestScript, got any, want string) bool {
 	if pattern, ok := strings.CutPrefix(want, "/"); ok {
 		text, _ := got.(string)
@@ -44,7 +45,7 @@ func is(ts *testscript.TestScript, got any, want string) bool {
 	return reflect.DeepEqual(got, value)
 }
 
-// matches fails the script where a pattern does not match, and shows no text.
+// matches fails the script if a pattern does not match, and shows no text.
 func matches(ts *testscript.TestScript, neg bool, pattern, text string) {
 	if regexp.MustCompile("^(?:"+pattern+")$").MatchString(text) == neg {
 		ts.Fatalf("it matches %s: %v", pattern, neg)
@@ -86,7 +87,7 @@ func lookUp(at any, path string) (any, error) {
 }
 
 func sortedKeys(m map[string]any) any {
-	b, _ := json.Marshal(m) // sorts
+	b, _ := json.Marshal(m) // sorts the keys
 	d := json.NewDecoder(strings.NewReader(string(b)))
 	_, _ = d.Token()
 	list := []any{}
@@ -98,8 +99,9 @@ func sortedKeys(m map[string]any) any {
 	return list
 }
 
-// cmdLines: lines FILE PATH WANT…: FILE has a JSON object a line, in all of which PATH is what json takes for WANT, in that order; ... at
-// the end stands for any further ones.
+// cmdLines: lines FILE PATH WANT… checks that FILE has one JSON object a line
+// and that PATH in these objects equals each WANT of json, in that order. A
+// final ... allows further lines.
 func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: lines FILE PATH WANT…")
@@ -128,21 +130,22 @@ func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdValue: value TEXT…. These texts must show nowhere.
+// cmdValue: value TEXT… registers texts that must not be shown.
 func cmdValue(ts *testscript.TestScript, _ bool, args []string) {
 	for _, text := range args {
 		of(ts).hide(text, "a value of the script")
 	}
 }
 
-// cmdPrivate: private FILE…. These files hold values because the script says so.
+// cmdPrivate: private FILE… registers files into which the script itself writes
+// values.
 func cmdPrivate(ts *testscript.TestScript, _ bool, args []string) {
 	for _, file := range args {
 		of(ts).private[ts.MkAbs(file)] = true
 	}
 }
 
-// cmdMode: mode 0600 FILE….
+// cmdMode: mode 0600 FILE… checks the mode of files.
 func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
 	for _, file := range args[1:] {
 		info, err := os.Stat(ts.MkAbs(file))
@@ -153,7 +156,7 @@ func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdSealed: sealed FILE…. Such a file is encrypted with age.
+// cmdSealed: sealed FILE… checks that files are encrypted with age.
 func cmdSealed(ts *testscript.TestScript, neg bool, args []string) {
 	for _, file := range args {
 		if strings.HasPrefix(ts.ReadFile(file), "-----BEGIN AGE ENCRYPTED FILE-----") == neg {
@@ -162,8 +165,8 @@ func cmdSealed(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdUntil: until PATH WANT secret ARGUMENT…: repeats a command until its JSON shows WANT: what takes a window has no event
-// to wait for.
+// cmdUntil: until PATH WANT secret ARGUMENT… repeats a command until its JSON
+// contains WANT. The end of a window causes no event to wait for.
 func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 4 || args[2] != "secret" {
 		ts.Fatalf("usage: until PATH WANT secret ARGUMENT…")
@@ -215,7 +218,7 @@ func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	matches := func(text string) {
 		if regexp.MustCompile(args[2]).MatchString(text) == neg {
-			ts.Fatalf("%s of %s matches: %v", args[0], args[1], neg) // and no text: it may be a value
+			ts.Fatalf("%s of %s matches: %v", args[0], args[1], neg) // no text, which may be a value
 		}
 	}
 	count := func(n int) {
@@ -295,12 +298,13 @@ func fault(ts *testscript.TestScript, args []string) cloudflarefake.Fault {
 	return f
 }
 
-// cmdIdentity: identity FILE puts the key in it into LAYER_IDENTITY.
+// cmdIdentity: identity FILE sets LAYER_IDENTITY to the key in FILE.
 func cmdIdentity(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("LAYER_IDENTITY", identityKey.FindString(ts.ReadFile(args[0])))
 }
 
-// cmdWord: word NAME: the one word that the last command printed becomes $NAME.
+// cmdWord: word NAME sets $NAME to the single word that the last command
+// printed.
 func cmdWord(ts *testscript.TestScript, _ bool, args []string) {
 	word := strings.TrimSpace(ts.ReadFile("stdout"))
 	if word == "" || strings.ContainsAny(word, " \n") {
@@ -309,14 +313,15 @@ func cmdWord(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], word)
 }
 
-// cmdBytes: bytes FILE HEX writes what a script cannot hold.
+// cmdBytes: bytes FILE HEX writes bytes that a script cannot contain.
 func cmdBytes(ts *testscript.TestScript, _ bool, args []string) {
 	b, err := hex.DecodeString(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
-// cmdHelps: helps COMMAND…, of one or two words: each has a --help of its own, on stdout, with an example of itself.
+// cmdHelps: helps COMMAND…, each of one or two words, checks that each command
+// prints its own --help on stdout, with an example.
 func cmdHelps(ts *testscript.TestScript, _ bool, args []string) {
 	for _, command := range args {
 		help := of(ts).layer(ts, 0, append(append([]string{"secret"}, strings.Fields(command)...), "--help")).stdout

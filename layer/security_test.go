@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSecurityLinesNameTheirTests: each line on what an attacker can and cannot do
-// names tests or scripts that exist.
+// TestSecurityLinesNameTheirTests checks that each line about an attacker's
+// abilities names existing tests or scripts.
 func TestSecurityLinesNameTheirTests(t *testing.T) {
 	known := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)

@@ -21,15 +21,15 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
 )
 
-// record is what commands printed, and the values that must show nowhere: neither there nor in a file outside ledger, target
-// and identity.
+// record holds the output of commands, and the values that must not be shown:
+// neither in the output nor in a file outside ledger, target and identity.
 type record struct {
 	dir string
 
 	mu      sync.Mutex
 	printed []printed
-	values  map[string]string // value -> what it is
-	private map[string]bool   // files that hold values because a test put them there
+	values  map[string]string // value -> its name
+	private map[string]bool   // files into which a test itself writes values
 }
 
 type printed struct{ what, text string }
@@ -38,7 +38,8 @@ func newRecord(dir string) *record {
 	return &record{dir: dir, values: map[string]string{}, private: map[string]bool{}}
 }
 
-// add notes what a command printed. What run and reveal print on stdout is a value's business.
+// add records the output of a command. The stdout of run and reveal may contain
+// a value.
 func (r *record) add(what string, args []string, stdout, stderr string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +53,7 @@ func (r *record) add(what string, args []string, stdout, stderr string) {
 func (r *record) hide(value, what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	value = strings.TrimPrefix(value, "AGE-SECRET-KEY-1") // which errors name
+	value = strings.TrimPrefix(value, "AGE-SECRET-KEY-1") // errors name this prefix
 	if len(value) >= 8 {
 		r.values[value] = what
 	}
@@ -63,7 +64,8 @@ var (
 	identityKey = regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]+`)
 )
 
-// collect learns the values that exist now: of directories, of the account, and the identities.
+// collect records the values that exist now: in directories, in the account,
+// and the identities.
 func (r *record) collect(fake *cloudflarefake.Server) {
 	for path, text := range r.files() {
 		if valueFile.MatchString(filepath.Base(path)) {
@@ -97,13 +99,13 @@ func (r *record) versions(text string) {
 	for v := range doc.All() {
 		var object map[string]any
 		if json.Unmarshal([]byte(v.Text()), &object) == nil {
-			continue // credentials: their endpoint is no secret, and the fake tells the rest
+			continue // credentials: their endpoint is public, and the fake lists the other parts
 		}
 		r.hide(v.Text(), "a value")
 	}
 }
 
-// files returns all regular files and their texts.
+// files returns all regular files and their contents.
 func (r *record) files() map[string]string {
 	files := map[string]string{}
 	_ = filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
@@ -118,7 +120,7 @@ func (r *record) files() map[string]string {
 	return files
 }
 
-// leaks tells where a value shows.
+// leaks returns the places that show a value.
 func (r *record) leaks() (found []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestSpecSchemaMembers: the schema describes each member that Go writes, in words, and none besides.
+// TestSpecSchemaMembers checks that the schema describes each member that Go
+// writes, and no other.
 func TestSpecSchemaMembers(t *testing.T) {
 	schema := readSpecSchema(t)
 	for def, typ := range map[string]reflect.Type{
@@ -49,7 +50,8 @@ func TestSpecSchemaMembers(t *testing.T) {
 	}
 }
 
-// TestSpecSchema: the golden files fit testdata/spec.schema.json, and it is no schema that lets everything pass.
+// TestSpecSchema checks that the golden files match testdata/spec.schema.json,
+// and that the schema rejects wrong files.
 func TestSpecSchema(t *testing.T) {
 	schema, err := readSpecSchema(t).Resolve(nil)
 	require.NoError(t, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The secrets are in a directory. The promise is 50 ms on a quiet machine; the
-// bound here is for a busy one.
+// The secrets are in a directory. The limit is 50 ms on a quiet machine. The
+// bound here allows for a busy one.
 func TestStatusOfAHundredSecretsIsFast(t *testing.T) {
 	dir := folder(t)
 	var list []string

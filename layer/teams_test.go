@@ -13,8 +13,8 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
-// TestServerTeams runs what docs/teams.md tells a team to type, in the guide's own words but for the addresses, which are those of
-// servers on this machine.
+// TestServerTeams runs the commands of docs/teams.md. Only the addresses are
+// replaced, with those of servers on this machine.
 func TestServerTeams(t *testing.T) {
 	bucket, database := versity(t), newPostgres(t)
 	members := servers.StartEtcd(t, 3)

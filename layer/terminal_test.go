@@ -17,7 +17,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is layer at a pseudo-terminal, with somebody who looks and types.
+// terminal is layer at a pseudo-terminal, with a user who reads and types.
 type terminal struct {
 	t        *testing.T
 	keyboard *os.File
@@ -28,11 +28,11 @@ type terminal struct {
 
 	mu      sync.Mutex
 	screen  strings.Builder
-	over    error // ended the reading
+	over    error // the error that ended the reading
 	changed chan struct{}
 }
 
-// patient is more than anything here takes.
+// patient is longer than any step here takes.
 const patient = 15 * time.Second
 
 func atTerminal(t *testing.T, dir string, env []string, columns int, args ...string) *terminal {
@@ -55,7 +55,7 @@ func atTerminal(t *testing.T, dir string, env []string, columns int, args ...str
 	return x
 }
 
-// program is the command, as TestMain has put it into PATH.
+// program returns the command that TestMain has put into PATH.
 func program(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("layer")
@@ -63,7 +63,8 @@ func program(t *testing.T) string {
 	return path
 }
 
-// plainEnv is this process's environment without what steers layer.
+// plainEnv is this process's environment without the variables that affect
+// layer.
 func plainEnv() []string {
 	env := []string{"TERM=xterm-256color"}
 	for _, v := range os.Environ() {
@@ -75,7 +76,7 @@ func plainEnv() []string {
 	return env
 }
 
-// steers tells whether layer, or what it works with, looks at a variable.
+// steers reports whether layer, or a program that it uses, reads a variable.
 func steers(name string) bool {
 	for _, prefix := range []string{"LAYER", "CLOUDFLARE_", "AWS_", "PG", "ETCDCTL_"} {
 		if strings.HasPrefix(name, prefix) {
@@ -117,11 +118,11 @@ func (x *terminal) expect(text string) {
 	if !x.shows(text, patient) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		x.t.Fatalf("the screen does not show %q; read %d bytes, then %v", text, x.screen.Len(), x.over) // not repeated: it may show a value
+		x.t.Fatalf("the screen does not show %q; read %d bytes, then %v", text, x.screen.Len(), x.over) // not repeated: it may contain a value
 	}
 }
 
-// shows waits so long for text.
+// shows waits up to limit for text.
 func (x *terminal) shows(text string, limit time.Duration) bool {
 	timeout := time.After(limit)
 	for !strings.Contains(x.shown(), text) {
@@ -140,7 +141,8 @@ func (x *terminal) types(text string) {
 	require.NoError(x.t, err)
 }
 
-// ends waits for the exit status, with the terminal as it was before.
+// ends waits for the exit status and checks that the terminal's settings are
+// restored.
 func (x *terminal) ends(status int) string {
 	x.t.Helper()
 	hangs := time.AfterFunc(patient, func() { _ = x.cmd.Process.Kill() })
@@ -153,7 +155,7 @@ func (x *terminal) ends(status int) string {
 	after, err := term.GetState(int(x.device.Fd()))
 	require.NoError(x.t, err)
 	require.Equal(x.t, x.before, after, "the terminal is as it was")
-	// What was written last may still be on its way; a mark that the device writes comes after it.
+	// The last output may still be in transit. The device writes a mark after it.
 	const mark = "\x00end\x00"
 	for try := 0; try == 0 || try < 5 && !x.shows(mark, patient/5); try++ {
 		_, err = x.device.WriteString(mark)
@@ -165,7 +167,8 @@ func (x *terminal) ends(status int) string {
 	return text
 }
 
-// folder is one with a ledger and a directory as the target, and a spec with the secrets.
+// folder makes a folder with a ledger, a directory as the target, and a spec of
+// the secrets.
 func folder(t *testing.T, secrets ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -185,7 +188,7 @@ const (
 	rotating = `{"kind": "random", "namespace": "auth", "name": "session-key", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`
 )
 
-// The value is stored all the same.
+// The value is stored although the prompt does not show it.
 func TestPromptShowsNothingTyped(t *testing.T) {
 	t.Parallel()
 	long := "madeup_" + strings.Repeat("Wm29bHs4Ly", 500)
@@ -212,7 +215,8 @@ func TestPromptShowsNothingTyped(t *testing.T) {
 	}
 }
 
-// TestPromptLeft: nothing is stored, and the terminal shows again what is typed.
+// TestPromptLeft checks that nothing is stored, and that the terminal shows
+// typed text again.
 func TestPromptLeft(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -240,7 +244,7 @@ func TestPromptLeft(t *testing.T) {
 	}
 }
 
-// Reveal and remove ask.
+// Reveal and remove ask for confirmation.
 func TestOnlyYesIsAYes(t *testing.T) {
 	t.Parallel()
 	const asks = "Print the current value of $SECRET.billing.stripe-secret here? [y/N] "
@@ -273,8 +277,8 @@ func TestOnlyYesIsAYes(t *testing.T) {
 	}
 }
 
-// On a machine that has not seen the ledger, a person is shown its id, target and
-// recipients, and decides once.
+// On a machine that has not seen the ledger, layer shows its id, target and
+// recipients, and asks the person once.
 func TestUnseenLedgerIsAskedFor(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
@@ -313,8 +317,8 @@ func TestUnseenLedgerIsAskedFor(t *testing.T) {
 
 var escape = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// It has colours unless NO_COLOR or TERM forbid them, and shows state and
-// versions in any width.
+// The table has colours unless NO_COLOR or TERM forbid them, and shows state
+// and versions in any width.
 func TestTableFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, stripe, rotating, `{"kind": "generated", "namespace": "storage", "name": "media-bucket-credentials"}`)

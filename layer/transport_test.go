@@ -23,18 +23,18 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// eavesdropper takes connections of Postgres' protocol, says that it has no TLS
-// or shows a certificate, and asks for a password.
+// eavesdropper is a server of the Postgres protocol. It offers no TLS or
+// presents a certificate, and asks for a password.
 type eavesdropper struct {
 	tls    *tls.Config // nil: none
-	atOnce bool        // without being asked for it
+	atOnce bool        // asks for no password
 
 	mu       sync.Mutex
-	password string // that came
+	password string // the received password
 	came     int    // connections
 }
 
-// serve is one connection.
+// serve handles one connection.
 func (e *eavesdropper) serve(conn net.Conn) {
 	defer conn.Close()
 	e.mu.Lock()
@@ -76,8 +76,8 @@ func (e *eavesdropper) serve(conn net.Conn) {
 	_ = backend.Flush()
 }
 
-// heard connects as an address says, wherever that leads, to the eavesdropper,
-// and returns the password that came there.
+// heard connects with the settings of an address, but to the eavesdropper, and
+// returns the password that arrived.
 func (e *eavesdropper) heard(t *testing.T, config *pgx.ConnConfig) (password string, err error) {
 	t.Helper()
 	config.Password = pgPassword
@@ -97,7 +97,8 @@ func (e *eavesdropper) heard(t *testing.T, config *pgx.ConnConfig) (password str
 	return e.password, err
 }
 
-// certified returns a server's, and the file of its authority.
+// certified returns the TLS settings of a server, and the file of its
+// authority.
 func certified(t *testing.T, host string) (*tls.Config, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -111,8 +112,8 @@ func certified(t *testing.T, host string) (*tls.Config, string) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, file
 }
 
-// TestPasswordLeavesThisMachineOverVerifiedTLSAlone, and in the open where
-// sslmode=disable was typed.
+// TestPasswordLeavesThisMachineOverVerifiedTLSAlone also checks the exception:
+// without TLS if sslmode=disable is set.
 func TestPasswordLeavesThisMachineOverVerifiedTLSAlone(t *testing.T) {
 	service := filepath.Join(t.TempDir(), "services")
 	require.NoError(t, os.WriteFile(service, []byte("[plain]\nsslmode=disable\n[weak]\nsslmode=prefer\n[bare]\nhost=db.internal\n"), 0o600))
@@ -189,7 +190,8 @@ func TestPasswordLeavesThisMachineOverVerifiedTLSAlone(t *testing.T) {
 	}
 }
 
-// forThisMachine expects that a host on this machine is connected to as before.
+// forThisMachine checks that connections to a host on this machine work as
+// before.
 func (e *eavesdropper) forThisMachine(t *testing.T, config *pgx.ConnConfig) {
 	t.Helper()
 	require.Equal(t, "db.internal", config.Host)

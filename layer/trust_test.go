@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestForgedLedgerGetsNoCredential: a ledger that a machine cannot recognize names a
-// target of its own, and no command connects to it.
+// TestForgedLedgerGetsNoCredential checks a ledger that a machine cannot
+// verify. The ledger names a target of its own, and no command connects to it.
 func TestForgedLedgerGetsNoCredential(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,7 +55,7 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 		for _, args := range commands {
 			r := runIn(t, machine, env, append(append([]string{"secret"}, args...), "--spec", "spec.json")...)
 			if args[0] == "bindings" && r.status == 0 {
-				continue // it is made of the declarations alone
+				continue // its input is only the declarations
 			}
 			require.Equal(t, 1, r.status, "%s: %s", args, r.stderr)
 			require.Empty(t, r.stdout, args)
@@ -66,7 +66,7 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 	}
 	require.Zero(t, connections.Load())
 
-	// The listener is where they would have connected to.
+	// The commands would have connected to this listener.
 	layerIn(t, machine, []string{"LAYER_IDENTITY=" + string(key), "ETCDCTL_USER=root", "ETCDCTL_PASSWORD=madeup_Wm29bHs4Ly"}, 1,
 		"secret", "status", "--spec", "spec.json", "--ledger-id", strings.TrimSpace(id))
 	require.NotZero(t, connections.Load())

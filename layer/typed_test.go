@@ -14,8 +14,8 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
-// TestPastedValueIsNotRepeated, wherever an argument belongs: not on the screen and
-// in no file.
+// TestPastedValueIsNotRepeated pastes a value in place of every kind of
+// argument. It appears neither on the screen nor in a file.
 func TestPastedValueIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	identity, _, err := ledger.NewIdentity()
@@ -72,14 +72,14 @@ func TestPastedValueIsNotRepeated(t *testing.T) {
 			require.Contains(t, r.stderr, "the program cannot be run")
 			require.Empty(t, redacttest.Find(r.stderr, pgPassword))
 			after := contents(t, dir)
-			for _, changes := range []string{"/layer.seen", "/layer.secrets.age.lock"} { // by any command
+			for _, changes := range []string{"/layer.seen", "/layer.secrets.age.lock"} { // any command changes them
 				delete(after, changes)
 				delete(before, changes)
 			}
 			require.Equal(t, before, after)
 		})
 	}
-	// One that reads packages reads none here.
+	// A command that reads packages finds none here.
 	t.Run("a package", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
@@ -108,8 +108,8 @@ func TestIdentityItselfIsRefusedForAFile(t *testing.T) {
 	require.Equal(t, before, contents(t, dir))
 }
 
-// TestOddNamesOfFilesWorkAsPaths: a colon or an equals sign in a name is no reason
-// that its file cannot be used.
+// TestOddNamesOfFilesWorkAsPaths checks that a file name may contain a colon or
+// an equals sign.
 func TestOddNamesOfFilesWorkAsPaths(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -135,8 +135,8 @@ func TestNamesOfFilesAreRepeated(t *testing.T) {
 	}
 }
 
-// FuzzAddress puts a credential between two texts: no error shows it, no connection
-// takes it from the address, and no file has the name.
+// FuzzAddress puts a credential between two texts. No error shows it, no
+// connection takes it from the address, and no file has the name.
 func FuzzAddress(f *testing.F) {
 	for _, seed := range [][2]string{{"postgres://u:", "@h/d"}, {"host=db password=", ""}, {"postgres:/u:", "@h"}, {"u:", "@h/db"}, {"s3:b?secret=", ""},
 		{"s3://b/p?endpoint=https://u:", "@h"}, {"etcd://u:", "@h:2379"}, {"dir:", ""}, {"jdbc:postgresql://h/d?password=", ""}, {"POSTGRES://u:", "@h"},
@@ -155,7 +155,7 @@ func FuzzAddress(f *testing.F) {
 		}
 		at, err := l.parsePlace(text)
 		if err != nil {
-			// Which names the endpoint that would be right.
+			// The error names the right endpoint.
 			require.True(t, strings.Contains(err.Error(), "the endpoint ends with the bucket's name") || !strings.Contains(err.Error(), private), err)
 			return
 		}

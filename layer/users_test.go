@@ -18,7 +18,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Users and groups of these tests, of which the system knows none but root.
+// Users and groups of these tests. The system has an entry only for root.
 const (
 	alice, bob  = 61001, 61002
 	team, reads = 61100, 61200
@@ -32,15 +32,16 @@ type household struct {
 
 const usersSpec = `{"secrets": [{"kind": "random", "namespace": "auth", "name": "key", "bytes": 16}]}`
 
-// newHousehold makes a folder of an owner, a group and a mode. Only root can be other
-// users.
+// newHousehold makes a folder of an owner, a group and a mode. Only root can be
+// other users.
 func newHousehold(t *testing.T, uid, gid int, mode os.FileMode) household {
 	t.Helper()
 	slow.Root(t)
 	base := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(base), 0o755))
 	p := household{t, filepath.Join(base, "layer"), filepath.Join(base, "project")}
-	// A file that this process has written is busy while another test starts one.
+	// This process must not write the file itself: it would be busy while another
+	// test starts a process.
 	out, err := exec.CommandContext(t.Context(), "cp", program(t), p.program).CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.NoError(t, os.Chmod(p.program, 0o755))
@@ -77,7 +78,7 @@ func (p household) succeeds(uid, gid int, args ...string) string {
 	return r.stdout
 }
 
-// files is owner, group and mode of everything in the folder but the spec.
+// files returns owner, group and mode of every file in the folder but the spec.
 func (p household) files() map[string]string {
 	p.t.Helper()
 	found := map[string]string{}
@@ -105,8 +106,8 @@ const (
 	lockFile = "layer.secrets.age.lock"
 )
 
-// Root works once in a user's folder, at any time of the ledger's life. The user goes
-// on.
+// Root works once in a user's folder, at any time of the ledger's life. The
+// user can continue.
 func TestRootLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
@@ -126,8 +127,8 @@ func TestRootLedgerUsedOnceWithSudoKeepsWorking(t *testing.T) {
 	}
 }
 
-// The key to the ledger is given to no user. The error about a file that root left
-// says how to get it back.
+// No user gets the key to the ledger. The error about a file that root left
+// contains the way to get it back.
 func TestRootIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)
@@ -144,7 +145,7 @@ func TestRootIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	require.NoError(t, os.Chown(filepath.Join(p.dir, "layer.identity"), alice, alice))
 	p.succeeds(alice, alice, "apply", "--spec", "spec.json")
 
-	// Files of a version that left them to root.
+	// Files of an older version, which left them to root.
 	for _, name := range []string{lockFile, "layer.seen", "layer.secrets.age"} {
 		path := filepath.Join(p.dir, name)
 		require.NoError(t, os.Chown(path, 0, 0))
@@ -201,7 +202,7 @@ func TestRootLedgerSharedByGroupKeepsWorking(t *testing.T) {
 		}
 		require.Contains(t, p.as(bob, team, env, "status", "--json", "--spec", "spec.json").stdout, `"current": "v5"`)
 
-		// A value that only its maker may read says who that is.
+		// The error about a value that only its owner may read names the owner.
 		require.NoError(t, os.Chmod(filepath.Join(p.dir, keyFile), 0o600))
 		r = p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status)
@@ -229,7 +230,8 @@ func TestRootGroupOfProgramSurvivesRotation(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A user who may not keep the access of a value changes nothing, and is given advice.
+// A user who cannot preserve the access to a value changes nothing, and gets
+// advice.
 func TestRootPublishingThatTakesAccessIsRefused(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o755)

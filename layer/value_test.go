@@ -56,7 +56,7 @@ func TestValueThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// Package secret knows a document by its text, however it is wrapped.
+// Package secret recognises a document by its text, in any wrapping.
 func TestWrappedDocumentIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -75,7 +75,8 @@ func TestWrappedDocumentIsRefused(t *testing.T) {
 	}
 }
 
-// A program would read the value as another one, unless the format is pinned.
+// A program would read another value than the given one, unless the format is
+// pinned.
 func TestValueReadAsAnotherIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"v1=hunter2", "v12=hunter2;", "current=hunter2 or so", "v1=hunter2;v1=hunter3"} {
@@ -119,7 +120,7 @@ func TestValueThatLooksLikeAMistakeIsTakenWithAWarning(t *testing.T) {
 	for text, want := range map[string]string{
 		"m\x00a\x00d\x00e\x00":  "UTF-16 without a byte order mark",
 		"\x00m\x00a\x00d\x00e":  "UTF-16 without a byte order mark",
-		"m\x00a\x00d\x00e":      "UTF-16 without a byte order mark", // its last zero went with a newline
+		"m\x00a\x00d\x00e":      "UTF-16 without a byte order mark", // the newline took the last zero with it
 		"madeup\x00Wm29":        "a zero byte (NUL)",
 		"madeup_Wm29\u00a0":     "no-break space in it (U+00A0)",
 		"madeup\u202fWm29":      "no-break space in it (U+202F)",
@@ -151,7 +152,7 @@ func TestValueThatLooksLikeAMistakeIsTakenWithAWarning(t *testing.T) {
 	require.Len(t, warnings("null\u00a0\x00"), 2)
 }
 
-// Wherever the value is from, it is checked.
+// The value is checked, from any source.
 func TestEveryWayOfSetChecksTheValue(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, stripe)
