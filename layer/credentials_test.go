@@ -49,7 +49,7 @@ func (a attempt) refused(place string, env []string, says string) {
 	for _, args := range [][]string{{"init", "--to", "dir:out", "--ledger", place}, {"init", "--to", "dir:out", "--ledger", place, "--json"}} {
 		require.Regexp(a.t, says, a.layer(1, env, args...))
 	}
-	require.Len(a.t, contents(a.t, a.dir), 1, "nothing is made but what was declared before")
+	require.Len(a.t, contents(a.t, a.dir), 1, "only the declarations exist, as before")
 }
 
 // TestBucketCredentials checks that the error names a missing credential, and

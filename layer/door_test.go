@@ -316,7 +316,7 @@ func TestMoveOfHalfARotation(t *testing.T) {
 	clean.stop(0)
 	clean.layer(0, clean.at, clean.command()[1:]...)
 	_, puts := clean.counted()
-	require.Len(t, puts, 2, "what is meant, and what was done")
+	require.Len(t, puts, 2, "the intent, and its confirmation")
 	for _, n := range puts {
 		s := newStage(t, rotate)
 		values := map[string]string{}

@@ -212,11 +212,11 @@ func TestServerEtcdCredentials(t *testing.T) {
 
 // cmdEtcd works on a cluster:
 //
-//	etcd keys PREFIX [KEY…]                      these are all that begin so, in order
-//	etcd value KEY PATTERN                       what is there matches
-//	etcd put KEY TEXT                            somebody writes by hand
-//	etcd drop KEY                                or deletes
-//	etcd reads W P E ADDRESS CURRENT [FILE]      a program reads this version, and what FILE holds
+//	etcd keys PREFIX [KEY…]                      these are all keys with the prefix, in order
+//	etcd value KEY PATTERN                       the key's value matches
+//	etcd put KEY TEXT                            a person writes by hand
+//	etcd drop KEY                                a person deletes by hand
+//	etcd reads W P E ADDRESS CURRENT [FILE]      a program reads this version, and the content of FILE
 func cmdEtcd(cluster *servers.Etcd, client *clientv3.Client) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -260,7 +260,7 @@ func cmdEtcd(cluster *servers.Etcd, client *clientv3.Client) func(*testscript.Te
 			of(ts).hide(v.Text(), "a value")
 			same := v.ID == args[5] && (len(args) < 7 || v.Equal(strings.TrimSuffix(ts.ReadFile(args[6]), "\n")))
 			if same == neg {
-				ts.Fatalf("it holds %s, and what the file holds: %v", v.ID, same)
+				ts.Fatalf("it holds %s, with the value of the file: %v", v.ID, same)
 			}
 		default:
 			ts.Fatalf("etcd does not %s", args[0])

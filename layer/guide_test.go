@@ -52,7 +52,7 @@ func TestGuidesAndScriptsAgree(t *testing.T) {
 			t.Run(guide.file+"/"+heading, func(t *testing.T) {
 				name, ok := guide.recipes[heading]
 				if !ok && !guide.all {
-					require.NotRegexp(t, block, section, "what is typed has a script")
+					require.NotRegexp(t, block, section, "a section with commands has a script")
 					return
 				}
 				seen++
@@ -77,8 +77,10 @@ var (
 	guides = regexp.MustCompile(`(?m)^guide (?:\d+ |tty \S+ )?(?:'((?:[^']|'')*)'|@\S*?([a-z.]+))$`)
 )
 
-// differences tells what one of the two says and the other does not: every line of the section's blocks is run, in that order; every
-// command that its text names is run; and what the script changes once the recipe has begun, the recipe tells.
+// differences returns the differences between a section and its script. The
+// script must run every line of the section's blocks, in that order, and every
+// command in the section's text. The section must contain every command with
+// which the script changes something after its first line of the guide.
 func differences(section, script string) (list []string) {
 	var lines, told []string
 	for _, b := range block.FindAllStringSubmatch(section, -1) {
@@ -133,7 +135,7 @@ func differences(section, script string) (list []string) {
 		named := func(line string) bool { return strings.Contains(line+" ", command+" ") }
 		if !slices.Contains(anywhere, m[1]) && !slices.ContainsFunc(lines, named) && !slices.ContainsFunc(told, named) &&
 			!strings.Contains(section, fmt.Sprintf("`%s`", m[1])) {
-			list = append(list, "not what the guide does: "+command+m[2])
+			list = append(list, "not in the guide: "+command+m[2])
 		}
 	}
 	return list

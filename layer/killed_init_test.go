@@ -129,6 +129,6 @@ func TestKilledInitIsFinishedByTheNext(t *testing.T) {
 		layerIn(t, dir, nil, 0, "secret", "status", "--spec", "spec.json")
 		require.Empty(t, temporaries(t, dir))
 	}
-	t.Logf("%d killed, %d of them between identity and ledger", hits, halfway)
+	t.Logf("%d killed, %d between identity and ledger", hits, halfway)
 	require.Greater(t, hits, 10, "the runs are killed at all")
 }

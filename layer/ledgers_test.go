@@ -257,14 +257,14 @@ func useEngine(s *session, e engine, setenv func(key, value string)) {
 	setenv("AWAY", e.away())
 }
 
-// cmdPlace works on what is in a place, as somebody who remembers nothing:
+// cmdPlace works on the ledger in a place, without a memory of ledgers seen:
 //
-//	place keep ADDRESS NAME       keeps what is there now
-//	place restore ADDRESS NAME    puts it back, as from a backup
-//	place same ADDRESS NAME       it is what it was then
+//	place keep ADDRESS NAME       keeps the present state
+//	place restore ADDRESS NAME    restores that state, as from a backup
+//	place same ADDRESS NAME       the state equals the kept one
 //	place other ADDRESS           puts another ledger there
-//	place drop ADDRESS            deletes it
-//	place holds ADDRESS PATTERN   its generation, a space, and where it has moved to match
+//	place drop ADDRESS            deletes the ledger
+//	place holds ADDRESS PATTERN   PATTERN matches its generation, a space, and the place it moved to
 func cmdPlace(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
 	if len(args) < 2 || s.engine == nil {

@@ -299,7 +299,7 @@ func complaints(args []string, status int, stdout, stderr string) (list []string
 			list = append(list, "ok and the exit status disagree")
 		}
 		if text, _ := one["error"].(string); status != 0 && text == "" {
-			list = append(list, "no error is told")
+			list = append(list, "no error is reported")
 		} else {
 			list = append(list, readable(text)...)
 		}

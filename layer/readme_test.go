@@ -76,7 +76,7 @@ func TestReadmeSessionWorks(t *testing.T) {
 	for _, line := range lines {
 		typed := line
 		if strings.HasPrefix(line, "go run ") && addr != usualAddr {
-			typed = strings.Replace(line, " &", " -addr "+addr+" &", 1) // somebody else has the port
+			typed = strings.Replace(line, " &", " -addr "+addr+" &", 1) // another process may use the port
 		}
 		output := sh.run(t, typed)
 		for _, p := range people {
@@ -98,7 +98,8 @@ func TestReadmeSessionWorks(t *testing.T) {
 	require.Empty(t, r.leaks())
 }
 
-// eventually waits for what another process does. Unlike require's, it lets the condition fail the test.
+// eventually waits for an effect of another process. Unlike require's function,
+// it lets the condition fail the test.
 func eventually(t *testing.T, sh *shell, otherwise string, condition func() bool) {
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
@@ -107,7 +108,7 @@ func eventually(t *testing.T, sh *shell, otherwise string, condition func() bool
 	}
 }
 
-// usualAddr is where the example listens.
+// usualAddr is the example's default address.
 const usualAddr = "127.0.0.1:8080"
 
 func freeAddr(t *testing.T) string {
@@ -129,7 +130,7 @@ func up(addr string) bool {
 	return true
 }
 
-// person is somebody with a cookie, and by the version that signed it.
+// person is a user with a cookie; by is the version that signed it.
 type person struct {
 	name, by string
 	http.Client
@@ -141,7 +142,7 @@ func logIn(t *testing.T, addr, name, by string) *person {
 	return p
 }
 
-// logIn gets a cookie, and tells whether p.by signed it.
+// logIn gets a cookie, and reports whether p.by signed it.
 func (p *person) logIn(t *testing.T, addr string) bool {
 	var err error
 	p.Jar, err = cookiejar.New(nil)
@@ -169,7 +170,8 @@ func (p *person) greeting(t *testing.T, addr string) string {
 	return fmt.Sprintf("%d %s", r.StatusCode, body)
 }
 
-// copyRepository returns a folder with what a clone holds, as far as the session needs it.
+// copyRepository returns a folder with the files of a clone that the session
+// needs.
 func copyRepository(t *testing.T) string {
 	from, to := "..", t.TempDir()
 	require.NoError(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
@@ -182,7 +184,7 @@ func copyRepository(t *testing.T) string {
 		case !d.Type().IsRegular() || strings.HasPrefix(name, "."):
 			return nil
 		case name == "layer" || name == "layer.identity" || name == "layer.seen" || strings.HasPrefix(name, "layer.secrets.age"):
-			return nil // what somebody's own try has left
+			return nil // left by a session outside the tests
 		}
 		rel, err := filepath.Rel(from, path)
 		if err != nil {
@@ -200,12 +202,13 @@ func copyRepository(t *testing.T) string {
 	return to
 }
 
-// shell is a person's: with jobs, and with what one line sets still there in the next.
+// shell is an interactive shell: it has jobs, and keeps variables from one line
+// to the next.
 type shell struct {
 	dir    string
 	did    *bufio.Reader
 	next   io.Writer
-	output string // a file, so that what a line printed is there when the line is done
+	output string // a file: it has a line's whole output when the line has ended
 }
 
 func (s *shell) String() string {
@@ -225,7 +228,7 @@ func newShell(t *testing.T, dir string) *shell {
 	output, err := os.Create(filepath.Join(t.TempDir(), "output"))
 	require.NoError(t, err)
 	s := &shell{dir: dir, did: bufio.NewReader(did), next: next, output: output.Name()}
-	// Each line is asked for, and its status told.
+	// The shell asks for each line, and reports its status.
 	cmd := exec.Command(bash, "-c", `set -m; trap 'for j in $(jobs -p); do kill -- -$j; done' EXIT
 while read -r line <&4; do eval "$line" 3>&- 4<&-; echo $? >&3; done`)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = dir, output, output, []*os.File{tell, hear}
@@ -248,14 +251,14 @@ while read -r line <&4; do eval "$line" 3>&- 4<&-; echo $? >&3; done`)
 	return s
 }
 
-// run types a line, which must succeed, and returns what was printed meanwhile.
+// run types a line, which must succeed, and returns the output up to its end.
 func (s *shell) run(t *testing.T, line string) string {
 	before := len(s.String())
 	_, err := fmt.Fprintln(s.next, line)
 	require.NoError(t, err)
 	status, err := s.did.ReadString('\n')
 	require.NoError(t, err, "%s:\n%s", line, s)
-	if line != "wait" { // whose status is the job's
+	if line != "wait" { // its status is the job's
 		require.Equal(t, "0\n", status, "%s:\n%s", line, s)
 	}
 	return s.String()[before:]

@@ -160,7 +160,7 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 				value = credentials[name]
 			}
 			if value == "" {
-				ts.Fatalf("what is %s?", name)
+				ts.Fatalf("unknown setting %s", name)
 			}
 			ts.Setenv(name, of(ts).elsewhere(strings.Trim(value, "'")))
 		}

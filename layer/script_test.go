@@ -189,19 +189,19 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdCloudflare works on a fake account:
 //
-//	cloudflare start [quota=N] [pending=N] [stores=N]   from here on it is the account in the environment
+//	cloudflare start [quota=N] [pending=N] [stores=N]   from here on, the account in the environment
 //	cloudflare fail METHOD PATH [applied=now|twice|late] [drop] [status=N] [code=N] [message=TEXT] [after=SECONDS] [times=N] [skip=N]
-//	cloudflare names N                       so many values are in its store
+//	cloudflare names N                       its store has N values
 //	cloudflare text NAME PATTERN             the value of that name matches
-//	cloudflare comment NAME PATTERN          and what stands beside it
-//	cloudflare put NAME TEXT COMMENT         somebody writes by hand
-//	cloudflare drop NAME                     or deletes
-//	cloudflare tokens N                      so many API tokens of ours exist
-//	cloudflare token NAME ...                a further API token: read, write, tokens
-//	cloudflare writes N                      so many requests since the last forget could change something
+//	cloudflare comment NAME PATTERN          so does its comment
+//	cloudflare put NAME TEXT COMMENT         a person writes by hand
+//	cloudflare drop NAME                     a person deletes by hand
+//	cloudflare tokens N                      N API tokens of ours exist
+//	cloudflare token NAME ...                adds an API token: read, write, tokens
+//	cloudflare writes N                      N requests since the last forget could change something
 //	cloudflare forget
-//	cloudflare heal                          no faults any more
-//	cloudflare release                       what is late arrives
+//	cloudflare heal                          ends all faults
+//	cloudflare release                       late requests arrive
 func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
 	if args[0] == "start" {

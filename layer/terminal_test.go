@@ -210,7 +210,7 @@ func TestPromptShowsNothingTyped(t *testing.T) {
 			require.NotContains(t, screen, "madeup")
 			require.Contains(t, screen, "created v1")
 			stdout, _ := layerIn(t, dir, nil, 0, "secret", "reveal", "$SECRET.billing.stripe-secret", "--yes")
-			require.True(t, stdout == test.want+"\n", "what was typed is stored")
+			require.True(t, stdout == test.want+"\n", "the typed value is stored")
 		})
 	}
 }

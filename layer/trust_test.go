@@ -62,7 +62,7 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 			require.Contains(t, r.stderr, "--ledger-id", args)
 		}
 		layerIn(t, machine, env, 0, "__complete", "secret", "reveal", "")
-		require.Len(t, contents(t, machine), 2, "the ledger and the declarations, and no memory of it")
+		require.Len(t, contents(t, machine), 2, "the ledger and the declarations, and no memory of ledgers seen")
 	}
 	require.Zero(t, connections.Load())
 

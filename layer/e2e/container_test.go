@@ -21,7 +21,8 @@ import (
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
-// container stands for Cloudflare's: it starts the program with the environment that it is given, and passes requests on.
+// container replaces Cloudflare's: it starts the program with the given
+// environment, and forwards requests.
 type container struct {
 	t       *testing.T
 	program string
@@ -79,7 +80,7 @@ func (c *container) start(r *http.Request) {
 	}()
 }
 
-// stop ends the process, as Cloudflare does with a Container that is replaced.
+// stop ends the process, as Cloudflare does with a replaced Container.
 func (c *container) stop() {
 	c.mu.Lock()
 	process, ended := c.process, c.ended
@@ -90,7 +91,8 @@ func (c *container) stop() {
 	}
 }
 
-// The Worker half of examples/container runs in workerd, its service as a process.
+// The Worker half of examples/container runs in workerd. Its service runs as a
+// process.
 func TestServerContainerBehindAWorker(t *testing.T) {
 	installed(t)
 	program := filepath.Join(t.TempDir(), "service")
@@ -120,13 +122,13 @@ func TestServerContainerBehindAWorker(t *testing.T) {
 	require.Equal(t, "log in first", w.signedBy(t, forge(t, second, "v1")))
 
 	w.put(t, sessionKey, document(t, "v2", v1, v2))
-	require.Equal(t, "log in first", w.signedBy(t, forge(t, second, "v2")), "the process keeps what it started with")
+	require.Equal(t, "log in first", w.signedBy(t, forge(t, second, "v2")), "the process keeps the values of its start")
 	require.Equal(t, 1, c.starts)
 	c.stop()
 	require.Eventually(t, func() bool {
 		_, body, err := w.get("/session?token=" + forge(t, second, "v2"))
 		return err == nil && body == "ann, signed by v2\n"
-	}, 20*time.Second, 10*time.Millisecond, "started anew, it has what is stored now")
+	}, 20*time.Second, 10*time.Millisecond, "a new process has the stored value")
 	require.Equal(t, "ann, signed by v1", w.signedBy(t, forge(t, first, "v1")))
 	require.Equal(t, 2, c.starts)
 }

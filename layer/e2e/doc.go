@@ -1,3 +1,4 @@
-// Package e2e runs Workers in workerd, the runtime that Cloudflare's Workers run in, and drives them over HTTP. Its tests need
-// Node and what npm installs here: ./run does it all.
+// Package e2e runs Workers in workerd, the runtime of Cloudflare's Workers, and
+// sends HTTP requests to them. The tests need Node and the npm packages of this
+// folder. ./run installs them and runs the tests.
 package e2e

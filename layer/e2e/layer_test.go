@@ -30,7 +30,7 @@ func TestServerLayerPublishesForAWorker(t *testing.T) {
 		t.Helper()
 		cmd := exec.Command(layer, append([]string{"secret"}, args...)...)
 		cmd.Dir = where
-		// A Worker's declarations stand in files that are built for js/wasm alone.
+		// A Worker's declarations are in files that are built only for js/wasm.
 		cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CLOUDFLARE_API_BASE_URL="+base,
 			"CLOUDFLARE_ACCOUNT_ID="+cloudflarefake.Account, "CLOUDFLARE_API_TOKEN="+cloudflarefake.Token)
 		var stderr strings.Builder

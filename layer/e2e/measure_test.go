@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cold are times to the first answer of Workers that have just started: one that answers a constant, one that answers with a
-// secret's Text.
+// cold holds times to the first answer of newly started Workers: one answers a
+// constant, one a secret's Text.
 type cold struct{ constant, text []time.Duration }
 
 func (c cold) ratio() float64 { return float64(median(c.text)) / float64(median(c.constant)) }
@@ -22,8 +22,8 @@ func (c cold) String() string {
 
 // TestServerColdStart compares the time to the first answer with that of a
 // Worker that answers a constant. It measures from the start of workerd, and
-// again without that for a plain secret. The second leaves out the emulated
-// store's own first answer.
+// for a plain secret also without that start. The second measurement excludes
+// the emulated store's own first answer.
 func TestServerColdStart(t *testing.T) {
 	h := newHarness(t)
 	constant, reader := program(t, exampleGlue, "workers/internal/constant"), program(t, exampleGlue, "workers/internal/reader")
@@ -45,12 +45,13 @@ func TestServerColdStart(t *testing.T) {
 		require.Equal(t, want, body)
 		return started + alone, alone
 	}
-	first(constant, "constant", true) // the files come from the disk
+	first(constant, "constant", true) // reads the files from the disk
 	var fromStart, store, plain cold
-	// A machine that is busy with other things gets a second and a third chance.
+	// A busy machine gets a second and a third chance.
 	for chance := 0; chance < 3 && (chance == 0 || fromStart.ratio() > 1.25 || plain.ratio() > 1.25); chance++ {
 		for i := range 36 {
-			// The order differs from round to round: what goes before, and is still ending, weighs on what comes after.
+			// The order differs from round to round, because a Worker that is still ending
+			// slows its successor.
 			switch (i*7 + i/4) % 4 {
 			case 0:
 				a, b := first(constant, "constant", false)
@@ -79,7 +80,8 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2].Round(10 * time.Microsecond)
 }
 
-// BenchmarkWarmRead sets a read of a Go instance that is there beside a JavaScript Worker's own await env.X.get().
+// BenchmarkWarmRead compares a read in a running Go instance with a JavaScript
+// Worker's own await env.X.get().
 func BenchmarkWarmRead(b *testing.B) {
 	h := newHarness(b)
 	dir := b.TempDir()
@@ -103,7 +105,8 @@ func BenchmarkWarmRead(b *testing.B) {
 	}
 }
 
-// BenchmarkRequest is a whole request: an instance for each, and one that is shared.
+// BenchmarkRequest measures a whole request, with an instance for each and with
+// a shared one.
 func BenchmarkRequest(b *testing.B) {
 	h := newHarness(b)
 	for _, c := range []struct {

@@ -16,8 +16,9 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// emulated publishes into a Worker's local secrets store, as Cloudflare's API does into the real one. The emulation keeps no
-// notes, so they are kept beside it.
+// emulated publishes into a Worker's local secrets store, as Cloudflare's API
+// does into the real one. The emulation stores no notes, so emulated keeps them
+// itself.
 type emulated struct {
 	drivertest.MemoryPublisher
 	t testing.TB
@@ -31,8 +32,8 @@ func (e *emulated) Publish(ctx context.Context, items []driver.Item) []error {
 	return e.MemoryPublisher.Publish(ctx, items)
 }
 
-// A Worker in workerd reads the published texts of package rotate, and no login
-// is lost through a whole rotation.
+// A Worker in workerd reads the published texts of package rotate. No login is
+// lost during a whole rotation.
 func TestServerReadsWhatRotatePublishes(t *testing.T) {
 	ctx := t.Context()
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
@@ -49,7 +50,8 @@ func TestServerReadsWhatRotatePublishes(t *testing.T) {
 		}
 		return list
 	}
-	// until runs rotate again and again, as cron does, until it has done something; the Worker is asked meanwhile.
+	// until runs rotate repeatedly, as cron does, until a run takes the action.
+	// Meanwhile it sends requests to the Worker.
 	until := func(action string, always func()) {
 		deadline := time.Now().Add(30 * time.Second)
 		for !slices.Contains(did(o.Rotate(ctx, rotate.RotateOptions{})), action) {

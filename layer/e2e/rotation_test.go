@@ -38,7 +38,8 @@ func document(t testing.TB, current string, versions ...secret.Version) string {
 	return text
 }
 
-// ask is get for a test's own goroutine; it returns the body without its newline.
+// ask is get for a test's own goroutine. It returns the body without its
+// newline.
 func (w *worker) ask(t testing.TB, path string) (status int, body string) {
 	t.Helper()
 	status, body, err := w.get(path)
@@ -59,8 +60,8 @@ func (w *worker) signedBy(t testing.TB, token string) string {
 	return body
 }
 
-// TestServerSessionsThroughARotation follows one key from nothing over two
-// phases of a rotation to its end.
+// TestServerSessionsThroughARotation follows one key from its creation through
+// both phases of a rotation to its end.
 func TestServerSessionsThroughARotation(t *testing.T) {
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	status, body := w.ask(t, "/session/new?user=ann")
@@ -79,7 +80,7 @@ func TestServerSessionsThroughARotation(t *testing.T) {
 	v1 := secret.NewVersion("v1", first, time.Time{}, time.Time{})
 	v2 := secret.NewVersion("v2", second, time.Now().Add(time.Hour), time.Time{})
 	w.put(t, sessionKey, document(t, "v1", v1, v2))
-	require.Equal(t, "ann, signed by v1", w.signedBy(t, token), "what a plain value signed is v1's")
+	require.Equal(t, "ann, signed by v1", w.signedBy(t, token), "a signature by the plain value counts as v1's")
 	require.Equal(t, "ann, signed by v1", w.signedBy(t, w.login(t)), "v2 is announced only")
 	require.Equal(t, "ann, signed by v2", w.signedBy(t, forge(t, second, "v2")), "another place may use it already")
 	require.Equal(t, "log in first", w.signedBy(t, forge(t, newKey(), "v2")))
@@ -115,7 +116,7 @@ func TestServerSessionsThroughARotation(t *testing.T) {
 	require.NotContains(t, w.h.log.String(), "cut o")
 }
 
-// forge signs a session as another place does that has the key.
+// forge signs a session as another program with the key does.
 func forge(t testing.TB, key, id string) string {
 	t.Helper()
 	there := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
@@ -125,8 +126,7 @@ func forge(t testing.TB, key, id string) string {
 	return token
 }
 
-// A record is read by its time alone, after the key that sealed it was
-// replaced.
+// A record is read only by its time, after the key that sealed it was replaced.
 func TestServerRecordsStayReadable(t *testing.T) {
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
 	seal := func() (at, sealed string) {
@@ -161,15 +161,16 @@ func TestServerRecordsStayReadable(t *testing.T) {
 	require.Equal(t, "hello, sealed under v2, found by its time", open(at2, sealed2))
 }
 
-// states are what was stored, one after another. Somebody who reads while they change may see any from the last that was
-// surely there when he began to the last that may have been there when he ended.
+// states are the stored documents, in order. A reader that works during a
+// change may see any document from the last one that was certainly stored at
+// its start to the last one that may have been stored at its end.
 type states struct {
 	mu    sync.Mutex
 	all   []state
 	there int // all up to this one have been stored
 }
 
-// state is a document, as far as the answers depend on it.
+// state is the part of a document on which the answers depend.
 type state struct {
 	current  string
 	accepted map[string]bool
@@ -181,14 +182,14 @@ func (s *states) begin() int {
 	return s.there
 }
 
-// seen returns what a reader may have seen who began at from.
+// seen returns the documents that a reader which began at from may have seen.
 func (s *states) seen(from int) []state {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.all[from:]
 }
 
-// publish stores a document; expired ones have ended long ago.
+// publish stores a document. Expired versions ended long ago.
 func (s *states) publish(t testing.TB, w *worker, current string, versions ...secret.Version) {
 	next := state{current: current, accepted: map[string]bool{}}
 	for _, v := range versions {
@@ -203,7 +204,8 @@ func (s *states) publish(t testing.TB, w *worker, current string, versions ...se
 	s.mu.Unlock()
 }
 
-// 32 run at a time, half logins and half checks, while the key rotates.
+// 32 requests run at a time, half logins and half checks, while the key
+// rotates.
 func TestServerThousandRequests(t *testing.T) {
 	const requests, atATime = 1000, 32
 	w := newHarness(t).start(t, program(t, exampleGlue, "examples/worker"), nil)
@@ -246,7 +248,7 @@ func TestServerThousandRequests(t *testing.T) {
 	require.Greater(t, rotations, 1)
 }
 
-// loginAndReturn makes two requests, and tells what is wrong with an answer.
+// loginAndReturn makes two requests, and returns an error for a wrong answer.
 func loginAndReturn(w *worker, s *states) error {
 	from := s.begin()
 	status, token, err := w.get("/session/new?user=ann")

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestServerSharedInstance: one Go instance answers all requests.
+// TestServerSharedInstance checks that one Go instance answers all requests.
 func TestServerSharedInstance(t *testing.T) {
 	w := newHarness(t).start(t, program(t, "shared.mjs", "workers/internal/shared"), nil)
 	_, body := w.ask(t, "/read?n=1")
@@ -63,7 +63,8 @@ func TestServerSharedInstance(t *testing.T) {
 	})
 }
 
-// TestServerPlainSecret: a string of the Worker's own, as in .dev.vars, under the same name.
+// TestServerPlainSecret reads a plain text variable of the Worker, as in
+// .dev.vars, under the same name.
 func TestServerPlainSecret(t *testing.T) {
 	h := newHarness(t)
 	dir := program(t, exampleGlue, "workers/internal/reader")
@@ -99,7 +100,8 @@ func TestServerJavaScript(t *testing.T) {
 	}
 }
 
-// TestDocumentedJavaScript: the lines in the package's documentation are those that are tested here.
+// TestDocumentedJavaScript checks that this test runs the lines of the
+// package's documentation.
 func TestDocumentedJavaScript(t *testing.T) {
 	doc, err := os.ReadFile("../../workers/doc.go")
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
-// client gives up on an answer that does not come.
+// client gives up after 30 seconds without an answer.
 var client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 // harness is a Node process that runs Workers in workerd.
@@ -28,11 +28,11 @@ type harness struct {
 	mu    sync.Mutex
 	to    io.WriteCloser
 	from  *bufio.Reader
-	log   strings.Builder // of the Workers
+	log   strings.Builder // the Workers' log
 	names int
 }
 
-// installed skips a test where not every test was asked for, and fails it where
+// installed skips a test unless every test was asked for. It fails the test if
 // Node or its modules are missing.
 func installed(t testing.TB) {
 	t.Helper()
@@ -43,7 +43,7 @@ func installed(t testing.TB) {
 	require.NoError(t, err, "layer/e2e/run installs it")
 }
 
-// newHarness starts one.
+// newHarness starts a harness.
 func newHarness(t testing.TB) *harness {
 	t.Helper()
 	installed(t)
@@ -62,7 +62,7 @@ func newHarness(t testing.TB) *harness {
 	return &harness{to: to, from: bufio.NewReaderSize(from, 1<<20)}
 }
 
-// do has the harness carry a command out.
+// do sends a command to the harness and returns its answer.
 func (h *harness) do(t testing.TB, command string, options map[string]any) string {
 	t.Helper()
 	h.mu.Lock()
@@ -87,7 +87,7 @@ func (h *harness) do(t testing.TB, command string, options map[string]any) strin
 	}
 }
 
-// worker is one that runs.
+// worker is a running Worker.
 type worker struct {
 	h    *harness
 	name string
@@ -125,7 +125,7 @@ func (w *worker) delete(t testing.TB, binding string) {
 	w.h.do(t, "delete", map[string]any{"name": w.name, "binding": binding})
 }
 
-// get returns the answer to a request; an error is one of the connection.
+// get returns the answer to a request. An error is a failure of the connection.
 func (w *worker) get(path string) (status int, body string, err error) {
 	r, err := client.Get(w.url + path)
 	if err != nil {
@@ -136,7 +136,8 @@ func (w *worker) get(path string) (status int, body string, err error) {
 	return r.StatusCode, string(b), err
 }
 
-// program lays out what a Go Worker consists of: the glue as it is in the example or here, the toolchain's, and the program.
+// program writes the files of a Go Worker into a folder: the glue of the
+// example or of this test, the toolchain's glue, and the program.
 func program(t testing.TB, glue, pkg string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -149,7 +150,7 @@ func program(t testing.TB, glue, pkg string) (dir string) {
 
 var builds = map[string][]byte{}
 
-// built returns a package as a Worker. Several tests run the same.
+// built returns a package as a Worker. Several tests run the same one.
 func built(t testing.TB, pkg string) []byte {
 	t.Helper()
 	if builds[pkg] == nil {
@@ -169,7 +170,7 @@ func copyFile(t testing.TB, from, to string) {
 	require.NoError(t, os.WriteFile(to, data, 0o600))
 }
 
-// Wrangler would deploy the example as it is configured.
+// Wrangler accepts the example's configuration for a deployment.
 func TestServerWranglerAcceptsTheExample(t *testing.T) {
 	installed(t)
 	wrangler, err := filepath.Abs("node_modules/.bin/wrangler")

@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// To bring a value that stands already under rotation: set it, then adopt. It becomes v1 and stays readable under retain.
+// An existing value comes under rotation by set, then adopt. It becomes v1 and
+// stays readable under retain.
 func TestBringingAValueUnderRotation(t *testing.T) {
 	value := strings.Repeat("Ab1_", 10) + "AAA"
 	for name, c := range map[string]struct {
@@ -38,7 +39,7 @@ func TestBringingAValueUnderRotation(t *testing.T) {
 			require.Empty(t, s.shop.sent, "never overwritten")
 			require.Equal(t, value, s.record(key).version("v1").Value, "the ledger keeps it")
 
-			// Nothing else goes on without the person's word.
+			// No other operation continues without the operator's confirmation.
 			for _, do := range []func() (Result, error){s.apply, s.rotateNow, func() (Result, error) { return s.rotate() },
 				func() (Result, error) { return s.set(key, value) }} {
 				err := s.problem(key)(s.unchanged(do))
@@ -65,7 +66,8 @@ func TestBringingAValueUnderRotation(t *testing.T) {
 	}
 }
 
-// A mistake is mended before it is adopted: the value that was kept first was never published.
+// A mistake is corrected before the adoption: the first kept value was never
+// published.
 func TestSettingAnotherValueBeforeAdoption(t *testing.T) {
 	key := aStatic("stripe", every(30))
 	s := newScene(t, key)
@@ -80,8 +82,8 @@ func TestSettingAnotherValueBeforeAdoption(t *testing.T) {
 	require.Equal(t, map[string]string{"v2": "sk_live_real_value"}, s.reads(key))
 }
 
-// New ids count the cur of a note that this ledger has signed, and the generation goes
-// above it. Another ledger's note counts for nothing.
+// New ids count the cur of a note that this ledger has signed, and the
+// generation exceeds that of the note. Another ledger's note has no effect.
 func TestIDsCountTheLedgersOwnNotes(t *testing.T) {
 	for name, own := range map[string]bool{"its own": true, "another ledger's": false} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +108,8 @@ func TestIDsCountTheLedgersOwnNotes(t *testing.T) {
 	}
 }
 
-// Over a published value that somebody has changed: the ledger's versions again.
+// Adoption publishes the ledger's versions again over a published value that
+// another hand has changed.
 func TestAdoptingOverAHandEdit(t *testing.T) {
 	key := aRandom("key", retained(10))
 	s := newScene(t, key)
@@ -122,7 +125,7 @@ func TestAdoptingOverAHandEdit(t *testing.T) {
 	s.still()
 }
 
-// Adoption where nothing is to be adopted is an ordinary rotate.
+// Adoption without anything to adopt is an ordinary rotate.
 func TestAdoptingNothing(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -130,7 +133,8 @@ func TestAdoptingNothing(t *testing.T) {
 	require.Empty(t, s.did(s.unchanged(func() (Result, error) { return s.rotate(RotateOptions{Adopt: true}) })))
 }
 
-// A value that stands where the ledger has none, and a person's word without one: there is nothing to publish.
+// The target has a value, the ledger has none, and the operator confirms the
+// adoption: there is nothing to publish.
 func TestAdoptingWhatTheLedgerDoesNotHave(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -147,12 +151,13 @@ func TestAdoptingWhatTheLedgerDoesNotHave(t *testing.T) {
 	require.Error(t, r.Secrets[0].Problem)
 }
 
-// A forged or another's ledger fits none of the notes: it is refused as a whole, before anything changes.
+// A forged ledger, or another one, fits none of the notes. It is refused as a
+// whole, before anything changes.
 func TestALedgerThatFitsNoNote(t *testing.T) {
 	a, b := aRandom("a", every(30)), aRandom("b", every(30))
 	s := newScene(t, a, b)
 	s.did(s.apply())
-	s.change(func(st *state) { // whoever knows the recipients can seal such a state
+	s.change(func(st *state) { // anyone with the recipients can seal such a state
 		st.ByKey, st.FpKey = randomBytes(32), randomBytes(32)
 	})
 	for name, do := range map[string]func() (Result, error){
@@ -172,7 +177,8 @@ func TestALedgerThatFitsNoNote(t *testing.T) {
 	s.still()
 }
 
-// A value that is kept is not sent without the person's word, even where the very same text stands in the store.
+// A kept value is not sent without the operator's confirmation, even if the
+// store has the same text.
 func TestAKeptPlainValueWaitsForTheWord(t *testing.T) {
 	key := secret.Static(secret.Options{Namespace: "billing", Name: "dsn", Format: secret.FormatPlain})
 	s := newScene(t, key)

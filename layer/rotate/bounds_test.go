@@ -50,8 +50,8 @@ var newIDs = map[string]func(s *scene, random, static *secret.Secret) (*secret.S
 	},
 }
 
-// Where the last id is used, nothing is begun that needs another one; the last one
-// itself is written and read like any.
+// If the last id is used, no operation begins that needs another one. The last
+// id itself is written and read like any other.
 func TestLastID(t *testing.T) {
 	for op, change := range newIDs {
 		for _, left := range []int{0, 1} {
@@ -90,21 +90,21 @@ func TestLastID(t *testing.T) {
 	}
 }
 
-// No generator makes a value for which there is no id.
+// No generator makes a value without an id.
 func TestLastIDOfAGeneratedSecret(t *testing.T) {
 	s, key, made := withTokens(t, every(30))
 	s.did(s.apply())
 	require.Len(t, made.ids(), 1)
 	s.change(func(st *state) { st.find(key.Address()).Highest = maxID })
-	s.values = nil // their zeros are those of the id
+	s.values = nil // their zeros look like those of the id
 	for _, do := range []func() (Result, error){s.rotateNow, func() (Result, error) { return s.revoke(key, "v1") }} {
 		require.ErrorContains(t, s.problem(key)(s.unchanged(do)), "v2000000000 is the last id")
 	}
 	require.Len(t, made.ids(), 1)
 }
 
-// An announced version comes into use and an expired one leaves, though no further
-// version can be made.
+// An announced version becomes current and an expired one is pruned, although
+// no further version is possible.
 func TestLastIDHoldsNothingElseUp(t *testing.T) {
 	for name, days := range map[string]int{"due": 7, "forced": 300} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestLastIDHoldsNothingElseUp(t *testing.T) {
 			require.ErrorContains(t, r.Secrets[0].Problem, "no further version can be made")
 			require.False(t, r.OK())
 
-			// The way out: another name, and this one is removed.
+			// The remedy: declare another name, and remove this one.
 			next := aRandom("next", every(days))
 			s.declare(next)
 			require.Equal(t, []string{"create v1"}, s.did(s.apply()))
@@ -131,8 +131,8 @@ func TestLastIDHoldsNothingElseUp(t *testing.T) {
 	}
 }
 
-// Where the last generation is used, nothing is published; the last one itself is
-// confirmed like any.
+// If the last generation is used, nothing is published. The last generation
+// itself is confirmed like any other.
 func TestLastGeneration(t *testing.T) {
 	refused := func(t *testing.T, err error) {
 		t.Helper()
@@ -205,8 +205,8 @@ func TestLastGeneration(t *testing.T) {
 	})
 }
 
-// An earlier version of the engine let a made-up note drive the ids past nine
-// digits, and never settled again.
+// In an earlier version of the engine a made-up note drove the ids past nine
+// digits, and the secret never settled again.
 func TestLedgerWithIDsOfTenDigitsSettles(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s := newScene(t, key)

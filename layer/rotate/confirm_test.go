@@ -13,8 +13,7 @@ import (
 	"github.com/layeron-hq/secret/driver/drivertest"
 )
 
-// remembering is a ledger that notes the generations of the states that were
-// confirmed.
+// remembering is a ledger that records the generations of the confirmed states.
 type remembering struct {
 	*MemoryLedger
 	confirmed []uint64
@@ -24,8 +23,8 @@ func (l *remembering) Confirmed(_ context.Context, s State) {
 	l.confirmed = append(l.confirmed, s.Generation())
 }
 
-// TestRunConfirmsWhatTheTargetShows: a ledger is confirmed by a note that it
-// contains, and by nothing else.
+// TestRunConfirmsWhatTheTargetShows checks that only a note which is recorded
+// in the ledger confirms the ledger.
 func TestRunConfirmsWhatTheTargetShows(t *testing.T) {
 	ctx := context.Background()
 	key := secret.Random(secret.Options{Namespace: "auth", Name: "key"})
@@ -99,8 +98,9 @@ func (b *bench) overwrite(s *secret.Secret, note string) {
 		[]driver.Item{{Name: s.Address().Binding(), Text: driver.NewValue("by hand"), Note: note}})...))
 }
 
-// TestCompareNotesRefusesAnOldLedger: values are not handed out of a ledger that is
-// behind the target, and nothing else in the target keeps them back.
+// TestCompareNotesRefusesAnOldLedger checks that a ledger behind the target
+// releases no values, and that no other difference in the target holds values
+// back.
 func TestCompareNotesRefusesAnOldLedger(t *testing.T) {
 	ctx := context.Background()
 	key := secret.Random(secret.Options{Namespace: "auth", Name: "key"})

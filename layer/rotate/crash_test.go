@@ -13,13 +13,13 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// operation is something that a run does, and what was there before.
+// operation is an operation of a run, with the state before it.
 type operation struct {
 	before func(s *scene)
 	orders func(s *scene) map[secret.Address]order
 	op     string
 	keys   []*secret.Secret
-	// declared instead of keys when the operation begins; nil: the same.
+	// Declarations that replace keys when the operation begins; nil: the same.
 	then []*secret.Secret
 }
 
@@ -86,7 +86,7 @@ func (op operation) begin(t *testing.T) (*scene, *tokens) {
 	return s, g
 }
 
-// history is every text that was ever sent: no value changes under its id.
+// history is every text that was ever sent. A value never changes under its id.
 type history struct {
 	t      *testing.T
 	values map[string]string
@@ -102,7 +102,8 @@ func (h *history) add(i driver.Item) {
 	}
 }
 
-// current always names an unexpired version of the same document.
+// current checks that a document names an unexpired version of its own as
+// current.
 func (h *history) current(i driver.Item, now time.Time) {
 	doc, err := secret.Parse(i.Text.Reveal())
 	require.NoError(h.t, err)
@@ -113,7 +114,8 @@ func (h *history) current(i driver.Item, now time.Time) {
 	require.Equal(h.t, n.cur, doc.Current().ID)
 }
 
-// endOf is what readers have in the end, and what generators left.
+// endOf returns the final state that readers see, and the objects that
+// generators left.
 func endOf(s *scene, g *tokens, times bool) string {
 	text := ""
 	for _, key := range s.Spec.Secrets {
@@ -142,7 +144,8 @@ func endOf(s *scene, g *tokens, times bool) string {
 
 func must(text string, _ bool) string { return text }
 
-// A crash after any step, and run again: the same end, and a third run changes not a byte.
+// A crash after any step and a second run give the same final state. A third
+// run changes not a byte.
 func TestACrashAfterAnyStep(t *testing.T) {
 	ctx := context.Background()
 	for name, op := range operations() {
@@ -165,7 +168,7 @@ func TestACrashAfterAnyStep(t *testing.T) {
 					}
 					s.pass(after)
 					if s.state().Gen == gen || slices.ContainsFunc(s.state().Secrets, func(r *record) bool { return r.Making != nil }) {
-						// No version of it is in the ledger: it is ordered again.
+						// The ledger has no version of the secret: order it again.
 						_, err := s.seen(s.run(ctx, op.orders(s), op.op))
 						require.NoError(t, err)
 					}

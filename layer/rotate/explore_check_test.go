@@ -9,22 +9,23 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// view is what readers may have seen of one secret, and what was ever known of it.
+// view is the history of one secret: the documents that readers may have seen,
+// and the recorded versions.
 type view struct {
-	now      *reading   // what stands in the store; nil: nothing yet
-	past     []standing // what stood there, as long as anybody may go by it
-	recorded []string   // the value of version N+1, once the ledger held it
-	sudden   []int      // versions that came into use at once, by command
-	ended    []int      // versions that were revoked
+	now      *reading   // the document in the store; nil: none yet
+	past     []standing // earlier documents, until no reader can use them
+	recorded []string   // the value of version N+1, from the time it is in the ledger
+	sudden   []int      // versions that became current at once, by command
+	ended    []int      // revoked versions
 }
 
-// standing is a document that stood in the store until then.
+// standing is a document that was in the store until then.
 type standing struct {
 	*reading
 	until time.Time
 }
 
-// reading is a text as package secret reads it. It never changes.
+// reading is a text as package secret parses it. It never changes.
 type reading struct {
 	text     string
 	current  int // index of the version
@@ -68,7 +69,8 @@ func (r *reading) find(number int) *life {
 	return nil
 }
 
-// newLedger holds a state that is being stored against the rules for ids and values, and keeps what it records.
+// newLedger checks a state that is being stored against the rules for ids and
+// values, and records its versions.
 func (w *world) newLedger(next State, sudden uint) error {
 	for i, s := range w.spec.Secrets {
 		rec := next.state().find(s.Address)
@@ -117,7 +119,8 @@ func (w *world) newLedger(next State, sudden uint) error {
 	return nil
 }
 
-// sudden tells in which secrets, by bit, the run that is at work was told to bring a version in at once.
+// sudden returns the secrets, by bit, for which the current run has an order to
+// make a version current at once.
 func (p *port) sudden() (which uint) {
 	r := p.w.runs[p.who]
 	for i, spec := range p.w.spec.Secrets {
@@ -128,7 +131,7 @@ func (p *port) sudden() (which uint) {
 	return which
 }
 
-// mayLeave holds a request against what the ledger held before.
+// mayLeave checks a request against the state that the ledger had before it.
 func (w *world) mayLeave(f flight) error {
 	r, err := read(f.text)
 	if err != nil {
@@ -143,7 +146,7 @@ func (w *world) mayLeave(f flight) error {
 	return nil
 }
 
-// retained is how much longer what was made with a version must be accepted.
+// retained returns how much longer data made with a version must be accepted.
 func (w *world) retained(i int) time.Duration {
 	more, forever := retention(w.spec.Secrets[i].Rotation)
 	if forever {
@@ -152,12 +155,13 @@ func (w *world) retained(i int) time.Duration {
 	return more
 }
 
-// newDocument is called when the store has got another document: the one before ends now.
+// newDocument is called when the store has a new document: the previous one
+// ends now.
 func (w *world) newDocument(i int) error {
 	v := &w.views[i]
 	r, err := read(w.slots[i].text)
 	if err != nil {
-		return fmt.Errorf("2: what stands in the store cannot be read: %w", err)
+		return fmt.Errorf("2: the stored text cannot be read: %w", err)
 	}
 	if v.now == r {
 		return w.check(i)
@@ -173,7 +177,7 @@ func (w *world) newDocument(i int) error {
 	}
 	v.now, v.past = r, kept
 	for _, s := range kept {
-		// Whoever signs by the new one is read by those who still go by an older one.
+		// Readers with an older document must accept signatures by the new version.
 		until := s.until.Add(w.lag)
 		if until.Before(w.at) {
 			continue
@@ -185,8 +189,8 @@ func (w *world) newDocument(i int) error {
 	return w.check(i)
 }
 
-// check holds what stands in the store now against all that readers may have signed: it is called whenever the time or
-// the store has changed.
+// check compares the document in the store with everything that readers may
+// have signed. It is called after every change of the time or the store.
 func (w *world) check(i int) error {
 	v := &w.views[i]
 	if v.now == nil || w.edited {
@@ -215,7 +219,8 @@ func (w *world) check(i int) error {
 	return nil
 }
 
-// accepts tells whether readers that go by one document accept, until then, what is signed by another.
+// accepts checks that readers with one document accept, until then, signatures
+// made with another.
 func (w *world) accepts(i int, reader, signer *reading, until time.Time) error {
 	v := &w.views[i]
 	c := signer.versions[signer.current]
@@ -224,7 +229,7 @@ func (w *world) accepts(i int, reader, signer *reading, until time.Time) error {
 	case slices.Contains(v.ended, c.number):
 		return nil
 	case l == nil && slices.Contains(v.sudden, c.number) && reader.versions[reader.current].number < c.number:
-		return nil // it came at once, and the reader has not seen it yet
+		return nil // it became current at once, and the reader has not seen it yet
 	case l == nil:
 		return fmt.Errorf("1: v%d is signed with, and readers go by a document without it (current v%d)", c.number,
 			reader.versions[reader.current].number)

@@ -8,11 +8,13 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// The rules that need runs of their own: interrupted and run again gives the same, twice is once, and with no more faults every
-// rotation is finished.
+// The rules that need separate runs: a run after an interruption has the same
+// result as an uninterrupted one, a second run changes nothing, and without
+// further faults every rotation finishes.
 
-// finishes holds that from here, with enough runs and time and without more faults, everything gets done. What is under way
-// comes as late as it can, or with dropped not at all.
+// finishes checks that from this world, with enough runs and time and without
+// further faults, all work finishes. Requests under way arrive as late as they
+// can, or never if dropped is set.
 func (k *walker) finishes(w *world, dropped bool) error {
 	w = w.fork()
 	w.runs = [2]*run{}
@@ -51,13 +53,13 @@ func (k *walker) finishes(w *world, dropped bool) error {
 	return nil
 }
 
-// within keeps where a rule broke on the way to the end.
+// within keeps the first violated rule on the way to the end.
 func (k *walker) within(w *world, err error) error {
 	k.holds(w, err)
 	return err
 }
 
-// once carries a rotation out twice, and holds that the second changes nothing.
+// once runs a rotation twice, and checks that the second changes nothing.
 func (k *walker) once(w *world) error {
 	if err := k.complete(w, 0, rotateCommand); err != nil {
 		return err
@@ -78,7 +80,7 @@ func (k *walker) once(w *world) error {
 	return nil
 }
 
-// passTime moves on to the next instant at which something happens.
+// passTime moves to the next instant at which something happens.
 func (k *walker) passTime(w *world) error {
 	ahead := w.instantsAhead()
 	next := w.at.Add(w.window)
@@ -93,7 +95,7 @@ func (k *walker) passTime(w *world) error {
 	return w.arriveDue()
 }
 
-// arriveDue lets requests arrive that cannot be later.
+// arriveDue applies the requests that cannot be later.
 func (w *world) arriveDue() error {
 	for i := 0; i < len(w.flights); {
 		f := w.flights[i]
@@ -110,7 +112,8 @@ func (w *world) arriveDue() error {
 	return nil
 }
 
-// finished tells whether every secret stands in the store as the ledger says, with no rotation under way.
+// finished reports whether the store has the ledger's text for every secret,
+// with no rotation under way.
 func (w *world) finished() bool {
 	if len(w.flights) > 0 {
 		return false
@@ -138,25 +141,26 @@ func (w *world) finished() bool {
 	return len(st.Retire)+len(st.Sweep) == 0
 }
 
-// sameAfterCrash holds that a run that crashed and is begun again at once leaves what it would have left.
+// sameAfterCrash checks that a crashed run that is started again at once leaves
+// the same result as a run without a crash.
 func (k *walker) sameAfterCrash(w *world, who int) error {
 	if w.runs[1-who] != nil || w.disturbed&(1<<who) != 0 {
 		return nil
 	}
 	r := w.runs[who]
 	if r.loaded.rev != worldRevision(w.rev) {
-		return nil // others have gone on without it
+		return nil // others have continued without it
 	}
 	for _, spec := range w.spec.Secrets {
 		if one := r.orders[spec.Address]; one != rotateCommand.one && !r.mine.done[spec.Address] {
-			return nil // nothing of it is in the ledger yet
+			return nil // the ledger has nothing from it yet
 		}
 	}
 	whole, again := w.fork(), w.fork()
 	if err := k.goToEnd(whole, who); err != nil {
 		return err
 	}
-	// Whichever run the fault is in: the next one makes up for it.
+	// The fault may be in either run: the next one repairs it.
 	if err := k.complete(whole, who, rotateCommand); err != nil {
 		return err
 	}
@@ -179,7 +183,7 @@ func (k *walker) texts(w *world) []byte {
 	for _, s := range w.slots {
 		r, err := read(s.text)
 		if err == nil && r.current >= 0 {
-			// When an announced version comes into use may wait for requests that nobody knows of.
+			// The flip of an announced version may wait for requests that no run knows.
 			plain := *r
 			plain.versions = slices.Clone(r.versions)
 			for i := range plain.versions {

@@ -13,8 +13,10 @@ import (
 // print is the hash of a world: worlds with the same one have the same future.
 type print [16]byte
 
-// printer writes down what can make a difference to the future, and nothing else: times relative to now and, once they are past
-// all influence, just as past; generations relative to the ledger's; values and states of the store by when they first appear.
+// printer encodes everything that can affect the future, and nothing else.
+// Times are relative to now; a time without further influence is encoded as
+// past. Generations are relative to the ledger's. Values and states of the
+// store are numbered in the order of their first appearance.
 type printer struct {
 	b        []byte
 	now      time.Time
@@ -168,7 +170,8 @@ func (p *printer) record(r *record) {
 	}
 }
 
-// settled writes what outlives the operators: ledger, store and requests under way.
+// settled encodes the state that outlives the operators: ledger, store and
+// requests under way.
 func (p *printer) settled(w *world) {
 	st := w.ledger.state()
 	for _, r := range st.Secrets {
@@ -205,7 +208,7 @@ func (p *printer) settled(w *world) {
 	}
 }
 
-// world writes everything.
+// world encodes everything.
 func (p *printer) world(w *world) print {
 	p.reset(w)
 	p.settled(w)
@@ -231,7 +234,7 @@ func (p *printer) world(w *world) print {
 		parts[i] = p.b[start:]
 	}
 	if w.skew[0] == w.skew[1] && bytes.Compare(parts[0], parts[1]) > 0 {
-		// With one clock it makes no difference who is who.
+		// With one clock the operators are interchangeable.
 		swapped := slices.Concat(parts[1], parts[0])
 		copy(p.b[len(p.b)-len(swapped):], swapped)
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// months is a long life with three secrets, two operators and every fault, drawn from a seed.
+// months is a long life with three secrets, two operators and every fault,
+// drawn from a seed.
 type months struct {
 	*walker
 	*rand.Rand
@@ -70,7 +71,7 @@ func (m *months) step() error {
 	return w.arriveDue()
 }
 
-// badLuck draws how the next call of a run goes.
+// badLuck draws the outcome of a run's next call.
 func (m *months) badLuck(r *run) outcome {
 	which := map[stage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect, stagePublish: callPublish,
 		stageMake: callMake, stageClean: callClean}[r.stage]
@@ -84,7 +85,8 @@ func (m *months) badLuck(r *run) outcome {
 	return list[m.IntN(len(list))]
 }
 
-// command begins something: mostly a rotation of everything, now and then a command for one secret.
+// command begins a command: usually a rotation of everything, sometimes a
+// command for one secret.
 func (m *months) command(who int) error {
 	w := m.w
 	c := rotateCommand
@@ -129,7 +131,7 @@ var (
 	seedFlag  = flag.Uint64("seed", 1, "which life is the first")
 )
 
-// TestMonthsOfRotations lives through 18 months again and again.
+// TestMonthsOfRotations simulates 18 months repeatedly.
 func TestMonthsOfRotations(t *testing.T) {
 	lives, seed := *livesFlag, *seedFlag
 	switch {

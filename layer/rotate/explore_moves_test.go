@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// trace is how a world came about: the last move, and those before.
+// trace is the path to a world: the last move, and the earlier ones.
 type trace struct {
 	before *trace
 	what   func() string
@@ -24,7 +24,7 @@ func (t *trace) String() string {
 
 func (w *world) note(what func() string) { w.last = &trace{w.last, what} }
 
-// broken is a rule that does not hold after a move.
+// broken is a rule that a move violated.
 type broken struct {
 	w   *world
 	err error
@@ -36,7 +36,7 @@ type walker struct {
 	printer printer
 	next    []*world
 	bad     *broken
-	live    map[print]struct{} // from where all is known to finish
+	live    map[print]struct{} // worlds from which all work is known to finish
 }
 
 func newWalker(s *setting) *walker { return &walker{port: newPort(s), live: map[print]struct{}{}} }
@@ -51,14 +51,14 @@ func (k *walker) reached(w *world, err error, what func() string) {
 	}
 }
 
-// holds keeps the first break of a rule that is not a move.
+// holds keeps the first violation of a rule outside a move.
 func (k *walker) holds(w *world, err error) {
 	if err != nil && k.bad == nil {
 		k.bad = &broken{w, err}
 	}
 }
 
-// moves appends all worlds that come next.
+// moves appends all successors of a world.
 func (k *walker) moves(w *world) {
 	if !w.edited {
 		k.holds(w, k.finishes(w, false))
@@ -206,7 +206,8 @@ func (w *world) tick() error {
 	return nil
 }
 
-// instantsAhead returns the next instants at which something may change, for one clock or another.
+// instantsAhead returns the next instants at which anything may change, for any
+// of the clocks.
 func (w *world) instantsAhead() []time.Time {
 	var list []time.Time
 	add := func(t time.Time) {

@@ -11,17 +11,17 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// mutant is the engine with one rule taken away.
+// mutant is the engine with one rule removed.
 type mutant struct {
 	name  string
-	where string // the scenario that shows it
+	where string // the scenario that detects it
 	judge func(verdict, sighting, *record) verdict
 	amend func(*desk, secret.SpecSecret, *record, *decision)
 	step  func(*run) // before each step
 	first bool       // sends before it records
 }
 
-// becomes replaces one verdict by another.
+// becomes replaces one verdict with another.
 func becomes(from, to verdict) func(verdict, sighting, *record) verdict {
 	return func(v verdict, _ sighting, _ *record) verdict {
 		if v == from {
@@ -31,7 +31,8 @@ func becomes(from, to verdict) func(verdict, sighting, *record) verdict {
 	}
 }
 
-// change lets a mutant change the record that is decided on, and publish that.
+// change lets a mutant change the record before the decision, and publish the
+// result.
 func change(f func(d *desk, old, next *record)) func(*desk, secret.SpecSecret, *record, *decision) {
 	return func(d *desk, spec secret.SpecSecret, old *record, dec *decision) {
 		if dec.next == nil {
@@ -56,7 +57,7 @@ func change(f func(d *desk, old, next *record)) func(*desk, secret.SpecSecret, *
 
 func mutants() []mutant {
 	return []mutant{
-		// The rows of the table.
+		// The rows of the state table.
 		{name: "intent, older in the store: settled", where: "faults/due", judge: becomes(verdictResend, verdictWaiting)},
 		{name: "intent, too late: the same bytes", where: "faults/ready", judge: func(v verdict, s sighting, r *record) verdict {
 			switch {
@@ -159,7 +160,7 @@ func mutants() []mutant {
 		})},
 		{name: "a lost answer is not noted", where: "faults/due", amend: change(func(_ *desk, old, next *record) { next.Stray = old.Stray })},
 
-		// Crashes and others.
+		// Crashes and concurrent runs.
 		{name: "sent before it is in the ledger", where: "faults/due", first: true},
 		{name: "taking over is not marked", where: "held/due", amend: change(func(_ *desk, old, next *record) {
 			next.Stray = old.Stray
@@ -173,7 +174,8 @@ func mutants() []mutant {
 	}
 }
 
-// TestEveryRuleIsNeeded takes the rules away, one at a time, and finds what breaks: with -v it shows the shortest way there.
+// TestEveryRuleIsNeeded removes the rules, one at a time, and checks that an
+// invariant breaks. With -v it prints the shortest path.
 func TestEveryRuleIsNeeded(t *testing.T) {
 	slow.Test(t)
 	if raced {

@@ -10,7 +10,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// What the operators work on: ledger, store and generator of the world that the port has at the moment, and how each call goes.
+// The operators' environment: ledger, store and generator of the world that the
+// port has at the moment, and the outcome of each call.
 
 func (p *port) Load(context.Context) (State, Revision, error) {
 	p.did = callLoad
@@ -46,7 +47,7 @@ func (p *port) CompareAndSwap(_ context.Context, old Revision, next State) (Revi
 	return worldRevision(w.rev), nil
 }
 
-// sendFirst is a mutant: what is to be recorded is sent before.
+// sendFirst is a mutant: it sends a text before it is recorded.
 func (p *port) sendFirst(next State) {
 	for i, spec := range p.w.spec.Secrets {
 		rec := next.state().find(spec.Address)
@@ -86,7 +87,7 @@ func (p *port) Publish(_ context.Context, items []driver.Item) []error {
 			p.bad = err
 		}
 		if w.edited && p.bad == nil {
-			p.bad = errors.New("table: what a person has put there is overwritten")
+			p.bad = errors.New("table: a person's value is overwritten")
 		}
 		if p.goes != goesWell {
 			errs[i] = errInjected
@@ -107,7 +108,7 @@ func (p *port) Publish(_ context.Context, items []driver.Item) []error {
 	return errs
 }
 
-// arrive carries a request out.
+// arrive applies a request.
 func (p *port) arrive(f flight) {
 	if err := p.w.arrive(f, p.who); err != nil && p.bad == nil {
 		p.bad = err
@@ -180,7 +181,8 @@ func (p *port) delete(which func(token) bool) error {
 	return nil
 }
 
-// usesToken tells whether the ledger has a version that was made with it.
+// usesToken reports whether the ledger has a version that was made with the
+// token.
 func (w *world) usesToken(t token) bool {
 	for _, rec := range w.ledger.state().Secrets {
 		for _, v := range rec.Versions {

@@ -2,5 +2,6 @@
 
 package rotate
 
-// raced: the race detector makes everything many times slower.
+// raced reports that the race detector is on, which makes everything many times
+// slower.
 const raced = true

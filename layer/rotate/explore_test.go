@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// scenario is where an exploration begins and how far it goes.
+// scenario is the start of an exploration and its bounds.
 type scenario struct {
 	name string
 	setting
@@ -52,7 +52,7 @@ func randomKey(retain secret.Retention) secret.Spec {
 		Rotation: &secret.Rotation{EveryDays: 7, Retain: retain}}))
 }
 
-// complete carries a command out, with no faults.
+// complete runs a command without faults.
 func (p *port) complete(w *world, who int, c command) error {
 	if err := p.begin(w, who, c); err != nil {
 		return err
@@ -63,11 +63,11 @@ func (p *port) complete(w *world, who int, c command) error {
 type result struct {
 	worlds int
 	depth  int
-	whole  bool // nothing was left out within the bounds
+	whole  bool // nothing was omitted within the bounds
 	broken *broken
 }
 
-// explore goes through everything that can come of a scenario, breadth first.
+// explore visits every world that a scenario can reach, breadth first.
 func explore(t *testing.T, s *scenario) result {
 	t.Helper()
 	const workers = 2
@@ -140,9 +140,9 @@ func explore(t *testing.T, s *scenario) result {
 	return res
 }
 
-// The states that explorations begin from.
+// The initial states of the explorations.
 
-// due: created long ago, and to be rotated now.
+// due: created long ago, and due now.
 func due(t *testing.T, w *world, p *port) {
 	require.NoError(t, p.complete(w, 0, rotateCommand))
 	s := w.spec.Secrets[0]
@@ -156,7 +156,7 @@ func ready(t *testing.T, w *world, p *port) {
 	w.at = w.at.Add(w.window + time.Minute)
 }
 
-// flipped: in use, and the older version still accepted.
+// flipped: the new version is current, and the older one is still accepted.
 func flipped(t *testing.T, w *world, p *port) {
 	ready(t, w, p)
 	require.NoError(t, p.complete(w, 0, rotateCommand))
@@ -179,8 +179,9 @@ func generatedKey() secret.Spec {
 		Rotation: &secret.Rotation{EveryDays: 7}}))
 }
 
-// times returns a setting of window and margin. Readers are three quarters of the window behind, as rotation.md has it, and the
-// margin is there for the clocks, for a run that is held up between ledger and store, and for late requests.
+// times returns a setting with this window and margin. Readers are three
+// quarters of the window behind, as rotation.md requires. The margin covers the
+// clocks, a run that is delayed between ledger and store, and late requests.
 func times(window, margin, skew time.Duration) setting {
 	return setting{window: window, margin: margin, lag: window * 3 / 4, late: margin - 2*skew - 2*policy{margin: margin}.prompt(),
 		skew: [2]time.Duration{skew / 2, -skew / 2}, readerSkew: skew, instants: 3, commands: []command{rotateCommand}}
@@ -192,7 +193,7 @@ func (s setting) of(spec secret.Spec, commands ...command) setting {
 	return s
 }
 
-// stated: set, and set again to be v2.
+// stated: set, and set again, so that v2 is current.
 func stated(t *testing.T, w *world, p *port) {
 	require.NoError(t, p.complete(w, 0, setCommand("first")))
 	w.at = w.at.Add(day)
@@ -248,13 +249,14 @@ func scenarios() []*scenario {
 	return list
 }
 
-// bound: somebody's value stands in the store, and the ledger has none.
+// bound: the store has a value that layer did not send, and the ledger has
+// none.
 func bound(_ *testing.T, w *world, _ *port) {
 	w.slots[0], w.edited = slot{true, "by hand", "", 1}, true
 }
 
-// most returns how many worlds of each scenario are explored. The default run goes
-// the first steps of each.
+// most returns the number of worlds to explore in each scenario. The default
+// run makes the first steps of each.
 func most() int {
 	switch {
 	case !slow.All():

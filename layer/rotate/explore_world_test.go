@@ -13,10 +13,13 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// The exploration drives the engine itself, step by step, through a world that can be forked between any two steps: what the
-// ledger and the store hold, requests that are still under way, documents that readers may still go by, and the time.
+// The exploration drives the engine itself, step by step, through a world that
+// can be forked between any two steps. A world is the content of the ledger and
+// the store, the requests under way, the documents that readers may still use,
+// and the time.
 
-// world is one state of everything. Whoever changes one has forked it: what its fields point to, runs too, is shared.
+// world is one complete state. A caller forks it before a change. The objects
+// behind its fields, runs included, are shared.
 type world struct {
 	*setting
 	at      time.Time // the true time
@@ -30,26 +33,26 @@ type world struct {
 	minted  int // values made so far
 	writes  int // changes of the store so far
 
-	begins, ticks, faults int  // how many of these moves are left
-	switches              int  // and how often the one who works may be held up: by the other, or while time passes
-	actor                 int  // who made the last step
-	used                  uint // commands that have been begun already, by bit
-	disturbed             int  // runs, by bit, since whose begin others have changed the store
+	begins, ticks, faults int  // remaining moves of these kinds
+	switches              int  // how often the working operator may still be delayed: by the other, or while time passes
+	actor                 int  // the operator of the last step
+	used                  uint // commands that have begun, by bit
+	disturbed             int  // runs, by bit, since whose start others have changed the store
 	edits                 int  // how often a person may still change the store by hand
-	unread                uint // who, by bit, was last told that readers cannot read it yet
+	unread                uint // operators, by bit, whose last answer was that readers cannot read the value yet
 	edited                bool // a person has changed the store by hand
 
 	last *trace
 }
 
-// setting is what all worlds of one exploration have in common.
+// setting is the common part of all worlds of one exploration.
 type setting struct {
 	spec           secret.Spec
 	window, margin time.Duration
-	lag            time.Duration    // how far readers are behind
-	late           time.Duration    // a request arrives at most so long after it was sent: the margin covers clocks, too
+	lag            time.Duration    // delay of the readers
+	late           time.Duration    // longest delay of a request; the margin covers clocks, too
 	skew           [2]time.Duration // of the operators' clocks
-	readerSkew     time.Duration    // readers' clocks are fast by up to that
+	readerSkew     time.Duration    // readers' clocks are fast by up to this
 	commands       []command
 	mutant         *mutant
 	instants       int // how many of the next interesting instants a clock may move to
@@ -64,21 +67,21 @@ type slot struct {
 
 // flight is a request that was sent and may still be carried out.
 type flight struct {
-	secret     int // of what it publishes; -1: a change of the ledger
+	secret     int // index of the published secret; -1: a change of the ledger
 	text, note string
 	next       State
 	rev        int
-	sudden     uint   // the secrets, by bit, in which the change may bring a version in at once, by command
-	token      string // the name under which it makes one
+	sudden     uint   // secrets, by bit, whose version may become current at once, by command
+	token      string // the name under which it makes a token
 	until      time.Time
 }
 
-// token is what the generator made.
+// token is an object that the generator made.
 type token struct {
 	name, id string
 }
 
-// command is what an operator may begin.
+// command is a command that an operator may begin.
 type command struct {
 	name   string
 	op     string
@@ -99,14 +102,14 @@ func (w *world) index(name string) int {
 	return slices.IndexFunc(w.spec.Secrets, func(s secret.SpecSecret) bool { return s.SecretName == name })
 }
 
-// outcome is how a call goes.
+// outcome is the result of a call.
 type outcome string
 
 const (
 	goesWell   outcome = ""
 	fails      outcome = "fails"
 	unanswered outcome = "carried out, the answer is lost"
-	vanishes   outcome = "lost, nobody knows"
+	vanishes   outcome = "lost, the outcome is unknown"
 	late       outcome = "under way for long, given up"
 	twice      outcome = "carried out, and once more later, given up"
 	lateCrash  outcome = "under way for long, crash"
@@ -116,7 +119,7 @@ const (
 	pending    outcome = "not readable yet"
 )
 
-// call is what a step asked for.
+// call is the call that a step made.
 type call string
 
 const (
@@ -139,7 +142,8 @@ var otherOutcomes = map[call][]outcome{
 
 var errInjected = errors.New("the network is down")
 
-// port is what operators work on: the world that is its at the moment. Each worker has one.
+// port is the operators' environment, with its current world. Each worker has
+// one.
 type port struct {
 	w    *world
 	who  int
@@ -185,7 +189,8 @@ func (p *port) begin(w *world, who int, c command) error {
 	return err
 }
 
-// step lets an operator go on until it has made one call. The error is a rule that was broken.
+// step lets an operator continue until it has made one call. The error is a
+// violated rule.
 func (p *port) step(w *world, who int, goes outcome) (call, error) {
 	r := w.runs[who].copy()
 	w.runs[who], w.actor = r, who
@@ -216,17 +221,18 @@ func (p *port) step(w *world, who int, goes outcome) (call, error) {
 	return p.did, nil
 }
 
-// falseStop tells whether a run asks for a person though nobody but operators has touched anything.
+// falseStop reports a run that asks for a person although only operators have
+// changed anything.
 func falseStop(r *run, err error) error {
 	for _, e := range r.report.problems {
 		if errors.Is(e, Drifted) || errors.Is(e, Bound) || errors.Is(e, Ahead) {
 			if r.stage == stageDone || r.stage == stageClean || err != nil {
-				return fmt.Errorf("liveness: nobody has edited anything: %w", e)
+				return fmt.Errorf("liveness: no person has edited anything: %w", e)
 			}
 		}
 	}
 	if errors.Is(err, Drifted) || errors.Is(err, Bound) || errors.Is(err, Ahead) || errors.Is(err, Stopped) {
-		return fmt.Errorf("liveness: nobody has edited anything: %w", err)
+		return fmt.Errorf("liveness: no person has edited anything: %w", err)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// rekey renews the note keys, and returns the keys of the recipient who left.
+// rekey renews the note keys, and returns the keys of the removed recipient.
 func (s *scene) rekey() (left *state) {
 	s.t.Helper()
 	st, rev, err := s.ledger.Load(s.t.Context())
@@ -23,15 +23,15 @@ func (s *scene) rekey() (left *state) {
 	return st.state()
 }
 
-// overwrite puts another's value into the store.
+// overwrite puts another value into the store.
 func (s *scene) overwrite(key *secret.Secret, note string) {
 	s.shop.late(driver.Item{Name: s.called(key), Text: driver.NewValue(foreignValue), Note: note})
 }
 
 const foreignValue = "a value of another program"
 
-// forgeries are notes that no key signed, for this name, or that may not be signed
-// any more: by the one who left or by another ledger.
+// forgeries are notes without a valid signature for this name: signed by no
+// key, by the removed recipient, or by another ledger.
 func forgeries(left *state, s *scene, key, other *secret.Secret) map[string]string {
 	name := s.called(key)
 	made := func(gen, cur string) string {
@@ -58,8 +58,9 @@ func forgeries(left *state, s *scene, key, other *secret.Secret) map[string]stri
 	}
 }
 
-// situations are the states in which a forged note may be found. Each has key and
-// other published, or not, and returns the keys of the one who has left.
+// situations are the states in which a run may find a forged note. In each, key
+// and other are published or not. Each returns the keys of the removed
+// recipient.
 var situations = map[string]func(s *scene, key, other *secret.Secret) (left *state){
 	"bound": func(s *scene, key, other *secret.Secret) *state {
 		s.declare(other)
@@ -123,13 +124,13 @@ var situations = map[string]func(s *scene, key, other *secret.Secret) (left *sta
 	},
 }
 
-// story runs everything that an operator may try over a foreign value, and returns
-// each outcome and the record in the end.
+// story runs every operation that an operator may try over a foreign value, and
+// returns each outcome and the final record.
 func story(s *scene, key *secret.Secret) string {
 	var b strings.Builder
 	record := func(op string, r Result, err error) {
 		s.seen(r, err)
-		if errors.Is(err, WrongTarget) { // where none but foreign notes are looked at: the secret is drifted all the same
+		if errors.Is(err, WrongTarget) { // the target has only foreign notes; the secret is drifted anyway
 			err = nil
 		}
 		fmt.Fprintf(&b, "%s: %v %v", op, s.actions(r, nil), err)
@@ -168,8 +169,9 @@ func story(s *scene, key *secret.Secret) string {
 	return b.String()
 }
 
-// A note that no key signed for the name, or that its key may not sign any more, has
-// the effect of no note at all: on every outcome, every id and every generation.
+// A note that no key signed for the name, or that its key may not sign any
+// more, has the effect of no note: on every outcome, every id and every
+// generation.
 func TestForgedNoteHasTheEffectOfNone(t *testing.T) {
 	for situation, prepare := range situations {
 		key, other := aRandom("key", retained(2)), aRandom("other", retained(2))

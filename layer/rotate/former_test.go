@@ -12,9 +12,9 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// A former recipient who may still write the store overwrites one secret every day.
-// The others rotate, and after an adoption this one does, with ids as if nothing had
-// happened.
+// A former recipient with write access to the store overwrites one secret every
+// day. The other secrets rotate. After an adoption this one does too, with the
+// ids of an undisturbed rotation.
 func TestOneWhoLeftCannotStopTheRotation(t *testing.T) {
 	key, other := aRandom("key", retained(2)), aRandom("other", retained(2))
 	s := newScene(t, key, other)
@@ -49,13 +49,14 @@ func TestOneWhoLeftCannotStopTheRotation(t *testing.T) {
 	s.still()
 }
 
-// The notes of before a removal stay the ledger's, each as far as it had come then.
+// Notes from before a removal remain the ledger's, up to the generation that
+// each name had reached then.
 func TestFormerKeysReachAsFarAsTheirRemoval(t *testing.T) {
 	key := aRandom("key", retained(300))
 	s := newScene(t, key)
 	name := s.called(key)
 	var keys []*state
-	for i := range 4 { // one leaves after each rotation
+	for i := range 4 { // one recipient leaves after each rotation
 		require.NotNil(t, s.did(s.rotate(RotateOptions{Immediate: true})))
 		s.pass(time.Hour)
 		require.Equal(t, uint64(i+1), s.record(key).Gen)
@@ -75,13 +76,14 @@ func TestFormerKeysReachAsFarAsTheirRemoval(t *testing.T) {
 		require.Zero(t, n)
 	}
 
-	// So a late request of before is repaired, after any number of removals.
+	// So a late request from before is repaired, after any number of removals.
 	s.shop.late(s.shop.sent[1])
 	require.Equal(t, []string{"repair v4"}, s.did(s.rotate()))
 	s.still()
 }
 
-// An intent of before a removal is finished after it, whether its request arrived or not.
+// An intent from before a removal is finished after it, whether its request
+// arrived or not.
 func TestIntentOfBeforeARemoval(t *testing.T) {
 	for name, tc := range map[string]struct {
 		publish func(driver.Item) (bool, error)
@@ -128,7 +130,7 @@ func TestFormerKeysReachUnderEveryName(t *testing.T) {
 			require.False(t, ours, name)
 		}
 
-		// A late request for a removed secret is not another's value.
+		// A late request for a removed secret is not another writer's value.
 		s.shop.late(driver.Item{Name: gone.Binding(), Text: driver.NewValue("any"), Note: left.newNote(gone.Binding(), 1, "v1", "any")})
 		s.declare(to, gone)
 		require.Equal(t, []string{"create v2"}, s.did(s.apply()))
@@ -184,7 +186,7 @@ func TestFormerKeysReachUnderEveryName(t *testing.T) {
 	})
 }
 
-// A move to another target and back, with a removal anywhere.
+// A move to another target and back, with a removal at any point.
 func TestFormerKeysReachFormerTargets(t *testing.T) {
 	for name, removal := range map[string]int{"before the move": 0, "after the move": 1, "after a rotation": 2, "after the move back": 3} {
 		t.Run(name, func(t *testing.T) {
@@ -214,14 +216,15 @@ func TestFormerKeysReachFormerTargets(t *testing.T) {
 			require.True(t, r.Settled())
 			remove(3)
 
-			// The present target under another name is recognised: nothing is deleted there.
+			// The present target is recognised under another name: nothing is deleted
+			// there.
 			s.Former["first"] = first
 			_, err = s.seen(s.MoveTarget(t.Context(), "another name of it"))
 			require.NoError(t, err)
 			require.NoError(t, s.RemoveFormer(t.Context(), "first"))
 			require.Len(t, first.Names(), 1, "it is in use")
 
-			// A note of the one who left hides no change in a former target.
+			// A note of the removed recipient hides no change in a former target.
 			require.Contains(t, s.ledger.state.FormerTargets(), "second")
 			second.late(driver.Item{Name: s.called(key), Text: driver.NewValue(foreignValue), Note: left.newNote(s.called(key), 9, "v1", "any")})
 			r, err = s.seen(s.Status(t.Context()))
@@ -232,7 +235,8 @@ func TestFormerKeysReachFormerTargets(t *testing.T) {
 	}
 }
 
-// A target with names of its own is moved back to, over the values that were left.
+// A target with its own names becomes the target again, over the values that
+// were left there.
 func TestMoveBackOverValuesOfBeforeARemoval(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s, second, move := moving(t, key)
@@ -254,13 +258,14 @@ func TestMoveBackOverValuesOfBeforeARemoval(t *testing.T) {
 	require.Equal(t, "v3", s.current(key))
 }
 
-// In the present target under another name, the note of before a removal is known.
+// In the present target under another name, a note from before the removal is
+// known.
 func TestFormerTargetThatIsThePresentOneAfterARemoval(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s, second, move := moving(t, key)
 	first := s.shop
 	s.did(s.apply())
-	second.MemoryPublisher = first.MemoryPublisher // one place
+	second.MemoryPublisher = first.MemoryPublisher // the same place
 	_, err := move()
 	require.NoError(t, err)
 	left := s.rekey()
@@ -276,8 +281,8 @@ func TestFormerTargetThatIsThePresentOneAfterARemoval(t *testing.T) {
 	require.True(t, ok)
 }
 
-// A ledger from before has no reach: its former keys reach as far as its notes have
-// come, which the next change records.
+// A ledger from before format 3 has no reach: its former keys reach the
+// generation of its notes, which the next change records.
 func TestLedgerOfFormat2RecordsTheReach(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s := newScene(t, key)
@@ -304,7 +309,7 @@ func TestLedgerOfFormat2RecordsTheReach(t *testing.T) {
 		require.False(t, ours(old.state(), 3, "v2"))
 		require.False(t, ours(old.state(), 2, "v3"))
 
-		// It is stored by the next change, and later generations do not count.
+		// The next change stores it, and later generations do not count.
 		stored := old.stamped().state()
 		require.Equal(t, 3, stored.Format)
 		again := *stored.find(key.Address())
@@ -319,8 +324,8 @@ func TestLedgerOfFormat2RecordsTheReach(t *testing.T) {
 	}
 }
 
-// A forged or damaged ledger is read without a panic: Unseal refuses it, or it has a
-// reach for each former key.
+// A forged or damaged ledger is read without a panic: Unseal refuses it, or it
+// has a reach for each former key.
 func TestDamagedReachIsRead(t *testing.T) {
 	for name, fields := range map[string]string{
 		"no records":       `"format":2`,

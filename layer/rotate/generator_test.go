@@ -86,7 +86,7 @@ func withTokens(t *testing.T, r *secret.Rotation) (*scene, *secret.Secret, *toke
 	return s, key, g
 }
 
-// fails requires that the run went well but for what the generator was asked for.
+// fails requires that the run succeeded except for the generator's work.
 func (g *tokens) fails(r Result, err error) error {
 	g.s.t.Helper()
 	r, err = g.s.seen(r, err)
@@ -96,7 +96,7 @@ func (g *tokens) fails(r Result, err error) error {
 	return r.Failed[0]
 }
 
-// open are the names under which something may be left.
+// open returns the number of names under which something may remain.
 func (g *tokens) open() int { return len(g.s.state().Sweep) + len(g.s.state().Retire) }
 
 func TestAGeneratedSecretsWholeLife(t *testing.T) {
@@ -122,7 +122,7 @@ func TestAGeneratedSecretsWholeLife(t *testing.T) {
 	s.still()
 }
 
-// A token is deleted when no version of any record uses it.
+// A token is deleted when no version in any record uses it.
 func TestATokenLivesAsLongAsAnyVersion(t *testing.T) {
 	t.Run("a rollback copies it", func(t *testing.T) {
 		s, key, g := withTokens(t, every(300))
@@ -160,7 +160,8 @@ func TestATokenLivesAsLongAsAnyVersion(t *testing.T) {
 	})
 }
 
-// Nothing is deleted while the store may still hand out the document that names it.
+// Nothing is deleted while the store may still return the document that names
+// it.
 func TestATokenIsDeletedAfterTheStoreHasForgottenIt(t *testing.T) {
 	s, key, g := withTokens(t, kept())
 	s.flip(key)
@@ -190,7 +191,7 @@ func TestMakeFails(t *testing.T) {
 			require.Len(t, g.ids(), 1, "the first one is swept up")
 			require.NotEqual(t, first, g.names[g.ids()[0]], "under a new name")
 			require.Equal(t, []string{first}, namesOf(s.state().Sweep), "as long as a late request may make it")
-			// A late one is swept up too.
+			// A token that was made late is deleted too.
 			g.mint(first)
 			require.Empty(t, s.did(s.rotate()))
 			require.Len(t, g.ids(), 1)
@@ -214,7 +215,7 @@ func namesOf(list []sweep) []string {
 	return names
 }
 
-// Another secret goes on though a generator fails.
+// A generator's failure does not stop another secret.
 func TestAFailedMakeHoldsBackNobody(t *testing.T) {
 	s, key, g := withTokens(t, every(30))
 	other := aRandom("other", every(30))
@@ -224,7 +225,7 @@ func TestAFailedMakeHoldsBackNobody(t *testing.T) {
 	require.Equal(t, []string{"v1"}, s.ids(other))
 }
 
-// A rotation whose value cannot be made leaves everything as it is.
+// A rotation whose value cannot be made changes nothing.
 func TestAFailedMakeOfARotation(t *testing.T) {
 	s, key, g := withTokens(t, every(30))
 	s.did(s.apply())
@@ -240,7 +241,8 @@ func TestAFailedMakeOfARotation(t *testing.T) {
 	require.Len(t, g.ids(), 2)
 }
 
-// A crash anywhere between the name and the value: the next run puts a new name there, then deletes what the old one made.
+// After a crash anywhere between the name and the value, the next run records a
+// new name, then deletes the tokens of the old one.
 func TestACrashAroundMake(t *testing.T) {
 	for name, steps := range map[string]int{"after the name": 0, "after the token": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -270,7 +272,7 @@ func TestACrashAroundMake(t *testing.T) {
 	}
 }
 
-// What could not be deleted is tried again, and is told of.
+// A failed deletion is tried again, and reported.
 func TestRetireAndSweepAreTriedAgain(t *testing.T) {
 	s, key, g := withTokens(t, kept())
 	s.flip(key)
@@ -305,7 +307,8 @@ func TestRetireAndSweepAreTriedAgain(t *testing.T) {
 	require.Len(t, g.ids(), 2)
 }
 
-// Without the generator at hand a person is needed, and nothing is forgotten that has to be deleted.
+// Without the generator a person is needed. The names that must be deleted are
+// kept.
 func TestAnUnknownOrEmptyGenerator(t *testing.T) {
 	for name, generator := range map[string]string{"unknown": "acme/tokens", "empty": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -340,7 +343,8 @@ func TestAnUnknownOrEmptyGenerator(t *testing.T) {
 	})
 }
 
-// A value from outside takes the place of what is being made; that is swept up.
+// A value from outside replaces the one that is being made. The token of that
+// one is deleted.
 func TestSetWhileAValueIsBeingMade(t *testing.T) {
 	s, key, g := withTokens(t, every(30))
 	g.make = func(string) (bool, error) { return true, errLost }
@@ -354,7 +358,8 @@ func TestSetWhileAValueIsBeingMade(t *testing.T) {
 	require.Nil(t, s.record(key).Making)
 }
 
-// A value that does not fit the declaration is not published, and not left behind.
+// A value that does not fit the declaration is not published, and its token is
+// deleted.
 func TestAGeneratorThatMakesNonsense(t *testing.T) {
 	for name, text := range map[string]string{"too short a key": "c2hvcnQ", "empty": ""} {
 		t.Run(name, func(t *testing.T) {

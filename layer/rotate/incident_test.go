@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// A change that the target does not confirm is reported as recorded, never as done.
+// A change that the target does not confirm is reported as recorded, never as
+// done.
 func TestOnlyConfirmedActionsAreReportedAsDone(t *testing.T) {
 	fixed := retained(30)
 	for name, tc := range map[string]struct {
@@ -61,7 +62,8 @@ func TestOnlyConfirmedActionsAreReportedAsDone(t *testing.T) {
 	}
 }
 
-// A run that is interrupted between publishing and confirming claims nothing.
+// A run that is interrupted between publishing and confirming reports no action
+// as done.
 func TestInterruptedRunClaimsNothing(t *testing.T) {
 	key := aRandom("key", nil)
 	s := newScene(t, key)
@@ -77,7 +79,7 @@ func TestStatusSaysWhatIsOverdue(t *testing.T) {
 	for name, tc := range map[string]struct {
 		key   *secret.Secret
 		make  func(s *scene, key *secret.Secret)
-		late  time.Duration // after which it is overdue
+		late  time.Duration // the time after which it is overdue
 		state SecretState
 	}{
 		"a rotation that is due": {aRandom("key", every(30)), func(s *scene, key *secret.Secret) {
@@ -141,7 +143,7 @@ func TestUndeclaredSecretsAreListed(t *testing.T) {
 	require.Empty(t, r.Undeclared)
 }
 
-// placing is a store that can vanish, or be another one.
+// placing is a store that can vanish, or be at another place.
 type placing struct {
 	*shop
 	place string
@@ -178,7 +180,7 @@ func TestTargetThatIsNotWhereItWasStopsARun(t *testing.T) {
 			require.Empty(t, s.shop.Remove(t.Context(), []string{s.called(key)}))
 			p.place = place
 			s.did(s.rotate(RotateOptions{Adopt: true}))
-			p.place = "device 3" // made by the run
+			p.place = "device 3" // the run made the new place
 			s.pass(time.Hour)
 			s.did(s.rotate(RotateOptions{Adopt: true, Now: true}))
 			require.Equal(t, "device 3", s.state().Place)
@@ -187,7 +189,7 @@ func TestTargetThatIsNotWhereItWasStopsARun(t *testing.T) {
 	}
 }
 
-// A target that cannot be asked is an error, never a missing value.
+// A target that does not answer is an error, never a missing value.
 func TestTargetThatCannotBeAskedIsAnError(t *testing.T) {
 	key := aRandom("key", nil)
 	s := newScene(t, key)
@@ -203,8 +205,8 @@ func TestTargetThatCannotBeAskedIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, errLost)
 }
 
-// A value that this ledger never sent is drifted, after any failure; a text that
-// it did send, brought back by a late request, is repaired.
+// A value that this ledger never sent is drifted, after any failure. A text
+// that the ledger did send, and that a late request brought back, is repaired.
 func TestTargetWithADigestTellsHandEditsFromLateRequests(t *testing.T) {
 	for name, failed := range map[string]func(driver.Item) (bool, error){"nothing failed": nil, "a write was lost": swallowed, "an answer was lost": lost} {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +243,7 @@ func TestTargetWithADigestTellsHandEditsFromLateRequests(t *testing.T) {
 		require.Equal(t, StateUnsettled, s.status(key.Address()).State)
 		require.Equal(t, []string{"repair v2"}, s.did(s.rotate()))
 		require.Equal(t, StateOK, s.status(key.Address()).State)
-		// Long after the next confirmation nothing brings it back but a hand.
+		// Long after the next confirmation only a hand edit can bring it back.
 		s.pass(3 * day)
 		s.did(s.rotate(RotateOptions{Immediate: true}))
 		s.pass(3 * day)
@@ -272,7 +274,7 @@ func TestTargetWithADigestTellsHandEditsFromLateRequests(t *testing.T) {
 	})
 }
 
-// Where the target shows a time alone, a suspected late request is not settled.
+// If the target shows only a time, a suspected late request is not settled.
 func TestSuspectedLateRequestIsUnsettled(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)
@@ -285,7 +287,7 @@ func TestSuspectedLateRequestIsUnsettled(t *testing.T) {
 	require.Equal(t, []string{"repair v2"}, s.did(s.rotate()))
 }
 
-// A clock that was far ahead once blocks nothing when it is right again.
+// A clock that was once far ahead blocks nothing after it is correct again.
 func TestClockThatWasAheadBlocksNothing(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"ten days": 10 * day, "ten years": 3650 * day} {
 		for what, before := range map[string]func(s *scene, key *secret.Secret){
@@ -346,7 +348,7 @@ func TestClockThatWasAheadBlocksNothing(t *testing.T) {
 	}
 }
 
-// A value fits once expired versions have gone, in every command.
+// A value fits after expired versions are pruned, in every command.
 func TestExpiredVersionsMakeRoom(t *testing.T) {
 	key := aStatic("key", retained(1))
 	for name, do := range map[string]func(s *scene) (Result, error){
@@ -367,7 +369,8 @@ func TestExpiredVersionsMakeRoom(t *testing.T) {
 	}
 }
 
-// A value is removed by its digest or its time where its note is missing or edited.
+// remove recognises a value by its digest or its time if its note is missing or
+// edited.
 func TestRemoveKnowsItsValueWithoutItsNote(t *testing.T) {
 	for name, publisher := range map[string]func(s *scene) driver.Publisher{
 		"digest": func(s *scene) driver.Publisher { return recognizing{s.shop} },
@@ -402,7 +405,8 @@ func TestRemoveKnowsItsValueWithoutItsNote(t *testing.T) {
 	})
 }
 
-// A run that was to make a version does not pass another's for its own.
+// A run with an order to make a version does not report another run's version
+// as its own.
 func TestForcedRotationSaysWhoseVersionItFinished(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)
@@ -419,7 +423,7 @@ func TestForcedRotationSaysWhoseVersionItFinished(t *testing.T) {
 	require.ErrorContains(t, r.Secrets[0].Problem, "this run has finished v2, which ann@host had recorded before")
 	require.False(t, r.OK())
 
-	// Of a run that began later than this one, it is as good as its own.
+	// The version of a run that began later than this one counts as its own.
 	mine := newRun(s.Operator, s.all(order{op: orderRotate, immediate: true}), "rotate")
 	require.NoError(t, mine.step(t.Context()))
 	s.By = "carl@host"

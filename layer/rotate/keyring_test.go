@@ -19,7 +19,8 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// propagation publishes into memory, and remembers when: readers see what was there a while ago.
+// propagation publishes into memory, and records the times: readers see an
+// earlier state.
 type propagation struct {
 	drivertest.MemoryPublisher
 	mu   sync.Mutex
@@ -40,7 +41,7 @@ func (p *propagation) Publish(ctx context.Context, items []driver.Item) []error 
 	return p.MemoryPublisher.Publish(ctx, items)
 }
 
-// behind is the store as a reader sees it that is so far behind.
+// behind is the store as a reader with this delay sees it.
 type behind struct {
 	p   *propagation
 	lag time.Duration
@@ -58,9 +59,10 @@ func (b behind) Get(_ context.Context, addr secret.Address) (string, error) {
 	return text, nil
 }
 
-// TestThroughRotationsByRotate: package rotate rotates every week, and programs up to three quarters of the window behind sign,
-// verify, seal and open meanwhile. What one makes every other one takes at that moment, and nobody takes what a version made
-// after its end.
+// TestThroughRotationsByRotate rotates with package rotate every week.
+// Meanwhile programs up to three quarters of the window behind sign, verify,
+// seal and open. Every program accepts at once the output of every other one,
+// and no program accepts the output of a version after its end.
 func TestThroughRotationsByRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
@@ -98,7 +100,7 @@ func TestThroughRotationsByRotate(t *testing.T) {
 			by            int
 			token, sealed string
 		}
-		versions := map[string]made{} // the last thing that each version made
+		versions := map[string]made{} // the last output of each version
 		refused := 0
 		for range 20 * 24 {
 			for by, p := range programs {
@@ -133,7 +135,8 @@ func TestThroughRotationsByRotate(t *testing.T) {
 		require.GreaterOrEqual(t, len(versions), 3, "two rotations")
 		require.NotZero(t, refused)
 
-		// A leaked key: the new version is taken at once where a program may ask the store, or when ten seconds have passed.
+		// A leaked key: a program that may ask the store accepts the new version at
+		// once, any other after ten seconds.
 		here, there := start(0, -1), start(0, -1)
 		run(rotate.RotateOptions{Immediate: true})
 		require.NoError(t, here.key.Refresh(ctx))

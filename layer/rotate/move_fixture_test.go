@@ -10,35 +10,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fault is what a call of a Move meets.
+// fault is the outcome of a call of a Move.
 type fault int
 
 const (
 	noFault        fault = iota
 	faultRefused         // an error; nothing is stored
-	faultLost            // nobody knows; nothing is stored
-	faultAnswer          // nobody knows; it is stored
-	faultLate            // nobody knows; it is stored when the test says
+	faultLost            // unknown outcome; nothing is stored
+	faultAnswer          // unknown outcome; it is stored
+	faultLate            // unknown outcome; it is stored when the test says
 	faultEnds            // the context ends before; nothing is stored
-	faultEndsAfter       // the context ends after it was stored, and nobody knows
+	faultEndsAfter       // the context ends after it was stored, with unknown outcome
 	faultEndsDone        // the context ends after it was stored and answered
 	faultCrash           // the program ends before
 	faultCrashDone       // the program ends after it was stored
 	faults
 )
 
-// errCrash is what ends a Move as a crash does: nothing more of it is carried out.
+// errCrash ends a Move as a crash does: no later step is executed.
 var errCrash = errors.New("the program has ended")
 
 // journey is two ledgers in memory, and the Moves between them.
 type journey struct {
 	t    *testing.T
 	a, b *MemoryLedger
-	what string // the case, for those who read a failure
-	made int    // changes of others that were acknowledged
+	what string // the case, for failure messages
+	made int    // acknowledged changes of others
 	last string // the last write of a while it was in use
 
-	calls, due int      // what is late arrives before that call; 0: in the end
+	calls, due int      // late requests arrive before call due; 0: at the end
 	late       []func() // requests that have not arrived yet
 	wasLate    bool
 }
@@ -52,7 +52,8 @@ func newJourney(t *testing.T) *journey {
 	return j
 }
 
-// change is another operator, who makes a change where the ledger is in use, and looks elsewhere where it is not.
+// change is another operator. It makes a change if the ledger is in use, and
+// otherwise looks at the other place.
 func (j *journey) change(l *MemoryLedger) {
 	s, rev, err := l.Load(context.Background())
 	if errors.Is(err, ErrNotFound) || s.Moved() != "" {
@@ -69,8 +70,8 @@ func (j *journey) change(l *MemoryLedger) {
 type trip struct {
 	*journey
 	n      int
-	meets  func(n int) fault // of call n, from 1; nil: none
-	before func(n int)       // what others do before call n; nil: nothing
+	meets  func(n int) fault // the fault of call n, from 1; nil: none
+	before func(n int)       // the actions of others before call n; nil: none
 	end    context.CancelFunc
 	log    []string
 }
@@ -145,7 +146,7 @@ func (s stop) CompareAndSwap(ctx context.Context, old Revision, next State) (Rev
 	return store()
 }
 
-// arrive lets what is late arrive.
+// arrive applies the late requests.
 func (j *journey) arrive() {
 	for _, store := range j.late {
 		store()
@@ -154,8 +155,8 @@ func (j *journey) arrive() {
 	j.oneAtMost()
 }
 
-// everyArrival makes the Moves of a case, and one more that meets no fault and must end it, for each time at which what is late can
-// arrive.
+// everyArrival makes the Moves of a case, and one more without a fault that
+// must finish it, for each time at which the late requests can arrive.
 func everyArrival(t *testing.T, what string, moves func(j *journey)) {
 	t.Helper()
 	for due := 0; ; due++ {
@@ -173,7 +174,8 @@ func everyArrival(t *testing.T, what string, moves func(j *journey)) {
 	}
 }
 
-// oneAtMost is what holds all the time: no two ledgers are in use.
+// oneAtMost checks the rule that holds at all times: at most one ledger is in
+// use.
 func (j *journey) oneAtMost() {
 	j.t.Helper()
 	require.LessOrEqual(j.t, len(j.inUse()), 1, "two ledgers are in use: %s", j.what)
@@ -192,12 +194,13 @@ func (j *journey) inUse() (names string) {
 	return names
 }
 
-// picture tells what is in both from anything else, and shows nothing of it.
+// picture returns a digest of both ledgers: different states differ, and no
+// content is shown.
 func (j *journey) picture() string {
 	return fmt.Sprint(j.a.n, j.a.state.WriteID(), j.a.state.Moved(), j.b.n, j.b.state.WriteID(), j.b.state.Moved())
 }
 
-// move moves from a to b, and returns what it said.
+// move moves from a to b, and returns the result.
 func (j *journey) move(meets func(n int) fault, before func(n int)) (t *trip, s State, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -224,16 +227,18 @@ func atCall(call int, f fault) func(int) fault {
 	}
 }
 
-// arrived is what must hold once a Move was done: the ledger is in b, in use, with everything in it, and a says so.
+// arrived checks the result of a successful Move: the ledger is in b, in use
+// and complete, and a contains the new place.
 func (j *journey) arrived() {
 	j.t.Helper()
-	require.Equal(j.t, "b", j.a.state.Moved(), "the old one says where it is: %s", j.what)
+	require.Equal(j.t, "b", j.a.state.Moved(), "the old ledger contains the new place: %s", j.what)
 	require.Equal(j.t, "b", j.inUse(), j.what)
 	j.whole(j.b)
-	require.True(j.t, j.b.state.Wrote(j.last), "it goes on from what was in the old one: %s", j.what)
+	require.True(j.t, j.b.state.Wrote(j.last), "it continues from the last write of the old ledger: %s", j.what)
 }
 
-// whole holds a ledger to everything that was acknowledged, once, on one line of generations.
+// whole checks that a ledger contains every acknowledged change, once, in one
+// sequence of generations.
 func (j *journey) whole(l *MemoryLedger) {
 	j.t.Helper()
 	st := l.state.state()

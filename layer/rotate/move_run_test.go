@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// moved puts the ledger of a scene elsewhere: who works on it from now on works there.
+// moved moves the ledger of a scene. Later runs use the new place.
 func (s *scene) moved() {
 	s.t.Helper()
 	to := new(MemoryLedger)
@@ -23,17 +23,18 @@ func (s *scene) moved() {
 	s.Ledger = to
 }
 
-// TestMoveUnderARun: the ledger moves between any two steps of a run. That run ends, and says where the ledger is now; who runs there,
-// afterwards or before the other has noticed, finishes what it has left, to the same end as without a move.
+// TestMoveUnderARun moves the ledger between any two steps of a run. That run
+// ends with the ledger's new place. A run there, after it or before it has
+// noticed, finishes its work, to the same final state as without a move.
 func TestMoveUnderARun(t *testing.T) {
 	ctx := context.Background()
 	for name, op := range operations() {
 		if name == "adopt" {
-			continue // it takes the fence away
+			continue // it removes the fence
 		}
 		for _, overtaken := range []bool{false, true} {
 			if overtaken && slices.Contains(op.keys, crashMade) {
-				continue // these tokens are made under names that stand in the ledger which the test looks at
+				continue // these tokens have names from the ledger that the test checks
 			}
 			t.Run(fmt.Sprintf("%s, overtaken %v", name, overtaken), func(t *testing.T) {
 				t.Parallel()
@@ -42,11 +43,11 @@ func TestMoveUnderARun(t *testing.T) {
 				require.NoError(t, err)
 				s.did(s.rotate())
 				s.still()
-				want := endOf(s, g, !overtaken) // what the other sends late is repaired by fresh times
+				want := endOf(s, g, !overtaken) // fresh times repair a late request of the other run
 				for steps, all := 0, false; !all; steps++ {
 					s, g := op.begin(t)
 					gen, drawn := s.state().Gen, maps.Clone(s.drawn)
-					old := *s.Operator // stays with the old one
+					old := *s.Operator // keeps using the old ledger
 					r := newRun(&old, op.orders(s), op.op)
 					for range steps {
 						if r.stage != stageDone {
@@ -71,7 +72,7 @@ func TestMoveUnderARun(t *testing.T) {
 					}
 					made := slices.ContainsFunc(s.state().Secrets, func(r *record) bool { return r.Making != nil })
 					if s.state().Gen == gen+2 || made {
-						// Nothing of it is in the ledger: it is ordered again, and the same values are drawn.
+						// The ledger has nothing from it: order it again, and draw the same values.
 						s.drawn = drawn
 						_, err := s.seen(s.run(ctx, op.orders(s), op.op))
 						require.NoError(t, err)
@@ -130,7 +131,7 @@ func TestMovedLedgerIsNotChanged(t *testing.T) {
 	}
 }
 
-// flip2 goes on to the second phase where other secrets are declared.
+// flip2 continues to the second phase when other secrets are declared.
 func (s *scene) flip2(key *secret.Secret) {
 	s.t.Helper()
 	s.did(s.apply())
@@ -140,7 +141,8 @@ func (s *scene) flip2(key *secret.Secret) {
 	s.did(s.rotate())
 }
 
-// TestAdoptResumes: a person's word takes the fence away, whether there is something else to do or not; a look at it does not.
+// TestAdoptResumes checks that a confirmed adoption removes the fence, with or
+// without other work. A dry run does not.
 func TestAdoptResumes(t *testing.T) {
 	key := aRandom("key", retained(10))
 	for name, tc := range map[string]struct {
@@ -184,7 +186,8 @@ func TestAdoptResumes(t *testing.T) {
 		})
 	}
 	t.Run("others at work", func(t *testing.T) {
-		// Two take it away at once, and a third moves it: each goes on with what the others have left.
+		// Two runs remove it at once, and a third moves the ledger: each continues with
+		// the others' results.
 		s := newScene(t, key)
 		s.did(s.apply())
 		old := s.ledger
@@ -194,7 +197,7 @@ func TestAdoptResumes(t *testing.T) {
 		for _, r := range []*run{first, second, first, second} {
 			require.NoError(t, r.step(t.Context()))
 		}
-		require.Equal(t, stageLoad, second.stage, "somebody was faster")
+		require.Equal(t, stageLoad, second.stage, "another run was faster")
 		for _, r := range []*run{first, second} {
 			for r.stage != stageDone {
 				require.NoError(t, r.step(t.Context()))

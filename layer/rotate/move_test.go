@@ -10,7 +10,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-const mostCalls = 9 // of a Move that meets a fault
+const mostCalls = 9 // in a Move that meets a fault
 
 func TestMoveEndsWithOneLedgerInUse(t *testing.T) {
 	j := newJourney(t)
@@ -25,7 +25,8 @@ func TestMoveEndsWithOneLedgerInUse(t *testing.T) {
 	log := s.Log()
 	require.Equal(t, LogEntry{Gen: before.Generation() + 1, At: log[len(log)-1].At, By: "mover", Op: "move", IDs: []string{"b"}}, log[len(log)-1])
 
-	// Again, also after others went on with it, for longer than the ring of writes: it changes nothing.
+	// Again, also after others continued with the ledger, for longer than the ring
+	// of writes: it changes nothing.
 	for range keepWrites + 3 {
 		_, again, err := j.move(nil, nil)
 		require.NoError(t, err)
@@ -36,8 +37,9 @@ func TestMoveEndsWithOneLedgerInUse(t *testing.T) {
 	j.whole(j.b)
 }
 
-// TestMoveFaults: one Move meets any fault at any call, the next any other, and what is late arrives at any time; then one that meets
-// none ends it. Two ledgers are never in use, and nothing is lost.
+// TestMoveFaults lets one Move meet any fault at any call, the next one any
+// other, and late requests arrive at any time. A Move without a fault finishes.
+// Two ledgers are never in use, and no change is lost.
 func TestMoveFaults(t *testing.T) {
 	for first := noFault; first < faults; first++ {
 		t.Run(fmt.Sprint("first ", first), func(t *testing.T) {
@@ -56,13 +58,14 @@ func TestMoveFaults(t *testing.T) {
 	}
 }
 
-// TestMoveTwoAtOnce: a second Move is made between any two calls of the first, and each meets any fault at any call. Two ledgers are
-// never in use, and nothing is lost.
+// TestMoveTwoAtOnce makes a second Move between any two calls of the first, and
+// each meets any fault at any call. Two ledgers are never in use, and no change
+// is lost.
 func TestMoveTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	each := fault(1)
 	if raced || !slow.All() {
-		each = 3 // nothing here is concurrent
+		each = 3 // these are not concurrent
 	}
 	for first := noFault; first < faults; first++ {
 		t.Run(fmt.Sprint("first ", first), func(t *testing.T) {
@@ -87,8 +90,10 @@ func TestMoveTwoAtOnce(t *testing.T) {
 	}
 }
 
-// TestMoveWhileOthersChange: others change whatever is in use, before any two calls, as often as they like. What they were told is stored
-// is in the end in the ledger that has moved; who is too fast for a Move, for ever, is told so by it, and loses nothing.
+// TestMoveWhileOthersChange lets others change the ledger in use, before any
+// two calls, as often as they like. Every change that was acknowledged is
+// finally in the moved ledger. If others are always faster, the Move reports
+// that, and no change is lost.
 func TestMoveWhileOthersChange(t *testing.T) {
 	for n := 1; n <= mostCalls; n++ {
 		for m := n; m <= mostCalls; m++ {
@@ -125,7 +130,8 @@ func TestMoveWhileOthersChange(t *testing.T) {
 	})
 }
 
-// TestMoveRefused: what the new place refuses leaves the old one in use, and what else is wrong is said, with what to do.
+// TestMoveRefused checks that the old ledger stays in use if the new place
+// refuses it, and that every other problem is reported with the next step.
 func TestMoveRefused(t *testing.T) {
 	t.Run("put back into use", func(t *testing.T) {
 		j := newJourney(t)
@@ -178,7 +184,8 @@ func TestMoveRefused(t *testing.T) {
 	})
 }
 
-// TestMoveRefuses: what speaks against a Move is told before anything is changed.
+// TestMoveRefuses checks that an impossible Move is reported before anything
+// changes.
 func TestMoveRefuses(t *testing.T) {
 	ctx := context.Background()
 	commit := func(l *MemoryLedger, s State) State {
@@ -191,7 +198,7 @@ func TestMoveRefuses(t *testing.T) {
 		return s
 	}
 	for name, tc := range map[string]struct {
-		put   func(a, b *MemoryLedger) // into a, where a ledger is in use, and b, where none is
+		put   func(a, b *MemoryLedger) // into a, whose ledger is in use, and b, which has none
 		names MoveOptions              // empty: from a to b
 		says  []string
 		kind  Kind
@@ -263,8 +270,8 @@ func TestMoveRefuses(t *testing.T) {
 	}
 }
 
-// TestMoveBackAndForth moves among three places, again and again, while it is changed in each. What was left somewhere is overwritten,
-// what is in use is not.
+// TestMoveBackAndForth moves among three places, repeatedly, with changes in
+// each. A ledger that was left is overwritten. A ledger in use is not.
 func TestMoveBackAndForth(t *testing.T) {
 	j := newJourney(t)
 	places := map[string]*MemoryLedger{"a": j.a, "b": j.b, "c": new(MemoryLedger)}
@@ -281,7 +288,8 @@ func TestMoveBackAndForth(t *testing.T) {
 			}
 		}
 		require.Equal(t, next, places[at].state.Moved())
-		// Each of the others is told where to go on, and nothing of it is taken for the ledger.
+		// Each of the other places contains the new place, and layer does not accept it
+		// as the ledger.
 		for name, l := range places {
 			if l.n > 0 && name != next && name != at {
 				_, err := Move(t.Context(), l, places[next], MoveOptions{From: name, To: next})

@@ -12,7 +12,7 @@ import (
 
 var printable = regexp.MustCompile(`^[ -~]{1,200}$`)
 
-// written returns the note of a record's next text, if there may be one.
+// written returns the note of a record's next text, if one is possible.
 func written(st *state, name string, gen uint64, id int, text string) (string, bool) {
 	r := &record{Gen: gen - 1, Highest: id, Current: fmt.Sprint("v", id)}
 	if r.publishable() != nil {
@@ -21,8 +21,8 @@ func written(st *state, name string, gen uint64, id int, text string) (string, b
 	return st.newNote(name, gen, r.Current, text), true
 }
 
-// Every generation and id that a record can reach is written, and read as it was
-// written; no other note that is read is the ledger's.
+// Every generation and id that a record can reach is written, and read back
+// unchanged. No other note that is read is the ledger's.
 func FuzzNote(f *testing.F) {
 	for _, gen := range []uint64{0, 1, 9, 10, 17, 999_999_999, 1_000_000_000, maxGen - 1, maxGen, maxGen + 1, 9_999_999_999_999_999_999, math.MaxUint64} {
 		for _, id := range []int{math.MinInt32, -1, 0, 1, 9, 10, 999_999_999, 1_000_000_000, maxID - 1, maxID, maxID + 1, math.MaxInt32} {

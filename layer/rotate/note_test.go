@@ -26,7 +26,8 @@ func TestNoteIsReadBack(t *testing.T) {
 	require.LessOrEqual(t, len(st.newNote("KEY", math.MaxInt64, "v999999999", strings.Repeat("x", 70_000))), 200)
 }
 
-// fp depends on name, generation, text and the ledger's key; by on name, the note before it and another key.
+// fp depends on name, generation, text and the ledger's key; by depends on
+// name, the note before it and another key.
 func TestNotesDependOnAllOfIt(t *testing.T) {
 	st, other := NewState(Settings{}).state(), NewState(Settings{}).state()
 	fp := func(note string) string { return note[strings.Index(note, "fp="):strings.Index(note, " by=")] }
@@ -77,7 +78,8 @@ func TestNotesThatAreNotOurs(t *testing.T) {
 	}
 }
 
-// Under every generation there is one text: what stands in the store fits the ledger byte for byte.
+// Every generation has one text: the stored text equals the ledger's byte for
+// byte.
 func TestEveryPublishedNoteIsRecordedFirst(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s := newScene(t, key)

@@ -11,13 +11,13 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// What stands in the document after each phase, to the second.
+// The content of the document after each phase, to the second.
 func TestLivesAfterEachPhase(t *testing.T) {
 	for name, c := range map[string]struct {
 		rotation       *secret.Rotation
 		window, margin time.Duration
 		late           time.Duration // after the planned flip
-		beyond         time.Duration // what the old version's end has beyond flip + window + margin; negative: no end
+		beyond         time.Duration // the old version's end after flip + window + margin; negative: no end
 	}{
 		"none":          {rotation: every(30)},
 		"no rotation":   {},
@@ -91,7 +91,7 @@ func TestLivesAfterEachPhase(t *testing.T) {
 	}
 }
 
-// On a whole second nothing is rounded.
+// Whole seconds are not rounded.
 func TestWholeSecondsStay(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -100,7 +100,8 @@ func TestWholeSecondsStay(t *testing.T) {
 	require.Equal(t, s.at.Add(48*time.Hour), s.version(key, "v1").ExpiresAt)
 }
 
-// The window counts from the confirmed publish of add, not from when it was decided.
+// The window counts from the confirmed publish of the announcement, not from
+// the decision.
 func TestTheWindowCountsFromTheConfirmation(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -186,7 +187,7 @@ func TestRetainChanges(t *testing.T) {
 		s.declare(aRandom("key", retained(1)))
 		s.still()
 		require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})))
-		require.Zero(t, s.version(key, "v1").ExpiresAt, "what was kept forever stays")
+		require.Zero(t, s.version(key, "v1").ExpiresAt, "a version that is retained forever stays")
 		require.Equal(t, s.at.Add(3*day), s.version(key, "v2").ExpiresAt)
 	})
 	t.Run("longer and a flip in one run", func(t *testing.T) {
@@ -207,7 +208,8 @@ func TestRetainChanges(t *testing.T) {
 	})
 }
 
-// A flip that is not confirmed soon after its instant becomes generation + 1 with times that count from now.
+// A flip that is not confirmed soon after its instant becomes generation + 1
+// with times that count from now.
 func TestFreshTimes(t *testing.T) {
 	for name, c := range map[string]struct {
 		window, wait time.Duration
@@ -263,7 +265,8 @@ func TestFreshTimes(t *testing.T) {
 	}
 }
 
-// Announcing counts nothing from its instant, so late is not too late.
+// No time counts from the instant of an announcement, so a late one is not too
+// late.
 func TestAnAddHasNoFreshTimes(t *testing.T) {
 	key := aRandom("key", retained(10))
 	s := newScene(t, key)
@@ -277,7 +280,8 @@ func TestAnAddHasNoFreshTimes(t *testing.T) {
 	require.Equal(t, gen, s.record(key).Gen)
 }
 
-// A process that is held up between the ledger and the store sends nothing stale.
+// A process that is delayed between the ledger and the store sends no outdated
+// text.
 func TestAHeldUpRunSendsNoOldTimes(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -356,7 +360,8 @@ func TestNowRotatesBeforeItIsDue(t *testing.T) {
 	require.Equal(t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{other.Address()}})))
 }
 
-// A clock that was set back gives no version a life that is empty or begins before the one it replaced.
+// A clock that was set back gives no version a life that is empty or begins
+// before that of its predecessor.
 func TestAClockSetBack(t *testing.T) {
 	key := aRandom("key", retained(3))
 	s := newScene(t, key)
@@ -393,7 +398,7 @@ func TestFirstValues(t *testing.T) {
 	}
 }
 
-// Apply creates and finishes; it rotates nothing, not even what is due or ready.
+// Apply creates and finishes. It begins no rotation, and flips nothing.
 func TestApplyRotatesNothing(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)

@@ -11,11 +11,12 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Plan tells what a rotate then does, and changes and draws nothing.
+// Plan returns the actions that a rotate then takes. It changes and draws
+// nothing.
 func TestPlanIsWhatRotateDoes(t *testing.T) {
 	for name, op := range operations() {
 		if op.op == "rename" || name == "repair" || name == "adopt" {
-			continue // the store says something else than the ledger
+			continue // the store differs from the ledger
 		}
 		for _, d := range []time.Duration{0, day, 3 * day, 12 * day, 31 * day, 100 * day} {
 			t.Run(fmt.Sprint(name, " and ", d), func(t *testing.T) {
@@ -36,7 +37,8 @@ func TestPlanIsWhatRotateDoes(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, planned, r.Actions, "--dry-run")
 
-				// What the store confirms on the way is decided anew, so a run may do more than one step at once.
+				// After the store's confirmation the run decides again, so it may take several
+				// steps at once.
 				r, err = s.seen(s.rotate())
 				require.NoError(t, err)
 				require.GreaterOrEqual(t, len(r.Actions), len(planned))
@@ -49,7 +51,7 @@ func TestPlanIsWhatRotateDoes(t *testing.T) {
 	}
 }
 
-// large is a ledger of n secrets with 50 versions each, settled.
+// large returns a settled ledger of n secrets with 50 versions each.
 func large(n int) (State, []secret.SpecSecret, time.Time) {
 	now := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
 	st := *NewState(Settings{}).state()

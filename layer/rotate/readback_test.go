@@ -15,7 +15,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// cookie is what a program signs: it names the version.
+// cookie is signed by a program and names the version.
 type cookie struct {
 	id   string
 	sum  []byte
@@ -34,11 +34,13 @@ func (c cookie) verify(v secret.Version) bool {
 	return err == nil && hmac.Equal(c.sum, mac(key, c.id))
 }
 
-// unwatched is a store that tells of no changes: its readers are as far behind as they refresh.
+// unwatched is a store that reports no changes: only a refresh updates its
+// readers.
 type unwatched struct{ secret.Store }
 
-// Through package secret, over a directory: Apps that refresh at different paces sign and verify across whole rotations, and a
-// cron job rotates. What any of them signs, all of them accept for as long as the declaration retains.
+// Apps that refresh at different paces read a directory through package secret.
+// They sign and verify across whole rotations while a cron job rotates. All of
+// them accept each signature for as long as the declaration retains it.
 func TestCookiesAcrossRotations(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,7 +52,7 @@ func TestCookiesAcrossRotations(t *testing.T) {
 		_, err := s.Apply(t.Context())
 		require.NoError(t, err)
 
-		// At most 3/4 of the window behind, the jitter of 10 % included.
+		// At most 3/4 of the window behind, with the jitter of 10 % included.
 		var keys []*secret.Secret
 		for _, refresh := range []time.Duration{50 * time.Minute, 5 * time.Hour, 16 * time.Hour} {
 			key := declared()
@@ -63,7 +65,7 @@ func TestCookiesAcrossRotations(t *testing.T) {
 		used := map[string]bool{}
 		for hour := 0; hour < 24*70; hour += 3 {
 			time.Sleep(3 * time.Hour)
-			if hour%5 == 1 { // now and then
+			if hour%5 == 1 { // sometimes
 				_, err := s.Rotate(context.Background(), RotateOptions{})
 				require.NoError(t, err)
 			}
@@ -92,7 +94,8 @@ func TestCookiesAcrossRotations(t *testing.T) {
 	})
 }
 
-// Readers that are up to three quarters of the window behind, in every combination, at every hour.
+// Readers are up to three quarters of the window behind, in every combination,
+// at every hour.
 func TestReadersThatAreBehind(t *testing.T) {
 	for name, r := range map[string]*secret.Rotation{"none": every(7), "for 2 days": {EveryDays: 7,
 		Retain: secret.Retention{Mode: secret.RetainFor, Days: 2}}} {
@@ -132,7 +135,8 @@ func TestReadersThatAreBehind(t *testing.T) {
 	}
 }
 
-// What was sealed by a version is opened by it as long as versions are retained, whatever is current since.
+// A version opens the data that it sealed as long as versions are retained,
+// even after later versions are current.
 func TestSealedRecordsStayReadable(t *testing.T) {
 	key := aRandom("key", kept())
 	s := newScene(t, key)

@@ -12,9 +12,10 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// The table of rotation.md, row by row.
+// The state table of rotation.md, row by row.
 
-// interrupt ends the next run after it has published, before it can look.
+// interrupt ends the next run after it has published, before it can inspect the
+// store.
 func (s *scene) interrupt(publish func(driver.Item) (bool, error), do func() (Result, error)) {
 	s.t.Helper()
 	sent := len(s.shop.sent)
@@ -58,7 +59,8 @@ func TestIntentAndTheStoreHasItsGeneration(t *testing.T) {
 	s.still()
 }
 
-// Taking an intent over is marked, by compare-and-swap, before its bytes are sent again.
+// The takeover of an intent is recorded, by compare-and-swap, before its bytes
+// are sent again.
 func TestTakingOverIsRecordedFirst(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -88,7 +90,8 @@ func TestEveryChangeRaisesItsOwnGenerationByOne(t *testing.T) {
 	}
 }
 
-// A stray request: readers may have signed with what was current in it.
+// A late request: readers may have signed with the version that was current in
+// it.
 func TestPublishedAndTheStoreHasAnOlderGeneration(t *testing.T) {
 	key := aRandom("key", retained(10))
 	s := newScene(t, key)
@@ -178,7 +181,7 @@ func TestARepairThatIsNotConfirmedInTime(t *testing.T) {
 	}
 }
 
-// Our note, but another state of the value than the one that was confirmed.
+// The note is ours, but the value's state is not the confirmed one.
 func TestModifiedDiffers(t *testing.T) {
 	touched := func(s *scene, key *secret.Secret) { s.shop.Set(s.called(key), s.text(key)) }
 	t.Run("sent once, answered: a hand edit", func(t *testing.T) {
@@ -255,9 +258,10 @@ func TestTheStoreIsAhead(t *testing.T) {
 		require.ErrorIs(t, s.stopped(do), Ahead, name)
 	}
 	require.Equal(t, StateDrifted, s.status(key.Address()).State)
-	require.Equal(t, StateDue, s.status(other.Address()).State, "status tells of the others")
+	require.Equal(t, StateDue, s.status(other.Address()).State, "status reports the others")
 
-	// The person's word: what the ledger has, under a generation above the one found.
+	// Confirmed by the operator: the ledger's text, under a generation above the
+	// one found.
 	found := s.note(key)
 	n, ok := s.state().readNote(s.called(key), found)
 	require.True(t, ok)
@@ -268,7 +272,8 @@ func TestTheStoreIsAhead(t *testing.T) {
 	require.Contains(t, s.ids(key), "v3")
 }
 
-// Both have announced v2 with different values: the copy that is adopted takes its own back.
+// Both ledgers have announced v2 with different values: the adopted copy
+// withdraws its own.
 func TestAdoptionTakesBackAnAnnouncedIDThatAnotherLedgerUsed(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)
@@ -278,7 +283,7 @@ func TestAdoptionTakesBackAnAnnouncedIDThatAnotherLedgerUsed(t *testing.T) {
 	s.pass(day)
 	s.did(s.rotate())
 	goBack()
-	s.change(func(st *state) { // the second clone has announced a v2 of its own
+	s.change(func(st *state) { // the second clone has announced its own v2
 		r := st.find(key.Address())
 		r.announce(s.draw(s.Spec.Secrets[0]), nil, policy{now: s.at, window: day, margin: day})
 		r.Gen = 2
@@ -320,7 +325,7 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 				"rollback": func() (Result, error) { return s.rollback(other, false) },
 				"revoke":   func() (Result, error) { return s.revoke(other, "v1") },
 			} {
-				require.ErrorIs(t, s.problem(other)(s.unchanged(do)), Refused, what+" of what the ledger does not have")
+				require.ErrorIs(t, s.problem(other)(s.unchanged(do)), Refused, what+" without a value in the ledger")
 			}
 			// Adoption alone has nothing to publish.
 			r, err := s.unchanged(func() (Result, error) { return s.rotate(RotateOptions{Adopt: true}) })
@@ -330,7 +335,7 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 	}
 }
 
-// Where the ledger has published, somebody's value in its place is never overwritten either.
+// A value that replaced a published one is never overwritten either.
 func TestSomebodysValueInPlaceOfOurs(t *testing.T) {
 	key, other := aRandom("key", every(30)), aRandom("other", every(30))
 	s := newScene(t, key, other)
@@ -444,7 +449,8 @@ func TestErrorsOfThePublisher(t *testing.T) {
 	}
 }
 
-// What the publisher says is in the problem, and a person is called when it keeps saying it.
+// The problem contains the publisher's error. If the error repeats, the secret
+// needs a person.
 func TestAFailedPublishIsNotOK(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -482,7 +488,7 @@ func TestOneSecretsFailureNeverHoldsBackAnother(t *testing.T) {
 	require.Equal(t, "v1", s.current(b), "its window counts from now")
 }
 
-// A store that cannot be asked ends the run before anything changes.
+// A store that does not answer ends the run before anything changes.
 func TestAStoreThatCannotBeAsked(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -516,10 +522,10 @@ func TestACheckerRefusesBeforeAnythingChanges(t *testing.T) {
 	require.Equal(t, []string{"create v1", "create v1"}, s.did(s.apply()))
 	require.Len(t, c.asked, 1, "asked once")
 	s.did(s.rotateNow())
-	require.Len(t, c.asked, 1, "only about what is created")
+	require.Len(t, c.asked, 1, "only about created secrets")
 }
 
-// recognizing is a store that writes value and note one after the other.
+// recognizing is a store that writes value and note separately.
 type recognizing struct{ *shop }
 
 func (r recognizing) ModifiedOf(text driver.Value) string { return digest(text.Reveal()) }
@@ -564,7 +570,8 @@ func TestAValueWithoutItsNote(t *testing.T) {
 	}
 }
 
-// What settles an earlier run is not the order of this one: both are done.
+// An earlier run's unsettled work does not satisfy this run's order: both are
+// done.
 func TestAnOrderAfterWhatWasLeft(t *testing.T) {
 	key := aStatic("stripe", kept())
 	s := newScene(t, key)
@@ -574,7 +581,8 @@ func TestAnOrderAfterWhatWasLeft(t *testing.T) {
 	require.Equal(t, []string{"v2"}, s.ids(key))
 }
 
-// What is announced while lives have begun anew waits for them: the planned flip says so.
+// A version that is announced after a repair waits for the repair's lives. The
+// planned flip accounts for that.
 func TestAnAnnouncementSoonAfterARepair(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)
@@ -591,7 +599,8 @@ func TestAnAnnouncementSoonAfterARepair(t *testing.T) {
 	require.Contains(t, s.did(s.rotate()), "flip v3")
 }
 
-// A repair that is confirmed later holds flips and prunes back as long as counts from then.
+// A repair that is confirmed later delays flips and prunes, counted from the
+// confirmation.
 func TestARepairHoldsFromItsConfirmation(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)
@@ -608,7 +617,8 @@ func TestARepairHoldsFromItsConfirmation(t *testing.T) {
 	require.Equal(t, []string{"prune v1"}, s.did(s.rotate()))
 }
 
-// The same generation with another text: two ledgers of one key have each gone on.
+// The same generation has another text: two ledgers with one key have both
+// continued.
 func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -618,7 +628,7 @@ func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	s.shop.late(twin)
 	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), Ahead)
 
-	// And so it is while an intent is open.
+	// The same holds while an intent is open.
 	s = newScene(t, key)
 	s.did(s.apply())
 	s.interrupt(swallowed, s.rotateNow)
@@ -627,7 +637,7 @@ func TestTheSameGenerationWithAnotherText(t *testing.T) {
 	require.ErrorIs(t, s.stopped(func() (Result, error) { return s.rotate() }), Ahead)
 }
 
-// What an earlier run was ordered, and the store has, is not done once more.
+// An earlier run's order that the store already has is not repeated.
 func TestAnImmediateRotationIsFinishedNotRepeated(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)
@@ -640,7 +650,8 @@ func TestAnImmediateRotationIsFinishedNotRepeated(t *testing.T) {
 	require.Equal(t, []string{"v1", "v2"}, s.ids(key))
 }
 
-// A stray of before the confirmed generation while an intent is open: lives begin anew in it.
+// A late request from before the confirmed generation arrives while an intent
+// is open: lives begin anew in the intent.
 func TestAStrayUnderAnIntent(t *testing.T) {
 	key := aRandom("key", every(300))
 	s := newScene(t, key)

@@ -13,7 +13,8 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// foreign is somebody's struct, whose unexported fields fmt prints without asking them.
+// foreign is a struct of a caller. fmt prints its unexported fields without
+// calling their methods.
 type foreign[T any] struct {
 	name  string
 	held  T
@@ -72,7 +73,7 @@ func TestNothingShowsAValue(t *testing.T) {
 	noLeak(t, "Settings", st.Settings(), values...)
 }
 
-// What a panic prints of its argument.
+// TestAPanicShowsNoValue checks the output of a panic for its argument.
 func TestAPanicShowsNoValue(t *testing.T) {
 	const bad = "sk_live_QkFzZTY0dGV4dA"
 	for _, v := range []any{wrapState(&state{Secrets: []*record{{Versions: []version{{Value: bad}}}}})} {
@@ -86,7 +87,7 @@ func TestAPanicShowsNoValue(t *testing.T) {
 	}
 }
 
-// Errors of every kind of wrong value, whole and in every way of printing.
+// Errors for every kind of wrong value, whole and under every way of printing.
 func TestErrorsShowNoValue(t *testing.T) {
 	long := strings.Repeat("very-private-", 9000)
 	for name, c := range map[string]struct {
@@ -111,7 +112,7 @@ func TestErrorsShowNoValue(t *testing.T) {
 	}
 }
 
-// The log tells who did what to which id, and no value.
+// The log records operator, operation and id, and no value.
 func TestTheLedgersLogHoldsNoValue(t *testing.T) {
 	key := aStatic("stripe", retained(10))
 	s := newScene(t, key)

@@ -24,7 +24,7 @@ func TestRemoveTakesTheUndeclaredAlone(t *testing.T) {
 	require.ErrorIs(t, err, Refused)
 	require.ErrorContains(t, err, "is still declared")
 
-	// No longer declared: untouched in ledger and store until removed.
+	// No longer declared: ledger and store stay unchanged until remove.
 	s.declare(other)
 	s.pass(2 * day)
 	require.Empty(t, s.did(s.unchanged(func() (Result, error) { return s.rotate() })))
@@ -40,7 +40,7 @@ func TestRemoveTakesTheUndeclaredAlone(t *testing.T) {
 	require.Equal(t, []string{"v1"}, s.ids(other))
 	require.Empty(t, s.did(s.unchanged(func() (Result, error) { return s.remove(key) })), "twice is once")
 
-	// Declared again: the ids go on, and so does the generation.
+	// Declared again: the ids and the generation continue.
 	s.declare(key, other)
 	require.Equal(t, StateUnpublished, s.status(key.Address()).State)
 	gen := r.Gen
@@ -57,7 +57,7 @@ func TestRemoveOfWhatTheLedgerDoesNotKnow(t *testing.T) {
 	require.ErrorContains(t, err, "$SECRET.auth.other")
 }
 
-// Another's value under the name stays where it is, and the report says so.
+// Another writer's value under the name is kept, and the report contains that.
 func TestRemoveFailsWhereAnothersValueStays(t *testing.T) {
 	key := aRandom("key", nil)
 	s := newScene(t, key)
@@ -71,7 +71,8 @@ func TestRemoveFailsWhereAnothersValueStays(t *testing.T) {
 	require.Equal(t, "somebody's value", text)
 	require.False(t, s.record(key).Removed)
 
-	// Its note alone was edited: the value is ours, by the time of its last change.
+	// Only its note was edited: the time of the last change proves that the value
+	// is ours.
 }
 
 type removing struct {
@@ -97,7 +98,7 @@ func TestRemoveThatFails(t *testing.T) {
 			s.Publisher = removing{s.shop, errLost, did}
 			_, err := s.seen(s.remove(key))
 			require.ErrorIs(t, err, errLost)
-			require.NotEmpty(t, s.record(key).version("v1").Value, "the ledger keeps what may still stand in the store")
+			require.NotEmpty(t, s.record(key).version("v1").Value, "the ledger keeps a value that may still be in the store")
 			s.Publisher = s.shop
 			require.Equal(t, []string{"remove "}, s.did(s.remove(key)))
 			_, ok := s.store.Text(key.Binding())
@@ -143,7 +144,8 @@ func TestRemoveDryRun(t *testing.T) {
 	require.Equal(t, []string{"remove "}, s.did(s.unchanged(func() (Result, error) { return s.remove(key) })))
 }
 
-// A request that arrives after the removal is no second ledger, and stands in nobody's way.
+// A request that arrives after the removal is not taken for a second ledger,
+// and blocks no operation.
 func TestAStrayAfterARemoval(t *testing.T) {
 	key := aRandom("key", nil)
 	s := newScene(t, key)

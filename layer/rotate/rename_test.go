@@ -100,7 +100,8 @@ func TestRenameIsRefused(t *testing.T) {
 	})
 }
 
-// A new address for a value that keeps its name in the store: nothing is published, and each value has one record.
+// A value gets a new address and keeps its name in the store: nothing is
+// published, and each value has one record.
 func TestRenameOfTheAddressAlone(t *testing.T) {
 	for _, order := range [][2]string{{"old", "zzz-new"}, {"old", "a-new"}} {
 		from, to := named(order[0], "kept-name"), named(order[1], "kept-name")
@@ -123,7 +124,7 @@ func TestRenameOfTheAddressAlone(t *testing.T) {
 	}
 }
 
-// A new name in the store for the same address.
+// A value gets a new name in the store and keeps its address.
 func TestRenameOfTheNameAlone(t *testing.T) {
 	before, after := named("key", "old-name"), named("key", "new-name")
 	s := newScene(t, before)
@@ -144,7 +145,7 @@ func TestRenameOfTheNameAlone(t *testing.T) {
 	s.still()
 }
 
-// A rename whose request was lost is finished by the next run, whichever that is.
+// Any next run finishes a rename whose request was lost.
 func TestAnInterruptedRename(t *testing.T) {
 	for name, publish := range map[string]func(driver.Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +162,8 @@ func TestAnInterruptedRename(t *testing.T) {
 	}
 }
 
-// What the old name has not confirmed is settled before its versions move: their lives would count from long ago.
+// An unconfirmed text under the old name is settled before its versions move.
+// Otherwise their lives would count from long ago.
 func TestRenameOfWhatIsNotSettled(t *testing.T) {
 	from, to := aRandom("old", every(300)), aRandom("new", every(300))
 	s := newScene(t, from)

@@ -35,7 +35,8 @@ func TestPinnedFormats(t *testing.T) {
 	}
 }
 
-// A pinned plain secret is the bare value, and nothing of a second one.
+// The text of a pinned plain secret is the bare value, without a second
+// version.
 func TestPlainTextIsTheBareValue(t *testing.T) {
 	t.Run("static", func(t *testing.T) {
 		key := secret.Static(secret.Options{Name: "dsn", Format: secret.FormatPlain})
@@ -72,7 +73,8 @@ func TestPlainTextIsTheBareValue(t *testing.T) {
 	})
 }
 
-// A declaration that package secret refuses is refused here, before anything changes.
+// A declaration that package secret rejects is rejected here, before anything
+// changes.
 func TestAWrongDeclaration(t *testing.T) {
 	for name, key := range map[string]*secret.Secret{
 		"bytes":     secret.Random(secret.Options{Name: "key", Bytes: 8}),
@@ -87,7 +89,8 @@ func TestAWrongDeclaration(t *testing.T) {
 	}
 }
 
-// Compact takes the place of JSON where that would pass the limit and every value can be written so.
+// Compact replaces JSON if JSON would pass the limit and compact can represent
+// every value.
 func TestCompactWhereJSONIsTooLarge(t *testing.T) {
 	key := aStatic("stripe", kept())
 	s := newScene(t, key)
@@ -117,7 +120,7 @@ func TestCompactWhereJSONIsTooLarge(t *testing.T) {
 	require.ErrorContains(t, err, "300")
 	require.ErrorContains(t, err, "nothing was changed")
 	require.Zero(t, s.status(key.Address()).Room)
-	// JSON again as soon as it fits.
+	// JSON again after it fits.
 	s.did(s.revoke(key, "v1"))
 	s.did(s.revoke(key, "v2"))
 	require.Equal(t, secret.FormatJSON, s.doc(key).StoredAs())
@@ -145,7 +148,7 @@ func TestTooLargeChangesNothing(t *testing.T) {
 	}
 }
 
-// The limit counts bytes, and that many fit.
+// The limit counts bytes, and a text of exactly that size fits.
 func TestTheLimitIsInBytes(t *testing.T) {
 	require.Equal(t, 65_536, DefaultLimit)
 	key := secret.Static(secret.Options{Name: "key", Format: secret.FormatPlain})
@@ -155,7 +158,8 @@ func TestTheLimitIsInBytes(t *testing.T) {
 	require.Equal(t, 0, s.status(key.Address()).Limit-s.status(key.Address()).Bytes)
 }
 
-// A document that is full is told of before it is: how many more versions would fit.
+// The report warns before a document is full: it contains the number of
+// versions that still fit.
 func TestRoomIsReportedBeforeItEnds(t *testing.T) {
 	key := secret.Random(secret.Options{Name: "key", Rotation: kept(), Format: secret.FormatJSON})
 	s := newScene(t, key)
@@ -175,8 +179,8 @@ func TestRoomIsReportedBeforeItEnds(t *testing.T) {
 	require.Greater(t, len(s.ids(key)), 3)
 }
 
-// What makes the first half of a rotation possible must leave room for the second: an announced version that cannot be flipped
-// to stays announced for ever.
+// An announcement must leave room for its flip. Otherwise the announced version
+// would stay announced for ever.
 func TestAnAnnouncementThatCanBeFlipped(t *testing.T) {
 	for limit := 200; limit < 330; limit++ {
 		key := secret.Random(secret.Options{Name: "key", Rotation: every(300), Format: secret.FormatJSON})
@@ -193,7 +197,8 @@ func TestAnAnnouncementThatCanBeFlipped(t *testing.T) {
 	}
 }
 
-// Unpadded base64url of N random bytes; raw, N base64url characters; from 16 to 1024.
+// Unpadded base64url of N random bytes; raw: N base64url characters; N is from
+// 16 to 1024.
 func TestRandomTexts(t *testing.T) {
 	seen := map[string]bool{}
 	for n := 16; n <= 1024; n++ {
@@ -217,7 +222,8 @@ func TestRandomTexts(t *testing.T) {
 	}
 }
 
-// Without the tests' own values: what the engine draws is what a program reads.
+// Without the tests' own values: a program reads the value that the engine
+// draws.
 func TestDrawnValues(t *testing.T) {
 	key := secret.Random(secret.Options{Name: "key", Bytes: 64})
 	raw := secret.Random(secret.Options{Name: "raw", Bytes: 40, Encoding: secret.EncodingRaw})
@@ -236,7 +242,7 @@ func TestDrawnValues(t *testing.T) {
 	require.Len(t, s.reads(key), 2)
 }
 
-// What would be read back as something else never leaves.
+// A text that would be read back differently is never sent.
 func TestReadBack(t *testing.T) {
 	spec := secret.SpecSecret{Kind: secret.KindStatic, Namespace: "auth", Name: "key", Address: secret.Address{Namespace: "auth", Name: "key"},
 		Binding: "LAYERON_SECRET_AUTH_KEY"}

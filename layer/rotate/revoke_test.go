@@ -126,7 +126,8 @@ func TestRevokedVersionIsGoneEverywhere(t *testing.T) {
 	})
 }
 
-// What is revoked stays gone, whatever comes back: strays, repairs, longer retention, adoption.
+// A revoked version stays revoked after late requests, repairs, longer
+// retention and adoption.
 func TestARevokedVersionStaysGone(t *testing.T) {
 	key := aRandom("key", kept())
 	s := newScene(t, key)

@@ -84,7 +84,7 @@ func TestRollbackNeverBringsBackWhatIsGone(t *testing.T) {
 	for name, c := range map[string]struct {
 		rotation *secret.Rotation
 		make     func(w world)
-		want     string // the value's place among those that were drawn, or ""
+		want     string // the value's index among the drawn ones, or ""
 	}{
 		"nothing there": {every(30), func(w world) {}, ""},
 		"one version":   {every(30), func(w world) { w.did(w.apply()) }, ""},
@@ -131,7 +131,8 @@ func TestRollbackNeverBringsBackWhatIsGone(t *testing.T) {
 	}
 }
 
-// A flip whose outcome is unknown is settled before anything else: the rollback then goes back from the new version.
+// A flip with an unknown outcome is settled first. The rollback then starts
+// from the new version.
 func TestRollbackOfAFlipThatIsNotSettled(t *testing.T) {
 	for name, publish := range map[string]func(driver.Item) (bool, error){"lost answer": lost, "lost request": swallowed} {
 		t.Run(name, func(t *testing.T) {

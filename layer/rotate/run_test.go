@@ -10,7 +10,8 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// New records and changed ones in one swap: each address has one record, in order.
+// One swap stores new and changed records: each address has one record, in
+// order.
 func TestOneRecordAnAddress(t *testing.T) {
 	addr := func(i int) secret.Address { return secret.Address{Namespace: "ns", Name: fmt.Sprintf("key-%03d", i)} }
 	for n := range 12 {
@@ -35,7 +36,8 @@ func TestOneRecordAnAddress(t *testing.T) {
 	}
 }
 
-// busy tells whether the next step of a run makes a call: the others need no turn of their own.
+// busy reports whether the next step of a run makes a call. Other steps need no
+// turn.
 func (r *run) busy() bool {
 	switch r.stage {
 	case stageMake:
@@ -54,7 +56,7 @@ func turn(t *testing.T, r *run) {
 		busy := r.busy()
 		err := r.step(t.Context())
 		if err != nil {
-			require.ErrorIs(t, err, Stopped, "what the other did is no failure of this one")
+			require.ErrorIs(t, err, Stopped, "the other run's action is no failure of this one")
 			r.stage = stageDone
 		}
 		if busy {
@@ -63,8 +65,8 @@ func turn(t *testing.T, r *run) {
 	}
 }
 
-// together runs two operations on one ledger, by turns, and then everything that is left. turns says whose each turn is, until
-// one has ended.
+// together runs two operations on one ledger, in turns, and then all remaining
+// work. turns returns the operation of each turn, until one has ended.
 func together(t *testing.T, a, b operation, turns func(i int) int) *scene {
 	s, _ := a.begin(t)
 	runs := []*run{newRun(s.Operator, a.orders(s), a.op), newRun(s.Operator, b.orders(s), b.op)}
@@ -85,12 +87,12 @@ func together(t *testing.T, a, b operation, turns func(i int) int) *scene {
 		text, err := r.render(spec, DefaultLimit)
 		require.NoError(t, err)
 		there, _ := s.store.Text(r.Name)
-		require.True(t, text == there, "the store holds what the ledger says")
+		require.True(t, text == there, "the store holds the text of the ledger")
 	}
 	return s
 }
 
-// Pairs of operations that meet, changing places up to three times.
+// Pairs of concurrent operations that take turns up to three times.
 func TestTwoOperationsThatMeet(t *testing.T) {
 	ops := operations()
 	for _, pair := range [][2]string{
@@ -113,7 +115,7 @@ func TestTwoOperationsThatMeet(t *testing.T) {
 							return 1
 						})
 						if pair[0] == "apply" || pair[0] == "add" || pair[0] == "flip" && pair[1] == "flip" {
-							require.Len(t, s.ids(crashKey), map[string]int{"apply": 1, "add": 2, "flip": 2}[pair[0]], "one of them made it")
+							require.Len(t, s.ids(crashKey), map[string]int{"apply": 1, "add": 2, "flip": 2}[pair[0]], "one of the two made it")
 						}
 					}
 				}

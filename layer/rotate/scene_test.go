@@ -20,8 +20,8 @@ import (
 	"github.com/layeron-hq/secret/driver/drivertest"
 )
 
-// scene is a bench with a store that can fail, and an eye on everything that is told: whatever comes out of it is searched for
-// every value that went in.
+// scene is a bench with a store that can fail. It searches all output for every
+// value that went in.
 type scene struct {
 	*bench
 	shop   *shop
@@ -29,12 +29,13 @@ type scene struct {
 	drawn  map[secret.Address]int
 }
 
-// shop is a store whose requests fail, get lost or arrive late, as the test says.
+// shop is a store whose requests fail, are lost or arrive late, as the test
+// says.
 type shop struct {
 	*drivertest.MemoryPublisher
-	publish  func(driver.Item) (carriedOut bool, err error) // nil: all goes well
+	publish  func(driver.Item) (carriedOut bool, err error) // nil: all requests succeed
 	inspect  func(map[string]driver.Published) error
-	bySecret bool // values are called by their secretName
+	bySecret bool // values are named by their secretName
 	sent     []driver.Item
 	inspects int
 }
@@ -69,7 +70,7 @@ func (p *shop) Inspect(ctx context.Context, names []string) (map[string]driver.P
 	return found, err
 }
 
-// put is a request that arrives late, whoever sent it.
+// late applies a late request of any sender.
 func (p *shop) late(i driver.Item) {
 	_ = p.MemoryPublisher.Publish(context.Background(), []driver.Item{i})
 }
@@ -105,14 +106,14 @@ func (s *scene) value(spec secret.SpecSecret, n int) string {
 	return text
 }
 
-// nth is the value that was drawn as the nth for a secret.
+// nth returns the nth value that was drawn for a secret.
 func (s *scene) nth(key *secret.Secret, n int) string {
 	spec, ok := s.find(key.Address())
 	require.True(s.t, ok)
 	return s.value(spec, n)
 }
 
-// watch fails the test when what is told shows a piece of a value.
+// watch fails the test if an output shows part of a value.
 func (s *scene) watch(told ...any) {
 	s.t.Helper()
 	for _, one := range told {
@@ -127,7 +128,7 @@ func (s *scene) watch(told ...any) {
 	}
 }
 
-// seen searches what an operation told, and hands it on.
+// seen searches the output of an operation, and returns it.
 func (s *scene) seen(r Result, err error) (Result, error) {
 	s.t.Helper()
 	s.watch(r)
@@ -148,7 +149,7 @@ func (s *scene) seen(r Result, err error) (Result, error) {
 	return r, err
 }
 
-// wellPut holds an error to what a person can read.
+// wellPut checks that a person can read an error.
 func (s *scene) wellPut(err error) {
 	s.t.Helper()
 	text := err.Error()
@@ -158,7 +159,7 @@ func (s *scene) wellPut(err error) {
 	require.NotContains(s.t, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", text[:1], text)
 }
 
-// did requires that all went well, and returns the actions.
+// did requires success, and returns the actions.
 func (s *scene) did(r Result, err error) []string {
 	s.t.Helper()
 	r, err = s.seen(r, err)
@@ -170,7 +171,8 @@ func (s *scene) did(r Result, err error) []string {
 	return s.actions(r, nil)
 }
 
-// problem requires that the run itself went well and one secret did not, and returns why.
+// problem requires that the run itself succeeded and one secret failed, and
+// returns the reason.
 func (s *scene) problem(key *secret.Secret) func(Result, error) error {
 	return func(r Result, err error) error {
 		s.t.Helper()
@@ -187,7 +189,7 @@ func (s *scene) problem(key *secret.Secret) func(Result, error) error {
 	}
 }
 
-// stopped requires that a whole run failed and nothing was changed.
+// stopped requires that a whole run failed and changed nothing.
 func (s *scene) stopped(do func() (Result, error)) error {
 	s.t.Helper()
 	before := s.picture()
@@ -207,13 +209,14 @@ func (s *scene) unchanged(do func() (Result, error)) (Result, error) {
 	return r, err
 }
 
-// still requires that a rotate finds nothing to do.
+// still requires that a rotate finds no work.
 func (s *scene) still() {
 	s.t.Helper()
 	require.Empty(s.t, s.did(s.unchanged(func() (Result, error) { return s.rotate() })))
 }
 
-// picture tells every byte of ledger and store from any other, and shows none.
+// picture returns a digest of ledger and store: different states differ, and no
+// content is shown.
 func (s *scene) picture() string {
 	s.t.Helper()
 	st, rev, err := s.ledger.Load(context.Background())
@@ -250,7 +253,7 @@ func (s *scene) note(key *secret.Secret) string {
 	return found[s.called(key)].Note
 }
 
-// called is the name of a value in the store.
+// called returns the name of a value in the store.
 func (s *scene) called(key *secret.Secret) string {
 	spec, ok := s.find(key.Address())
 	if !ok {
@@ -264,7 +267,7 @@ func (s *scene) text(key *secret.Secret) string {
 	return text
 }
 
-// change edits the ledger as an earlier run would have left it.
+// change edits the ledger, as if an earlier run had left it so.
 func (s *scene) change(edit func(*state)) {
 	s.t.Helper()
 	st, rev, err := s.ledger.Load(context.Background())
@@ -301,7 +304,7 @@ func (s *scene) revoke(key *secret.Secret, id string) (Result, error) {
 	return s.Revoke(context.Background(), key.Address(), id)
 }
 
-// reads are the versions that readers see, as id=value.
+// reads returns the versions that readers see, as id=value.
 func (s *scene) reads(key *secret.Secret) map[string]string {
 	s.t.Helper()
 	versions := map[string]string{}
@@ -332,7 +335,7 @@ func (s *scene) announce(key *secret.Secret) {
 	require.Equal(s.t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})))
 }
 
-// flip goes on to the second phase.
+// flip continues to the second phase.
 func (s *scene) flip(key *secret.Secret) {
 	s.t.Helper()
 	s.announce(key)
@@ -361,24 +364,25 @@ func kept() *secret.Rotation {
 
 var errLost = errors.New("the connection broke")
 
-// lost carries requests out and loses the answers.
+// lost applies requests and loses the answers.
 func lost(driver.Item) (bool, error) { return true, errLost }
 
-// swallowed loses requests, and tells nothing about them.
+// swallowed loses requests; their outcome is unknown.
 func swallowed(driver.Item) (bool, error) { return false, errLost }
 
-// turnedDown promises that nothing happens.
+// turnedDown reports that a request was not applied.
 func turnedDown(driver.Item) (bool, error) { return false, driver.NotApplied(errLost) }
 
 func (s *scene) rotateNow() (Result, error) { return s.rotate(RotateOptions{Now: true}) }
 
-// remember returns what brings the ledger back to what it is now, as an old copy of its file does.
+// remember returns a function that restores the present ledger, as an old copy
+// of its file does.
 func (s *scene) remember() (goBack func()) {
 	n, state := s.ledger.n, s.ledger.state
 	return func() { s.ledger.n, s.ledger.state = n, state }
 }
 
-// digest distinguishes texts and shows none.
+// digest differs for different texts and shows none.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

@@ -11,8 +11,9 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// naiveDue is the schedule as it is written down: slot(t) = floor((t - anchor - jitter) / everyDays), due when slot(now) is
-// above slot(last rotation) and anchor + jitter has passed. Where the creation is the anchor, it is a rotation in slot 0.
+// naiveDue is the specification of the schedule: slot(t) = floor((t - anchor -
+// jitter) / everyDays), due when slot(now) > slot(last rotation) and anchor +
+// jitter has passed. If the creation is the anchor, it is a rotation in slot 0.
 func naiveDue(r *secret.Rotation, addr secret.Address, created, rotated, now time.Time) bool {
 	anchor := r.StartAt
 	if anchor.IsZero() {
@@ -113,7 +114,7 @@ func TestJitterIsSpreadOverSixHours(t *testing.T) {
 		require.InDelta(t, 500, hours[h], 100, "hour %d", h)
 	}
 	require.NotEqual(t, jitter(secret.Address{Namespace: "a-b", Name: "c"}), jitter(secret.Address{Namespace: "a", Name: "b-c"}))
-	// Part of the contract: whoever updates `layer` does not move everybody's rotations.
+	// Part of the contract: an update of `layer` does not move existing rotations.
 	require.Equal(t, 3*time.Hour+25*time.Minute+13*time.Second, jitter(secret.Address{Namespace: "auth", Name: "session-key"}))
 }
 
@@ -134,7 +135,8 @@ func TestASecretIsDueAtItsInstant(t *testing.T) {
 	require.Equal(t, next.Add(30*day), s.status(key.Address()).NextRotation)
 }
 
-// Nothing begins while a version is announced, however many slots pass; then one rotation makes up for all of them.
+// No rotation begins while a version is announced, however many slots pass.
+// Then one rotation makes up for all of them.
 func TestMissedSlotsAreMadeUpByOne(t *testing.T) {
 	key := aRandom("key", kept())
 	s := newScene(t, key)
@@ -186,7 +188,8 @@ func TestARotationByHandCounts(t *testing.T) {
 	require.Equal(t, next.Add(30*day), s.status(key.Address()).NextRotation)
 }
 
-// The ledger keeps instants: a period or an anchor that changes counts at once, and makes nothing up twice.
+// The ledger keeps instants: a changed period or anchor counts at once, and no
+// rotation is made up twice.
 func TestAChangedScheduleCountsFromTheLastRotation(t *testing.T) {
 	key := aRandom("key", every(90))
 	s := newScene(t, key)
@@ -203,6 +206,6 @@ func TestAChangedScheduleCountsFromTheLastRotation(t *testing.T) {
 	s.declare(aRandom("key", nil))
 	require.Zero(t, s.status(key.Address()).NextRotation)
 	s.pass(1000 * day)
-	require.Equal(t, []string{"flip v2"}, s.did(s.rotate()), "what is announced is finished")
+	require.Equal(t, []string{"flip v2"}, s.did(s.rotate()), "the announced version is finished")
 	require.Equal(t, StateOK, s.status(key.Address()).State)
 }

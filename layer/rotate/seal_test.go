@@ -17,7 +17,7 @@ import (
 
 const hidden = "kT7qZw2mXv9RbL4nHc8s"
 
-// keyed returns a new identity and its public half.
+// keyed returns a new identity and its public key.
 func keyed(t testing.TB) (age.Identity, string) {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
@@ -32,7 +32,7 @@ func postQuantum(t testing.TB) (age.Identity, string) {
 	return id, id.Recipient().String()
 }
 
-// holding is a state with one value.
+// holding returns a state with one value.
 func holding(value string, recipients ...string) State {
 	s := NewState(Settings{Recipients: recipients})
 	addr := secret.Address{Namespace: "auth", Name: "key"}
@@ -182,7 +182,8 @@ func TestUnsealRefuses(t *testing.T) {
 	}
 }
 
-// TestUnsealEveryBit flips each bit of the header and of the ends of a ledger, and some in between.
+// TestUnsealEveryBit flips each bit of the header and of the ends of a ledger,
+// and some in between.
 func TestUnsealEveryBit(t *testing.T) {
 	t.Parallel()
 	if raced {
@@ -203,7 +204,7 @@ func TestUnsealEveryBit(t *testing.T) {
 				broken[i] ^= 1 << bit
 				got, err := Unseal(broken, ids)
 				if err == nil {
-					// White space around armor says nothing.
+					// White space around the armor has no meaning.
 					require.True(t, got.Equal(want), "byte %d, bit %d", i, bit)
 					require.Empty(t, strings.TrimSpace(string(whole[i])), "byte %d, bit %d", i, bit)
 				}
@@ -212,7 +213,7 @@ func TestUnsealEveryBit(t *testing.T) {
 	}
 }
 
-// nullSecret is what decodes without an error, and would be a nil pointer to whoever reads it.
+// nullSecret decodes without an error, and gives its reader a nil pointer.
 func nullSecret(t testing.TB, recipient age.Recipient, to string) []byte {
 	t.Helper()
 	s := NewState(Settings{Recipients: []string{to}})
@@ -222,7 +223,8 @@ func nullSecret(t testing.TB, recipient age.Recipient, to string) []byte {
 	return encryptText(t, string(plain), recipient)
 }
 
-// forTests opens what the fuzzer keeps: each of its processes must have the same key.
+// forTests opens the fuzzer's corpus: each of its processes must have the same
+// key.
 const forTests = "AGE-SECRET-KEY-1G452YK80UYX4GKWVLPS8NA9FTYG4P9RTRWH9X05L38U0LD54KLTSS0GE9K"
 
 func FuzzUnseal(f *testing.F) {
@@ -237,7 +239,8 @@ func FuzzUnseal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) { fuzzed(t, func() (State, error) { return Unseal(in, ids) }) })
 }
 
-// FuzzState goes on where whoever forges a ledger gets to, since everybody who knows the recipients can encrypt to them.
+// FuzzState begins behind the encryption, because anyone with the recipients
+// can encrypt to them.
 func FuzzState(f *testing.F) {
 	plain, err := holding(hidden, "age1").encode()
 	require.NoError(f, err)

@@ -100,7 +100,8 @@ func TestSetRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// Every way to write a key of N bytes that readers take may be set, and is published as it was given.
+// set accepts every spelling of a key of N bytes that readers accept, and
+// publishes it unchanged.
 func TestSetTakesEverySpelling(t *testing.T) {
 	for name, value := range map[string]string{
 		"hex": strings.Repeat("0f", 32), "HEX": strings.Repeat("0F", 32),
@@ -138,7 +139,8 @@ func TestSetKeepsAValueAsItIs(t *testing.T) {
 	}
 }
 
-// A static secret is set as often as one likes, whatever the store did to the request before.
+// A static secret can be set any number of times, even if an earlier request
+// was lost.
 func TestSetAfterALostSet(t *testing.T) {
 	key := aStatic("stripe", retained(5))
 	s := newScene(t, key)

@@ -82,7 +82,8 @@ func TestNoLedger(t *testing.T) {
 	}
 }
 
-// Two secrets that would overwrite each other are refused before anything changes.
+// Two secrets that would overwrite each other are rejected before anything
+// changes.
 func TestCollidingSecretsAreRefused(t *testing.T) {
 	t.Run("bindings", func(t *testing.T) {
 		a := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
@@ -120,7 +121,8 @@ func TestOnlyWhatIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "$SECRET.no.such is not declared")
 }
 
-// An interrupt between two steps: what is left is told, and the next run finishes it.
+// An interrupt between two steps: the remaining work is reported, and the next
+// run finishes it.
 func TestInterruptedApplyIsFinishedByTheNext(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)
@@ -136,7 +138,7 @@ func TestInterruptedApplyIsFinishedByTheNext(t *testing.T) {
 	require.Equal(t, []string{"confirm v1"}, s.did(s.apply()))
 }
 
-// A ledger that has moved is not worked on any more; it can still be looked at.
+// No run changes a moved ledger. Status still works.
 func TestAFencedLedger(t *testing.T) {
 	key := aRandom("key", every(30))
 	s := newScene(t, key)

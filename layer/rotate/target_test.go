@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret/driver/drivertest"
 )
 
-// moving is a scene whose values move from the first shop to a second one.
+// moving returns a scene whose values move from the first shop to a second one.
 func moving(t *testing.T, secrets ...*secret.Secret) (s *scene, second *shop, move func() (Result, error)) {
 	s = newScene(t, secrets...)
 	st, rev, err := s.ledger.Load(t.Context())
@@ -63,7 +63,7 @@ func TestMoveTargetPublishesEverythingAndLeavesTheOldPlace(t *testing.T) {
 	s.pass(2 * time.Minute)
 	require.Equal(t, []string{"flip v2"}, s.did(s.rotate()))
 
-	// Status watches both places.
+	// Status checks both targets.
 	r, err = s.seen(s.Status(t.Context()))
 	require.NoError(t, err)
 	require.Empty(t, r.Failed)
@@ -98,7 +98,7 @@ func TestMoveTargetResumesAfterAnyInterruption(t *testing.T) {
 			second.publish = publish
 			r, err := move()
 			require.NoError(t, err)
-			if name != "lost" { // the target shows what it holds
+			if name != "lost" { // the target returns its content
 				require.False(t, r.Settled())
 				require.NotEmpty(t, r.Unconfirmed)
 			}
@@ -139,8 +139,8 @@ func TestMoveTargetRefuses(t *testing.T) {
 	})
 }
 
-// Back to where it came from, over the values that it left there; and one place under two names
-// loses nothing when the former one is removed.
+// A move back over the values that were left, and a removal of the former
+// target when both names are one place, lose nothing.
 func TestMoveTargetBack(t *testing.T) {
 	a := aRandom("a", every(30))
 	s, second, move := moving(t, a)
