@@ -135,7 +135,7 @@ func differences(section, script string) (list []string) {
 		named := func(line string) bool { return strings.Contains(line+" ", command+" ") }
 		if !slices.Contains(anywhere, m[1]) && !slices.ContainsFunc(lines, named) && !slices.ContainsFunc(told, named) &&
 			!strings.Contains(section, fmt.Sprintf("`%s`", m[1])) {
-			list = append(list, "not in the guide: "+command+m[2])
+			list = append(list, "not a command of the guide: "+command+m[2])
 		}
 	}
 	return list

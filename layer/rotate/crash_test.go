@@ -144,8 +144,8 @@ func endOf(s *scene, g *tokens, times bool) string {
 
 func must(text string, _ bool) string { return text }
 
-// A crash after any step and a second run give the same final state. A third
-// run changes not a byte.
+// A crash after any step and a second run give the final state of an
+// uninterrupted run. A third run changes not a byte.
 func TestACrashAfterAnyStep(t *testing.T) {
 	ctx := context.Background()
 	for name, op := range operations() {

@@ -139,8 +139,8 @@ func TestSetKeepsAValueAsItIs(t *testing.T) {
 	}
 }
 
-// A static secret can be set any number of times, even if an earlier request
-// was lost.
+// A static secret can be set any number of times, after any outcome of the
+// earlier request.
 func TestSetAfterALostSet(t *testing.T) {
 	key := aStatic("stripe", retained(5))
 	s := newScene(t, key)

@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// broken is a ledger in memory that breaks a promise.
+// broken is a ledger in memory that violates a rule.
 type broken struct {
 	*rotate.MemoryLedger
 	load func(l *rotate.MemoryLedger, ctx context.Context) (rotate.State, rotate.Revision, error)
@@ -46,7 +46,7 @@ type open struct {
 	Identity string
 }
 
-// TestChecksFindBrokenLedgers shows that each check can fail.
+// TestChecksFindBrokenLedgers proves that each check can fail.
 func TestChecksFindBrokenLedgers(t *testing.T) {
 	type (
 		mem = rotate.MemoryLedger

@@ -28,20 +28,20 @@ func checkCreation(ctx context.Context, s subject) error {
 	for i, o := range outcomes {
 		switch {
 		case o.err == nil && won >= 0:
-			return errors.New("two created the ledger at the same time, and both were told that they did")
+			return errors.New("two concurrent creations both returned no error")
 		case o.err == nil:
 			won = i
 		case !errors.Is(o.err, rotate.ErrConflict):
-			return fmt.Errorf("of many that create, one fails otherwise than by %q: %w", rotate.ErrConflict, o.err)
+			return fmt.Errorf("a concurrent creation fails with an error other than %q: %w", rotate.ErrConflict, o.err)
 		}
 	}
 	if won < 0 {
-		return errors.New("of many that create, none did")
+		return errors.New("none of the concurrent creations succeeded")
 	}
 	return holds(ctx, s.open(), outcomes[won].st, outcomes[won].rev)
 }
 
-// together calls do at the same time, n times.
+// together calls do n times, concurrently.
 func together(n int, do func(i int)) {
 	var all sync.WaitGroup
 	start := make(chan struct{})
@@ -90,7 +90,7 @@ func checkConcurrent(ctx context.Context, s subject) error {
 	for i := range writers {
 		for n := range each {
 			if by := fmt.Sprintf("%d/%d", i, n); times[by] != 1 {
-				return fmt.Errorf("change %s was acknowledged, and is there %d times", by, times[by])
+				return fmt.Errorf("change %s was acknowledged, but is stored %d times", by, times[by])
 			}
 		}
 	}
@@ -100,19 +100,19 @@ func checkConcurrent(ctx context.Context, s subject) error {
 	return nil
 }
 
-// change tries until a change is stored, as a run does.
+// change repeats a change until it is stored, as a run does.
 func change(ctx context.Context, l rotate.Ledger, by string) error {
 	for {
 		st, rev, err := l.Load(ctx)
 		if err != nil {
-			return fmt.Errorf("load while others write: %w", err)
+			return fmt.Errorf("load during concurrent changes: %w", err)
 		}
 		_, _, err = rotate.Commit(ctx, l, rev, step(st, by))
 		if err == nil || errors.Is(err, rotate.ErrSuperseded) {
 			return nil
 		}
 		if !errors.Is(err, rotate.ErrConflict) {
-			return fmt.Errorf("change while others write: %w", err)
+			return fmt.Errorf("change during concurrent changes: %w", err)
 		}
 	}
 }
@@ -122,17 +122,17 @@ func neverBack(ctx, writing context.Context, l rotate.Ledger) error {
 	for writing.Err() == nil {
 		st, _, err := l.Load(ctx)
 		if err != nil {
-			return fmt.Errorf("load while others write: %w", err)
+			return fmt.Errorf("load during concurrent changes: %w", err)
 		}
 		if st.Generation() < last {
-			return fmt.Errorf("load returns generation %d after %d", st.Generation(), last)
+			return fmt.Errorf("load returns generation %d after generation %d", st.Generation(), last)
 		}
 		last = st.Generation()
 	}
 	return nil
 }
 
-// short is how long a wait that must be in vain is given.
+// short is the limit of a wait that must fail.
 const short = 50 * time.Millisecond
 
 func checkLock(ctx context.Context, s subject) error {
@@ -150,7 +150,7 @@ func checkLock(ctx context.Context, s subject) error {
 		defer cancel()
 		unlock, err := l.Lock(brief)
 		if err == nil {
-			return fmt.Errorf("%s got the lock while it was held: %w", who, unlock())
+			return fmt.Errorf("%s got the lock although it was held: %w", who, unlock())
 		}
 		return mustBe("waiting for the lock", err, context.DeadlineExceeded)
 	}
@@ -162,7 +162,7 @@ func checkLock(ctx context.Context, s subject) error {
 		return err
 	}
 	if st, rev, err = rotate.Commit(ctx, l, rev, step(st, "holder")); err != nil {
-		return fmt.Errorf("a change by whoever holds the lock: %w", err)
+		return fmt.Errorf("a change by the holder of the lock: %w", err)
 	}
 	if err := holds(ctx, s.open(), st, rev); err != nil {
 		return fmt.Errorf("while the lock is held: %w", err)
@@ -174,14 +174,14 @@ func checkLock(ctx context.Context, s subject) error {
 	if err != nil {
 		return fmt.Errorf("lock after it was released: %w", err)
 	}
-	_ = unlock() // once more: it must not free what another holds by now
+	_ = unlock() // a second call must not release another holder's lock
 	if err := errors.Join(inVain("a third handle", s.open().(rotate.Locker)), again()); err != nil {
 		return err
 	}
 	over, cancel := context.WithCancel(ctx)
 	cancel()
 	if unlock, err := first.Lock(over); err == nil {
-		return fmt.Errorf("lock after its context has ended: it was given: %w", unlock())
+		return fmt.Errorf("lock after its context has ended succeeds: %w", unlock())
 	}
 	_, _, err = rotate.Commit(ctx, l, rev, step(st, "after"))
 	return err

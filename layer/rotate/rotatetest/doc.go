@@ -1,4 +1,5 @@
-// Package rotatetest tells whether a [rotate.Ledger] behaves as the runs that depend on it expect:
+// Package rotatetest tests implementations of [rotate.Ledger]. It checks the
+// behaviour on which the runs of package rotate depend:
 //
 //	func TestLedger(t *testing.T) {
 //		rotatetest.TestLedger(t, func(t *testing.T, ids ledger.Identities) func() rotate.Ledger {
@@ -7,5 +8,6 @@
 //		})
 //	}
 //
-// What the test stores is made up, so its messages may quote what the ledger says.
+// The test stores only made-up values, so its messages may quote the ledger's
+// answers.
 package rotatetest

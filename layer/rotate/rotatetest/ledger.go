@@ -18,24 +18,37 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// TestLedger runs a subtest for each thing that a [rotate.Ledger] promises:
+// TestLedger runs a subtest for each rule of a [rotate.Ledger]:
 //
-//   - absent: where nothing was stored, Load says [rotate.ErrNotFound] and Revision "", and only from that one can be created;
-//   - state: a state comes back as it was stored, whatever it holds, through another handle too, and at once;
-//   - large: so does one of 6 MiB, about a hundred secrets with the largest documents;
-//   - conflict: whoever did not start from the latest state gets [rotate.ErrConflict], and changes nothing;
-//   - again: a change that is sent twice is stored once, and [rotate.ErrSuperseded] tells that somebody has built on it;
-//   - revision: no revision comes back, not even with the state that it once named;
-//   - creation: of many that create at the same time, one does;
-//   - concurrent: of the changes that many make at the same time none is lost or stored twice, and no Load fails or goes back;
-//   - context: both methods come back when their context has ended, with its error, and change nothing;
-//   - lock: where the ledger is a [rotate.Locker], one holds the lock at a time, waiting ends with the context, changes of the
-//     holder go through, and an old unlock does not free a newer lock;
-//   - shown: no verb of fmt, encoding/json or log/slog shows the identities that the ledger holds.
+//   - absent: before the first write, Load returns [rotate.ErrNotFound] and
+//     Revision "". Only a CompareAndSwap from Revision "" creates the ledger.
+//   - state: Load returns a state exactly as it was stored, immediately and
+//     through another handle, for any content.
+//   - large: the same holds for a state of 6 MiB, which is about a hundred
+//     secrets with the largest documents.
+//   - conflict: a change of any revision but the latest returns
+//     [rotate.ErrConflict] and changes nothing.
+//   - again: a change that is sent twice is stored once.
+//     [rotate.ErrSuperseded] reports that a later change is based on it.
+//   - revision: no revision is used again, even if its state is stored again.
+//   - creation: exactly one of many concurrent creations succeeds.
+//   - concurrent: of many concurrent changes, none is lost or stored twice. No
+//     Load fails or returns an older state than the one before.
+//   - context: after their context has ended, both methods return its error
+//     and change nothing.
+//   - lock: if the ledger is a [rotate.Locker], the lock has one holder at a
+//     time, the end of the context ends the wait, the holder's changes
+//     succeed, and a second call of an old unlock does not release a newer
+//     lock.
+//   - shown: no verb of fmt, encoding/json or log/slog shows the identities
+//     that the ledger holds.
 //
-// It calls place once in each subtest, with that subtest's t. place makes an empty place for a ledger and returns what opens a
-// handle on it, as another process would; all handles open the same ledger, and the identities that they get open what is
-// sealed to its recipients. Where the place cannot hold so much, place may call t.Skip in the subtest "large".
+// TestLedger calls place once in each subtest, with that subtest's t. place
+// makes an empty place for a ledger and returns a function that opens a handle
+// to it, as another process would. All handles open the same ledger. Their
+// identities decrypt ledgers that are encrypted to their recipients. If the
+// place cannot hold a large ledger, place may call t.Skip in the subtest
+// "large".
 func TestLedger(t *testing.T, place func(t *testing.T, ids ledger.Identities) (open func() rotate.Ledger)) {
 	t.Helper()
 	for _, c := range checks {
@@ -58,7 +71,8 @@ func TestLedger(t *testing.T, place func(t *testing.T, ids ledger.Identities) (o
 	}
 }
 
-// check is one promise. It returns a problem instead of failing a test, so that it can be tested on ledgers that break it.
+// check tests one rule. It returns a problem instead of failing a test, so that
+// it can be tested with ledgers that violate the rule.
 type check struct {
 	name string
 	run  func(ctx context.Context, s subject) error
@@ -87,7 +101,7 @@ type subject struct {
 // fresh is the state of a new ledger.
 func (s subject) fresh() rotate.State { return rotate.NewState(rotate.Settings{Recipients: s.to}) }
 
-// begin creates the ledger, and returns a handle and what it holds.
+// begin creates the ledger, and returns a handle, the state and its revision.
 func (s subject) begin(ctx context.Context) (rotate.Ledger, rotate.State, rotate.Revision, error) {
 	l := s.open()
 	st, rev, err := rotate.Commit(ctx, l, "", s.fresh())
@@ -101,23 +115,23 @@ func step(st rotate.State, by string) rotate.State {
 	return st.WithLog(rotate.LogEntry{By: by, Op: "test"})
 }
 
-// holds tells what is wrong if the ledger does not hold just this.
+// holds returns an error unless the ledger holds exactly this state and revision.
 func holds(ctx context.Context, l rotate.Ledger, want rotate.State, rev rotate.Revision) error {
 	got, found, err := l.Load(ctx)
 	switch {
 	case err != nil:
 		return fmt.Errorf("load: %w", err)
 	case !got.Equal(want):
-		return fmt.Errorf("load returns %v, not what was stored: %v", got, want)
+		return fmt.Errorf("load returns %v instead of the stored state %v", got, want)
 	case found != rev || rev == "":
-		return fmt.Errorf("load returns revision %q of a state that was stored as %q", found, rev)
+		return fmt.Errorf("load returns revision %q for a state that was stored as %q", found, rev)
 	}
 	return nil
 }
 
 func mustBe(what string, err, want error) error {
 	if !errors.Is(err, want) {
-		return fmt.Errorf("%s: the error is %v, which does not wrap %q", what, err, want)
+		return fmt.Errorf("%s: the error is %v and does not wrap %q", what, err, want)
 	}
 	return nil
 }
@@ -127,9 +141,9 @@ func checkAbsent(ctx context.Context, s subject) error {
 	absent := func() error {
 		_, rev, err := l.Load(ctx)
 		if err == nil || rev != "" {
-			return fmt.Errorf("load where nothing was stored returns revision %q and error %v", rev, err)
+			return fmt.Errorf("load before the first write returns revision %q and error %v", rev, err)
 		}
-		return mustBe("load where nothing was stored", err, rotate.ErrNotFound)
+		return mustBe("load before the first write", err, rotate.ErrNotFound)
 	}
 	if err := absent(); err != nil {
 		return err
@@ -198,7 +212,7 @@ func checkLarge(ctx context.Context, s subject) error {
 	}
 	st, rev, err = rotate.Commit(ctx, l, rev, st)
 	if err != nil {
-		return fmt.Errorf("a state of 6 MiB is refused: %w", err)
+		return fmt.Errorf("a state of 6 MiB is rejected: %w", err)
 	}
 	return holds(ctx, s.open(), st, rev)
 }
@@ -216,11 +230,11 @@ func checkConflict(ctx context.Context, s subject) error {
 	for _, old := range []rotate.Revision{rev, "", "made up"} {
 		for _, h := range []rotate.Ledger{l, second} {
 			_, _, err = rotate.Commit(ctx, h, old, step(st, "late"))
-			if err := mustBe(fmt.Sprintf("a change of revision %q, which is %q by now", old, now), err, rotate.ErrConflict); err != nil {
+			if err := mustBe(fmt.Sprintf("a change of revision %q when the latest is %q", old, now), err, rotate.ErrConflict); err != nil {
 				return err
 			}
 			if errors.Is(err, rotate.ErrSuperseded) || errors.Is(err, rotate.ErrUnknown) {
-				return fmt.Errorf("a conflict says that the change was, or may have been, stored: %w", err)
+				return fmt.Errorf("a conflict reports that the change was, or may have been, stored: %w", err)
 			}
 			if err := holds(ctx, l, won, now); err != nil {
 				return fmt.Errorf("after a conflict: %w", err)
@@ -241,22 +255,22 @@ func checkAgain(ctx context.Context, s subject) error {
 	}
 	again, err := s.open().CompareAndSwap(ctx, first, stored)
 	if err == nil && again != rev {
-		return fmt.Errorf("a change that was sent again became revision %q; it is stored as %q", again, rev)
+		return fmt.Errorf("a change that was sent twice returns revision %q, but is stored as %q", again, rev)
 	}
 	if err != nil {
-		if err := mustBe("a change that was sent again", err, rotate.ErrConflict); err != nil {
+		if err := mustBe("a change that was sent twice", err, rotate.ErrConflict); err != nil {
 			return err
 		}
 	}
 	if err := holds(ctx, l, stored, rev); err != nil {
-		return fmt.Errorf("after a change was sent again: %w", err)
+		return fmt.Errorf("after a change was sent twice: %w", err)
 	}
 	built, rev, err := rotate.Commit(ctx, l, rev, step(stored, "built on it"))
 	if err != nil {
 		return err
 	}
 	_, err = s.open().CompareAndSwap(ctx, first, stored)
-	if err := mustBe("a change that was sent again after somebody had built on it", err, rotate.ErrSuperseded); err != nil {
+	if err := mustBe("a change that was sent again after a later change", err, rotate.ErrSuperseded); err != nil {
 		return err
 	}
 	return holds(ctx, l, built, rev)
@@ -274,14 +288,14 @@ func checkRevision(ctx context.Context, s subject) error {
 			return err
 		}
 		if was[rev] {
-			return fmt.Errorf("revision %q came back", rev)
+			return fmt.Errorf("revision %q was used twice", rev)
 		}
 		was[rev] = true
 	}
-	// Even the same state, stored once more, is another revision.
+	// Even the same state gets another revision when it is stored again.
 	again, err := l.CompareAndSwap(ctx, rev, st)
 	if err == nil && was[again] && again != rev {
-		return fmt.Errorf("revision %q came back with its state", again)
+		return fmt.Errorf("revision %q was used twice for the same state", again)
 	}
 	if err == nil {
 		was[again], rev = true, again
@@ -331,7 +345,7 @@ func checkShown(ctx context.Context, s subject) error {
 	return nil
 }
 
-// printed prints v as programs and logs do, by way of printing.
+// printed returns the text of v under every way of printing.
 func printed(v any) map[string]string {
 	texts := map[string]string{}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
