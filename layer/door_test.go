@@ -244,7 +244,8 @@ func TestCutOffElsewhere(t *testing.T) {
 		all, puts := clean.counted()
 		require.GreaterOrEqual(t, all, 4)
 		for n := 1; n <= all; n++ {
-			fates := []string{"interrupted"} // a kill here equals a kill after the previous request was applied
+			// A kill here equals a kill after the previous request was applied.
+			fates := []string{"interrupted"}
 			if slices.Contains(puts, n) {
 				fates = []string{"killed, carried out", "killed, late", "interrupted, answered", "interrupted, late"}
 			}

@@ -58,7 +58,8 @@ func TestGitKnowsTheLedgerByAnyName(t *testing.T) {
 			for range 2 {
 				layerIn(t, dir, nil, 0, "secret", "init", "--to", "dir:./secrets", "--ledger", name)
 				require.NoError(t, os.Remove(filepath.Join(dir, name)))
-				require.NoError(t, os.RemoveAll(filepath.Join(dir, "layer.seen"))) // a busy machine may not have made it
+				// A busy machine may not have made it.
+				require.NoError(t, os.RemoveAll(filepath.Join(dir, "layer.seen")))
 			}
 			attributes, err := os.ReadFile(filepath.Join(dir, ".gitattributes"))
 			require.NoError(t, err)

@@ -176,7 +176,9 @@ func TestRunIsTheProgram(t *testing.T) {
 	dir := folder(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if ossignal.Ignored(signal) {
-			continue // the parent of the tests ignores the signal, as nohup and a shell's & do, so the program does too
+			// The parent of the tests ignores the signal, as nohup and a shell's & do, so
+			// the program does too.
+			continue
 		}
 		cmd := exec.CommandContext(t.Context(), program(t), "secret", "run", "--spec", "spec.json", "--", "sh", "-c", "echo ready; exec sleep 60")
 		cmd.Dir, cmd.Env = dir, plainEnv()
@@ -250,7 +252,8 @@ func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 			}
 			t.Logf("%d of %d killed", kills, runs)
 			require.Greater(t, kills, 4, "the runs are killed at all")
-			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json") // a change removes temporary files
+			// A change removes temporary files.
+			layerIn(t, dir, env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
 			require.Empty(t, leftovers(t, dir))
 		})
 	}

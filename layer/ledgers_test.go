@@ -28,7 +28,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// The credentials of the tests. None of them may be shown.
+// The credentials of the tests. They must never be shown.
 const (
 	s3ID       = "AKIDmadeup0123456789"
 	s3Key      = "mAde/Up+kEy0123456789abcdefGHIJKLMnopQRS"

@@ -291,8 +291,8 @@ func copyAtOnce(t *testing.T, c crowd) {
 	require.Equal(t, "ok", c.status(first)["$SECRET.auth.session-key"].State)
 }
 
-// copyUnderWay moves the ledger while others use it. Each of them was faster,
-// or gets an error. All their acknowledged changes are in the new place.
+// copyUnderWay moves the ledger while others use it. Each other run is faster,
+// or fails. All their acknowledged changes are in the new place.
 func copyUnderWay(t *testing.T, c crowd) {
 	first, others := c.begin(4)
 	c.layer(first, 1, "apply", "--spec", "spec.json")
@@ -347,7 +347,8 @@ func (c crowd) published(s secretJSON) string {
 
 func statusIn(t *testing.T, dir string, env []string) map[string]secretJSON {
 	t.Helper()
-	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json") // fails if a value is missing
+	// The command fails if a value is missing.
+	got := runIn(t, dir, env, "secret", "status", "--spec", "spec.json", "--json")
 	var r reportJSON
 	require.NoError(t, json.Unmarshal([]byte(got.stdout), &r), got.stdout)
 	list := map[string]secretJSON{}

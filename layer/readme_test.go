@@ -76,7 +76,8 @@ func TestReadmeSessionWorks(t *testing.T) {
 	for _, line := range lines {
 		typed := line
 		if strings.HasPrefix(line, "go run ") && addr != usualAddr {
-			typed = strings.Replace(line, " &", " -addr "+addr+" &", 1) // another process may use the port
+			// Another process may use the port.
+			typed = strings.Replace(line, " &", " -addr "+addr+" &", 1)
 		}
 		output := sh.run(t, typed)
 		for _, p := range people {

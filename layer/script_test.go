@@ -218,7 +218,8 @@ func cmdCloudflare(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	matches := func(text string) {
 		if regexp.MustCompile(args[2]).MatchString(text) == neg {
-			ts.Fatalf("%s of %s matches: %v", args[0], args[1], neg) // no text, which may be a value
+			// The text is not shown: it may be a value.
+			ts.Fatalf("%s of %s matches: %v", args[0], args[1], neg)
 		}
 	}
 	count := func(n int) {

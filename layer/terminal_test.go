@@ -118,7 +118,8 @@ func (x *terminal) expect(text string) {
 	if !x.shows(text, patient) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		x.t.Fatalf("the screen does not show %q; read %d bytes, then %v", text, x.screen.Len(), x.over) // not repeated: it may contain a value
+		// The screen is not repeated: it may contain a value.
+		x.t.Fatalf("the screen does not show %q; read %d bytes, then %v", text, x.screen.Len(), x.over)
 	}
 }
 

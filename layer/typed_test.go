@@ -72,7 +72,8 @@ func TestPastedValueIsNotRepeated(t *testing.T) {
 			require.Contains(t, r.stderr, "the program cannot be run")
 			require.Empty(t, redacttest.Find(r.stderr, pgPassword))
 			after := contents(t, dir)
-			for _, changes := range []string{"/layer.seen", "/layer.secrets.age.lock"} { // any command changes them
+			// Any command changes these files.
+			for _, changes := range []string{"/layer.seen", "/layer.secrets.age.lock"} {
 				delete(after, changes)
 				delete(before, changes)
 			}

@@ -157,7 +157,7 @@ func TestRootIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
 }
 
-// sharing is the line of the guide by which a group shares a ledger and its values.
+// sharing is the guide's line that shares a ledger and its values with a group.
 var sharing = regexp.MustCompile("(?m)^```\n(chgrp -R team .*)\n```$")
 
 // Two users of one group work on one ledger and one target.

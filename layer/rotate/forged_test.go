@@ -130,7 +130,8 @@ func story(s *scene, key *secret.Secret) string {
 	var b strings.Builder
 	record := func(op string, r Result, err error) {
 		s.seen(r, err)
-		if errors.Is(err, WrongTarget) { // the target has only foreign notes; the secret is drifted anyway
+		// The target has only foreign notes. The secret is drifted anyway.
+		if errors.Is(err, WrongTarget) {
 			err = nil
 		}
 		fmt.Fprintf(&b, "%s: %v %v", op, s.actions(r, nil), err)

@@ -43,7 +43,8 @@ func TestMoveUnderARun(t *testing.T) {
 				require.NoError(t, err)
 				s.did(s.rotate())
 				s.still()
-				want := endOf(s, g, !overtaken) // fresh times repair a late request of the other run
+				// Fresh times repair a late request of the other run.
+				want := endOf(s, g, !overtaken)
 				for steps, all := 0, false; !all; steps++ {
 					s, g := op.begin(t)
 					gen, drawn := s.state().Gen, maps.Clone(s.drawn)

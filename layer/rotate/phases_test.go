@@ -17,7 +17,7 @@ func TestLivesAfterEachPhase(t *testing.T) {
 		rotation       *secret.Rotation
 		window, margin time.Duration
 		late           time.Duration // after the planned flip
-		beyond         time.Duration // the old version's end after flip + window + margin; negative: no end
+		beyond         time.Duration // extra life after flip + window + margin; negative: no end
 	}{
 		"none":          {rotation: every(30)},
 		"no rotation":   {},

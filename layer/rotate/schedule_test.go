@@ -136,7 +136,7 @@ func TestASecretIsDueAtItsInstant(t *testing.T) {
 }
 
 // No rotation begins while a version is announced, however many slots pass.
-// Then one rotation makes up for all of them.
+// Then one rotation makes up for all slots.
 func TestMissedSlotsAreMadeUpByOne(t *testing.T) {
 	key := aRandom("key", kept())
 	s := newScene(t, key)

@@ -189,7 +189,7 @@ func TestCheckOfLocks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			held = false
 			l := lockable{new(rotate.MemoryLedger), lock}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*short) // one of them waits for ever
+			ctx, cancel := context.WithTimeout(t.Context(), 10*short) // one lock waits for ever
 			defer cancel()
 			require.Error(t, runCheck(ctx, t, "lock", func() rotate.Ledger { return l }))
 		})

@@ -115,7 +115,8 @@ func step(st rotate.State, by string) rotate.State {
 	return st.WithLog(rotate.LogEntry{By: by, Op: "test"})
 }
 
-// holds returns an error unless the ledger holds exactly this state and revision.
+// holds returns an error unless the ledger holds exactly this state and
+// revision.
 func holds(ctx context.Context, l rotate.Ledger, want rotate.State, rev rotate.Revision) error {
 	got, found, err := l.Load(ctx)
 	switch {
