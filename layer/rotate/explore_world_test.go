@@ -33,15 +33,15 @@ type world struct {
 	minted  int // values made so far
 	writes  int // changes of the store so far
 
+	begins, ticks, faults int // remaining moves of these kinds
 	// A delay is by the other operator, or while time passes.
-	begins, ticks, faults int  // remaining moves of these kinds
-	switches              int  // how often the working operator may still be delayed
-	actor                 int  // the operator of the last step
-	used                  uint // commands that have begun, by bit
-	disturbed             int  // runs, by bit, since whose start others have changed the store
-	edits                 int  // how often a person may still change the store by hand
-	unread                uint // operators, by bit, for whom readers could not read the value yet
-	edited                bool // a person has changed the store by hand
+	switches  int  // how often the working operator may still be delayed
+	actor     int  // the operator of the last step
+	used      uint // commands that have begun, by bit
+	disturbed int  // runs, by bit, since whose start others have changed the store
+	edits     int  // how often a person may still change the store by hand
+	unread    uint // operators, by bit, for whom readers could not read the value yet
+	edited    bool // a person has changed the store by hand
 
 	last *trace
 }
