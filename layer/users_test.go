@@ -175,7 +175,7 @@ func TestRootLedgerSharedByGroupKeepsWorking(t *testing.T) {
 		require.NoError(t, err)
 		env := []string{"LAYER_IDENTITY=" + string(identity)}
 
-		// The error about a file that is not shared yet says who can share it.
+		// The error about a file that is not shared yet names who can share it.
 		r := p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status)
 		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600), who can share it with a group: `chgrp GROUP ")

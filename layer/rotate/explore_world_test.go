@@ -40,7 +40,7 @@ type world struct {
 	used      uint // commands that have begun, by bit
 	disturbed int  // runs, by bit, since whose start others have changed the store
 	edits     int  // how often a person may still change the store by hand
-	unread    uint // operators, by bit, for whom readers could not read the value yet
+	unread    uint // operators, by bit, whose last Inspect was pending
 	edited    bool // a person has changed the store by hand
 
 	last *trace
@@ -66,7 +66,7 @@ type slot struct {
 	modified   int
 }
 
-// flight is a request that was sent and may still be carried out.
+// flight is a request that was sent and may still be applied.
 type flight struct {
 	secret     int // index of the published secret; -1: a change of the ledger
 	text, note string

@@ -18,7 +18,7 @@ const (
 	faultRefused         // an error; nothing is stored
 	faultLost            // unknown outcome; nothing is stored
 	faultAnswer          // unknown outcome; it is stored
-	faultLate            // unknown outcome; it is stored when the test says
+	faultLate            // unknown outcome; it is stored when the test decides
 	faultEnds            // the context ends before; nothing is stored
 	faultEndsAfter       // the context ends after it was stored, with unknown outcome
 	faultEndsDone        // the context ends after it was stored and answered

@@ -65,7 +65,7 @@ func TestMoveTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	each := fault(1)
 	if raced || !slow.All() {
-		each = 3 // these are not concurrent
+		each = 3 // the calls here are not concurrent
 	}
 	for first := noFault; first < faults; first++ {
 		t.Run(fmt.Sprint("first ", first), func(t *testing.T) {

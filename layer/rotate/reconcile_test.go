@@ -112,7 +112,7 @@ func TestPublishedAndTheStoreHasAnOlderGeneration(t *testing.T) {
 	repaired := s.at
 
 	require.Equal(t, gen+1, s.record(key).Published.Gen)
-	require.Equal(t, []string{"v2", "v3", "v4"}, s.ids(key), "the revoked one stays gone")
+	require.Equal(t, []string{"v2", "v3", "v4"}, s.ids(key), "the revoked version stays revoked")
 	require.Equal(t, "v3", s.current(key))
 	require.Equal(t, ceilSecond(repaired).Add(12*day), s.version(key, "v2").ExpiresAt, "now + window + margin + retain")
 	require.Zero(t, s.version(key, "v3").ExpiresAt)

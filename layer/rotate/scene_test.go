@@ -30,7 +30,7 @@ type scene struct {
 }
 
 // shop is a store whose requests fail, are lost or arrive late, as the test
-// says.
+// sets.
 type shop struct {
 	*drivertest.MemoryPublisher
 	publish  func(driver.Item) (carriedOut bool, err error) // nil: all requests succeed
