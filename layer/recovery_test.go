@@ -15,9 +15,9 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// TestLedgerOpensWithoutLayer types the commands of docs/recovery.md: age and jq
-// alone give the documents that are published, also of a secret with pruned, revoked
-// and announced versions and of one that was removed.
+// TestLedgerOpensWithoutLayer runs the commands of docs/recovery.md: age and jq
+// alone return the published documents, also for a secret with pruned, revoked
+// and announced versions, and for a removed one.
 func TestLedgerOpensWithoutLayer(t *testing.T) {
 	slow.Test(t)
 	if _, err := exec.LookPath("jq"); err != nil {

@@ -343,8 +343,8 @@ func TestAnUnknownOrEmptyGenerator(t *testing.T) {
 	})
 }
 
-// A value from outside replaces the one that is being made. The token of that
-// one is deleted.
+// A value from outside replaces the one that is being made, whose token is
+// deleted.
 func TestSetWhileAValueIsBeingMade(t *testing.T) {
 	s, key, g := withTokens(t, every(30))
 	g.make = func(string) (bool, error) { return true, errLost }
