@@ -1,80 +1,103 @@
-// Package rotate creates, rotates and publishes the values of secrets, so that at no moment one reader rejects what another
-// has just signed, whatever crashes on the way. `layer secret` is made of it; a program of one's own uses it for generators
-// and targets that `layer` does not have.
+// Package rotate creates, rotates and publishes the values of secrets. During a
+// rotation no reader rejects a signature that another reader has just made, even if
+// a run crashes. The command `layer secret` is built on this package. A program uses
+// it directly for targets and generators that `layer` does not have.
 //
 //	o := rotate.Operator{Ledger: ledger, Publisher: dir.New("/run/secrets"), Spec: app.Spec()}
 //	result, err := o.Rotate(ctx, rotate.RotateOptions{})
 //
-// # Ledger and publisher
+// The protocol is described in [docs/protocol.md]: the model, the invariants, the
+// state table, the sizes of window and margin, and each rule with the failure
+// without it. This page is a summary.
 //
-// A [Ledger] is the record of truth: every version of every secret is in it before anything is published. A [driver.Publisher] puts
-// the rendered text where readers look. It can replace a text and never hands one out, and it has no compare-and-swap: of two
-// writers the later one wins, and a request that nobody waits for any more may still arrive. So every text carries a note,
-// signed under keys that only the ledger holds, by which the next run knows what stands there:
+// # Ledger and target
+//
+// A [Ledger] is the record of truth. It has compare-and-swap, and contains every
+// version of every secret before anything is published.
+//
+// A [driver.Publisher] is a target: it replaces the text that programs read. It
+// returns no text and has no compare-and-set. Of two writers the later one wins, and
+// a request may be applied after its sender stopped waiting. So a note is published
+// beside each text, signed with keys that only the ledger contains:
 //
 //	sv1 gen=17 cur=v3 fp=<32 hex digits> by=<16 hex digits>
 //
-// gen counts the texts published for this secret, cur is the current version's id, fp an HMAC of name, generation and text,
-// by one of name and the note before it.
+// gen counts the texts of this secret, cur is the id of the current version, fp is
+// an HMAC of name, generation and text, and by is an HMAC of name and the note
+// before it.
 //
-// A note counts only if it is signed, for its name in the target, under a key of the ledger: no id and no generation depends on any
-// other note. The removal of a recipient replaces the key. The former key then counts for the notes of before the removal: one with
-// a later generation or id, or for another name, counts as not signed, and none proves a later ledger.
+// A note counts only if it is signed, for its name in the target, with a key of the
+// ledger: no id and no generation depends on any other note. The removal of a
+// recipient replaces the keys. The former key then counts for notes from before the
+// removal. A note under it with a later generation or id, or for another name,
+// counts as not signed, and none proves a later ledger.
 //
-// Ids end at v2000000000 and generations at 2^63-1. A change that needs a further one is refused before anything is recorded: the
-// secret needs another name then.
+// Ids end at v2000000000 and generations at 2^63-1. A change beyond that is refused
+// before it is recorded. The secret then needs another name.
 //
 // # Two phases
 //
-// A rotation never publishes a key and its first use together.
+// A new version is published before it is used.
 //
-//   - add: the new version is published with the planned instant of its first use as activeFrom; current still names the old one.
-//   - flip: once the publishing of add is confirmed and a window has passed, current names the new version. Its activeFrom is that
-//     instant, rounded down to a second; the old version gets its expiresAt, rounded up.
-//   - prune: expired versions leave the document. The ledger forgets the value and keeps id and life.
+//   - Announce ([OpAdd]): the new version is published, and current names the old
+//     one. activeFrom of the new version is the planned flip.
+//   - Flip ([OpFlip]): a window after the target has confirmed the announcement,
+//     current names the new version. Its activeFrom is the present instant, rounded
+//     down to a second. The old version gets an expiresAt, rounded up.
+//   - Prune ([OpPrune]): expired versions leave the text. The ledger forgets their
+//     values, and keeps ids and lives.
 //
-// The window (24 h) is the time after which every reader has seen what was published: readers may be three quarters of it
-// behind. An old version expires a window, a margin (24 h: late requests, clocks that differ) and what [secret.Rotation].Retain
-// adds after the flip; RetainForever sets no end. A longer Retain lengthens lives that are not pruned yet; a shorter one counts
-// from the next flip. A flip that is not confirmed within an eighth of the window, at least a minute, is published again with
-// times that count from then.
+// The window, 24 h if zero, is the time after which every reader has a published
+// text. A reader's text is at most three quarters of a window old. The margin, 24 h
+// if zero, allows for late requests and for clocks that differ. An old version
+// expires a window, a margin and the time of [secret.Rotation].Retain after the
+// flip. RetainForever sets no end. A longer Retain extends lives that are not pruned
+// yet. A shorter one counts from the next flip. A flip that is not confirmed within
+// an eighth of the window, at least a minute, is published again with lives that
+// count from then.
 //
-// The first value of a secret is published at once, without activeFrom. So is a new value of a static secret, which is valid
-// elsewhere already; the old one stays as after a flip. RotateOptions.Immediate lets both phases happen at once: readers that
-// have not seen the new version reject what others make with it, for up to the window.
+// The first value of a secret is current at once, and has no activeFrom. A new value
+// of a static secret is valid elsewhere already, and is current at once too; the old
+// one expires as after a flip. RotateOptions.Immediate does both phases at once:
+// readers that do not have the new version yet reject it, for up to a window.
 //
-// New ids are v1, v2 and so on, above those of the ledger's own notes, never used twice, and a value never changes under its id. Texts are JSON; compact where JSON
-// would be over the limit and every value can be written so; as [secret.Options].Format pins it otherwise. Whatever is written is
-// read back by package secret before it leaves.
+// Ids are v1, v2 and so on, above those in the ledger's own notes. No id is used
+// twice, and a value never changes under its id. A text is JSON, or compact if JSON
+// exceeds the limit and compact can hold every value, or as [secret.Options].Format
+// pins it. Package secret must read every text back before it is sent.
 //
 // # Schedule
 //
-// A rotation is due in each slot of EveryDays days of 24 h in UTC after the one of the last rotation; slots begin at StartAt,
-// else at the creation, plus a jitter of up to 6 h that depends on the address alone. Creation counts as a rotation, and so does
-// one by hand. Missed slots are made up by one. A secret that only a person can renew is due until somebody does.
+// A rotation is due once in each slot of EveryDays days of 24 h, after the slot of
+// the last rotation. Slots begin at StartAt, else at the creation, plus a jitter of
+// up to 6 h that depends on the address alone. The creation counts as a rotation,
+// and so does a rotation by command. Missed slots are made up by one rotation. A
+// secret whose values only an operator has remains due until the operator sets one.
 //
-// # What a run finds, and does
+// # Runs
 //
-// Every run first compares ledger and store, for each secret:
+// A run first compares ledger and target:
 //
-//	the ledger says   the store has                     the run
-//	intent            an older text of ours             publishes the same bytes again, or with fresh times
-//	intent            the intent                        confirms it, or publishes fresh times
-//	published         an older text of ours             repairs: a late request may have been used by readers, so every version that
-//	                                                    ends lives as long as if it were replaced now; no flip or prune for a
-//	                                                    window and a margin
-//	published         our note, modified otherwise      repairs where a late request may have come and gone since; else it is
-//	                                                    a hand edit: drifted, nothing is done
-//	anything          a later text of ours              stops: an old ledger, or a second one
-//	a value           somebody's value                  stops for this secret: it is never overwritten
-//	no value          somebody's value                  leaves it: the secret is bound to it as it is
-//	a value           nothing                           publishes it
+//	ledger        target                          the run
+//	intent        an older text of the ledger     sends the same bytes again, or publishes fresh times
+//	intent        the intent                      confirms it, or publishes fresh times
+//	published     an older text of the ledger     repairs: extends lives, since readers may use that
+//	                                              text; no flip or prune for a window and a margin
+//	published     its note, but was modified      repairs after a possible late request; else it is
+//	                                              drifted, and the run leaves it
+//	any           a later text of the ledger      stops: the ledger is an old copy, or a second one
+//	a value       another writer's value          leaves it, and reports it: it is drifted
+//	no value      another writer's value          leaves it: the secret is bound to it
+//	a value       no value                        publishes it
 //
-// RotateOptions.Adopt is a person's word to go on after a stop: it publishes what the ledger has, above what was found.
+// Then it decides, without I/O (see [Plan]), and records the new text in the ledger
+// as an intent. It publishes the text, asks the target, and records the text as
+// published. A run may crash after any step. The next run finishes the intent and
+// never makes a second value for it. A second run directly after the first changes
+// nothing.
 //
-// Then it decides (a pure function: see [Plan]), records the new document in the ledger as an intent, publishes it, asks the
-// store, and records that it is published. Each step may be the last one of a run that crashes; the next run finishes what it
-// left, and never makes a second value for it. Run twice, it does what it does once.
+// RotateOptions.Adopt is the operator's consent to continue after a stop. The run
+// then publishes the ledger's versions, above the generation in the target.
 //
 // # Ledgers
 //
@@ -87,6 +110,8 @@
 //
 // # Errors
 //
-// Why a secret or a run needs a person is a [Problem], whose [Kind] a program can
-// test for.
+// A [Problem] is the reason why a secret or a run failed or needs the operator. A
+// program tests for its [Kind].
+//
+// [docs/protocol.md]: https://github.com/layeron-hq/secret/blob/main/docs/protocol.md
 package rotate
