@@ -79,8 +79,8 @@
 // A run first compares ledger and target:
 //
 //	ledger        target                          the run
-//	intent        an older text of the ledger     sends the same bytes again, or publishes fresh times
-//	intent        the intent                      confirms it, or publishes fresh times
+//	intent        an older text of the ledger     sends the same bytes again, or with fresh times
+//	intent        the intent                      confirms it, or sends it with fresh times
 //	published     an older text of the ledger     repairs: extends lives, since readers may use that
 //	                                              text; no flip or prune for a window and a margin
 //	published     its note, but was modified      repairs after a possible late request; else it is
