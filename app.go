@@ -310,7 +310,7 @@ func (a *App) closed() bool {
 	return a.state == appClosed
 }
 
-// release lets go of all secrets; they keep what they have. It reports whether
+// release lets go of all secrets; they keep their documents. It reports whether
 // the App was open until now.
 func (a *App) release(next appState) bool {
 	claims.Lock()

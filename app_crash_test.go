@@ -235,7 +235,7 @@ func TestCrashOfLoggerStopsNothing(t *testing.T) {
 					calls++
 					panic(marker)
 				})
-				for range 3 { // a failure, the end of what is stale, a recovery, a change
+				for range 3 { // a failure, the end of the stale value, a recovery, a change
 					w.step(func(context.Context, secret.Address) error { return errRefused })
 					time.Sleep(20 * time.Minute)
 					_, err := s.Current().Text()

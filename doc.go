@@ -28,7 +28,7 @@
 //     (//, # or /* */) before it or right after its brace; or with the first name, current or versions, in single quotes or
 //     bare, as in a Python dict. As a plain value it would hand every version to a third party.
 //     The work on one text is bounded: a text in so many quotes that its escapes are resolved 16 times, or that the resolved
-//     texts have three times its size and 16 KiB in all, is [ErrMalformed] as well, whatever is inside.
+//     texts have three times its size and 16 KiB in all, is [ErrMalformed] as well.
 //  4. Trimmed begins with current=: compact.
 //  5. Every non-empty segment of trimmed between semicolons is KEY=VALUE, KEY being current, v<digits>, or v<digits>_ and
 //     anything, and at least one is v<digits>: compact.

@@ -35,7 +35,8 @@ func pieces(text string) []string {
 	}), func(s string) bool { return len(s) < 12 })
 }
 
-// FuzzParse: Parse never panics, fails with one of its sentinels and little memory, and shows nothing of the text; what it reads, Encode writes.
+// FuzzParse: Parse never panics, fails with one of its sentinels and little memory, and shows nothing of the text. Encode writes
+// each document that it reads.
 func FuzzParse(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)

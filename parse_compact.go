@@ -65,7 +65,7 @@ func cutSegment(s, separator string) (segment, rest string) {
 	return trimTrailingSpace(segment), rest
 }
 
-// attribute is a time that stands apart from the version it belongs to.
+// attribute is a time that does not follow its version directly.
 type attribute struct {
 	_          uncomparable
 	id, suffix string

@@ -363,7 +363,7 @@ func (x *extraMembers) add(start, end, index int) {
 	x.lastIndex = index
 }
 
-// join returns runs as they stand in the text, with commas between. It copies
+// join returns runs as they are in the text, with commas between. It copies
 // each at most twice.
 func (r *jsonReader) join(runs []span) string {
 	n := len(runs)

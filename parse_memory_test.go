@@ -71,7 +71,7 @@ func layers(n int, inside string) string {
 	return inside
 }
 
-// TestRefusedTextCostsLittleMemory: whatever is in it, and wherever its fault is.
+// TestRefusedTextCostsLittleMemory: in every format, with the fault in every place.
 func TestRefusedTextCostsLittleMemory(t *testing.T) {
 	const bad = "no equals sign"
 	texts := map[string]func(size int) string{
