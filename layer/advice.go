@@ -8,8 +8,14 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// advice is the command that a person can type against a problem of the engine: it follows the
-// reason, with its own punctuation. A kind that is not here explains itself.
+// This file turns the engine's errors into text for an operator in an incident.
+// Package rotate reports the operation, the address and the reason. The command
+// adds the next step here, as a command that can be typed. So package rotate
+// names no command line, and other programs can use it.
+
+// advice returns, for each kind of problem, the command that the operator can
+// type next. The text follows the reason and brings its own punctuation. A kind
+// without an entry needs no advice: its reason already names the next step.
 var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": `layer secret set '%s'` gives it one", p.Address) },
 	rotate.Bound: func(p *rotate.Problem) string {
@@ -66,8 +72,9 @@ func fill(format string, addrs ...secret.Address) string {
 	return fmt.Sprintf(format, args...)
 }
 
-// words returns an error as people read it: each problem of the engine with the
-// advice for its kind, and errors of package secret without its name.
+// words returns the text of an error for people: each problem of the engine is
+// followed by the advice for its kind, and errors of package secret lose the
+// prefix "secret: ".
 func words(err error) string {
 	text := err.Error()
 	each(err, func(err error) {
@@ -83,7 +90,8 @@ func words(err error) string {
 	return text
 }
 
-// onOneLine returns words with the lines of errors.Join beside each other.
+// onOneLine returns words(err) on one line: it joins the lines of errors.Join
+// by semicolons.
 func onOneLine(err error) string {
 	text := words(err)
 	each(err, func(err error) {
@@ -100,7 +108,8 @@ func onOneLine(err error) string {
 	return text
 }
 
-// each calls do with every error that err wraps, the innermost first, and with err.
+// each calls do for every error that err wraps, the innermost first, and then
+// for err itself.
 func each(err error, do func(error)) {
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
@@ -115,7 +124,8 @@ func each(err error, do func(error)) {
 	do(err)
 }
 
-// stateAdvice is the advice for a state where no run has found a problem.
+// stateAdvice returns the state with its reason and the next step. It is for a
+// state in which no run has found a problem.
 func stateAdvice(s rotate.SecretStatus) string {
 	late := ""
 	if s.Overdue {

@@ -11,6 +11,11 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// The commands that change one declared secret. Each of them checks the address
+// and the declaration before it opens the target, and delegates the change to
+// [rotate.Operator]: the ledger is written first, the target afterwards. An
+// interrupted command is finished by the next run of any of them.
+
 func (l *layer) rollbackCommand() *cobra.Command {
 	immediate := false
 	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Bring the previous version's value again", Args: count(1, 1),
@@ -38,7 +43,8 @@ current one of a static secret is refused: set a new value first.`,
 		Example: `  layer secret revoke '$SECRET.auth.session-key' v2`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := address(args[0]); err == nil && !versionForm().MatchString(args[1]) {
-				return usagef("a version is written v2, as `layer secret status --json` lists them") // not repeated: it may be a value
+				// Not repeated: it may be a value.
+				return usagef("a version is written v2, as `layer secret status --json` lists them")
 			}
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
 				return o.Revoke(ctx, addr, args[1])
@@ -46,10 +52,11 @@ current one of a static secret is refused: set a new value first.`,
 		}}
 }
 
-// versionForm is the id of a version in a ledger.
+// versionForm matches the id of a version in a ledger.
 var versionForm = lazyregexp.New(`^v[0-9]{1,20}$`)
 
-// change carries out a change of one declared secret.
+// change runs one change of a declared secret and reports the result. It
+// returns a usage error if the address is wrong or not declared.
 func (l *layer) change(ctx context.Context, arg string, do func(context.Context, *rotate.Operator, secret.Address) (rotate.Result, error)) error {
 	addr, err := address(arg)
 	if err != nil {
@@ -123,7 +130,7 @@ func (l *layer) removeCommand() *cobra.Command {
 	return c
 }
 
-// say tells people something beside the output.
+// say prints a message for people to stderr, beside the output of the command.
 func (l *layer) say(format string, args ...any) {
 	l.err.line("layer: "+format, args...)
 }

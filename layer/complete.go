@@ -10,8 +10,9 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// completeAddresses completes the first arguments by addresses: those of --spec, else those in the ledger, since reading the
-// source would keep the person waiting. most below zero: all arguments.
+// completeAddresses completes the first most arguments with addresses; below
+// zero, all arguments. The addresses come from --spec, else from the ledger. It
+// does not read the source, which would take too long for a completion.
 func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
 		if most >= 0 && len(args) >= most {
@@ -54,10 +55,12 @@ func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completionTime is how long who presses Tab waits for a ledger that is far away.
+// completionTime is the longest time that a completion waits for a remote
+// ledger.
 const completionTime = 3 * time.Second
 
-// state is the ledger's, an empty one where it cannot be read in time: who presses Tab wants no errors.
+// state returns the ledger's state, or an empty one if the ledger cannot be
+// read in time. A completion prints no errors.
 func (l *layer) state(c *cobra.Command) rotate.State {
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()

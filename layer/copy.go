@@ -10,6 +10,11 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// `layer secret ledger copy` moves a ledger. The move must leave exactly one
+// ledger that accepts changes, after a crash at any step. [rotate.Move] keeps
+// that promise: it writes a fence into the old ledger before the new one may be
+// changed.
+
 func (l *layer) copyCommand() *cobra.Command {
 	return &cobra.Command{Use: "copy FROM TO", Short: "Move the ledger to another place", Args: count(2, 2),
 		Long: `Move the ledger to another place: a file, a bucket or a database, written as --ledger takes it. The old one gets a fence: no command
@@ -35,7 +40,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	}
 	keys := from
 	if from.kind != inFile {
-		keys = to // the key to a file lies beside it
+		keys = to // the key belongs to a file and is in its folder
 	}
 	ids, err := l.identities(keys)
 	if err != nil {
@@ -56,7 +61,9 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if err != nil {
 		return err
 	}
-	// What was left there when the ledger was moved away is older than what was seen since: Move tells whether it is that.
+	// The ledger at TO may be one that was moved away earlier, and so older than
+	// the ledger that this machine saw last. Move checks that: it accepts such a
+	// ledger and refuses any other.
 	next, err := l.open(ctx, to, ids, opening{adopt: true, peek: true, any: true})
 	if err != nil {
 		return err

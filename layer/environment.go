@@ -8,8 +8,13 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
-// layer's own credentials are variables from which layer takes one, for the
-// ledger or the target. A variable with the name of a file is none.
+// A program that layer starts gets none of layer's own credentials. Otherwise a
+// compromised program could read the ledger, and with it every version of every
+// secret. --keep-env makes the exceptions.
+
+// layer's own credentials: the variables from which layer takes a credential
+// for the ledger or the target. A variable that contains the name of a file is
+// not one of them.
 var (
 	ownCredentials = []string{ledger.IdentityVariable, "CLOUDFLARE_API_TOKEN", "PGPASSWORD", "PGSSLPASSWORD", "ETCDCTL_USER", "ETCDCTL_PASSWORD"}
 	// AWS_SECURITY_TOKEN is an older name of AWS_SESSION_TOKEN.
@@ -17,8 +22,9 @@ var (
 )
 
 // passedOn returns the variables for another program, without layer's own
-// credentials but those in keep, and the names of those that were left out. AWS's
-// are layer's own where the ledger is in a bucket.
+// credentials except those in keep. It also returns the names of the variables
+// that it left out. The AWS variables are layer's own only if the ledger is in
+// a bucket.
 func (l *layer) passedOn(keep []string) (passed, dropped []string) {
 	own := ownCredentials
 	if strings.HasPrefix(l.ledger, "s3:") {
@@ -37,7 +43,7 @@ func (l *layer) passedOn(keep []string) (passed, dropped []string) {
 	return passed, dropped
 }
 
-// without returns an environment without a variable.
+// without returns an environment without the named variable.
 func without(environ []string, name string) []string {
 	return slices.DeleteFunc(environ, func(variable string) bool { return isNamed(variable, name) })
 }
@@ -47,7 +53,8 @@ func isNamed(variable, name string) bool {
 	return other == name || runtime.GOOS == "windows" && strings.EqualFold(other, name)
 }
 
-// keptNames reads --keep-env. A refused name is not repeated: it may be a value.
+// keptNames parses --keep-env. Its error does not repeat a refused name, which
+// may be a value.
 func keptNames(given []string) (names []string, err error) {
 	all := slices.Concat(ownCredentials, ofBucket)
 	for _, list := range given {

@@ -14,7 +14,11 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// etcd is the target of that name. User and certificates are where etcdctl looks for them.
+// The target etcd. Package etcd implements it; this file takes its settings
+// from the variables that etcdctl reads, so that both connect in the same way.
+
+// etcd opens the etcd target. The user and the certificates come from the
+// variables of etcdctl.
 func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
 	o, err := etcd.ParseURL(target)
 	if err != nil {
@@ -42,7 +46,7 @@ func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (d
 	return p, nil
 }
 
-// etcdTLS reads certificates; nil where none are named.
+// etcdTLS reads the certificates. It returns nil if no variable names one.
 func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 	if ca == "" && cert == "" && key == "" {
 		return nil, nil
@@ -65,7 +69,7 @@ func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 		return nil, errors.New("ETCDCTL_CERT and ETCDCTL_KEY belong together: one of them is missing")
 	}
 	pair, err := tls.LoadX509KeyPair(p.path(cert), p.path(key))
-	if err != nil { // whose words may quote the file
+	if err != nil { // err may quote the file, so it is not wrapped
 		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can be read, and belong together",
 			p.fileName(cert, "the first one's file"), p.fileName(key, "the second one's file"))
 	}

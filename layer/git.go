@@ -15,21 +15,26 @@ import (
 	"unicode"
 )
 
-// worktree is a repository of git with a work tree, and how git is called in it.
+// How layer asks git. The answers decide whether a key or a value could be
+// committed (gitignore.go), so they come from git itself and not from a copy of
+// its rules. git runs without credentials and without the user's settings, and
+// starts no program that a repository names.
+
+// worktree is a git repository with a work tree, and how to run git in it.
 type worktree struct {
-	top     string // the work tree, absolute and without links
+	top     string // absolute and without symbolic links
 	program string
 	environ []string
-	anyCase bool // it takes names that differ in case for one
+	anyCase bool // core.ignoreCase: names that differ in case are one file
 }
 
-// errNoGit is the result where there is a repository and no git to ask.
+// errNoGit reports that there is a repository, but that git is not installed.
 var errNoGit = errors.New("git is not installed")
 
-// repositories returns the repositories whose work tree holds a folder: the one that
-// git finds there, those around it, which reach into it where they have files in it,
-// and the one that the environment names. The folder is absolute, without links, and
-// need not exist.
+// repositories returns the repositories whose work tree contains a folder: the
+// one that git finds there, the repositories around it (they may track files in
+// it), and the one that the environment names. The folder is absolute and
+// without symbolic links. It need not exist.
 func (p process) repositories(ctx context.Context, folder string) ([]worktree, error) {
 	var asked []worktree
 	for at := folder; ; at = filepath.Dir(at) {
@@ -80,16 +85,17 @@ func (p process) repositories(ctx context.Context, folder string) ([]worktree, e
 	return found, nil
 }
 
-// gitEnviron is the environment in which git is asked. It has no credential and no
-// setting of this user: a line that only this user has protects no other clone.
+// gitEnviron returns the environment for git. It contains no credential and no
+// setting of this user: an ignore rule that only this user has protects no
+// other clone.
 func (p process) gitEnviron() []string {
 	path, _ := p.lookup("PATH")
 	return []string{"PATH=" + path, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_OPTIONAL_LOCKS=0",
 		"GIT_DISCOVERY_ACROSS_FILESYSTEM=1", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none"}
 }
 
-// gitVariables returns the variables by which the environment names a repository, as
-// absolute paths.
+// gitVariables returns the variables by which the environment names a
+// repository, with absolute paths.
 func (p process) gitVariables() (list []string, err error) {
 	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"} {
 		value, _ := p.lookup(name)
@@ -104,7 +110,7 @@ func (p process) gitVariables() (list []string, err error) {
 	return list, nil
 }
 
-// program finds a program on the PATH, and returns "" where there is none.
+// program returns the path of a program on PATH, or "" if there is none.
 func (p process) program(name string) string {
 	path, _ := p.lookup("PATH")
 	for _, dir := range filepath.SplitList(path) {
@@ -124,9 +130,10 @@ type answer struct {
 	status          int
 }
 
-// git runs git in the work tree. An exit status that is not 0 is an error.
+// git runs git in the work tree. An exit status other than 0 is an error.
 func (r worktree) git(ctx context.Context, input string, args ...string) (answer, error) {
-	// The repository may belong to another user, as in a container: its settings must run no program.
+	// The repository may belong to another user, as in a container. core.fsmonitor
+	// could name a program, which must not run.
 	cmd := exec.CommandContext(ctx, r.program, append([]string{"-c", "safe.directory=*", "-c", "core.fsmonitor=false",
 		"-c", "core.excludesFile=" + os.DevNull}, args...)...)
 	cmd.Dir, cmd.Env, cmd.Stdin = r.top, r.environ, strings.NewReader(input)
@@ -145,7 +152,8 @@ func (r worktree) git(ctx context.Context, input string, args ...string) (answer
 	return a, err
 }
 
-// firstLine returns the first line of a complaint of git, without characters that a terminal obeys.
+// firstLine returns the first line of git's error output, without control
+// characters.
 func firstLine(complaint string, err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(complaint), "\n")
 	if line == "" {
@@ -159,8 +167,8 @@ func firstLine(complaint string, err error) string {
 	}, line)
 }
 
-// workTree returns the top of the work tree that git sees from r.top, and "" where it
-// sees none.
+// workTree returns the top of the work tree that git finds from r.top, or "" if
+// it finds none.
 func (r worktree) workTree(ctx context.Context) (string, error) {
 	a, err := r.git(ctx, "", "rev-parse", "--show-toplevel")
 	if strings.Contains(a.complaint, "xcode-select") || strings.Contains(a.complaint, "xcrun: error") {
@@ -175,8 +183,9 @@ func (r worktree) workTree(ctx context.Context) (string, error) {
 	return filepath.FromSlash(strings.TrimSuffix(a.text, "\n")), nil
 }
 
-// tracked returns the files that the repository tracks already, of those in a folder
-// that have a name or match a pattern. .gitignore does not keep git from them.
+// tracked returns the files in a folder that the repository already tracks, of
+// those that have one of the names or match one of the patterns. .gitignore has
+// no effect on tracked files.
 func (r worktree) tracked(ctx context.Context, folder string, names, patterns []string) ([]string, error) {
 	rel, err := filepath.Rel(r.top, folder)
 	if err != nil {
@@ -206,10 +215,11 @@ func (r worktree) tracked(ctx context.Context, folder string, names, patterns []
 // exposure is a file that the next `git add -A` would stage.
 type exposure struct {
 	file string // relative to the work tree
-	rule string // the line that takes it in again, if one does
+	rule string // the line that includes it again, if there is one
 }
 
-// exposed returns the first of the files in a folder that git does not ignore.
+// exposed returns the first of the named files in a folder that git does not
+// ignore, or nil.
 func (r worktree) exposed(ctx context.Context, folder string, names []string) (*exposure, error) {
 	rel, err := filepath.Rel(r.top, folder)
 	if err != nil {
@@ -217,16 +227,17 @@ func (r worktree) exposed(ctx context.Context, folder string, names []string) (*
 	}
 	var input strings.Builder
 	for _, name := range names {
-		input.WriteString("./" + filepath.ToSlash(filepath.Join(rel, name)) + "\x00") // a colon at the start would mean something
+		// Git would interpret a colon at the start.
+		input.WriteString("./" + filepath.ToSlash(filepath.Join(rel, name)) + "\x00")
 	}
 	a, err := r.git(ctx, input.String(), "check-ignore", "--no-index", "-z", "-v", "-n", "--stdin")
 	switch {
 	case strings.Contains(a.complaint, "is in submodule"):
-		return nil, nil // the repository takes in no file of another one
+		return nil, nil // another repository begins there, and git stages none of its files
 	case err != nil && a.status != 1:
 		return nil, err
 	}
-	fields := strings.Split(a.text, "\x00") // source, line, pattern and path of each
+	fields := strings.Split(a.text, "\x00") // source, line, pattern and path of each file
 	for ; len(fields) >= 4; fields = fields[4:] {
 		source, line, pattern, path := fields[0], fields[1], fields[2], strings.TrimPrefix(fields[3], "./")
 		switch {
@@ -239,13 +250,13 @@ func (r worktree) exposed(ctx context.Context, folder string, names []string) (*
 	return nil, nil
 }
 
-// globLiteral escapes the characters that git's patterns give a meaning.
+// globLiteral escapes the characters that are special in git's patterns.
 func globLiteral(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
 
-// realPath returns a path absolute and without links, also where its end does not
-// exist.
+// realPath returns the absolute path without symbolic links. The last parts of
+// the path need not exist.
 func realPath(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

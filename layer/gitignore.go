@@ -16,6 +16,11 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
+// Keeps keys and values out of git. The promise: layer makes or publishes no
+// file that the next `git add -A` would stage, except the encrypted ledger. So
+// it adds lines to .gitignore first, then asks git about every name, and stops
+// before it writes anything if git would still stage one.
+
 // gitLines are the lines that were added to files that git reads.
 type gitLines []gitLine
 
@@ -38,26 +43,28 @@ func (l *layer) printAdded(added gitLines) {
 	}
 }
 
-// temporary is how git's patterns name a file that is being written.
+// temporary is the pattern of git for a file that is being written.
 const temporary = ".layer-*.tmp"
 
-// aTemporary returns the name of a temporary file, for the named one.
+// aTemporary returns an example of a temporary file's name, for the named file.
 func aTemporary(name string) string { return ".layer-" + name + ".0123456789abcdef.tmp" }
 
-// guarded are files in one folder that git must never stage.
+// guarded is a set of files in one folder that git must never stage.
 type guarded struct {
-	what   string   // they are, for errors
-	shown  string   // the folder, as a person knows it
+	what   string   // a description of the files, for errors
+	shown  string   // the folder as the operator wrote it
 	folder string   // absolute and without links; it need not exist
 	names  []string // of the files; some are examples
-	// patterns match files that must not be tracked, as far as matched says so.
+	// patterns match files that must not be tracked. If matched is not nil, it
+	// decides for each file that they match.
 	patterns []string
 	matched  func(name string) bool
-	lines    []string // that keep the files out, in the folder's .gitignore
-	tracked  string   // advice where a file is tracked
+	lines    []string // for the folder's .gitignore
+	tracked  string   // next step if a file is tracked
 }
 
-// besideLedger guards the files that layer keeps beside a ledger, or here.
+// besideLedger returns the guard for the files that layer keeps beside a
+// ledger, or in this folder for a remote ledger.
 func (l *layer) besideLedger(p place) (guarded, error) {
 	g := guarded{what: "a file that layer keeps here", shown: p.folder(), patterns: []string{temporary}, tracked: "commit that"}
 	path, lock := "layer.seen", "layer.seen.lock"
@@ -80,8 +87,8 @@ func (l *layer) besideLedger(p place) (guarded, error) {
 	return g, nil
 }
 
-// identityFile guards the file with the key to the ledger; ok is false where the key
-// is in no file.
+// identityFile returns the guard for the file with the key to the ledger. ok is
+// false if the key is in no file.
 func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
 	if text, _ := l.lookup(ledger.IdentityVariable); text != "" && l.identity == "" {
 		return g, false, nil
@@ -96,8 +103,8 @@ func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
 		lines: []string{"/" + ignorePattern(name), temporary}, tracked: "commit that, and replace the key where the repository has other readers"}, true, nil
 }
 
-// values guards a folder of values. Values with these names are asked for beside an
-// example.
+// values returns the guard for a folder of values. It checks the given names
+// and one example.
 func (l *layer) values(path string, names []string) (guarded, error) {
 	folder, err := realPath(l.path(path))
 	if err != nil {
@@ -117,15 +124,18 @@ var valueName = lazyregexp.New(`(?i)^(LAYERON_SECRET_[A-Z0-9_]+|\.LAYERON_SECRET
 
 func isValue(name string) bool { return valueName().MatchString(name) }
 
-// targetFolder returns the folder of a target that is one.
+// targetFolder returns the folder of a dir: target. ok is false for any other
+// target.
 func targetFolder(target string) (path string, ok bool) {
 	path, ok = strings.CutPrefix(target, "dir:")
 	return filepath.FromSlash(path), ok && path != ""
 }
 
-// prepareGit writes, beside the ledger or here, the names that git ignores, and that
-// a ledger is never merged. It returns the lines that were missing. Then it asks git
-// whether that is enough. The target is relative to this folder.
+// prepareGit writes two files beside the ledger, or in this folder for a remote
+// ledger: .gitignore with the names that git must ignore, and .gitattributes
+// with the rule that git never merges the ledger. It returns the lines that
+// were missing. Then it asks git whether that is enough. The target is relative
+// to this folder.
 func (l *layer) prepareGit(ctx context.Context, p place, target string) (added gitLines, err error) {
 	dir, lock := p.folder(), "layer.seen.lock"
 	if p.kind == inFile {
@@ -163,10 +173,10 @@ func (l *layer) prepareGit(ctx context.Context, p place, target string) (added g
 	return append(added, more...), err
 }
 
-// keepOut makes sure that `git add -A` stages no identity, no value and nothing that
-// layer keeps beside a ledger, in any repository that reaches these files. It returns
-// the lines that it has added to files named .gitignore. Its error says which file
-// cannot be kept out, and why.
+// keepOut makes sure that `git add -A` stages no identity, no value and no file
+// that layer keeps beside a ledger, in any repository that contains these
+// files. It returns the lines that it added to .gitignore files. Its error
+// names the file that cannot be kept out, and the reason.
 func (l *layer) keepOut(ctx context.Context, p place, target string, values []string) (added gitLines, err error) {
 	beside, err := l.besideLedger(p)
 	if err != nil {
@@ -190,8 +200,8 @@ func (l *layer) keepOut(ctx context.Context, p place, target string, values []st
 	return added, nil
 }
 
-// guardValues is guard for a folder of values. One that holds nothing else, and is
-// not the folder of the ledger, is ignored whole.
+// guardValues is guard for a folder of values. It ignores the whole folder if
+// the folder contains nothing but values and is not the folder of the ledger.
 func (l *layer) guardValues(ctx context.Context, path string, names []string, besideLedger string) (added gitLines, err error) {
 	g, err := l.values(path, names)
 	if err != nil {
@@ -201,7 +211,7 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string, be
 	foreign := func(e fs.DirEntry) bool { return !isValue(e.Name()) && e.Name() != ".gitignore" }
 	if err == nil && g.folder != besideLedger && !slices.ContainsFunc(entries, foreign) {
 		g.lines = []string{"*"}
-		if !exists(g.folder, ".gitignore") { // it may come to be in a repository later
+		if !exists(g.folder, ".gitignore") { // it may become a part of a repository later
 			if _, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, false); err != nil {
 				return nil, g.unwritable(err)
 			}
@@ -210,7 +220,8 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string, be
 	return l.guard(ctx, g)
 }
 
-// guard asks git about the files, and adds missing lines to the folder's .gitignore.
+// guard asks git about the files, and adds missing lines to the folder's
+// .gitignore.
 func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error) {
 	repositories, err := l.repositories(ctx, g.folder)
 	if err != nil && !errors.Is(err, errNoGit) {
@@ -223,13 +234,14 @@ func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error
 		}
 	}
 	if _, err := os.Stat(g.folder); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // it holds nothing yet
+		return nil, nil // no folder, so no files
 	}
 	found, err := g.exposed(ctx, repositories)
 	if err != nil || found == nil && !blind {
 		return nil, err
 	}
-	// Where git has answered, a line that is there already is undone by a later one.
+	// If git answered, an existing line is overridden by a later line, so it is
+	// written again at the end.
 	lines, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, !blind)
 	if err != nil {
 		return nil, g.unwritable(err)
@@ -263,7 +275,7 @@ func (g guarded) exposed(ctx context.Context, repositories []worktree) (*exposur
 	return nil, nil
 }
 
-// untracked refuses files that the repository tracks already.
+// untracked returns an error if the repository already tracks one of the files.
 func (g guarded) untracked(ctx context.Context, r worktree) error {
 	list, err := r.tracked(ctx, g.folder, g.names, g.patterns)
 	if err != nil {
@@ -287,7 +299,7 @@ func exists(folder, name string) bool {
 	return err == nil
 }
 
-// quoted writes an argument for a shell.
+// quoted quotes an argument for a shell.
 func quoted(arg string) string {
 	plain := func(c rune) bool {
 		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-+,:@", c)
@@ -298,12 +310,14 @@ func quoted(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-// maxGitFile is more than any .gitignore has.
+// maxGitFile is the size limit in bytes of a file that appendLines changes. No
+// real .gitignore is that large.
 const maxGitFile = 16 << 20
 
-// appendLines adds to a text file the lines that it lacks, and returns them. With
-// again it adds them all: the last line of a .gitignore decides. The file is replaced
-// whole. A link is neither followed, as git follows none, nor replaced.
+// appendLines adds the missing lines to a text file, and returns them. With
+// again it adds all lines, because the last line of a .gitignore decides. It
+// replaces the whole file. It neither follows nor replaces a symbolic link; git
+// follows none either.
 func appendLines(path string, want []string, again bool) (added []string, err error) {
 	text, err := readPlain(path)
 	if err != nil {
@@ -337,7 +351,8 @@ func appendLines(path string, want []string, again bool) (added []string, err er
 	return added, nil
 }
 
-// readPlain reads a file that appendLines may change; it is empty where there is none.
+// readPlain reads a file that appendLines may change. It returns "" if there is
+// no such file.
 func readPlain(path string) (string, error) {
 	f, err := atomicfile.OpenPlain(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -356,7 +371,7 @@ func readPlain(path string) (string, error) {
 
 // ignorePattern returns the line of .gitignore that matches a file.
 func ignorePattern(name string) string {
-	pattern := strings.ReplaceAll(literalPattern(name), "\n", "?") // one character
+	pattern := strings.ReplaceAll(literalPattern(name), "\n", "?") // a ? matches one character
 	if text, ok := strings.CutSuffix(pattern, " "); ok {
 		return text + `\ ` // git drops spaces at the end of a line
 	}
@@ -366,7 +381,7 @@ func ignorePattern(name string) string {
 	return pattern
 }
 
-// literalPattern escapes the characters that make a name a pattern.
+// literalPattern escapes the characters that are special in a pattern.
 func literalPattern(name string) string {
 	name = globLiteral(name)
 	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, "!") {
@@ -375,8 +390,8 @@ func literalPattern(name string) string {
 	return name
 }
 
-// attributesPattern returns the first field of the line of .gitattributes that matches
-// a file. A pattern with white space is quoted as in C.
+// attributesPattern returns the first field of the line of .gitattributes that
+// matches a file. A pattern with white space is quoted as in C.
 func attributesPattern(name string) string {
 	pattern := literalPattern(name)
 	plain := func(r rune) bool { return r > ' ' && r != 0x7f }

@@ -16,7 +16,13 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// minWindow is the shortest window: lives are whole seconds.
+// `layer secret init` makes a ledger and the key to it. The order of its steps
+// matters: .gitignore is written before the key exists, and the key is stored
+// before the ledger is encrypted to it. A crash between two steps leaves
+// neither a key that git would commit nor a ledger that no key opens.
+
+// minWindow is the shortest window, since the times in a document are whole
+// seconds.
 const minWindow = time.Second
 
 func (l *layer) initCommand() *cobra.Command {
@@ -84,7 +90,8 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err != nil {
 		return err
 	}
-	// Before there is anything to keep out of git: a crash after it leaves nothing that could be committed by mistake.
+	// .gitignore comes first: a crash after it leaves no file that could be
+	// committed by mistake.
 	added, err := l.prepareGit(ctx, p, l.to)
 	if err != nil {
 		return err
@@ -133,7 +140,8 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	return nil
 }
 
-// freeFile refuses a ledger that is there, and a folder that is not.
+// freeFile returns an error if the ledger file exists, or if its folder does
+// not.
 func (p process) freeFile(path string) error {
 	if _, err := os.Lstat(p.path(path)); err == nil {
 		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", path)
@@ -150,14 +158,16 @@ func (p process) freeFile(path string) error {
 	return nil
 }
 
-// freePlace refuses a place elsewhere that holds a ledger, whoever can open it. Two that begin one at once are told apart when it is
-// written.
+// freePlace returns an error if a remote place already contains a ledger, even
+// one that these keys cannot open. Of two processes that make a ledger at once,
+// the second fails when it writes.
 func (l *layer) freePlace(ctx context.Context, p place) error {
 	ids, err := l.identities(p)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true, any: true}) // nothing is remembered of it
+	// The load is not remembered in layer.seen.
+	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true, any: true})
 	if err != nil {
 		return err
 	}
@@ -171,8 +181,9 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 	return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another place", p.text)
 }
 
-// initIdentity returns the keys to the new ledger with the given id, and the file
-// that was made for them, if one was. A file that layer made contains the id then.
+// initIdentity returns the keys to the new ledger with the given id, and the
+// name of the file that it made for them, or "". An identity file that layer
+// made contains the id afterwards.
 func (l *layer) initIdentity(p place, ledgerID string) (ids ledger.Identities, made string, err error) {
 	ids, err = l.identities(p)
 	if err == nil {

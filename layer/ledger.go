@@ -13,6 +13,11 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// The commands on the ledger itself. A removed recipient keeps every older copy
+// of the ledger, and no command can change that. So `recipients --remove`
+// renews the ledger's id, which makes older copies recognizable, and lists the
+// values that must be replaced.
+
 func (l *layer) ledgerCommand() *cobra.Command {
 	c := &cobra.Command{Use: "ledger", Short: "Work on the ledger itself", Args: noArgs, RunE: needsCommand,
 		Example: `  layer secret ledger id
@@ -44,7 +49,7 @@ new id.`,
 type recipientsJSON struct {
 	OK         bool     `json:"ok"`
 	Recipients []string `json:"recipients"`
-	ID         string   `json:"id,omitempty"` // the new one, when it was renewed
+	ID         string   `json:"id,omitempty"` // the new id, if it was renewed
 	Rotate     []string `json:"rotate,omitempty"`
 
 	before string // the id that was renewed
@@ -63,12 +68,13 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		defer func() { err = errors.Join(err, unlock()) }()
 	}
 	out := recipientsJSON{OK: true}
-	for range 20 { // as often as others may be faster, where nothing keeps them out
+	for range 20 { // a ledger without a lock: another run may win several times
 		if out, err = l.changeRecipients(ctx, ledger, add, remove); !errors.Is(err, rotate.ErrConflict) || errors.Is(err, rotate.ErrSuperseded) {
 			break
 		}
 	}
-	if err != nil && !errors.Is(err, rotate.ErrSuperseded) { // it was done, and somebody went on with it
+	// ErrSuperseded: the change was applied, and another run has built on it.
+	if err != nil && !errors.Is(err, rotate.ErrSuperseded) {
 		return err
 	}
 	var renamed error
@@ -99,7 +105,8 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	return renamed
 }
 
-// changeRecipients reads the ledger, and changes it where there is something to change.
+// changeRecipients loads the ledger, and writes it if the recipients change. It
+// returns [rotate.ErrConflict] if another run wrote in between.
 func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add, remove []string) (recipientsJSON, error) {
 	state, rev, err := ledger.Load(ctx)
 	if err != nil {

@@ -1,10 +1,12 @@
-// Layer sets up, fills, rotates, inspects and publishes the secrets that a program declares with package secret:
+// Layer creates, rotates, inspects and publishes the secrets that a program
+// declares with package secret:
 //
 //	layer secret init --to dir:./secrets
 //	layer secret apply
 //	layer secret rotate
 //
-// `layer secret --help` lists the commands, and docs/operations.md tells how to work with them.
+// `layer secret --help` lists the commands, and docs/operations.md explains how
+// to work with them.
 package main
 
 import (
@@ -16,7 +18,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends the step in hand; a second one ends the program.
+	// The first signal ends the current step; a second one ends the program.
 	context.AfterFunc(ctx, stop)
 	os.Exit(execute(ctx, os.Args[1:], process{in: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		lookup: os.LookupEnv, environ: os.Environ, exec: syscall.Exec}))

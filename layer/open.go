@@ -17,15 +17,19 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// opening is how a ledger is to be opened.
+// Opens the ledger in each of its places. Every command goes through
+// [ledger.Remember], which refuses an older or another ledger than the one that
+// this machine saw last. Only the fields of opening make exceptions.
+
+// opening sets how a ledger is opened. The zero value is the strict way.
 type opening struct {
-	adopt bool // on a person's word, whatever was seen on this machine
-	peek  bool // and that is not remembered
-	any   bool // the caller compares it with another ledger, and needs no id
-	quiet bool // nobody is asked
+	adopt bool // the operator accepts the ledger against layer.seen
+	peek  bool // with adopt: do not remember it
+	any   bool // the caller compares it with another ledger, so it needs no id
+	quiet bool // ask no question
 }
 
-// open returns the ledger in a place, which need not hold it yet.
+// open opens the ledger in a place. The place may be empty.
 func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how opening) (rotate.Ledger, error) {
 	o := ledger.RememberOptions{Adopt: how.adopt, Peek: how.peek}
 	l.trust(&o, p, ids, how)
@@ -71,7 +75,8 @@ func (l *layer) openPostgres(p place, ids ledger.Identities) (rotate.Ledger, err
 	return postgres.Open(db, postgres.Options{Name: p.name, Identities: ids})
 }
 
-// openLedger returns the ledger, and fails where there is none. In a file it is looked for before the key to it.
+// openLedger opens the ledger of --ledger. It returns an error if a ledger file
+// is missing, before it looks for the key.
 func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, error) {
 	p, err := l.parsePlace(l.ledger)
 	if err != nil {
@@ -88,7 +93,9 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 	return l.open(ctx, p, ids, how)
 }
 
-// load opens the ledger and reads it. One that has moved is read by those alone whom it tells something all the same.
+// load opens the ledger and reads it. It also returns a ledger that has moved.
+// Only `log`, `ledger id`, `spec` and completion accept such a ledger; the
+// other commands call current.
 func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
 	opened, err := l.openLedger(ctx, how)
 	if err != nil {
@@ -98,7 +105,8 @@ func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.St
 	return opened, state, rev, err
 }
 
-// current is what the ledger holds now. One that has moved is refused: it may be long behind.
+// current opens the ledger and reads it. It refuses a ledger that has moved,
+// which may be much older than the one in the new place.
 func (l *layer) current(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
 	opened, state, rev, err := l.load(ctx, how)
 	if err == nil && state.Moved() != "" && !how.adopt {

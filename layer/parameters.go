@@ -9,14 +9,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// pgx passes on to the server each parameter that it does not know, and the
-// server knows none of psql's. Those that make a connection neither safer nor
-// another one are left out.
+// The parameters of psql in a database's address. pgx sends a parameter that it
+// does not know to the server, which refuses the connection. So this file
+// removes the parameters that do not matter, and refuses those that ask for
+// protection that the connection would not have. None is ignored silently if it
+// makes a connection safer.
+
+// leftOut are parameters of psql that neither pgx nor the server knows, and
+// that make the connection neither safer nor lead elsewhere. They are removed.
 var leftOut = []string{"keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout", "sslcompression",
 	"sslkeylogfile", "ssl_max_protocol_version", "gsslib", "gssdelegation", "load_balance_hosts"}
 
-// missing is a parameter of psql's for which pgx has nothing. It is refused where
-// its value asks for something that a connection would not have.
+// missing is a parameter of psql that pgx does not support. It is refused if
+// its value asks for a property that the connection would not have.
 type missing struct {
 	asks func(config *pgx.ConnConfig, value string) bool
 	says string
@@ -58,8 +63,8 @@ var (
 
 func always(*pgx.ConnConfig, string) bool { return true }
 
-// unreadVariables are those of psql that pgx does not read, each with its
-// parameter.
+// unreadVariables are the variables of psql that pgx does not read, each with
+// its parameter.
 var unreadVariables = map[string]string{
 	"PGGSSENCMODE":            "gssencmode",
 	"PGHOSTADDR":              "hostaddr",
@@ -70,8 +75,8 @@ var unreadVariables = map[string]string{
 	"PGSSLMINPROTOCOLVERSION": "ssl_min_protocol_version",
 }
 
-// settleParameters leaves in config the parameters that a server knows. Its
-// errors name the others and show no value.
+// settleParameters leaves in config only parameters that a server knows. Its
+// errors name a refused parameter and show no value.
 func (p process) settleParameters(config *pgx.ConnConfig) error {
 	params := config.RuntimeParams
 	for _, name := range slices.Sorted(maps.Keys(missingParameters)) {
@@ -96,13 +101,13 @@ func (p process) settleParameters(config *pgx.ConnConfig) error {
 			params["application_name"] = name
 		}
 	}
-	// pgx's simple protocol needs both. PgBouncer takes both.
+	// pgx's simple protocol needs both. PgBouncer accepts both.
 	params["client_encoding"], params["standard_conforming_strings"] = "UTF8", "on"
 	return nil
 }
 
-// connects reports whether pgx may make such a connection: it tries several where
-// there are several hosts, or where sslmode only prefers TLS.
+// connects reports whether pgx may make such a connection. pgx tries several
+// connections if there are several hosts, or if sslmode only prefers TLS.
 func connects(config *pgx.ConnConfig, such func(*pgconn.FallbackConfig) bool) bool {
 	return slices.ContainsFunc(attempts(config), such)
 }

@@ -13,12 +13,18 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger/bucket"
 )
 
-// place is where a ledger is. None holds a credential, so it may be shown.
+// The place of a ledger, as --ledger or LAYER_LEDGER gives it. An address with
+// a credential is refused, because places are printed, logged and recorded in
+// the ledger.
+
+// place is where a ledger is. It never contains a credential, so it may be
+// shown.
 type place struct {
-	text string // as it was given
+	text string // as given
 	kind ledgerKind
 
-	// Of a ledger in Postgres: its name, its database's address, and whether that says how statements are sent.
+	// Only for Postgres: the ledger's name, the address of the database, and
+	// whether the address sets default_query_exec_mode.
 	name, url string
 	ownMode   bool
 }
@@ -33,7 +39,8 @@ const (
 
 const places = "a ledger is a FILE, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE: "
 
-// parsePlace reads what --ledger says. Its errors repeat nothing of an address: somebody may have put a password into it.
+// parsePlace parses --ledger. Its errors do not repeat any part of an address,
+// which may contain a password.
 func (p process) parsePlace(text string) (place, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	switch {
@@ -53,7 +60,8 @@ func (p process) parsePlace(text string) (place, error) {
 	return place{}, usagef("%sit begins otherwise", places)
 }
 
-// folder is where identity and memory of ledgers seen are: beside a file, else here.
+// folder returns the folder of the identity and layer.seen: the one of a ledger
+// file, else the current folder.
 func (p place) folder() string {
 	if p.kind == inFile {
 		return filepath.Dir(p.text)
@@ -61,7 +69,8 @@ func (p place) folder() string {
 	return "."
 }
 
-// bucketAt says what the address of a bucket and the environment say, but for the credential.
+// bucketAt returns the options of a bucket from its address and the
+// environment, without the credential.
 func (p process) bucketAt(text string) (bucket.Options, error) {
 	u, err := url.Parse(text)
 	region := cmp.Or(p.getenv("AWS_REGION"), p.getenv("AWS_DEFAULT_REGION"))
@@ -92,8 +101,10 @@ func (p process) bucketAt(text string) (bucket.Options, error) {
 
 var awsHost = lazyregexp.New(`(?:^|\.)s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]+)\.amazonaws\.com(?:\.cn)?$`)
 
-// regionOf is the region of an endpoint of which nobody says it: what the endpoint itself names comes before what the environment says,
-// perhaps of another account. us-east-1 is what AWS, MinIO and versitygw mean where nothing is said.
+// regionOf returns the region of an endpoint whose address names none. A region
+// in the host name comes before the environment, which may be meant for another
+// account. The last resort is us-east-1, the default of AWS, MinIO and
+// versitygw.
 func regionOf(endpoint, environment string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -117,7 +128,8 @@ func (p process) bucketOptions(text string, ids ledger.Identities) (bucket.Optio
 	return o, err
 }
 
-// postgresPlace takes the ledger's name out of the address, which the driver does not know.
+// postgresPlace parses the address of a database, and removes the parameter
+// with the ledger's name, which the driver does not know.
 func postgresPlace(text string) (place, error) {
 	const form = "postgres://USER@HOST/DATABASE?sslmode=verify-full&name=LEDGER"
 	damaged := usagef("the address of the database is damaged: it should be like %s", form)
@@ -133,7 +145,7 @@ func postgresPlace(text string) (place, error) {
 		return place{}, usagef("the address of the database holds a password: a credential never stands in an address, where lists of processes " +
 			"and logs show it. Put it into PGPASSWORD or ~/.pgpass, and change this one if others may have seen it")
 	}
-	// A password with one of these signs in it, not encoded, ends the host's name.
+	// An unescaped password with one of these characters ends the host name.
 	if strings.ContainsAny(database, "@:") || strings.Contains(text, "#") {
 		return place{}, damaged
 	}
@@ -144,23 +156,24 @@ func postgresPlace(text string) (place, error) {
 	}
 	p := place{text: text, kind: inPostgres, name: cmp.Or(values.Get("name"), "default"), url: front,
 		ownMode: values.Has("default_query_exec_mode")}
-	// The others stay as they are: a database's address is escaped in another way
-	// than a form is, where a plus sign is a space.
+	// The other parameters stay as they are: in a database's address a plus sign is
+	// a plus sign, and in a form it is a space.
 	rest := slices.DeleteFunc(strings.Split(query, "&"), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(name)
 		return pair == "" || err == nil && name == "name"
 	})
 	if len(rest) > 0 {
-		p.url += "?" + strings.ReplaceAll(strings.Join(rest, "&"), "@", "%40") // it would end a user's name
+		// An @ would end the user name.
+		p.url += "?" + strings.ReplaceAll(strings.Join(rest, "&"), "@", "%40")
 	}
 	return p, nil
 }
 
-// parameterForm is the name of a parameter: one of psql's, or of the server's.
+// parameterForm matches the name of a parameter, of psql or of the server.
 var parameterForm = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 
-// anyCredential reports whether a parameter holds a credential.
+// anyCredential reports whether a parameter contains a credential.
 func anyCredential(values url.Values) bool {
 	for name, list := range values {
 		if slices.ContainsFunc(list, func(value string) bool { return holdsCredential(name, value) }) {
@@ -170,7 +183,7 @@ func anyCredential(values url.Values) bool {
 	return false
 }
 
-// cutLast cuts at the last separator.
+// cutLast cuts text at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(text, separator)
 	if i < 0 {

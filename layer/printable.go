@@ -10,13 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// Names, places and errors come from ledgers, targets, servers and the environment,
-// and may hold control sequences. Text for people goes through line, row and lines,
-// which escape those; JSON goes through writeJSON.
+// Names, places and errors come from ledgers, targets, servers and the
+// environment, and may contain control sequences that change a terminal. So all
+// text for people goes through line, row and lines, which escape them. JSON
+// goes through writeJSON.
 
-// printable returns text with escapes in the place of control characters, of
-// characters that are invisible or change the direction of writing, and of bytes
-// that are not UTF-8. The result is one line.
+// printable returns text on one line. It escapes control characters, characters
+// that are invisible or change the writing direction, and bytes that are not
+// UTF-8.
 func printable(text string) string {
 	if !strings.ContainsFunc(text, isHidden) {
 		return text
@@ -47,19 +48,19 @@ func printable(text string) string {
 	return b.String()
 }
 
-// blank are characters that count as printable, and show nothing.
+// blank are characters that count as printable, but show nothing.
 const blank = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 func isHidden(r rune) bool {
 	return r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(blank, r)
 }
 
-// line prints one line, whatever is in the arguments.
+// line prints exactly one line, even if an argument contains newlines.
 func (s *screen) line(format string, args ...any) {
 	fmt.Fprintln(s, printable(fmt.Sprintf(format, args...)))
 }
 
-// row prints cells for another program, a tab between two.
+// row prints cells for another program, separated by tabs.
 func (s *screen) row(cells ...string) {
 	for i := range cells {
 		cells[i] = printable(cells[i])
@@ -74,14 +75,14 @@ func (s *screen) lines(text string) {
 	}
 }
 
-// severalLines is an error whose text is a list with an entry a line. In every
-// other error a newline is a part of some name.
+// severalLines is an error whose text is a list with one entry a line. In every
+// other error a newline belongs to a name and is escaped.
 type severalLines struct{ error }
 
 func (e severalLines) Unwrap() error { return e.error }
 
 // writeJSON writes v as JSON and a newline. It also escapes the characters that
-// encoding/json leaves as they are and printable does not: the meaning is the same.
+// printable escapes and encoding/json does not. The meaning is the same.
 func writeJSON(w io.Writer, v any, indent string) error {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -110,5 +111,6 @@ func writeJSON(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// escapedInJSON reports whether a character, which only strings have, is escaped.
+// escapedInJSON reports whether writeJSON escapes a character. Such characters
+// occur only in strings.
 func escapedInJSON(r rune) bool { return r != '\n' && r != utf8.RuneError && isHidden(r) }

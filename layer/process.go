@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// process is a command's share of the process that runs it. A test runs many
-// commands in one process, and gives each its own streams, folder and environment.
+// process is the environment of one command: streams, folder, variables and
+// exec. A test runs many commands in one process, and gives each its own.
 type process struct {
 	in             io.Reader
 	stdout, stderr io.Writer
 
-	// dir is the folder where relative paths begin. Empty: the working directory.
+	// dir is the folder for relative paths. Empty: the working directory.
 	dir string
 
 	// lookup returns one variable of the environment, and environ returns all.
 	lookup  func(name string) (string, bool)
 	environ func() []string
 
-	// exec replaces the process by a program, and returns where it cannot.
+	// exec replaces the process with a program. It returns only if it fails.
 	exec func(program string, args, environ []string) error
 }
 
@@ -30,7 +30,7 @@ func (p process) getenv(name string) string {
 	return strings.TrimSpace(text)
 }
 
-// path returns the path under which a file that a person names is opened.
+// path returns the path to open for a file that the operator names.
 func (p process) path(name string) string {
 	if p.dir == "" || name == "" || filepath.IsAbs(name) {
 		return name

@@ -17,8 +17,13 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// prompt asks for a value without showing it. The terminal is raw meanwhile: one that collects lines cuts them off at 4,095 bytes,
-// or at 1,023, and would show what is typed before the prompt.
+// Reads a value at the terminal. The promise: no part of the value appears on
+// the screen, and no part reaches the shell, which would run it and keep it in
+// its history.
+
+// prompt asks for a value without showing it. It puts the terminal into raw
+// mode: a terminal in line mode cuts lines off at 4,095 bytes or at 1,023, and
+// echoes input that was typed before the prompt.
 func (l *layer) prompt(ctx context.Context, spec secret.SpecSecret) (driver.Value, error) {
 	f, ok := l.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -44,15 +49,16 @@ var (
 	errSeveral = errors.New("the value has several lines, and a prompt takes one: --from-file takes all of it. Nothing was changed")
 )
 
-// quiet is how long nothing comes after the last byte of what was pasted.
+// quiet is how long no byte may follow before a pasted text counts as complete.
 const quiet = 100 * time.Millisecond
 
-// further tells whether there is more than the ends of lines and of the input. The latter is a zero byte where it was typed before the
-// terminal was raw.
+// further reports whether b contains more than ends of lines and ends of input.
+// An end of input that was typed before raw mode is a zero byte.
 func further(b []byte) bool { return len(bytes.Trim(b, "\r\n\x04\x00")) > 0 }
 
-// typed reads one line from a raw terminal. Further lines, which somebody pasted, are read as well: the shell would take them
-// for commands.
+// typed reads one line from a raw terminal. It also consumes pasted further
+// lines, which the shell would run as commands otherwise, and returns
+// errSeveral for them.
 func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
 	chunks := make(chan []byte)
 	go func() {
@@ -87,7 +93,7 @@ func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
 			case !ok:
 				chunks = nil
 				continue
-			case end != nil: // a newline after the newline is none of the value's
+			case end != nil: // a newline after the first one does not belong to the value
 				several = several || further(chunk)
 				end = time.After(quiet)
 				continue

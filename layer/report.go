@@ -12,15 +12,20 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// The JSON of status, and of the commands that change something.
+// Prints the results of commands. Except after a dry run, a command exits with
+// 0 only if the target has confirmed the recorded text of every declared secret
+// and no operator is needed; cron and CI rely on that. No output contains a
+// value.
+
+// reportJSON is the JSON of status, and of the commands that change secrets.
 type reportJSON struct {
 	OK      bool         `json:"ok"`
 	Secrets []secretJSON `json:"secrets"`
 	Actions []actionJSON `json:"actions,omitzero"`
-	// Unconfirmed is recorded in the ledger, and not confirmed by the target.
+	// Unconfirmed are changes in the ledger that the target has not confirmed.
 	Unconfirmed []actionJSON `json:"unconfirmed,omitempty"`
-	// Undeclared are in the ledger, and named by no declaration. Status has them
-	// among the secrets.
+	// Undeclared are secrets of the ledger that no declaration names. Status lists
+	// them among the secrets.
 	Undeclared []string `json:"undeclared,omitempty"`
 	Error      string   `json:"error,omitempty"`
 }
@@ -66,9 +71,9 @@ func timeOrNull(t time.Time) *string {
 	return orNull(t.UTC().Format(time.RFC3339Nano))
 }
 
-// report prints the result of a command. It returns an error if that needs a
-// person, or if anything that the ledger records is not confirmed by the target; of
-// a dry run, only the former.
+// report prints the result of a command. It returns an error if an operator is
+// needed, or if the target has not confirmed a change that the ledger records.
+// After a dry run only the former counts.
 func (l *layer) report(o *rotate.Operator, r rotate.Result, changes bool) error {
 	ok := r.OK() && (r.Settled() || o.DryRun)
 	if l.json {
@@ -127,7 +132,7 @@ func actionsJSON(actions []rotate.Action) []actionJSON {
 	return list
 }
 
-// done has the words for a confirmed action; %s is the version.
+// done has the text for each confirmed action; %s is the version.
 var done = map[rotate.Op]string{
 	rotate.OpCreate: "created %s", rotate.OpSet: "set as %s, in use now", rotate.OpAdd: "announced %s", rotate.OpFlip: "%s is in use now", rotate.OpPrune: "%s has expired and is gone",
 	rotate.OpExtend: "%s lives longer, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
@@ -136,7 +141,7 @@ var done = map[rotate.Op]string{
 	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "gone from ledger and target", rotate.OpTarget: "published to the new target, %s is current", rotate.OpKeep: "kept in the ledger as %s, not published",
 }
 
-// planned says the same before it is done.
+// planned has the text for each action of a dry run; %s is the version.
 var planned = map[rotate.Op]string{
 	rotate.OpCreate: "would create %s", rotate.OpAdd: "would announce %s", rotate.OpFlip: "would bring %s into use", rotate.OpPrune: "would let %s go, which has expired",
 	rotate.OpExtend: "would let %s live longer, as declared", rotate.OpRepair: "would publish again with longer lives: a late request has replaced it",
@@ -144,8 +149,8 @@ var planned = map[rotate.Op]string{
 	rotate.OpAdopt: "would publish over what stands there, as %s",
 }
 
-// recorded has the words for a change in the ledger, where the target has not confirmed it; %s
-// is the version.
+// recorded has the text for a change that is in the ledger and that the target
+// has not confirmed; %s is the version.
 var recorded = map[rotate.Op]string{
 	rotate.OpCreate: "the first value, %s", rotate.OpSet: "%s as the current version", rotate.OpAdd: "%s as announced", rotate.OpFlip: "%s as the current version",
 	rotate.OpPrune: "the end of %s, which has expired", rotate.OpExtend: "a longer life of %s", rotate.OpRepair: "longer lives, after a late request",
@@ -154,7 +159,8 @@ var recorded = map[rotate.Op]string{
 	rotate.OpRename: "its new name", rotate.OpRemove: "its removal",
 }
 
-// printUnconfirmed names, for each secret, the changes in the ledger that are not in the target yet.
+// printUnconfirmed prints, for each secret, the changes in the ledger that are
+// not in the target yet.
 func (l *layer) printUnconfirmed(r rotate.Result) {
 	var order []secret.Address
 	parts := map[secret.Address][]string{}
@@ -226,7 +232,7 @@ func problemText(r rotate.Result) []string {
 	})
 	for _, s := range r.Secrets {
 		switch {
-		case s.State == rotate.StateMissing && targetGone: // said once, of all
+		case s.State == rotate.StateMissing && targetGone: // reported once, for all secrets
 		case s.Problem != nil:
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, words(s.Problem)))
 		case s.NeedsPerson || s.Overdue || s.State == rotate.StateUnsettled || s.State == rotate.StateMissing:
@@ -243,7 +249,7 @@ func problemText(r rotate.Result) []string {
 	return lines
 }
 
-// instant is a time for people, or for a pipe.
+// instant formats a time for people, or for a pipe.
 func (l *layer) instant(t time.Time) string {
 	if l.out.terminal {
 		return people(t)
@@ -251,7 +257,7 @@ func (l *layer) instant(t time.Time) string {
 	return stamp(t)
 }
 
-// people is how people read an instant.
+// people formats an instant for people, in the local time zone.
 func people(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -259,7 +265,7 @@ func people(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// stages are the words for an Event.
+// stages has the progress text for each stage of an [rotate.Event].
 var stages = map[rotate.Stage]string{rotate.StageLoad: "opening the ledger", rotate.StageInspect: "asking the target", rotate.StageCheck: "checking for room",
 	rotate.StageRecord: "recording in the ledger", rotate.StageMake: "making a credential", rotate.StagePublish: "publishing", rotate.StageWait: "waiting for the target",
 	rotate.StageClean: "cleaning up"}
@@ -274,7 +280,8 @@ func (l *layer) progress(e rotate.Event) {
 
 func (l *layer) progressText(words string) { l.err.progress(words + " …") }
 
-// failed reports a run that ended early, with its confirmed actions.
+// failed prints the confirmed actions of a run that ended early, and returns
+// err.
 func (l *layer) failed(o *rotate.Operator, r rotate.Result, err error) error {
 	if !l.json {
 		l.err.clear()

@@ -28,7 +28,7 @@ copy of the ledger is refused: the notes in the target show it. Without a creden
 				return err
 			}
 			value, err := state.Value(addr)
-			// Declarations that cannot be read do not hide a value.
+			// An error in the declarations does not prevent the output of a value.
 			spec, specErr := l.readSpec(c.Context(), state.Settings())
 			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets, func(d secret.SpecSecret) bool { return d.Address == addr })
 			switch missing := errors.Is(err, rotate.ErrNotFound); {

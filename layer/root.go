@@ -16,47 +16,54 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Exit statuses.
+// The command line: flags that all commands share, parsing, errors and exit
+// statuses. Arguments and flag values may be secrets that were typed in the
+// wrong place. So no usage error repeats an argument, unless its form shows
+// that it is no value.
+
+// Exit statuses. Cron jobs and CI rely on them.
 const (
 	exitDone        = 0
-	exitFailed      = 1 // or needs a person
+	exitFailed      = 1 // or an operator is needed
 	exitUsage       = 2
 	exitInterrupted = 130
 )
 
-// usageError is a wrong use of the command line.
+// usageError is an error in the use of the command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// errSilent fails a command that has said already why.
+// errSilent fails a command that has already printed the reason.
 var errSilent = errors.New("needs a person")
 
-// layer is one invocation: flags that every command has, and where its input and output go.
+// layer is one invocation: its input and output, and the flags that all
+// commands share.
 type layer struct {
 	process
 	out, err *screen
 
-	ledger, ledgerID                string
-	identity, spec                  string
-	to, store                       string
-	window, margin                  time.Duration
-	limit                           int
-	dry                             bool // rotate --dry-run
-	offline                         bool // run and reveal: the target is not asked
-	moves                           bool // secret target: --to names where the values move
-	asksForNow                      bool // rotate --now: a version that is announced already is worth a word
+	ledger, ledgerID string
+	identity, spec   string
+	to, store        string
+	window, margin   time.Duration
+	limit            int
+	dry              bool // rotate --dry-run
+	offline          bool // run and reveal: the target is not asked
+	moves            bool // secret target: --to is the target to move to
+	// Rotate --now: print a hint if a version is already announced.
+	asksForNow                      bool
 	json                            bool
 	workspace, project, environment string
 
 	name    string      // of the command
 	warned  string      // the last warning of warnOnce
-	closers []io.Closer // connections, for the end
+	closers []io.Closer // connections to close at the end
 }
 
-// atEnd closes something when the command has ended.
+// atEnd registers a connection that is closed when the command ends.
 func (l *layer) atEnd(c io.Closer) { l.closers = append(l.closers, c) }
 
 // execute runs one command line and returns its exit status.
@@ -73,7 +80,8 @@ func execute(ctx context.Context, args []string, p process) int {
 	return l.exit(ctx, root.ExecuteContext(ctx), args)
 }
 
-// wantsJSON tells what the arguments ask for where they could not be parsed.
+// wantsJSON reports whether the arguments ask for JSON. It is for command lines
+// that could not be parsed.
 func wantsJSON(args []string) bool {
 	for _, a := range args {
 		switch a {
@@ -86,7 +94,7 @@ func wantsJSON(args []string) bool {
 	return false
 }
 
-// exit reports an error and returns the exit status.
+// exit prints an error and returns the exit status.
 func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	l.err.clear()
 	var wrong usageError
@@ -105,7 +113,7 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	case errors.Is(err, rotate.ErrInterrupted):
 		status = exitInterrupted
 	case ctx.Err() != nil:
-		// Whatever failed, failed for that.
+		// The interruption is the cause of every error after it.
 		status, err = exitInterrupted, fmt.Errorf("%w: run it again, which finds out how far it came", rotate.ErrInterrupted)
 	}
 	text := words(err)
@@ -123,7 +131,8 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	return status
 }
 
-// isUsage knows the complaints of cobra's own commands, which have no type.
+// isUsage recognizes the usage errors of cobra's own commands, which have no
+// type.
 func isUsage(err error) bool {
 	for _, start := range []string{"unknown command", "accepts ", "requires at least"} {
 		if strings.HasPrefix(err.Error(), start) {
@@ -139,7 +148,7 @@ func (l *layer) command() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	root.SetIn(l.in)
-	root.SetOut(l.stdout) // the completion command keeps it as it is when it is made
+	root.SetOut(l.stdout) // the completion command copies it when it is created
 	root.SetErr(l.stderr)
 	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares", Args: noArgs,
 		Example: `  layer secret init --to dir:./secrets
@@ -171,7 +180,7 @@ func (l *layer) command() *cobra.Command {
 	root.AddCommand(group)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" { // cobra lets a wrong shell pass
+		if c.Name() == "completion" { // cobra accepts an unknown shell
 			c.Args, c.RunE = noArgs, needsCommand
 		}
 	}
@@ -179,7 +188,8 @@ func (l *layer) command() *cobra.Command {
 	return root
 }
 
-// helpCommand lets `layer secret help rotate` be what `layer secret rotate --help` is.
+// helpCommand makes `layer secret help rotate` print the text of `layer secret
+// rotate --help`.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", Args: count(0, 1), Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -191,13 +201,14 @@ func helpCommand() *cobra.Command {
 		}}
 }
 
-// checkZeros gives a zero that a person has typed its meaning; elsewhere it stands for what init was told.
+// checkZeros gives a typed zero its own meaning. Without the flag, zero means
+// the setting that init stored in the ledger.
 func (l *layer) checkZeros(f *pflag.FlagSet) error {
 	if f.Changed("window") && l.window == 0 {
 		return usagef("--window is at least %v", minWindow)
 	}
 	if f.Changed("margin") && l.margin == 0 {
-		l.margin = time.Nanosecond // the least there is
+		l.margin = time.Nanosecond // the smallest margin
 	}
 	return nil
 }
@@ -206,10 +217,11 @@ func needsCommand(c *cobra.Command, _ []string) error {
 	return usagef("`%s` needs a command: `%[1]s --help` lists them", c.CommandPath())
 }
 
-// flagName is what a flag may look like. What does not may be a value that slipped into its place, and is not repeated.
+// flagName matches the form of a flag's name. Any other text may be a value in
+// the wrong place, and is not repeated.
 var flagName = lazyregexp.New(`^[a-z][a-z-]{0,20}$`)
 
-// flagError says what is wrong with a flag. pflag's own messages repeat what was given.
+// flagError replaces the errors of pflag, which repeat the argument.
 func flagError(_ *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -233,12 +245,13 @@ func flagError(_ *cobra.Command, err error) error {
 	return usagef("a flag is written --name or --name=value")
 }
 
-// takes is what the types of flags take.
+// takes describes the values that each type of flag accepts.
 var takes = map[string]string{"bool": "no value", "duration": "a time such as 24h or 90m", "int": "a whole number"}
 
 func noArgs(c *cobra.Command, args []string) error { return count(0, 0)(c, args) }
 
-// count is the number of arguments that a command takes.
+// count returns a check of the number of arguments; most below zero means any
+// number.
 func count(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
@@ -249,7 +262,8 @@ func count(least, most int) cobra.PositionalArgs {
 			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
 				return usagef("there is no command %q in `%s`: did you mean `%s %s`?", args[most], c.CommandPath(), c.CommandPath(), near[0])
 			}
-			return usagef("there is no such command in `%s`", c.CommandPath()) // not repeated: it may be a value
+			// Not repeated: it may be a value.
+			return usagef("there is no such command in `%s`", c.CommandPath())
 		case most == 0 && len(args) > 0:
 			return usagef("`%s` takes no arguments", c.CommandPath())
 		case most >= 0 && len(args) > most:

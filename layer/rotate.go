@@ -13,6 +13,11 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// plan, apply and rotate. They are made for cron and CI: a run finishes what an
+// earlier run left, does what is due and changes nothing else. Only
+// --adopt-ledger overwrites a value that layer did not publish, and it shows
+// its effect first.
+
 func (l *layer) planCommand() *cobra.Command {
 	return &cobra.Command{Use: "plan", Short: "Show what apply would do", Args: noArgs,
 		Example: `  layer secret plan`,
@@ -111,10 +116,10 @@ up to the window: it is for a leaked key, and for development.`,
 	return c
 }
 
-// risk is what --immediate takes.
+// risk is the warning of --immediate.
 const risk = "readers that have not seen the new version yet reject what others make with it, for up to the window"
 
-// declared makes sure that the addresses are.
+// declared returns a usage error if one of the addresses is not declared.
 func declared(spec secret.Spec, addrs ...secret.Address) error {
 	for _, addr := range addrs {
 		if _, ok := find(spec, addr); !ok {
@@ -133,7 +138,7 @@ func find(spec secret.Spec, addr secret.Address) (secret.SpecSecret, bool) {
 	return secret.SpecSecret{}, false
 }
 
-// needsAdoption reports whether only a person's word goes on.
+// needsAdoption reports whether only --adopt-ledger can resolve a problem.
 func needsAdoption(r rotate.Result, err error) bool {
 	needs := func(err error) bool {
 		return errors.Is(err, rotate.Drifted) || errors.Is(err, rotate.Ahead) || errors.Is(err, rotate.WrongTarget)
@@ -141,8 +146,9 @@ func needsAdoption(r rotate.Result, err error) bool {
 	return needs(err) || slices.ContainsFunc(r.Secrets, func(s rotate.SecretStatus) bool { return needs(s.Problem) })
 }
 
-// confirmAdoption shows the values that --adopt-ledger would publish over the target, and asks.
-// Until the answer the ledger is only looked at: a refused one is not remembered.
+// confirmAdoption shows the values that --adopt-ledger would publish over the
+// target, and asks the operator. It only reads the ledger: a ledger that the
+// operator refuses is not remembered.
 func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, yes bool) error {
 	l.dry = true
 	defer func() { l.dry = false }()
@@ -172,7 +178,8 @@ func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, y
 	return nil
 }
 
-// printAdoptions says which versions would be published, come back and vanish.
+// printAdoptions prints which versions would be published, come back and
+// vanish.
 func (l *layer) printAdoptions(list []rotate.Adoption, what string) {
 	for _, a := range list {
 		line := fmt.Sprintf("%s: %s %s, with %s current", a.Address, what, strings.Join(a.Versions, ", "), a.Current)

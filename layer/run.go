@@ -13,7 +13,12 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// commandForm is a program's name. Another text may be a value.
+// `layer secret run` gives a program the stored texts in its environment. No
+// value is written to a file or an argument list. The ledger is compared with
+// the target's notes first, so that an old copy cannot start a program with
+// revoked values.
+
+// commandForm matches the name of a program. Any other text may be a value.
 var commandForm = lazyregexp.New(`^[a-z][a-z._-]{0,24}$`)
 
 func (l *layer) runCommand() *cobra.Command {
@@ -44,7 +49,8 @@ An old copy of the ledger is refused: the notes in the target show it. Without a
 				return err
 			}
 			l.err.clear()
-			// The program takes this process's place: signals, terminal and exit status are its own.
+			// The program replaces this process, so that signals, terminal and exit status
+			// are its own.
 			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], l.exec(program, args, env))
 		}}
 	l.offlineFlag(c)
@@ -53,8 +59,9 @@ An old copy of the ledger is refused: the notes in the target show it. Without a
 	return c
 }
 
-// withSecrets returns the environment with the texts of the declared secrets, and
-// without layer's own credentials, but for those that --keep-env names.
+// withSecrets returns the environment with the stored texts of the declared
+// secrets, and without layer's own credentials except those that --keep-env
+// names.
 func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 	kept, err := keptNames(keep)
 	if err != nil {
@@ -91,7 +98,7 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("the ledger holds no value of %s: `layer secret apply` creates what can be created", strings.Join(missing, ", "))
 	}
-	dropped = slices.DeleteFunc(dropped, func(name string) bool { // a secret took its place
+	dropped = slices.DeleteFunc(dropped, func(name string) bool { // a secret has the same name
 		return slices.ContainsFunc(env, func(v string) bool { return isNamed(v, name) })
 	})
 	if len(dropped) > 0 {

@@ -21,12 +21,12 @@ type screen struct {
 	terminal bool
 	plain    bool // without colours
 	width    int
-	beside   *screen // where progress may stand on the same terminal
+	beside   *screen // another screen that may show progress on the same terminal
 
 	mu    sync.Mutex
-	lost  error  // why something could not be written
-	next  string // what progress would show now
-	shown bool   // a line of progress stands there
+	lost  error  // the error of a failed write
+	next  string // the progress text to show
+	shown bool   // a progress line is on the screen
 	timer *time.Timer
 }
 
@@ -44,10 +44,10 @@ func newScreen(w io.Writer, lookup func(string) (string, bool)) *screen {
 	return s
 }
 
-// color tells whether colours may be used.
+// color reports whether colours may be used.
 func (s *screen) color() bool { return s.terminal && !s.plain }
 
-// Write takes the line of progress away first.
+// Write erases the progress line, and then writes p.
 func (s *screen) Write(p []byte) (int, error) {
 	s.clear()
 	if s.beside != nil {
@@ -62,7 +62,8 @@ func (s *screen) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// progress shows what is being done to people, if it lasts for over half a second.
+// progress shows the current step to people, if the command lasts longer than
+// patience.
 func (s *screen) progress(text string) {
 	if !s.terminal {
 		return
@@ -73,7 +74,7 @@ func (s *screen) progress(text string) {
 	switch {
 	case s.shown:
 		s.show()
-	case s.timer == nil: // counted from the first stage: many short ones last long too
+	case s.timer == nil: // counted from the first step: many short steps may last long too
 		s.timer = time.AfterFunc(patience, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -84,7 +85,7 @@ func (s *screen) progress(text string) {
 	}
 }
 
-// patience is how long nothing is shown.
+// patience is how long a command runs before it shows progress.
 const patience = 500 * time.Millisecond
 
 func (s *screen) show() {
@@ -109,13 +110,13 @@ func (s *screen) clear() {
 	}
 }
 
-// printJSON prints one object.
+// printJSON prints one JSON object.
 func (l *layer) printJSON(v any) {
 	_ = writeJSON(l.out, v, "  ")
 }
 
-// printError prints an error on a line of its own, or on several where it is a
-// list: those after the first are indented, so that none passes for another error.
+// printError prints an error on one line, or on several if it is a list. The
+// lines after the first are indented, so that each error is recognizable.
 func (l *layer) printError(err error) {
 	if list := (severalLines{}); errors.As(err, &list) {
 		l.err.lines("layer: " + strings.ReplaceAll(strings.ReplaceAll(words(err), "\n  ", "\n"), "\n", "\n  "))
@@ -124,7 +125,7 @@ func (l *layer) printError(err error) {
 	l.say("%s", onOneLine(err))
 }
 
-// ask puts a question that is answered by y or n. Without a terminal nobody answers.
+// ask asks a yes-or-no question. It returns a usage error without a terminal.
 func (l *layer) ask(ctx context.Context, question string) (bool, error) {
 	if !l.interactive() {
 		return false, usagef("there is no terminal to ask at: --yes is the answer")
@@ -152,7 +153,7 @@ func (l *layer) ask(ctx context.Context, question string) (bool, error) {
 	}
 }
 
-// interactive tells whether a person sits there.
+// interactive reports whether stdin and stderr are a terminal.
 func (l *layer) interactive() bool {
 	f, ok := l.in.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && l.err.isTerminal()

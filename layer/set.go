@@ -15,6 +15,10 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// `layer secret set` accepts a value from outside. The value is never taken
+// from the command line, which other processes can read, and no message repeats
+// it.
+
 func (l *layer) setCommand() *cobra.Command {
 	var env, file string
 	stdin := false
@@ -74,7 +78,7 @@ func countTrue(list ...bool) (n int) {
 	return n
 }
 
-// value reads the value from where the flags say.
+// value reads the value from the source that the flags name.
 func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool, env string, stdin, fromFile bool,
 	file string) (driver.Value, error) {
 	var text string
@@ -83,7 +87,7 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 	case fromEnv:
 		var ok bool
 		if text, ok = l.lookup(env); !ok {
-			// Its name is not repeated: it may be the value.
+			// The name is not repeated: it may be the value.
 			return driver.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
 				"and the variable must be exported")
 		}
@@ -95,7 +99,7 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 			text, err = readAll(ctx, f)
 			_ = f.Close()
 		}
-		if err != nil && !l.exists(file) { // people paste the value itself
+		if err != nil && !l.exists(file) { // operators paste the value itself here
 			return driver.Value{}, errors.New("the file that --from-file names is missing: it takes the name of a file that holds the value. " +
 				"Nothing was changed")
 		}
@@ -111,7 +115,8 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 	return l.checked(spec, text)
 }
 
-// checked drops the newline at the end, and warns of probable mistakes.
+// checked drops one newline at the end, returns an error if the text cannot be
+// a value, and warns of probable mistakes.
 func (l *layer) checked(spec secret.SpecSecret, text string) (driver.Value, error) {
 	if cut, ok := strings.CutSuffix(text, "\n"); ok {
 		text = strings.TrimSuffix(cut, "\r")
@@ -126,7 +131,7 @@ func (l *layer) checked(spec secret.SpecSecret, text string) (driver.Value, erro
 	return driver.NewValue(text), nil
 }
 
-// readAll reads to the end, or until ctx does.
+// readAll reads until the end of input, or until ctx is cancelled.
 func readAll(ctx context.Context, r io.Reader) (string, error) {
 	type read struct {
 		data []byte

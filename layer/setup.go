@@ -25,7 +25,10 @@ import (
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
 )
 
-// maxInput is more than any spec or value has.
+// Prepares a command: keys, ledger, declarations, target and generators, in
+// that order. The flags are checked first, so a wrong flag changes nothing.
+
+// maxInput is the size limit in bytes of a spec. No real spec is that large.
 const maxInput = 64 << 20
 
 func (l *layer) identityPath(p place) string {
@@ -35,7 +38,8 @@ func (l *layer) identityPath(p place) string {
 	return filepath.Join(p.folder(), "layer.identity")
 }
 
-// identities returns the keys to the ledger: of --identity, else of LAYER_IDENTITY, else of the file beside the ledger.
+// identities returns the keys to the ledger: from --identity, else from
+// LAYER_IDENTITY, else from the file beside the ledger.
 func (l *layer) identities(p place) (ledger.Identities, error) {
 	if l.identity == "" {
 		if text, _ := l.lookup(ledger.IdentityVariable); text != "" {
@@ -57,7 +61,7 @@ func (l *layer) identities(p place) (ledger.Identities, error) {
 	return ids, err
 }
 
-// warnOnce prints a warning, if there is one, unless it is the one before.
+// warnOnce prints a warning, unless it is empty or the same as the one before.
 func (l *layer) warnOnce(warning string) {
 	if warning != "" && warning != l.warned {
 		l.say("warning: %s", warning)
@@ -65,8 +69,8 @@ func (l *layer) warnOnce(warning string) {
 	}
 }
 
-// checkIdentity refuses a --identity that is a key or an address, and repeats none
-// that is no file.
+// checkIdentity returns an error if --identity is a key, an address or a
+// missing file. The error repeats no text that may be a key.
 func (l *layer) checkIdentity() error {
 	switch {
 	case resemblesKey(l.identity):
@@ -81,7 +85,8 @@ func (l *layer) checkIdentity() error {
 	return nil
 }
 
-// operator returns what carries out a command, with the state that the ledger is in now.
+// operator returns the Operator for a command, and the current state of the
+// ledger.
 func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rotate.State, error) {
 	if err := l.checkFlags(); err != nil {
 		return nil, rotate.State{}, err
@@ -121,10 +126,10 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 	return o, state, nil
 }
 
-// target returns where the ledger's values are published. Another one is refused: it
-// would fork every secret.
+// target returns the target of the ledger. It refuses another target in --to,
+// because two targets would then hold different texts of every secret.
 func (l *layer) target(set rotate.Settings) (string, error) {
-	p, _ := l.parsePlace(l.ledger) // it was opened
+	p, _ := l.parsePlace(l.ledger) // no error: it was parsed before
 	if l.to == "" || set.Target == "" || l.moves {
 		return cmp.Or(l.to, keptTarget(p, set.Target)), nil
 	}
@@ -141,7 +146,7 @@ func (l *layer) target(set rotate.Settings) (string, error) {
 
 // formerTargets opens the targets from which the values were moved.
 func (l *layer) formerTargets(ctx context.Context, state rotate.State) (map[string]driver.Publisher, error) {
-	p, _ := l.parsePlace(l.ledger) // it was opened
+	p, _ := l.parsePlace(l.ledger) // no error: it was parsed before
 	former := map[string]driver.Publisher{}
 	for _, target := range state.FormerTargets() {
 		publisher, err := l.publisher(ctx, keptTarget(p, target), state.Settings())
@@ -178,7 +183,7 @@ func (l *layer) checkFlags() error {
 
 const targets = "dir:PATH, cloudflare or etcd://HOST:PORT,…"
 
-// publisher returns the target's publisher.
+// publisher returns the publisher of a target.
 func (l *layer) publisher(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
 	kind, rest, _ := strings.Cut(target, ":")
 	switch {
@@ -202,8 +207,9 @@ func (l *layer) r2() r2.Options {
 	return r2.Options{AccountID: o.AccountID, Token: o.Token, BaseURL: o.BaseURL}
 }
 
-// keptTarget turns the target in a ledger into one for this folder: a path is kept as seen from the ledger, or from where identity and
-// memory of one lie that is in no file.
+// keptTarget returns the target of a ledger as seen from the current folder.
+// The ledger stores a relative path as seen from the folder of the ledger file,
+// or, for a remote ledger, from the folder of the identity and layer.seen.
 func keptTarget(ledger place, target string) string {
 	path, ok := strings.CutPrefix(target, "dir:")
 	if !ok || filepath.IsAbs(path) {
@@ -233,7 +239,8 @@ func (p process) targetToKeep(ledger place, target string) (string, error) {
 	return "dir:" + filepath.ToSlash(rel), nil
 }
 
-// readSpec returns the declarations: of --spec, else of the packages here.
+// readSpec returns the declarations: from --spec, else from the packages in the
+// current folder.
 func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec, error) {
 	if l.spec == "" {
 		l.progressText("reading the declarations")
@@ -256,12 +263,13 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	return spec, nil
 }
 
-// readSource reads declarations out of packages.
+// readSource reads the declarations from the source of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
 	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
 		return secret.Spec{}, usagef("the packages are written as the go command takes them, without version: ./... or ./cmd/server")
 	}
-	environ, _ := l.passedOn(nil) // the go command needs no credential, nor do the programs that it starts
+	// The go command and the programs that it starts need no credential.
+	environ, _ := l.passedOn(nil)
 	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns, Workspace: set.Workspace,
 		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
@@ -283,8 +291,8 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 	return spec, nil
 }
 
-// withoutPatterns takes arguments out of an error that are not written as a path:
-// each may be a value.
+// withoutPatterns removes from an error the arguments that do not have the form
+// of a path: each may be a value.
 func withoutPatterns(err error, patterns []string) error {
 	text := err.Error()
 	for _, p := range patterns {
@@ -298,10 +306,10 @@ func withoutPatterns(err error, patterns []string) error {
 	return errors.New(text)
 }
 
-// packagePath is a path of a package with a slash in it.
+// packagePath matches a package path that contains a slash.
 var packagePath = lazyregexp.New(`^[A-Za-z0-9._~-]*/[A-Za-z0-9._~/-]*$`)
 
-// operatorName is who works here, for the ledger's log.
+// operatorName returns the operator's name for the ledger's log: user@host.
 func operatorName() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -313,8 +321,8 @@ func operatorName() string {
 	return name
 }
 
-// address reads an argument. One that is refused is not repeated: it may be a value, or hold what a shell put in the place of
-// $SECRET.
+// address parses an argument. The error does not repeat it: it may be a value,
+// or contain the text that a shell put in the place of $SECRET.
 func address(arg string) (secret.Address, error) {
 	addr, err := secret.ParseAddress(arg)
 	switch {
@@ -326,7 +334,8 @@ func address(arg string) (secret.Address, error) {
 	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET otherwise")
 }
 
-// cause leaves out the operation and the path, which the message names already.
+// cause returns the reason of a file error, without the operation and the path,
+// which the message already names.
 func cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -335,7 +344,8 @@ func cause(err error) error {
 	return err
 }
 
-// plain is an error of package secret without what it says before the reason: where and why are enough here.
+// plain returns an error of package secret without the text before the reason.
+// The message already names the file.
 func plain(err error) error {
 	var known *secret.Error
 	if !errors.As(err, &known) {

@@ -50,7 +50,8 @@ returns for an App that uses every one. An option that is not a constant is repo
 	return c
 }
 
-// settings returns workspace, project and environment: of the flags, else of the ledger, if there is one that can be opened.
+// settings returns workspace, project and environment: from the flags, else
+// from the ledger, if there is one that can be opened.
 func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 	var set rotate.Settings
 	p, err := l.parsePlace(l.ledger)
@@ -63,7 +64,8 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")
 		switch {
 		case err == nil || named:
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rotate.ErrNotFound): // no identity here, or no ledger yet
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rotate.ErrNotFound):
+			// No identity here, or no ledger yet.
 			l.say("%s; so names are derived from the flags alone", words(err))
 		default:
 			return set, err

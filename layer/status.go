@@ -25,7 +25,7 @@ version that is announced or a text that is not confirmed is late by more than -
 			if err != nil {
 				return err
 			}
-			o.Overdue = max(overdue, time.Nanosecond) // zero is the default
+			o.Overdue = max(overdue, time.Nanosecond) // zero means the default
 			r, err := o.Status(c.Context())
 			if err != nil {
 				return l.failed(o, r, err)

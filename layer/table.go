@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// printStatus prints a table to people, and tab-separated lines to a pipe.
+// printStatus prints a table for people, and tab-separated lines for a pipe.
 func (l *layer) printStatus(r rotate.Result) {
 	r.Secrets = slices.Concat(r.Secrets, r.Undeclared)
 	if !l.out.terminal {
@@ -33,7 +33,8 @@ func (l *layer) printStatus(r rotate.Result) {
 			return
 		}
 	}
-	// No table fits: a secret is a paragraph.
+	// The terminal is too narrow for every table: print a paragraph for each
+	// secret.
 	for _, s := range r.Secrets {
 		l.out.line("%s", s.Address)
 		fmt.Fprintf(l.out, "  %s, %s\n", s.Kind, l.paint(s))
@@ -46,7 +47,7 @@ func (l *layer) printStatus(r rotate.Result) {
 	}
 }
 
-// tables are the columns of the table, the more the wider the terminal is.
+// tables are the possible column sets, for wide terminals first.
 var tables = [][]string{
 	{"address", "kind", "state", "current", "versions", "next rotation", "bytes"},
 	{"address", "kind", "state", "current", "versions", "next", "bytes"},
@@ -96,7 +97,7 @@ func (l *layer) table(r rotate.Result, columns []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// current is the current version, and the announced one.
+// current returns the current version, followed by the announced one.
 func current(s rotate.SecretStatus) string {
 	if s.Pending == "" {
 		return dash(s.Current)
@@ -104,7 +105,7 @@ func current(s rotate.SecretStatus) string {
 	return s.Current + " → " + s.Pending
 }
 
-// day is how people read an instant where there is little room.
+// day formats an instant for people in a narrow table.
 func day(t time.Time) string {
 	if t.IsZero() {
 		return "-"

@@ -10,6 +10,10 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// `layer secret target` moves all values to another target. The old target
+// keeps its values until --remove, because programs may still read it. No
+// version becomes current or leaves until window and margin have passed.
+
 func (l *layer) targetCommand() *cobra.Command {
 	remove, yes := false, false
 	c := &cobra.Command{Use: "target [TARGET]", Short: "Move the values to another target", Args: count(0, 1),
@@ -95,13 +99,14 @@ func (l *layer) removeFormer(c *cobra.Command, target string, yes bool) error {
 	if o.Former, err = l.formerTargets(c.Context(), state); err != nil {
 		return err
 	}
-	p, _ := l.parsePlace(l.ledger) // it was opened
+	p, _ := l.parsePlace(l.ledger) // no error: it was parsed before
 	kept, err := l.targetToKeep(p, target)
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(state.FormerTargets(), kept) {
-		return errors.New("that is no former target of this ledger: `layer secret target` lists them") // not repeated: it may hold a password
+		// Not repeated: it may contain a password.
+		return errors.New("that is no former target of this ledger: `layer secret target` lists them")
 	}
 	if !yes {
 		l.err.clear()

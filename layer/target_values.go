@@ -12,15 +12,15 @@ import (
 	"github.com/layeron-hq/secret/layer/target/dir"
 )
 
-// folderTarget is a folder of values that git never stages.
+// folderTarget is a folder of values that git must never stage.
 type folderTarget struct {
 	*dir.Publisher
 	keepOut func(ctx context.Context, names []string) error
-	asked   map[string]bool // names of values that git ignores
+	asked   map[string]bool // names of values for which keepOut has succeeded
 }
 
-// Publish implements [driver.Publisher]. The folder is made, and git kept out of it,
-// before it holds a value.
+// Publish implements [driver.Publisher]. It makes the folder and keeps it out
+// of git before it writes the first value.
 func (f *folderTarget) Publish(ctx context.Context, items []driver.Item) []error {
 	var names []string
 	for _, item := range items {
@@ -56,7 +56,7 @@ func (f *folderTarget) prepare(ctx context.Context, names []string) error {
 
 // folderPublisher returns the publisher of a folder.
 func (l *layer) folderPublisher(path string) driver.Publisher {
-	p, _ := l.parsePlace(l.ledger) // it was opened
+	p, _ := l.parsePlace(l.ledger) // no error: it was parsed before
 	return &folderTarget{dir.New(l.path(path)), func(ctx context.Context, names []string) error {
 		beside, err := l.besideLedger(p)
 		if err != nil {
@@ -71,8 +71,8 @@ func (l *layer) folderPublisher(path string) driver.Publisher {
 // changing are the commands that publish.
 var changing = []string{"apply", "set", "rotate", "rollback", "revoke", "rename", "remove", "target"}
 
-// keepOutNow is keepOut for a command that publishes: a folder may have come to be in
-// a repository, and a file to be tracked, since init.
+// keepOutNow calls keepOut for a command that publishes. Since init, a folder
+// may have become a part of a repository, or a file may have been committed.
 func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.State, target string) error {
 	if !slices.Contains(changing, l.name) || l.dry {
 		return nil
@@ -94,9 +94,9 @@ func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.S
 	return err
 }
 
-// tidy removes temporary .gitignore files of killed runs, and keeps the
-// memory of ledgers out of git before it is there for the first time. They hold no
-// secret, so nothing depends on it.
+// tidy removes temporary .gitignore files of killed runs, and keeps layer.seen
+// out of git before it is first written. These files contain no secret, so
+// errors are ignored.
 func (l *layer) tidy(ctx context.Context, p place, how opening) {
 	for _, name := range []string{".gitignore", ".gitattributes"} {
 		atomicfile.SweepDeadOf(l.path(filepath.Join(p.folder(), name)))

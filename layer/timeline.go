@@ -73,8 +73,8 @@ func (l *layer) timelineCommand() *cobra.Command {
 	return c
 }
 
-// writePicture replaces a file whole, or writes to a device. A link is not followed:
-// another user of the folder could let it lead to any file.
+// writePicture replaces a whole file, or writes to a device. It follows no
+// symbolic link: another user of the folder could let it lead to any file.
 func writePicture(path, picture string) error {
 	if there, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
 		defer there.Close()
@@ -111,7 +111,8 @@ func lives(r rotate.Result) []timeline.Secret {
 	return list
 }
 
-// speaksUnicode tells whether the locale is one of UTF-8; where none is set it counts as one.
+// speaksUnicode reports whether the locale uses UTF-8. It is true if no locale
+// is set.
 func (p process) speaksUnicode() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		v, _ := p.lookup(name)

@@ -11,11 +11,16 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/loopback"
 )
 
-// postgresConfig returns the connection that the address of a ledger and the
-// environment ask for.
+// The connection to a ledger in Postgres. The ledger is encrypted, but the
+// password of the role is not: so a connection that leaves this machine uses
+// TLS with a verified certificate, unless the operator chose another mode by
+// name.
+
+// postgresConfig returns the connection for the address of a ledger and the
+// environment.
 func (p process) postgresConfig(at place) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(at.url)
-	if err != nil { // whose words repeat the address
+	if err != nil { // err repeats the address, so it is not wrapped
 		return nil, usagef("the address of the database is damaged: it should be like postgres://USER@HOST/DATABASE?sslmode=verify-full, and what " +
 			"PGSERVICE, PGPASSFILE and the other variables of that kind name must exist")
 	}
@@ -26,16 +31,17 @@ func (p process) postgresConfig(at place) (*pgx.ConnConfig, error) {
 		return nil, err
 	}
 	if !at.ownMode {
-		// A statement is one request then, and a pool of connections between does not matter.
+		// Each statement is then a single request, so a connection pooler in between
+		// works.
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
 	return config, nil
 }
 
-// verifyOffMachine makes verify-full the default of sslmode for each host that is
-// not this machine. Psql's default, prefer, sends the password in the open where
-// a server says that it has no TLS; prefer and allow are read as verify-full
-// there, wherever they are written. The other modes stay as they were typed.
+// verifyOffMachine makes sslmode=verify-full the default for each host that is
+// not this machine. The default of psql, prefer, sends the password without TLS
+// if a server answers that it has none. So prefer and allow mean verify-full
+// for such a host, wherever they are set. The other modes stay as given.
 func verifyOffMachine(config *pgx.ConnConfig, address string) error {
 	falls, err := fallsBack(config, address)
 	if err != nil || !falls {
@@ -52,11 +58,11 @@ func verifyOffMachine(config *pgx.ConnConfig, address string) error {
 	return nil
 }
 
-// fallsBack reports whether sslmode is prefer or allow, or not given: pgx tries a
-// host with TLS and without then.
+// fallsBack reports whether sslmode is prefer, allow or not set. pgx then tries
+// a host with TLS and without.
 func fallsBack(config *pgx.ConnConfig, address string) (bool, error) {
 	if config.SSLNegotiation == "direct" {
-		// For which pgx takes prefer, the default too, for require.
+		// With direct negotiation, pgx treats prefer, also as the default, as require.
 		more := "?"
 		if strings.Contains(address, "?") {
 			more = "&"
@@ -71,7 +77,7 @@ func fallsBack(config *pgx.ConnConfig, address string) (bool, error) {
 	return slices.ContainsFunc(list, overTLS) && slices.ContainsFunc(list, inTheOpen), nil
 }
 
-// attempts are the connections that pgx tries, in their order.
+// attempts returns the connections that pgx tries, in their order.
 func attempts(config *pgx.ConnConfig) []*pgconn.FallbackConfig {
 	first := &pgconn.FallbackConfig{Host: config.Host, Port: config.Port, TLSConfig: config.TLSConfig}
 	return append([]*pgconn.FallbackConfig{first}, config.Fallbacks...)
@@ -80,7 +86,7 @@ func attempts(config *pgx.ConnConfig) []*pgconn.FallbackConfig {
 // offMachine reports whether a connection leaves this machine.
 func offMachine(c *pgconn.FallbackConfig) bool { return !overSocket(c) && !loopback.Is(c.Host) }
 
-// verified returns a configuration as sslmode=verify-full has it.
+// verified returns the TLS configuration of sslmode=verify-full for a host.
 func verified(c *tls.Config, host string) *tls.Config {
 	c = c.Clone()
 	c.InsecureSkipVerify, c.ServerName = false, host

@@ -14,8 +14,15 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
+// How a machine decides that a ledger is genuine. The encryption does not show
+// the writer: any process that has the recipients can write a ledger that these
+// keys open. So a ledger that this machine has not seen needs its id from
+// another source, and its versions are compared with the signed notes in the
+// target before a value is printed or given to a program.
+
 // trust sets how a ledger is recognized that this machine has not seen: by
-// --ledger-id or LAYER_LEDGER_ID, by the ids in the identity, or by asking.
+// --ledger-id or LAYER_LEDGER_ID, by the ids in the identity file, or by a
+// question.
 func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities, how opening) {
 	o.Identities = ids
 	if how.any {
@@ -39,8 +46,8 @@ func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities,
 	}
 }
 
-// checkLedgerID refuses an id that no ledger has. It is not repeated: a value may
-// have slipped into its place.
+// checkLedgerID returns an error if the id does not have the form of an id. The
+// error does not repeat it: it may be a value.
 func (l *layer) checkLedgerID() error {
 	from := "--ledger-id"
 	if l.ledgerID == "" {
@@ -81,8 +88,8 @@ func (l *layer) idCommand() *cobra.Command {
 		}}
 }
 
-// compareNotes asks the target for the notes of secrets whose values are to be
-// handed out, and refuses a ledger that is older than they are.
+// compareNotes reads the notes of secrets whose values are about to be output
+// from the target, and refuses a ledger that is older than the notes.
 func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state rotate.State, of ...secret.SpecSecret) error {
 	if l.offline {
 		return nil
@@ -114,7 +121,7 @@ func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state ro
 	return fmt.Errorf("the ledger cannot be compared with %s: %w. --offline leaves that out", target, err)
 }
 
-// several returns an address, and the number of the others.
+// several returns the first address and the number of the others.
 func several(list []secret.Address) string {
 	if len(list) == 1 {
 		return list[0].String()
@@ -122,13 +129,13 @@ func several(list []secret.Address) string {
 	return fmt.Sprintf("%s and %d others", list[0], len(list)-1)
 }
 
-// offlineFlag adds the flag that leaves out compareNotes.
+// offlineFlag adds the flag that skips compareNotes.
 func (l *layer) offlineFlag(c *cobra.Command) {
 	c.Flags().BoolVar(&l.offline, "offline", false, "do not ask the target whether the ledger is the newest")
 }
 
-// missingCredential returns the variable without which a target cannot be asked;
-// empty if none is missing.
+// missingCredential returns the name of a variable without which a target
+// cannot be read, or "" if none is missing.
 func (l *layer) missingCredential(target string) string {
 	if target == "cloudflare" {
 		for _, name := range []string{"CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"} {

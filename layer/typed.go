@@ -11,23 +11,27 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// People paste values and addresses with a password where a name belongs. So a
-// refused argument is not repeated, and a name is repeated only where it is one.
+// Operators paste values, and addresses with a password, where a name belongs.
+// So a refused argument is not repeated, and a name is repeated only if it has
+// the form of one.
 
 var (
-	// credentialName is a part of the name of a parameter that holds a credential.
+	// credentialName matches a part of the name of a parameter that contains a
+	// credential.
 	credentialName = lazyregexp.New(`(?i)pass(?:word|wd|phrase|code)|pwd|secret|token|credential|bearer|jwt|signature|(?:api|access|private|client|server)[-_.]?key`)
-	// driveForm is a ledger's name that begins with the letter of a drive.
+	// driveForm matches a ledger's name that begins with a drive letter.
 	driveForm = lazyregexp.New(`^[A-Za-z]:[^:]*\.age$`)
-	// keyForm is in a private key.
+	// keyForm matches a part of a private key.
 	keyForm = lazyregexp.New(`(?i)AGE-(?:SECRET-KEY|PLUGIN)-|-----BEGIN `)
 	escaped = lazyregexp.New(`%[0-9A-Fa-f]{2}`)
-	// extensions are those of files that layer works with. No key ends with one.
+	// extensions are the extensions of files that layer works with. No key ends
+	// with one.
 	extensions = []string{".age", ".json", ".identity", ".pem", ".crt", ".key", ".txt", ".svg"}
 )
 
-// resemblesAddress reports whether a text may be an address, or parameters of one,
-// and not a file's name. A path that begins with a slash or a dot is a name.
+// resemblesAddress reports whether a text may be an address, or the parameters
+// of one, and not the name of a file. A path that begins with a slash or a dot
+// is a name.
 func resemblesAddress(text string) bool {
 	if strings.HasPrefix(text, "//") || strings.HasPrefix(text, `\\`) {
 		return true
@@ -35,7 +39,7 @@ func resemblesAddress(text string) bool {
 	if isPath(text) {
 		return false
 	}
-	for range 3 { // encoded, and encoded again
+	for range 3 { // as given, decoded once and decoded twice
 		if strings.ContainsAny(text, "@=") || strings.Contains(text, ":") && !driveForm().MatchString(text) {
 			return true
 		}
@@ -47,16 +51,16 @@ func resemblesAddress(text string) bool {
 	return false
 }
 
-// isPath reports whether a text is written as the path of a file.
+// isPath reports whether a text has the form of a file's path.
 func isPath(text string) bool {
 	return strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || filepath.IsAbs(text)
 }
 
-// resemblesKey reports whether a private key is in a text.
+// resemblesKey reports whether a text contains a private key.
 func resemblesKey(text string) bool { return keyForm().MatchString(text) }
 
-// fileName returns the words for a file in a message: its name, if there is such a
-// file or if no value is written like that, else instead.
+// fileName returns the words for a file in a message: its name, if there is
+// such a file or if the name cannot be a value; else instead.
 func (p process) fileName(name, instead string) string {
 	folder := filepath.Dir(name)
 	switch {
@@ -77,8 +81,8 @@ func (p process) exists(name string) bool {
 	return err == nil
 }
 
-// holdsCredential reports whether a parameter of a database's address holds one, by
-// its name or in its value.
+// holdsCredential reports whether a parameter of a database's address contains
+// a credential, by its name or by its value.
 func holdsCredential(name, value string) bool {
 	if isCredential(name) || userinfo().MatchString(value) {
 		return true
@@ -91,9 +95,10 @@ func holdsCredential(name, value string) bool {
 	return false
 }
 
-// userinfo is a user with a password in an address.
+// userinfo matches a user with a password in an address.
 var userinfo = lazyregexp.New(`//[^/?#@\s]*:[^/?#@\s]*@`)
 
 func isCredential(name string) bool {
-	return credentialName().MatchString(name) && name != "password_encryption" // a setting of Postgres
+	// A setting of Postgres.
+	return credentialName().MatchString(name) && name != "password_encryption"
 }

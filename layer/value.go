@@ -10,11 +10,17 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// maxValue is the most bytes that a value may have. Package secret parses no more.
+// Checks a value before it enters the ledger. A value that programs would read
+// differently from the text that the operator gave is refused, because the
+// mistake would appear only in production. No error and no warning shows any
+// part of the value.
+
+// maxValue is the size limit of a value in bytes. Package secret parses no
+// more.
 const maxValue = 1 << 20
 
-// checkValue returns why a text cannot be the value of a secret, or should not be.
-// No error shows any part of the text.
+// checkValue returns an error if a text cannot, or should not, be the value of
+// a secret. No error shows any part of the text.
 func checkValue(spec secret.SpecSecret, text string) error {
 	const utf8Mark, utf16Little, utf16Big = "\ufeff", "\xff\xfe", "\xfe\xff"
 	switch {
@@ -34,8 +40,8 @@ func checkValue(spec secret.SpecSecret, text string) error {
 	return checkReading(spec, text)
 }
 
-// checkReading refuses a text that is a whole stored document, and one that a program
-// would read as another value where it finds the format out by itself.
+// checkReading returns an error for a text that is a whole stored document, or
+// that a program which detects the format would read as another value.
 func checkReading(spec secret.SpecSecret, text string) error {
 	const whole = "the value is a whole stored document, %s: set the value in it alone. %s, and `layer secret reveal` prints that of a ledger. " +
 		"Nothing was changed"
@@ -66,7 +72,7 @@ func checkReading(spec secret.SpecSecret, text string) error {
 	return nil
 }
 
-// hasMarker reports whether a compact text says which version is current.
+// hasMarker reports whether a compact text names the current version.
 func hasMarker(text string) bool {
 	for segment := range strings.SplitSeq(text, ";") {
 		if strings.HasPrefix(strings.TrimSpace(segment), "current=") {
@@ -76,7 +82,8 @@ func hasMarker(text string) bool {
 	return false
 }
 
-// warnings returns why a value looks like a mistake. They show no part of the value.
+// warnings returns the reasons why a value looks like a mistake. They show no
+// part of the value.
 func warnings(text string) (list []string) {
 	switch {
 	case looksUTF16(text):
@@ -110,8 +117,8 @@ func looksUTF16(text string) bool {
 }
 
 var (
-	// Words that programs print for a value that is missing, and people write for one
-	// that is to come.
+	// Words that programs print for a missing value, and that people write for a
+	// future one.
 	placeholder = lazyregexp.New(`(?i)^(?:null|undefined|none|nil|[<\[](?:null|none|nil|no value|redacted)[>\]]|\[object object\]|change[-_]?me|\*+)$`)
 	// References that a template engine, a password manager or a shell should have
 	// replaced.

@@ -14,8 +14,8 @@ func buildVersion() string {
 	return versionOf(info)
 }
 
-// versionOf returns the module's version, the revision where the binary was
-// built in a checkout, and Go's version.
+// versionOf returns the module's version, the revision if the binary was built
+// in a checkout, and the version of Go.
 func versionOf(info *debug.BuildInfo) string {
 	settings := map[string]string{}
 	for _, s := range info.Settings {
