@@ -1,5 +1,6 @@
-// Package family lets package keyring keep a thing for a secret and the copies
-// that Secret.With made, which package secret exports to no other caller.
+// Package family lets package keyring keep one object for a secret and the
+// copies that Secret.With made. Package secret does not export this to other
+// callers.
 package family
 
 // Family is shared by a secret and its copies. Its user locks it.

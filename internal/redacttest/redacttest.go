@@ -1,5 +1,5 @@
-// Package redacttest finds a value in all that a program could print. Only
-// tests use it.
+// Package redacttest searches for a value in all the output that a program
+// could print. Only tests use it.
 package redacttest
 
 import (
@@ -15,14 +15,15 @@ import (
 	"strings"
 )
 
-// output is one way of printing something, and what came of it.
+// output is one way of printing v, and the printed text.
 type output struct{ how, text string }
 
-// Check prints v in every way that this package knows, and returns which of them show a part of one of the values and in
-// which spelling. The answer repeats nothing of a value.
+// Check prints v in every way that this package knows. It returns the ways that
+// show a part of one of the values, each with the spelling. The result contains
+// no part of a value.
 func Check(v any, values ...string) []string {
 	outputs := printed(v)
-	// Nearly always nothing is found, and one look at everything tells.
+	// Usually nothing is found, and one search in all outputs proves it.
 	var all strings.Builder
 	for _, o := range outputs {
 		all.WriteString(o.text)
@@ -45,7 +46,7 @@ func Check(v any, values ...string) []string {
 
 const (
 	verbs = "vsqxXdtTpbocUegwz"
-	// A flag alone, those that fmt takes together, and all at once.
+	// Single flags, those that fmt accepts together, and all at once.
 	flags = ",+,#,-, ,0,+#,# ,#0,+#- 0"
 )
 
@@ -94,7 +95,7 @@ func printed(v any) []output {
 	return outputs
 }
 
-// asGob makes an error of the panic with which gob meets a nil pointer.
+// asGob encodes v, and returns an error if gob panics on a nil pointer.
 func asGob(v any) (b []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -113,11 +114,13 @@ func asError(v any) error {
 
 const window = 8
 
-// Find returns in which spelling text holds value or any eight bytes of it in a row, or "". It knows what fmt and the
-// encoders make of strings, bytes and runes: as they are, quoted, in hex, octal, binary, decimal, one by one, in base64.
+// Find returns the spelling in which text contains value, or any eight
+// consecutive bytes of value, or "" if there is none. It knows the spellings of
+// fmt and of the encoders for strings, bytes and runes: verbatim, quoted, in
+// hex, octal, binary, decimal, one by one, in base64.
 func Find(text, value string) string { return read(text).find(value) }
 
-// reading is a text in the forms in which the spellings are looked for.
+// reading is a text in the forms in which spellings are searched for.
 type reading struct{ text, upper, digits, numbers, chars string }
 
 func read(text string) reading {
@@ -155,7 +158,8 @@ func (r reading) find(value string) string {
 		case strings.Contains(r.chars, strings.Join(strings.Split(part, ""), " ")):
 			return "as single characters"
 		}
-		if i+window+1 <= len(value) { // nine bytes are twelve characters, wherever the encoding began
+		// Nine bytes are twelve characters, wherever the encoding began.
+		if i+window+1 <= len(value) {
 			nine := []byte(value[i : i+window+1])
 			if strings.Contains(r.text, base64.StdEncoding.EncodeToString(nine)) ||
 				strings.Contains(r.text, base64.URLEncoding.EncodeToString(nine)) {
@@ -193,11 +197,13 @@ func codePoints(s string) string {
 var (
 	betweenHex   = strings.NewReplacer("0x", "", "0X", "", `\x`, "", " ", "", ",", "", "[", "", "]", "", "{", "", "}", "")
 	betweenChars = strings.NewReplacer("'", "", ",", "")
-	// A wrong verb makes fmt write %!e(uint8=107), and %e 1.07e+02: what stands beside the number is none of its own.
+	// For a wrong verb fmt writes %!e(uint8=107), and for %e 1.07e+02. The text
+	// beside the number belongs to fmt, so it is removed.
 	noNumbers = strings.NewReplacer("int8=", " ", "int16=", " ", "int32=", " ", "int64=", " ", "0b", " ", "0o", " ", "0x", " ", `\x`, " ")
 )
 
-// numbers returns all decimal digits in text as numbers, with a space on both sides of each.
+// numbers returns all decimal digits in text as numbers, with a space on both
+// sides of each.
 func numbers(text string) string {
 	text = noNumbers.Replace(text)
 	b := []byte{' '}

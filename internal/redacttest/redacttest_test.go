@@ -14,7 +14,7 @@ const value = "kT7q\"Zw2mXv9\nRbL4nHc8s"
 
 type shy struct{ inner string }
 
-// Unexported: only reflection gets there.
+// Unexported: only reflection reaches it.
 type holder struct{ s shy }
 
 type jsonOnly struct{ inner string }
@@ -24,7 +24,7 @@ func (j jsonOnly) MarshalJSON() ([]byte, error) { return json.Marshal(j.inner) }
 
 type runes []rune
 
-var wrongVerb = "%e" // a variable: out of vet's sight
+var wrongVerb = "%e" // a variable, so that vet does not complain
 
 func TestFindSeesEveryEncoding(t *testing.T) {
 	raw := []byte(value)

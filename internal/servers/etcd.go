@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Etcd is a cluster.
+// Etcd is a cluster of etcd.
 type Etcd struct{ Members []*Member }
 
-// Member is one of a cluster.
+// Member is a member of a cluster.
 type Member struct {
 	*Process
 	Address string // host:port
@@ -24,7 +24,9 @@ type Member struct {
 	args    []string
 }
 
-// StartEtcd starts a cluster of so many members, until the test ends, and returns when it has a leader. It ends the test as Find does.
+// StartEtcd starts a cluster with that number of members, until the test ends.
+// It returns when the cluster has a leader. It skips or fails the test as Find
+// does.
 func StartEtcd(t testing.TB, members int) *Etcd {
 	t.Helper()
 	program := Find(t, "etcd")
@@ -52,7 +54,7 @@ func (m *Member) Start(t testing.TB) {
 	m.Process = Start(t, m.Address, nil, m.program, m.args...)
 }
 
-// Endpoints are the members' addresses.
+// Endpoints returns the members' addresses.
 func (e *Etcd) Endpoints() []string {
 	var list []string
 	for _, m := range e.Members {
@@ -75,7 +77,7 @@ func (e *Etcd) Leader(t testing.TB) *Member {
 	}
 }
 
-// leads asks a member, by JSON, so that nothing of this needs a client.
+// leads asks a member by its JSON interface, so that no client is needed.
 func (m *Member) leads() bool {
 	client := http.Client{Timeout: time.Second}
 	res, err := client.Post("http://"+m.Address+"/v3/maintenance/status", "application/json", bytes.NewReader([]byte("{}")))

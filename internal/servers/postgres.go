@@ -17,10 +17,12 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Postgres is a server, of which everybody on this machine is the superuser postgres.
+// Postgres is a server. Every user of this machine may connect as the superuser
+// postgres.
 type Postgres struct{ Address, dir, bin string }
 
-// StartPostgres starts one, empty, until the test ends. It ends the test as Find does.
+// StartPostgres starts an empty server until the test ends. It skips or fails
+// the test as Find does.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
 	p := newPostgres(t)
@@ -29,7 +31,7 @@ func StartPostgres(t testing.TB) *Postgres {
 	return p
 }
 
-// StartReplica starts one that follows p, until the test ends.
+// StartReplica starts a replica of p until the test ends.
 func (p *Postgres) StartReplica(t testing.TB) *Postgres {
 	t.Helper()
 	host, port, err := net.SplitHostPort(p.Address)
@@ -40,14 +42,14 @@ func (p *Postgres) StartReplica(t testing.TB) *Postgres {
 	return r
 }
 
-// URL names a database of it for a driver.
+// URL returns the address of a database on the server, for a driver.
 func (p *Postgres) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", p.Address, database)
 }
 
 func newPostgres(t testing.TB) *Postgres {
 	t.Helper()
-	// Not in the test's folder: the server's user may not go there.
+	// Not in the test's folder: the server's user may not enter it.
 	dir, err := os.MkdirTemp("", "layer-postgres")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -81,14 +83,15 @@ func (p *Postgres) run(t testing.TB, program string, args ...string) {
 func findInitdb(t testing.TB) string {
 	t.Helper()
 	slow.Test(t)
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // where Debian has it
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the location on Debian
 	if len(found) == 0 {
 		return Find(t, "initdb")
 	}
 	return slices.Max(found)
 }
 
-// serverUser is whom Postgres runs as where the test runs as root, which it refuses to.
+// serverUser returns the user to run Postgres as if the test runs as root,
+// which Postgres refuses.
 func serverUser(t testing.TB) (uid, gid int, ok bool) {
 	t.Helper()
 	if os.Getuid() != 0 {

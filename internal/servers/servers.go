@@ -1,5 +1,5 @@
 // Package servers starts the servers for tests of ledgers and targets, on this
-// machine alone.
+// machine only.
 package servers
 
 import (
@@ -18,8 +18,9 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Find returns the path of a server's program. A server is used only where every
-// test was asked for, and is missing only there: then the test fails.
+// Find returns the path of a server's program. It skips the test unless
+// LAYER_TESTS asks for every test; it then fails the test if the program is
+// missing.
 func Find(t testing.TB, name string) string {
 	t.Helper()
 	slow.Test(t)
@@ -28,7 +29,8 @@ func Find(t testing.TB, name string) string {
 	return path
 }
 
-// Changes is how many each operator of a contest makes: fewer in the default run.
+// Changes is the number of changes that each operator of a contest makes: fewer
+// in the default run.
 func Changes() int {
 	if slow.All() {
 		return 100
@@ -36,23 +38,24 @@ func Changes() int {
 	return 20
 }
 
-// Process is a server that runs.
+// Process is a running server.
 type Process struct {
 	cmd   *exec.Cmd
-	ended chan struct{} // closed once it has
-	err   error         // why it has; set then
+	ended chan struct{} // closed when it has ended
+	err   error         // set before ended is closed
 }
 
-// Kill ends it at once, as a machine does that fails.
+// Kill ends it immediately, as a failure of the machine would.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // fails where it has ended
+	_ = p.cmd.Process.Kill() // fails if it has ended
 	<-p.ended
 }
 
-// Freeze stops it without ending it: it answers nothing any more, and its connections stay.
+// Freeze stops it without ending it: it answers no request, and its connections
+// stay open.
 func (p *Process) Freeze(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGSTOP) }
 
-// Thaw lets it go on.
+// Thaw continues it after Freeze.
 func (p *Process) Thaw(t testing.TB) { t.Helper(); p.signal(t, syscall.SIGCONT) }
 
 func (p *Process) signal(t testing.TB, s os.Signal) {
@@ -60,7 +63,8 @@ func (p *Process) signal(t testing.TB, s os.Signal) {
 	require.NoError(t, p.cmd.Process.Signal(s))
 }
 
-// Start runs a program until the test ends, and returns when it listens on the address.
+// Start runs a program until the test ends, and returns when it listens on the
+// address.
 func Start(t testing.TB, address string, environment []string, program string, args ...string) *Process {
 	t.Helper()
 	cmd := exec.Command(program, args...)
@@ -93,7 +97,7 @@ func Start(t testing.TB, address string, environment []string, program string, a
 	}
 }
 
-// Address returns one of this machine's that is free.
+// Address returns a free address of this machine.
 func Address(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,7 +1,6 @@
 // Package sha256 derives names. On js/wasm it has an implementation of its own:
-// importing crypto/sha256 costs a Worker 50 KB for the self-tests that come
-// with it. It is no place for secrets: for anything but a name use the standard
-// library's.
+// importing crypto/sha256 costs a Worker 50 KB for its self-tests. Do not use
+// it for secrets. For anything but a name use the standard library.
 package sha256
 
 import (

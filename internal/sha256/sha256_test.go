@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The lengths are those around a block's end.
+// The lengths are those around the end of a block.
 func TestSumMatchesTheStandardLibrary(t *testing.T) {
 	for n := range 300 {
 		data := bytes.Repeat([]byte{byte(n), 7}, n)[:n]

@@ -1,6 +1,7 @@
 // Package slow is the one switch of the tests. The default run skips tests that
-// kill processes in a loop or start dozens, that explore, that need a server, and
-// that run the Go toolchain. The gate runs these too, with LAYER_TESTS=all.
+// kill processes in a loop or start dozens, tests that explore interleavings,
+// tests that need a server, and tests that run the Go toolchain. The gate runs
+// these too, with LAYER_TESTS=all.
 package slow
 
 import (
@@ -15,7 +16,7 @@ func All() bool {
 		return true
 	case "":
 		return false
-	default: // a misspelt word would leave tests out in silence
+	default: // a misspelt word would skip tests silently
 		panic("LAYER_TESTS is all, or empty")
 	}
 }
@@ -28,8 +29,8 @@ func Test(t testing.TB) {
 	}
 }
 
-// Lacks ends t because the machine lacks something that it needs. It fails t where
-// LAYER_TESTS asks for every test, so that the gate leaves none out unnoticed.
+// Lacks skips t because the machine lacks a requirement. It fails t if
+// LAYER_TESTS asks for every test, so that the gate skips none unnoticed.
 func Lacks(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if All() {
@@ -39,7 +40,7 @@ func Lacks(t testing.TB, format string, args ...any) {
 }
 
 // Root ends t, as [Lacks] does, unless root runs it. Such a test is named
-// TestRoot…, so that it can be left to a run of root.
+// TestRoot…, so that it can be left to a run by root.
 func Root(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {

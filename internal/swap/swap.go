@@ -1,8 +1,8 @@
-// Package swap lets package secrettest put a declaration on another store,
-// which package secret exports to no other caller.
+// Package swap lets package secrettest connect a declaration to another store.
+// Package secret does not export this to other callers.
 package swap
 
-// Secret has a *secret.Secret read from a secret.Store until restore is called.
-// It fails where a running App holds the secret. Package secret sets it; on
-// js/wasm, where a Worker would pay for it, it is nil.
+// Secret makes a *secret.Secret read from a secret.Store until restore is
+// called. It returns an error if a running App holds the secret. Package secret
+// sets it. On js/wasm it is nil, because it would enlarge a Worker.
 var Secret func(secret, store any) (restore func(), err error)

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// Timers reports whether timers may run, and so whether anything may run in the
-// background.
+// Timers reports whether timers, and so background work, are allowed.
 const Timers = true
 
 // Context returns a copy of ctx that ends after d, with a cause that names the
@@ -17,12 +16,13 @@ func Context(ctx context.Context, d time.Duration) (context.Context, context.Can
 	return context.WithTimeoutCause(ctx, d, exceeded(d))
 }
 
-// exceeded is the cause of a context's end where the store took too long.
+// exceeded is the cause of a context that ended because the store took too
+// long.
 type exceeded time.Duration
 
 func (e exceeded) Error() string {
 	return "no answer from the store within " + time.Duration(e).String()
 }
 
-// Unwrap makes it the deadline that it is.
+// Unwrap returns [context.DeadlineExceeded].
 func (e exceeded) Unwrap() error { return context.DeadlineExceeded }

@@ -9,7 +9,7 @@ import (
 // request of the same instance.
 const Timers = false
 
-// Context returns ctx as it is, for the same reason. Without a timer there is
+// Context returns ctx unchanged, for the same reason. Without a timer there is
 // nothing to cancel.
 func Context(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
 	return ctx, func() {}

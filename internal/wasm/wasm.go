@@ -16,7 +16,8 @@ import (
 // Module is the path of this module.
 const Module = "github.com/layeron-hq/secret"
 
-// Build builds a package of this module as a Worker is deployed, and returns the file.
+// Build builds a package of this module as a Worker is deployed, and returns
+// the path of the file.
 func Build(t testing.TB, pkg string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "worker.wasm")
@@ -27,7 +28,7 @@ func Build(t testing.TB, pkg string) string {
 	return file
 }
 
-// Glue returns the toolchain's wasm_exec.js.
+// Glue returns the path of the toolchain's wasm_exec.js.
 func Glue(t testing.TB) string {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
@@ -35,7 +36,8 @@ func Glue(t testing.TB) string {
 	return filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
 }
 
-// Kilobytes returns the size of a file after gzip -9, in units of 1,000 bytes. Package gzip would be 1 % off.
+// Kilobytes returns the size of a file after gzip -9, in units of 1,000 bytes.
+// Package gzip would differ by 1 %.
 func Kilobytes(t testing.TB, file string) float64 {
 	t.Helper()
 	if _, err := exec.LookPath("gzip"); err != nil {

@@ -13,23 +13,24 @@ import (
 	"syscall"
 )
 
-// Access is who may use a file: its owner, its group, its permission bits and, on
-// Linux, its access list. A replacement gets the access of the file that it
-// replaces, so that no program loses its secret; other attributes are not kept.
+// Access describes who may use a file: its owner, its group, its permission
+// bits and, on Linux, its access list. A replacement gets the access of the
+// file that it replaces, so that no program loses its secret. Other attributes
+// are not kept.
 //
-// The zero Access is that of a new file: mode 0600, and it belongs to this user. A
-// file that root makes in another user's folder belongs to the folder's owner, who
-// could not replace or remove it otherwise.
+// The zero Access is that of a new file: mode 0600, and it belongs to this
+// user. A file that root makes in another user's folder belongs to the folder's
+// owner, who could not replace or remove it otherwise.
 type Access struct {
-	kept     bool // from a file; else new
-	uid, gid int  // of a new file: gid is -1 if the system decides
+	kept     bool // taken from a file; else for a new file
+	uid, gid int  // for a new file: gid -1 lets the system decide
 	mode     fs.FileMode
 	list     []byte
-	private  bool // new, and of this user in any folder
+	private  bool // for a new file: owned by this user in any folder
 }
 
-// Access returns the access of a file in the folder, which its replacement keeps. It
-// is zero if there is no regular file of that name.
+// Access returns the access of a file in the folder, for its replacement. It is
+// zero if there is no regular file of that name.
 func (f Folder) Access(name string) (Access, error) {
 	info, err := f.Root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
@@ -54,7 +55,7 @@ func (f Folder) Access(name string) (Access, error) {
 	return Access{kept: true, uid: owner(info), gid: group(info), mode: info.Mode().Perm(), list: list}, nil
 }
 
-// AccessOrReadable is Access, but lets every user read a new file.
+// AccessOrReadable is Access, except that a new file is readable by every user.
 func (f Folder) AccessOrReadable(name string) (Access, error) {
 	access, err := f.Access(name)
 	if err != nil || access.kept {
@@ -63,9 +64,9 @@ func (f Folder) AccessOrReadable(name string) (Access, error) {
 	return Access{gid: -1, mode: 0o044}, nil
 }
 
-// AccessBeside is Access for a file that accompanies another one, such as the memory
-// of ledgers seen. A new one is shared with the group of the file at path model if
-// that group may read and write the model, and with no other user.
+// AccessBeside is Access for a file that accompanies another one, such as
+// layer.seen. A new file is shared with the group of the file at path model if
+// that group may read and write the model. It is shared with no other user.
 func (f Folder) AccessBeside(name, model string) (Access, error) {
 	access, err := f.Access(name)
 	if err != nil || access.kept {
@@ -74,7 +75,8 @@ func (f Folder) AccessBeside(name, model string) (Access, error) {
 	return SharedWith(model), nil
 }
 
-// SharedWith returns the access of a new file that accompanies the one at path model.
+// SharedWith returns the access of a new file that accompanies the one at path
+// model.
 func SharedWith(model string) Access {
 	const both = 0o060
 	info, err := os.Lstat(model)
@@ -84,8 +86,8 @@ func SharedWith(model string) Access {
 	return Access{gid: group(info), mode: both}
 }
 
-// CreateWith creates an empty file of mode 0600 and gives it access. A file that
-// exists is left as it is: the error wraps [io/fs.ErrExist].
+// CreateWith creates an empty file of mode 0600 and sets its access. It does
+// not change an existing file: the error wraps [io/fs.ErrExist].
 func CreateWith(path string, access Access) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -102,10 +104,10 @@ func MakeFolder(path string) error {
 	}
 	made, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil // it stays this user's
+		return nil // the folder stays with this user
 	}
 	defer made.Close()
-	// The owner of the folder above may have put another one in its place meanwhile.
+	// The owner of the parent folder may have replaced it meanwhile.
 	info, err := made.Stat()
 	if _, full := made.Readdirnames(1); err == nil && full == io.EOF && owner(info) == os.Geteuid() {
 		giveTo(made, folderOf(filepath.Clean(path)))
@@ -113,8 +115,8 @@ func MakeFolder(path string) error {
 	return nil
 }
 
-// give changes a new file of mode 0600. No user may read it at any moment who may
-// not read the file from which the access is.
+// give sets the access of a new file of mode 0600. At no moment may a user read
+// it who could not read the file that the access was taken from.
 func (a Access) give(file *os.File, folder fs.FileInfo) error {
 	if a.private {
 		return nil
@@ -151,7 +153,8 @@ func (a Access) give(file *os.File, folder fs.FileInfo) error {
 	return nil
 }
 
-// giveNew does as much as this user may: a new file takes access from no user.
+// giveNew sets as much of the access as this user may set. Errors are ignored:
+// a new file takes access from no user.
 func (a Access) giveNew(file *os.File, folder fs.FileInfo) {
 	if a.mode != 0 && file.Chown(-1, a.gid) == nil {
 		_ = file.Chmod(0o600 | a.mode)
@@ -159,12 +162,12 @@ func (a Access) giveNew(file *os.File, folder fs.FileInfo) {
 	giveTo(file, folder)
 }
 
-// GiveToFolder gives a file that root has just created to the owner of its folder,
-// who could not change it otherwise. The file must not have existed before: it could
-// be a link to one that belongs to another user.
+// GiveToFolder makes the owner of the folder the owner of a file that root has
+// just created; the folder's owner could not change it otherwise. The file must
+// not have existed before: it could be a link to a file of another user.
 func GiveToFolder(file *os.File) { giveTo(file, folderOf(file.Name())) }
 
-// folderOf returns nil if the folder cannot be seen.
+// folderOf returns nil if the folder cannot be inspected.
 func folderOf(path string) fs.FileInfo {
 	info, _ := os.Stat(filepath.Dir(path))
 	return info
@@ -180,13 +183,13 @@ func giveTo(file *os.File, folder fs.FileInfo) {
 	}
 	gid := group(folder)
 	if !made.IsDir() && made.Mode().Perm()&0o020 != 0 {
-		gid = -1 // it is shared with its group already
+		gid = -1 // it already has the folder's group
 	}
 	_ = file.Chown(owner(folder), gid)
 }
 
-// ownerNeedsFile reports whether the owner could not read the file if it belonged to
-// another user. The group is that of the file.
+// ownerNeedsFile reports whether the owner of the old file could not read the
+// new file if it belonged to another user. gid is the group of the file.
 func (a Access) ownerNeedsFile(gid int) bool {
 	const owner, group, others = 0o400, 0o040, 0o004
 	switch {
@@ -198,13 +201,14 @@ func (a Access) ownerNeedsFile(gid int) bool {
 	if is, known := isMember(a.uid, gid); known {
 		return !is
 	}
-	// The system cannot list the groups of the user. A group with the rights of the
-	// owner is one of equals.
+	// The system does not know the user, so the user's groups are unknown. If the
+	// group may read and write as much as the owner, assume that the owner is a
+	// member.
 	return a.mode>>3&6 != a.mode>>6&6
 }
 
-// isMember reports whether a user is in a group, if the system knows the user. Tests
-// replace it.
+// isMember reports whether a user is in a group. known is false if the system
+// does not know the user. Tests replace it.
 var isMember = func(uid, gid int) (is, known bool) {
 	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {
@@ -214,8 +218,8 @@ var isMember = func(uid, gid int) (is, known bool) {
 	return err == nil && slices.Contains(groups, strconv.Itoa(gid)), err == nil
 }
 
-// LostAccessError is a replacement that this user cannot make without taking access
-// from the group or the owner of the file. Nothing was changed.
+// LostAccessError reports a replacement that this user cannot make without
+// taking access from the group or the owner of the file. No file was changed.
 type LostAccessError struct {
 	group bool
 	id    int
@@ -231,7 +235,8 @@ func (e *LostAccessError) Error() string {
 		"Run as that user or as root, or let the file's group read it, with the owner in it", userName(e.id), e.mode)
 }
 
-// userName returns the number of a user that the system does not know.
+// userName returns the name of a user, or the number if the system does not
+// know the user.
 func userName(uid int) string {
 	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return u.Username
@@ -249,8 +254,8 @@ func groupName(gid int) string {
 func owner(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
 func group(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Gid) }
 
-// Denied says how to get access to a file that this user may not open. It is empty
-// if the file cannot be seen.
+// Denied returns advice on how to get access to a file that this user may not
+// open. It is empty if the file cannot be inspected.
 func Denied(path string) string {
 	if advice := DeniedByRoot(path); advice != "" {
 		return advice
@@ -266,7 +271,7 @@ func Denied(path string) string {
 		userName(owner(info)), info.Mode().Perm(), path, path)
 }
 
-// DeniedByRoot is Denied for a file of root, and empty for any other.
+// DeniedByRoot is Denied for a file of root, and empty for any other file.
 func DeniedByRoot(path string) string {
 	info, err := os.Lstat(path)
 	if err != nil || owner(info) != 0 {

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listName is where Linux keeps a file's access list, see acl(5).
+// listName is the attribute in which Linux keeps a file's access list, see
+// acl(5).
 const listName = "system.posix_acl_access"
 
-// accessList returns the access list of a file as the system encodes it; nil if it
-// has none beside its permission bits.
+// accessList returns the access list of a file in the encoding of the system.
+// It is nil if the file has only permission bits.
 func accessList(file *os.File) (list []byte, err error) {
 	err = control(file, func(fd int) error {
 		for size := 256; ; {
@@ -37,8 +38,8 @@ func accessList(file *os.File) (list []byte, err error) {
 	return list, err
 }
 
-// setAccessList gives a file an access list, or takes away the one that it inherited
-// from its folder.
+// setAccessList sets the access list of a file. A nil list removes the one that
+// the file inherited from its folder.
 func setAccessList(file *os.File, list []byte) error {
 	err := control(file, func(fd int) error {
 		if list == nil {

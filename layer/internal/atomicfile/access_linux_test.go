@@ -53,7 +53,8 @@ func listOf(t *testing.T, f Folder, name string) []byte {
 	return list
 }
 
-// A program that reads its secret by an entry of the access list goes on reading it.
+// A program that reads its secret by an entry of the access list can still read
+// it.
 func TestAccessListSurvives(t *testing.T) {
 	f := folder(t)
 	require.NoError(t, f.Root.WriteFile("a", []byte("old"), 0o600))
@@ -68,7 +69,7 @@ func TestAccessListSurvives(t *testing.T) {
 	require.Equal(t, os.FileMode(0o640), info.Mode())
 }
 
-// A long one takes a second look.
+// A list longer than the first buffer is read again.
 func TestLongAccessListSurvives(t *testing.T) {
 	f := folder(t)
 	require.NoError(t, f.Root.WriteFile("a", []byte("old"), 0o600))
@@ -83,8 +84,8 @@ func TestLongAccessListSurvives(t *testing.T) {
 	require.Equal(t, list, listOf(t, f, "a"))
 }
 
-// A folder hands an access list on to new files. The old file had none, and its
-// permission bits must not bring that of the folder into force.
+// A folder passes its default access list on to new files. The old file had
+// none, so the new one must not get the permissions of the folder's list.
 func TestInheritedAccessListIsTakenAway(t *testing.T) {
 	f := folder(t)
 	require.NoError(t, f.Root.WriteFile("a", []byte("old"), 0o600))

@@ -4,7 +4,7 @@ package atomicfile
 
 import "os"
 
-// Elsewhere access lists are not kept.
+// Only Linux keeps access lists.
 
 func accessList(*os.File) ([]byte, error)  { return nil, nil }
 func setAccessList(*os.File, []byte) error { return nil }

@@ -15,13 +15,13 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Users and groups of the tests, unknown to the system.
+// Users and groups of the tests, which the system does not know.
 const (
 	alice, bob, other = 61001, 61002, 61003
 	team, foreign     = 61100, 61200
 )
 
-// put makes a file of an owner, a group and a mode.
+// put makes a file with an owner, a group and a mode.
 func put(t *testing.T, f Folder, name string, uid, gid int, mode fs.FileMode) {
 	t.Helper()
 	path := filepath.Join(f.Root.Name(), name)
@@ -30,7 +30,7 @@ func put(t *testing.T, f Folder, name string, uid, gid int, mode fs.FileMode) {
 	require.NoError(t, os.Chmod(path, mode))
 }
 
-// state is owner, group and mode of a file.
+// state returns owner, group and mode of a file.
 func state(t *testing.T, f Folder, name string) string {
 	t.Helper()
 	info, err := f.Root.Lstat(name)
@@ -49,8 +49,8 @@ func replace(f Folder, name string) (renamed bool, err error) {
 
 const dirVariable = "ATOMICFILE_TEST_DIR"
 
-// isUser reports whether this process is the one that asUser has started. It then
-// becomes the user, without privileges, in the folder.
+// isUser reports whether asUser started this process. It then switches to the
+// user, without privileges, in the folder.
 func isUser(t *testing.T, uid, gid int, groups ...int) bool {
 	t.Helper()
 	dir := os.Getenv(dirVariable)
@@ -64,7 +64,7 @@ func isUser(t *testing.T, uid, gid int, groups ...int) bool {
 	return true
 }
 
-// asUser runs this test in a process of its own, for isUser.
+// asUser runs this test in a process of its own, in which isUser returns true.
 func asUser(t *testing.T, f Folder) {
 	t.Helper()
 	var pattern []string
@@ -102,8 +102,9 @@ func TestRootKeepsAccess(t *testing.T) {
 	}
 }
 
-// A program that holds the temporary file open reads the content that is written
-// later: the access is right while the file is still empty, and never wider before.
+// A program that has the temporary file open can read the content that is
+// written later. So the access must be right while the file is still empty, and
+// never wider before.
 func TestRootAccessComesBeforeContent(t *testing.T) {
 	slow.Root(t)
 	f := folder(t)
@@ -144,13 +145,13 @@ func TestRootGivesNewFilesToOwnerOfFolder(t *testing.T) {
 	require.ErrorIs(t, CreateWith(filepath.Join(f.Root.Name(), "there"), Access{}), fs.ErrExist)
 	require.Equal(t, "0:0 -rw-------", state(t, f, "there"), "it may be a link to another file")
 
-	// The identity opens the ledger: it goes to no other user.
+	// The identity opens the ledger, so no other user may own it.
 	_, err = Create(filepath.Join(f.Root.Name(), "identity"), []byte("key"))
 	require.NoError(t, err)
 	require.Equal(t, "0:0 -rw-------", state(t, f, "identity"))
 }
 
-// A file that accompanies one of a group is shared with that group.
+// A file that accompanies a group's file is shared with that group.
 func TestRootNewFileBesideSharedOne(t *testing.T) {
 	slow.Root(t)
 	for _, tc := range []struct {
@@ -182,7 +183,8 @@ func TestRootNewFileBesideSharedOne(t *testing.T) {
 	require.Zero(t, SharedWith(t.TempDir()))
 }
 
-// A user without privileges keeps the access, or is refused before anything changes.
+// A user without privileges keeps the access, or gets an error before any
+// change.
 func TestRootAsUserKeepsAccessOrRefuses(t *testing.T) {
 	slow.Root(t)
 	for name, tc := range map[string]struct {

@@ -1,9 +1,9 @@
-// Package atomicfile replaces files whole: a reader finds the old content or the
-// new one, after any crash. It is the one place where ledgers, targets and the
-// memory of ledgers seen write to a disk.
+// Package atomicfile replaces whole files: a reader finds the old content or
+// the new one, after any crash. Ledgers, targets and layer.seen write to a disk
+// only through this package.
 //
-// A replacement takes four steps, in this order: the new content is written to a
-// temporary file beside the old one and synced ([Folder.Prepare]), renamed
+// A replacement takes four steps, in this order: the new content is written to
+// a temporary file beside the old one and synced ([Folder.Prepare]), renamed
 // ([Folder.Commit]), and the folder is synced ([Folder.Sync]).
 //
 // Owner, group and permission bits survive a replacement ([Access]). Several
@@ -28,9 +28,9 @@ import (
 // Folder is an open folder in which files are replaced.
 type Folder struct {
 	Root *os.Root
-	// Step, if not nil, is called before each change with its name, such as
-	// "write layer.seen"; the change is skipped if it returns an error. Tests fail
-	// or end the process there.
+	// Step, if not nil, is called before each change with its name, such as "write
+	// layer.seen". If it returns an error, the change is skipped. Tests fail or end
+	// the process there.
 	Step func(what string) error
 }
 
@@ -50,8 +50,9 @@ func (f Folder) Do(what string, change func() error) error {
 	return change()
 }
 
-// Temporary files are named .layer-NAME.<16 hexadecimal digits>.tmp, where NAME is
-// the file that they replace. The pattern .layer-*.tmp of git matches all of them.
+// Temporary files are named .layer-NAME.<16 hexadecimal digits>.tmp, where NAME
+// is the file that they replace. The pattern .layer-*.tmp of git matches all of
+// them.
 const (
 	tempPrefix = ".layer-"
 	tempSuffix = ".tmp"
@@ -63,8 +64,8 @@ func tempName(name string) string {
 	return tempPrefix + inTemp(name) + "." + hex.EncodeToString(unique[:]) + tempSuffix
 }
 
-// inTemp returns the NAME in the names of a file's temporary files: a digest where
-// the name itself would make them longer than a file system takes.
+// inTemp returns the NAME in the names of a file's temporary files. It is a
+// digest if the name itself would make them too long for a file system.
 func inTemp(name string) string {
 	const longest = 255 - len(tempPrefix) - len(".0123456789abcdef") - len(tempSuffix)
 	if len(name) <= longest {
@@ -86,14 +87,14 @@ func replacedBy(temp string) (name string, ok bool) {
 	return middle[:dot], err == nil && len(unique) == 8 && hex.EncodeToString(unique) == middle[dot+1:]
 }
 
-// Temp is a temporary file with the new content of another file. Its writer holds
-// a lock on it until the end, and a sweep spares it. The system releases the lock
-// of a process that was killed.
+// Temp is a temporary file with the new content of another file. Its writer
+// keeps a lock on it until the end, so that a sweep spares it. The system
+// releases the lock of a process that was killed.
 type Temp struct {
-	name string // the file itself
-	of   string // the file that it replaces
+	name string // of the temporary file
+	of   string // of the file that it replaces
 	data []byte
-	lock *os.File // nil where the file system has no locks
+	lock *os.File // nil if the file system has no locks
 }
 
 func (t *Temp) release() {
@@ -102,21 +103,22 @@ func (t *Temp) release() {
 	}
 }
 
-// A temporary file that was swept is made anew. Before it is locked that takes
-// a sweep in the same microseconds, and costs nothing.
+// Limits on how often a swept temporary file is written again. A sweep before
+// the lock must come within the same microseconds, and another attempt then
+// costs nothing.
 const (
 	attempts     = 10
 	lockAttempts = 100
 )
 
-// ErrSwept is the error of a replacement whose temporary file another process
-// removed, again and again.
+// ErrSwept reports a replacement whose temporary file another process removed,
+// again and again.
 var ErrSwept = errors.New("another process keeps on removing the temporary files of this folder: " +
 	"see that no older version of layer writes there, then run again")
 
-// Prepare writes data to a temporary file beside the named one and syncs it. The
-// file gets its access before it holds any data. After an error no temporary file
-// is left.
+// Prepare writes data to a temporary file beside the named one and syncs it.
+// The file gets its access before it contains any data. After an error no
+// temporary file is left.
 func (f Folder) Prepare(name string, data []byte, access Access) (*Temp, error) {
 	for range lockAttempts {
 		t := &Temp{name: tempName(name), of: name, data: data}
@@ -158,8 +160,9 @@ func (f Folder) fill(t *Temp, access Access) error {
 	return f.Do("close "+t.of, file.Close)
 }
 
-// hold locks a new temporary file against sweeps. A sweep that came between the
-// creation and the lock has removed the file, or is about to: [ErrSwept].
+// hold locks a new temporary file against sweeps. It returns [ErrSwept] if a
+// sweep between the creation and the lock removed the file, or is about to
+// remove it.
 func (f Folder) hold(t *Temp, file *os.File) error {
 	lock, err := duplicate(file) // it stays open when the file is closed
 	if err != nil {
@@ -168,7 +171,7 @@ func (f Folder) hold(t *Temp, file *os.File) error {
 	t.lock = lock
 	switch got, err := TryLock(lock); {
 	case err != nil:
-		return nil // no locks here: Replace writes a file anew that was swept
+		return nil // no locks here: Replace writes a swept file again
 	case !got:
 		return ErrSwept
 	}
@@ -186,10 +189,10 @@ func (f Folder) Discard(t *Temp) {
 	t.release()
 }
 
-// Commit renames a temporary file to its name. A network file system may carry out
+// Commit renames a temporary file to its name. A network file system may apply
 // a rename and lose the answer: after an error, renamed reports whether the new
-// content may be in place. If it is not, no temporary file is left. The error is
-// [ErrSwept] if another process removed the temporary file.
+// content may be in place. If it is not, no temporary file is left. The error
+// is [ErrSwept] if another process removed the temporary file.
 func (f Folder) Commit(t *Temp) (renamed bool, err error) {
 	err = f.Do("rename "+t.of, func() error { return f.Root.Rename(t.name, t.of) })
 	if err == nil {
@@ -204,8 +207,9 @@ func (f Folder) Commit(t *Temp) (renamed bool, err error) {
 	case !errors.Is(missing, fs.ErrNotExist), !errors.Is(err, fs.ErrNotExist):
 		return true, err
 	}
-	// The rename found no temporary file: it was swept, or the rename was sent twice
-	// and the second one was answered. The content of the target decides.
+	// The rename found no temporary file. Either it was swept, or the rename was
+	// sent twice and this is the answer to the second request. The content of the
+	// file decides.
 	there, readErr := f.read(t.of, int64(len(t.data))+1)
 	switch {
 	case readErr == nil && bytes.Equal(there, t.data):
@@ -227,7 +231,7 @@ func (f Folder) read(name string, most int64) ([]byte, error) {
 }
 
 // Sync makes the renames in the folder durable. Some file systems cannot sync a
-// folder; a rename there is as durable as it gets.
+// folder; Sync then does nothing.
 func (f Folder) Sync() error {
 	err := f.Do("sync folder", func() error {
 		folder, err := f.Root.Open(".")
@@ -243,8 +247,8 @@ func (f Folder) Sync() error {
 	return err
 }
 
-// Replace prepares, commits and syncs. After an error, renamed reports whether the
-// new content may be in place.
+// Replace prepares, commits and syncs. After an error, renamed reports whether
+// the new content may be in place.
 func (f Folder) Replace(name string, data []byte, access Access) (renamed bool, err error) {
 	if renamed, err := f.Put(name, data, access); err != nil {
 		return renamed, err
@@ -266,7 +270,7 @@ func (f Folder) Put(name string, data []byte, access Access) (renamed bool, err 
 	return false, ErrSwept
 }
 
-// duplicate returns a second descriptor of an open file, with which it shares locks.
+// duplicate returns a second descriptor of an open file. Both share its locks.
 func duplicate(file *os.File) (*os.File, error) {
 	second := -1
 	err := control(file, func(fd int) (err error) {
@@ -279,9 +283,9 @@ func duplicate(file *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(second), file.Name()), nil
 }
 
-// TryLock locks an open file against other processes, and other descriptors of this
-// one, without waiting. It reports whether the lock was free. The lock ends when the
-// file is closed.
+// TryLock locks an open file against other processes, and other descriptors of
+// this one, without waiting. It reports whether the lock was free. The lock
+// ends when the file is closed.
 func TryLock(file *os.File) (got bool, err error) {
 	err = control(file, func(fd int) error {
 		for {
@@ -306,7 +310,8 @@ func control(file *os.File, do func(fd int) error) error {
 	return errors.Join(controlErr, err)
 }
 
-// Cause returns the error without its operation and path, which the caller names.
+// Cause returns the error without its operation and path, which the caller
+// adds.
 func Cause(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// folder opens a new folder, which users without privileges may pass.
+// folder opens a new folder, which users without privileges may enter.
 func folder(t *testing.T) Folder {
 	t.Helper()
 	path := t.TempDir()
@@ -42,8 +42,8 @@ func names(t *testing.T, f Folder) (list []string) {
 
 func all(string) bool { return true }
 
-// A sweep may come at any moment, and between the creation of a temporary file and
-// its lock too.
+// A sweep may run at any moment, also between the creation of a temporary file
+// and its lock.
 func TestReplaceSucceedsUnderSweeps(t *testing.T) {
 	f := folder(t)
 	ended := make(chan struct{})
@@ -91,7 +91,7 @@ func TestSweepSparesTempUntilItsEnd(t *testing.T) {
 	}
 }
 
-// removeTemps is the sweep of a version that knows no locks.
+// removeTemps sweeps as a version without locks does.
 func removeTemps(t *testing.T, f Folder) {
 	temps, err := filepath.Glob(filepath.Join(f.Root.Name(), ".layer-*.tmp"))
 	require.NoError(t, err)
@@ -144,7 +144,7 @@ func TestReplaceGivesUpOnEndlessSweeps(t *testing.T) {
 	require.Equal(t, "old", content(t, f, "a"))
 }
 
-// A share that sends a rename twice answers the second one.
+// A network file system that sends a rename twice answers the second request.
 func TestRenameSentTwiceIsCarriedOut(t *testing.T) {
 	for _, answer := range []error{syscall.ENOENT, nil} {
 		f := folder(t)
@@ -179,7 +179,7 @@ func TestReplaceInRemovedFolder(t *testing.T) {
 	require.False(t, renamed)
 }
 
-// Temporary files of another user, which cannot be opened, go too.
+// Sweep also removes temporary files of another user, which cannot be opened.
 func TestSweepRemovesUnreadableTemp(t *testing.T) {
 	f := folder(t)
 	name := tempName("a")

@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 )
 
-// Create writes a new file (mode 0600) that is complete or not there at all, after
-// any crash, and syncs it and its folder. It belongs to this user, in any folder. A
-// file that exists is left as it is: the error wraps [io/fs.ErrExist]. After another
-// error written reports whether the file is there, if perhaps not durably.
+// Create writes a new file of mode 0600, and syncs it and its folder. After any
+// crash the file is complete or missing. It belongs to this user, in any
+// folder. Create does not change an existing file: the error wraps
+// [io/fs.ErrExist]. After any other error, written reports whether the file
+// exists, perhaps not durably.
 func Create(path string, data []byte) (written bool, err error) {
 	return CreateStepwise(path, data, nil)
 }
@@ -37,7 +38,7 @@ func (f Folder) create(name string, data []byte) (written bool, err error) {
 	if _, err := f.Root.Lstat(name); err == nil {
 		return false, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
-	_ = f.Sweep(Of(name)) // the remains of a run that was killed here
+	_ = f.Sweep(Of(name)) // left by a run that was killed here
 	temp, err := f.Prepare(name, data, Access{private: true})
 	if err != nil {
 		return false, err
@@ -55,8 +56,9 @@ func (f Folder) create(name string, data []byte) (written bool, err error) {
 	return err == nil, err
 }
 
-// noLinks reports whether a link may have failed because the file system has none.
-// Systems do not agree on an error: vfat answers that it is not permitted.
+// noLinks reports whether a link may have failed because the file system has
+// none. Systems do not agree on an error: vfat returns "operation not
+// permitted".
 func noLinks(err error) bool {
 	return err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist)
 }

@@ -17,8 +17,8 @@ const (
 	stepVariable   = "ATOMICFILE_TEST_STEP"
 )
 
-// TestCreateChild is a process that is killed before one step of Create. Alone it
-// does nothing.
+// TestCreateChild is the process that is killed before one step of Create.
+// Without its variable it does nothing.
 func TestCreateChild(t *testing.T) {
 	path := os.Getenv(createVariable)
 	if path == "" {
@@ -52,8 +52,9 @@ func TestStepsOfCreate(t *testing.T) {
 	require.EqualValues(t, 1, linksTo(info))
 }
 
-// After a kill before any step the file is whole or missing, the temporary file has
-// a name that git ignores, and both a reader and the next writer remove it.
+// After a kill before any step, the file is whole or missing. The temporary
+// file has a name that git ignores, and both a reader and the next writer
+// remove it.
 func TestKilledCreateLeavesWholeFileOrNone(t *testing.T) {
 	for i, step := range createSteps {
 		for _, next := range []string{"reader", "writer"} {
@@ -65,7 +66,7 @@ func TestKilledCreateLeavesWholeFileOrNone(t *testing.T) {
 				out, err := child.CombinedOutput()
 				status, ok := child.ProcessState.Sys().(syscall.WaitStatus)
 				require.True(t, ok && status.Signaled(), "%v: %s", err, out)
-				there := i > 4 // link
+				there := i > 4 // index of the step "link"
 				for _, name := range names(t, f) {
 					matched, err := filepath.Match(".layer-*.tmp", name)
 					require.NoError(t, err)
@@ -94,7 +95,8 @@ func TestKilledCreateLeavesWholeFileOrNone(t *testing.T) {
 	}
 }
 
-// A file that appears while Create works is not overwritten, nor is a link to any.
+// A file that appears while Create works is not overwritten, and neither is a
+// link to another file.
 func TestCreateNeverOverwrites(t *testing.T) {
 	for name, put := range map[string]func(dir string) error{
 		"a file":                    func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), []byte("theirs"), 0o600) },
@@ -133,7 +135,8 @@ func TestSweepDeadSparesWriterAndUnknown(t *testing.T) {
 	require.Empty(t, names(t, f))
 }
 
-// The longest name that a file can have has temporary files too, which are swept.
+// A file with the longest possible name has temporary files too, and they are
+// swept.
 func TestLongestNameIsReplacedAndSwept(t *testing.T) {
 	f := folder(t)
 	name := strings.Repeat("n", 255)

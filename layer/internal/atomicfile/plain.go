@@ -7,18 +7,18 @@ import (
 	"syscall"
 )
 
-// Reasons why a file is not opened by [OpenPlain].
+// Reasons why [OpenPlain] does not open a file.
 var (
 	ErrLink      = errors.New("it is a link, which is not followed")
 	ErrHardLink  = errors.New("it is a hard link: another name leads to the same file, which would be changed too")
 	ErrIrregular = errors.New("it is no regular file")
 )
 
-// OpenPlain opens a file that exists for a change in place. Another user of its
-// folder may have put a link to any other file there, so the file must be a regular
-// one with no other name, and a link is not followed. flag is that of [os.OpenFile],
-// without [os.O_CREATE] and [os.O_TRUNC]. The caller goes on with the descriptor, not
-// with the name.
+// OpenPlain opens an existing file for a change in place. Another user of its
+// folder may have put a link to any other file there. So the file must be a
+// regular file with no other name, and a link is not followed. flag is that of
+// [os.OpenFile], without [os.O_CREATE] and [os.O_TRUNC]. The caller must use
+// the descriptor from then on, not the name.
 func OpenPlain(path string, flag int) (*os.File, error) {
 	// Without O_NONBLOCK opening a pipe would wait for its other end.
 	f, err := os.OpenFile(path, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)

@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// Read reads a regular file of at most limit bytes. Its errors do not begin with the
-// name of the file.
+// Read reads a regular file of at most limit bytes. Its errors do not begin
+// with the name of the file.
 func Read(path string, limit int64) ([]byte, error) {
 	data, _, err := ReadInfo(path, limit)
 	return data, err
 }
 
-// ReadInfo is Read, and returns the permission bits of the file that was read.
+// ReadInfo is Read, and also returns the permission bits of the file.
 func ReadInfo(path string, limit int64) (data []byte, mode fs.FileMode, err error) {
 	// Without O_NONBLOCK opening a pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)

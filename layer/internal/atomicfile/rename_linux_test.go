@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Where the file system has no links, the file is renamed and nothing is overwritten.
+// On a file system without links the file is renamed, and no file is
+// overwritten.
 func TestRenameToNewNeverOverwrites(t *testing.T) {
 	f := folder(t)
 	require.NoError(t, f.Root.WriteFile("from", []byte("ours"), 0o600))

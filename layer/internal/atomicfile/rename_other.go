@@ -4,5 +4,6 @@ package atomicfile
 
 import "errors"
 
-// renameToNew fails: only Linux has such a rename that works where links do not.
+// renameToNew returns an error: only Linux has a rename that never overwrites
+// and works without links.
 func (f Folder) renameToNew(string, string) error { return errors.ErrUnsupported }

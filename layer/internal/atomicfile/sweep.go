@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// SweepError is a temporary file that could not be removed.
+// SweepError reports a temporary file that could not be removed.
 type SweepError struct {
 	Name string
 	Err  error
@@ -17,15 +17,15 @@ type SweepError struct {
 func (e *SweepError) Error() string { return e.Name + " cannot be removed: " + e.Err.Error() }
 func (e *SweepError) Unwrap() error { return e.Err }
 
-// Sweep removes the temporary files of the files that of accepts: the remains of a
-// crash. It spares those that a writer holds. Where the file system has no locks it
-// cannot know, and the writer notices. A file that cannot be removed is a
-// [*SweepError].
+// Sweep removes the temporary files of the files that of accepts, which a crash
+// left. It spares files that a writer has locked. On a file system without
+// locks it cannot detect a writer; the writer detects the loss and writes
+// again. If a file cannot be removed, the error is a [*SweepError].
 func (f Folder) Sweep(of func(name string) bool) error { return f.sweepAll(of, false) }
 
-// SweepDead is Sweep for a reader, which may come while others write all the time. It
-// removes only files that a lock proves to have no writer, and reports no error: the
-// next writer sweeps again.
+// SweepDead is Sweep for a reader, which may run while others write. It removes
+// only files that a lock proves to have no writer. It reports no error, because
+// the next writer sweeps again.
 func (f Folder) SweepDead(of func(name string) bool) { _ = f.sweepAll(of, true) }
 
 // SweepDeadOf is SweepDead for one file, in any folder.
@@ -38,7 +38,7 @@ func SweepDeadOf(path string) {
 	folder.SweepDead(Of(filepath.Base(path)))
 }
 
-// Of accepts one file, for Sweep.
+// Of returns a filter for Sweep that accepts one file.
 func Of(name string) func(string) bool {
 	name = inTemp(name)
 	return func(of string) bool { return of == name }
@@ -68,7 +68,7 @@ func (f Folder) sweep(temp, of string, dead bool) error {
 		held, err = f.Root.OpenFile(temp, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	}
 	got := false
-	if err == nil { // else it is another user's
+	if err == nil { // else another user locked it
 		defer held.Close()
 		if got, err = TryLock(held); err == nil && !got {
 			return nil

@@ -13,7 +13,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// client sends requests through the services of cloudflare-go. It holds the token where no printing shows it.
+// Client sends requests through the services of cloudflare-go. No way of
+// printing it shows the token.
 type Client struct {
 	AccountID string
 	token     driver.Value
@@ -21,7 +22,7 @@ type Client struct {
 	http      *http.Client
 	timeout   time.Duration
 	Patience  time.Duration
-	// now and wait are the clock; tests have their own.
+	// Now and Wait are the clock; tests replace them.
 	Now  func() time.Time
 	Wait func(context.Context, time.Duration) error
 }
@@ -43,7 +44,7 @@ func New(o Options) (*Client, error) {
 		own := *o.HTTPClient
 		c.http = &own
 	}
-	// A 307 would send value and token once more, to wherever it points.
+	// A 307 would send value and token again, to any address that it names.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.timeout == 0 {
 		c.timeout = 30 * time.Second
@@ -65,11 +66,10 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// endKey is the key of a context's value: when a call must have ended, on the
-// client's clock.
+// endKey is the context key of the deadline of a call, on the client's clock.
 type endKey struct{}
 
-// Call begins a call, all of whose requests together have the client's patience.
+// Call begins a call. All its requests together have the client's patience.
 // Within a call that has begun it returns ctx.
 func (c *Client) Call(ctx context.Context) context.Context {
 	if _, ok := ctx.Value(endKey{}).(time.Time); ok {
@@ -78,11 +78,13 @@ func (c *Client) Call(ctx context.Context) context.Context {
 	return context.WithValue(ctx, endKey{}, c.Now().Add(c.Patience))
 }
 
-// mostTries is how often a request is sent at most: nine pauses from one second to a minute.
+// mostTries is the largest number of times that a request is sent: nine pauses,
+// from one second to a minute.
 const mostTries = 10
 
-// Do has send make one request, and make it again only after a 429, which Cloudflare has not carried out. op names the
-// operation, needs the permission that it takes. The error is a *failure.
+// Do calls send for one request. It calls send again only after a 429, with
+// which Cloudflare has not applied the request. op names the operation, and
+// needs is the permission that it requires. The error is a *Failure.
 func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
 	ctx = c.Call(ctx)
 	end := ctx.Value(endKey{}).(time.Time)
@@ -107,11 +109,12 @@ func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(
 	}
 }
 
-// least is the time that a call must still have for a request: the whole timeout,
-// where there is patience for a dozen. A request that is cut off may be applied.
+// least is the time that a call must have left before it sends a request: the
+// whole timeout, if the patience is enough for a dozen. A request that is cut
+// off may be applied.
 func (c *Client) least() time.Duration { return min(c.timeout, c.Patience/12) }
 
-// once sends a request. left is the time that its call still has.
+// once sends a request. left is the remaining time of its call.
 func (c *Client) once(ctx context.Context, left time.Duration, send func(context.Context, ...option.RequestOption) error) (*Exchange, *Failure) {
 	if ctx.Err() != nil {
 		return nil, &Failure{NotApplied: true, Detail: "not sent", Cause: context.Cause(ctx)}
@@ -140,7 +143,7 @@ func (c *Client) once(ctx context.Context, left time.Duration, send func(context
 		return x, &Failure{Detail: "no answer in time", Cause: context.Cause(bounded)}
 	case bounded.Err() != nil:
 		return x, &Failure{Detail: "interrupted", Cause: context.Cause(bounded)}
-	default: // answered with success, and yet not understood
+	default: // answered with success, but not understood
 		return x, &Failure{Detail: "the answer was not understood"}
 	}
 }

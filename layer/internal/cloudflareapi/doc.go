@@ -1,4 +1,4 @@
-// Package cloudflareapi sends requests to Cloudflare's API, each once, and reports
-// their failures without repeating the request. The target and the generator for
-// Cloudflare share it.
+// Package cloudflareapi sends requests to Cloudflare's API, each once. Its
+// errors do not repeat the request. The target and the generator for Cloudflare
+// share it.
 package cloudflareapi

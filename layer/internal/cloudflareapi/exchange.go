@@ -11,11 +11,14 @@ import (
 	"time"
 )
 
-// largestAnswer bounds what is read of an answer: a hundred secrets take some 50 KB.
+// largestAnswer is the size limit of an answer in bytes: a hundred secrets take
+// about 50 KB.
 const largestAnswer = 8 << 20
 
-// exchange is one request and its answer. It stands between cloudflare-go and HTTP, because cloudflare-go takes "success":
-// false for success, prints requests in its errors, and does not tell what never left from what was lost on the way.
+// Exchange is one request and its answer. It intercepts the requests of
+// cloudflare-go, which treats "success": false as success, prints requests in
+// its errors, and does not distinguish a request that was never sent from one
+// whose answer was lost.
 type Exchange struct {
 	now      func() time.Time
 	begun    bool
@@ -23,7 +26,7 @@ type Exchange struct {
 	failure  *Failure
 }
 
-// envelope is what stands around every answer of the API.
+// envelope is the outer object of every answer of the API.
 type envelope struct {
 	Success bool `json:"success"`
 	Errors  []struct {
@@ -39,7 +42,8 @@ type envelope struct {
 
 var errNoSuccess = errors.New("no success")
 
-// roundTrip is an option.Middleware. An answer that is no success becomes x.failure.
+// roundTrip is an option.Middleware. It stores an answer that is no success in
+// x.failure.
 func (x *Exchange) roundTrip(req *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	x.begun = true
 	var asked, connected atomic.Bool

@@ -18,13 +18,16 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// failure is the error of one request. It is made of our own words: what the API and net/http say may repeat what was sent.
+// Failure is the error of one request. Its text is layer's own: the messages of
+// the API and of net/http may repeat the request.
 type Failure struct {
-	Op         string
-	needs      Permission
-	Status     int
-	Codes      []int64
-	Messages   []string // those that are known, and those that look like one and repeat nothing that was sent
+	Op     string
+	needs  Permission
+	Status int
+	Codes  []int64
+	// Known messages, and those that have the form of one and repeat no part of the
+	// request.
+	Messages   []string
 	Detail     string
 	Hint       string
 	NotApplied bool
@@ -32,7 +35,7 @@ type Failure struct {
 	Cause      error
 }
 
-// permission is what an API token must be allowed.
+// Permission is a permission of an API token.
 type Permission string
 
 const (
@@ -40,12 +43,14 @@ const (
 	EditTokens  Permission = "Account > API Tokens > Edit (API Tokens Write)"
 )
 
-// definite are the answers after which a request is certainly not carried out. 408, 409 and 5xx are not among them: something
-// on the way may have sent the request on, or again.
+// definite are the statuses after which a request is certainly not applied.
+// 408, 409 and 5xx are not among these: an intermediary may have forwarded the
+// request, or sent it twice.
 var definite = map[int]bool{400: true, 401: true, 402: true, 403: true, 404: true, 405: true, 406: true, 411: true, 413: true,
 	414: true, 415: true, 422: true, 429: true, 431: true}
 
-// messages are Cloudflare's, which tell more than its codes do, and what to do about them.
+// messages explains the messages of Cloudflare, which are more precise than its
+// codes, and gives the next step.
 var messages = map[string]string{
 	"secret_name_already_exists": "somebody has created a secret of this name: run again",
 	"secret_not_found":           "somebody has deleted the secret: run again",
@@ -66,14 +71,15 @@ var messages = map[string]string{
 
 const NoRoom = "remove secrets that nobody needs, or ask Cloudflare for more room"
 
-// invalid are the messages that refuse a request before any of it is carried out, so a batch as a whole.
+// invalid are the messages that refuse a whole request before any part is
+// applied, so also a whole batch.
 var invalid = map[string]bool{"store_not_found": true, "secret_value_too_long": true, "secret_value_too_large": true,
 	"secret_value_empty": true, "secret_name_empty": true, "secret_name_invalid": true, "secret_name_too_long": true,
 	"secret_comment_too_long": true, "secret_scope_invalid": true, "secret_scopes_empty": true, "invalid_json_body": true}
 
 var wordForm = lazyregexp.New(`^[a-z]+(_[a-z]+)+`)
 
-// lost is the failure of a request that got no answer.
+// lost returns the failure of a request that got no answer.
 func lost(err error) *Failure {
 	f := &Failure{Detail: "the connection ended before the answer did"}
 	var (
@@ -92,7 +98,7 @@ func lost(err error) *Failure {
 		f.Detail = "the server's certificate is not trusted"
 	case errors.As(err, &network):
 		var op *net.OpError
-		if errors.As(err, &op) { // names addresses, and nothing that was sent
+		if errors.As(err, &op) { // contains addresses, and no part of the request
 			f.Detail = op.Error()
 		} else if network.Timeout() {
 			f.Detail = "no answer in time"
@@ -101,7 +107,7 @@ func lost(err error) *Failure {
 	return f
 }
 
-// refused is the failure of a request that was answered, but not with success.
+// refused returns the failure of a request whose answer was no success.
 func refused(req *http.Request, res *http.Response, e envelope, understood bool) *Failure {
 	f := &Failure{Status: res.StatusCode, NotApplied: definite[res.StatusCode] || req.Method == http.MethodGet}
 	if !understood {
@@ -109,20 +115,22 @@ func refused(req *http.Request, res *http.Response, e envelope, understood bool)
 	}
 	for _, m := range e.Errors {
 		f.Codes = append(f.Codes, m.Code)
-		// Cloudflare may append the name that it is about.
+		// Cloudflare may append the secret's name.
 		word := wordForm().FindString(m.Message)
 		if _, ok := messages[word]; ok || word != "" && word == m.Message && len(word) <= 64 && !repeats(req, word) {
 			f.Messages = append(f.Messages, word)
 		}
 	}
-	// Something on the way may have sent the request twice, and this is the answer to the second.
+	// An intermediary may have sent the request twice, and this is the answer to
+	// the second.
 	if f.Says("secret_name_already_exists") {
 		f.NotApplied = false
 	}
 	return f
 }
 
-// repeats tells whether text holds eight characters in a row of what was sent.
+// repeats reports whether text contains eight consecutive characters of the
+// request.
 func repeats(req *http.Request, text string) bool {
 	if req.GetBody == nil {
 		return false
@@ -145,7 +153,7 @@ func repeats(req *http.Request, text string) bool {
 
 func (f *Failure) Says(message string) bool { return slices.Contains(f.Messages, message) }
 
-// Error says what failed, how, and what to do next.
+// Error returns the operation, the reason and the next step.
 func (f *Failure) Error() string {
 	var b strings.Builder
 	b.WriteString("cloudflare: " + f.Op)
@@ -207,7 +215,8 @@ func (f *Failure) next() string {
 	return "run again, which finds out how far it came"
 }
 
-// Unwrap returns rotate.ErrNotApplied where that is certain, and the end of the context where that was the cause.
+// Unwrap returns driver.ErrNotApplied if the request was certainly not applied,
+// and the error of the context if that was the cause.
 func (f *Failure) Unwrap() []error {
 	var errs []error
 	if f.NotApplied {
@@ -219,32 +228,35 @@ func (f *Failure) Unwrap() []error {
 	return errs
 }
 
-// OfBatch adapts the failure of a request for n secrets: no document says that a
-// batch is all or nothing, so NotApplied stays only if it was refused as a whole.
+// OfBatch adapts the failure of a request for n secrets. No document promises
+// that a batch is atomic, so NotApplied stays only if the batch was refused as
+// a whole.
 func (f *Failure) OfBatch(n int) {
 	if n == 1 || f.Status != 400 && f.Status != 422 || f.BadToken() {
 		return
 	}
 	known := len(f.Messages) == len(f.Codes)
 	for i, code := range f.Codes {
-		// 1001 is any fault of a request, 1003 an obstacle to it.
+		// 1001 is any error in the request, 1003 an obstacle to it.
 		f.NotApplied = f.NotApplied && (code == 1001 || known && invalid[f.Messages[i]])
 	}
 	f.NotApplied = f.NotApplied && len(f.Codes) > 0
 }
 
-// BadToken: such a token is refused with status 400.
+// BadToken reports whether the token was refused, which Cloudflare does with
+// status 400.
 func (f *Failure) BadToken() bool { return slices.Contains(f.Codes, 6003) }
 
-// gone: there is nothing of that id in the account, which exists.
+// Gone reports whether the account exists and has no object with that id.
 func (f *Failure) Gone() bool {
 	return f.Status == http.StatusNotFound && f.Detail == "" && !slices.Contains(f.Codes, 7003)
 }
 
-// leastPause is the shortest pause, whatever an answer asks for.
+// leastPause is the shortest pause, even if an answer asks for less.
 const leastPause = time.Second
 
-// pause is how long to wait after a 429: what the answer says, else 1, 2, 4 … 60 s, up to a quarter more.
+// pause returns the time to wait after a 429: the time in the answer, else 1,
+// 2, 4 … 60 s, plus up to a quarter.
 func (f *Failure) pause(attempt int) time.Duration {
 	if f.retryAfter > 0 {
 		return max(f.retryAfter, leastPause)
@@ -253,7 +265,8 @@ func (f *Failure) pause(attempt int) time.Duration {
 	return d + rand.N(d/4)
 }
 
-// retryAfter reads the header: seconds, or a date. 0: it says nothing of use.
+// retryAfter parses the header: seconds, or a date. 0: it contains no usable
+// time.
 func retryAfter(header string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseFloat(header, 64); err == nil && seconds > 0 && seconds < 1e6 {
 		return time.Duration(seconds * float64(time.Second))

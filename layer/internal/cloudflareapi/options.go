@@ -11,29 +11,30 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/loopback"
 )
 
-// Options say which account to work on, and with which token. They show no token,
-// however they are printed.
+// Options set the account and the token. They print no token, under any verb.
 type Options struct {
-	// AccountID is the account's id: 32 hexadecimal digits. It must be given.
+	// AccountID is the account's id: 32 hexadecimal digits. Required.
 	AccountID string
-	// Token is an API token, and must be given.
+	// Token is an API token. Required.
 	Token driver.Value
 	// BaseURL is the part of the API's address before /accounts. Empty:
-	// https://api.cloudflare.com/client/v4. Plain http is for this machine only.
+	// https://api.cloudflare.com/client/v4. Plain http is allowed for this machine
+	// only.
 	BaseURL string
-	// HTTPClient sends the requests. It follows no redirect, which could carry a
-	// value elsewhere. Nil: one of its own, on http.DefaultTransport.
+	// HTTPClient sends the requests. Its redirect policy is not used: no redirect
+	// is followed, since it could send a value elsewhere. Nil: a new client, on
+	// http.DefaultTransport.
 	HTTPClient *http.Client
 	// Timeout bounds one request. 0: 30 s.
 	Timeout time.Duration
 	// Patience bounds a call as a whole, with all its requests and with the pauses
-	// that Cloudflare's rate limit asks for. 0: 6 minutes, a little more than the
-	// limit lasts.
+	// that Cloudflare's rate limit requires. 0: 6 minutes, a little longer than the
+	// rate limit's period.
 	Patience time.Duration
 }
 
 var (
-	// IDForm is the form of the API's ids. A part of a path must have it:
+	// IDForm matches an id of the API. A part of a path must match it, because
 	// cloudflare-go escapes nothing.
 	IDForm    = lazyregexp.New(`^[0-9a-f]{32}$`)
 	tokenForm = lazyregexp.New(`^[!-~]+$`)
@@ -55,7 +56,8 @@ func (o Options) check() error {
 	return checkBase(o.BaseURL)
 }
 
-// checkBase repeats nothing of the address: somebody may have written a password into it.
+// checkBase repeats no part of the address in its errors: it may contain a
+// password.
 func checkBase(base string) error {
 	if base == "" {
 		return nil

@@ -6,11 +6,12 @@ import (
 	"github.com/cloudflare/cloudflare-go/v7/option"
 )
 
-// mostPages ends the reading of a list that never ends.
+// mostPages limits the length of a list, in case it never ends.
 const mostPages = 100
 
-// pages reads a list to its end, with ctx for every page: cloudflare-go's own paging forgets it after the first. list asks
-// for one page, 1 being the first, and tells how many entries came.
+// Pages reads a list to its end, with ctx for every page: cloudflare-go's own
+// paging drops it after the first page. list requests one page, the first being
+// 1, and returns the number of its entries.
 func (c *Client) Pages(ctx context.Context, op string, needs Permission,
 	list func(ctx context.Context, page int64, opts ...option.RequestOption) (int, error)) error {
 	seen := 0
@@ -31,7 +32,8 @@ func (c *Client) Pages(ctx context.Context, op string, needs Permission,
 	return &Failure{Op: op, NotApplied: true, Detail: "the list has no end", Hint: "run again later"}
 }
 
-// more tells whether a list goes on after a page. The API may give fewer entries a page than it was asked for, and says so.
+// more reports whether another page follows. The API may return fewer entries a
+// page than requested, and reports the page size.
 func (x *Exchange) more(page int64, seen, n int) bool {
 	info := x.envelope.Info
 	switch {
@@ -40,6 +42,6 @@ func (x *Exchange) more(page int64, seen, n int) bool {
 	case seen > 0 && info.TotalCount == float64(seen), info.TotalCount == 0 && info.TotalPages > 0:
 		return false
 	}
-	// It tells no totals, or less than there was.
+	// The answer has no total, or one that is too low.
 	return float64(n) >= info.PerPage
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestListEndsWhereItsLengthSays: a list ends at the length that the API gives, or with an empty page.
+// TestListEndsWhereItsLengthSays: a list ends at the length that the API
+// returns, or with an empty page.
 func TestListEndsWhereItsLengthSays(t *testing.T) {
 	for _, tc := range []struct {
 		name               string

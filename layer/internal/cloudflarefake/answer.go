@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// answer is what the API says.
+// answer is a response of the API.
 type answer struct {
 	Status int
 	Header http.Header
@@ -44,7 +44,7 @@ func refuse(status, code int, text string) answer {
 	return answer{Status: status, body: body{Errors: []message{{code, text}}, Messages: []message{}}}
 }
 
-// page answers with the part of a list that a request asks for.
+// page returns the answer with the page of a list that a request asks for.
 func page[T any](s *Server, r *http.Request, all []T, largest int) answer {
 	number, size := 1, 20
 	for name, n := range map[string]*int{"page": &number, "per_page": &size} {
@@ -71,7 +71,7 @@ func page[T any](s *Server, r *http.Request, all []T, largest int) answer {
 	return a
 }
 
-// answer writes a, and the log.
+// answer writes a to w, and the request to the log.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a answer) {
 	path := r.URL.Path
 	if r.URL.RawQuery != "" {

@@ -5,36 +5,40 @@ import (
 	"strings"
 )
 
-// Fault is what happens to requests instead of what should.
+// Fault is an error that the fake produces for chosen requests.
 type Fault struct {
-	// Method and Path choose the requests; Path is a part of what follows the account's id. Empty: any.
+	// Method and Path choose the requests. Path is a part of the path after the
+	// account's id. Empty: any.
 	Method, Path string
-	// Skip lets that many of them pass first.
+	// Skip is the number of chosen requests that succeed first.
 	Skip int
-	// Times is how many of them it happens to. 0: one. Below zero: all.
+	// Times is the number of requests that fail. 0: one. Below zero: all.
 	Times int
 
-	// Applied says whether the request is carried out all the same.
+	// Applied sets whether the request is still applied.
 	Applied Applied
 	// Drop closes the connection without an answer.
 	Drop bool
-	// Status, Code, Message and Header are the answer; "success" is false. Status 0: the real answer, or that to the second
-	// try of a request that is carried out twice.
+	// Status, Code, Message and Header are the answer; "success" is false. Status
+	// 0: the real answer. For a request that is applied twice, that is the answer
+	// to the second one.
 	Status, Code int
 	Message      string
 	Header       http.Header
-	// Raw is the answer's body, as it is.
+	// Raw is the body of the answer, verbatim.
 	Raw string
-	// Shorten leaves out of a successful answer's result all but that many. 0: none.
+	// Shorten limits the result of a successful answer to that many entries. 0: no
+	// limit.
 	Shorten int
-	// Before is called when it happens, with the lock held: end a context in it, say.
+	// Before is called when the fault happens, with the lock held. A test can
+	// cancel a context in it.
 	Before func()
 }
 
-// Applied says when a request is carried out.
+// Applied is when a request is applied.
 type Applied int
 
-// When.
+// Values of [Applied].
 const (
 	Never Applied = iota
 	Now
@@ -42,7 +46,7 @@ const (
 	Late // by [Server.Release]
 )
 
-// Fail adds a fault. Of several that fit a request, the first one happens.
+// Fail adds a fault. If several faults fit a request, the first one is used.
 func (s *Server) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +63,7 @@ func (s *Server) Heal() {
 	s.faults = nil
 }
 
-// Release carries out what is late.
+// Release applies the late requests.
 func (s *Server) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ type store struct {
 	secrets []*secret
 }
 
-// secret is a secret as the API shows it.
+// secret is a secret as the API returns it.
 type secret struct {
 	ID       string   `json:"id"`
 	Name     string   `json:"name"`
@@ -54,7 +54,8 @@ func (s *Server) StoreID() string {
 	return s.stores[0].ID
 }
 
-// Value reads a secret of the first store as a Worker that is bound to it.
+// Value returns the value of a secret of the first store, as a Worker reads it
+// that is bound to it.
 func (s *Server) Value(name string) (value string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +65,8 @@ func (s *Server) Value(name string) (value string, ok bool) {
 	return "", false
 }
 
-// Names returns the names of the first store's secrets, in the order of their creation.
+// Names returns the names of the first store's secrets, in the order of their
+// creation.
 func (s *Server) Names() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +78,7 @@ func (s *Server) Names() (names []string) {
 	return names
 }
 
-// Comment returns what stands beside a secret of the first store.
+// Comment returns the comment of a secret of the first store.
 func (s *Server) Comment(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +88,7 @@ func (s *Server) Comment(name string) string {
 	return ""
 }
 
-// Scopes returns who may read a secret of the first store.
+// Scopes returns the services that may read a secret of the first store.
 func (s *Server) Scopes(name string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +98,8 @@ func (s *Server) Scopes(name string) []string {
 	return nil
 }
 
-// Put creates or replaces a secret of the first store by hand.
+// Put creates or replaces a secret of the first store, as a person would in the
+// dashboard.
 func (s *Server) Put(name, value, comment string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +111,7 @@ func (s *Server) Put(name, value, comment string) {
 	s.add(st, newSecret{Name: &name, Value: &value, Comment: &comment, Scopes: &[]string{"workers"}})
 }
 
-// Drop deletes a secret of the first store by hand.
+// Drop deletes a secret of the first store, as a person would in the dashboard.
 func (s *Server) Drop(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +138,8 @@ func (s *Server) store(r *http.Request) *store {
 	return nil
 }
 
-// find returns the store and the secret that a request names, or the answer that there is none.
+// find returns the store and the secret that a request names, or a not-found
+// answer.
 func (s *Server) find(r *http.Request) (*store, *secret, *answer) {
 	st := s.store(r)
 	if st == nil {
@@ -207,7 +211,7 @@ func (s *Server) listSecrets(r *http.Request, _ []byte) answer {
 	return a
 }
 
-// look counts how often a secret was seen pending.
+// look counts how often a secret was listed as pending.
 func (s *Server) look(sec *secret) {
 	if sec.pending--; sec.pending <= 0 {
 		sec.Status = "active"
@@ -255,7 +259,8 @@ func (s *Server) createSecrets(r *http.Request, body []byte) answer {
 	return accept(http.StatusOK, made)
 }
 
-// check returns the answer that refuses n; create: everything must be there.
+// check returns the answer that refuses n, or nil. With create, all members are
+// required.
 func (n newSecret) check(create bool) *answer {
 	word := ""
 	switch {

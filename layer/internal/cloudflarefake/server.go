@@ -1,8 +1,10 @@
-// Package cloudflarefake is as much of Cloudflare's API as this module uses, with state: secrets stores, API tokens, and the
-// faults that a network and a busy service have. Only tests use it.
+// Package cloudflarefake implements the part of Cloudflare's API that this
+// module uses, with state: secrets stores, API tokens, and the faults of a
+// network and of a busy service. Only tests use it.
 //
-// It follows the OpenAPI document of cloudflare-go v7.9.0 and, for what is not in there, the errors that the API is known
-// to give. Like the API it never hands out a value; [Server.Value] reads one as a Worker would.
+// It follows the OpenAPI document of cloudflare-go v7.9.0. Errors that are not
+// in that document are those that the API is known to return. Like the API it
+// never returns a value; [Server.Value] reads one as a Worker would.
 package cloudflarefake
 
 import (
@@ -18,38 +20,42 @@ import (
 	"time"
 )
 
-// Options say what the fake is like.
+// Options are the options of a fake.
 type Options struct {
 	// Account is the account's id. Empty: [Account].
 	Account string
-	// Token is an API token that may do everything. Empty: [Token].
+	// Token is an API token with every permission. Empty: [Token].
 	Token string
-	// Stores are the names of the account's stores. Nil: default_secrets_store alone.
+	// Stores are the names of the account's stores. Nil: default_secrets_store
+	// alone.
 	Stores []string
-	// Quota is how many secrets the account may have. 0: 100.
+	// Quota is the largest number of secrets in the account. 0: 100.
 	Quota int
-	// PageCap is the most that a page holds, whatever is asked for. 0: what is asked for.
+	// PageCap is the largest page size, even if a request asks for more. 0: the
+	// size that a request asks for.
 	PageCap int
-	// NoTotals leaves out of a list how long it is.
+	// NoTotals leaves the total number of entries out of a list.
 	NoTotals bool
-	// Pending is how many times a secret is listed as pending after every write.
+	// Pending is the number of times that a secret is listed as pending after every
+	// write.
 	Pending int
 	// Refuse is a name that no secret may have.
 	Refuse string
-	// Partial: a batch whose nth secret is refused has created those before it.
+	// Partial makes batches non-atomic: if the nth secret is refused, those before
+	// it have been created.
 	Partial bool
 }
 
-// What Options default to.
+// Defaults of Options.
 const (
 	Account = "5f1e0c7a9b3d48e6a2c4d8f0b6e1a397"
 	Token   = "made-up_Rk3vQz8LxT1nW6yBpD9sHf4jUc7aGm2e"
 )
 
-// Permission is what an API token may do.
+// Permission is the set of actions that an API token may perform.
 type Permission int
 
-// Permissions.
+// Values of [Permission].
 const (
 	ReadSecrets Permission = 1 << iota
 	WriteSecrets
@@ -57,17 +63,18 @@ const (
 	Everything = ReadSecrets | WriteSecrets | WriteTokens
 )
 
-// Request is what came in; the body, which may hold values, is not kept.
+// Request is a logged request. The body is not kept, since it may contain
+// values.
 type Request struct {
 	Method string
-	Path   string // what follows the account's id, with the query
-	Status int    // of the answer; 0 where there was none
+	Path   string // after the account's id, with the query
+	Status int    // of the answer; 0 if there was none
 }
 
-// Writes tells whether the request could change anything.
+// Writes reports whether the request could change any state.
 func (r Request) Writes() bool { return r.Method != http.MethodGet }
 
-// Server is the fake; it may be used concurrently.
+// Server is the fake. It is safe for concurrent use.
 type Server struct {
 	o   Options
 	mux *http.ServeMux
@@ -105,7 +112,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// Start serves on a TCP port until the test ends, and returns everything that stands before /accounts.
+// Start serves on a TCP port until the test ends, and returns the base URL,
+// which ends before /accounts.
 func (s *Server) Start(t testing.TB) (baseURL string) {
 	t.Helper()
 	server := httptest.NewServer(s)
@@ -113,14 +121,14 @@ func (s *Server) Start(t testing.TB) (baseURL string) {
 	return server.URL + "/client/v4"
 }
 
-// Allow lets a further API token in.
+// Allow adds an API token.
 func (s *Server) Allow(token string, p Permission) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.allowed[token] = p
 }
 
-// Requests returns what came in since the last call of Forget.
+// Requests returns the requests since the last call of Forget.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +177,7 @@ func (s *Server) route() {
 	})
 }
 
-// ServeHTTP serves the API, under whatever stands before /accounts.
+// ServeHTTP serves the API, under any path before /accounts.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, rest, _ := strings.Cut(r.URL.EscapedPath(), "/accounts/")
 	account, path, _ := strings.Cut(rest, "/")
@@ -184,7 +192,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, inner)
 }
 
-// serve checks the token, and has handle carry out the request, or a fault come in its way.
+// serve checks the token, and lets handle apply the request unless a fault
+// prevents it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, needs Permission, handle func() answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +217,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, needs Permission,
 	s.answer(w, r, act())
 }
 
-// now is a clock that stands still for nobody.
+// now returns the time of a clock that advances at every call.
 func (s *Server) now() stamp {
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	if !at.After(s.last) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// client asks a fake as curl would.
+// client sends requests to a fake as curl would.
 type client struct {
 	t     *testing.T
 	base  string

@@ -19,7 +19,7 @@ const (
 type APIToken struct {
 	ID        string
 	Name      string
-	Value     string // the API hands it out once, when it is made
+	Value     string // the API returns it once, at creation
 	Groups    []string
 	Resources map[string]string
 }
@@ -32,7 +32,7 @@ type policy struct {
 	Resources map[string]string `json:"resources"`
 }
 
-// Tokens returns the account's tokens, in the order of their making.
+// Tokens returns the account's tokens, in the order of their creation.
 func (s *Server) Tokens() (list []APIToken) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,7 +42,7 @@ func (s *Server) Tokens() (list []APIToken) {
 	return list
 }
 
-// AddToken makes a token by hand.
+// AddToken adds a token, as a person would in the dashboard.
 func (s *Server) AddToken(name string) (id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,23 +17,25 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 )
 
-// Lock is an advisory lock on a file that has no other purpose, since a file that
-// is replaced by renaming cannot be locked itself. The system releases it when the
-// process ends. The file stays: removing it would let two processes in at once.
+// Lock is an advisory lock on a file that has no other purpose, since a file
+// that is replaced by renaming cannot be locked itself. The system releases it
+// when the process ends. The file stays: removing it would let two processes in
+// at once.
 //
-// Another user may be able to write the file's folder and put a link in its place.
-// So a link is not followed, a file with a second name or with other content is
-// refused, and everything goes through the one descriptor that has the lock.
+// Another user may be able to write the file's folder and put a link in its
+// place. So a link is not followed, a file with a second name or with other
+// content is refused, and everything goes through the one descriptor that has
+// the lock.
 type Lock struct {
 	file *os.File
 	path string
 }
 
-// Take waits until the lock is free, or ctx ends. The error then wraps the cause of
-// ctx and names the holder of the lock.
+// Take waits until the lock is free. If ctx ends first, the error wraps the
+// cause of ctx and names the holder of the lock.
 //
-// A new file has mode 0600. If a group may write the file at path guarded, that group
-// may take the lock too.
+// A new file has mode 0600. If a group may write the file at path guarded, that
+// group may take the lock too.
 func Take(ctx context.Context, path, guarded string) (*Lock, error) {
 	wait := time.Millisecond
 	for {
@@ -44,7 +46,8 @@ func Take(ctx context.Context, path, guarded string) (*Lock, error) {
 		if l != nil || err != nil {
 			return l, err
 		}
-		// The system cannot wait for a context. The jitter keeps many that wait from trying in step.
+		// The system call cannot wait for a context, so Take polls. The jitter keeps
+		// waiting processes from trying at the same moment.
 		timer := time.NewTimer(wait/2 + rand.N(wait))
 		select {
 		case <-timer.C:
@@ -77,12 +80,13 @@ func Try(path, guarded string) (*Lock, error) {
 		case !got:
 			return nil, nil
 		}
-		// The file was removed between opening and locking: the lock excludes no process.
+		// The file was removed between opening and locking: the lock excludes no
+		// process.
 	}
 	return nil, notLocked(path)
 }
 
-// open opens the lock's file, and makes it where it is missing.
+// open opens the lock's file, and makes it if it is missing.
 func open(path, guarded string) (*Lock, error) {
 	// Over NFS an exclusive lock needs a file that is open for writing.
 	file, err := atomicfile.OpenPlain(path, os.O_RDWR)
@@ -136,7 +140,8 @@ func (l *Lock) Check() error {
 	return nil
 }
 
-// Unlock releases the lock. A second call returns an error that wraps [os.ErrClosed].
+// Unlock releases the lock. A second call returns an error that wraps
+// [os.ErrClosed].
 func (l *Lock) Unlock() error { return l.file.Close() }
 
 // signed begins the content of a lock's file.
@@ -144,8 +149,8 @@ const signed = "process "
 
 var errOther = errors.New("that file holds something else than a lock does, which would be lost")
 
-// holdsNothingElse refuses a file that has other content: it may be an identity that
-// was moved here, or the lock of another program.
+// holdsNothingElse returns an error if a file has other content: it may be an
+// identity that was moved here, or the lock of another program.
 func holdsNothingElse(file *os.File) error {
 	start := make([]byte, len(signed))
 	n, err := file.ReadAt(start, 0)
@@ -158,8 +163,8 @@ func holdsNothingElse(file *os.File) error {
 	return nil
 }
 
-// sign writes the holder into the lock's file, for the processes that wait.
-// Nothing depends on it.
+// sign writes the holder into the lock's file, for the processes that wait. The
+// lock does not depend on this text, so errors are ignored.
 func (l *Lock) sign() {
 	host, _ := os.Hostname()
 	text := fmt.Appendf(nil, signed+"%d on %q since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
@@ -175,7 +180,7 @@ func holder(path string) string {
 	if err == nil {
 		_, err = fmt.Sscanf(string(text), signed+"%d on %q since %s", &pid, &host, &since)
 	}
-	hidden := func(c rune) bool { return !unicode.IsPrint(c) } // a terminal may obey it
+	hidden := func(c rune) bool { return !unicode.IsPrint(c) } // a terminal may interpret it
 	if err != nil || strings.ContainsFunc(host+since, hidden) {
 		return "it is not known which (see who has " + path + " open)"
 	}

@@ -15,8 +15,8 @@ import (
 
 const precious = "AGE-SECRET-KEY-MADE-UP, which no lock may overwrite\n"
 
-// Another user of the folder may put anything in the lock's place. No file changes
-// but the lock's own.
+// Another user of the folder may put any file in the lock's place. Only the
+// lock's own file may change.
 func TestLockChangesNoOtherFile(t *testing.T) {
 	for name, tc := range map[string]struct {
 		put  func(lock, other string) error
@@ -52,7 +52,7 @@ func TestLockChangesNoOtherFile(t *testing.T) {
 	}
 }
 
-// contents are all regular files of a folder, by name.
+// contents returns the contents of all regular files of a folder, by name.
 func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -69,8 +69,9 @@ func contents(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// A link that takes the lock's place between opening and writing is not written
-// through: the lock is lost, and its file is written by its descriptor.
+// A link may take the lock's place between opening and writing. The lock is
+// then lost, and only the locked descriptor is written, not the file behind the
+// link.
 func TestLockWritesThroughItsDescriptor(t *testing.T) {
 	for name, put := range map[string]func(old, new string) error{"link": os.Symlink, "hard link": os.Link} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +92,8 @@ func TestLockWritesThroughItsDescriptor(t *testing.T) {
 	}
 }
 
-// Two processes swap lock and link as fast as they can: the other file never changes.
+// Two processes swap lock and link as fast as they can: the other file never
+// changes.
 func TestLockUnderSwapsChangesNoOtherFile(t *testing.T) {
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "a.lock"), filepath.Join(dir, "layer.identity")
@@ -124,7 +126,7 @@ func TestLockUnderSwapsChangesNoOtherFile(t *testing.T) {
 	require.Equal(t, precious, string(text))
 }
 
-// Another user of the folder may sign as anything.
+// Another user of the folder may write any holder into the file.
 func TestHolderShowsNoControlCharacters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.lock")
 	for _, left := range []string{"process 7 on \"\\x1b[2J\" since 2026", "process 7 on \"host\" since \x1b[2J", "process 7 on \"a\\nb\" since x"} {
@@ -133,7 +135,8 @@ func TestHolderShowsNoControlCharacters(t *testing.T) {
 	}
 }
 
-// A run that was killed while it signed leaves a part of its line or none.
+// A run that was killed while it wrote its name leaves a part of the line, or
+// an empty file.
 func TestLockOfKilledRunIsTaken(t *testing.T) {
 	for _, left := range []string{"", "proc", "process ", "process 7 on \"host\" since 2026-01-01T00:00:00Z\n"} {
 		path := filepath.Join(t.TempDir(), "a.lock")

@@ -1,5 +1,5 @@
-// Package lazyregexp compiles regular expressions when they are first used:
-// compiling them all took a sixth of the time in which the command starts.
+// Package lazyregexp compiles regular expressions at their first use. Compiling
+// all of the command's took a sixth of its start time.
 package lazyregexp
 
 import (

@@ -1,5 +1,5 @@
-// Package loopback reports which hosts are this machine: on the way to any other
-// one, plain text can be read and changed.
+// Package loopback reports which hosts are this machine. On the way to any
+// other host, plain text can be read and changed.
 package loopback
 
 import (
@@ -8,7 +8,7 @@ import (
 )
 
 // Is reports whether host is localhost or a loopback address. A name that only
-// leads to one is another machine.
+// resolves to a loopback address counts as another machine.
 func Is(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

@@ -1,4 +1,4 @@
-// Package mermaid draws the resource graph of a spec as text that Mermaid renders.
+// Package mermaid renders the resource graph of a spec as a Mermaid diagram.
 package mermaid
 
 import (
@@ -15,8 +15,10 @@ var shapes = map[string][2]string{
 	"binding": {"[", "]"},
 }
 
-// Flowchart returns the graph as a flowchart, a line for each node and each edge, in the graph's order. A label shows what
-// follows the kind in a node's id, and a secret's shows below it who makes its value.
+// Flowchart returns the graph as a flowchart, with a line for each node and
+// each edge, in the graph's order. A label is the part of a node's id after the
+// kind. The label of a secret also contains the origin of its value, on a
+// second line.
 func Flowchart(g secret.Graph) string {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
@@ -25,7 +27,8 @@ func Flowchart(g secret.Graph) string {
 		if known, ok := names[n.ID]; ok {
 			return known
 		}
-		own := "n" + strconv.Itoa(len(names)) // an id could hold what is syntax, or be a word of the language, such as end
+		// An id may contain syntax, or be a keyword such as end.
+		own := "n" + strconv.Itoa(len(names))
 		names[n.ID] = own
 		shape, ok := shapes[n.Kind]
 		if !ok {
@@ -48,8 +51,8 @@ func Flowchart(g secret.Graph) string {
 	return b.String()
 }
 
-// escape writes a text so that it stands in a quoted label as it is: Mermaid knows markup, Markdown and formulas there, and
-// reads #60; as the character with that number.
+// escape escapes a text for a quoted label. Mermaid interprets markup, Markdown
+// and formulas there, and replaces #60; by the character with that number.
 func escape(text string) string {
 	var b strings.Builder
 	before := rune(0)

@@ -37,17 +37,17 @@ func TestFlowchartOfAGraph(t *testing.T) {
 	require.Equal(t, "flowchart LR\n", mermaid.Flowchart(secret.Graph{}))
 }
 
-// TestEdgeToNoNode: a graph that was cut by hand still draws.
+// TestEdgeToNoNode: a graph that was shortened by hand is still drawn.
 func TestEdgeToNoNode(t *testing.T) {
 	g := secret.Graph{Edges: []secret.Edge{{From: "secret:a", To: "value:b", Kind: "stored_as"}}}
 	require.Equal(t, "flowchart LR\n  n0[\"secret:a\"]\n  n1[\"value:b\"]\n  n0 -->|\"stored as\"| n1\n", mermaid.Flowchart(g))
 }
 
-// code is how Mermaid writes a character by its number.
+// code matches a character by number in Mermaid.
 var code = regexp.MustCompile(`#(\d+);`)
 
 // A generator's name may be any text. It must neither end its label nor be
-// markup.
+// interpreted as markup.
 func TestLabelsAreNoMarkup(t *testing.T) {
 	tests := map[string]struct{ intent, want string }{
 		"plain":     {"cloudflare/r2-credentials", "cloudflare/r2-credentials"},

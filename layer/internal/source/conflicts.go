@@ -7,7 +7,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// conflicts reports declarations that no App could serve together, each with the first that it does not go with.
+// conflicts reports declarations that no App could serve together. Each problem
+// names the first declaration that conflicts.
 func (r *reader) conflicts() {
 	bindings, names := map[string]declared{}, map[string]declared{}
 	for _, d := range r.found {
@@ -29,7 +30,8 @@ func (r *reader) conflicts() {
 			names[one.SecretName] = d
 			continue
 		}
-		// Two static secrets may share a value that an operator keeps; what is made for one would replace the other's.
+		// Two static secrets may share a value that an operator sets. A generated value
+		// would replace the other secret's.
 		if before := other.spec(r.options); before.Address != one.Address && (before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
 			r.report(d.pos, "SecretName", "SecretName is that of the declaration at %s: one would replace the other's value; give each its own", r.at(other.pos))
 		}
@@ -41,7 +43,8 @@ func (d declared) spec(o Options) secret.SpecSecret {
 	return app.Use(d.secret).Spec().Secrets[0]
 }
 
-// difference names the options in which two declarations of one address differ. Whether they do, the App decides.
+// difference returns the names of the options in which two declarations of one
+// address differ. It is empty if an App accepts both.
 func difference(a, b *secret.Secret, x, y secret.SpecSecret) string {
 	if len(secret.NewApp(secret.AppOptions{}).Use(a, b).Spec().Secrets) < 2 {
 		return ""
@@ -54,7 +57,7 @@ func difference(a, b *secret.Secret, x, y secret.SpecSecret) string {
 		}
 	}
 	if len(names) == 0 {
-		return "SecretName" // the derived one, written out in one place
+		return "SecretName" // the derived name, written out in one declaration
 	}
 	return strings.Join(names, ", ")
 }

@@ -10,7 +10,8 @@ import (
 
 const atRun = "is known only when the program runs"
 
-// eval returns what an expression is without running the program; what cannot be known is an unknown.
+// eval returns the value of an expression without running the program, or
+// unknown.
 func (r *reader) eval(p *pkg, e ast.Expr) value {
 	if tv := p.info.Types[e]; tv.Value != nil {
 		return constantValue{tv.Value}
@@ -52,7 +53,7 @@ func (r *reader) eval(p *pkg, e ast.Expr) value {
 	return unknown{pos: e.Pos(), why: atRun}
 }
 
-// variable is the value of a variable that nothing but its definition sets.
+// variable returns the value of a variable that only its definition sets.
 func (r *reader) variable(v *types.Var, at token.Pos) value {
 	key := keyOf(v)
 	if key.pkg == "time" && key.name == "UTC" {
@@ -84,7 +85,8 @@ func (r *reader) variable(v *types.Var, at token.Pos) value {
 	return r.shared(r.eval(d.pkg, d.init), v.Name(), at)
 }
 
-// shared is a value that came in a variable: somebody else may have changed what it refers to.
+// shared returns a value that was read from a variable. Other code may have
+// changed the data that it refers to; it is then unknown.
 func (r *reader) shared(got value, name string, at token.Pos) value {
 	handle := func(changed token.Pos) value {
 		return unknown{pos: at, why: "comes in " + name + ", which may be changed at " + r.at(changed)}
@@ -156,10 +158,11 @@ func (r *reader) index(p *pkg, e *ast.IndexExpr) value {
 	if part, ok := list.elems[keyText(key)]; ok {
 		return part.value
 	}
-	return zeroOf(list.zero, e.Pos()) // outside a list the program would end here
+	return zeroOf(list.zero, e.Pos()) // beyond a list, the program would panic here
 }
 
-// orUnknown is the reason why an operand is not known, or that its kind is not.
+// orUnknown returns v if it is unknown. Otherwise the operand has an unexpected
+// kind, and the result is a new unknown.
 func orUnknown(v value, e ast.Expr) value {
 	if u, ok := v.(unknown); ok {
 		return u
@@ -185,7 +188,7 @@ func (r *reader) unary(p *pkg, e *ast.UnaryExpr) value {
 	return within(constant.UnaryOp(e.Op, c.Value, 0), p.info.TypeOf(e), e)
 }
 
-// binary calculates with variables as the program would.
+// binary evaluates an operator as the program would at run time.
 func (r *reader) binary(p *pkg, e *ast.BinaryExpr) value {
 	left, right := r.eval(p, e.X), r.eval(p, e.Y)
 	x, ok := left.(constantValue)
@@ -209,7 +212,7 @@ func (r *reader) binary(p *pkg, e *ast.BinaryExpr) value {
 			return unknown{pos: e.Pos(), why: atRun}
 		}
 		if op == token.QUO {
-			op = token.QUO_ASSIGN // of whole numbers
+			op = token.QUO_ASSIGN // integer division
 		}
 	default:
 		return unknown{pos: e.Pos(), why: atRun}
@@ -217,7 +220,8 @@ func (r *reader) binary(p *pkg, e *ast.BinaryExpr) value {
 	return within(constant.BinaryOp(x.Value, op, y.Value), t, e)
 }
 
-// within refuses a number that does not fit its type: where it wraps around, nobody meant it.
+// within returns unknown for a number that does not fit its type: a wrap-around
+// is never intended.
 func within(c constant.Value, t types.Type, e ast.Expr) value {
 	basic, ok := t.Underlying().(*types.Basic)
 	if !ok {
@@ -239,7 +243,8 @@ func within(c constant.Value, t types.Type, e ast.Expr) value {
 	return constantValue{c}
 }
 
-// call is the value of a conversion, of new, or of a function of package time.
+// call returns the value of a conversion, of new, or of a function of package
+// time.
 func (r *reader) call(p *pkg, e *ast.CallExpr) value {
 	if tv := p.info.Types[e.Fun]; tv.IsType() && len(e.Args) == 1 {
 		return r.convert(p, e, tv.Type)

@@ -8,12 +8,13 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// constructors by their names in package secret.
+// constructors are the constructors of package secret, by name.
 var constructors = map[string]func(secret.Options) *secret.Secret{
 	"Static": secret.Static, "Random": secret.Random, "Generated": secret.Generated,
 }
 
-// findAll takes up every declaration in the packages that the patterns name, whether anything uses it or not.
+// findAll collects every declaration in the packages that the patterns name,
+// used or not.
 func (r *reader) findAll() {
 	for _, p := range r.roots {
 		for _, file := range p.files {
@@ -27,7 +28,8 @@ func (r *reader) findAll() {
 	}
 }
 
-// use looks at a name that stands for a constructor: what is it called with?
+// use handles an identifier that refers to a constructor. A call with constants
+// is a declaration; any other use is reported as a problem.
 func (r *reader) use(p *pkg, name *ast.Ident, stack []ast.Node) {
 	constructor := r.constructor(p.info.Uses[name])
 	if constructor == "" {
@@ -50,7 +52,7 @@ func (r *reader) use(p *pkg, name *ast.Ident, stack []ast.Node) {
 		case *ast.ValueSpec:
 			for i, v := range up.Values {
 				if v == e && r.constructor(p.info.Defs[up.Names[i]]) != "" {
-					return // what it is called with is looked at there
+					return // the uses of that variable are handled there
 				}
 			}
 			r.lost(e.Pos(), constructor)
@@ -76,8 +78,9 @@ func (r *reader) lost(pos token.Pos, constructor string) {
 	r.report(pos, "", "secret.%s is handed on as a value, so what it declares is not known; call it here, with constants", constructor)
 }
 
-// constructor returns the name of the constructor that an object stands for: the function itself, or a variable that holds
-// it and never anything else. Empty: neither.
+// constructor returns the name of the constructor that an object refers to. The
+// object is the function itself, or a variable that never contains anything
+// else. Empty: neither.
 func (r *reader) constructor(obj types.Object) string {
 	switch obj := obj.(type) {
 	case *types.Func:
@@ -113,7 +116,7 @@ func isConstructorType(t types.Type) bool {
 	return ok && f.Params().Len() == 1 && isNamed(f.Params().At(0).Type(), "Options")
 }
 
-// declaration takes up one call of a constructor.
+// declaration collects one call of a constructor.
 func (r *reader) declaration(p *pkg, constructor string, call *ast.CallExpr) {
 	o, places, ok := r.declared(p, constructor, call)
 	if !ok {

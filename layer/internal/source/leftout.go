@@ -14,8 +14,9 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// leftOut warns of files that seem to declare secrets, but are not part of a build for this platform and with these tags: a
-// Worker's are built for js/wasm, and a pattern with ... passes over a folder of such files without a word.
+// leftOut warns of files that seem to declare secrets, but are not part of a
+// build for this platform and with these tags. A Worker's files are built for
+// js/wasm, and the pattern ... silently skips a folder of such files.
 func (r *reader) leftOut(loaded []*packages.Package) {
 	other := []string{"GOOS=js", "GOARCH=wasm"}
 	if r.goos() == "js" {
@@ -41,13 +42,13 @@ func (r *reader) leftOut(loaded []*packages.Package) {
 	}
 }
 
-// goos is the system that the packages are read for.
+// goos returns the operating system that the packages are read for.
 func (r *reader) goos() string {
 	env := r.options.Env
 	if env == nil {
 		env = os.Environ()
 	}
-	for _, setting := range slices.Backward(env) { // the last one counts
+	for _, setting := range slices.Backward(env) { // the last setting is the effective one
 		if system, ok := strings.CutPrefix(setting, "GOOS="); ok {
 			return cmp.Or(system, runtime.GOOS)
 		}
@@ -55,7 +56,7 @@ func (r *reader) goos() string {
 	return runtime.GOOS
 }
 
-// warnOf looks at one file by its syntax alone: it may not compile here.
+// warnOf examines the syntax of one file: the file may not compile here.
 func (r *reader) warnOf(name string) {
 	base := filepath.Base(name)
 	if filepath.Ext(base) != ".go" || strings.HasSuffix(base, "_test.go") {

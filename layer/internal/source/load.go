@@ -24,15 +24,16 @@ type pkg struct {
 	info  *types.Info
 }
 
-// mode asks for the syntax of the packages named and for no more than the types of what they import: those come from the
-// build cache, so that heavy dependencies cost nothing once they are built.
+// mode loads the syntax of the named packages, and only the types of their
+// imports. Those come from the build cache, so heavy dependencies cost nothing
+// once they are built.
 const mode = packages.LoadSyntax
 
 func (r *reader) load(mode packages.LoadMode, patterns ...string) ([]*packages.Package, error) {
 	return r.loadFor(nil, mode, patterns...)
 }
 
-// loadFor loads with settings added to the environment.
+// loadFor loads packages with settings added to the environment.
 func (r *reader) loadFor(settings []string, mode packages.LoadMode, patterns ...string) ([]*packages.Package, error) {
 	env := r.options.Env
 	if len(settings) > 0 {
@@ -53,7 +54,7 @@ func (r *reader) loadFor(settings []string, mode packages.LoadMode, patterns ...
 	case err != nil:
 		text := err.Error()
 		if _, said, ok := strings.Cut(text, "stderr: "); ok && said != "" {
-			text = said // what comes before is the loader's
+			text = said // the text before it is the loader's
 		}
 		return nil, errors.New("read declarations: " + firstLines(strings.TrimSpace(text)))
 	}
@@ -89,7 +90,8 @@ func (r *reader) loadRoots() error {
 	return nil
 }
 
-// nothing says why no package was found. The loader drops the go command's errors about go.mod, and about a missing build cache.
+// nothing returns the reason why no package was found. The loader drops the go
+// command's errors about go.mod, and about a missing build cache.
 func (r *reader) nothing() error {
 	for _, flags := range [][]string{nil, {"-e", "-export", "-f", ""}} {
 		if said := r.goList(flags...); said != "" {
@@ -101,7 +103,7 @@ func (r *reader) nothing() error {
 		"set GOOS, GOARCH or tags as for a build")
 }
 
-// goList runs go list, and returns the reason for which it fails, or nothing.
+// goList runs go list, and returns the reason of its failure, or "".
 func (r *reader) goList(flags ...string) string {
 	list := exec.CommandContext(r.ctx, "go", slices.Concat([]string{"list"}, flags, r.options.BuildFlags, []string{"--"}, r.options.Patterns)...)
 	list.Dir, list.Env = r.options.Dir, r.options.Env
@@ -120,7 +122,7 @@ func (r *reader) goList(flags ...string) string {
 	return said
 }
 
-// add takes up a package once.
+// add registers a package once.
 func (r *reader) add(p *packages.Package) *pkg {
 	if r.pkgs[p.PkgPath] != nil || p.Types == nil || p.TypesInfo == nil {
 		return nil
@@ -131,8 +133,9 @@ func (r *reader) add(p *packages.Package) *pkg {
 	return one
 }
 
-// pkg returns a package that holds options which a declaration uses. If no pattern names it, it is loaded now. The standard
-// library, which belongs to no module, holds none.
+// pkg returns a package that contains options of a declaration. It loads the
+// package if no pattern names it. It returns nil for the standard library,
+// which contains no options.
 func (r *reader) pkg(path string) *pkg {
 	if p, ok := r.pkgs[path]; ok {
 		return p
@@ -150,13 +153,14 @@ func (r *reader) pkg(path string) *pkg {
 	return r.pkgs[path]
 }
 
-// maxErrors bounds a list for people: what comes first is what to mend first.
+// maxErrors is the length limit of a list of errors. The first errors are the
+// first to fix.
 const maxErrors = 10
 
-// loadError says what does not compile and where.
+// loadError reports compile errors with their positions.
 func (r *reader) loadError(loaded []*packages.Package) error {
 	lines, missing := r.errorLines(loaded)
-	if missing { // what is wrong with an import stands in the imported package
+	if missing { // an error in an import is reported in the imported package
 		all, err := r.load(packages.NeedName|packages.NeedImports|packages.NeedDeps|packages.NeedExportFile, r.options.Patterns...)
 		if err == nil {
 			var deps []*packages.Package
@@ -180,15 +184,15 @@ func (r *reader) loadError(loaded []*packages.Package) error {
 	return errors.New("read declarations: " + head + ":\n  " + strings.Join(lines, "\n  ") + more)
 }
 
-// errorLines returns each error once. missing tells that something could not be imported.
+// errorLines returns each error once. missing reports whether an import failed.
 func (r *reader) errorLines(loaded []*packages.Package) (lines []string, missing bool) {
 	for _, p := range loaded {
 		checked := slices.ContainsFunc(p.Errors, func(e packages.Error) bool { return e.Kind != packages.ListError })
 		for _, e := range p.Errors {
 			missing = missing || strings.Contains(e.Msg, "could not import")
-			built := strings.HasPrefix(e.Msg, "# ") // what the compiler printed
+			built := strings.HasPrefix(e.Msg, "# ") // output of the compiler
 			if built && checked {
-				continue // the same once more
+				continue // a repetition
 			}
 			for _, line := range r.errorLine(e, built) {
 				if !slices.Contains(lines, line) {
@@ -221,7 +225,7 @@ func (r *reader) errorLine(e packages.Error, built bool) (lines []string) {
 	return []string{r.short(file) + ":" + rest + ": " + text}
 }
 
-// firstLines keeps what the go command says within bounds.
+// firstLines limits the output of the go command to its first lines.
 func firstLines(text string) string {
 	const most = 1000
 	if len(text) > most {
@@ -232,8 +236,9 @@ func firstLines(text string) string {
 
 var stringLiteral = lazyregexp.New("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 
-// unquoted takes string literals out of a compiler's message: one may be a value that does not belong into source. The
-// compiler cuts long ones off, quote and all; then nothing tells where they end.
+// unquoted removes string literals from a compiler's message: one may be a
+// value that does not belong into source. The compiler cuts long literals off,
+// together with the closing quote, so their end is then unknown.
 func unquoted(text string) string {
 	first := strings.IndexAny(text, "\"`")
 	if first < 0 {

@@ -12,16 +12,16 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// declaration is the making of Options out of what is known of a call's argument.
+// declaration builds Options from the known parts of a call's argument.
 type declaration struct {
 	r      *reader
 	call   token.Pos
-	places map[string]token.Pos // of the options given
-	ok     bool                 // all is known so far
+	places map[string]token.Pos // of the given options
+	ok     bool                 // no problem was reported so far
 }
 
-// declared returns the Options of a call, and where each option stands. ok is false where not all is known, which is then
-// reported.
+// declared returns the Options of a call, and the position of each option. ok
+// is false if an option is not known; the problem has then been reported.
 func (r *reader) declared(p *pkg, constructor string, call *ast.CallExpr) (o secret.Options, places map[string]token.Pos, ok bool) {
 	d := &declaration{r: r, call: call.Pos(), places: map[string]token.Pos{}, ok: true}
 	arg := call.Args[0]
@@ -47,11 +47,11 @@ func (r *reader) declared(p *pkg, constructor string, call *ast.CallExpr) (o sec
 	return o, d.places, d.ok
 }
 
-// fields hands each field of a struct to what reads it.
+// fields calls the reader of each field of a struct.
 func (d *declaration) fields(s structValue, prefix string, readers map[string]func(string, element)) {
 	for name, e := range s.fields {
 		if prefix == "" && name == "Store" {
-			continue // of the running program only
+			continue // it matters only in the running program
 		}
 		read, ok := readers[name]
 		if !ok {
@@ -77,7 +77,7 @@ func (d *declaration) unknown(option string, pos token.Pos, u unknown) {
 	d.r.report(pos, option, "%s is not a constant: it %s%s; %s%s", option, u.why, d.cause(pos, u), u.todo("write a constant"), d.declaredAt(pos))
 }
 
-// todo is what a person does next.
+// todo returns the next step for the author.
 func (u unknown) todo(otherwise string) string {
 	if u.param {
 		return "call the constructor with constants, once for each secret, or let the program print App.Spec() and give that with --spec"
@@ -85,7 +85,7 @@ func (u unknown) todo(otherwise string) string {
 	return otherwise
 }
 
-// cause names the place of the reason, where it is not in sight.
+// cause names the position of the reason, if it is not in the same place.
 func (d *declaration) cause(pos token.Pos, u unknown) string {
 	if d.near(pos, u.pos) {
 		return ""
@@ -93,7 +93,7 @@ func (d *declaration) cause(pos token.Pos, u unknown) string {
 	return " (" + d.r.at(u.pos) + ")"
 }
 
-// declaredAt names the declaration, where the option stands elsewhere.
+// declaredAt names the position of the declaration, if the option is elsewhere.
 func (d *declaration) declaredAt(pos token.Pos) string {
 	if a, b := d.r.position(pos), d.r.position(d.call); a.Filename == b.Filename && a.Line >= b.Line && a.Line-b.Line < 20 {
 		return ""
@@ -129,7 +129,7 @@ func (d *declaration) number(option string, e element) int {
 	return 0
 }
 
-// small is one of the constants of package secret, which all are bytes.
+// small returns one of the constants of package secret, which are all bytes.
 func (d *declaration) small(option string, e element) uint8 {
 	n := d.number(option, e)
 	if n < 0 || n > math.MaxUint8 {
@@ -196,10 +196,11 @@ func (d *declaration) rotation(option string, e element) *secret.Rotation {
 	return rotation
 }
 
-// given is how a declaration's error shows a text.
+// given matches the text that a declaration's error quotes.
 var given = lazyregexp.New(` is "(?:[^"\\]|\\.)*", allowed is `)
 
-// wrong reports a declaration that breaks a rule, without the text that does: it may be a value in the wrong place.
+// wrong reports a declaration that breaks a rule. It does not repeat the text
+// that breaks it, which may be a value in the wrong place.
 func (r *reader) wrong(s *secret.Secret, call token.Pos, places map[string]token.Pos) bool {
 	var e *secret.Error
 	if !errors.As(s.Err(), &e) {

@@ -1,4 +1,5 @@
-// Package source reads the declarations of secrets out of a program's source, by type-checking it and without running it.
+// Package source reads the declarations of secrets from a program's source. It
+// type-checks the source, and does not run the program.
 package source
 
 import (
@@ -13,9 +14,9 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Options says what to read. All may stay zero.
+// Options are the options of [Read]. The zero value is usable.
 type Options struct {
-	// Dir is the folder in which patterns are understood. Empty: the current one.
+	// Dir is the folder in which patterns are resolved. Empty: the current one.
 	Dir string
 	// Patterns are packages as the go command takes them. None: ./...
 	Patterns []string
@@ -23,31 +24,37 @@ type Options struct {
 	BuildFlags []string
 	// Env is the environment of the go command. Nil: this process's.
 	Env []string
-	// Workspace, Project and Environment are those of the App whose Spec is made.
+	// Workspace, Project and Environment are those of the App of the Spec.
 	Workspace, Project, Environment string
-	// Warn is told of files that declare secrets, but are not part of a build for this platform and with these tags: a
-	// Worker's are for js/wasm. Nil: they are not looked for.
+	// Warn is called for files that declare secrets, but are not part of a build
+	// for this platform and with these tags: a Worker's files are for js/wasm. Nil:
+	// no search for such files.
 	Warn func(Problem)
 }
 
-// Problem is something in the source that stands in the way of a whole spec. It quotes no text of the program.
+// Problem is a part of the source that prevents a complete spec. It quotes no
+// text of the program.
 type Problem struct {
-	// Pos is where it is. File names are as short as they can be, seen from Options.Dir.
+	// Pos is its position. File names are relative to Options.Dir if that is
+	// shorter.
 	Pos token.Position
-	// Option is what is in question, such as Name or Rotation.EveryDays. Empty: the declaration as a whole.
+	// Option is the option in question, such as Name or Rotation.EveryDays. Empty:
+	// the whole declaration.
 	Option string
-	// Text says what is wrong, with the option's name in it, and what to do.
+	// Text describes the problem, including the option's name, and the next step.
 	Text string
 }
 
 // String returns file:line:column and the text.
 func (p Problem) String() string { return p.Pos.String() + ": " + p.Text }
 
-// Read returns the Spec of an App that uses every secret declared in the packages, tests left out. What cannot be known
-// without running the program, or would be refused by App.Start, is among the problems, in the order of the files; the Spec
-// is whole only where there are none. Packages that cannot be loaded or do not compile are an error, which says where.
+// Read returns the Spec of an App that uses every secret declared in the
+// packages, without tests. The problems list each option that is not known
+// without running the program, or that App.Start would refuse, in the order of
+// the files. The Spec is complete only if there are no problems. If packages
+// cannot be loaded or do not compile, the error contains the positions.
 //
-// A variable counts as known if nothing in the packages read changes it.
+// A variable is known if no code in the packages read changes it.
 func Read(ctx context.Context, o Options) (secret.Spec, []Problem, error) {
 	r := newReader(ctx, o)
 	if err := r.loadRoots(); err != nil {
@@ -62,13 +69,13 @@ func Read(ctx context.Context, o Options) (secret.Spec, []Problem, error) {
 	return app.Spec(), r.sorted(), nil
 }
 
-// reader is one call of Read.
+// reader is the state of one call of Read.
 type reader struct {
 	ctx     context.Context
 	options Options
 	fset    *token.FileSet // of every load, so that a token.Pos is enough
 	roots   []*pkg
-	pkgs    map[string]*pkg // by import path; nil where it could not be loaded
+	pkgs    map[string]*pkg // by import path; nil if it could not be loaded
 	vars    variables
 	busy    map[varKey]bool // being evaluated
 	found   []declared
@@ -91,14 +98,14 @@ func newReader(ctx context.Context, o Options) *reader {
 	return &reader{ctx: ctx, options: o, fset: token.NewFileSet(), pkgs: map[string]*pkg{}, vars: newVariables(), busy: map[varKey]bool{}}
 }
 
-// position is where pos is, with a file name for people.
+// position returns the position of pos, with a file name for people.
 func (r *reader) position(pos token.Pos) token.Position {
 	p := r.fset.Position(pos)
 	p.Filename = r.short(p.Filename)
 	return p
 }
 
-// short returns the name of a file seen from Dir, if that is shorter.
+// short returns the name of a file relative to Dir, if that is shorter.
 func (r *reader) short(file string) string {
 	if rel, err := filepath.Rel(r.options.Dir, file); err == nil && len(rel) < len(file) {
 		return rel
@@ -112,7 +119,7 @@ func (r *reader) report(pos token.Pos, option, format string, args ...any) {
 	r.problem = append(r.problem, Problem{Pos: r.position(pos), Option: option, Text: fmt.Sprintf(format, args...)})
 }
 
-// sorted returns the problems by place.
+// sorted returns the problems by position.
 func (r *reader) sorted() []Problem {
 	slices.SortStableFunc(r.problem, func(a, b Problem) int {
 		return cmp.Or(strings.Compare(a.Pos.Filename, b.Pos.Filename), a.Pos.Line-b.Pos.Line, a.Pos.Column-b.Pos.Column,

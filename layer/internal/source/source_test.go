@@ -17,14 +17,16 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// program is an archive under testdata, written out: a module, or several in a workspace.
+// program is an archive under testdata, unpacked: a module, or several in a
+// workspace.
 type program struct {
 	options Options
 	note    map[string]string // "key: value" lines of the comment
 	files   map[string]string
 }
 
-// unpack writes an archive into a folder of its own, with this library in the place of LIBRARY.
+// unpack writes an archive into a folder of its own, and replaces LIBRARY by
+// the path of this library.
 func unpack(t *testing.T, file string) program {
 	t.Helper()
 	archive, err := txtar.ParseFile(file)
@@ -57,7 +59,7 @@ func unpack(t *testing.T, file string) program {
 	return p
 }
 
-// run runs the go command in the program's folder, and returns what it printed.
+// run runs the go command in the program's folder, and returns its output.
 func (p program) run(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
@@ -69,7 +71,7 @@ func (p program) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// The two are equal byte for byte.
+// The two specs are equal byte for byte.
 func TestSpecEqualsThatOfTheRunningProgram(t *testing.T) {
 	slow.Test(t)
 	files, err := filepath.Glob("testdata/programs/*.txtar")
@@ -119,7 +121,7 @@ func TestProblemsHaveAPlace(t *testing.T) {
 	}
 }
 
-// TestLoadErrors: what keeps packages from being loaded at all.
+// TestLoadErrors: each reason why packages cannot be loaded at all.
 func TestLoadErrors(t *testing.T) {
 	module := t.TempDir()
 	write := func(name, text string) {
@@ -171,7 +173,8 @@ func TestLoadErrors(t *testing.T) {
 				env = append(env, v)
 			}
 		}
-		// As in a container, where GOENV, which is below HOME too, has no default either.
+		// As in a container. GOENV, whose default is below HOME, has no default there
+		// either.
 		env = append(env, "GOFLAGS=", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local", "GOENV=off", "GOPATH="+t.TempDir())
 		_, _, err := Read(t.Context(), Options{Dir: dir, Env: env})
 		require.ErrorContains(t, err, "read declarations: build cache is required, but could not be located: GOCACHE is not defined and neither "+

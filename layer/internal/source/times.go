@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// timeCall is the value of those functions and methods of package time that make an instant out of constants. ok is false
-// where it is another function.
+// timeCall returns the value of a call of package time that makes an instant
+// from constants. ok is false for any other function.
 func (r *reader) timeCall(p *pkg, e *ast.CallExpr, args []value) (got value, ok bool) {
 	selector, is := ast.Unparen(e.Fun).(*ast.SelectorExpr)
 	var callee types.Object
@@ -69,7 +69,8 @@ func timeFunction(name string, args []value) (got value, ok bool) {
 	return nil, false
 }
 
-// whole returns the arguments as numbers, if all are.
+// whole returns the arguments as integers. ok is false if one is not an
+// integer.
 func whole(args []value) (n []int64, ok bool) {
 	for _, arg := range args {
 		c, is := arg.(constantValue)

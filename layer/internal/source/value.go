@@ -8,44 +8,45 @@ import (
 	"time"
 )
 
-// value is what an expression is known to be.
+// value is the result of evaluating an expression without running the program.
 type value interface{}
 
 type (
 	// constantValue is a string, a number or a bool.
 	constantValue struct{ constant.Value }
-	// structValue holds the fields that are not zero.
+	// structValue contains the fields that are not zero.
 	structValue struct {
 		t      types.Type
 		fields map[string]element
 	}
-	// pointerValue leads to a value that nothing changes.
+	// pointerValue points to a value that the program never changes.
 	pointerValue struct{ to value }
-	// listValue is an array, a slice, or a map: by the exact text of the constant key.
+	// listValue is an array, a slice, or a map. The keys of elems are those of
+	// keyText.
 	listValue struct {
 		elems  map[string]element
-		zero   types.Type // of an element that a map does not have
+		zero   types.Type // type of an element that is missing in a map
 		isMap  bool
 		broken *unknown // a key that is not known
 	}
 	timeValue struct{ time.Time }
 	zoneValue struct{ *time.Location }
 	nilValue  struct{}
-	// unknown is what only a run of the program tells.
+	// unknown is a value that only a run of the program can determine.
 	unknown struct {
 		pos   token.Pos
-		why   string // of the thing at pos: "is …"
-		param bool   // it is a function's
+		why   string // predicate about the expression at pos: "is …"
+		param bool   // the expression is a function's parameter
 	}
 )
 
-// element is a part of a value, and where it stands.
+// element is a part of a value, and its position.
 type element struct {
 	pos token.Pos
 	value
 }
 
-// zeroOf is the value of a variable that was given none.
+// zeroOf returns the zero value of a type.
 func zeroOf(t types.Type, at token.Pos) value {
 	if isTime(t) {
 		return timeValue{}
@@ -75,10 +76,10 @@ func isTime(t types.Type) bool {
 	return ok && named.Obj().Name() == "Time" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "time"
 }
 
-// literal is the value of a composite literal.
+// literal returns the value of a composite literal.
 func (r *reader) literal(p *pkg, lit *ast.CompositeLit) value {
 	t := p.info.TypeOf(lit)
-	if ptr, ok := t.Underlying().(*types.Pointer); ok { // &T left out inside another literal
+	if ptr, ok := t.Underlying().(*types.Pointer); ok { // &T is implied inside another literal
 		return pointerValue{r.literalOf(p, lit, ptr.Elem())}
 	}
 	return r.literalOf(p, lit, t)
@@ -86,7 +87,7 @@ func (r *reader) literal(p *pkg, lit *ast.CompositeLit) value {
 
 func (r *reader) literalOf(p *pkg, lit *ast.CompositeLit, t types.Type) value {
 	if isTime(t) {
-		return timeValue{} // its fields are not for others
+		return timeValue{} // its fields are unexported
 	}
 	switch u := t.Underlying().(type) {
 	case *types.Struct:
@@ -138,7 +139,7 @@ func (r *reader) list(p *pkg, lit *ast.CompositeLit, elem types.Type) value {
 	return list
 }
 
-// keyText is the key of an element: a string as it is, a number in digits.
+// keyText returns the key of an element: a string verbatim, a number in digits.
 func keyText(c constantValue) string {
 	if c.Kind() == constant.String {
 		return constant.StringVal(c.Value)

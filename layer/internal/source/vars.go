@@ -6,7 +6,8 @@ import (
 	"go/types"
 )
 
-// varKey is a variable. One at package level goes by its name: a package that was loaded twice has two objects for it.
+// varKey identifies a variable. A package-level variable is identified by its
+// name, because a package that was loaded twice has two objects for it.
 type varKey struct {
 	pkg, name string
 	local     types.Object
@@ -19,7 +20,7 @@ func keyOf(v types.Object) varKey {
 	return varKey{local: v}
 }
 
-// definition is where a variable gets its first value.
+// definition is the definition of a variable, with its first value.
 type definition struct {
 	pkg  *pkg
 	init ast.Expr // nil: the zero value
@@ -35,11 +36,13 @@ const (
 	loop                    // by range
 )
 
-// variables is what is known of all variables in the packages that were loaded.
+// variables are the facts about all variables in the loaded packages.
 type variables struct {
 	defined map[varKey]definition
-	changed map[varKey]token.Pos // where something other than its definition may give it another value
-	// Where a Rotation or Params is changed through a pointer or a map: that may be any variable's.
+	// The first position, other than the definition, that may change the variable.
+	changed map[varKey]token.Pos
+	// Positions at which a Rotation or Params is changed through a pointer or a
+	// map: the change may affect any variable.
 	rotation, params token.Pos
 }
 
@@ -47,7 +50,8 @@ func newVariables() variables {
 	return variables{defined: map[varKey]definition{}, changed: map[varKey]token.Pos{}}
 }
 
-// collect takes up the variables of one package, and what it does to its own and to other packages'.
+// collect records the variables of one package, and its changes to its own and
+// to other packages' variables.
 func (v *variables) collect(p *pkg) {
 	for _, file := range p.files {
 		ast.PreorderStack(file, nil, func(n ast.Node, stack []ast.Node) bool {
@@ -133,7 +137,8 @@ func (v *variables) fields(p *pkg, list *ast.FieldList) {
 	}
 }
 
-// change marks the variable that an expression stands in. A Store is no part of a spec: it may be set at any time.
+// change marks the variable in an expression as changed. A Store is not part of
+// a spec, so it may be set at any time.
 func (v *variables) change(p *pkg, e ast.Expr) {
 	if s, ok := ast.Unparen(e).(*ast.SelectorExpr); ok && isField(p, s, "Options", "Store") {
 		return
@@ -157,10 +162,11 @@ type path uint8
 
 const (
 	throughRotation path = 1 << iota // a pointer to a Rotation is followed
-	throughParams                    // the Params of Options are
+	throughParams                    // the Params of Options are accessed
 )
 
-// rootOf returns the variable at the beginning of a path of fields, elements and pointers, and what the path leads through.
+// rootOf returns the variable at the beginning of a path of fields, elements
+// and pointers, and the kinds of steps on the path.
 func rootOf(p *pkg, e ast.Expr) (root *types.Var, through path) {
 	for {
 		switch x := ast.Unparen(e).(type) {
@@ -196,7 +202,8 @@ func rotationPointer(t types.Type) path {
 	return 0
 }
 
-// handOn marks a variable that refers to something, where that is handed on to somebody who may change it.
+// handOn marks a variable of a reference type as changed if it is passed to
+// code that may change its referent.
 func (v *variables) handOn(p *pkg, name *ast.Ident, stack []ast.Node) {
 	obj, ok := p.info.Uses[name].(*types.Var)
 	if !ok || obj.IsField() {
@@ -249,7 +256,7 @@ func (v *variables) handOn(p *pkg, name *ast.Ident, stack []ast.Node) {
 		}
 	case *ast.AssignStmt, *ast.ValueSpec:
 		if rotationPointer(t) != 0 || isTarget(stack[i], e) {
-			return // a change through the other name is seen by its type
+			return // a change through the other name is found by its type
 		}
 	case *ast.KeyValueExpr, *ast.CompositeLit:
 		if isOption(p, stack[i], e) || rotationPointer(t) != 0 {
@@ -261,7 +268,8 @@ func (v *variables) handOn(p *pkg, name *ast.Ident, stack []ast.Node) {
 	v.change(p, e)
 }
 
-// isTarget tells whether e is what a statement assigns to, or goes to nobody.
+// isTarget reports whether e is assigned to by a statement, or is assigned to
+// the blank identifier.
 func isTarget(n ast.Node, e ast.Expr) bool {
 	a, ok := n.(*ast.AssignStmt)
 	if !ok {
@@ -276,7 +284,7 @@ func isTarget(n ast.Node, e ast.Expr) bool {
 	return false
 }
 
-// isReader tells whether a call only looks at what it is given.
+// isReader reports whether a call only reads its arguments.
 func isReader(p *pkg, call *ast.CallExpr) bool {
 	name, ok := ast.Unparen(call.Fun).(*ast.Ident)
 	if !ok {
@@ -286,7 +294,8 @@ func isReader(p *pkg, call *ast.CallExpr) bool {
 	return builtin && (name.Name == "len" || name.Name == "print" || name.Name == "println")
 }
 
-// isOption tells whether e stands in a literal of Options, from which the constructors copy what it refers to.
+// isOption reports whether e is an element of a literal of Options. The
+// constructors copy the data that it refers to.
 func isOption(p *pkg, up ast.Node, e ast.Expr) bool {
 	switch up := up.(type) {
 	case *ast.KeyValueExpr:
@@ -307,7 +316,8 @@ func isField(p *pkg, x *ast.SelectorExpr, of, name string) bool {
 	return ok && field.IsField() && field.Name() == name && isSecret(field.Pkg()) && p.info.Selections[x] != nil && hasField(field, of)
 }
 
-// hasField tells whether a field is one of the named struct of package secret.
+// hasField reports whether a field belongs to the named struct of package
+// secret.
 func hasField(field *types.Var, of string) bool {
 	obj := field.Pkg().Scope().Lookup(of)
 	if obj == nil {
@@ -325,7 +335,7 @@ func hasField(field *types.Var, of string) bool {
 	return false
 }
 
-// takesAddress tells whether the call of a method may change the variable that it is called on.
+// takesAddress reports whether a method call may change its receiver variable.
 func takesAddress(s *types.Selection) bool {
 	f, ok := s.Obj().(*types.Func)
 	if !ok {
@@ -346,12 +356,12 @@ func parent(stack []ast.Node) ast.Node {
 	return stack[len(stack)-1]
 }
 
-// libraryPath is the package whose constructors are looked for.
+// libraryPath is the package of the constructors.
 const libraryPath = "github.com/layeron-hq/secret"
 
 func isSecret(p *types.Package) bool { return p != nil && p.Path() == libraryPath }
 
-// isNamed tells whether t is that type of package secret.
+// isNamed reports whether t is the named type of package secret.
 func isNamed(t types.Type, name string) bool {
 	named, ok := types.Unalias(t).(*types.Named)
 	return ok && named.Obj().Name() == name && isSecret(named.Obj().Pkg())

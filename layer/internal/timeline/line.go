@@ -2,7 +2,7 @@ package timeline
 
 import "strings"
 
-// glyphs are what bars are drawn with.
+// glyphs are the characters of the bars.
 type glyphs struct {
 	fills                     [4]rune
 	now, before, beyond       rune
@@ -18,7 +18,7 @@ var (
 		next: 'R', never: 'x', axis: '-', tick: '+', cross: '|', marker: 'v', cut: "..."}
 )
 
-// tone is a colour of a terminal: the parameter of SGR.
+// tone is a colour of a terminal, as the parameter of SGR.
 type tone string
 
 const (
@@ -31,7 +31,7 @@ const (
 
 var fillTones = [4]tone{gone: dim, accepted: "33", current: "32", announced: "36"}
 
-// line is a line of text, a cell a column.
+// line is a line of text, with one cell for each column.
 type line struct {
 	runes []rune
 	tones []tone
@@ -51,7 +51,7 @@ func (l *line) set(x int, r rune, t tone) {
 	l.runes[x], l.tones[x] = r, t
 }
 
-// free tells whether nothing stands in the columns from a up to b.
+// free reports whether the columns from a up to b are empty.
 func (l *line) free(a, b int) bool {
 	for x := max(a, 0); x < min(b, len(l.runes)); x++ {
 		if l.runes[x] != ' ' {

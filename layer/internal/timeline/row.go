@@ -7,41 +7,44 @@ import (
 	"time"
 )
 
-// fill is how a stretch of a bar looks: what the version is good for at that time.
+// fill is the look of a stretch of a bar. It shows the state of the version at
+// that time.
 type fill int
 
 const (
-	gone      fill = iota // readers do not see the version any more
-	accepted              // readers accept what was made with it, and make nothing new
-	current               // in use
-	announced             // readers know it; its use is planned
+	gone      fill = iota // readers no longer see the version
+	accepted              // readers accept it; it is not used for new work
+	current               // used for new work
+	announced             // readers have it; its use is planned
 )
 
-// stretch is a part of a life. Zero times: open.
+// stretch is a part of a life. A zero time is an open end.
 type stretch struct {
 	from, until time.Time
 	fill        fill
 }
 
-// row is one version as it is drawn.
+// row is one version with all that is drawn for it.
 type row struct {
 	id        string
-	fill      fill // how the version stands now
+	fill      fill // the state of the version now
 	stretches []stretch
-	never     time.Time // where the planned use of a version that was never used would have begun
-	word      string    // how it stands, in a word
-	until     time.Time // the end of its life; of an announced version, its beginning. Zero: none
+	never     time.Time // planned start of a version that was never used
+	word      string    // its state, in a word
+	until     time.Time // the end of its life; for an announced version, its start. Zero: none
 }
 
-// block is one secret as it is drawn.
+// block is one secret with all that is drawn for it.
 type block struct {
 	Secret
 	rows   []row
-	hidden int       // rows of versions long gone that are left out
-	flip   time.Time // when the pending version comes into use. Zero: there is none, or nothing holds it back
+	hidden int // number of long-ended versions that are left out
+	// Earliest flip to the pending version. Zero: none is pending, or it may flip
+	// now.
+	flip time.Time
 }
 
-// keepGone is how many versions that are gone a secret shows at most.
+// keepGone is the largest number of ended versions that are drawn for a secret.
 const keepGone = 4
 
 func newBlock(s Secret, now time.Time) block {
@@ -61,7 +64,7 @@ func newBlock(s Secret, now time.Time) block {
 	return b
 }
 
-// row decides what the version was, is and will be good for.
+// row computes the states of a version in the past, now and in the future.
 func (b block) row(v Version, all []Version, now time.Time) row {
 	r := row{id: printable(v.ID), until: v.Until}
 	switch {
@@ -72,7 +75,8 @@ func (b block) row(v Version, all []Version, now time.Time) row {
 		}
 	case v.Gone != "":
 		r.word = printable(v.Gone)
-		if v.Until.IsZero() || v.Until.After(now) { // it ended before its planned end, at a time that nobody wrote down
+		// It ended before its planned end, at a time that is not recorded.
+		if v.Until.IsZero() || v.Until.After(now) {
 			r.until = replaced(v, all, b.Pending)
 			if r.until.IsZero() || r.until.After(now) {
 				r.until = now
@@ -99,7 +103,8 @@ func (b block) row(v Version, all []Version, now time.Time) row {
 	return r
 }
 
-// rotates tells whether the next rotation is to be marked on a row: on that of the version which is current then.
+// rotates reports whether the mark of the next rotation belongs on a row: the
+// row of the version that is current at that time.
 func (b block) rotates(r row) bool {
 	holder := current
 	for _, other := range b.rows {
@@ -110,7 +115,8 @@ func (b block) rotates(r row) bool {
 	return r.fill == holder && !b.NextRotation.IsZero()
 }
 
-// phases cuts a life in two where another version takes over. Zero: nowhere.
+// phases cuts a life in two at the instant when another version takes over.
+// Zero: no cut.
 func phases(v Version, over time.Time) []stretch {
 	if over.IsZero() || !v.Until.IsZero() && !over.Before(v.Until) {
 		return []stretch{{v.From, v.Until, current}}
@@ -118,12 +124,13 @@ func phases(v Version, over time.Time) []stretch {
 	return []stretch{{v.From, over, current}, {over, v.Until, accepted}}
 }
 
-// unused tells whether a version left before it came into use.
+// unused reports whether a version ended before it became current.
 func unused(v Version, now time.Time) bool {
 	return v.Gone == "withdrawn" || v.From.After(now) || !v.Until.IsZero() && !v.Until.After(v.From)
 }
 
-// replaced returns when another version took over from v: the start of the first that came into use after it. Zero: none did.
+// replaced returns the instant when another version took over from v: the start
+// of the first version that became current after it. Zero: none did.
 func replaced(v Version, all []Version, pending string) time.Time {
 	var first time.Time
 	after := false
@@ -158,7 +165,8 @@ func inOrder(versions []Version) []Version {
 	return list
 }
 
-// prepare makes the blocks and the time they are drawn over, and leaves out what is long gone.
+// prepare returns the blocks and the span of the drawing. It leaves out
+// versions that ended long ago.
 func prepare(secrets []Secret, now time.Time, loc *time.Location) ([]block, span) {
 	blocks := make([]block, len(secrets))
 	for i, s := range secrets {
@@ -193,7 +201,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// printable keeps what would move a terminal's cursor, or is not one column wide, out of a line.
+// printable removes characters that move a terminal's cursor or are not one
+// column wide.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

@@ -109,7 +109,8 @@ func TestLongGoneIsCounted(t *testing.T) {
 	require.Contains(t, Text([]Secret{s}, noon, TextOptions{}), "  "+strconv.Itoa(blocks[0].hidden)+" older versions, gone")
 }
 
-// A version that is retained for ever keeps the axis long: then the number of those that are gone is what is limited.
+// A version that is retained for ever keeps the axis long. The number of ended
+// versions is then limited.
 func TestManyGoneBesideAnOldOne(t *testing.T) {
 	s := Secret{Current: "v30", Versions: []Version{{ID: "v1", From: days(-300)}}}
 	for i := 2; i < 30; i++ {

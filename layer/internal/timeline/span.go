@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// span is the time that a drawing covers. Its ends are seconds from now: a time.Duration would end after 292 years.
+// span is the time that a drawing covers. Its ends are in seconds from now: a
+// time.Duration would end after 292 years.
 type span struct {
 	now         time.Time
 	loc         *time.Location
@@ -14,11 +15,13 @@ type span struct {
 
 const day = 86_400
 
-// zoom is how much farther than an overlap is long a drawing reaches: an overlap of seconds would vanish beside a rotation every
-// 90 days. What is farther is cut off, and told in words.
+// zoom limits the span of a drawing to so many times the length of an overlap:
+// an overlap of seconds would be invisible beside a rotation every 90 days. The
+// rest is cut off and described in words.
 const zoom = 100
 
-// newSpan finds the time that shows what matters: every life that goes on, the last one that is gone, and what comes next.
+// newSpan returns the span that shows every life that continues, the last one
+// that ended, and the next events.
 func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 	if loc == nil {
 		loc = time.UTC
@@ -33,7 +36,8 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 	reach := math.Inf(1)
 	for _, b := range blocks {
 		if !b.flip.IsZero() {
-			// Not much less than an hour: in its last minutes a rotation should not make the lives around it vanish.
+			// At least about an hour: in the last minutes before a flip, the lives around
+			// it should stay visible.
 			reach = min(reach, zoom*max(4*s.seconds(b.flip), 3600))
 		}
 		lastGone := -1
@@ -63,7 +67,7 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 		}
 	}
 	cover()
-	if !math.IsInf(reach, 1) && s.length() > 0 { // while something goes on
+	if !math.IsInf(reach, 1) && s.length() > 0 { // while a life continues
 		reach = min(reach, zoom*s.length())
 	}
 	events = nil
@@ -75,21 +79,22 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 	if s.length() == 0 {
 		total = day
 	}
-	// Room for what goes on beyond the first and the last event.
+	// Room for lives that continue beyond the first and the last event.
 	s.from = min(s.from-0.04*total, -0.15*total)
 	s.until = max(s.until+0.06*total, 0.15*total)
 	return s
 }
 
-// seconds from now to t.
+// seconds returns the time from now to t.
 func (s span) seconds(t time.Time) float64 {
 	return float64(t.Unix()-s.now.Unix()) + float64(t.Nanosecond()-s.now.Nanosecond())/1e9
 }
 
 func (s span) length() float64 { return s.until - s.from }
 
-// shows tells whether a stretch is to be drawn: not what is over before the drawing begins. The first one of a life that begins
-// after its end is, as an arrow.
+// shows reports whether a stretch is drawn. A stretch that ends before the
+// drawing begins is not. The first stretch of a life that begins after the
+// drawing's end is drawn, as an arrow.
 func (s span) shows(st stretch, first bool) bool {
 	if !st.until.IsZero() && s.seconds(st.until) <= s.from {
 		return false
@@ -97,7 +102,7 @@ func (s span) shows(st stretch, first bool) bool {
 	return first || st.from.IsZero() || s.seconds(st.from) < s.until
 }
 
-// stamp writes an instant as exactly as the drawing is.
+// stamp formats an instant with the precision of the drawing.
 func (s span) stamp(t time.Time) string {
 	t = t.In(s.loc)
 	switch {
@@ -115,13 +120,15 @@ func sameDay(a, b time.Time) bool {
 	return a.Year() == b.Year() && a.YearDay() == b.YearDay()
 }
 
-// tick is a mark of the axis: what stands at it, and above that the larger unit where it changes.
+// tick is a mark of the axis: its label, and above it the larger unit where
+// that changes.
 type tick struct {
 	at           float64
 	label, above string
 }
 
-// step is the distance of ticks: so many seconds of a day, days of a month, or months.
+// step is the distance of ticks: a number of seconds of a day, of days of a
+// month, or of months.
 type step struct {
 	seconds, days, months int
 	layout, above         string
@@ -153,7 +160,7 @@ func (st step) length() float64 {
 	return float64(st.seconds) + day*float64(st.days) + 30.4*day*float64(st.months)
 }
 
-// larger is how long the unit lasts that stands above the labels.
+// larger returns the length of the unit that is shown above the labels.
 func (st step) larger() float64 {
 	switch {
 	case st.seconds > 0:
@@ -164,8 +171,8 @@ func (st step) larger() float64 {
 	return 365 * day
 }
 
-// ticks returns the marks of the axis, at most so many that each has the room that its label asks for: wide is the width of the
-// whole axis, in letters.
+// ticks returns the marks of the axis, as many as fit with the width that each
+// label needs. wide is the width of the whole axis, in letters.
 func (s span) ticks(wide float64) []tick {
 	st := steps[len(steps)-1]
 	for _, try := range steps {
@@ -195,7 +202,8 @@ func (s span) ticks(wide float64) []tick {
 		return true
 	}
 	switch {
-	// Each tick is counted from the first: where clocks change, no step can then lead back to itself.
+	// Each tick is counted from the first. So a change of the clocks cannot lead a
+	// step back to where it began.
 	case st.seconds > 0:
 		for i := clock / st.seconds; add(time.Date(year, month, date, 0, 0, i*st.seconds, 0, s.loc)); i++ {
 		}

@@ -67,7 +67,8 @@ func TestTicksAreRound(t *testing.T) {
 	}
 }
 
-// TestTicksWhereClocksChange: in the hour that is left out no tick stands before the one ahead of it.
+// TestTicksWhereClocksChange: in the hour that is skipped, no tick comes before
+// the previous one.
 func TestTicksWhereClocksChange(t *testing.T) {
 	loc, err := time.LoadLocation("America/New_York")
 	require.NoError(t, err)

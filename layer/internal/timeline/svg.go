@@ -11,15 +11,16 @@ import (
 // The measures of a picture, in pixels.
 const (
 	svgWidth  = 960
-	svgEdge   = 16   // between the picture's border and what is drawn
-	svgLetter = 7.4  // the widest that a letter of 12 px gets on average
-	svgRow    = 24   // from one version to the next
-	svgBar    = 14   // how high a bar is
-	svgLeast  = 3    // how wide a stretch is at least, however short
-	svgTop    = 76.0 // where the first secret begins
+	svgEdge   = 16   // between the border and the drawing
+	svgLetter = 7.4  // greatest average width of a letter of 12 px
+	svgRow    = 24   // distance of two versions
+	svgBar    = 14   // height of a bar
+	svgLeast  = 3    // least width of a stretch
+	svgTop    = 76.0 // top of the first secret
 )
 
-// Colours are told twice, for light and for dark. Stretches differ in their pattern too, for whoever sees no colours.
+// Every colour is defined twice, for light and for dark. Stretches also differ
+// in their pattern, for people who see no colours.
 const svgStyle = `
 svg{font:12px system-ui,-apple-system,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}
 .paper{fill:#fff}text{fill:#1f2328}.dim{fill:#59636e}.address{font-weight:600;font-size:13px}
@@ -39,17 +40,18 @@ text{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}
 
 var svgClass = [4]string{gone: "gone", accepted: "accepted", current: "current", announced: "announced"}
 
-// picture is an SVG in the making.
+// picture is an SVG in progress.
 type picture struct {
 	span
 	left, right float64 // of the bars
 	y           float64
 
-	grid, out, words strings.Builder // below one another: words are on top, and the line through now between them
+	// Layers from bottom to top; the now line is between out and words.
+	grid, out, words strings.Builder
 }
 
-// SVG draws the secrets below one another, over one axis, as a picture that stands alone: no script, no font, no style from
-// elsewhere. A nil loc is UTC.
+// SVG draws the secrets below one another, over one axis, as a self-contained
+// picture: no script, and no font or style from elsewhere. A nil loc is UTC.
 func SVG(secrets []Secret, now time.Time, loc *time.Location) string {
 	blocks, over := prepare(secrets, now, loc)
 	p := &picture{span: over, y: svgTop}
@@ -89,7 +91,7 @@ func SVG(secrets []Secret, now time.Time, loc *time.Location) string {
 	return doc.String()
 }
 
-// x returns where an instant stands.
+// x returns the position of an instant.
 func (p *picture) x(seconds float64) float64 {
 	return p.left + (min(max(seconds, p.span.from), p.span.until)-p.span.from)/p.length()*(p.right-p.left)
 }
@@ -98,7 +100,7 @@ func (p *picture) text(x, y float64, class, s string) {
 	fmt.Fprintf(&p.words, `<text class="%s" x="%.1f" y="%.1f">%s</text>`+"\n", class, x, y, html.EscapeString(s))
 }
 
-// axis draws what stands above the bars, and the lines that go down from there.
+// axis draws the axis above the bars, and the lines that go down from it.
 func (p *picture) axis(bottom float64) {
 	const baseline = svgTop - 8
 	type words struct {
@@ -117,7 +119,7 @@ func (p *picture) axis(bottom float64) {
 			continue
 		}
 		if n := len(above); n > 0 && above[n-1].end > x {
-			above = above[:n-1] // the first is but the rest of its day, month or year
+			above = above[:n-1] // the first label names only the rest of its day, month or year
 		}
 		above = append(above, words{x, x + svgLetter*float64(len(k.above)+1), k.above})
 	}
@@ -135,7 +137,7 @@ func (p *picture) axis(bottom float64) {
 
 // block draws one secret.
 func (p *picture) block(b block) {
-	const most = (svgWidth - 2*svgEdge) / 9 // letters of an address in a line
+	const most = (svgWidth - 2*svgEdge) / 9 // letters of an address on a line
 	address, next := printable(b.Address), nextText(p.span, b)
 	for len(address) > most {
 		p.text(svgEdge, p.y+16, "id address", address[:most])
@@ -204,7 +206,7 @@ func (p *picture) row(b block, r row) {
 	p.y += svgRow
 }
 
-// bar draws a stretch; an arrow says that it goes on.
+// bar draws a stretch; an arrow shows that it continues.
 func (p *picture) bar(st stretch) {
 	from, until := math.Inf(-1), math.Inf(1)
 	if !st.from.IsZero() {
@@ -214,7 +216,7 @@ func (p *picture) bar(st stretch) {
 		until = p.seconds(st.until)
 	}
 	a, b := p.x(from), p.x(until)
-	if b-a < svgLeast { // on the side of now where it belongs
+	if b-a < svgLeast { // on its side of now
 		switch {
 		case from >= 0:
 			b = min(a+svgLeast, p.right)
@@ -246,7 +248,7 @@ func (p *picture) bar(st stretch) {
 	fmt.Fprintf(&p.out, `<path class="%s" d="%sz"/>`+"\n", svgClass[st.fill], d)
 }
 
-// legend says what the signs mean.
+// legend explains the signs.
 func (p *picture) legend(y float64) {
 	x := float64(svgEdge)
 	y -= 14
@@ -276,7 +278,7 @@ func (p *picture) instant(t time.Time) string {
 	return printable(t.In(p.loc).Format("2006-01-02 15:04:05 MST"))
 }
 
-// life tells what a bar shows, for whoever points at it.
+// life describes a bar, for the tooltip.
 func (p *picture) life(r row) string {
 	if len(r.stretches) == 0 {
 		return r.id + ": " + r.word + ", never used"
@@ -299,7 +301,7 @@ func (p *picture) life(r row) string {
 	return r.id + ": " + strings.Join(parts, "; ")
 }
 
-// inWords tells what the picture shows, for whoever can't see it.
+// inWords describes the picture, for people who cannot see it.
 func (p *picture) inWords(blocks []block) string {
 	var list []string
 	for _, b := range blocks {

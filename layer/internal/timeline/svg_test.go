@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// elements reads a picture and fails where it is not well-formed.
+// elements counts the elements of a picture by name. It fails the test if the
+// picture is not well-formed.
 func elements(t *testing.T, svg string) map[string]int {
 	t.Helper()
 	count := map[string]int{}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// page is a drawing in the making.
+// page is a drawing in progress.
 type page struct {
 	TextOptions
 	glyphs
@@ -20,7 +20,8 @@ type page struct {
 	out             strings.Builder
 }
 
-// Text draws the secrets below one another, over one axis. Every line ends with a newline.
+// Text draws the secrets below one another, over one axis. Every line ends with
+// a newline.
 func Text(secrets []Secret, now time.Time, o TextOptions) string {
 	if len(secrets) == 0 {
 		return "no secrets\n"
@@ -52,7 +53,7 @@ func Text(secrets []Secret, now time.Time, o TextOptions) string {
 	return p.out.String()
 }
 
-// layOut divides the width among ids, bars and what stands behind them.
+// layOut divides the width among ids, bars and the labels after them.
 func (p *page) layOut(blocks []block) {
 	for range 2 {
 		p.idWidth, p.labels = 2, 0
@@ -70,7 +71,7 @@ func (p *page) layOut(blocks []block) {
 		}
 		p.short = true
 	}
-	if p.end-p.left < 10 { // labels of words that nobody expected
+	if p.end-p.left < 10 { // labels of unexpectedly long words
 		p.end = p.left + 10
 		p.labelAt = p.end + 1
 		p.labels = p.Width - p.labelAt
@@ -79,7 +80,8 @@ func (p *page) layOut(blocks []block) {
 	p.now = p.left + min(max(int(cells*-p.from/p.length()+0.5), 1), p.end-p.left-2)
 }
 
-// column returns where an instant stands. Now has a column of its own, so that what is over never touches what is to come.
+// column returns the column of an instant. Now has a column of its own, so that
+// past and future never touch.
 func (p *page) column(x float64) int {
 	if x <= 0 {
 		return p.now - int(min(-x/-p.from, 2)*float64(p.now-p.left)+0.999999)
@@ -87,12 +89,12 @@ func (p *page) column(x float64) int {
 	return p.now + 1 + int(min(x/p.until, 2)*float64(p.end-p.now-1))
 }
 
-// drawn tells whether an instant has a column.
+// drawn reports whether an instant has a column.
 func (p *page) drawn(t time.Time) bool {
 	return !t.IsZero() && p.column(p.seconds(t)) >= p.left && p.column(p.seconds(t)) < p.end
 }
 
-// label says how a version stands, and until when.
+// label returns the state of a version, and until when it has it.
 func (p *page) label(r row) string { return label(p.span, r, p.short) }
 
 func label(s span, r row, short bool) string {
@@ -125,7 +127,7 @@ func pick[T any](first bool, a, b T) T {
 }
 
 func (p *page) write(l line) {
-	// What is to be read stands out; the line through now fills what is left.
+	// Text comes before the now line, which fills only empty columns.
 	if len(l.runes) <= p.now || l.runes[p.now] == ' ' {
 		if l.free(p.now-1, p.now+2) {
 			l.set(p.now, p.glyphs.now, onNow)
@@ -134,7 +136,7 @@ func (p *page) write(l line) {
 	l.writeTo(&p.out, p.Color)
 }
 
-// nowLine says what instant the line through all bars is.
+// nowLine writes the instant of the now line.
 func (p *page) nowLine() {
 	var l line
 	text := "now " + printable(p.span.now.Format("2006-01-02 15:04:05 MST"))
@@ -150,7 +152,7 @@ func (p *page) nowLine() {
 	l.writeTo(&p.out, p.Color)
 }
 
-// axisLines draw the axis, with its labels above it or below.
+// axisLines draws the axis, with its labels above it or below.
 func (p *page) axisLines(above bool) {
 	var upper, lower, axis line
 	for x := p.left; x < p.end; x++ {
@@ -168,7 +170,7 @@ func (p *page) axisLines(above bool) {
 			continue
 		}
 		if lastAbove >= 0 && !upper.free(x-1, x+len(k.above)) {
-			upper = line{} // the first is but the rest of its day, month or year
+			upper = line{} // the first label names only the rest of its day, month or year
 		}
 		upper.put(x, k.above, dim)
 		lastAbove = x
@@ -224,7 +226,7 @@ func hiddenText(n int) string {
 	return fmt.Sprintf("%d older versions, gone", n)
 }
 
-// next says when the next rotation is due.
+// next returns the text for the next rotation.
 func (p *page) next(b block) string { return nextText(p.span, b) }
 
 func nextText(s span, b block) string {
@@ -242,7 +244,7 @@ func (p *page) row(b block, r row) {
 	var l line
 	id := r.id
 	if room := p.idWidth - utf8.RuneCountInString(p.cut); len(id) > p.idWidth {
-		id = id[:room/2] + p.cut + id[len(id)-(room+1)/2:] // the end is what tells ids apart
+		id = id[:room/2] + p.cut + id[len(id)-(room+1)/2:] // the end distinguishes the ids
 	}
 	l.put(2, id, pick(r.fill == current, bold, plain))
 	p.bars(&l, r.stretches)
@@ -261,7 +263,8 @@ func (p *page) row(b block, r row) {
 	l.writeTo(&p.out, p.Color)
 }
 
-// bars draws a life. Its arrows come last, so that no short stretch covers them.
+// bars draws a life. It draws the arrows last, so that no short stretch covers
+// them.
 func (p *page) bars(l *line, life []stretch) {
 	var arrows line
 	for i, st := range life {
@@ -290,7 +293,8 @@ func (p *page) bars(l *line, life []stretch) {
 	}
 }
 
-// bar draws a stretch: on either side of now at least a cell, where it has any time there.
+// bar draws a stretch. It has at least one cell on each side of now on which it
+// has any time.
 func (p *page) bar(l *line, f fill, from, until float64) {
 	put := func(a, b int) {
 		for x := max(a, p.left); x < min(b, p.end); x++ {
@@ -311,7 +315,7 @@ func (p *page) bar(l *line, f fill, from, until float64) {
 	}
 }
 
-// legend says what the signs mean, those that were drawn.
+// legend explains the signs that were drawn.
 func (p *page) legend(blocks []block) {
 	var used [4]bool
 	var next, never bool

@@ -54,8 +54,8 @@ var pictures = []struct {
 	}},
 }
 
-// A person has looked at each drawing. `go test -update` writes them anew: look
-// at them again then.
+// A person has approved each drawing. `go test -update` writes them again; a
+// person must then look at them again.
 func TestDrawingsAreAsApproved(t *testing.T) {
 	for _, p := range pictures {
 		for name, got := range map[string]string{
@@ -77,7 +77,8 @@ func TestDrawingsAreAsApproved(t *testing.T) {
 	}
 }
 
-// anySecrets makes histories that a ledger could hold, and some that it could not.
+// anySecrets makes histories that a ledger could contain, and some that it
+// could not.
 func anySecrets(r *rand.Rand, now time.Time) []Secret {
 	unit := []time.Duration{time.Millisecond, time.Second, time.Hour, 24 * time.Hour, 90 * 24 * time.Hour, 3000 * 24 * time.Hour}[r.IntN(6)]
 	at := func() time.Time {
@@ -108,7 +109,8 @@ func anySecrets(r *rand.Rand, now time.Time) []Secret {
 	return secrets
 }
 
-// narrow lines have as many columns as letters: none of these is wide, combines, or is drawn as an emoji.
+// narrow matches lines that have as many columns as letters: none of these
+// characters is wide, combines, or is drawn as an emoji.
 var narrow = regexp.MustCompile(`^[ -~─│┬┼█▒░◄►◆×▼…]*$`)
 
 var escape = regexp.MustCompile(`\x1b\[[0-9;]*m`)
@@ -152,7 +154,8 @@ func column(line, chars string) int {
 	return -1
 }
 
-// TestTextTellsTheTruth compares what stands around now with what the version is good for.
+// TestTextTellsTheTruth compares the cells beside the now line with the state
+// of the version.
 func TestTextTellsTheTruth(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	axis := regexp.MustCompile(`^ +[─┬]*┼[─┬]*$`)
