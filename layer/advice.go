@@ -17,46 +17,46 @@ import (
 // type next. The text follows the reason and brings its own punctuation. A kind
 // without an entry needs no advice: its reason already names the next step.
 var advice = map[rotate.Kind]func(p *rotate.Problem) string{
-	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": `layer secret set '%s'` gives it one", p.Address) },
+	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": set the value with `layer secret set '%s'`", p.Address) },
 	rotate.Bound: func(p *rotate.Problem) string {
-		return fill(": `layer secret set '%s'` with that value and then `layer secret rotate --adopt-ledger` bring it under rotation", p.Address)
+		return fill(": to rotate it, run `layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`", p.Address)
 	},
-	rotate.Drifted:   fixed(": `layer secret rotate --adopt-ledger` publishes it again"),
-	rotate.ValueKept: fixed(": `layer secret rotate --adopt-ledger` publishes the kept one over it"),
+	rotate.Drifted:   fixed(": to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"),
+	rotate.ValueKept: fixed(": to publish the kept value over it, run `layer secret rotate --adopt-ledger`"),
 	rotate.ValueUnknown: func(p *rotate.Problem) string {
-		return fill(": `layer secret set '%s'` with that value first", p.Address)
+		return fill(": run `layer secret set '%s'` with that value first", p.Address)
 	},
-	rotate.Ahead:       fixed(". If there is none, `layer secret rotate --adopt-ledger` goes on with this one"),
-	rotate.WrongTarget: fixed(". Get the right ledger, or `layer secret rotate --adopt-ledger` goes on with this one"),
-	rotate.NoValue:     fixed(": `layer secret apply` or `layer secret set` brings the first"),
-	rotate.NoVersion:   fixed(": `layer secret status --json` lists those that it has"),
-	rotate.NoPrevious:  fixed(". `layer secret set` or `layer secret rotate --now` makes a new one"),
+	rotate.Ahead:       fixed(". If there is none, run `layer secret rotate --adopt-ledger` to use this one"),
+	rotate.WrongTarget: fixed(". Get the right ledger, or run `layer secret rotate --adopt-ledger` to use this one"),
+	rotate.NoValue:     fixed(": create it with `layer secret apply`, or set it with `layer secret set`"),
+	rotate.NoVersion:   fixed(": `layer secret status --json` lists its versions"),
+	rotate.NoPrevious:  fixed(". Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"),
 	rotate.CurrentVersion: func(p *rotate.Problem) string {
-		return fill(": `layer secret set '%s'` gives it one first", p.Address)
+		return fill(": set a new value first, with `layer secret set '%s'`", p.Address)
 	},
 	rotate.AlreadyAnnounced: func(p *rotate.Problem) string {
-		return fill(": `layer secret rotate` finishes that rotation when it is due, `layer secret rollback '%s'` takes it back", p.Address)
+		return fill(": `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback '%s'` withdraws it", p.Address)
 	},
 	rotate.PlainValue: func(p *rotate.Problem) string {
-		return fill(": `layer secret rotate --immediate '%s'` replaces it", p.Address)
+		return fill(": to replace the value at once, run `layer secret rotate --immediate '%s'`", p.Address)
 	},
 	rotate.NewName: func(p *rotate.Problem) string {
-		return fill(": `layer secret rename '%s' '%s'` publishes it under the new name", p.Address, p.Address)
+		return fill(": to publish it under the new name, run `layer secret rename '%s' '%s'`", p.Address, p.Address)
 	},
 	rotate.NameTaken: func(p *rotate.Problem) string {
-		return fill(": `layer secret rename '%s' '%s'` hands it over", p.Other, p.Address)
+		return fill(": to hand the name over, run `layer secret rename '%s' '%s'`", p.Other, p.Address)
 	},
-	rotate.WrongPlace: fixed(". `layer secret rotate --adopt-ledger` publishes everything where the target is now"),
-	rotate.NotMade:    fixed(": run it again to make one"),
-	rotate.Undeclared: fixed(": `layer secret status` lists what is"),
-	rotate.NoLedger:   fixed(": `layer secret init` makes one"),
-	rotate.WrongLedger: fixed(". If it is the right one all the same, delete layer.seen and give its id by --ledger-id, or `layer secret rotate " +
-		"--adopt-ledger` goes on with it"),
-	rotate.Untrusted: fixed(". `layer secret ledger id` prints the id on a machine where the ledger is in use: pass that id by --ledger-id, or in " +
-		"LAYER_LEDGER_ID"),
-	rotate.Moved: fixed(", by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate --adopt-ledger` goes on with the " +
+	rotate.WrongPlace: fixed(". To publish every secret to the target as it is now, run `layer secret rotate --adopt-ledger`"),
+	rotate.NotMade:    fixed(": run the command again to make one"),
+	rotate.Undeclared: fixed(": `layer secret status` lists the declared secrets"),
+	rotate.NoLedger:   fixed(": make one with `layer secret init`"),
+	rotate.WrongLedger: fixed(". If this ledger is the right one, delete layer.seen and give the ledger's id with --ledger-id, or " +
+		"run `layer secret rotate --adopt-ledger` to use it"),
+	rotate.Untrusted: fixed(". Run `layer secret ledger id` on a machine where the ledger is in use, and give the id that it prints with " +
+		"--ledger-id or LAYER_LEDGER_ID"),
+	rotate.Moved: fixed(", with --ledger or LAYER_LEDGER. If no ledger is there, run `layer secret rotate --adopt-ledger` to use the " +
 		"one here"),
-	rotate.HalfMoved: fixed(". Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"),
+	rotate.HalfMoved: fixed(". Move it again, or run `layer secret rotate --adopt-ledger` to use the old one"),
 	rotate.Copies:    fixed(". Compare them with `layer secret log`"),
 }
 
@@ -133,23 +133,24 @@ func stateAdvice(s rotate.SecretStatus) string {
 	}
 	switch s.State {
 	case rotate.StateUnsettled:
-		return "unsettled" + late + ": the ledger records a text that the target has not confirmed: `layer secret rotate` finishes it"
+		return "unsettled" + late + ": the target has not confirmed the text that the ledger records: finish it with `layer secret rotate`"
 	case rotate.StateMissing:
-		return "missing: it was published before and is gone from the target: `layer secret rotate` publishes it again"
+		return "missing: it was published before, and the target no longer has it: publish it again with `layer secret rotate`"
 	case rotate.StatePending:
-		return fmt.Sprintf("pending%s: %s is announced: `layer secret rotate` brings it into use", late, s.Pending)
+		return fmt.Sprintf("pending%s: %s is announced: make it current with `layer secret rotate`", late, s.Pending)
 	case rotate.StateExternal:
-		return fmt.Sprintf("%s: `layer secret set '%s'` gives it a value", s.State, s.Address)
+		return fmt.Sprintf("%s: set the value with `layer secret set '%s'`", s.State, s.Address)
 	case rotate.StateDue:
 		if !s.NeedsPerson {
-			return "due" + late + ": it is time for a new value: `layer secret rotate` makes one"
+			return "due" + late + ": it is time for a new value: make one with `layer secret rotate`"
 		}
-		return fmt.Sprintf("due%s: it is time for a new value: `layer secret set '%s'`", late, s.Address)
+		return fmt.Sprintf("due%s: it is time for a new value: set it with `layer secret set '%s'`", late, s.Address)
 	case rotate.StateBound:
-		return fmt.Sprintf("bound: a value that layer did not make stands in the target and nothing rotates it: `layer secret set '%s'` with that "+
-			"value, then `layer secret rotate --adopt-ledger`", s.Address)
+		return fmt.Sprintf("bound: the target has a value that layer did not make, so no rotation replaces it: to rotate it, run "+
+			"`layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`", s.Address)
 	case rotate.StateDrifted:
-		return "drifted: somebody else has changed the value in the target: `layer secret rotate --adopt-ledger` publishes what the ledger has"
+		return "drifted: the value in the target was changed by another program or person: to publish the ledger's value again, run " +
+			"`layer secret rotate --adopt-ledger`"
 	}
 	return string(s.State)
 }

@@ -46,36 +46,36 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		err  error
 		want string
 	}{
-		{problem(rotate.NeedsValue), "external_value_required: the reason: `layer secret set '$SECRET.auth.a'` gives it one"},
-		{problem(rotate.Bound), "bound: the reason: `layer secret set '$SECRET.auth.a'` with that value and then `layer secret rotate --adopt-ledger` bring it under rotation"},
-		{problem(rotate.Drifted), "drifted: the reason: `layer secret rotate --adopt-ledger` publishes it again"},
-		{problem(rotate.ValueKept), "drifted: the reason: `layer secret rotate --adopt-ledger` publishes the kept one over it"},
-		{problem(rotate.ValueUnknown), "drifted: the reason: `layer secret set '$SECRET.auth.a'` with that value first"},
-		{problem(rotate.Ahead), "the store is ahead of the ledger: the reason. If there is none, `layer secret rotate --adopt-ledger` goes on with this one"},
-		{problem(rotate.WrongTarget), "stopped before anything was changed: the reason. Get the right ledger, or `layer secret rotate --adopt-ledger` goes on with this one"},
+		{problem(rotate.NeedsValue), "external_value_required: the reason: set the value with `layer secret set '$SECRET.auth.a'`"},
+		{problem(rotate.Bound), "bound: the reason: to rotate it, run `layer secret set '$SECRET.auth.a'` with that value, then `layer secret rotate --adopt-ledger`"},
+		{problem(rotate.Drifted), "drifted: the reason: to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"},
+		{problem(rotate.ValueKept), "drifted: the reason: to publish the kept value over it, run `layer secret rotate --adopt-ledger`"},
+		{problem(rotate.ValueUnknown), "drifted: the reason: run `layer secret set '$SECRET.auth.a'` with that value first"},
+		{problem(rotate.Ahead), "the store is ahead of the ledger: the reason. If there is none, run `layer secret rotate --adopt-ledger` to use this one"},
+		{problem(rotate.WrongTarget), "stopped before anything was changed: the reason. Get the right ledger, or run `layer secret rotate --adopt-ledger` to use this one"},
 		{problem(rotate.Unsettled), "not settled: the reason"},
 		{problem(rotate.Refused), "the reason"},
-		{problem(rotate.NoValue), "the reason: `layer secret apply` or `layer secret set` brings the first"},
-		{problem(rotate.NoVersion), "the reason: `layer secret status --json` lists those that it has"},
-		{problem(rotate.NoPrevious), "the reason. `layer secret set` or `layer secret rotate --now` makes a new one"},
-		{problem(rotate.CurrentVersion), "the reason: `layer secret set '$SECRET.auth.a'` gives it one first"},
-		{problem(rotate.AlreadyAnnounced), "the reason: `layer secret rotate` finishes that rotation when it is due, `layer secret rollback '$SECRET.auth.a'` takes it back"},
-		{problem(rotate.PlainValue), "the reason: `layer secret rotate --immediate '$SECRET.auth.a'` replaces it"},
-		{problem(rotate.NewName), "the reason: `layer secret rename '$SECRET.auth.a' '$SECRET.auth.a'` publishes it under the new name"},
-		{problem(rotate.NameTaken), "the reason: `layer secret rename '$SECRET.auth.b' '$SECRET.auth.a'` hands it over"},
-		{problem(rotate.WrongPlace), "stopped before anything was changed: the reason. `layer secret rotate --adopt-ledger` publishes everything where the target is now"},
-		{problem(rotate.NotMade), "the reason: run it again to make one"},
+		{problem(rotate.NoValue), "the reason: create it with `layer secret apply`, or set it with `layer secret set`"},
+		{problem(rotate.NoVersion), "the reason: `layer secret status --json` lists its versions"},
+		{problem(rotate.NoPrevious), "the reason. Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"},
+		{problem(rotate.CurrentVersion), "the reason: set a new value first, with `layer secret set '$SECRET.auth.a'`"},
+		{problem(rotate.AlreadyAnnounced), "the reason: `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback '$SECRET.auth.a'` withdraws it"},
+		{problem(rotate.PlainValue), "the reason: to replace the value at once, run `layer secret rotate --immediate '$SECRET.auth.a'`"},
+		{problem(rotate.NewName), "the reason: to publish it under the new name, run `layer secret rename '$SECRET.auth.a' '$SECRET.auth.a'`"},
+		{problem(rotate.NameTaken), "the reason: to hand the name over, run `layer secret rename '$SECRET.auth.b' '$SECRET.auth.a'`"},
+		{problem(rotate.WrongPlace), "stopped before anything was changed: the reason. To publish every secret to the target as it is now, run `layer secret rotate --adopt-ledger`"},
+		{problem(rotate.NotMade), "the reason: run the command again to make one"},
 		{problem(rotate.Foreign), "the reason"},
-		{problem(rotate.Undeclared), "the reason: `layer secret status` lists what is"},
-		{problem(rotate.NoLedger), "the reason: `layer secret init` makes one"},
-		{problem(rotate.WrongLedger), "the reason. If it is the right one all the same, delete layer.seen and give its id by --ledger-id, or `layer secret rotate --adopt-ledger` goes on with it"},
-		{problem(rotate.Moved), "the reason, by --ledger or LAYER_LEDGER. If nothing is there, `layer secret rotate --adopt-ledger` goes on with the one here"},
-		{problem(rotate.HalfMoved), "the reason. Move it again, or `layer secret rotate --adopt-ledger` goes on with the old one"},
+		{problem(rotate.Undeclared), "the reason: `layer secret status` lists the declared secrets"},
+		{problem(rotate.NoLedger), "the reason: make one with `layer secret init`"},
+		{problem(rotate.WrongLedger), "the reason. If this ledger is the right one, delete layer.seen and give the ledger's id with --ledger-id, or run `layer secret rotate --adopt-ledger` to use it"},
+		{problem(rotate.Moved), "the reason, with --ledger or LAYER_LEDGER. If no ledger is there, run `layer secret rotate --adopt-ledger` to use the one here"},
+		{problem(rotate.HalfMoved), "the reason. Move it again, or run `layer secret rotate --adopt-ledger` to use the old one"},
 		{problem(rotate.Copies), "the reason. Compare them with `layer secret log`"},
-		{fmt.Errorf("ledger x: %w", problem(rotate.NoLedger)), "ledger x: the reason: `layer secret init` makes one"},
+		{fmt.Errorf("ledger x: %w", problem(rotate.NoLedger)), "ledger x: the reason: make one with `layer secret init`"},
 		{&rotate.Problem{Kind: rotate.Stopped, Err: fmt.Errorf("%s: %w", a, problem(rotate.Ahead))},
-			"stopped before anything was changed: $SECRET.auth.a: the store is ahead of the ledger: the reason. If there is none, `layer secret rotate --adopt-ledger` goes on with this one"},
-		{errors.Join(problem(rotate.NoVersion), errors.New("unlock")), "the reason: `layer secret status --json` lists those that it has\nunlock"},
+			"stopped before anything was changed: $SECRET.auth.a: the store is ahead of the ledger: the reason. If there is none, run `layer secret rotate --adopt-ledger` to use this one"},
+		{errors.Join(problem(rotate.NoVersion), errors.New("unlock")), "the reason: `layer secret status --json` lists its versions\nunlock"},
 	} {
 		require.Equal(t, tc.want, words(tc.err))
 	}
@@ -90,7 +90,7 @@ func TestSeveralErrorsAreOneLine(t *testing.T) {
 	problem := &rotate.Problem{Kind: rotate.NoVersion, Err: errors.New("the reason")}
 	for _, err := range []error{errors.Join(problem, errors.New("unlock")), fmt.Errorf("sweep: %w", errors.Join(errors.New("a"), problem, errors.New("b")))} {
 		require.NotContains(t, onOneLine(err), "\n")
-		require.Contains(t, onOneLine(err), "the reason: `layer secret status --json` lists those that it has; ")
+		require.Contains(t, onOneLine(err), "the reason: `layer secret status --json` lists its versions; ")
 	}
 	require.Equal(t, "a\nname", onOneLine(errors.New("a\nname")))
 }

@@ -17,8 +17,9 @@ type bindingJSON struct {
 
 func (l *layer) bindingsCommand() *cobra.Command {
 	return &cobra.Command{Use: "bindings", Short: "Print the secrets_store_secrets block for wrangler's config", Args: noArgs,
-		Long: `Print the secrets_store_secrets block for wrangler's config: what binds a Worker to the published values. wrangler does not inherit it
-to env.NAME: repeat it there. The store's id is --store, else it is asked of the account.`,
+		Long: `Print the secrets_store_secrets block for wrangler's config. The block binds a Worker to the
+published values. wrangler does not inherit it to env.NAME: repeat it there. The store's id comes
+from --store, else from a request to the account.`,
 		Example: `  layer secret bindings --store 0123456789abcdef0123456789abcdef
   layer secret bindings > bindings.json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -37,7 +38,7 @@ to env.NAME: repeat it there. The store's id is --store, else it is asked of the
 			if id == "" {
 				store, err := cloudflare.NewStore(l.cloudflare())
 				if err != nil {
-					return usagef("the store's id is needed: --store names it, or CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN let it be asked for")
+					return usagef("the store's id is missing: give it with --store, or set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN to request it")
 				}
 				l.progressText("asking for the store's id")
 				if id, err = store.ID(c.Context()); err != nil {

@@ -18,10 +18,11 @@ import (
 
 func (l *layer) rollbackCommand() *cobra.Command {
 	immediate := false
-	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Bring the previous version's value again", Args: count(1, 1),
+	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Withdraw an announced version, or restore the previous value", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
-		Long: `Take an announced version back. Where none is announced, bring the previous version's value again under a new id: at once for a static
-secret, else in two phases unless --immediate. What was revoked or has been pruned never comes back.`,
+		Long: `Withdraw an announced version. If none is announced, restore the previous version's value under
+a new id: at once for a static secret, else in two phases unless --immediate is given. A revoked
+or pruned version never comes back.`,
 		Example: `  layer secret rollback '$SECRET.billing.stripe-secret'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
@@ -31,20 +32,21 @@ secret, else in two phases unless --immediate. What was revoked or has been prun
 				return o.Rollback(ctx, addr, immediate)
 			})
 		}}
-	c.Flags().BoolVar(&immediate, "immediate", false, "both phases at once")
+	c.Flags().BoolVar(&immediate, "immediate", false, "run both phases at once")
 	return c
 }
 
 func (l *layer) revokeCommand() *cobra.Command {
-	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Make a version gone everywhere, at once", Args: count(2, 2),
+	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Revoke a version in the ledger and the target, immediately", Args: count(2, 2),
 		ValidArgsFunction: l.completeVersion,
-		Long: `Make a version gone everywhere, at once, and every other one that holds the same value. The current one gets a successor first. The
-current one of a static secret is refused: set a new value first.`,
+		Long: `Revoke a version in the ledger and the target, immediately, and with it every other version that
+has the same value. The current version gets a successor first. For a static secret the current
+version cannot be revoked: set a new value first.`,
 		Example: `  layer secret revoke '$SECRET.auth.session-key' v2`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := address(args[0]); err == nil && !versionForm().MatchString(args[1]) {
 				// Not repeated: it may be a value.
-				return usagef("a version is written v2, as `layer secret status --json` lists them")
+				return usagef("the version is not of the form v2: `layer secret status --json` lists the versions")
 			}
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
 				return o.Revoke(ctx, addr, args[1])
@@ -79,8 +81,8 @@ func (l *layer) change(ctx context.Context, arg string, do func(context.Context,
 func (l *layer) renameCommand() *cobra.Command {
 	return &cobra.Command{Use: "rename OLD NEW", Short: "Publish the versions under a new address", Args: count(2, 2),
 		ValidArgsFunction: l.completeAddresses(2),
-		Long: `Publish the versions of OLD under the address and name of NEW, which the program declares now. The old value stays, for programs that
-still read it, until ` + "`layer secret remove`" + `.`,
+		Long: `Publish the versions of OLD under the address and name of NEW, which the program must declare. The
+old value stays, for programs that still read it, until ` + "`layer secret remove`" + `.`,
 		Example: `  layer secret rename '$SECRET.auth.session-key' '$SECRET.web.session-key'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			from, err := address(args[0])
@@ -95,9 +97,9 @@ still read it, until ` + "`layer secret remove`" + `.`,
 
 func (l *layer) removeCommand() *cobra.Command {
 	yes := false
-	c := &cobra.Command{Use: "remove ADDRESS", Short: "Delete a secret that is declared no more", Args: count(1, 1),
+	c := &cobra.Command{Use: "remove ADDRESS", Short: "Delete a secret that is no longer declared", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
-		Long:              `Delete a secret that is declared no more from ledger and target. What is still declared is refused.`,
+		Long:              `Delete a secret that is no longer declared from ledger and target. A declared secret is refused.`,
 		Example:           `  layer secret remove '$SECRET.auth.old-key' --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])

@@ -17,10 +17,12 @@ import (
 
 func (l *layer) copyCommand() *cobra.Command {
 	return &cobra.Command{Use: "copy FROM TO", Short: "Move the ledger to another place", Args: count(2, 2),
-		Long: `Move the ledger to another place: a file, a bucket or a database, written as --ledger takes it. The old one gets a fence: no command
-changes it any more, and each says where the ledger is now. Whatever interrupts this, run it again with the same places: it goes on.
+		Long: `Move the ledger to another place: a file, a bucket or a database, in the form that --ledger takes.
+The old ledger gets a fence: every command refuses to change it and names the new place. After an
+interruption, run it again with the same places: it continues.
 
-Another ledger that is in TO is never overwritten. Old copies, in git's history or among a bucket's old versions, stay as they are.`,
+Another ledger in TO is never overwritten. Old copies stay as they are, in git's history or among a
+bucket's old versions.`,
 		Example: `  layer secret ledger copy layer.secrets.age 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'
   layer secret ledger copy layer.secrets.age 'postgres://layer@db.internal/ledgers?sslmode=verify-full&name=shop'`,
 		RunE: func(c *cobra.Command, args []string) error { return l.copy(c.Context(), args[0], args[1]) }}
@@ -36,7 +38,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		return err
 	}
 	if from.text == to.text {
-		return usagef("FROM and TO are one place")
+		return usagef("FROM and TO are the same place")
 	}
 	keys := from
 	if from.kind != inFile {
@@ -51,7 +53,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		return err
 	}
 	if name := l.fileName(from.text, ""); from.kind == inFile && name == "" {
-		return errors.New("FROM is no file, and no address of a ledger: `layer secret ledger copy --help` shows both")
+		return errors.New("FROM is neither a file nor the address of a ledger: `layer secret ledger copy --help` shows both forms")
 	}
 	state, _, err := old.Load(ctx)
 	if err != nil {
@@ -91,10 +93,10 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if to.kind == inFile {
 		l.out.line("next: commit %s", to.text)
 	} else {
-		fmt.Fprintln(l.out, "next: give every command this place by --ledger, or LAYER_LEDGER")
+		fmt.Fprintln(l.out, "next: give every command this place with --ledger or LAYER_LEDGER")
 	}
 	if from.kind == inFile {
-		l.out.line("commit %s too, so that colleagues are told; later it can be deleted", from.text)
+		l.out.line("commit %s too, so that your colleagues' commands name the new place; you can delete it later", from.text)
 	}
 	return nil
 }

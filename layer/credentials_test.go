@@ -61,9 +61,9 @@ func TestBucketCredentials(t *testing.T) {
 		env  []string
 		says string
 	}{
-		"none":            {[]string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}, "no credential for the bucket: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it, for R2 too"},
-		"no id":           {[]string{"AWS_ACCESS_KEY_ID= "}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it"},
-		"no key":          {[]string{"AWS_SECRET_ACCESS_KEY="}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY hold it"},
+		"none":            {[]string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}, "the credential for the bucket is missing: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for R2 too"},
+		"no id":           {[]string{"AWS_ACCESS_KEY_ID= "}, "missing: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+		"no key":          {[]string{"AWS_SECRET_ACCESS_KEY="}, "missing: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
 		"two words":       {[]string{"AWS_SECRET_ACCESS_KEY=" + s3Key + " " + s3Key}, "the secret key or the session token has white space"},
 		"another's form":  {[]string{"AWS_ACCESS_KEY_ID=" + s3Key}, "the access key's id has characters that are not allowed there"},
 		"a damaged token": {[]string{"AWS_SESSION_TOKEN=" + pgPassword + "\t" + pgPassword}, "the secret key or the session token has white space"},

@@ -356,7 +356,7 @@ func TestMoveWaits(t *testing.T) {
 	person := atTerminal(t, dir, nil, 80, "secret", "ledger", "copy", "layer.secrets.age", "next.age")
 	person.expect("moving the ledger …")
 	person.types("\x03")
-	require.Contains(t, person.ends(130), "layer: interrupted: run it again, which finds out how far it came")
+	require.Contains(t, person.ends(130), "layer: interrupted: run it again to continue")
 	require.NoFileExists(t, filepath.Join(dir, "next.age"))
 	require.NoError(t, unlock())
 	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")

@@ -116,11 +116,11 @@ func TestErrorsOfCloudflare(t *testing.T) {
 	}{
 		"no permission":                  {all(cloudflarefake.Fault{Status: 403, Code: 10000}), nil, "apply", []string{"403", "Secrets Store Write"}},
 		"an ended token":                 {all(cloudflarefake.Fault{Status: 401, Code: 1000}), nil, "status", []string{"401", "CLOUDFLARE_API_TOKEN"}},
-		"a malformed token":              {nil, []string{"CLOUDFLARE_API_TOKEN=two words"}, "status", []string{"API token holds white space", "copy it again"}},
+		"a malformed token":              {nil, []string{"CLOUDFLARE_API_TOKEN=two words"}, "status", []string{"API token contains white space", "copy it again"}},
 		"no token":                       {nil, []string{"CLOUDFLARE_API_TOKEN="}, "status", []string{"set CLOUDFLARE_API_TOKEN"}},
 		"a malformed account":            {nil, []string{"CLOUDFLARE_ACCOUNT_ID=mine"}, "status", []string{"32 hexadecimal digits"}},
 		"another account":                {nil, []string{"CLOUDFLARE_ACCOUNT_ID=00000000000000000000000000000000"}, "status", []string{"404", "account id"}},
-		"another store":                  {nil, nil, "apply --store 00000000000000000000000000000000", []string{"store_not_found", "give the id of one that it has"}},
+		"another store":                  {nil, nil, "apply --store 00000000000000000000000000000000", []string{"store_not_found", "give the id of an existing store"}},
 		"a problem there":                {all(cloudflarefake.Fault{Status: 502}), nil, "apply", []string{"502", "run again"}},
 		"a page instead":                 {all(cloudflarefake.Fault{Status: 200, Raw: "<html>sign in</html>"}), nil, "status", []string{"was not understood"}},
 		"a dropped connection":           {all(cloudflarefake.Fault{Drop: true}), nil, "status", []string{"connection ended", "network|run again"}},

@@ -31,7 +31,7 @@ func (l *layer) etcd(ctx context.Context, target string, set rotate.Settings) (d
 		password, _ = l.lookup("ETCDCTL_PASSWORD")
 	}
 	if name != "" && password == "" {
-		return nil, errors.New("ETCDCTL_USER names a user without a password: ETCDCTL_PASSWORD holds it")
+		return nil, errors.New("ETCDCTL_USER names a user without a password: set ETCDCTL_PASSWORD")
 	}
 	o.Username, o.Password = name, driver.NewValue(password)
 	if o.TLS, err = l.etcdTLS(l.getenv("ETCDCTL_CACERT"), l.getenv("ETCDCTL_CERT"), l.getenv("ETCDCTL_KEY")); err != nil {
@@ -59,14 +59,14 @@ func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ETCDCTL_CACERT: %s holds no certificate in PEM", ca)
+			return nil, fmt.Errorf("ETCDCTL_CACERT: %s contains no certificate in PEM", ca)
 		}
 	}
 	if cert == "" && key == "" {
 		return c, nil
 	}
 	if cert == "" || key == "" {
-		return nil, errors.New("ETCDCTL_CERT and ETCDCTL_KEY belong together: one of them is missing")
+		return nil, errors.New("ETCDCTL_CERT and ETCDCTL_KEY belong together: set both")
 	}
 	pair, err := tls.LoadX509KeyPair(p.path(cert), p.path(key))
 	if err != nil { // err may quote the file, so it is not wrapped

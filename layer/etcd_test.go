@@ -62,9 +62,9 @@ func TestEtcdTLS(t *testing.T) {
 		"all":                    {ca: cert, cert: cert, key: key},
 		"no authority's file":    {ca: none, says: "ETCDCTL_CACERT: " + none + " cannot be read: no such file"},
 		"an authority's folder":  {ca: dir, says: "ETCDCTL_CACERT: " + dir + " cannot be read"},
-		"no authority":           {ca: private, says: "ETCDCTL_CACERT: " + private + " holds no certificate in PEM"},
-		"a key for an authority": {ca: key, says: "holds no certificate"},
-		"a certificate alone":    {cert: cert, says: "ETCDCTL_CERT and ETCDCTL_KEY belong together: one of them is missing"},
+		"no authority":           {ca: private, says: "ETCDCTL_CACERT: " + private + " contains no certificate in PEM"},
+		"a key for an authority": {ca: key, says: "contains no certificate"},
+		"a certificate alone":    {cert: cert, says: "ETCDCTL_CERT and ETCDCTL_KEY belong together: set both"},
 		"a key alone":            {key: key, says: "belong together"},
 		"no certificate's file":  {cert: none, key: key, says: "ETCDCTL_CERT and ETCDCTL_KEY: " + none + " and " + key + " cannot be used"},
 		"no key's file":          {cert: cert, key: none, says: "cannot be used"},
@@ -109,8 +109,8 @@ func TestEtcdSettings(t *testing.T) {
 		"nobody there":              {nil, "status", []string{"etcd /layer////", "connection refused: no member listens at the endpoints"}},
 		"nobody there, to apply":    {nil, "apply", []string{"no member listens at the endpoints"}},
 		"nobody there, to log in":   {[]string{"ETCDCTL_USER=layer:" + pgPassword}, "status", []string{"the user cannot be logged in"}},
-		"no password":               {[]string{"ETCDCTL_USER=layer"}, "status", []string{"ETCDCTL_USER names a user without a password: ETCDCTL_PASSWORD holds it"}},
-		"an empty password":         {[]string{"ETCDCTL_USER=layer:"}, "status", []string{"ETCDCTL_PASSWORD holds it"}},
+		"no password":               {[]string{"ETCDCTL_USER=layer"}, "status", []string{"ETCDCTL_USER names a user without a password: set ETCDCTL_PASSWORD"}},
+		"an empty password":         {[]string{"ETCDCTL_USER=layer:"}, "status", []string{"without a password: set ETCDCTL_PASSWORD"}},
 		"a file that is not there":  {[]string{"ETCDCTL_CACERT=nowhere.pem"}, "status", []string{"ETCDCTL_CACERT: nowhere.pem cannot be read"}},
 		"half a pair":               {[]string{"ETCDCTL_CERT=" + cert}, "status", []string{"ETCDCTL_CERT and ETCDCTL_KEY belong together"}},
 		"a certificate without TLS": {[]string{"ETCDCTL_CACERT=" + cert}, "target etcd://127.0.0.1:1?tls=off", []string{"a certificate is given, and the endpoints are http"}},
@@ -198,7 +198,7 @@ func TestServerEtcdCredentials(t *testing.T) {
 	status := []string{"secret", "status", "--spec", "spec.json"}
 	apply := []string{"secret", "apply", "--spec", "spec.json"}
 	try(1, nil, "etcd asks for a user", status...)
-	try(1, []string{"ETCDCTL_USER=writer"}, "ETCDCTL_PASSWORD holds it", status...)
+	try(1, []string{"ETCDCTL_USER=writer"}, "without a password: set ETCDCTL_PASSWORD", status...)
 	try(1, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + strings.ToUpper(pgPassword)}, "the user cannot be logged in", status...)
 	try(1, []string{"ETCDCTL_USER=nobody:" + pgPassword}, "the user cannot be logged in", status...)
 	try(0, []string{"ETCDCTL_USER=reader:" + pgPassword}, "unpublished", status...)

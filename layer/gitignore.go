@@ -156,7 +156,7 @@ func (l *layer) prepareGit(ctx context.Context, p place, target string) (added g
 	name := filepath.Join(dir, ".gitignore")
 	lines, err := appendLines(l.path(name), want, false)
 	if err != nil {
-		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: mend that, then run it again",
+		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: correct that, then run again",
 			name, cause(err))
 	}
 	added.add(".gitignore", lines)
@@ -165,7 +165,7 @@ func (l *layer) prepareGit(ctx context.Context, p place, target string) (added g
 		line := attributesPattern(filepath.Base(p.text)) + " binary"
 		if lines, err = appendLines(l.path(name), []string{line}, false); err != nil {
 			return added, fmt.Errorf("%s cannot be written: %w. It keeps git from merging two ledgers into a damaged one, so nothing was made: "+
-				"mend that, then run it again", name, cause(err))
+				"correct that, then run again", name, cause(err))
 		}
 		added.add(".gitattributes", lines)
 	}
@@ -225,7 +225,8 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string, be
 func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error) {
 	repositories, err := l.repositories(ctx, g.folder)
 	if err != nil && !errors.Is(err, errNoGit) {
-		return nil, fmt.Errorf("%w: whether %s would be committed is not known, so nothing was made or published: mend that, then run it again", err, g.what)
+		return nil, fmt.Errorf("%w: so it is not known whether git would commit %s, and nothing was made or published: correct that, then run again",
+			err, g.what)
 	}
 	blind := err != nil
 	for _, r := range repositories {
@@ -248,7 +249,7 @@ func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error
 	}
 	added.add(filepath.Join(g.shown, ".gitignore"), lines)
 	if found, err = g.exposed(ctx, repositories); err == nil && found != nil {
-		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Change that, or choose another place",
+		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Correct that, or choose another place",
 			found.file, g.what, found.why())
 	}
 	return added, err
@@ -256,13 +257,13 @@ func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error
 
 func (e exposure) why() string {
 	if e.rule != "" {
-		return e.rule + ", takes it in"
+		return e.rule + ", includes it"
 	}
 	return "no line of a .gitignore that git reads keeps it out"
 }
 
 func (g guarded) unwritable(err error) error {
-	return fmt.Errorf("%s cannot be written: %w. It keeps %s out of git, so nothing was made or published: mend that, then run it again",
+	return fmt.Errorf("%s cannot be written: %w. It keeps %s out of git, so nothing was made or published: correct that, then run again",
 		filepath.Join(g.shown, ".gitignore"), cause(err), g.what)
 }
 
@@ -287,8 +288,8 @@ func (g guarded) untracked(ctx context.Context, r worktree) error {
 			if strings.ContainsAny(file, `*?[\`) || strings.HasPrefix(file, ":") {
 				arg = ":(literal)" + file
 			}
-			return fmt.Errorf("%s is %s and git tracks it, so the next commit takes it in: nothing was made or published. `cd %s && git rm --cached -f -- %s` "+
-				"ends that and keeps the file; %s", file, g.what, quoted(r.top), quoted(arg), g.tracked)
+			return fmt.Errorf("%s is %s and git tracks it, so the next commit would include it: nothing was made or published. "+
+				"Run `cd %s && git rm --cached -f -- %s`, which keeps the file; %s", file, g.what, quoted(r.top), quoted(arg), g.tracked)
 		}
 	}
 	return nil

@@ -28,20 +28,24 @@ const minWindow = time.Second
 func (l *layer) initCommand() *cobra.Command {
 	var recipients []string
 	c := &cobra.Command{Use: "init --to TARGET", Short: "Make an identity and an empty ledger", Args: noArgs,
-		Long: `Make an identity (the key to the ledger) and an empty ledger, and keep both from being mixed up: the identity goes into
-.gitignore, the ledger is encrypted and belongs into git. Whoever loses the identity loses the ledger: keep a copy in a safe place.
+		Long: `Make an identity (the key to the ledger) and an empty ledger. The identity goes into .gitignore.
+The ledger is encrypted; commit it to git. Without the identity the ledger cannot be opened: keep
+a copy of the identity in a safe place.
 
-These files are made, beside the ledger or here:
+init makes these files, beside the ledger or, for a remote ledger, in the current folder:
   layer.secrets.age       the ledger: every version, encrypted. Commit it
-  layer.identity          the key to the ledger, for its owner alone. Never commit it
-  layer.seen              which ledger this machine saw last, so that an older copy is noticed. Not committed; holds no secret
-  layer.secrets.age.lock  keeps two runs apart, and stays (layer.seen.lock with a ledger elsewhere). Not committed
-  .gitignore              gets the names that are not committed; a folder of values gets one of its own
+  layer.identity          the key to the ledger, readable by its owner only. Never commit it
+  layer.seen              the ledgers that this machine saw last, to detect an older copy.
+                          Not committed; contains no secret
+  layer.secrets.age.lock  prevents two runs at once; it stays (layer.seen.lock for a remote
+                          ledger). Not committed
+  .gitignore              gets the names that are not committed; a folder of values gets its own
   .gitattributes          gets the ledger's name, so that git never merges it or changes its lines
-  .layer-NAME.….tmp       a file that is being written; the next run removes what a crash left
+  .layer-NAME.….tmp       a file that is being written; after a crash the next run removes it
 
-TARGET is where values are published: dir:PATH, a folder with a file for each secret; cloudflare, the account's Secrets Store; or
-etcd://HOST:PORT,HOST:PORT. A team's ledger is in a bucket or in Postgres: --ledger says where.`,
+TARGET is where values are published: dir:PATH, a folder with a file for each secret; cloudflare,
+the account's Secrets Store; or etcd://HOST:PORT,HOST:PORT. A team keeps its ledger in a bucket or
+in Postgres: give the place with --ledger.`,
 		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
   layer secret init --to cloudflare --workspace acme --project shop --environment production
   layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
@@ -53,17 +57,17 @@ etcd://HOST:PORT,HOST:PORT. A team's ledger is in a bucket or in Postgres: --led
 
 // nameFlags adds the flags from which the names in a store are derived.
 func (l *layer) nameFlags(c *cobra.Command) {
-	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace's `NAME`, from which names in the store are derived")
-	c.Flags().StringVar(&l.project, "project", "", "the project's `NAME`, likewise")
-	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, likewise")
+	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace's `NAME`, a part of the names in the store")
+	c.Flags().StringVar(&l.project, "project", "", "the project's `NAME`, a part of the names in the store")
+	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, a part of the names in the store")
 }
 
 func (l *layer) init(ctx context.Context, recipients []string) error {
 	if l.ledgerID != "" {
-		return usagef("--ledger-id and LAYER_LEDGER_ID name a ledger that exists, and init makes a new one: leave them out")
+		return usagef("--ledger-id and LAYER_LEDGER_ID name an existing ledger, and init makes a new one: leave them out")
 	}
 	if l.to == "" {
-		return usagef("--to says where values are published: %s", targets)
+		return usagef("--to is missing: name the target where values are published, %s", targets)
 	}
 	if err := l.checkFlags(); err != nil {
 		return err
@@ -144,9 +148,9 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 // not.
 func (p process) freeFile(path string) error {
 	if _, err := os.Lstat(p.path(path)); err == nil {
-		return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another file", path)
+		return fmt.Errorf("the ledger %s exists already and was not changed: name another file with --ledger", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the ledger %s cannot be used: %w: --ledger names another file", p.fileName(path, "in the file that was named"), cause(err))
+		return fmt.Errorf("the ledger %s cannot be used: %w: name another file with --ledger", p.fileName(path, "in the file that was named"), cause(err))
 	}
 	if _, err := os.Stat(p.path(filepath.Dir(path))); err != nil {
 		folder := filepath.Dir(path)
@@ -178,7 +182,7 @@ func (l *layer) freePlace(ctx context.Context, p place) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("there is a ledger already: %s. It is not touched; --ledger names another place", p.text)
+	return fmt.Errorf("the ledger %s exists already and was not changed: name another place with --ledger", p.text)
 }
 
 // initIdentity returns the keys to the new ledger with the given id, and the

@@ -121,7 +121,7 @@ func TestKilledInitIsFinishedByTheNext(t *testing.T) {
 		}
 		r := runIn(t, dir, nil, "secret", "init", "--to", "dir:secrets")
 		if noLedger == nil {
-			require.Contains(t, r.stderr, "there is a ledger already")
+			require.Contains(t, r.stderr, "exists already and was not changed")
 		} else {
 			require.Zero(t, r.status, r.stderr)
 		}

@@ -19,7 +19,7 @@ import (
 // values that must be replaced.
 
 func (l *layer) ledgerCommand() *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Work on the ledger itself", Args: noArgs, RunE: needsCommand,
+	c := &cobra.Command{Use: "ledger", Short: "Show the ledger's id, change its recipients, or move it", Args: noArgs, RunE: needsCommand,
 		Example: `  layer secret ledger id
   layer secret ledger recipients
   layer secret ledger recipients --add age1…
@@ -30,19 +30,20 @@ func (l *layer) ledgerCommand() *cobra.Command {
 
 func (l *layer) recipientsCommand() *cobra.Command {
 	var add, remove []string
-	c := &cobra.Command{Use: "recipients", Short: "Show, add and remove those who can open the ledger", Args: noArgs,
-		Long: `Show the public keys of those who can open the ledger; with --add and --remove encrypt it to others. A colleague makes a key by
-` + "`age-keygen -o layer.identity`" + ` and sends you the public half, which is no secret.
+	c := &cobra.Command{Use: "recipients", Short: "Show, add and remove recipients of the ledger", Args: noArgs,
+		Long: `Show the recipients: the public keys that the ledger is encrypted to. --add and --remove change
+them. A colleague makes a key with ` + "`age-keygen -o layer.identity`" + ` and sends you the public half,
+which is no secret.
 
-A removed recipient can still open every older copy of the ledger, and knows the values that were in it: the command says what to rotate.
-Removing one also renews the ledger's id, which the command prints. A machine that has not seen the ledger refuses it until it is given the
-new id.`,
+A removed recipient can still open every older copy of the ledger and has its values: the command
+lists the secrets to rotate. Removing a recipient also renews the ledger's id, which the command
+prints. A machine that has not seen the ledger refuses it until you give it the new id.`,
 		Example: `  layer secret ledger recipients
   layer secret ledger recipients --add age1qqz…
   layer secret ledger recipients --remove age1qqz…`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.recipients(c.Context(), add, remove) }}
 	c.Flags().StringArrayVar(&add, "add", nil, "a public key (age1…) that may open the ledger from now on; repeat for more")
-	c.Flags().StringArrayVar(&remove, "remove", nil, "a public key that may not any more; repeat for more")
+	c.Flags().StringArrayVar(&remove, "remove", nil, "a public key that may no longer open the ledger; repeat for more")
 	return c
 }
 
@@ -90,14 +91,16 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		l.out.line("%s", r)
 	}
 	if out.ID != "" {
-		l.say("the ledger's id is %s now. In place of %s, put it into LAYER_LEDGER_ID and into the line `# ledger ID` of each identity file, on every "+
-			"machine that has not seen the ledger since, such as those of CI: with the id of before, a removed recipient can deceive them", out.ID, out.before)
+		l.say("the ledger's id is now %s. In place of %s, put it into LAYER_LEDGER_ID and into the line `# ledger ID` of each "+
+			"identity file, on every machine that has not seen the ledger since, such as those of CI: a removed recipient can "+
+			"deceive a machine that accepts the old id", out.ID, out.before)
 	}
 	if len(out.Rotate) > 0 {
-		l.say("who was removed still has what older copies of the ledger hold: git's history for ever, old versions of an object in a bucket " +
-			"until you delete them. Now, in this order: take away their access to where the ledger is kept; end the API tokens that they " +
-			"knew; then end every value that is still accepted, by `layer secret rotate --immediate` and `layer secret revoke` or, of a " +
-			"static secret, a new value by `layer secret set`; and delete those old versions:")
+		l.say("a removed recipient can still open older copies of the ledger: in git's history for ever, among a bucket's old " +
+			"versions until you delete those. Do this now, in this order: remove the recipient's access to the place of the ledger; " +
+			"revoke the API tokens that the recipient had; replace every value that is still accepted, with " +
+			"`layer secret rotate --immediate` and `layer secret revoke`, or, for a static secret, with `layer secret set`; and delete " +
+			"the bucket's old versions. The secrets are:")
 		for _, addr := range out.Rotate {
 			l.err.line("  %s", addr)
 		}
@@ -126,7 +129,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 		i := slices.Index(list, r)
 		if i < 0 {
 			// Not repeated: it may be the private half.
-			return recipientsJSON{}, usagef("--remove names none of the recipients: `layer secret ledger recipients` shows them")
+			return recipientsJSON{}, usagef("--remove names no recipient of the ledger: `layer secret ledger recipients` lists them")
 		}
 		list = slices.Delete(list, i, i+1)
 	}
@@ -143,7 +146,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 		return out, err
 	}
 	if !slices.ContainsFunc(ids.Recipients(), func(r string) bool { return slices.Contains(list, r) }) {
-		return out, fmt.Errorf("you could not open the ledger yourself any more: leave one of your own keys among the recipients")
+		return out, fmt.Errorf("the ledger would no longer open with your own keys: keep one of your keys among the recipients")
 	}
 	set.Recipients = list
 	next := state.WithSettings(set)
@@ -168,9 +171,10 @@ func prefixed(sign string, list []string) []string {
 }
 
 func (l *layer) logCommand() *cobra.Command {
-	return &cobra.Command{Use: "log", Short: "Show who did what when", Args: noArgs,
-		Long: `Show who did what when, oldest first; with --json a JSON object a line. It is a record among colleagues and no evidence against one of
-them: whoever can write the ledger can write its log.`,
+	return &cobra.Command{Use: "log", Short: "Show the log of changes", Args: noArgs,
+		Long: `Show the log: the time, the operator and the change of every entry, oldest first. --json prints a
+JSON object a line. The log is a record among colleagues and proves nothing: every process that can
+write the ledger can write its log.`,
 		Example: `  layer secret log
   layer secret log --json`,
 		RunE: func(c *cobra.Command, _ []string) error {

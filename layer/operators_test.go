@@ -176,7 +176,7 @@ func rotateAtOnce(t *testing.T, c crowd) {
 		}) {
 			if r.status == 0 {
 				claimed++
-				if strings.Contains(r.stdout, "is in use now") {
+				if strings.Contains(r.stdout, "is now current") {
 					own++
 				} else { // a version of another run, made after this run had loaded the ledger
 					require.Regexp(t, `which (an earlier run|.*@.*) recorded: v\d+`, r.stdout)

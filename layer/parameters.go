@@ -29,21 +29,21 @@ type missing struct {
 
 var missingParameters = map[string]missing{
 	"gssencmode": {func(_ *pgx.ConnConfig, value string) bool { return value == "require" },
-		"asks for encryption by Kerberos, which layer lacks: sslmode=verify-full encrypts"},
+		"asks for encryption by Kerberos, which layer lacks: use sslmode=verify-full instead"},
 	"requiressl": {func(config *pgx.ConnConfig, value string) bool {
 		return strings.HasPrefix(value, "1") && connects(config, inTheOpen)
 	},
-		"asks for TLS, and sslmode does not: give sslmode=verify-full instead"},
+		"asks for TLS, and sslmode does not: use sslmode=verify-full instead"},
 	"requirepeer": {func(config *pgx.ConnConfig, value string) bool { return value != "" && connects(config, overSocket) },
-		"asks which user runs the server, which layer does not check: leave it out, or connect by TLS"},
+		"asks for a check of the user that runs the server, which layer does not make: leave it out, or connect with TLS"},
 	"hostaddr": {func(_ *pgx.ConnConfig, value string) bool { return value != "" },
-		"gives the server's address beside its name, which layer does not take: give a host that leads there"},
+		"gives the server's address beside its name, which layer does not support: give a host that resolves to the address"},
 	"replication": {func(_ *pgx.ConnConfig, value string) bool {
 		return !slices.Contains([]string{"", "0", "off", "no", "false"}, strings.ToLower(value))
-	}, "asks for a connection that copies a server: leave it out"},
+	}, "asks for a replication connection: leave it out"},
 	"ssl_min_protocol_version": {func(config *pgx.ConnConfig, value string) bool {
 		return connects(config, overTLS) && !slices.Contains([]string{"", "tlsv1", "tlsv1.1", "tlsv1.2"}, strings.ToLower(value))
-	}, "asks for more than TLS 1.2, which layer does not demand: set it on the server"},
+	}, "asks for a version above TLS 1.2, which layer cannot require: set it on the server"},
 	"sslcrl":              revocationList,
 	"sslcrldir":           revocationList,
 	"scram_client_key":    roleKey,
@@ -56,9 +56,9 @@ var missingParameters = map[string]missing{
 
 var (
 	revocationList = missing{func(config *pgx.ConnConfig, value string) bool { return value != "" && connects(config, overTLS) },
-		"asks for a list of revoked certificates, which layer does not check: leave it out"}
-	roleKey = missing{always, "is as good as the role's password, and layer takes only that: give it in PGPASSWORD or ~/.pgpass"}
-	oauth   = missing{always, "asks for a login by OAuth, which layer lacks: let the role log in with a password or a certificate"}
+		"asks for a check of revoked certificates, which layer does not make: leave it out"}
+	roleKey = missing{always, "is equivalent to the role's password, and layer takes only the password: give it in PGPASSWORD or ~/.pgpass"}
+	oauth   = missing{always, "asks for a login by OAuth, which layer lacks: use a role with a password or a certificate"}
 )
 
 func always(*pgx.ConnConfig, string) bool { return true }

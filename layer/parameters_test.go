@@ -102,17 +102,17 @@ func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 		tls + "sslcrldir=" + pgPassword:                             "sslcrldir.*revoked",
 		tls + "ssl_min_protocol_version=TLSv1.3":                    "ssl_min_protocol_version.*TLS 1.2",
 		tls + "ssl_min_protocol_version=" + pgPassword:              "ssl_min_protocol_version",
-		at + "hostaddr=10.1.2.3":                                    "hostaddr.*host that leads there",
+		at + "hostaddr=10.1.2.3":                                    "hostaddr.*host that resolves to the address",
 		at + "replication=database":                                 "replication",
 		at + "oauth_issuer=" + pgPassword:                           "oauth_issuer.*OAuth",
 		at + "oauth_client_id=" + pgPassword:                        "oauth_client_id",
 		at + "oauth_scope=" + pgPassword:                            "oauth_scope",
-		"postgres:///d?host=/tmp&requirepeer=" + pgPassword:         "requirepeer.*which user",
-		"postgres://a,b/d?host=%2Ftmp,h&requirepeer=" + pgPassword:  "requirepeer.*which user",
-		at + "oauth_client_secret=" + pgPassword:                    "holds a password",
-		at + "scram_client_key=" + pgPassword:                       "holds a password",
-		at + "scram_server_key=" + pgPassword + "&sslmode=disable":  "holds a password",
-		at + "name=x&scram%5Fclient_key=" + pgPassword + "&x=y&z=w": "holds a password",
+		"postgres:///d?host=/tmp&requirepeer=" + pgPassword:         "requirepeer.*the user that runs the server",
+		"postgres://a,b/d?host=%2Ftmp,h&requirepeer=" + pgPassword:  "requirepeer.*the user that runs the server",
+		at + "oauth_client_secret=" + pgPassword:                    "contains a password",
+		at + "scram_client_key=" + pgPassword:                       "contains a password",
+		at + "scram_server_key=" + pgPassword + "&sslmode=disable":  "contains a password",
+		at + "name=x&scram%5Fclient_key=" + pgPassword + "&x=y&z=w": "contains a password",
 	}
 	dir := t.TempDir()
 	refused := func(t *testing.T, env []string, address, says string) {
@@ -131,14 +131,14 @@ func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 		"PGGSSENCMODE=require":            "the variable PGGSSENCMODE asks for encryption by Kerberos",
 		"PGHOSTADDR=10.1.2.3":             "the variable PGHOSTADDR gives the server's address",
 		"PGREQUIRESSL=1":                  "the variable PGREQUIRESSL asks for TLS",
-		"PGSSLCRL=" + pgPassword:          "the variable PGSSLCRL asks for a list of revoked certificates",
+		"PGSSLCRL=" + pgPassword:          "the variable PGSSLCRL asks for a check of revoked certificates",
 		"PGSSLCRLDIR=" + pgPassword:       "the variable PGSSLCRLDIR asks",
-		"PGSSLMINPROTOCOLVERSION=TLSv1.3": "the variable PGSSLMINPROTOCOLVERSION asks for more than TLS 1.2",
+		"PGSSLMINPROTOCOLVERSION=TLSv1.3": "the variable PGSSLMINPROTOCOLVERSION asks for a version above TLS 1.2",
 	} {
 		t.Run(variable[:strings.Index(variable, "=")], func(t *testing.T) { refused(t, []string{variable}, strings.TrimSuffix(at, "?"), says) })
 	}
 	t.Run("PGREQUIREPEER", func(t *testing.T) {
-		refused(t, []string{"PGREQUIREPEER=" + pgPassword}, "postgres:///d?host=/tmp", "the variable PGREQUIREPEER asks which user")
+		refused(t, []string{"PGREQUIREPEER=" + pgPassword}, "postgres:///d?host=/tmp", "the variable PGREQUIREPEER asks for a check of the user")
 	})
 
 	// A service's file, which no address shows.

@@ -45,9 +45,9 @@ func (p process) parsePlace(text string) (place, error) {
 	scheme, _, isURL := strings.Cut(text, "://")
 	switch {
 	case text == "":
-		return place{}, usagef("--ledger names no ledger: %sgive one", places)
+		return place{}, usagef("--ledger is empty: %sgive one", places)
 	case !isURL && (resemblesAddress(text) || resemblesKey(text)):
-		return place{}, usagef("%sthat is none of them. A password belongs into PGPASSWORD or ~/.pgpass, and a key into the environment: change "+
+		return place{}, usagef("%s--ledger has none of these forms. Put a password into PGPASSWORD or ~/.pgpass, and a key into the environment: change "+
 			"one that others may have seen. A file with one of : = @ in its name is written ./NAME", places)
 	case !isURL:
 		return place{text: text}, nil
@@ -57,7 +57,7 @@ func (p process) parsePlace(text string) (place, error) {
 	case scheme == "postgres" || scheme == "postgresql":
 		return postgresPlace(text)
 	}
-	return place{}, usagef("%sit begins otherwise", places)
+	return place{}, usagef("%s--ledger has another scheme", places)
 }
 
 // folder returns the folder of the identity and layer.seen: the one of a ledger
@@ -80,8 +80,8 @@ func (p process) bucketAt(text string) (bucket.Options, error) {
 			endpoint = "https://s3." + own + ".amazonaws.com"
 		}
 		if endpoint == "" {
-			return bucket.Options{}, usagef("the address of the bucket says no endpoint: add ?endpoint=https://…, or name it in AWS_ENDPOINT_URL_S3, " +
-				"or its region in AWS_REGION for AWS itself")
+			return bucket.Options{}, usagef("the address of the bucket has no endpoint: add ?endpoint=https://…, or set AWS_ENDPOINT_URL_S3, " +
+				"or AWS_REGION for AWS itself")
 		}
 		more := "?"
 		if u.RawQuery != "" || u.ForceQuery {
@@ -142,8 +142,8 @@ func postgresPlace(text string) (place, error) {
 		return place{}, usagef("the address of the database is damaged after the question mark: it should be like %s", form)
 	}
 	if hasUser && strings.Contains(user, ":") || anyCredential(values) {
-		return place{}, usagef("the address of the database holds a password: a credential never stands in an address, where lists of processes " +
-			"and logs show it. Put it into PGPASSWORD or ~/.pgpass, and change this one if others may have seen it")
+		return place{}, usagef("the address of the database contains a password, which lists of processes and logs would show: put it into PGPASSWORD " +
+			"or ~/.pgpass, and change this one if others may have seen it")
 	}
 	// An unescaped password with one of these characters ends the host name.
 	if strings.ContainsAny(database, "@:") || strings.Contains(text, "#") {

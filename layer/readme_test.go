@@ -62,7 +62,7 @@ func TestReadmeSessionWorks(t *testing.T) {
 			people = append(people, logIn(t, addr, "bob", "v1"))
 		},
 		"layer secret rotate": func(out string) {
-			require.Contains(t, out, "$SECRET.auth.session-key: v2 is in use now\n")
+			require.Contains(t, out, "$SECRET.auth.session-key: v2 is now current\n")
 			eventually(t, sh, "nothing is signed with v2", func() bool {
 				for _, p := range people {
 					p.isIn(t, addr)

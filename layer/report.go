@@ -134,19 +134,19 @@ func actionsJSON(actions []rotate.Action) []actionJSON {
 
 // done has the text for each confirmed action; %s is the version.
 var done = map[rotate.Op]string{
-	rotate.OpCreate: "created %s", rotate.OpSet: "set as %s, in use now", rotate.OpAdd: "announced %s", rotate.OpFlip: "%s is in use now", rotate.OpPrune: "%s has expired and is gone",
-	rotate.OpExtend: "%s lives longer, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
+	rotate.OpCreate: "created %s", rotate.OpSet: "set as %s, now current", rotate.OpAdd: "announced %s", rotate.OpFlip: "%s is now current", rotate.OpPrune: "%s has expired and is deleted",
+	rotate.OpExtend: "extended the life of %s, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
 	rotate.OpRefresh: "published again with fresh times", rotate.OpPublish: "published again", rotate.OpConfirm: "found as published, %s is current",
-	rotate.OpAdopt: "published over what stood there, as %s", rotate.OpWithdraw: "%s is taken back", rotate.OpRevoke: "%s is gone everywhere",
-	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "gone from ledger and target", rotate.OpTarget: "published to the new target, %s is current", rotate.OpKeep: "kept in the ledger as %s, not published",
+	rotate.OpAdopt: "published over another value, as %s", rotate.OpWithdraw: "%s is withdrawn", rotate.OpRevoke: "%s is revoked everywhere",
+	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "deleted from ledger and target", rotate.OpTarget: "published to the new target, %s is current", rotate.OpKeep: "kept in the ledger as %s, not published",
 }
 
 // planned has the text for each action of a dry run; %s is the version.
 var planned = map[rotate.Op]string{
-	rotate.OpCreate: "would create %s", rotate.OpAdd: "would announce %s", rotate.OpFlip: "would bring %s into use", rotate.OpPrune: "would let %s go, which has expired",
-	rotate.OpExtend: "would let %s live longer, as declared", rotate.OpRepair: "would publish again with longer lives: a late request has replaced it",
+	rotate.OpCreate: "would create %s", rotate.OpAdd: "would announce %s", rotate.OpFlip: "would make %s current", rotate.OpPrune: "would delete %s, which has expired",
+	rotate.OpExtend: "would extend the life of %s, as declared", rotate.OpRepair: "would publish again with longer lives: a late request has replaced it",
 	rotate.OpRefresh: "would publish again with fresh times", rotate.OpPublish: "would publish again", rotate.OpConfirm: "is found as published, %s is current",
-	rotate.OpAdopt: "would publish over what stands there, as %s",
+	rotate.OpAdopt: "would publish over another value, as %s",
 }
 
 // recorded has the text for a change that is in the ledger and that the target
@@ -155,7 +155,7 @@ var recorded = map[rotate.Op]string{
 	rotate.OpCreate: "the first value, %s", rotate.OpSet: "%s as the current version", rotate.OpAdd: "%s as announced", rotate.OpFlip: "%s as the current version",
 	rotate.OpPrune: "the end of %s, which has expired", rotate.OpExtend: "a longer life of %s", rotate.OpRepair: "longer lives, after a late request",
 	rotate.OpRefresh: "fresh times", rotate.OpPublish: "an earlier text", rotate.OpConfirm: "%s as the current version",
-	rotate.OpTarget: "its text for the new target, with %s current", rotate.OpAdopt: "%s, over the value that is there", rotate.OpWithdraw: "the withdrawal of %s", rotate.OpRevoke: "the revocation of %s",
+	rotate.OpTarget: "its text for the new target, with %s current", rotate.OpAdopt: "%s, over another value", rotate.OpWithdraw: "the withdrawal of %s", rotate.OpRevoke: "the revocation of %s",
 	rotate.OpRename: "its new name", rotate.OpRemove: "its removal",
 }
 
@@ -175,14 +175,14 @@ func (l *layer) printUnconfirmed(r rotate.Result) {
 		parts[a.Address] = append(parts[a.Address], words)
 	}
 	for _, addr := range order {
-		l.say("%s: recorded in the ledger and not confirmed by the target: %s. `layer secret rotate` finishes it", addr, strings.Join(parts[addr], ", "))
+		l.say("%s: recorded in the ledger and not confirmed by the target: %s. Finish it with `layer secret rotate`", addr, strings.Join(parts[addr], ", "))
 	}
 }
 
 // printUndeclared lists the secrets of the ledger that no declaration names.
 func (l *layer) printUndeclared(r rotate.Result) {
 	for _, s := range r.Undeclared {
-		l.say("%s: undeclared: the ledger holds it, and no declaration names it: `layer secret remove '%s'` deletes it", s.Address, s.Address)
+		l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`", s.Address, s.Address)
 	}
 }
 
@@ -211,9 +211,9 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 		if s.State == rotate.StatePending && s.Pending != "" && !s.Ready.IsZero() && (len(r.Actions) > 0 || l.asksForNow) {
 			now := ""
 			if l.asksForNow {
-				now = "; --immediate brings it now"
+				now = "; --immediate makes it current now"
 			}
-			l.out.line("%s: %s comes into use with the first `layer secret rotate` from %s on%s", s.Address, s.Pending, l.instant(s.Ready), now)
+			l.out.line("%s: %s becomes current with the first `layer secret rotate` from %s on%s", s.Address, s.Pending, l.instant(s.Ready), now)
 		}
 	}
 }
@@ -239,7 +239,7 @@ func problemText(r rotate.Result) []string {
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, stateAdvice(s)))
 		}
 		if !s.Future.IsZero() {
-			lines = append(lines, fmt.Sprintf("%s: the ledger holds the time %s, which is in the future: a clock was ahead, or this one is behind",
+			lines = append(lines, fmt.Sprintf("%s: the ledger contains the time %s, which is in the future: a clock was ahead, or this one is behind: correct the clock",
 				s.Address, stamp(s.Future)))
 		}
 	}

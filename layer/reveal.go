@@ -15,8 +15,9 @@ func (l *layer) revealCommand() *cobra.Command {
 	yes := false
 	c := &cobra.Command{Use: "reveal ADDRESS", Short: "Print the current value", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
-		Long: `Print the current value, from the ledger. It asks first: others may read, log or record the terminal. An old
-copy of the ledger is refused: the notes in the target show it. Without a credential for the target they are not looked at.`,
+		Long: `Print the current value, from the ledger. reveal asks first, because others may read, log or record
+the terminal. It refuses an old copy of the ledger, which it detects by the notes in the target.
+Without a credential for the target it does not read the notes.`,
 		Example: `  layer secret reveal '$SECRET.billing.stripe-secret'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
@@ -33,13 +34,13 @@ copy of the ledger is refused: the notes in the target show it. Without a creden
 			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets, func(d secret.SpecSecret) bool { return d.Address == addr })
 			switch missing := errors.Is(err, rotate.ErrNotFound); {
 			case missing && undeclared:
-				return fmt.Errorf("%s is not declared, and the ledger holds no value of it: `layer secret status` lists what is", addr)
+				return fmt.Errorf("%s is not declared and has no value in the ledger: `layer secret status` lists the secrets", addr)
 			case missing:
-				return fmt.Errorf("the ledger holds no value of %s: `layer secret apply` or `layer secret set` brings one", addr)
+				return fmt.Errorf("the ledger has no value of %s: create it with `layer secret apply`, or set it with `layer secret set`", addr)
 			case err != nil:
 				return err
 			case undeclared:
-				l.say("%s: undeclared: the ledger holds it, and no declaration names it: `layer secret remove '%s'` deletes it", addr, addr)
+				l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`", addr, addr)
 			}
 			if err := l.compareNotes(c.Context(), opened, state, secret.SpecSecret{Address: addr}); err != nil {
 				return err

@@ -114,7 +114,7 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 		status = exitInterrupted
 	case ctx.Err() != nil:
 		// The interruption is the cause of every error after it.
-		status, err = exitInterrupted, fmt.Errorf("%w: run it again, which finds out how far it came", rotate.ErrInterrupted)
+		status, err = exitInterrupted, fmt.Errorf("%w: run it again to continue", rotate.ErrInterrupted)
 	}
 	text := words(err)
 	if asJSON {
@@ -160,17 +160,21 @@ func (l *layer) command() *cobra.Command {
 		return cmp.Or(l.checkZeros(c.Flags()), l.checkLedgerID())
 	}
 	f := group.PersistentFlags()
-	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or postgres://HOST/DATABASE; "+
-		"LAYER_LEDGER names another default")
+	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or "+
+		"postgres://HOST/DATABASE; LAYER_LEDGER changes the default")
 	l.ledger = cmp.Or(l.getenv("LAYER_LEDGER"), l.ledger)
-	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it; LAYER_LEDGER_ID names another default")
-	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, or layer.identity beside the ledger, or here)")
-	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; - for stdin (default those of ./...)")
-	f.StringVar(&l.to, "to", "", "where values are published: the `TARGET` is "+targets+" (default what init was told)")
+	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it; "+
+		"LAYER_LEDGER_ID changes the default")
+	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, "+
+		"else layer.identity beside the ledger file, else here)")
+	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; "+
+		"- for stdin (default the declarations in ./...)")
+	f.StringVar(&l.to, "to", "", "the `TARGET` where values are published: "+targets+" (default the target of init)")
 	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
-	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has seen what was published (default what init was told, 24h)")
-	f.DurationVar(&l.margin, "margin", 0, "the `TIME` for late requests and clocks that differ (default what init was told, 24h)")
-	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the most `BYTES` that a published text may have")
+	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has the published text "+
+		"(default the window of init, 24h)")
+	f.DurationVar(&l.margin, "margin", 0, "the `TIME` to allow for late requests and clock skew (default the margin of init, 24h)")
+	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the largest size of a published text, in `BYTES`")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
 		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.targetCommand(), l.timelineCommand(),
@@ -191,11 +195,11 @@ func (l *layer) command() *cobra.Command {
 // helpCommand makes `layer secret help rotate` print the text of `layer secret
 // rotate --help`.
 func helpCommand() *cobra.Command {
-	return &cobra.Command{Use: "help [COMMAND]", Short: "Help about any command", Args: count(0, 1), Hidden: true,
+	return &cobra.Command{Use: "help [COMMAND]", Short: "Show the help of a command", Args: count(0, 1), Hidden: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Parent().Find(args)
 			if err != nil || len(rest) > 0 {
-				return usagef("there is no such command in `%s`", c.Parent().CommandPath())
+				return usagef("there is no such command in `%s`: `%[1]s --help` lists the commands", c.Parent().CommandPath())
 			}
 			return about.Help()
 		}}

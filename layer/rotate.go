@@ -19,7 +19,7 @@ import (
 // its effect first.
 
 func (l *layer) planCommand() *cobra.Command {
-	return &cobra.Command{Use: "plan", Short: "Show what apply would do", Args: noArgs,
+	return &cobra.Command{Use: "plan", Short: "Show the changes that apply would make", Args: noArgs,
 		Example: `  layer secret plan`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o, _, err := l.operator(c.Context(), false)
@@ -42,8 +42,9 @@ func (l *layer) planCommand() *cobra.Command {
 
 func (l *layer) applyCommand() *cobra.Command {
 	return &cobra.Command{Use: "apply", Short: "Create the values that are missing", Args: noArgs,
-		Long: `Create what is missing: random values, generated ones by their generator. What only a person can supply is reported as
-external_value_required. What an earlier command left half done is finished first.`,
+		Long: `Create the missing values: random values, and generated values by their generator. A value that only
+a person can supply is reported as external_value_required. apply first finishes the work that an
+interrupted command left.`,
 		Example: `  layer secret apply
   layer secret apply --spec spec.json --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -64,11 +65,13 @@ func (l *layer) rotateCommand() *cobra.Command {
 	dry, yes := false, false
 	c := &cobra.Command{Use: "rotate [ADDRESS...]", Short: "Carry out the rotations that are due", Args: count(0, -1),
 		ValidArgsFunction: l.completeAddresses(-1),
-		Long: `Carry out what is due: announce new versions, bring announced ones into use a window later, let expired ones go, create what is
-missing, and repair what went astray. It is made to be run by cron or CI as often as one likes: running it twice is running it once.
+		Long: `Do the work that is due: announce new versions, make announced versions current a window later,
+delete expired versions, create missing values, and repair texts that a late request replaced.
+Run it from cron or CI as often as you like: a second run changes nothing.
 
---immediate lets both phases happen at once. Readers that have not seen the new version yet then reject what others make with it, for
-up to the window: it is for a leaked key, and for development.`,
+--immediate runs both phases at once. Readers that do not have the new version yet then reject
+everything that others make with it, for up to the window. Use it for a leaked key, and in
+development.`,
 		Example: `  layer secret rotate
   layer secret rotate --now '$SECRET.auth.session-key'
   layer secret rotate --immediate '$SECRET.auth.session-key'
@@ -95,7 +98,7 @@ up to the window: it is for a leaked key, and for development.`,
 				return err
 			}
 			if to := state.Moved(); to != "" && !dry {
-				l.say("the ledger had moved to %s, and is in use here again: see that nobody uses the other one", to)
+				l.say("the ledger had moved to %s and is in use here again: make sure that no command uses the other one", to)
 			}
 			o.DryRun = dry
 			if how.Immediate && !dry {
@@ -108,22 +111,22 @@ up to the window: it is for a leaked key, and for development.`,
 			}
 			return l.report(o, r, true)
 		}}
-	c.Flags().BoolVar(&how.Now, "now", false, "rotate whatever the schedule says; a rotation under way is only gone on with")
-	c.Flags().BoolVar(&how.Immediate, "immediate", false, "both phases at once; implies --now")
-	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "go on with this ledger after a stop: publish what it has over what is found")
+	c.Flags().BoolVar(&how.Now, "now", false, "rotate regardless of the schedule; a rotation in progress is only continued")
+	c.Flags().BoolVar(&how.Immediate, "immediate", false, "run both phases at once; implies --now")
+	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "use this ledger after a stop: publish its values over those in the target")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --adopt-ledger: do not ask")
-	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print what would be done")
+	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print the changes that rotate would make")
 	return c
 }
 
 // risk is the warning of --immediate.
-const risk = "readers that have not seen the new version yet reject what others make with it, for up to the window"
+const risk = "readers that do not have the new version yet reject everything that others make with it, for up to the window"
 
 // declared returns a usage error if one of the addresses is not declared.
 func declared(spec secret.Spec, addrs ...secret.Address) error {
 	for _, addr := range addrs {
 		if _, ok := find(spec, addr); !ok {
-			return usagef("%s is not declared: `layer secret spec` shows what is", addr)
+			return usagef("%s is not declared: `layer secret spec` lists the declarations", addr)
 		}
 	}
 	return nil
@@ -169,7 +172,7 @@ func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, y
 	if yes {
 		return nil
 	}
-	switch ok, err := l.ask(ctx, "Go on with this ledger, and publish what it has over the target?"); {
+	switch ok, err := l.ask(ctx, "Use this ledger, and publish its values over the target?"); {
 	case err != nil:
 		return err
 	case !ok:
@@ -184,17 +187,17 @@ func (l *layer) printAdoptions(list []rotate.Adoption, what string) {
 	for _, a := range list {
 		line := fmt.Sprintf("%s: %s %s, with %s current", a.Address, what, strings.Join(a.Versions, ", "), a.Current)
 		if a.Found != "" {
-			line += ", over a value in which " + a.Found + " is current"
+			line += ", over a value whose current version is " + a.Found
 		} else {
 			line += ", over a value that layer did not make"
 		}
 		if len(a.Back) > 0 {
-			line += "; it brings back " + strings.Join(a.Back, ", ") + ", which had left: pruned, or revoked"
+			line += "; it brings back " + strings.Join(a.Back, ", ") + ", which was pruned or revoked before"
 		} else if !a.Known && a.Found != "" {
 			line += "; versions that were revoked after this copy of the ledger come back"
 		}
 		if len(a.Vanish) > 0 {
-			line += "; " + strings.Join(a.Vanish, ", ") + " vanish, and nobody accepts them any more"
+			line += "; " + strings.Join(a.Vanish, ", ") + " vanish, and no reader accepts them any more"
 		}
 		l.say("%s", line)
 	}

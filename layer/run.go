@@ -24,13 +24,16 @@ var commandForm = lazyregexp.New(`^[a-z][a-z._-]{0,24}$`)
 func (l *layer) runCommand() *cobra.Command {
 	var keep []string
 	c := &cobra.Command{Use: "run -- COMMAND [ARGUMENT...]", Short: "Run a program with its secrets in its environment", Args: cobra.ArbitraryArgs,
-		Long: `Run a program with its secrets in its environment, under their binding names: the full stored text each, with all versions. A process
-keeps what it started with: restart it within three quarters of the window after a version is announced.
+		Long: `Run a program with its secrets in its environment, under their binding names. Each variable contains
+the full stored text, with all versions. A process keeps the texts that it started with: restart it
+within three quarters of the window after a version is announced.
 
-layer's own credentials are not passed on: LAYER_IDENTITY, CLOUDFLARE_API_TOKEN, PGPASSWORD, PGSSLPASSWORD, ETCDCTL_USER and
-ETCDCTL_PASSWORD, and those of AWS_… with a ledger in a bucket. --keep-env names one that the program needs.
+layer's own credentials are not passed on: LAYER_IDENTITY, CLOUDFLARE_API_TOKEN, PGPASSWORD,
+PGSSLPASSWORD, ETCDCTL_USER and ETCDCTL_PASSWORD, and, with a ledger in a bucket, the AWS_…
+credentials. --keep-env passes one on that the program needs.
 
-An old copy of the ledger is refused: the notes in the target show it. Without a credential for the target they are not looked at.`,
+run refuses an old copy of the ledger, which it detects by the notes in the target. Without a
+credential for the target it does not read the notes.`,
 		Example: `  layer secret run -- go run ./cmd/server`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -42,7 +45,7 @@ An old copy of the ledger is refused: the notes in the target show it. Without a
 				if commandForm().MatchString(args[0]) {
 					name = args[0]
 				}
-				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it may not be executed", name)
+				return fmt.Errorf("%s cannot be run: there is no such program here or in PATH, or it is not executable", name)
 			}
 			env, err := l.withSecrets(c, keep)
 			if err != nil {
@@ -51,10 +54,11 @@ An old copy of the ledger is refused: the notes in the target show it. Without a
 			l.err.clear()
 			// The program replaces this process, so that signals, terminal and exit status
 			// are its own.
-			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script without a first line that names its interpreter", args[0], l.exec(program, args, env))
+			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script whose first line names no interpreter",
+				args[0], l.exec(program, args, env))
 		}}
 	l.offlineFlag(c)
-	c.Flags().StringArrayVar(&keep, "keep-env", nil, "the `NAME` of a credential of layer's own that the program gets all the same; repeat for more")
+	c.Flags().StringArrayVar(&keep, "keep-env", nil, "the `NAME` of one of layer's own credentials to pass on; repeat for more")
 	c.Flags().SetInterspersed(false)
 	return c
 }
@@ -91,18 +95,18 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", s.Address, err)
 		case strings.ContainsRune(text.Reveal(), 0):
-			return nil, fmt.Errorf("%s: its value holds a zero byte, which no environment can hold: read it from a folder instead", s.Address)
+			return nil, fmt.Errorf("%s: the value contains a zero byte, which an environment variable cannot: read it from a folder instead", s.Address)
 		}
 		env = append(without(env, s.Binding), s.Binding+"="+text.Reveal())
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("the ledger holds no value of %s: `layer secret apply` creates what can be created", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("the ledger has no value of %s: create the values that layer can make with `layer secret apply`", strings.Join(missing, ", "))
 	}
 	dropped = slices.DeleteFunc(dropped, func(name string) bool { // a secret has the same name
 		return slices.ContainsFunc(env, func(v string) bool { return isNamed(v, name) })
 	})
 	if len(dropped) > 0 {
-		l.say("not passed on: %s: --keep-env NAME passes one on", strings.Join(dropped, ", "))
+		l.say("not passed on: %s: pass one on with --keep-env NAME", strings.Join(dropped, ", "))
 	}
 	return env, nil
 }

@@ -22,14 +22,15 @@ import (
 func (l *layer) setCommand() *cobra.Command {
 	var env, file string
 	stdin := false
-	c := &cobra.Command{Use: "set ADDRESS", Short: "Give a secret a value from outside", Args: count(1, 1),
+	c := &cobra.Command{Use: "set ADDRESS", Short: "Set a secret to a value from outside", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
-		Long: `Give a secret a value: from a prompt that shows nothing, from the environment, from stdin or from a file. It is never taken from the
-command line, which other processes can read. One newline at its end is dropped. A byte order mark, a whole stored document and a
-value that programs would read as another one are refused; other likely mistakes give a warning.
+		Long: `Set a secret to a value from a prompt that shows nothing, from the environment, from stdin or from a
+file. The value is never taken from the command line, which other processes can read. One newline at
+its end is dropped. A byte order mark, a whole stored document, and a value that programs would read
+as another value are refused. Other likely mistakes give a warning.
 
-The value of a static secret counts at once, and the old one stays for as long as the declaration retains it. A value for a random or
-generated secret is announced first.`,
+The value of a static secret becomes current at once, and the old value stays active as long as the
+declaration retains it. A value of a random or generated secret is announced first.`,
 		Example: `  layer secret set '$SECRET.billing.stripe-secret'
   layer secret set '$SECRET.billing.stripe-secret' --value-env STRIPE_SECRET
   pass show stripe | layer secret set '$SECRET.billing.stripe-secret' --from-stdin`,
@@ -39,7 +40,7 @@ generated secret is announced first.`,
 				return err
 			}
 			if n := c.Flags(); countTrue(n.Changed("value-env"), n.Changed("from-stdin"), n.Changed("from-file")) > 1 {
-				return usagef("only one of --from-file, --from-stdin, --value-env says where the value is")
+				return usagef("give the value with only one of --from-file, --from-stdin, --value-env")
 			}
 			if stdin && l.spec == "-" {
 				return usagef("--spec - and --from-stdin cannot both read stdin")
@@ -63,9 +64,9 @@ generated secret is announced first.`,
 			}
 			return l.report(o, r, true)
 		}}
-	c.Flags().StringVar(&env, "value-env", "", "the `NAME` of the environment variable that holds the value")
+	c.Flags().StringVar(&env, "value-env", "", "the `NAME` of the environment variable with the value")
 	c.Flags().BoolVar(&stdin, "from-stdin", false, "read the value from stdin")
-	c.Flags().StringVar(&file, "from-file", "", "the `FILE` that holds the value")
+	c.Flags().StringVar(&file, "from-file", "", "the `FILE` with the value")
 	return c
 }
 
@@ -88,8 +89,8 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 		var ok bool
 		if text, ok = l.lookup(env); !ok {
 			// The name is not repeated: it may be the value.
-			return driver.Value{}, usagef("the environment has no variable of the name that --value-env gives: it takes the variable's name, " +
-				"and the variable must be exported")
+			return driver.Value{}, usagef("the environment has no variable with the name that --value-env gives: give the variable's name, " +
+				"and export the variable")
 		}
 	case stdin:
 		text, err = readAll(ctx, l.in)
@@ -100,7 +101,7 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 			_ = f.Close()
 		}
 		if err != nil && !l.exists(file) { // operators paste the value itself here
-			return driver.Value{}, errors.New("the file that --from-file names is missing: it takes the name of a file that holds the value. " +
+			return driver.Value{}, errors.New("the file that --from-file names is missing: give the name of a file that contains the value. " +
 				"Nothing was changed")
 		}
 		if err != nil && ctx.Err() == nil {

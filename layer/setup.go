@@ -74,12 +74,12 @@ func (l *layer) warnOnce(warning string) {
 func (l *layer) checkIdentity() error {
 	switch {
 	case resemblesKey(l.identity):
-		return usagef("--identity takes the name of a file, and %s the key itself: a key on the command line is in the list of processes and in "+
-			"the shell's history. Others may have seen this one: make another, and remove its public half from the recipients", ledger.IdentityVariable)
+		return usagef("--identity takes the name of a file, and %s the key itself: a key on the command line is in the list of processes and "+
+			"in the shell's history. Others may have seen this key: make another one, and remove its public half from the recipients", ledger.IdentityVariable)
 	case resemblesAddress(l.identity) && !l.exists(l.identity):
 		return usagef("--identity takes the name of a file: one with any of : = @ in its name is written ./NAME")
 	case l.identity != "" && l.fileName(l.identity, "") == "":
-		return fmt.Errorf("the file that --identity names is nowhere to be found: %w: name the one that holds the key, put the key itself into %s, or begin with "+
+		return fmt.Errorf("the file that --identity names is missing: %w: name the file with the key, put the key itself into %s, or start with "+
 			"`layer secret init`", fs.ErrNotExist, ledger.IdentityVariable)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (l *layer) target(set rotate.Settings) (string, error) {
 	}
 	if to != set.Target {
 		return "", fmt.Errorf("the ledger publishes to %s, and --to names another target, which would fork every secret: "+
-			"`layer secret target '%s'` moves everything there", set.Target, l.to)
+			"move all values there with `layer secret target '%s'`", set.Target, l.to)
 	}
 	return l.to, nil
 }
@@ -166,9 +166,9 @@ func (l *layer) checkFlags() error {
 			return usageError{err}
 		}
 	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
-		return usagef("the target is %s: --to names it", targets)
+		return usagef("--to is none of the targets: use one of %s", targets)
 	case kind == "dir" && (resemblesAddress(path) || resemblesKey(path)):
-		return usagef("the target is %s: a folder with one of : = @ in its name is written dir:./NAME", targets)
+		return usagef("--to is none of the targets, %s: a folder with one of : = @ in its name is written dir:./NAME", targets)
 	}
 	switch {
 	case l.window < 0 || l.margin < 0:
@@ -194,7 +194,7 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 	case kind == "etcd":
 		return l.etcd(ctx, target, set)
 	}
-	return nil, fmt.Errorf("the ledger names no target that this version of layer knows: --to names one, %s", targets)
+	return nil, fmt.Errorf("the ledger has no target that this version of layer supports: give one with --to, %s", targets)
 }
 
 func (l *layer) cloudflare() cloudflare.Options {
@@ -254,11 +254,12 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 		data, err = os.ReadFile(l.path(l.spec))
 	}
 	if err != nil {
-		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: `layer secret spec > FILE` writes one", l.fileName(l.spec, "that --spec names"), cause(err))
+		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: write one with `layer secret spec > FILE`",
+			l.fileName(l.spec, "that --spec names"), cause(err))
 	}
 	spec, err := secret.ParseSpec(bytes.TrimSpace(data))
 	if err != nil {
-		return secret.Spec{}, fmt.Errorf("the spec %s is refused: %w: `layer secret spec` prints one that is right", l.spec, plain(err))
+		return secret.Spec{}, fmt.Errorf("the spec %s is refused: %w: `layer secret spec` prints a valid one", l.spec, plain(err))
 	}
 	return spec, nil
 }
@@ -266,7 +267,7 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 // readSource reads the declarations from the source of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
 	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
-		return secret.Spec{}, usagef("the packages are written as the go command takes them, without version: ./... or ./cmd/server")
+		return secret.Spec{}, usagef("the packages are not in the form of the go command, without version: write them like ./... or ./cmd/server")
 	}
 	// The go command and the programs that it starts need no credential.
 	environ, _ := l.passedOn(nil)
@@ -283,10 +284,10 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 			several = several || strings.Contains(p.Text, " is declared differently at ")
 		}
 		if several {
-			lines = append(lines, "if these are several programs: work in the folder of one, or write down what one declares, "+
+			lines = append(lines, "if these are several programs: work in the folder of one, or write the declarations of one to a file, "+
 				"`layer secret spec ./cmd/server > spec.json`, and name that file with --spec")
 		}
-		return spec, severalLines{errors.New("what is declared cannot all be known:\n" + strings.Join(lines, "\n"))}
+		return spec, severalLines{errors.New("the declarations cannot all be read:\n" + strings.Join(lines, "\n"))}
 	}
 	return spec, nil
 }

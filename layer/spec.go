@@ -14,8 +14,9 @@ import (
 func (l *layer) specCommand() *cobra.Command {
 	graph := false
 	c := &cobra.Command{Use: "spec [packages]", Short: "Print the declarations of the program here", Args: count(0, -1),
-		Long: `Read the declarations out of the source of the packages (./... if none is named), tests left out, and print the spec: what App.Spec
-returns for an App that uses every one. An option that is not a constant is reported with its position.`,
+		Long: `Read the declarations from the source of the packages (./... if none is named), without tests, and
+print the spec: the result of App.Spec for an App that uses every declaration. An option that is not
+a constant is reported with its position.`,
 		Example: `  layer secret spec > spec.json
   layer secret spec ./cmd/server --workspace acme --project shop
   layer secret spec --graph`,
@@ -66,7 +67,7 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 		case err == nil || named:
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, rotate.ErrNotFound):
 			// No identity here, or no ledger yet.
-			l.say("%s; so names are derived from the flags alone", words(err))
+			l.say("%s; so names are derived from the flags only", words(err))
 		default:
 			return set, err
 		}

@@ -9,12 +9,21 @@ import (
 func (l *layer) statusCommand() *cobra.Command {
 	overdue := 24 * time.Hour
 	c := &cobra.Command{Use: "status", Short: "Show the state of the declared secrets", Args: noArgs,
-		Long: `Show the state of the declared secrets: ok, pending (a version is announced), due, unsettled (recorded in the ledger, not confirmed by the
-target), missing (gone from the target), drifted (changed in the target by something else), bound (another's value, used as it is),
-unpublished, undeclared (in the ledger, and named by no declaration) or external_value_required.
+		Long: `Show the state of the declared secrets:
+  ok                       the target has the ledger's text
+  pending                  a version is announced
+  due                      it is time for a new value
+  unsettled                recorded in the ledger, not confirmed by the target
+  missing                  published before, and no longer in the target
+  drifted                  changed in the target by another program or person
+  bound                    a value that layer did not make, used as it is
+  unpublished              not created yet
+  undeclared               in the ledger, and named by no declaration
+  external_value_required  only a person can supply the value
 
-It changes nothing. It exits with 1 if a secret is unsettled, missing or drifted, if a person is needed, or if a rotation that is due, a
-version that is announced or a text that is not confirmed is late by more than --overdue.`,
+status changes nothing. It exits with 1 if a secret is unsettled, missing or drifted, if a person is
+needed, or if a due rotation, an announced version or an unconfirmed text is late by more than
+--overdue.`,
 		Example: `  layer secret status
   layer secret status --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,6 +44,6 @@ version that is announced or a text that is not confirmed is late by more than -
 			}
 			return l.report(o, r, false)
 		}}
-	c.Flags().DurationVar(&overdue, "overdue", overdue, "how late a run may be")
+	c.Flags().DurationVar(&overdue, "overdue", overdue, "the `TIME` by which a run may be late")
 	return c
 }

@@ -17,17 +17,19 @@ import (
 func (l *layer) targetCommand() *cobra.Command {
 	remove, yes := false, false
 	c := &cobra.Command{Use: "target [TARGET]", Short: "Move the values to another target", Args: count(0, 1),
-		Long: `Move the values to another target: publish everything there, and record the new target in the ledger. The old target keeps its values, for
-programs that still read it, and status watches both until --remove TARGET deletes the old ones. No version comes into use, and none
-leaves, until window and margin have passed: let all programs read the new target by then. Interrupted, it goes on when typed again.
+		Long: `Move the values to another target: publish every secret there, and record the new target in the
+ledger. The old target keeps its values, for programs that still read it, and status checks both
+targets until --remove TARGET deletes the old values. No version becomes current, and none is
+deleted, until window and margin have passed: make all programs read the new target by then. After
+an interruption, run it again: it continues.
 
-Without an argument it prints the target, and the former ones.`,
+Without an argument it prints the target and the former targets.`,
 		Example: `  layer secret target dir:/run/secrets
   layer secret target --remove dir:./secrets`,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && remove:
-				return usagef("--remove needs the former target whose values are to be deleted")
+				return usagef("--remove needs an argument: the former target whose values to delete")
 			case len(args) == 0:
 				return l.showTargets(c)
 			case remove:
@@ -35,7 +37,7 @@ Without an argument it prints the target, and the former ones.`,
 			}
 			return l.moveTarget(c, args[0])
 		}}
-	c.Flags().BoolVar(&remove, "remove", false, "delete the values that are left in a former target")
+	c.Flags().BoolVar(&remove, "remove", false, "delete the values in a former target")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --remove: do not ask")
 	return c
 }
@@ -84,8 +86,8 @@ func (l *layer) moveTarget(c *cobra.Command, to string) error {
 		return err
 	}
 	if from != kept {
-		l.say("%s keeps its values until `layer secret target --remove '%s'`. Let all programs read the new target before a window and a margin "+
-			"have passed", from, from)
+		l.say("%s keeps its values until `layer secret target --remove '%s'`. Make all programs read the new target before a window and "+
+			"a margin have passed", from, from)
 	}
 	return nil
 }
@@ -106,11 +108,11 @@ func (l *layer) removeFormer(c *cobra.Command, target string, yes bool) error {
 	}
 	if !slices.Contains(state.FormerTargets(), kept) {
 		// Not repeated: it may contain a password.
-		return errors.New("that is no former target of this ledger: `layer secret target` lists them")
+		return errors.New("the argument is no former target of this ledger: `layer secret target` lists them")
 	}
 	if !yes {
 		l.err.clear()
-		switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete the values that are left in %s, for good?", target)); {
+		switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete the values in %s, for good?", target)); {
 		case err != nil:
 			return err
 		case !ok:

@@ -22,7 +22,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 	svg := ""
 	ascii := false
 	c := &cobra.Command{Use: "timeline [ADDRESS...]", Short: "Draw the lives of the versions", Args: count(0, -1),
-		Long: `Draw the lives of the versions as bars over time, with now, overlap and next rotation marked.`,
+		Long: `Draw the lives of the versions as bars over time. Marks show now, overlaps and the next rotation.`,
 		Example: `  layer secret timeline
   layer secret timeline '$SECRET.auth.session-key' --svg timeline.svg`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -68,8 +68,8 @@ func (l *layer) timelineCommand() *cobra.Command {
 			}
 			return nil
 		}}
-	c.Flags().StringVar(&svg, "svg", "", "write a picture to this file")
-	c.Flags().BoolVar(&ascii, "ascii", false, "draw with ASCII characters alone")
+	c.Flags().StringVar(&svg, "svg", "", "write a picture to this `FILE`")
+	c.Flags().BoolVar(&ascii, "ascii", false, "draw with ASCII characters only")
 	return c
 }
 

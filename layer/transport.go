@@ -21,8 +21,8 @@ import (
 func (p process) postgresConfig(at place) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(at.url)
 	if err != nil { // err repeats the address, so it is not wrapped
-		return nil, usagef("the address of the database is damaged: it should be like postgres://USER@HOST/DATABASE?sslmode=verify-full, and what " +
-			"PGSERVICE, PGPASSFILE and the other variables of that kind name must exist")
+		return nil, usagef("the address of the database is damaged: write it like postgres://USER@HOST/DATABASE?sslmode=verify-full; and the " +
+			"files that PGSERVICE, PGPASSFILE and similar variables name must exist")
 	}
 	if err := p.settleParameters(config); err != nil {
 		return nil, err

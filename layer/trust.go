@@ -54,7 +54,7 @@ func (l *layer) checkLedgerID() error {
 		l.ledgerID, from = l.getenv("LAYER_LEDGER_ID"), "LAYER_LEDGER_ID"
 	}
 	if l.ledgerID = strings.TrimSpace(l.ledgerID); l.ledgerID != "" && !ledger.IsID(l.ledgerID) {
-		return usagef("%s is not the id of a ledger, which has 32 characters of 0-9 and a-f: `layer secret ledger id` prints it", from)
+		return usagef("%s is not the id of a ledger, which has 32 characters of 0-9 and a-f: `layer secret ledger id` prints the id", from)
 	}
 	return nil
 }
@@ -71,8 +71,9 @@ func (l *layer) nameLedger(p place, id string, before ...string) error {
 
 func (l *layer) idCommand() *cobra.Command {
 	return &cobra.Command{Use: "id", Short: "Print the ledger's id", Args: noArgs,
-		Long: `Print the ledger's id. A machine that has not seen the ledger accepts it by this id, in --ledger-id, in LAYER_LEDGER_ID, or in a line
-"# ledger ID" of the identity. The id is no secret: it shows that the ledger is no forgery. It is renewed when a recipient is removed.`,
+		Long: `Print the ledger's id. A machine that has not seen the ledger accepts it if this id is in
+--ledger-id, in LAYER_LEDGER_ID, or in a line "# ledger ID" of the identity file. The id is no
+secret: it proves that the ledger is not forged. It is renewed when a recipient is removed.`,
 		Example: `  layer secret ledger id`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, state, _, err := l.load(c.Context(), opening{})
@@ -118,7 +119,7 @@ func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state ro
 		l.say("the ledger was not compared with %s, which this user may not read: %v", target, err)
 		return nil
 	}
-	return fmt.Errorf("the ledger cannot be compared with %s: %w. --offline leaves that out", target, err)
+	return fmt.Errorf("the ledger cannot be compared with %s: %w. Skip the comparison with --offline", target, err)
 }
 
 // several returns the first address and the number of the others.
@@ -131,7 +132,7 @@ func several(list []secret.Address) string {
 
 // offlineFlag adds the flag that skips compareNotes.
 func (l *layer) offlineFlag(c *cobra.Command) {
-	c.Flags().BoolVar(&l.offline, "offline", false, "do not ask the target whether the ledger is the newest")
+	c.Flags().BoolVar(&l.offline, "offline", false, "do not check the ledger against the notes in the target")
 }
 
 // missingCredential returns the name of a variable without which a target

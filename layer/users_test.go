@@ -151,7 +151,7 @@ func TestRootIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 		require.NoError(t, os.Chown(path, 0, 0))
 		r := p.as(alice, alice, nil, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status, name)
-		require.Contains(t, r.stderr, "it belongs to root (mode 0600), perhaps since a run with sudo: `sudo chown 61001 ", name)
+		require.Contains(t, r.stderr, "it belongs to root (mode 0600), perhaps after a run with sudo: take it back with `sudo chown 61001 ", name)
 		require.NoError(t, os.Chown(path, alice, alice))
 	}
 	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
@@ -178,7 +178,7 @@ func TestRootLedgerSharedByGroupKeepsWorking(t *testing.T) {
 		// The error about a file that is not shared yet names who can share it.
 		r := p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status)
-		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600), who can share it with a group: `chgrp GROUP ")
+		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600): that user can share it with a group, with `chgrp GROUP ")
 
 		require.NoError(t, os.Chown(filepath.Join(p.dir, "spec.json"), alice, alice))
 		cmd := p.command(alice, team, "sh", "-c", strings.Replace(line[1], "team", strconv.Itoa(team), 1))

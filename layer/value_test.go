@@ -30,7 +30,7 @@ func TestValueThatIsNoneIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ text, want string }{
 		"empty":                    {"", "empty"},
-		"white space":              {" \t\n ", "nothing but white space"},
+		"white space":              {" \t\n ", "only white space"},
 		"too large":                {strings.Repeat("x", maxValue+1), "over 1048576 bytes"},
 		"not UTF-8":                {"madeup\xff", "not UTF-8 text: store bytes as base64"},
 		"UTF-8 mark":               {"\ufeffmadeup_Wm29bHs4Ly", "byte order mark, .* save it as UTF-8 without a mark"},

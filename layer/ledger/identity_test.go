@@ -109,7 +109,7 @@ func TestReadIdentitiesRefuses(t *testing.T) {
 	for name, want := range map[string]string{
 		"missing": "file does not exist: name the file that holds it, put the key itself into LAYER_IDENTITY, or " +
 			"begin with `layer secret init`",
-		"":      "it is a folder: name the file",
+		"":      "it is a folder: give the name of a file",
 		"huge":  "more than 65536 bytes",
 		"wrong": "line 1 is no age key",
 		"pipe":  "not a regular file",

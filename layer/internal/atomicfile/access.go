@@ -228,11 +228,11 @@ type LostAccessError struct {
 
 func (e *LostAccessError) Error() string {
 	if e.group {
-		return fmt.Sprintf("its group %s would lose access (mode %04o), since this user may give no file to that group: nothing was changed. "+
+		return fmt.Sprintf("its group %s would lose access (mode %04o), because this user may not give a file to that group: nothing was changed. "+
 			"Run as a member of the group or as root, or give the file to a group of yours with `chgrp`", groupName(e.id), e.mode)
 	}
-	return fmt.Sprintf("its owner %s would lose access (mode %04o), since this user may give no file away: nothing was changed. "+
-		"Run as that user or as root, or let the file's group read it, with the owner in it", userName(e.id), e.mode)
+	return fmt.Sprintf("its owner %s would lose access (mode %04o), because this user may not give a file away: nothing was changed. "+
+		"Run as that user or as root, or let the file's group read it and make the owner a member", userName(e.id), e.mode)
 }
 
 // userName returns the name of a user, or the number if the system does not
@@ -265,9 +265,9 @@ func Denied(path string) string {
 	case err != nil:
 		return ""
 	case owner(info) == os.Geteuid():
-		return fmt.Sprintf("it is yours and has mode %04o: `chmod u+rw %s`", info.Mode().Perm(), path)
+		return fmt.Sprintf("it belongs to you and has mode %04o: run `chmod u+rw %s`", info.Mode().Perm(), path)
 	}
-	return fmt.Sprintf("it belongs to user %s (mode %04o), who can share it with a group: `chgrp GROUP %s` and `chmod g+rw %s`",
+	return fmt.Sprintf("it belongs to user %s (mode %04o): that user can share it with a group, with `chgrp GROUP %s` and `chmod g+rw %s`",
 		userName(owner(info)), info.Mode().Perm(), path, path)
 }
 
@@ -277,6 +277,6 @@ func DeniedByRoot(path string) string {
 	if err != nil || owner(info) != 0 {
 		return ""
 	}
-	return fmt.Sprintf("it belongs to root (mode %04o), perhaps since a run with sudo: `sudo chown %s %s` gives it back", info.Mode().Perm(),
+	return fmt.Sprintf("it belongs to root (mode %04o), perhaps after a run with sudo: take it back with `sudo chown %s %s`", info.Mode().Perm(),
 		userName(os.Geteuid()), path)
 }

@@ -252,9 +252,9 @@ func TestRootAsUserIsToldHowToGetAccess(t *testing.T) {
 		return
 	}
 	for name, says := range map[string]string{
-		"roots":  "permission denied: it belongs to root (mode 0600), perhaps since a run with sudo: `sudo chown 61002 roots` gives it back",
-		"alices": "it belongs to user 61001 (mode 0600), who can share it with a group: `chgrp GROUP alices` and `chmod g+rw alices`",
-		"own":    "it is yours and has mode 0200: `chmod u+rw own`",
+		"roots":  "permission denied: it belongs to root (mode 0600), perhaps after a run with sudo: take it back with `sudo chown 61002 roots`",
+		"alices": "it belongs to user 61001 (mode 0600): that user can share it with a group, with `chgrp GROUP alices` and `chmod g+rw alices`",
+		"own":    "it belongs to you and has mode 0200: run `chmod u+rw own`",
 	} {
 		_, err := Read(name, 10)
 		require.ErrorIs(t, err, fs.ErrPermission)

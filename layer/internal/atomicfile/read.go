@@ -34,16 +34,16 @@ func ReadInfo(path string, limit int64) (data []byte, mode fs.FileMode, err erro
 	case err != nil:
 		return nil, 0, Cause(err)
 	case info.IsDir():
-		return nil, 0, errors.New("it is a folder: name the file")
+		return nil, 0, errors.New("it is a folder: give the name of a file")
 	case !info.Mode().IsRegular():
-		return nil, 0, errors.New("it is not a regular file: name one")
+		return nil, 0, errors.New("it is not a regular file: give the name of one")
 	}
 	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case err != nil:
 		return nil, 0, Cause(err)
 	case int64(len(data)) > limit:
-		return nil, 0, fmt.Errorf("it has more than %d bytes: it is not what layer wrote", limit)
+		return nil, 0, fmt.Errorf("it has more than %d bytes: layer did not write it", limit)
 	}
 	return data, info.Mode().Perm(), nil
 }

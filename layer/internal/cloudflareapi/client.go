@@ -120,8 +120,8 @@ func (c *Client) once(ctx context.Context, left time.Duration, send func(context
 		return nil, &Failure{NotApplied: true, Detail: "not sent", Cause: context.Cause(ctx)}
 	}
 	if left < c.least() {
-		return nil, &Failure{NotApplied: true, Detail: fmt.Sprintf("not sent, since all requests of a call may take %s", c.Patience),
-			Hint: "run again, which goes on"}
+		return nil, &Failure{NotApplied: true, Detail: fmt.Sprintf("not sent, because all requests of a call together may take %s", c.Patience),
+			Hint: "run again, to continue"}
 	}
 	x := &Exchange{now: c.Now}
 	bounded, cancel := context.WithTimeout(ctx, min(c.timeout, left))

@@ -52,9 +52,9 @@ var definite = map[int]bool{400: true, 401: true, 402: true, 403: true, 404: tru
 // messages explains the messages of Cloudflare, which are more precise than its
 // codes, and gives the next step.
 var messages = map[string]string{
-	"secret_name_already_exists": "somebody has created a secret of this name: run again",
-	"secret_not_found":           "somebody has deleted the secret: run again",
-	"store_not_found":            "the account has no such store: give the id of one that it has, or none",
+	"secret_name_already_exists": "another process has created a secret of this name: run again",
+	"secret_not_found":           "another process has deleted the secret: run again",
+	"store_not_found":            "the account has no such store: give the id of an existing store, or none",
 	"secret_value_too_long":      "keep the value within 65,536 bytes",
 	"secret_value_too_large":     "keep the value within 65,536 bytes",
 	"secret_value_empty":         "",
@@ -69,7 +69,7 @@ var messages = map[string]string{
 	"maximum_stores_exceeded":    "",
 }
 
-const NoRoom = "remove secrets that nobody needs, or ask Cloudflare for more room"
+const NoRoom = "remove unused secrets, or ask Cloudflare for more room"
 
 // invalid are the messages that refuse a whole request before any part is
 // applied, so also a whole batch.
@@ -198,21 +198,21 @@ func (f *Failure) next() string {
 	case slices.Contains(f.Codes, 7003):
 		return "check the account id"
 	case f.Status == http.StatusUnauthorized:
-		return "the API token is not valid any more: set CLOUDFLARE_API_TOKEN to one with the permission " + string(f.needs)
+		return "the API token is no longer valid: set CLOUDFLARE_API_TOKEN to one with the permission " + string(f.needs)
 	case f.Status == http.StatusForbidden:
 		return "add the permission " + string(f.needs) + " to the API token, if it is one of this account"
 	case f.Status >= 500:
-		return "Cloudflare has a problem: run again later, which finds out how far it came"
+		return "Cloudflare has a problem: run again later, to continue"
 	case f.Cause != nil && !errors.Is(f.Cause, context.DeadlineExceeded):
 		return ""
 	case f.Status/100 == 3:
-		return "something on the way redirects, which is not followed: check CLOUDFLARE_API_BASE_URL"
+		return "the answer is a redirect, which is not followed: check CLOUDFLARE_API_BASE_URL"
 	case f.NotApplied && f.Status != 0 && f.Status/100 != 2:
-		return "it is refused, and would be again: look the answer up in Cloudflare's documentation"
+		return "another try would be refused too: look the answer up in Cloudflare's documentation"
 	case f.NotApplied && f.Status == 0:
 		return "check the network, and CLOUDFLARE_API_BASE_URL if it is set"
 	}
-	return "run again, which finds out how far it came"
+	return "run again, to continue"
 }
 
 // Unwrap returns driver.ErrNotApplied if the request was certainly not applied,

@@ -49,9 +49,9 @@ func (o Options) check() error {
 	case o.Token.Reveal() == "":
 		return errors.New("cloudflare: there is no API token: set CLOUDFLARE_API_TOKEN")
 	case !tokenForm().MatchString(o.Token.Reveal()):
-		return errors.New("cloudflare: the API token holds white space or other characters that no token has: copy it again")
+		return errors.New("cloudflare: the API token contains white space or other characters that no token has: copy it again")
 	case o.Timeout < 0, o.Patience < 0:
-		return errors.New("cloudflare: a timeout or patience below zero")
+		return errors.New("cloudflare: timeout or patience is below zero: give zero or more")
 	}
 	return checkBase(o.BaseURL)
 }
@@ -68,7 +68,7 @@ func checkBase(base string) error {
 		u.Fragment != "":
 		return errors.New("cloudflare: the API's base URL is not of the form https://host/path, without user, query and fragment: correct CLOUDFLARE_API_BASE_URL")
 	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
-		return errors.New("cloudflare: the API's base URL is plain http, on which everybody on the way can read the token and the values: " +
+		return errors.New("cloudflare: the API's base URL is plain http, on which others can read the token and the values: " +
 			"give its https address in CLOUDFLARE_API_BASE_URL")
 	}
 	return nil

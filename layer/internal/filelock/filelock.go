@@ -40,7 +40,7 @@ func Take(ctx context.Context, path, guarded string) (*Lock, error) {
 	wait := time.Millisecond
 	for {
 		if err := context.Cause(ctx); err != nil {
-			return nil, fmt.Errorf("it is locked by another run: %s. Let that end, or end it: %w", holder(path), err)
+			return nil, fmt.Errorf("it is locked by another run: %s. Wait for that run to end, or end it: %w", holder(path), err)
 		}
 		l, err := Try(path, guarded)
 		if l != nil || err != nil {
@@ -108,7 +108,7 @@ func open(path, guarded string) (*Lock, error) {
 }
 
 func notLocked(path string) error {
-	return fmt.Errorf("it cannot be locked: %s is a link, or somebody keeps on removing it. Remove the link, or end that", path)
+	return fmt.Errorf("it cannot be locked: %s is a link, or another process keeps removing it. Remove the link, or end that process", path)
 }
 
 func explain(path string, err error) error {
@@ -121,7 +121,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, errOther):
 		advice = "Move that file away, or give the ledger another name"
 	case errors.Is(err, atomicfile.ErrHardLink), errors.Is(err, atomicfile.ErrIrregular):
-		advice = "See which file that is, then remove this name: the next run makes the lock anew"
+		advice = "Find out which file that is, then remove this name: the next run makes a new lock"
 	}
 	return fmt.Errorf("it cannot be locked with %s: %w. %s", path, atomicfile.Cause(err), advice)
 }
@@ -135,7 +135,7 @@ func (l *Lock) Check() error {
 	}
 	there, err := os.Lstat(l.path)
 	if err != nil || !os.SameFile(mine, there) {
-		return fmt.Errorf("%s was removed or replaced while it locked the ledger, so another run may be at work: see that none is, then run again", l.path)
+		return fmt.Errorf("%s was removed or replaced while it locked the ledger, so another run may be active: make sure that none is, then run again", l.path)
 	}
 	return nil
 }
@@ -147,7 +147,7 @@ func (l *Lock) Unlock() error { return l.file.Close() }
 // signed begins the content of a lock's file.
 const signed = "process "
 
-var errOther = errors.New("that file holds something else than a lock does, which would be lost")
+var errOther = errors.New("that file has other content than a lock, which would be lost")
 
 // holdsNothingElse returns an error if a file has other content: it may be an
 // identity that was moved here, or the lock of another program.
@@ -182,7 +182,7 @@ func holder(path string) string {
 	}
 	hidden := func(c rune) bool { return !unicode.IsPrint(c) } // a terminal may interpret it
 	if err != nil || strings.ContainsFunc(host+since, hidden) {
-		return "it is not known which (see who has " + path + " open)"
+		return "it is not known which (check which process has " + path + " open)"
 	}
 	return fmt.Sprintf("process %d on %s, since %s", pid, host, since)
 }

@@ -67,7 +67,7 @@ func (r *reader) loadRoots() error {
 		return errors.New("read declarations: the go command was not found; install Go, or give the spec that the program prints with --spec")
 	}
 	if info, err := os.Stat(r.options.Dir); err != nil || !info.IsDir() {
-		return errors.New("read declarations: " + r.options.Dir + " is no folder; name that of the program")
+		return errors.New("read declarations: " + r.options.Dir + " is no folder; name the folder of the program")
 	}
 	loaded, err := r.load(mode, r.options.Patterns...)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *reader) nothing() error {
 		}
 	}
 	return errors.New("read declarations: no Go package matches " + strings.Join(r.options.Patterns, " ") +
-		" in " + r.options.Dir + "; name a folder with Go files, such as ./cmd/server, and where build constraints leave them out " +
+		" in " + r.options.Dir + "; name a folder with Go files, such as ./cmd/server, and if build constraints exclude them, " +
 		"set GOOS, GOARCH or tags as for a build")
 }
 
@@ -177,9 +177,9 @@ func (r *reader) loadError(loaded []*packages.Package) error {
 	if len(lines) > maxErrors {
 		lines, more = lines[:maxErrors], "\n  and more"
 	}
-	head := "the packages do not compile; mend this, then run it again"
+	head := "the packages do not compile; correct this, then run again"
 	if !slices.ContainsFunc(loaded, func(p *packages.Package) bool { return len(p.CompiledGoFiles) > 0 }) {
-		head = "the packages cannot be loaded; run this in the program's module, and name packages that it has for this platform and these tags"
+		head = "the packages cannot be loaded; run this in the program's module, and name packages that exist for this platform and these tags"
 	}
 	return errors.New("read declarations: " + head + ":\n  " + strings.Join(lines, "\n  ") + more)
 }

@@ -29,7 +29,7 @@ func (r *reader) declared(p *pkg, constructor string, call *ast.CallExpr) (o sec
 	s, is := got.(structValue)
 	if !is {
 		u := orUnknown(got, arg).(unknown)
-		r.report(arg.Pos(), "", "the options of secret.%s are not known: what stands here %s%s; %s",
+		r.report(arg.Pos(), "", "the options of secret.%s are not known: the argument %s%s; %s",
 			constructor, u.why, d.cause(arg.Pos(), u), u.todo("write secret.Options{…} with constants"))
 		return o, nil, false
 	}
@@ -55,7 +55,7 @@ func (d *declaration) fields(s structValue, prefix string, readers map[string]fu
 		}
 		read, ok := readers[name]
 		if !ok {
-			d.fail(prefix+name, e, "is an option that this version of layer does not know; use the version of layer that go.mod names for "+libraryPath)
+			d.fail(prefix+name, e, "is an option that this version of layer does not support; use the version of layer that go.mod names for "+libraryPath)
 			continue
 		}
 		d.places[prefix+name] = e.pos
@@ -210,7 +210,7 @@ func (r *reader) wrong(s *secret.Secret, call token.Pos, places map[string]token
 	if place, ok := places[e.Member]; ok {
 		pos = place
 	}
-	text := given().ReplaceAllString(strings.TrimPrefix(e.Err.Error(), secret.ErrInvalid.Error()+": "), " is not what is allowed: ")
+	text := given().ReplaceAllString(strings.TrimPrefix(e.Err.Error(), secret.ErrInvalid.Error()+": "), " has another form than allowed: ")
 	d := declaration{r: r, call: call}
 	r.report(pos, e.Member, "%s%s", text, d.declaredAt(pos))
 	return true

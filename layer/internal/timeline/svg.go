@@ -285,7 +285,7 @@ func (p *picture) life(r row) string {
 	}
 	parts := []string{}
 	for _, st := range r.stretches {
-		from, until := "since ever", "without end"
+		from, until := "with no start", "without end"
 		if !st.from.IsZero() {
 			from = "from " + p.instant(st.from)
 		}

@@ -146,7 +146,7 @@ func TestWhatIsNoLedgerIsRefused(t *testing.T) {
 		}, "it has more than 67108864 bytes"},
 		{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "it is not a regular file"},
 		{"folder since it was opened", func(path string) error { return os.Mkdir(path, 0o700) },
-			"it is a folder: name the file"},
+			"it is a folder: give the name of a file"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "layer.secrets.age")

@@ -38,21 +38,21 @@ func TestAppliedWriteIsNeverCalledNotApplied(t *testing.T) {
 		// request; or "halves": the batch is sent again in halves.
 		batch string
 	}{
-		{"token refused", fault{Status: 401, Code: 1000, Message: "Invalid API Token"}, "status 401, code 1000: the API token is not valid any more: set CLOUDFLARE_API_TOKEN to one with the permission Account > Secrets Store > Edit (Secrets Store Write)", true, ""},
+		{"token refused", fault{Status: 401, Code: 1000, Message: "Invalid API Token"}, "status 401, code 1000: the API token is no longer valid: set CLOUDFLARE_API_TOKEN to one with the permission Account > Secrets Store > Edit (Secrets Store Write)", true, ""},
 		{"malformed token", fault{Status: 400, Code: 6003, Message: "Invalid request headers"}, "the API token is malformed", true, ""},
 		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"}, "add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token, if it is one of this account", true, ""},
-		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"}, "status 404, secret_not_found: somebody has deleted the secret: run again", true, ""},
-		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
-		{"no such store, in another way", fault{Status: 400, Code: 1001, Message: "store_not_found"}, "give the id of one that it has", true, ""},
+		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"}, "status 404, secret_not_found: another process has deleted the secret: run again", true, ""},
+		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of an existing store", true, ""},
+		{"no such store, in another way", fault{Status: 400, Code: 1001, Message: "store_not_found"}, "give the id of an existing store", true, ""},
 		{"no such account", fault{Status: 404, Code: 7003, Message: "Could not route to /x"}, "code 7003: check the account id", true, ""},
-		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, which finds out how far it came", false, ""},
+		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, to continue", false, ""},
 		{"conflict after it was applied", fault{Applied: now, Status: 409}, "status 409", false, ""},
 		{"invalid", fault{Status: 400, Code: 1001, Message: "secret_value_too_long"}, "secret_value_too_long: keep the value within 65,536 bytes", true, "halves"},
 		{"invalid, in words that are new", fault{Status: 422, Code: 1099, Message: "secret_moon_phase_wrong"}, "status 422, secret_moon_phase_wrong: ", true, "unknown"},
 		{"invalid, in other words that are new", fault{Status: 400, Code: 1001, Message: "secret_moon_phase_wrong"}, "status 400, secret_moon_phase_wrong: ", true, "halves"},
-		{"full", fault{Status: 400, Code: 1003, Message: "maximum_secrets_exceeded"}, "maximum_secrets_exceeded: remove secrets", true, "unknown"},
+		{"full", fault{Status: 400, Code: 1003, Message: "maximum_secrets_exceeded"}, "maximum_secrets_exceeded: remove unused secrets", true, "unknown"},
 		{"refused without a reason", fault{Status: 400}, "status 400", true, "unknown"},
-		{"the name exists", fault{Status: 400, Code: 1003, Message: "secret_name_already_exists: x"}, "secret_name_already_exists: somebody has created", false, ""},
+		{"the name exists", fault{Status: 400, Code: 1003, Message: "secret_name_already_exists: x"}, "secret_name_already_exists: another process has created", false, ""},
 		{"an answer that repeats the value", fault{Status: 400, Raw: echo}, "status 400, code 1001", true, "halves"},
 		{"a word that repeats the value", fault{Status: 400, Code: 1, Message: "versions_of"}, "code 1", true, "unknown"},
 		{"too large", fault{Status: 413, Raw: "<html>413</html>"}, "status 413: the answer was not understood", true, "halves"},
@@ -69,7 +69,7 @@ func TestAppliedWriteIsNeverCalledNotApplied(t *testing.T) {
 		{"an envelope of another kind", fault{Applied: now, Raw: `{"success":true,"errors":"none","result":[]}`}, "status 200: the answer was not understood", false, ""},
 		{"null", fault{Applied: now, Raw: `null`}, "status 200, but no success", false, ""},
 		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", 8<<20) + `"}`}, "the answer is too long", false, ""},
-		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: something on the way redirects", false, ""},
+		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: the answer is a redirect", false, ""},
 	} {
 		for kind, list := range map[string][]driver.Item{"create": items(1), "create a batch": items(3), "replace": items(1)} {
 			t.Run(tc.name+"/"+kind, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		{"a query", func(o *Options) { o.BaseURL = "https://host/?x=y" }, "without user, query"},
 		{"an empty query", func(o *Options) { o.BaseURL = "https://host/?" }, "without user, query"},
 		{"a port alone", func(o *Options) { o.BaseURL = "https://:443/" }, "not of the form"},
-		{"in the open", func(o *Options) { o.BaseURL = "http://api.internal/client/v4" }, "plain http, on which everybody on the way can read the token"},
+		{"in the open", func(o *Options) { o.BaseURL = "http://api.internal/client/v4" }, "plain http, on which others can read the token"},
 		{"in the open, in capitals", func(o *Options) { o.BaseURL = "HTTP://API.INTERNAL" }, "plain http"},
 		{"in the open, by address", func(o *Options) { o.BaseURL = "http://10.0.0.1" }, "plain http"},
 		{"in the open, like this machine", func(o *Options) { o.BaseURL = "http://127.0.0.1.example" }, "plain http"},

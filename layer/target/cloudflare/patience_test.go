@@ -184,7 +184,7 @@ func TestSlowPublishGoesOnInTheNextCall(t *testing.T) {
 				}
 				next = append(next, left[i])
 				require.ErrorIs(t, err, driver.ErrNotApplied, "none is cut off")
-				require.ErrorContains(t, err, "replace "+left[i].Name+": not sent, since all requests of a call may take 6m0s: run again")
+				require.ErrorContains(t, err, "replace "+left[i].Name+": not sent, because all requests of a call together may take 6m0s: run again")
 			}
 			require.Less(t, len(next), len(left), "it gets on")
 			left = next
