@@ -17,9 +17,13 @@ import (
 // type next. The text follows the reason and brings its own punctuation. A kind
 // without an entry needs no advice: its reason already names the next step.
 var advice = map[rotate.Kind]func(p *rotate.Problem) string{
-	rotate.NeedsValue: func(p *rotate.Problem) string { return fill(": set the value with `layer secret set '%s'`", p.Address) },
+	rotate.NeedsValue: func(p *rotate.Problem) string {
+		return fill(": set the value with `layer secret set '%s'`",
+			p.Address)
+	},
 	rotate.Bound: func(p *rotate.Problem) string {
-		return fill(": to rotate it, run `layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`", p.Address)
+		return fill(": to rotate it, run `layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`",
+			p.Address)
 	},
 	rotate.Drifted:   fixed(": to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"),
 	rotate.ValueKept: fixed(": to publish the kept value over it, run `layer secret rotate --adopt-ledger`"),
@@ -35,7 +39,8 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 		return fill(": set a new value first, with `layer secret set '%s'`", p.Address)
 	},
 	rotate.AlreadyAnnounced: func(p *rotate.Problem) string {
-		return fill(": `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback '%s'` withdraws it", p.Address)
+		return fill(": `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback '%s'` "+
+			"withdraws it", p.Address)
 	},
 	rotate.PlainValue: func(p *rotate.Problem) string {
 		return fill(": to replace the value at once, run `layer secret rotate --immediate '%s'`", p.Address)
@@ -46,16 +51,17 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NameTaken: func(p *rotate.Problem) string {
 		return fill(": to hand the name over, run `layer secret rename '%s' '%s'`", p.Other, p.Address)
 	},
-	rotate.WrongPlace: fixed(". To publish every secret to the target as it is now, run `layer secret rotate --adopt-ledger`"),
+	rotate.WrongPlace: fixed(". To publish every secret to the target as it is now, run `layer secret rotate " +
+		"--adopt-ledger`"),
 	rotate.NotMade:    fixed(": run the command again to make one"),
 	rotate.Undeclared: fixed(": `layer secret status` lists the declared secrets"),
 	rotate.NoLedger:   fixed(": make one with `layer secret init`"),
-	rotate.WrongLedger: fixed(". If this ledger is the right one, delete layer.seen and give the ledger's id with --ledger-id, or " +
-		"run `layer secret rotate --adopt-ledger` to use it"),
-	rotate.Untrusted: fixed(". Run `layer secret ledger id` on a machine where the ledger is in use, and give the id that it prints with " +
-		"--ledger-id or LAYER_LEDGER_ID"),
-	rotate.Moved: fixed(", with --ledger or LAYER_LEDGER. If no ledger is there, run `layer secret rotate --adopt-ledger` to use the " +
-		"one here"),
+	rotate.WrongLedger: fixed(". If this ledger is the right one, delete layer.seen and give the ledger's id with " +
+		"--ledger-id, or run `layer secret rotate --adopt-ledger` to use it"),
+	rotate.Untrusted: fixed(". Run `layer secret ledger id` on a machine where the ledger is in use, and give the id " +
+		"that it prints with --ledger-id or LAYER_LEDGER_ID"),
+	rotate.Moved: fixed(", with --ledger or LAYER_LEDGER. If no ledger is there, run `layer secret rotate " +
+		"--adopt-ledger` to use the one here"),
 	rotate.HalfMoved: fixed(". Move it again, or run `layer secret rotate --adopt-ledger` to use the old one"),
 	rotate.Copies:    fixed(". Compare them with `layer secret log`"),
 }
@@ -133,9 +139,11 @@ func stateAdvice(s rotate.SecretStatus) string {
 	}
 	switch s.State {
 	case rotate.StateUnsettled:
-		return "unsettled" + late + ": the target has not confirmed the text that the ledger records: finish it with `layer secret rotate`"
+		return "unsettled" + late + ": the target has not confirmed the text that the ledger records: finish it with " +
+			"`layer secret rotate`"
 	case rotate.StateMissing:
-		return "missing: it was published before, and the target no longer has it: publish it again with `layer secret rotate`"
+		return "missing: it was published before, and the target no longer has it: publish it again with `layer secret " +
+			"rotate`"
 	case rotate.StatePending:
 		return fmt.Sprintf("pending%s: %s is announced: make it current with `layer secret rotate`", late, s.Pending)
 	case rotate.StateExternal:
@@ -146,11 +154,12 @@ func stateAdvice(s rotate.SecretStatus) string {
 		}
 		return fmt.Sprintf("due%s: it is time for a new value: set it with `layer secret set '%s'`", late, s.Address)
 	case rotate.StateBound:
-		return fmt.Sprintf("bound: the target has a value that layer did not make, so no rotation replaces it: to rotate it, run "+
+		return fmt.Sprintf("bound: the target has a value that layer did not make, so no rotation replaces it: to rotate "+
+			"it, run "+
 			"`layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`", s.Address)
 	case rotate.StateDrifted:
-		return "drifted: the value in the target was changed by another program or person: to publish the ledger's value again, run " +
-			"`layer secret rotate --adopt-ledger`"
+		return "drifted: the value in the target was changed by another program or person: to publish the ledger's " +
+			"value again, run `layer secret rotate --adopt-ledger`"
 	}
 	return string(s.State)
 }

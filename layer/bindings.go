@@ -16,7 +16,8 @@ type bindingJSON struct {
 }
 
 func (l *layer) bindingsCommand() *cobra.Command {
-	return &cobra.Command{Use: "bindings", Short: "Print the secrets_store_secrets block for wrangler's config", Args: noArgs,
+	return &cobra.Command{Use: "bindings", Short: "Print the secrets_store_secrets block for wrangler's config",
+		Args: noArgs,
 		Long: `Print the secrets_store_secrets block for wrangler's config. The block binds a Worker to the
 published values. wrangler does not inherit it to env.NAME: repeat it there. The store's id comes
 from --store, else from a request to the account.`,
@@ -38,7 +39,8 @@ from --store, else from a request to the account.`,
 			if id == "" {
 				store, err := cloudflare.NewStore(l.cloudflare())
 				if err != nil {
-					return usagef("the store's id is missing: give it with --store, or set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN to request it")
+					return usagef("the store's id is missing: give it with --store, or set CLOUDFLARE_ACCOUNT_ID and " +
+						"CLOUDFLARE_API_TOKEN to request it")
 				}
 				l.progressText("asking for the store's id")
 				if id, err = store.ID(c.Context()); err != nil {

@@ -18,14 +18,16 @@ import (
 
 func (l *layer) rollbackCommand() *cobra.Command {
 	immediate := false
-	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Withdraw an announced version, or restore the previous value", Args: count(1, 1),
+	c := &cobra.Command{Use: "rollback ADDRESS", Short: "Withdraw an announced version, or restore the previous value",
+		Args:              count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
 		Long: `Withdraw an announced version. If none is announced, restore the previous version's value under
 a new id: at once for a static secret, else in two phases unless --immediate is given. A revoked
 or pruned version never comes back.`,
 		Example: `  layer secret rollback '$SECRET.billing.stripe-secret'`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
+			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator,
+				addr secret.Address) (rotate.Result, error) {
 				if immediate {
 					l.say(risk)
 				}
@@ -37,7 +39,8 @@ or pruned version never comes back.`,
 }
 
 func (l *layer) revokeCommand() *cobra.Command {
-	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Revoke a version in the ledger and the target, immediately", Args: count(2, 2),
+	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Revoke a version in the ledger and the target, " +
+		"immediately", Args: count(2, 2),
 		ValidArgsFunction: l.completeVersion,
 		Long: `Revoke a version in the ledger and the target, immediately, and with it every other version that
 has the same value. The current version gets a successor first. For a static secret the current
@@ -48,7 +51,8 @@ version cannot be revoked: set a new value first.`,
 				// Not repeated: it may be a value.
 				return usagef("the version is not of the form v2: `layer secret status --json` lists the versions")
 			}
-			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator, addr secret.Address) (rotate.Result, error) {
+			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator,
+				addr secret.Address) (rotate.Result, error) {
 				return o.Revoke(ctx, addr, args[1])
 			})
 		}}
@@ -59,7 +63,8 @@ var versionForm = lazyregexp.New(`^v[0-9]{1,20}$`)
 
 // change runs one change of a declared secret and reports the result. It
 // returns a usage error if the address is wrong or not declared.
-func (l *layer) change(ctx context.Context, arg string, do func(context.Context, *rotate.Operator, secret.Address) (rotate.Result, error)) error {
+func (l *layer) change(ctx context.Context, arg string,
+	do func(context.Context, *rotate.Operator, secret.Address) (rotate.Result, error)) error {
 	addr, err := address(arg)
 	if err != nil {
 		return err
@@ -89,7 +94,8 @@ old value stays, for programs that still read it, until ` + "`layer secret remov
 			if err != nil {
 				return err
 			}
-			return l.change(c.Context(), args[1], func(ctx context.Context, o *rotate.Operator, to secret.Address) (rotate.Result, error) {
+			return l.change(c.Context(), args[1], func(ctx context.Context, o *rotate.Operator,
+				to secret.Address) (rotate.Result, error) {
 				return o.Rename(ctx, from, to)
 			})
 		}}
@@ -115,7 +121,8 @@ func (l *layer) removeCommand() *cobra.Command {
 			}
 			if !yes {
 				l.err.clear()
-				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete every version of %s, from ledger and target, for good?", addr)); {
+				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete every version of %s, from ledger and target, for good?",
+					addr)); {
 				case err != nil:
 					return err
 				case !ok:

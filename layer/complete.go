@@ -37,7 +37,8 @@ func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
 }
 
 // completeVersion completes an address, and then one of its versions.
-func (l *layer) completeVersion(c *cobra.Command, args []string, typed string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
+func (l *layer) completeVersion(c *cobra.Command, args []string,
+	typed string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return l.completeAddresses(1)(c, args, typed)
 	}

@@ -53,7 +53,8 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		return err
 	}
 	if name := l.fileName(from.text, ""); from.kind == inFile && name == "" {
-		return errors.New("FROM is neither a file nor the address of a ledger: `layer secret ledger copy --help` shows both forms")
+		return errors.New("FROM is neither a file nor the address of a ledger: `layer secret ledger copy --help` shows " +
+			"both forms")
 	}
 	state, _, err := old.Load(ctx)
 	if err != nil {
@@ -75,7 +76,8 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 		return err
 	}
 	l.progressText("moving the ledger")
-	moved, err := rotate.Move(ctx, old, next, rotate.MoveOptions{From: from.text, To: to.text, Target: target, By: operatorName()})
+	moved, err := rotate.Move(ctx, old, next, rotate.MoveOptions{From: from.text, To: to.text, Target: target,
+		By: operatorName()})
 	if err != nil {
 		return err
 	}

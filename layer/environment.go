@@ -16,7 +16,8 @@ import (
 // for the ledger or the target. A variable that contains the name of a file is
 // not one of them.
 var (
-	ownCredentials = []string{ledger.IdentityVariable, "CLOUDFLARE_API_TOKEN", "PGPASSWORD", "PGSSLPASSWORD", "ETCDCTL_USER", "ETCDCTL_PASSWORD"}
+	ownCredentials = []string{ledger.IdentityVariable, "CLOUDFLARE_API_TOKEN", "PGPASSWORD", "PGSSLPASSWORD",
+		"ETCDCTL_USER", "ETCDCTL_PASSWORD"}
 	// AWS_SECURITY_TOKEN is an older name of AWS_SESSION_TOKEN.
 	ofBucket = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 )

@@ -70,7 +70,8 @@ func (p process) etcdTLS(ca, cert, key string) (*tls.Config, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(p.path(cert), p.path(key))
 	if err != nil { // err may quote the file, so it is not wrapped
-		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can be read, and belong together",
+		return nil, fmt.Errorf("ETCDCTL_CERT and ETCDCTL_KEY: %s and %s cannot be used: both must be PEM files that can "+
+			"be read, and belong together",
 			p.fileName(cert, "the first one's file"), p.fileName(key, "the second one's file"))
 	}
 	c.Certificates = []tls.Certificate{pair}

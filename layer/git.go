@@ -90,7 +90,8 @@ func (p process) repositories(ctx context.Context, folder string) ([]worktree, e
 // other clone.
 func (p process) gitEnviron() []string {
 	path, _ := p.lookup("PATH")
-	return []string{"PATH=" + path, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_OPTIONAL_LOCKS=0",
+	return []string{"PATH=" + path, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull,
+		"GIT_OPTIONAL_LOCKS=0",
 		"GIT_DISCOVERY_ACROSS_FILESYSTEM=1", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none"}
 }
 
@@ -174,7 +175,8 @@ func (r worktree) workTree(ctx context.Context) (string, error) {
 	if strings.Contains(a.complaint, "xcode-select") || strings.Contains(a.complaint, "xcrun: error") {
 		return "", errNoGit // macOS has a program of that name that asks to install git
 	}
-	if strings.Contains(a.complaint, "not a git repository") || strings.Contains(a.complaint, "must be run in a work tree") {
+	if strings.Contains(a.complaint, "not a git repository") ||
+		strings.Contains(a.complaint, "must be run in a work tree") {
 		return "", nil
 	}
 	if err != nil {

@@ -66,7 +66,8 @@ type guarded struct {
 // besideLedger returns the guard for the files that layer keeps beside a
 // ledger, or in this folder for a remote ledger.
 func (l *layer) besideLedger(p place) (guarded, error) {
-	g := guarded{what: "a file that layer keeps here", shown: p.folder(), patterns: []string{temporary}, tracked: "commit that"}
+	g := guarded{what: "a file that layer keeps here", shown: p.folder(), patterns: []string{temporary},
+		tracked: "commit that"}
 	path, lock := "layer.seen", "layer.seen.lock"
 	g.names = []string{"layer.seen", aTemporary("layer.seen")}
 	var err error
@@ -99,8 +100,10 @@ func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
 		return g, false, fmt.Errorf("identity %s: %w", shown, cause(err))
 	}
 	name := filepath.Base(path)
-	return guarded{what: "the identity", shown: filepath.Dir(shown), folder: filepath.Dir(path), names: []string{name, aTemporary(name)},
-		lines: []string{"/" + ignorePattern(name), temporary}, tracked: "commit that, and replace the key where the repository has other readers"}, true, nil
+	return guarded{what: "the identity", shown: filepath.Dir(shown), folder: filepath.Dir(path),
+		names: []string{name, aTemporary(name)},
+		lines: []string{"/" + ignorePattern(name), temporary}, tracked: "commit that, and replace the key where the " +
+			"repository has other readers"}, true, nil
 }
 
 // values returns the guard for a folder of values. It checks the given names
@@ -110,8 +113,9 @@ func (l *layer) values(path string, names []string) (guarded, error) {
 	if err != nil {
 		return guarded{}, fmt.Errorf("directory %s: %w", path, cause(err))
 	}
-	g := guarded{what: "a value", shown: path, folder: folder, patterns: []string{"LAYERON_SECRET_*", ".LAYERON_SECRET_*", temporary},
-		matched: isValue, lines: []string{"/LAYERON_SECRET_*", "/.LAYERON_SECRET_*", temporary},
+	g := guarded{what: "a value", shown: path, folder: folder,
+		patterns: []string{"LAYERON_SECRET_*", ".LAYERON_SECRET_*", temporary},
+		matched:  isValue, lines: []string{"/LAYERON_SECRET_*", "/.LAYERON_SECRET_*", temporary},
 		tracked: "commit that, and rotate each value that was committed"}
 	for _, name := range append([]string{"LAYERON_SECRET_ANY"}, names...) {
 		note := "." + name + ".note"
@@ -156,7 +160,8 @@ func (l *layer) prepareGit(ctx context.Context, p place, target string) (added g
 	name := filepath.Join(dir, ".gitignore")
 	lines, err := appendLines(l.path(name), want, false)
 	if err != nil {
-		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: correct that, then run again",
+		return added, fmt.Errorf("%s cannot be written: %w. It keeps the identity out of git, so nothing was made: "+
+			"correct that, then run again",
 			name, cause(err))
 	}
 	added.add(".gitignore", lines)
@@ -164,7 +169,8 @@ func (l *layer) prepareGit(ctx context.Context, p place, target string) (added g
 		name = filepath.Join(dir, ".gitattributes")
 		line := attributesPattern(filepath.Base(p.text)) + " binary"
 		if lines, err = appendLines(l.path(name), []string{line}, false); err != nil {
-			return added, fmt.Errorf("%s cannot be written: %w. It keeps git from merging two ledgers into a damaged one, so nothing was made: "+
+			return added, fmt.Errorf("%s cannot be written: %w. It keeps git from merging two ledgers into a damaged one, so "+
+				"nothing was made: "+
 				"correct that, then run again", name, cause(err))
 		}
 		added.add(".gitattributes", lines)
@@ -202,7 +208,8 @@ func (l *layer) keepOut(ctx context.Context, p place, target string, values []st
 
 // guardValues is guard for a folder of values. It ignores the whole folder if
 // the folder contains nothing but values and is not the folder of the ledger.
-func (l *layer) guardValues(ctx context.Context, path string, names []string, besideLedger string) (added gitLines, err error) {
+func (l *layer) guardValues(ctx context.Context, path string, names []string,
+	besideLedger string) (added gitLines, err error) {
 	g, err := l.values(path, names)
 	if err != nil {
 		return nil, err
@@ -225,7 +232,8 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string, be
 func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error) {
 	repositories, err := l.repositories(ctx, g.folder)
 	if err != nil && !errors.Is(err, errNoGit) {
-		return nil, fmt.Errorf("%w: so it is not known whether git would commit %s, and nothing was made or published: correct that, then run again",
+		return nil, fmt.Errorf("%w: so it is not known whether git would commit %s, and nothing was made or published: "+
+			"correct that, then run again",
 			err, g.what)
 	}
 	blind := err != nil
@@ -249,7 +257,8 @@ func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error
 	}
 	added.add(filepath.Join(g.shown, ".gitignore"), lines)
 	if found, err = g.exposed(ctx, repositories); err == nil && found != nil {
-		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Correct that, or choose another place",
+		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Correct that, or choose "+
+			"another place",
 			found.file, g.what, found.why())
 	}
 	return added, err
@@ -263,7 +272,8 @@ func (e exposure) why() string {
 }
 
 func (g guarded) unwritable(err error) error {
-	return fmt.Errorf("%s cannot be written: %w. It keeps %s out of git, so nothing was made or published: correct that, then run again",
+	return fmt.Errorf("%s cannot be written: %w. It keeps %s out of git, so nothing was made or published: correct "+
+		"that, then run again",
 		filepath.Join(g.shown, ".gitignore"), cause(err), g.what)
 }
 
@@ -289,7 +299,8 @@ func (g guarded) untracked(ctx context.Context, r worktree) error {
 				arg = ":(literal)" + file
 			}
 			return fmt.Errorf("%s is %s and git tracks it, so the next commit would include it: nothing was made or published. "+
-				"Run `cd %s && git rm --cached -f -- %s`, which keeps the file; %s", file, g.what, quoted(r.top), quoted(arg), g.tracked)
+				"Run `cd %s && git rm --cached -f -- %s`, which keeps the file; %s", file, g.what, quoted(r.top), quoted(arg),
+				g.tracked)
 		}
 	}
 	return nil
@@ -326,7 +337,8 @@ func appendLines(path string, want []string, again bool) (added []string, err er
 	}
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	for _, w := range want {
-		if again || !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) && !slices.Contains(lines, strings.TrimPrefix(w, "/")) {
+		if again || !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) &&
+			!slices.Contains(lines, strings.TrimPrefix(w, "/")) {
 			added = append(added, w)
 		}
 	}

@@ -51,7 +51,8 @@ in Postgres: give the place with --ledger.`,
   layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
 	l.nameFlags(c)
-	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1…) of a colleague who may open the ledger too; repeat for more")
+	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1…) of a colleague who may open the "+
+		"ledger too; repeat for more")
 	return c
 }
 
@@ -76,7 +77,8 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 		return err
 	}
 	if folder := filepath.Dir(l.identity); l.identity != "" && !l.exists(folder) {
-		return fmt.Errorf("the folder %s is missing: make it, or name another with --identity", l.fileName(folder, "of the identity"))
+		return fmt.Errorf("the folder %s is missing: make it, or name another with --identity",
+			l.fileName(folder, "of the identity"))
 	}
 	p, err := l.parsePlace(l.ledger)
 	if err != nil {
@@ -150,7 +152,8 @@ func (p process) freeFile(path string) error {
 	if _, err := os.Lstat(p.path(path)); err == nil {
 		return fmt.Errorf("the ledger %s exists already and was not changed: name another file with --ledger", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the ledger %s cannot be used: %w: name another file with --ledger", p.fileName(path, "in the file that was named"), cause(err))
+		return fmt.Errorf("the ledger %s cannot be used: %w: name another file with --ledger",
+			p.fileName(path, "in the file that was named"), cause(err))
 	}
 	if _, err := os.Stat(p.path(filepath.Dir(path))); err != nil {
 		folder := filepath.Dir(path)

@@ -19,7 +19,8 @@ import (
 // values that must be replaced.
 
 func (l *layer) ledgerCommand() *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Show the ledger's id, change its recipients, or move it", Args: noArgs, RunE: needsCommand,
+	c := &cobra.Command{Use: "ledger", Short: "Show the ledger's id, change its recipients, or move it", Args: noArgs,
+		RunE: needsCommand,
 		Example: `  layer secret ledger id
   layer secret ledger recipients
   layer secret ledger recipients --add age1…
@@ -70,7 +71,8 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	}
 	out := recipientsJSON{OK: true}
 	for range 20 { // a ledger without a lock: another run may win several times
-		if out, err = l.changeRecipients(ctx, ledger, add, remove); !errors.Is(err, rotate.ErrConflict) || errors.Is(err, rotate.ErrSuperseded) {
+		if out, err = l.changeRecipients(ctx, ledger, add, remove); !errors.Is(err, rotate.ErrConflict) ||
+			errors.Is(err, rotate.ErrSuperseded) {
 			break
 		}
 	}
@@ -96,11 +98,11 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 			"deceive a machine that accepts the old id", out.ID, out.before)
 	}
 	if len(out.Rotate) > 0 {
-		l.say("a removed recipient can still open older copies of the ledger: in git's history for ever, among a bucket's old " +
-			"versions until you delete those. Do this now, in this order: remove the recipient's access to the place of the ledger; " +
-			"revoke the API tokens that the recipient had; replace every value that is still accepted, with " +
-			"`layer secret rotate --immediate` and `layer secret revoke`, or, for a static secret, with `layer secret set`; and delete " +
-			"the bucket's old versions. The secrets are:")
+		l.say("a removed recipient can still open older copies of the ledger: in git's history for ever, among a " +
+			"bucket's old versions until you delete those. Do this now, in this order: remove the recipient's access to " +
+			"the place of the ledger; revoke the API tokens that the recipient had; replace every value that is still " +
+			"accepted, with `layer secret rotate --immediate` and `layer secret revoke`, or, for a static secret, with " +
+			"`layer secret set`; and delete the bucket's old versions. The secrets are:")
 		for _, addr := range out.Rotate {
 			l.err.line("  %s", addr)
 		}
@@ -110,7 +112,8 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 
 // changeRecipients loads the ledger, and writes it if the recipients change. It
 // returns [rotate.ErrConflict] if another run wrote in between.
-func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add, remove []string) (recipientsJSON, error) {
+func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
+	add, remove []string) (recipientsJSON, error) {
 	state, rev, err := ledger.Load(ctx)
 	if err != nil {
 		return recipientsJSON{}, err
@@ -129,7 +132,8 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 		i := slices.Index(list, r)
 		if i < 0 {
 			// Not repeated: it may be the private half.
-			return recipientsJSON{}, usagef("--remove names no recipient of the ledger: `layer secret ledger recipients` lists them")
+			return recipientsJSON{}, usagef("--remove names no recipient of the ledger: `layer secret ledger recipients` " +
+				"lists them")
 		}
 		list = slices.Delete(list, i, i+1)
 	}
@@ -146,7 +150,8 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 		return out, err
 	}
 	if !slices.ContainsFunc(ids.Recipients(), func(r string) bool { return slices.Contains(list, r) }) {
-		return out, fmt.Errorf("the ledger would no longer open with your own keys: keep one of your keys among the recipients")
+		return out, fmt.Errorf("the ledger would no longer open with your own keys: keep one of your keys among the " +
+			"recipients")
 	}
 	set.Recipients = list
 	next := state.WithSettings(set)
@@ -157,7 +162,8 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger, add,
 			out.Rotate = append(out.Rotate, addr.String())
 		}
 	}
-	entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients", IDs: slices.Concat(prefixed("+", add), prefixed("-", remove))}
+	entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients",
+		IDs: slices.Concat(prefixed("+", add), prefixed("-", remove))}
 	_, _, err = rotate.Commit(ctx, ledger, rev, next.WithLog(entry))
 	return out, err
 }
@@ -189,7 +195,8 @@ write the ledger can write its log.`,
 					}
 					continue
 				}
-				l.out.row(stamp(entry.At), dash(entry.By), string(entry.Op), dash(entry.Address), dash(strings.Join(entry.IDs, " ")))
+				l.out.row(stamp(entry.At), dash(entry.By), string(entry.Op), dash(entry.Address),
+					dash(strings.Join(entry.IDs, " ")))
 			}
 			return nil
 		}}

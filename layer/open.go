@@ -60,7 +60,8 @@ func (l *layer) openBucket(ctx context.Context, p place, ids ledger.Identities) 
 		return nil, err
 	}
 	if o.AccessKeyID == "" || o.SecretAccessKey.Reveal() == "" {
-		return nil, errors.New("the credential for the bucket is missing: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for R2 too")
+		return nil, errors.New("the credential for the bucket is missing: set AWS_ACCESS_KEY_ID and " +
+			"AWS_SECRET_ACCESS_KEY, for R2 too")
 	}
 	return bucket.Open(ctx, o)
 }
@@ -84,7 +85,8 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 	}
 	name := l.fileName(p.text, "")
 	if _, err := os.Stat(l.path(p.text)); p.kind == inFile && (errors.Is(err, fs.ErrNotExist) || name == "") {
-		return nil, fmt.Errorf("there is no ledger %s: make one with `layer secret init`, or name another with --ledger", cmp.Or(name, "in the file that was named"))
+		return nil, fmt.Errorf("there is no ledger %s: make one with `layer secret init`, or name another with --ledger",
+			cmp.Or(name, "in the file that was named"))
 	}
 	ids, err := l.identities(p)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 
 // leftOut are parameters of psql that neither pgx nor the server knows, and
 // that make the connection neither safer nor lead elsewhere. They are removed.
-var leftOut = []string{"keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout", "sslcompression",
+var leftOut = []string{"keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout",
+	"sslcompression",
 	"sslkeylogfile", "ssl_max_protocol_version", "gsslib", "gssdelegation", "load_balance_hosts"}
 
 // missing is a parameter of psql that pgx does not support. It is refused if
@@ -42,7 +43,8 @@ var missingParameters = map[string]missing{
 		return !slices.Contains([]string{"", "0", "off", "no", "false"}, strings.ToLower(value))
 	}, "asks for a replication connection: leave it out"},
 	"ssl_min_protocol_version": {func(config *pgx.ConnConfig, value string) bool {
-		return connects(config, overTLS) && !slices.Contains([]string{"", "tlsv1", "tlsv1.1", "tlsv1.2"}, strings.ToLower(value))
+		return connects(config, overTLS) && !slices.Contains([]string{"", "tlsv1", "tlsv1.1", "tlsv1.2"},
+			strings.ToLower(value))
 	}, "asks for a version above TLS 1.2, which layer cannot require: set it on the server"},
 	"sslcrl":              revocationList,
 	"sslcrldir":           revocationList,
@@ -55,10 +57,14 @@ var missingParameters = map[string]missing{
 }
 
 var (
-	revocationList = missing{func(config *pgx.ConnConfig, value string) bool { return value != "" && connects(config, overTLS) },
+	revocationList = missing{func(config *pgx.ConnConfig, value string) bool {
+		return value != "" &&
+			connects(config, overTLS)
+	},
 		"asks for a check of revoked certificates, which layer does not make: leave it out"}
-	roleKey = missing{always, "is equivalent to the role's password, and layer takes only the password: give it in PGPASSWORD or ~/.pgpass"}
-	oauth   = missing{always, "asks for a login by OAuth, which layer lacks: use a role with a password or a certificate"}
+	roleKey = missing{always, "is equivalent to the role's password, and layer takes only the password: give it in " +
+		"PGPASSWORD or ~/.pgpass"}
+	oauth = missing{always, "asks for a login by OAuth, which layer lacks: use a role with a password or a certificate"}
 )
 
 func always(*pgx.ConnConfig, string) bool { return true }

@@ -47,7 +47,8 @@ func (p process) parsePlace(text string) (place, error) {
 	case text == "":
 		return place{}, usagef("--ledger is empty: %sgive one", places)
 	case !isURL && (resemblesAddress(text) || resemblesKey(text)):
-		return place{}, usagef("%s--ledger has none of these forms. Put a password into PGPASSWORD or ~/.pgpass, and a key into the environment: change "+
+		return place{}, usagef("%s--ledger has none of these forms. Put a password into PGPASSWORD or ~/.pgpass, and a "+
+			"key into the environment: change "+
 			"one that others may have seen. A file with one of : = @ in its name is written ./NAME", places)
 	case !isURL:
 		return place{text: text}, nil
@@ -80,8 +81,8 @@ func (p process) bucketAt(text string) (bucket.Options, error) {
 			endpoint = "https://s3." + own + ".amazonaws.com"
 		}
 		if endpoint == "" {
-			return bucket.Options{}, usagef("the address of the bucket has no endpoint: add ?endpoint=https://…, or set AWS_ENDPOINT_URL_S3, " +
-				"or AWS_REGION for AWS itself")
+			return bucket.Options{}, usagef("the address of the bucket has no endpoint: add ?endpoint=https://…, or set " +
+				"AWS_ENDPOINT_URL_S3, or AWS_REGION for AWS itself")
 		}
 		more := "?"
 		if u.RawQuery != "" || u.ForceQuery {
@@ -122,7 +123,8 @@ func regionOf(endpoint, environment string) string {
 
 func (p process) bucketOptions(text string, ids ledger.Identities) (bucket.Options, error) {
 	o, err := p.bucketAt(text)
-	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = p.getenv("AWS_ACCESS_KEY_ID"), driver.NewValue(p.getenv("AWS_SECRET_ACCESS_KEY")),
+	o.AccessKeyID, o.SecretAccessKey, o.SessionToken = p.getenv("AWS_ACCESS_KEY_ID"),
+		driver.NewValue(p.getenv("AWS_SECRET_ACCESS_KEY")),
 		driver.NewValue(p.getenv("AWS_SESSION_TOKEN"))
 	o.Identities = ids
 	return o, err
@@ -142,8 +144,8 @@ func postgresPlace(text string) (place, error) {
 		return place{}, usagef("the address of the database is damaged after the question mark: it should be like %s", form)
 	}
 	if hasUser && strings.Contains(user, ":") || anyCredential(values) {
-		return place{}, usagef("the address of the database contains a password, which lists of processes and logs would show: put it into PGPASSWORD " +
-			"or ~/.pgpass, and change this one if others may have seen it")
+		return place{}, usagef("the address of the database contains a password, which lists of processes and logs " +
+			"would show: put it into PGPASSWORD or ~/.pgpass, and change this one if others may have seen it")
 	}
 	// An unescaped password with one of these characters ends the host name.
 	if strings.ContainsAny(database, "@:") || strings.Contains(text, "#") {

@@ -27,12 +27,13 @@ import (
 func (l *layer) prompt(ctx context.Context, spec secret.SpecSecret) (driver.Value, error) {
 	f, ok := l.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return driver.Value{}, usagef("there is no terminal to ask for the value: give it with --value-env, --from-stdin or --from-file")
+		return driver.Value{}, usagef("there is no terminal to ask for the value: give it with --value-env, " +
+			"--from-stdin or --from-file")
 	}
 	before, err := term.MakeRaw(int(f.Fd()))
 	if err != nil {
-		return driver.Value{}, errors.New("the terminal would show the value: give it with --value-env, --from-stdin or --from-file. " +
-			"Nothing was changed")
+		return driver.Value{}, errors.New("the terminal would show the value: give it with --value-env, --from-stdin or " +
+			"--from-file. Nothing was changed")
 	}
 	fmt.Fprintf(l.err, "Value of %s (not shown): ", printable(spec.Address.String()))
 	line, err := typed(ctx, f)
@@ -46,7 +47,8 @@ func (l *layer) prompt(ctx context.Context, spec secret.SpecSecret) (driver.Valu
 
 var (
 	errLeft    = fmt.Errorf("%w: nothing was changed", rotate.ErrInterrupted)
-	errSeveral = errors.New("the value has several lines, and the prompt takes one: give all lines with --from-file. Nothing was changed")
+	errSeveral = errors.New("the value has several lines, and the prompt takes one: give all lines with --from-file. " +
+		"Nothing was changed")
 )
 
 // quiet is how long no byte may follow before a pasted text counts as complete.

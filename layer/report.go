@@ -107,9 +107,11 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, ok, changes bool
 		secrets = slices.Concat(r.Secrets, r.Undeclared)
 	}
 	for _, s := range secrets {
-		one := secretJSON{Address: s.Address.String(), Kind: s.Kind.String(), SecretName: cmp.Or(names[s.Address], s.Name), State: string(s.State),
-			Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []versionJSON{}, NextRotation: timeOrNull(s.NextRotation),
-			Bytes: s.Bytes, Limit: s.Limit, Overdue: s.Overdue}
+		one := secretJSON{Address: s.Address.String(), Kind: s.Kind.String(), SecretName: cmp.Or(names[s.Address], s.Name),
+			State:   string(s.State),
+			Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []versionJSON{},
+			NextRotation: timeOrNull(s.NextRotation),
+			Bytes:        s.Bytes, Limit: s.Limit, Overdue: s.Overdue}
 		for _, v := range s.Versions {
 			one.Versions = append(one.Versions, versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)})
 		}
@@ -134,29 +136,58 @@ func actionsJSON(actions []rotate.Action) []actionJSON {
 
 // done has the text for each confirmed action; %s is the version.
 var done = map[rotate.Op]string{
-	rotate.OpCreate: "created %s", rotate.OpSet: "set as %s, now current", rotate.OpAdd: "announced %s", rotate.OpFlip: "%s is now current", rotate.OpPrune: "%s has expired and is deleted",
-	rotate.OpExtend: "extended the life of %s, as declared", rotate.OpRepair: "published again with longer lives: a late request had replaced it",
-	rotate.OpRefresh: "published again with fresh times", rotate.OpPublish: "published again", rotate.OpConfirm: "found as published, %s is current",
-	rotate.OpAdopt: "published over another value, as %s", rotate.OpWithdraw: "%s is withdrawn", rotate.OpRevoke: "%s is revoked everywhere",
-	rotate.OpRename: "published under its new name, %s is current", rotate.OpRemove: "deleted from ledger and target", rotate.OpTarget: "published to the new target, %s is current", rotate.OpKeep: "kept in the ledger as %s, not published",
+	rotate.OpCreate:   "created %s",
+	rotate.OpSet:      "set as %s, now current",
+	rotate.OpAdd:      "announced %s",
+	rotate.OpFlip:     "%s is now current",
+	rotate.OpPrune:    "%s has expired and is deleted",
+	rotate.OpExtend:   "extended the life of %s, as declared",
+	rotate.OpRepair:   "published again with longer lives: a late request had replaced it",
+	rotate.OpRefresh:  "published again with fresh times",
+	rotate.OpPublish:  "published again",
+	rotate.OpConfirm:  "found as published, %s is current",
+	rotate.OpAdopt:    "published over another value, as %s",
+	rotate.OpWithdraw: "%s is withdrawn",
+	rotate.OpRevoke:   "%s is revoked everywhere",
+	rotate.OpRename:   "published under its new name, %s is current",
+	rotate.OpRemove:   "deleted from ledger and target",
+	rotate.OpTarget:   "published to the new target, %s is current",
+	rotate.OpKeep:     "kept in the ledger as %s, not published",
 }
 
 // planned has the text for each action of a dry run; %s is the version.
 var planned = map[rotate.Op]string{
-	rotate.OpCreate: "would create %s", rotate.OpAdd: "would announce %s", rotate.OpFlip: "would make %s current", rotate.OpPrune: "would delete %s, which has expired",
-	rotate.OpExtend: "would extend the life of %s, as declared", rotate.OpRepair: "would publish again with longer lives: a late request has replaced it",
-	rotate.OpRefresh: "would publish again with fresh times", rotate.OpPublish: "would publish again", rotate.OpConfirm: "is found as published, %s is current",
-	rotate.OpAdopt: "would publish over another value, as %s",
+	rotate.OpCreate:  "would create %s",
+	rotate.OpAdd:     "would announce %s",
+	rotate.OpFlip:    "would make %s current",
+	rotate.OpPrune:   "would delete %s, which has expired",
+	rotate.OpExtend:  "would extend the life of %s, as declared",
+	rotate.OpRepair:  "would publish again with longer lives: a late request has replaced it",
+	rotate.OpRefresh: "would publish again with fresh times",
+	rotate.OpPublish: "would publish again",
+	rotate.OpConfirm: "is found as published, %s is current",
+	rotate.OpAdopt:   "would publish over another value, as %s",
 }
 
 // recorded has the text for a change that is in the ledger and that the target
 // has not confirmed; %s is the version.
 var recorded = map[rotate.Op]string{
-	rotate.OpCreate: "the first value, %s", rotate.OpSet: "%s as the current version", rotate.OpAdd: "%s as announced", rotate.OpFlip: "%s as the current version",
-	rotate.OpPrune: "the end of %s, which has expired", rotate.OpExtend: "a longer life of %s", rotate.OpRepair: "longer lives, after a late request",
-	rotate.OpRefresh: "fresh times", rotate.OpPublish: "an earlier text", rotate.OpConfirm: "%s as the current version",
-	rotate.OpTarget: "its text for the new target, with %s current", rotate.OpAdopt: "%s, over another value", rotate.OpWithdraw: "the withdrawal of %s", rotate.OpRevoke: "the revocation of %s",
-	rotate.OpRename: "its new name", rotate.OpRemove: "its removal",
+	rotate.OpCreate:   "the first value, %s",
+	rotate.OpSet:      "%s as the current version",
+	rotate.OpAdd:      "%s as announced",
+	rotate.OpFlip:     "%s as the current version",
+	rotate.OpPrune:    "the end of %s, which has expired",
+	rotate.OpExtend:   "a longer life of %s",
+	rotate.OpRepair:   "longer lives, after a late request",
+	rotate.OpRefresh:  "fresh times",
+	rotate.OpPublish:  "an earlier text",
+	rotate.OpConfirm:  "%s as the current version",
+	rotate.OpTarget:   "its text for the new target, with %s current",
+	rotate.OpAdopt:    "%s, over another value",
+	rotate.OpWithdraw: "the withdrawal of %s",
+	rotate.OpRevoke:   "the revocation of %s",
+	rotate.OpRename:   "its new name",
+	rotate.OpRemove:   "its removal",
 }
 
 // printUnconfirmed prints, for each secret, the changes in the ledger that are
@@ -175,14 +206,16 @@ func (l *layer) printUnconfirmed(r rotate.Result) {
 		parts[a.Address] = append(parts[a.Address], words)
 	}
 	for _, addr := range order {
-		l.say("%s: recorded in the ledger and not confirmed by the target: %s. Finish it with `layer secret rotate`", addr, strings.Join(parts[addr], ", "))
+		l.say("%s: recorded in the ledger and not confirmed by the target: %s. Finish it with `layer secret rotate`", addr,
+			strings.Join(parts[addr], ", "))
 	}
 }
 
 // printUndeclared lists the secrets of the ledger that no declaration names.
 func (l *layer) printUndeclared(r rotate.Result) {
 	for _, s := range r.Undeclared {
-		l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`", s.Address, s.Address)
+		l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`",
+			s.Address, s.Address)
 	}
 }
 
@@ -213,7 +246,8 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 			if l.asksForNow {
 				now = "; --immediate makes it current now"
 			}
-			l.out.line("%s: %s becomes current with the first `layer secret rotate` from %s on%s", s.Address, s.Pending, l.instant(s.Ready), now)
+			l.out.line("%s: %s becomes current with the first `layer secret rotate` from %s on%s", s.Address, s.Pending,
+				l.instant(s.Ready), now)
 		}
 	}
 }
@@ -239,7 +273,8 @@ func problemText(r rotate.Result) []string {
 			lines = append(lines, fmt.Sprintf("%s: %s", s.Address, stateAdvice(s)))
 		}
 		if !s.Future.IsZero() {
-			lines = append(lines, fmt.Sprintf("%s: the ledger contains the time %s, which is in the future: a clock was ahead, or this one is behind: correct the clock",
+			lines = append(lines, fmt.Sprintf("%s: the ledger contains the time %s, which is in the future: a clock was "+
+				"ahead, or this one is behind: correct the clock",
 				s.Address, stamp(s.Future)))
 		}
 	}
@@ -266,9 +301,16 @@ func people(t time.Time) string {
 }
 
 // stages has the progress text for each stage of an [rotate.Event].
-var stages = map[rotate.Stage]string{rotate.StageLoad: "opening the ledger", rotate.StageInspect: "asking the target", rotate.StageCheck: "checking for room",
-	rotate.StageRecord: "recording in the ledger", rotate.StageMake: "making a credential", rotate.StagePublish: "publishing", rotate.StageWait: "waiting for the target",
-	rotate.StageClean: "cleaning up"}
+var stages = map[rotate.Stage]string{
+	rotate.StageLoad:    "opening the ledger",
+	rotate.StageInspect: "asking the target",
+	rotate.StageCheck:   "checking for room",
+	rotate.StageRecord:  "recording in the ledger",
+	rotate.StageMake:    "making a credential",
+	rotate.StagePublish: "publishing",
+	rotate.StageWait:    "waiting for the target",
+	rotate.StageClean:   "cleaning up",
+}
 
 func (l *layer) progress(e rotate.Event) {
 	words := stages[e.Stage]

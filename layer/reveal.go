@@ -31,16 +31,20 @@ Without a credential for the target it does not read the notes.`,
 			value, err := state.Value(addr)
 			// An error in the declarations does not prevent the output of a value.
 			spec, specErr := l.readSpec(c.Context(), state.Settings())
-			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets, func(d secret.SpecSecret) bool { return d.Address == addr })
+			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets,
+				func(d secret.SpecSecret) bool { return d.Address == addr })
 			switch missing := errors.Is(err, rotate.ErrNotFound); {
 			case missing && undeclared:
-				return fmt.Errorf("%s is not declared and has no value in the ledger: `layer secret status` lists the secrets", addr)
+				return fmt.Errorf("%s is not declared and has no value in the ledger: `layer secret status` lists the secrets",
+					addr)
 			case missing:
-				return fmt.Errorf("the ledger has no value of %s: create it with `layer secret apply`, or set it with `layer secret set`", addr)
+				return fmt.Errorf("the ledger has no value of %s: create it with `layer secret apply`, or set it with `layer "+
+					"secret set`", addr)
 			case err != nil:
 				return err
 			case undeclared:
-				l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`", addr, addr)
+				l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`",
+					addr, addr)
 			}
 			if err := l.compareNotes(c.Context(), opened, state, secret.SpecSecret{Address: addr}); err != nil {
 				return err

@@ -126,7 +126,8 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	}
 	l.printError(err)
 	if status == exitUsage {
-		fmt.Fprintln(l.err, "`layer secret --help` lists commands and flags, and `layer secret COMMAND --help` shows examples.")
+		fmt.Fprintln(l.err, "`layer secret --help` lists commands and flags, and `layer secret COMMAND --help` shows "+
+			"examples.")
 	}
 	return status
 }
@@ -143,14 +144,16 @@ func isUsage(err error) bool {
 }
 
 func (l *layer) command() *cobra.Command {
-	root := &cobra.Command{Use: "layer", Short: "Secrets that rotate", SilenceErrors: true, SilenceUsage: true, Args: noArgs,
+	root := &cobra.Command{Use: "layer", Short: "Secrets that rotate", SilenceErrors: true, SilenceUsage: true,
+		Args: noArgs,
 		RunE: needsCommand, Version: buildVersion()}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	root.SetIn(l.in)
 	root.SetOut(l.stdout) // the completion command copies it when it is created
 	root.SetErr(l.stderr)
-	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares", Args: noArgs,
+	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares",
+		Args: noArgs,
 		Example: `  layer secret init --to dir:./secrets
   layer secret apply
   layer secret rotate`,
@@ -173,11 +176,13 @@ func (l *layer) command() *cobra.Command {
 	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
 	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has the published text "+
 		"(default the window of init, 24h)")
-	f.DurationVar(&l.margin, "margin", 0, "the `TIME` to allow for late requests and clock skew (default the margin of init, 24h)")
+	f.DurationVar(&l.margin, "margin", 0, "the `TIME` to allow for late requests and clock skew (default the margin of "+
+		"init, 24h)")
 	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the largest size of a published text, in `BYTES`")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
-		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(), l.targetCommand(), l.timelineCommand(),
+		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
+		l.targetCommand(), l.timelineCommand(),
 		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
 		group.AddCommand(c)
 	}
@@ -264,7 +269,8 @@ func count(least, most int) cobra.PositionalArgs {
 		case most >= 0 && len(args) > most && c.HasSubCommands():
 			c.SuggestionsMinimumDistance = 2
 			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
-				return usagef("there is no command %q in `%s`: did you mean `%s %s`?", args[most], c.CommandPath(), c.CommandPath(), near[0])
+				return usagef("there is no command %q in `%s`: did you mean `%s %s`?", args[most], c.CommandPath(), c.CommandPath(),
+					near[0])
 			}
 			// Not repeated: it may be a value.
 			return usagef("there is no such command in `%s`", c.CommandPath())

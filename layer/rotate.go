@@ -113,14 +113,16 @@ development.`,
 		}}
 	c.Flags().BoolVar(&how.Now, "now", false, "rotate regardless of the schedule; a rotation in progress is only continued")
 	c.Flags().BoolVar(&how.Immediate, "immediate", false, "run both phases at once; implies --now")
-	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "use this ledger after a stop: publish its values over those in the target")
+	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "use this ledger after a stop: publish its values over those "+
+		"in the target")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --adopt-ledger: do not ask")
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print the changes that rotate would make")
 	return c
 }
 
 // risk is the warning of --immediate.
-const risk = "readers that do not have the new version yet reject everything that others make with it, for up to the window"
+const risk = "readers that do not have the new version yet reject everything that others make with it, for up to " +
+	"the window"
 
 // declared returns a usage error if one of the addresses is not declared.
 func declared(spec secret.Spec, addrs ...secret.Address) error {

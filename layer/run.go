@@ -23,7 +23,8 @@ var commandForm = lazyregexp.New(`^[a-z][a-z._-]{0,24}$`)
 
 func (l *layer) runCommand() *cobra.Command {
 	var keep []string
-	c := &cobra.Command{Use: "run -- COMMAND [ARGUMENT...]", Short: "Run a program with its secrets in its environment", Args: cobra.ArbitraryArgs,
+	c := &cobra.Command{Use: "run -- COMMAND [ARGUMENT...]", Short: "Run a program with its secrets in its environment",
+		Args: cobra.ArbitraryArgs,
 		Long: `Run a program with its secrets in its environment, under their binding names. Each variable contains
 the full stored text, with all versions. A process keeps the texts that it started with: restart it
 within three quarters of the window after a version is announced.
@@ -54,11 +55,13 @@ credential for the target it does not read the notes.`,
 			l.err.clear()
 			// The program replaces this process, so that signals, terminal and exit status
 			// are its own.
-			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script whose first line names no interpreter",
+			return fmt.Errorf("%s cannot be run: %w: it is no program for this machine, or a script whose first line names "+
+				"no interpreter",
 				args[0], l.exec(program, args, env))
 		}}
 	l.offlineFlag(c)
-	c.Flags().StringArrayVar(&keep, "keep-env", nil, "the `NAME` of one of layer's own credentials to pass on; repeat for more")
+	c.Flags().StringArrayVar(&keep, "keep-env", nil, "the `NAME` of one of layer's own credentials to pass on; repeat "+
+		"for more")
 	c.Flags().SetInterspersed(false)
 	return c
 }
@@ -95,12 +98,14 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", s.Address, err)
 		case strings.ContainsRune(text.Reveal(), 0):
-			return nil, fmt.Errorf("%s: the value contains a zero byte, which an environment variable cannot: read it from a folder instead", s.Address)
+			return nil, fmt.Errorf("%s: the value contains a zero byte, which an environment variable cannot: read it from a "+
+				"folder instead", s.Address)
 		}
 		env = append(without(env, s.Binding), s.Binding+"="+text.Reveal())
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("the ledger has no value of %s: create the values that layer can make with `layer secret apply`", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("the ledger has no value of %s: create the values that layer can make with `layer "+
+			"secret apply`", strings.Join(missing, ", "))
 	}
 	dropped = slices.DeleteFunc(dropped, func(name string) bool { // a secret has the same name
 		return slices.ContainsFunc(env, func(v string) bool { return isNamed(v, name) })

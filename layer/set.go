@@ -54,7 +54,8 @@ declaration retains it. A value of a random or generated secret is announced fir
 			}
 			l.err.clear()
 			spec, _ := find(o.Spec, addr)
-			value, err := l.value(c.Context(), spec, c.Flags().Changed("value-env"), env, stdin, c.Flags().Changed("from-file"), file)
+			value, err := l.value(c.Context(), spec, c.Flags().Changed("value-env"), env, stdin, c.Flags().Changed("from-file"),
+				file)
 			if err != nil {
 				return err
 			}
@@ -89,8 +90,8 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 		var ok bool
 		if text, ok = l.lookup(env); !ok {
 			// The name is not repeated: it may be the value.
-			return driver.Value{}, usagef("the environment has no variable with the name that --value-env gives: give the variable's name, " +
-				"and export the variable")
+			return driver.Value{}, usagef("the environment has no variable with the name that --value-env gives: give the " +
+				"variable's name, and export the variable")
 		}
 	case stdin:
 		text, err = readAll(ctx, l.in)
@@ -101,8 +102,8 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 			_ = f.Close()
 		}
 		if err != nil && !l.exists(file) { // operators paste the value itself here
-			return driver.Value{}, errors.New("the file that --from-file names is missing: give the name of a file that contains the value. " +
-				"Nothing was changed")
+			return driver.Value{}, errors.New("the file that --from-file names is missing: give the name of a file that " +
+				"contains the value. Nothing was changed")
 		}
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("the value cannot be read from %s: %w. Nothing was changed", file, cause(err))

@@ -74,12 +74,15 @@ func (l *layer) warnOnce(warning string) {
 func (l *layer) checkIdentity() error {
 	switch {
 	case resemblesKey(l.identity):
-		return usagef("--identity takes the name of a file, and %s the key itself: a key on the command line is in the list of processes and "+
-			"in the shell's history. Others may have seen this key: make another one, and remove its public half from the recipients", ledger.IdentityVariable)
+		return usagef("--identity takes the name of a file, and %s the key itself: a key on the command line is in the "+
+			"list of processes and "+
+			"in the shell's history. Others may have seen this key: make another one, and remove its public half from the "+
+			"recipients", ledger.IdentityVariable)
 	case resemblesAddress(l.identity) && !l.exists(l.identity):
 		return usagef("--identity takes the name of a file: one with any of : = @ in its name is written ./NAME")
 	case l.identity != "" && l.fileName(l.identity, "") == "":
-		return fmt.Errorf("the file that --identity names is missing: %w: name the file with the key, put the key itself into %s, or start with "+
+		return fmt.Errorf("the file that --identity names is missing: %w: name the file with the key, put the key itself "+
+			"into %s, or start with "+
 			"`layer secret init`", fs.ErrNotExist, ledger.IdentityVariable)
 	}
 	return nil
@@ -100,7 +103,8 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 	if err != nil {
 		return nil, rotate.State{}, err
 	}
-	o := &rotate.Operator{Ledger: ledger, Spec: spec, Window: l.window, Margin: l.margin, Limit: l.limit, By: operatorName(),
+	o := &rotate.Operator{Ledger: ledger, Spec: spec, Window: l.window, Margin: l.margin, Limit: l.limit,
+		By:       operatorName(),
 		Progress: l.progress}
 	target, err := l.target(set)
 	if err != nil {
@@ -168,7 +172,8 @@ func (l *layer) checkFlags() error {
 	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
 		return usagef("--to is none of the targets: use one of %s", targets)
 	case kind == "dir" && (resemblesAddress(path) || resemblesKey(path)):
-		return usagef("--to is none of the targets, %s: a folder with one of : = @ in its name is written dir:./NAME", targets)
+		return usagef("--to is none of the targets, %s: a folder with one of : = @ in its name is written dir:./NAME",
+			targets)
 	}
 	switch {
 	case l.window < 0 || l.margin < 0:
@@ -198,7 +203,8 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 }
 
 func (l *layer) cloudflare() cloudflare.Options {
-	return cloudflare.Options{AccountID: l.getenv("CLOUDFLARE_ACCOUNT_ID"), Token: driver.NewValue(l.getenv("CLOUDFLARE_API_TOKEN")),
+	return cloudflare.Options{AccountID: l.getenv("CLOUDFLARE_ACCOUNT_ID"),
+		Token:   driver.NewValue(l.getenv("CLOUDFLARE_API_TOKEN")),
 		BaseURL: l.getenv("CLOUDFLARE_API_BASE_URL"), StoreID: l.store}
 }
 
@@ -259,7 +265,8 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	}
 	spec, err := secret.ParseSpec(bytes.TrimSpace(data))
 	if err != nil {
-		return secret.Spec{}, fmt.Errorf("the spec %s is refused: %w: `layer secret spec` prints a valid one", l.spec, plain(err))
+		return secret.Spec{}, fmt.Errorf("the spec %s is refused: %w: `layer secret spec` prints a valid one", l.spec,
+			plain(err))
 	}
 	return spec, nil
 }
@@ -267,12 +274,14 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 // readSource reads the declarations from the source of packages.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
 	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
-		return secret.Spec{}, usagef("the packages are not in the form of the go command, without version: write them like ./... or ./cmd/server")
+		return secret.Spec{}, usagef("the packages are not in the form of the go command, without version: write them " +
+			"like ./... or ./cmd/server")
 	}
 	// The go command and the programs that it starts need no credential.
 	environ, _ := l.passedOn(nil)
-	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns, Workspace: set.Workspace,
-		Project: set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
+	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns,
+		Workspace: set.Workspace,
+		Project:   set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {
 		return secret.Spec{}, severalLines{withoutPatterns(err, patterns)}
 	}
@@ -284,7 +293,8 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 			several = several || strings.Contains(p.Text, " is declared differently at ")
 		}
 		if several {
-			lines = append(lines, "if these are several programs: work in the folder of one, or write the declarations of one to a file, "+
+			lines = append(lines, "if these are several programs: work in the folder of one, or write the declarations of "+
+				"one to a file, "+
 				"`layer secret spec ./cmd/server > spec.json`, and name that file with --spec")
 		}
 		return spec, severalLines{errors.New("the declarations cannot all be read:\n" + strings.Join(lines, "\n"))}
@@ -330,9 +340,11 @@ func address(arg string) (secret.Address, error) {
 	case err == nil:
 		return addr, nil
 	case strings.HasPrefix(arg, "$SECRET."):
-		return addr, usagef("an address is '$SECRET.namespace.name': namespace and name have 1 to 63 of a-z, 0-9, and between them - and _")
+		return addr, usagef("an address is '$SECRET.namespace.name': namespace and name have 1 to 63 of a-z, 0-9, and " +
+			"between them - and _")
 	}
-	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET otherwise")
+	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET " +
+		"otherwise")
 }
 
 // cause returns the reason of a file error, without the operation and the path,

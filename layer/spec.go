@@ -72,7 +72,8 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 			return set, err
 		}
 	}
-	for flag, to := range map[string]*string{"workspace": &set.Workspace, "project": &set.Project, "environment": &set.Environment} {
+	for flag, to := range map[string]*string{"workspace": &set.Workspace, "project": &set.Project,
+		"environment": &set.Environment} {
 		if c.Flags().Changed(flag) {
 			*to, _ = c.Flags().GetString(flag)
 		}

@@ -18,7 +18,8 @@ func (l *layer) printStatus(r rotate.Result) {
 	r.Secrets = slices.Concat(r.Secrets, r.Undeclared)
 	if !l.out.terminal {
 		for _, s := range r.Secrets {
-			l.out.row(s.Address.String(), s.Kind.String(), string(s.State), dash(s.Current), dash(s.Pending), strconv.Itoa(len(s.Versions)),
+			l.out.row(s.Address.String(), s.Kind.String(), string(s.State), dash(s.Current), dash(s.Pending),
+				strconv.Itoa(len(s.Versions)),
 				stamp(s.NextRotation), fmt.Sprintf("%d/%d", s.Bytes, s.Limit))
 		}
 		return

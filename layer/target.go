@@ -86,7 +86,8 @@ func (l *layer) moveTarget(c *cobra.Command, to string) error {
 		return err
 	}
 	if from != kept {
-		l.say("%s keeps its values until `layer secret target --remove '%s'`. Make all programs read the new target before a window and "+
+		l.say("%s keeps its values until `layer secret target --remove '%s'`. Make all programs read the new target "+
+			"before a window and "+
 			"a margin have passed", from, from)
 	}
 	return nil

@@ -46,7 +46,10 @@ func (l *layer) timelineCommand() *cobra.Command {
 				return err
 			}
 			if len(only) > 0 {
-				r.Secrets = slices.DeleteFunc(r.Secrets, func(s rotate.SecretStatus) bool { return !slices.Contains(only, s.Address) })
+				r.Secrets = slices.DeleteFunc(r.Secrets, func(s rotate.SecretStatus) bool {
+					return !slices.Contains(only,
+						s.Address)
+				})
 			}
 			if len(only) == 0 {
 				l.printUndeclared(r)
@@ -63,8 +66,9 @@ func (l *layer) timelineCommand() *cobra.Command {
 			case svg != "":
 				l.out.line("wrote %s", svg)
 			default:
-				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(), timeline.TextOptions{Width: l.out.width, ASCII: ascii || !l.speaksUnicode(),
-					Color: l.out.color(), Location: time.Local}))
+				fmt.Fprint(l.out, timeline.Text(lives(r), time.Now(),
+					timeline.TextOptions{Width: l.out.width, ASCII: ascii || !l.speaksUnicode(),
+						Color: l.out.color(), Location: time.Local}))
 			}
 			return nil
 		}}
@@ -102,9 +106,11 @@ func writePicture(path, picture string) error {
 func lives(r rotate.Result) []timeline.Secret {
 	var list []timeline.Secret
 	for _, s := range r.Secrets {
-		one := timeline.Secret{Address: printable(s.Address.String()), Current: printable(s.Current), Pending: printable(s.Pending), NextRotation: s.NextRotation, Ready: s.Ready}
+		one := timeline.Secret{Address: printable(s.Address.String()), Current: printable(s.Current),
+			Pending: printable(s.Pending), NextRotation: s.NextRotation, Ready: s.Ready}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, timeline.Version{ID: printable(v.ID), From: v.ActiveFrom, Until: v.ExpiresAt, Gone: string(v.Gone)})
+			one.Versions = append(one.Versions, timeline.Version{ID: printable(v.ID), From: v.ActiveFrom, Until: v.ExpiresAt,
+				Gone: string(v.Gone)})
 		}
 		list = append(list, one)
 	}
@@ -145,10 +151,12 @@ type timelineSecretJSON struct {
 func (l *layer) timelineJSON(r rotate.Result) timelineJSON {
 	out := timelineJSON{OK: true, Now: timeOrNull(time.Now()), Secrets: []timelineSecretJSON{}}
 	for _, s := range r.Secrets {
-		one := timelineSecretJSON{Address: s.Address.String(), Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []lifeJSON{},
+		one := timelineSecretJSON{Address: s.Address.String(), Current: orNull(s.Current), Pending: orNull(s.Pending),
+			Versions:     []lifeJSON{},
 			NextRotation: timeOrNull(s.NextRotation)}
 		for _, v := range slices.Concat(s.Past, s.Versions) {
-			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)}, orNull(string(v.Gone))})
+			one.Versions = append(one.Versions, lifeJSON{versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)},
+				orNull(string(v.Gone))})
 		}
 		out.Secrets = append(out.Secrets, one)
 	}

@@ -21,8 +21,9 @@ import (
 func (p process) postgresConfig(at place) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(at.url)
 	if err != nil { // err repeats the address, so it is not wrapped
-		return nil, usagef("the address of the database is damaged: write it like postgres://USER@HOST/DATABASE?sslmode=verify-full; and the " +
-			"files that PGSERVICE, PGPASSFILE and similar variables name must exist")
+		return nil, usagef("the address of the database is damaged: write it like " +
+			"postgres://USER@HOST/DATABASE?sslmode=verify-full; and the files that PGSERVICE, PGPASSFILE and similar " +
+			"variables name must exist")
 	}
 	if err := p.settleParameters(config); err != nil {
 		return nil, err
@@ -47,7 +48,10 @@ func verifyOffMachine(config *pgx.ConnConfig, address string) error {
 	if err != nil || !falls {
 		return err
 	}
-	list := slices.DeleteFunc(attempts(config), func(c *pgconn.FallbackConfig) bool { return offMachine(c) && c.TLSConfig == nil })
+	list := slices.DeleteFunc(attempts(config), func(c *pgconn.FallbackConfig) bool {
+		return offMachine(c) &&
+			c.TLSConfig == nil
+	})
 	for _, c := range list {
 		if offMachine(c) {
 			c.TLSConfig = verified(c.TLSConfig, c.Host)

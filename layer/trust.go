@@ -54,7 +54,8 @@ func (l *layer) checkLedgerID() error {
 		l.ledgerID, from = l.getenv("LAYER_LEDGER_ID"), "LAYER_LEDGER_ID"
 	}
 	if l.ledgerID = strings.TrimSpace(l.ledgerID); l.ledgerID != "" && !ledger.IsID(l.ledgerID) {
-		return usagef("%s is not the id of a ledger, which has 32 characters of 0-9 and a-f: `layer secret ledger id` prints the id", from)
+		return usagef("%s is not the id of a ledger, which has 32 characters of 0-9 and a-f: `layer secret ledger id` "+
+			"prints the id", from)
 	}
 	return nil
 }
@@ -91,7 +92,8 @@ secret: it proves that the ledger is not forged. It is renewed when a recipient 
 
 // compareNotes reads the notes of secrets whose values are about to be output
 // from the target, and refuses a ledger that is older than the notes.
-func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state rotate.State, of ...secret.SpecSecret) error {
+func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state rotate.State,
+	of ...secret.SpecSecret) error {
 	if l.offline {
 		return nil
 	}

@@ -87,7 +87,10 @@ func holdsCredential(name, value string) bool {
 	if isCredential(name) || userinfo().MatchString(value) {
 		return true
 	}
-	for part := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ' ' || r == '&' || r == ';' || r == ',' }) {
+	for part := range strings.FieldsFuncSeq(value, func(r rune) bool {
+		return r == ' ' || r == '&' || r == ';' ||
+			r == ','
+	}) {
 		if name, _, ok := strings.Cut(part, "="); ok && isCredential(name) {
 			return true
 		}

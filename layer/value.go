@@ -29,11 +29,11 @@ func checkValue(spec secret.SpecSecret, text string) error {
 	case len(text) > maxValue:
 		return fmt.Errorf("the value has over %d bytes: nothing was changed", maxValue)
 	case strings.HasPrefix(text, utf8Mark):
-		return errors.New("the value begins with a byte order mark, which programs would read as a part of the value: save it as UTF-8 without a mark. " +
-			"Nothing was changed")
+		return errors.New("the value begins with a byte order mark, which programs would read as a part of the value: " +
+			"save it as UTF-8 without a mark. Nothing was changed")
 	case strings.HasPrefix(text, utf16Little), strings.HasPrefix(text, utf16Big):
-		return errors.New("the value begins with the byte order mark of UTF-16, as Windows writes it: save it as UTF-8 without a mark. " +
-			"Nothing was changed")
+		return errors.New("the value begins with the byte order mark of UTF-16, as Windows writes it: save it as UTF-8 " +
+			"without a mark. Nothing was changed")
 	case !utf8.ValidString(text):
 		return errors.New("the value is not UTF-8 text: store bytes as base64. Nothing was changed")
 	}
@@ -43,8 +43,8 @@ func checkValue(spec secret.SpecSecret, text string) error {
 // checkReading returns an error for a text that is a whole stored document, or
 // that a program which detects the format would read as another value.
 func checkReading(spec secret.SpecSecret, text string) error {
-	const whole = "the value is a whole stored document, %s: set only the value in it. %s, and `layer secret reveal` prints the one in a ledger. " +
-		"Nothing was changed"
+	const whole = "the value is a whole stored document, %s: set only the value in it. %s, and `layer secret reveal` " +
+		"prints the one in a ledger. Nothing was changed"
 	const behind = "The current one is the text behind the id that `current=` names"
 	doc, err := secret.Parse(text)
 	versions := 0
@@ -62,12 +62,15 @@ func checkReading(spec secret.SpecSecret, text string) error {
 	case err == nil && doc.StoredAs() == secret.FormatJSON:
 		return fmt.Errorf(whole, "in JSON", "`jq -r '.versions[.current].value'` prints the current one")
 	case err != nil && strings.ContainsAny(strings.TrimSpace(text)[:1], "{\"'/#"):
-		return fmt.Errorf(whole, "in quotes, with a comment or damaged", "`jq -r '.versions[.current].value'` prints the current one of a sound one")
+		return fmt.Errorf(whole, "in quotes, with a comment or damaged", "`jq -r '.versions[.current].value'` prints the "+
+			"current one of a sound one")
 	case compact && (dated || hasMarker(text)), compact && versions > 1 && spec.Format != secret.FormatPlain:
 		return fmt.Errorf(whole, "in the compact format", behind)
-	case spec.Format == secret.FormatAuto && (err != nil || doc.StoredAs() != secret.FormatPlain || !doc.Current().Equal(text)):
-		return errors.New("the value looks like stored versions, ID=VALUE, and a program that detects the format would read another " +
-			"value: declare it with Format: FormatPlain, or FormatJSON if it has a Rotation. Nothing was changed")
+	case spec.Format == secret.FormatAuto && (err != nil || doc.StoredAs() != secret.FormatPlain ||
+		!doc.Current().Equal(text)):
+		return errors.New("the value looks like stored versions, ID=VALUE, and a program that detects the format would " +
+			"read another value: declare it with Format: FormatPlain, or FormatJSON if it has a Rotation. Nothing was " +
+			"changed")
 	}
 	return nil
 }
@@ -87,13 +90,15 @@ func hasMarker(text string) bool {
 func warnings(text string) (list []string) {
 	switch {
 	case looksUTF16(text):
-		list = append(list, "the value looks like UTF-16 without a byte order mark: every second byte is zero. Programs get the zeros too")
+		list = append(list, "the value looks like UTF-16 without a byte order mark: every second byte is zero. Programs "+
+			"get the zeros too")
 	case strings.Contains(text, "\x00"):
 		list = append(list, "the value has a zero byte (NUL) in it: environment variables and many programs end there")
 	}
 	for _, space := range []rune{'\u00a0', '\u2007', '\u202f', '\ufeff', '\u200b', '\u2060'} {
 		if strings.ContainsRune(text, space) {
-			list = append(list, fmt.Sprintf("the value has a no-break space in it (%U), as copied text does: it is invisible, but it is a part of the value", space))
+			list = append(list, fmt.Sprintf("the value has a no-break space in it (%U), as copied text does: it is "+
+				"invisible, but it is a part of the value", space))
 		}
 	}
 	if isPlaceholder(text) {

@@ -142,7 +142,8 @@ func (r reading) find(value string) string {
 		switch {
 		case strings.Contains(r.text, part):
 			return "as it is"
-		case strings.Contains(r.text, inner(strconv.Quote(part))), strings.Contains(r.text, inner(strconv.QuoteToASCII(part))),
+		case strings.Contains(r.text, inner(strconv.Quote(part))),
+			strings.Contains(r.text, inner(strconv.QuoteToASCII(part))),
 			strings.Contains(r.text, jsonString(part)):
 			return "quoted"
 		case strings.Contains(r.digits, hex.EncodeToString([]byte(part))):
@@ -199,7 +200,8 @@ var (
 	betweenChars = strings.NewReplacer("'", "", ",", "")
 	// For a wrong verb fmt writes %!e(uint8=107), and for %e 1.07e+02. The text
 	// beside the number belongs to fmt, so it is removed.
-	noNumbers = strings.NewReplacer("int8=", " ", "int16=", " ", "int32=", " ", "int64=", " ", "0b", " ", "0o", " ", "0x", " ", `\x`, " ")
+	noNumbers = strings.NewReplacer("int8=", " ", "int16=", " ", "int32=", " ", "int64=", " ", "0b", " ", "0o", " ", "0x",
+		" ", `\x`, " ")
 )
 
 // numbers returns all decimal digits in text as numbers, with a space on both

@@ -40,7 +40,8 @@ func StartEtcd(t testing.TB, members int) *Etcd {
 		m := &Member{Address: Address(t), program: program}
 		m.args = []string{"--name", fmt.Sprintf("n%d", i+1), "--data-dir", t.TempDir(),
 			"--listen-client-urls", "http://" + m.Address, "--advertise-client-urls", "http://" + m.Address,
-			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i], "--initial-cluster", strings.Join(all, ",")}
+			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i], "--initial-cluster",
+			strings.Join(all, ",")}
 		m.Start(t)
 		e.Members = append(e.Members, m)
 	}
@@ -80,7 +81,8 @@ func (e *Etcd) Leader(t testing.TB) *Member {
 // leads asks a member by its JSON interface, so that no client is needed.
 func (m *Member) leads() bool {
 	client := http.Client{Timeout: time.Second}
-	res, err := client.Post("http://"+m.Address+"/v3/maintenance/status", "application/json", bytes.NewReader([]byte("{}")))
+	res, err := client.Post("http://"+m.Address+"/v3/maintenance/status", "application/json",
+		bytes.NewReader([]byte("{}")))
 	if err != nil {
 		return false
 	}
@@ -91,5 +93,6 @@ func (m *Member) leads() bool {
 		}
 		Leader string
 	}
-	return json.NewDecoder(res.Body).Decode(&status) == nil && status.Leader != "" && status.Leader != "0" && status.Leader == status.Header.MemberID
+	return json.NewDecoder(res.Body).Decode(&status) == nil && status.Leader != "" && status.Leader != "0" &&
+		status.Leader == status.Header.MemberID
 }

@@ -228,10 +228,13 @@ type LostAccessError struct {
 
 func (e *LostAccessError) Error() string {
 	if e.group {
-		return fmt.Sprintf("its group %s would lose access (mode %04o), because this user may not give a file to that group: nothing was changed. "+
-			"Run as a member of the group or as root, or give the file to a group of yours with `chgrp`", groupName(e.id), e.mode)
+		return fmt.Sprintf("its group %s would lose access (mode %04o), because this user may not give a file to that "+
+			"group: nothing was changed. "+
+			"Run as a member of the group or as root, or give the file to a group of yours with `chgrp`", groupName(e.id),
+			e.mode)
 	}
-	return fmt.Sprintf("its owner %s would lose access (mode %04o), because this user may not give a file away: nothing was changed. "+
+	return fmt.Sprintf("its owner %s would lose access (mode %04o), because this user may not give a file away: "+
+		"nothing was changed. "+
 		"Run as that user or as root, or let the file's group read it and make the owner a member", userName(e.id), e.mode)
 }
 
@@ -267,7 +270,8 @@ func Denied(path string) string {
 	case owner(info) == os.Geteuid():
 		return fmt.Sprintf("it belongs to you and has mode %04o: run `chmod u+rw %s`", info.Mode().Perm(), path)
 	}
-	return fmt.Sprintf("it belongs to user %s (mode %04o): that user can share it with a group, with `chgrp GROUP %s` and `chmod g+rw %s`",
+	return fmt.Sprintf("it belongs to user %s (mode %04o): that user can share it with a group, with `chgrp GROUP %s` "+
+		"and `chmod g+rw %s`",
 		userName(owner(info)), info.Mode().Perm(), path, path)
 }
 
@@ -277,6 +281,7 @@ func DeniedByRoot(path string) string {
 	if err != nil || owner(info) != 0 {
 		return ""
 	}
-	return fmt.Sprintf("it belongs to root (mode %04o), perhaps after a run with sudo: take it back with `sudo chown %s %s`", info.Mode().Perm(),
+	return fmt.Sprintf("it belongs to root (mode %04o), perhaps after a run with sudo: take it back with `sudo "+
+		"chown %s %s`", info.Mode().Perm(),
 		userName(os.Geteuid()), path)
 }

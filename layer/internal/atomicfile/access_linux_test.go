@@ -58,7 +58,8 @@ func listOf(t *testing.T, f Folder, name string) []byte {
 func TestAccessListSurvives(t *testing.T) {
 	f := folder(t)
 	require.NoError(t, f.Root.WriteFile("a", []byte("old"), 0o600))
-	list := encode(entry{userObj, 6, 0}, entry{userTag, 4, alice}, entry{groupObj, 0, 0}, entry{maskTag, 4, 0}, entry{otherTag, 0, 0})
+	list := encode(entry{userObj, 6, 0}, entry{userTag, 4, alice}, entry{groupObj, 0, 0}, entry{maskTag, 4, 0},
+		entry{otherTag, 0, 0})
 	setList(t, f.Root.Name()+"/a", listName, list)
 	_, err := replace(f, "a")
 	require.NoError(t, err)
@@ -91,7 +92,8 @@ func TestInheritedAccessListIsTakenAway(t *testing.T) {
 	require.NoError(t, f.Root.WriteFile("a", []byte("old"), 0o600))
 	require.NoError(t, f.Root.Chmod("a", 0o640))
 	setList(t, f.Root.Name(), "system.posix_acl_default",
-		encode(entry{userObj, 7, 0}, entry{userTag, 6, alice}, entry{groupObj, 0, 0}, entry{maskTag, 7, 0}, entry{otherTag, 0, 0}))
+		encode(entry{userObj, 7, 0}, entry{userTag, 6, alice}, entry{groupObj, 0, 0}, entry{maskTag, 7, 0},
+			entry{otherTag, 0, 0}))
 	_, err := replace(f, "a")
 	require.NoError(t, err)
 	require.Empty(t, listOf(t, f, "a"))

@@ -194,15 +194,17 @@ func TestRootAsUserKeepsAccessOrRefuses(t *testing.T) {
 		want     string // of the file afterwards
 		refused  string
 	}{
-		"own file":                          {bob, bob, 0o600, nil, "61002:61002 -rw-------", ""},
-		"group of own":                      {bob, team, 0o640, []int{team}, "61002:61100 -rw-r-----", ""},
-		"group of root that user is in":     {0, team, 0o640, []int{team}, "61002:61100 -rw-r-----", ""},
-		"group that user is not in":         {bob, foreign, 0o640, []int{team}, "", "its group 61200 would lose access (mode 0640)"},
-		"group without rights":              {bob, foreign, 0o600, nil, "61002:61002 -rw-------", ""},
-		"group with the rights of all":      {bob, foreign, 0o644, nil, "61002:61002 -rw-r--r--", ""},
-		"group with fewer rights than all":  {bob, foreign, 0o604, nil, "", "its group 61200 would lose access (mode 0604)"},
-		"file of an equal":                  {alice, team, 0o660, []int{team}, "61002:61100 -rw-rw----", ""},
-		"file of a program":                 {alice, team, 0o640, []int{team}, "", "its owner 61001 would lose access (mode 0640)"},
+		"own file":                      {bob, bob, 0o600, nil, "61002:61002 -rw-------", ""},
+		"group of own":                  {bob, team, 0o640, []int{team}, "61002:61100 -rw-r-----", ""},
+		"group of root that user is in": {0, team, 0o640, []int{team}, "61002:61100 -rw-r-----", ""},
+		"group that user is not in": {bob, foreign, 0o640, []int{team}, "",
+			"its group 61200 would lose access (mode 0640)"},
+		"group without rights":             {bob, foreign, 0o600, nil, "61002:61002 -rw-------", ""},
+		"group with the rights of all":     {bob, foreign, 0o644, nil, "61002:61002 -rw-r--r--", ""},
+		"group with fewer rights than all": {bob, foreign, 0o604, nil, "", "its group 61200 would lose access (mode 0604)"},
+		"file of an equal":                 {alice, team, 0o660, []int{team}, "61002:61100 -rw-rw----", ""},
+		"file of a program": {alice, team, 0o640, []int{team}, "",
+			"its owner 61001 would lose access (mode 0640)"},
 		"file that all may read":            {alice, team, 0o644, []int{team}, "61002:61100 -rw-r--r--", ""},
 		"file of a program in a known team": {other, team, 0o640, []int{team}, "61002:61100 -rw-r-----", ""},
 	} {
@@ -252,9 +254,11 @@ func TestRootAsUserIsToldHowToGetAccess(t *testing.T) {
 		return
 	}
 	for name, says := range map[string]string{
-		"roots":  "permission denied: it belongs to root (mode 0600), perhaps after a run with sudo: take it back with `sudo chown 61002 roots`",
-		"alices": "it belongs to user 61001 (mode 0600): that user can share it with a group, with `chgrp GROUP alices` and `chmod g+rw alices`",
-		"own":    "it belongs to you and has mode 0200: run `chmod u+rw own`",
+		"roots": "permission denied: it belongs to root (mode 0600), perhaps after a run with sudo: take it back with " +
+			"`sudo chown 61002 roots`",
+		"alices": "it belongs to user 61001 (mode 0600): that user can share it with a group, with `chgrp GROUP alices` " +
+			"and `chmod g+rw alices`",
+		"own": "it belongs to you and has mode 0200: run `chmod u+rw own`",
 	} {
 		_, err := Read(name, 10)
 		require.ErrorIs(t, err, fs.ErrPermission)

@@ -113,8 +113,8 @@ const (
 
 // ErrSwept reports a replacement whose temporary file another process removed,
 // again and again.
-var ErrSwept = errors.New("another process keeps removing the temporary files of this folder: " +
-	"make sure that no older version of layer writes there, then run again")
+var ErrSwept = errors.New("another process keeps removing the temporary files of this folder: make sure that no " +
+	"older version of layer writes there, then run again")
 
 // Prepare writes data to a temporary file beside the named one and syncs it.
 // The file gets its access before it contains any data. After an error no

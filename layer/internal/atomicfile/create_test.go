@@ -99,9 +99,15 @@ func TestKilledCreateLeavesWholeFileOrNone(t *testing.T) {
 // link to another file.
 func TestCreateNeverOverwrites(t *testing.T) {
 	for name, put := range map[string]func(dir string) error{
-		"a file":                    func(dir string) error { return os.WriteFile(filepath.Join(dir, "a"), []byte("theirs"), 0o600) },
-		"a link that leads nowhere": func(dir string) error { return os.Symlink(filepath.Join(dir, "b"), filepath.Join(dir, "a")) },
-		"a folder":                  func(dir string) error { return os.Mkdir(filepath.Join(dir, "a"), 0o700) },
+		"a file": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "a"), []byte("theirs"),
+				0o600)
+		},
+		"a link that leads nowhere": func(dir string) error {
+			return os.Symlink(filepath.Join(dir, "b"),
+				filepath.Join(dir, "a"))
+		},
+		"a folder": func(dir string) error { return os.Mkdir(filepath.Join(dir, "a"), 0o700) },
 	} {
 		for _, step := range createSteps[:5] {
 			t.Run(name+" at "+step, func(t *testing.T) {

@@ -85,7 +85,8 @@ const mostTries = 10
 // Do calls send for one request. It calls send again only after a 429, with
 // which Cloudflare has not applied the request. op names the operation, and
 // needs is the permission that it requires. The error is a *Failure.
-func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
+func (c *Client) Do(ctx context.Context, op string, needs Permission,
+	send func(context.Context, ...option.RequestOption) error) (*Exchange, error) {
 	ctx = c.Call(ctx)
 	end := ctx.Value(endKey{}).(time.Time)
 	for attempt := 0; ; attempt++ {
@@ -99,12 +100,14 @@ func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(
 		}
 		pause := f.pause(attempt)
 		deadline, bounded := ctx.Deadline()
-		if after := c.Now().Add(pause); attempt+1 == mostTries || end.Sub(after) < c.least() || bounded && after.After(deadline) {
+		if after := c.Now().Add(pause); attempt+1 == mostTries || end.Sub(after) < c.least() || bounded &&
+			after.After(deadline) {
 			f.Hint = fmt.Sprintf("Cloudflare asks to wait: run again in %s", pause.Round(time.Second))
 			return x, f
 		}
 		if err := c.Wait(ctx, pause); err != nil {
-			return x, &Failure{Op: op, NotApplied: true, Detail: "interrupted while waiting for Cloudflare's rate limit", Cause: err}
+			return x, &Failure{Op: op, NotApplied: true, Detail: "interrupted while waiting for Cloudflare's rate limit",
+				Cause: err}
 		}
 	}
 }
@@ -115,12 +118,14 @@ func (c *Client) Do(ctx context.Context, op string, needs Permission, send func(
 func (c *Client) least() time.Duration { return min(c.timeout, c.Patience/12) }
 
 // once sends a request. left is the remaining time of its call.
-func (c *Client) once(ctx context.Context, left time.Duration, send func(context.Context, ...option.RequestOption) error) (*Exchange, *Failure) {
+func (c *Client) once(ctx context.Context, left time.Duration,
+	send func(context.Context, ...option.RequestOption) error) (*Exchange, *Failure) {
 	if ctx.Err() != nil {
 		return nil, &Failure{NotApplied: true, Detail: "not sent", Cause: context.Cause(ctx)}
 	}
 	if left < c.least() {
-		return nil, &Failure{NotApplied: true, Detail: fmt.Sprintf("not sent, because all requests of a call together may take %s", c.Patience),
+		return nil, &Failure{NotApplied: true, Detail: fmt.Sprintf("not sent, because all requests of a call together may "+
+			"take %s", c.Patience),
 			Hint: "run again, to continue"}
 	}
 	x := &Exchange{now: c.Now}

@@ -44,7 +44,8 @@ var errNoSuccess = errors.New("no success")
 
 // roundTrip is an option.Middleware. It stores an answer that is no success in
 // x.failure.
-func (x *Exchange) roundTrip(req *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+func (x *Exchange) roundTrip(req *http.Request,
+	next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	x.begun = true
 	var asked, connected atomic.Bool
 	res, err := next(req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{

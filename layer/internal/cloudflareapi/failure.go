@@ -46,7 +46,8 @@ const (
 // definite are the statuses after which a request is certainly not applied.
 // 408, 409 and 5xx are not among these: an intermediary may have forwarded the
 // request, or sent it twice.
-var definite = map[int]bool{400: true, 401: true, 402: true, 403: true, 404: true, 405: true, 406: true, 411: true, 413: true,
+var definite = map[int]bool{400: true, 401: true, 402: true, 403: true, 404: true, 405: true, 406: true, 411: true,
+	413: true,
 	414: true, 415: true, 422: true, 429: true, 431: true}
 
 // messages explains the messages of Cloudflare, which are more precise than its

@@ -13,7 +13,8 @@ import (
 
 func FuzzRetryAfter(f *testing.F) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, header := range []string{"", "7", "0.5", "-1", "1e300", "NaN", "+Inf", at.Add(time.Hour).Format(http.TimeFormat), at.Add(-time.Hour).Format(http.TimeFormat), "soon"} {
+	for _, header := range []string{"", "7", "0.5", "-1", "1e300", "NaN", "+Inf",
+		at.Add(time.Hour).Format(http.TimeFormat), at.Add(-time.Hour).Format(http.TimeFormat), "soon"} {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) {

@@ -45,11 +45,13 @@ func (o Options) check() error {
 	case o.AccountID == "":
 		return errors.New("cloudflare: there is no account id: set CLOUDFLARE_ACCOUNT_ID")
 	case !IDForm().MatchString(o.AccountID):
-		return errors.New("cloudflare: the account id is not 32 hexadecimal digits in lower case: copy it from the dashboard's overview page")
+		return errors.New("cloudflare: the account id is not 32 hexadecimal digits in lower case: copy it from the " +
+			"dashboard's overview page")
 	case o.Token.Reveal() == "":
 		return errors.New("cloudflare: there is no API token: set CLOUDFLARE_API_TOKEN")
 	case !tokenForm().MatchString(o.Token.Reveal()):
-		return errors.New("cloudflare: the API token contains white space or other characters that no token has: copy it again")
+		return errors.New("cloudflare: the API token contains white space or other characters that no token has: copy " +
+			"it again")
 	case o.Timeout < 0, o.Patience < 0:
 		return errors.New("cloudflare: timeout or patience is below zero: give zero or more")
 	}
@@ -64,12 +66,14 @@ func checkBase(base string) error {
 	}
 	u, err := url.Parse(base)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery ||
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery ||
 		u.Fragment != "":
-		return errors.New("cloudflare: the API's base URL is not of the form https://host/path, without user, query and fragment: correct CLOUDFLARE_API_BASE_URL")
+		return errors.New("cloudflare: the API's base URL is not of the form https://host/path, without user, query and " +
+			"fragment: correct CLOUDFLARE_API_BASE_URL")
 	case u.Scheme == "http" && !loopback.Is(u.Hostname()):
-		return errors.New("cloudflare: the API's base URL is plain http, on which others can read the token and the values: " +
-			"give its https address in CLOUDFLARE_API_BASE_URL")
+		return errors.New("cloudflare: the API's base URL is plain http, on which others can read the token and the " +
+			"values: give its https address in CLOUDFLARE_API_BASE_URL")
 	}
 	return nil
 }

@@ -64,7 +64,8 @@ func page[T any](s *Server, r *http.Request, all []T, largest int) answer {
 	from := min((number-1)*size, len(all))
 	part := append([]T{}, all[from:min(from+size, len(all))]...)
 	a := accept(http.StatusOK, part)
-	a.Info = &info{Count: len(part), Page: number, PerPage: size, TotalCount: len(all), TotalPages: (len(all) + size - 1) / size}
+	a.Info = &info{Count: len(part), Page: number, PerPage: size, TotalCount: len(all),
+		TotalPages: (len(all) + size - 1) / size}
 	if s.o.NoTotals {
 		a.Info.TotalCount, a.Info.TotalPages = 0, 0
 	}

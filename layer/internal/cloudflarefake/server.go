@@ -184,7 +184,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if account != s.o.Account {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.answer(w, r, refuse(http.StatusNotFound, 7003, "Could not route to /accounts, perhaps your object identifier is invalid?"))
+		s.answer(w, r, refuse(http.StatusNotFound, 7003, "Could not route to /accounts, perhaps your object identifier is "+
+			"invalid?"))
 		return
 	}
 	inner := r.Clone(r.Context())

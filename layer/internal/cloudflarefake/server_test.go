@@ -139,13 +139,15 @@ func TestBadRequestsAreRefused(t *testing.T) {
 		{"Bearer " + Token, "POST", at, "[]", 400, "invalid_json_body"},
 		{"Bearer " + Token, "POST", at, "[" + one("stands") + "]", 400, "secret_name_already_exists: stands"},
 		{"Bearer " + Token, "POST", at, "[" + one("n") + "," + one("n") + "]", 400, "secret_name_already_exists: n"},
-		{"Bearer " + Token, "POST", at, "[" + one("n") + "," + one("m") + "," + one("o") + "]", 400, "maximum_secrets_exceeded"},
+		{"Bearer " + Token, "POST", at, "[" + one("n") + "," + one("m") + "," + one("o") + "]", 400,
+			"maximum_secrets_exceeded"},
 		{"Bearer " + Token, "POST", at, "[" + one("") + "]", 400, "secret_name_empty"},
 		{"Bearer " + Token, "POST", at, "[" + one("a b") + "]", 400, "secret_name_invalid"},
 		{"Bearer " + Token, "POST", at, `[{"name":"n","value":"x"}]`, 400, "secret_scopes_empty"},
 		{"Bearer " + Token, "POST", at, `[{"name":"n","value":"x","scopes":["worker"]}]`, 400, "secret_scope_invalid"},
 		{"Bearer " + Token, "POST", at, `[{"name":"n","scopes":["workers"]}]`, 400, "secret_value_empty"},
-		{"Bearer " + Token, "POST", at, `[{"name":"n","scopes":["workers"],"value":"` + strings.Repeat("é", 32_769) + `"}]`, 400, "secret_value_too_long"},
+		{"Bearer " + Token, "POST", at, `[{"name":"n","scopes":["workers"],"value":"` + strings.Repeat("é", 32_769) + `"}]`,
+			400, "secret_value_too_long"},
 		{"Bearer " + Token, "GET", "/tokens?per_page=51", "", 400, "invalid_per_page"},
 		{"Bearer " + Token, "POST", "/tokens", `{"name":"n","policies":[]}`, 400, "invalid_token"},
 		{"Bearer " + Token, "DELETE", "/tokens/x", "", 404, "Invalid API Token"},
@@ -189,7 +191,8 @@ func TestPagesHoldEveryName(t *testing.T) {
 func TestTokenShowsOnlyWhenItIsMade(t *testing.T) {
 	s, c := serve(t, Options{})
 	policy := func(group, resource string) string {
-		return `{"name":"n","policies":[{"effect":"allow","permission_groups":[{"id":"` + group + `"}],"resources":{"` + resource + `":"*"}}]}`
+		return `{"name":"n","policies":[{"effect":"allow","permission_groups":[{"id":"` + group + `"}],"resources":{"` +
+			resource + `":"*"}}]}`
 	}
 	bucket := "com.cloudflare.edge.r2.bucket." + Account + "_default_b"
 	require.Equal(t, 400, c.ask("POST", "/tokens", policy("x", bucket)).Status)

@@ -50,7 +50,8 @@ func (s *Server) AddToken(name string) (id string) {
 }
 
 func (s *Server) addToken(name string, p policy) *APIToken {
-	t := &APIToken{ID: newID(), Name: name, Value: "made-up_" + rand.Text() + rand.Text(), Resources: maps.Clone(p.Resources)}
+	t := &APIToken{ID: newID(), Name: name, Value: "made-up_" + rand.Text() + rand.Text(),
+		Resources: maps.Clone(p.Resources)}
 	for _, g := range p.Groups {
 		t.Groups = append(t.Groups, g.ID)
 	}

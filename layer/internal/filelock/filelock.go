@@ -108,7 +108,8 @@ func open(path, guarded string) (*Lock, error) {
 }
 
 func notLocked(path string) error {
-	return fmt.Errorf("it cannot be locked: %s is a link, or another process keeps removing it. Remove the link, or end that process", path)
+	return fmt.Errorf("it cannot be locked: %s is a link, or another process keeps removing it. Remove the link, or "+
+		"end that process", path)
 }
 
 func explain(path string, err error) error {
@@ -135,7 +136,8 @@ func (l *Lock) Check() error {
 	}
 	there, err := os.Lstat(l.path)
 	if err != nil || !os.SameFile(mine, there) {
-		return fmt.Errorf("%s was removed or replaced while it locked the ledger, so another run may be active: make sure that none is, then run again", l.path)
+		return fmt.Errorf("%s was removed or replaced while it locked the ledger, so another run may be active: make sure "+
+			"that none is, then run again", l.path)
 	}
 	return nil
 }

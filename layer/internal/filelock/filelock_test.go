@@ -22,13 +22,18 @@ func TestLockChangesNoOtherFile(t *testing.T) {
 		put  func(lock, other string) error
 		says string
 	}{
-		"a link":                 {func(lock, other string) error { return os.Symlink(other, lock) }, "is a link, or"},
-		"a link to nothing":      {func(lock, other string) error { return os.Symlink(other+".missing", lock) }, "is a link, or"},
-		"a hard link":            {func(lock, other string) error { return os.Link(other, lock) }, "it is a hard link"},
-		"the other file itself":  {func(lock, other string) error { return os.Rename(other, lock) }, "has other content than a lock"},
-		"another program's lock": {func(lock, _ string) error { return os.WriteFile(lock, []byte("# This file is made by cargo"), 0o600) }, "has other content"},
-		"a pipe":                 {func(lock, _ string) error { return syscall.Mkfifo(lock, 0o600) }, "no regular file"},
-		"a folder":               {func(lock, _ string) error { return os.Mkdir(lock, 0o700) }, "directory"},
+		"a link": {func(lock, other string) error { return os.Symlink(other, lock) }, "is a link, or"},
+		"a link to nothing": {func(lock, other string) error { return os.Symlink(other+".missing", lock) },
+			"is a link, or"},
+		"a hard link": {func(lock, other string) error { return os.Link(other, lock) }, "it is a hard link"},
+		"the other file itself": {func(lock, other string) error { return os.Rename(other, lock) },
+			"has other content than a lock"},
+		"another program's lock": {func(lock, _ string) error {
+			return os.WriteFile(lock,
+				[]byte("# This file is made by cargo"), 0o600)
+		}, "has other content"},
+		"a pipe":   {func(lock, _ string) error { return syscall.Mkfifo(lock, 0o600) }, "no regular file"},
+		"a folder": {func(lock, _ string) error { return os.Mkdir(lock, 0o700) }, "directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -129,7 +134,8 @@ func TestLockUnderSwapsChangesNoOtherFile(t *testing.T) {
 // Another user of the folder may write any holder into the file.
 func TestHolderShowsNoControlCharacters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.lock")
-	for _, left := range []string{"process 7 on \"\\x1b[2J\" since 2026", "process 7 on \"host\" since \x1b[2J", "process 7 on \"a\\nb\" since x"} {
+	for _, left := range []string{"process 7 on \"\\x1b[2J\" since 2026", "process 7 on \"host\" since \x1b[2J",
+		"process 7 on \"a\\nb\" since x"} {
 		require.NoError(t, os.WriteFile(path, []byte(left), 0o600))
 		require.Equal(t, "it is not known which (check which process has "+path+" open)", holder(path))
 	}

@@ -58,7 +58,8 @@ func escape(text string) string {
 	before := rune(0)
 	for _, c := range text {
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.ContainsRune("-. /,()+=@", c), c >= 0xa0:
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.ContainsRune("-. /,()+=@", c),
+			c >= 0xa0:
 			b.WriteRune(c)
 		case c == '$' && before != '$': // two begin a formula
 			b.WriteRune(c)

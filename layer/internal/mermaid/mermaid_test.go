@@ -40,7 +40,8 @@ func TestFlowchartOfAGraph(t *testing.T) {
 // TestEdgeToNoNode: a graph that was shortened by hand is still drawn.
 func TestEdgeToNoNode(t *testing.T) {
 	g := secret.Graph{Edges: []secret.Edge{{From: "secret:a", To: "value:b", Kind: "stored_as"}}}
-	require.Equal(t, "flowchart LR\n  n0[\"secret:a\"]\n  n1[\"value:b\"]\n  n0 -->|\"stored as\"| n1\n", mermaid.Flowchart(g))
+	require.Equal(t, "flowchart LR\n  n0[\"secret:a\"]\n  n1[\"value:b\"]\n  n0 -->|\"stored as\"| n1\n",
+		mermaid.Flowchart(g))
 }
 
 // code matches a character by number in Mermaid.

@@ -17,7 +17,8 @@ func (r *reader) conflicts() {
 		if !ok {
 			bindings[one.Binding] = d
 		} else if other := first.spec(r.options); other.Address != one.Address {
-			r.report(d.pos, "Name", "the declaration has the same binding name %s as the one at %s: one would read the other's value; rename one",
+			r.report(d.pos, "Name", "the declaration has the same binding name %s as the one at %s: one would read the "+
+				"other's value; rename one",
 				one.Binding, r.at(first.pos))
 			continue
 		} else if different := difference(first.secret, d.secret, other, one); different != "" {
@@ -32,8 +33,10 @@ func (r *reader) conflicts() {
 		}
 		// Two static secrets may share a value that an operator sets. A generated value
 		// would replace the other secret's.
-		if before := other.spec(r.options); before.Address != one.Address && (before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
-			r.report(d.pos, "SecretName", "SecretName is the same as in the declaration at %s: one would replace the other's value; give each its own", r.at(other.pos))
+		if before := other.spec(r.options); before.Address != one.Address &&
+			(before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
+			r.report(d.pos, "SecretName", "SecretName is the same as in the declaration at %s: one would replace the other's "+
+				"value; give each its own", r.at(other.pos))
 		}
 	}
 }

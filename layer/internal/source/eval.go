@@ -70,7 +70,8 @@ func (r *reader) variable(v *types.Var, at token.Pos) value {
 	case !ok || d.how == oneOfMany:
 		return unknown{pos: at, why: atRun}
 	case d.how == parameter:
-		return unknown{pos: at, why: "comes in " + v.Name() + ", which is known only when the function around it is called", param: true}
+		return unknown{pos: at, why: "comes in " + v.Name() + ", which is known only when the function around it is called",
+			param: true}
 	case d.how == loop:
 		return unknown{pos: at, why: "comes in " + v.Name() + ", which a loop sets"}
 	case r.vars.changed[key].IsValid():

@@ -75,7 +75,8 @@ func (r *reader) use(p *pkg, name *ast.Ident, stack []ast.Node) {
 }
 
 func (r *reader) lost(pos token.Pos, constructor string) {
-	r.report(pos, "", "secret.%s is passed on as a value, so its declarations are not known; call it here, with constants", constructor)
+	r.report(pos, "", "secret.%s is passed on as a value, so its declarations are not known; call it here, with constants",
+		constructor)
 }
 
 // constructor returns the name of the constructor that an object refers to. The

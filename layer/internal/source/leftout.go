@@ -94,8 +94,9 @@ func (r *reader) warnOf(name string) {
 		}
 		if constructors[called] != nil {
 			warned = true
-			r.options.Warn(Problem{Pos: r.position(call.Pos()), Text: "a secret is declared in a file that build constraints leave out here; " +
-				"to read it set GOOS, GOARCH or tags as for its build (a Worker's: GOOS=js GOARCH=wasm)"})
+			r.options.Warn(Problem{Pos: r.position(call.Pos()), Text: "a secret is declared in a file that build " +
+				"constraints leave out here; to read it set GOOS, GOARCH or tags as for its build (a Worker's: GOOS=js " +
+				"GOARCH=wasm)"})
 		}
 		return true
 	})

@@ -64,7 +64,8 @@ func (r *reader) loadFor(settings []string, mode packages.LoadMode, patterns ...
 // loadRoots loads the packages that the patterns name.
 func (r *reader) loadRoots() error {
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("read declarations: the go command was not found; install Go, or give the spec that the program prints with --spec")
+		return errors.New("read declarations: the go command was not found; install Go, or give the spec that the " +
+			"program prints with --spec")
 	}
 	if info, err := os.Stat(r.options.Dir); err != nil || !info.IsDir() {
 		return errors.New("read declarations: " + r.options.Dir + " is no folder; name the folder of the program")
@@ -99,13 +100,14 @@ func (r *reader) nothing() error {
 		}
 	}
 	return errors.New("read declarations: no Go package matches " + strings.Join(r.options.Patterns, " ") +
-		" in " + r.options.Dir + "; name a folder with Go files, such as ./cmd/server, and if build constraints exclude them, " +
-		"set GOOS, GOARCH or tags as for a build")
+		" in " + r.options.Dir + "; name a folder with Go files, such as ./cmd/server, and if build constraints exclude " +
+		"them, set GOOS, GOARCH or tags as for a build")
 }
 
 // goList runs go list, and returns the reason of its failure, or "".
 func (r *reader) goList(flags ...string) string {
-	list := exec.CommandContext(r.ctx, "go", slices.Concat([]string{"list"}, flags, r.options.BuildFlags, []string{"--"}, r.options.Patterns)...)
+	list := exec.CommandContext(r.ctx, "go", slices.Concat([]string{"list"}, flags, r.options.BuildFlags, []string{"--"},
+		r.options.Patterns)...)
 	list.Dir, list.Env = r.options.Dir, r.options.Env
 	if list.Env != nil {
 		list.Env = append(slices.Clip(list.Env), "PWD="+list.Dir)
@@ -117,7 +119,8 @@ func (r *reader) goList(flags ...string) string {
 	}
 	said := firstLines(strings.TrimSpace(stderr.String()))
 	if strings.Contains(said, "GOCACHE") {
-		said += "; set HOME or GOCACHE to a folder that the go command may write, or give the spec that the program prints with --spec"
+		said += "; set HOME or GOCACHE to a folder that the go command may write, or give the spec that the program " +
+			"prints with --spec"
 	}
 	return said
 }
@@ -161,7 +164,8 @@ const maxErrors = 10
 func (r *reader) loadError(loaded []*packages.Package) error {
 	lines, missing := r.errorLines(loaded)
 	if missing { // an error in an import is reported in the imported package
-		all, err := r.load(packages.NeedName|packages.NeedImports|packages.NeedDeps|packages.NeedExportFile, r.options.Patterns...)
+		all, err := r.load(packages.NeedName|packages.NeedImports|packages.NeedDeps|packages.NeedExportFile,
+			r.options.Patterns...)
 		if err == nil {
 			var deps []*packages.Package
 			packages.Visit(all, nil, func(p *packages.Package) { deps = append(deps, p) })
@@ -179,7 +183,8 @@ func (r *reader) loadError(loaded []*packages.Package) error {
 	}
 	head := "the packages do not compile; correct this, then run again"
 	if !slices.ContainsFunc(loaded, func(p *packages.Package) bool { return len(p.CompiledGoFiles) > 0 }) {
-		head = "the packages cannot be loaded; run this in the program's module, and name packages that exist for this platform and these tags"
+		head = "the packages cannot be loaded; run this in the program's module, and name packages that exist for this " +
+			"platform and these tags"
 	}
 	return errors.New("read declarations: " + head + ":\n  " + strings.Join(lines, "\n  ") + more)
 }
@@ -244,7 +249,8 @@ func unquoted(text string) string {
 	if first < 0 {
 		return text
 	}
-	if without := stringLiteral().ReplaceAllString(text, "…"); !strings.Contains(text, "...") && !strings.ContainsAny(without, "\"`") {
+	if without := stringLiteral().ReplaceAllString(text, "…"); !strings.Contains(text, "...") &&
+		!strings.ContainsAny(without, "\"`") {
 		return without
 	}
 	return text[:first] + "…"

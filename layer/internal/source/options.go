@@ -22,7 +22,8 @@ type declaration struct {
 
 // declared returns the Options of a call, and the position of each option. ok
 // is false if an option is not known; the problem has then been reported.
-func (r *reader) declared(p *pkg, constructor string, call *ast.CallExpr) (o secret.Options, places map[string]token.Pos, ok bool) {
+func (r *reader) declared(p *pkg, constructor string,
+	call *ast.CallExpr) (o secret.Options, places map[string]token.Pos, ok bool) {
 	d := &declaration{r: r, call: call.Pos(), places: map[string]token.Pos{}, ok: true}
 	arg := call.Args[0]
 	got := r.eval(p, arg)
@@ -55,7 +56,8 @@ func (d *declaration) fields(s structValue, prefix string, readers map[string]fu
 		}
 		read, ok := readers[name]
 		if !ok {
-			d.fail(prefix+name, e, "is an option that this version of layer does not support; use the version of layer that go.mod names for "+libraryPath)
+			d.fail(prefix+name, e, "is an option that this version of layer does not support; use the version of layer that "+
+				"go.mod names for "+libraryPath)
 			continue
 		}
 		d.places[prefix+name] = e.pos
@@ -74,13 +76,15 @@ func (d *declaration) fail(option string, e element, why string) {
 
 func (d *declaration) unknown(option string, pos token.Pos, u unknown) {
 	d.ok = false
-	d.r.report(pos, option, "%s is not a constant: it %s%s; %s%s", option, u.why, d.cause(pos, u), u.todo("write a constant"), d.declaredAt(pos))
+	d.r.report(pos, option, "%s is not a constant: it %s%s; %s%s", option, u.why, d.cause(pos, u),
+		u.todo("write a constant"), d.declaredAt(pos))
 }
 
 // todo returns the next step for the author.
 func (u unknown) todo(otherwise string) string {
 	if u.param {
-		return "call the constructor with constants, once for each secret, or let the program print App.Spec() and give that with --spec"
+		return "call the constructor with constants, once for each secret, or let the program print App.Spec() and give " +
+			"that with --spec"
 	}
 	return otherwise
 }
@@ -95,7 +99,8 @@ func (d *declaration) cause(pos token.Pos, u unknown) string {
 
 // declaredAt names the position of the declaration, if the option is elsewhere.
 func (d *declaration) declaredAt(pos token.Pos) string {
-	if a, b := d.r.position(pos), d.r.position(d.call); a.Filename == b.Filename && a.Line >= b.Line && a.Line-b.Line < 20 {
+	if a, b := d.r.position(pos), d.r.position(d.call); a.Filename == b.Filename && a.Line >= b.Line &&
+		a.Line-b.Line < 20 {
 		return ""
 	}
 	return " (for the declaration at " + d.r.at(d.call) + ")"
@@ -210,7 +215,8 @@ func (r *reader) wrong(s *secret.Secret, call token.Pos, places map[string]token
 	if place, ok := places[e.Member]; ok {
 		pos = place
 	}
-	text := given().ReplaceAllString(strings.TrimPrefix(e.Err.Error(), secret.ErrInvalid.Error()+": "), " has another form than allowed: ")
+	text := given().ReplaceAllString(strings.TrimPrefix(e.Err.Error(), secret.ErrInvalid.Error()+": "),
+		" has another form than allowed: ")
 	d := declaration{r: r, call: call}
 	r.report(pos, e.Member, "%s%s", text, d.declaredAt(pos))
 	return true

@@ -95,7 +95,8 @@ func newReader(ctx context.Context, o Options) *reader {
 	if dir, err := filepath.Abs(cmp.Or(o.Dir, ".")); err == nil {
 		o.Dir = dir
 	}
-	return &reader{ctx: ctx, options: o, fset: token.NewFileSet(), pkgs: map[string]*pkg{}, vars: newVariables(), busy: map[varKey]bool{}}
+	return &reader{ctx: ctx, options: o, fset: token.NewFileSet(), pkgs: map[string]*pkg{}, vars: newVariables(),
+		busy: map[varKey]bool{}}
 }
 
 // position returns the position of pos, with a file name for people.

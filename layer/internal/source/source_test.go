@@ -169,7 +169,8 @@ func TestLoadErrors(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "m.go"), []byte("package m\n"), 0o644))
 		var env []string
 		for _, v := range os.Environ() {
-			if name, _, _ := strings.Cut(v, "="); !slices.Contains([]string{"HOME", "GOCACHE", "XDG_CACHE_HOME", "GOENV"}, name) {
+			if name, _, _ := strings.Cut(v, "="); !slices.Contains([]string{"HOME", "GOCACHE", "XDG_CACHE_HOME", "GOENV"},
+				name) {
 				env = append(env, v)
 			}
 		}
@@ -177,7 +178,8 @@ func TestLoadErrors(t *testing.T) {
 		// either.
 		env = append(env, "GOFLAGS=", "GOPROXY=off", "GOWORK=off", "GOTOOLCHAIN=local", "GOENV=off", "GOPATH="+t.TempDir())
 		_, _, err := Read(t.Context(), Options{Dir: dir, Env: env})
-		require.ErrorContains(t, err, "read declarations: build cache is required, but could not be located: GOCACHE is not defined and neither "+
+		require.ErrorContains(t, err, "read declarations: build cache is required, but could not be located: GOCACHE is "+
+			"not defined and neither "+
 			"$XDG_CACHE_HOME nor $HOME are defined; set HOME or GOCACHE")
 		require.ErrorContains(t, err, "--spec")
 	})
@@ -190,10 +192,12 @@ func TestLoadErrors(t *testing.T) {
 
 func TestMessagesKeepNoTextOfTheProgram(t *testing.T) {
 	tests := map[string]struct{ message, want string }{
-		"none":       {"undefined: x", "undefined: x"},
-		"one":        {`cannot use "HUSH" (untyped string constant) as int value`, "cannot use … (untyped string constant) as int value"},
-		"escaped":    {`cannot use "a\"HUSH\\" as int, found "HUSH"`, "cannot use … as int, found …"},
-		"raw":        {"cannot use `HUSH \"` (untyped string constant \"HUSH \\\"\")", "cannot use … (untyped string constant …)"},
+		"none": {"undefined: x", "undefined: x"},
+		"one": {`cannot use "HUSH" (untyped string constant) as int value`,
+			"cannot use … (untyped string constant) as int value"},
+		"escaped": {`cannot use "a\"HUSH\\" as int, found "HUSH"`, "cannot use … as int, found …"},
+		"raw": {"cannot use `HUSH \"` (untyped string constant \"HUSH \\\"\")",
+			"cannot use … (untyped string constant …)"},
 		"cut off":    {`name (constant "HUSH... of type string)`, "name (constant …"},
 		"cut twice":  {`a (constant "HUSH... of type string) and "HUSH... of`, "a (constant …"},
 		"never ends": {`string literal "HUSH not terminated`, "string literal …"},

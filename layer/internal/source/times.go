@@ -58,7 +58,8 @@ func timeFunction(name string, args []value) (got value, ok bool) {
 		if !is || !numbers {
 			return nil, false
 		}
-		return timeValue{time.Date(int(n[0]), time.Month(n[1]), int(n[2]), int(n[3]), int(n[4]), int(n[5]), int(n[6]), zone.Location)}, true
+		return timeValue{time.Date(int(n[0]), time.Month(n[1]), int(n[2]), int(n[3]), int(n[4]), int(n[5]), int(n[6]),
+			zone.Location)}, true
 	case name == "FixedZone" && len(args) == 2:
 		n, is := whole(args[1:])
 		if !is {

@@ -313,7 +313,8 @@ func isOption(p *pkg, up ast.Node, e ast.Expr) bool {
 
 func isField(p *pkg, x *ast.SelectorExpr, of, name string) bool {
 	field, ok := p.info.Uses[x.Sel].(*types.Var)
-	return ok && field.IsField() && field.Name() == name && isSecret(field.Pkg()) && p.info.Selections[x] != nil && hasField(field, of)
+	return ok && field.IsField() && field.Name() == name && isSecret(field.Pkg()) && p.info.Selections[x] != nil &&
+		hasField(field, of)
 }
 
 // hasField reports whether a field belongs to the named struct of package

@@ -12,10 +12,12 @@ type glyphs struct {
 }
 
 var (
-	unicodeGlyphs = glyphs{fills: [4]rune{gone: '─', accepted: '▒', current: '█', announced: '░'}, now: '│', before: '◄', beyond: '►',
-		next: '◆', never: '×', axis: '─', tick: '┬', cross: '┼', marker: '▼', cut: "…"}
-	asciiGlyphs = glyphs{fills: [4]rune{gone: '-', accepted: '=', current: '#', announced: '+'}, now: '|', before: '<', beyond: '>',
-		next: 'R', never: 'x', axis: '-', tick: '+', cross: '|', marker: 'v', cut: "..."}
+	unicodeGlyphs = glyphs{fills: [4]rune{gone: '─', accepted: '▒', current: '█', announced: '░'}, now: '│', before: '◄',
+		beyond: '►',
+		next:   '◆', never: '×', axis: '─', tick: '┬', cross: '┼', marker: '▼', cut: "…"}
+	asciiGlyphs = glyphs{fills: [4]rune{gone: '-', accepted: '=', current: '#', announced: '+'}, now: '|', before: '<',
+		beyond: '>',
+		next:   'R', never: 'x', axis: '-', tick: '+', cross: '|', marker: 'v', cut: "..."}
 )
 
 // tone is a colour of a terminal, as the parameter of SGR.

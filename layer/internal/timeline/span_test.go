@@ -14,7 +14,8 @@ import (
 func TestTicksHaveRoom(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	zones := []*time.Location{time.UTC}
-	for _, name := range []string{"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Santiago", "Pacific/Apia"} {
+	for _, name := range []string{"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu",
+		"America/Santiago", "Pacific/Apia"} {
 		loc, err := time.LoadLocation(name)
 		require.NoError(t, err)
 		zones = append(zones, loc)
@@ -52,7 +53,8 @@ func TestTicksAreRound(t *testing.T) {
 	}{
 		{"seconds", -20, 20, []mark{{"10:50:00", "Tue 2026-11-24"}, {"10:50:15", ""}, {"10:50:30", ""}}},
 		{"minutes", -1800, 1800, []mark{{"10:30", "Tue 2026-11-24"}, {"10:45", ""}, {"11:00", ""}, {"11:15", ""}}},
-		{"hours", -day, day, []mark{{"12:00", "Mon 2026-11-23"}, {"00:00", "Tue 2026-11-24"}, {"12:00", ""}, {"00:00", "Wed 2026-11-25"}}},
+		{"hours", -day, day, []mark{{"12:00", "Mon 2026-11-23"}, {"00:00", "Tue 2026-11-24"}, {"12:00", ""},
+			{"00:00", "Wed 2026-11-25"}}},
 		{"days", -15 * day, 10 * day, []mark{{"15", "Nov 2026"}, {"22", ""}, {"1", "Dec 2026"}}},
 		{"months", -150 * day, 100 * day, []mark{{"Jul", "2026"}, {"Sep", ""}, {"Nov", ""}, {"Jan", "2027"}, {"Mar", ""}}},
 		{"years", -2000 * day, 1000 * day, []mark{{"2022", ""}, {"2024", ""}, {"2026", ""}, {"2028", ""}}},
@@ -72,7 +74,8 @@ func TestTicksAreRound(t *testing.T) {
 func TestTicksWhereClocksChange(t *testing.T) {
 	loc, err := time.LoadLocation("America/New_York")
 	require.NoError(t, err)
-	for _, change := range []time.Time{time.Date(2026, 3, 8, 7, 0, 0, 0, time.UTC), time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)} {
+	for _, change := range []time.Time{time.Date(2026, 3, 8, 7, 0, 0, 0, time.UTC),
+		time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC)} {
 		s := span{now: change.In(loc), loc: loc, from: -7000, until: 7000}
 		last := math.Inf(-1)
 		ticks := s.ticks(110)
@@ -97,9 +100,12 @@ func TestOnlyWhatIsInTheSpanShows(t *testing.T) {
 
 // Limits are in days from now.
 func TestSpanCoversWhatMatters(t *testing.T) {
-	quarter := Secret{Current: "v2", NextRotation: days(60), Versions: []Version{{ID: "v1", Until: days(-28), Gone: "pruned"}, {ID: "v2", From: days(-30)}}}
-	minute := Secret{Current: "v2", NextRotation: days(7), Versions: []Version{{ID: "v1", Until: seconds(5)}, {ID: "v2", From: seconds(-5)}}}
-	flip := Secret{Current: "v1", Pending: "v2", NextRotation: days(90), Versions: []Version{{ID: "v1", From: days(-90)}, {ID: "v2", From: days(1)}}}
+	quarter := Secret{Current: "v2", NextRotation: days(60),
+		Versions: []Version{{ID: "v1", Until: days(-28), Gone: "pruned"}, {ID: "v2", From: days(-30)}}}
+	minute := Secret{Current: "v2", NextRotation: days(7),
+		Versions: []Version{{ID: "v1", Until: seconds(5)}, {ID: "v2", From: seconds(-5)}}}
+	flip := Secret{Current: "v1", Pending: "v2", NextRotation: days(90),
+		Versions: []Version{{ID: "v1", From: days(-90)}, {ID: "v2", From: days(1)}}}
 	second := 1.0 / day
 	for _, c := range []struct {
 		name                         string
@@ -107,15 +113,20 @@ func TestSpanCoversWhatMatters(t *testing.T) {
 		from, most, until, mostUntil float64
 	}{
 		{"between rotations", []Secret{quarter}, -30, -45, 60, 75},
-		{"new: the first rotation is in sight", []Secret{{Current: "v1", NextRotation: days(90), Versions: []Version{{ID: "v1", From: seconds(-5)}}}},
+		{"new: the first rotation is in sight", []Secret{{Current: "v1", NextRotation: days(90),
+			Versions: []Version{{ID: "v1", From: seconds(-5)}}}},
 			-1, -20, 90, 110},
-		{"a flip in seconds is seen, the rotation in a week is not", []Secret{{Current: "v1", Pending: "v2", NextRotation: days(7),
-			Versions: []Version{{ID: "v1", From: seconds(-60)}, {ID: "v2", From: seconds(4)}}}}, -60 * second, -70 * second, 4 * second, 15 * second},
-		{"an overlap of seconds is seen, the rotation in a week is not", []Secret{minute}, -5 * second, -10 * second, 5 * second, 10 * second},
+		{"a flip in seconds is seen, the rotation in a week is not",
+			[]Secret{{Current: "v1", Pending: "v2", NextRotation: days(7),
+				Versions: []Version{{ID: "v1", From: seconds(-60)}, {ID: "v2", From: seconds(4)}}}}, -60 * second, -70 * second,
+			4 * second, 15 * second},
+		{"an overlap of seconds is seen, the rotation in a week is not", []Secret{minute}, -5 * second, -10 * second,
+			5 * second, 10 * second},
 		{"an announced flip leaves the lives around it", []Secret{flip}, -90, -120, 90, 120},
 		{"several secrets, one axis", []Secret{quarter, flip}, -90, -120, 90, 120},
 		{"nothing has a time", []Secret{{Current: "v1", Versions: []Version{{ID: "v1"}}}}, -0.1, -2, 0.1, 2},
-		{"beyond what a duration holds", []Secret{{Current: "v1", Versions: []Version{{ID: "v1", From: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)}}}},
+		{"beyond what a duration holds", []Secret{{Current: "v1",
+			Versions: []Version{{ID: "v1", From: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)}}}},
 			-700_000, -800_000, 1, 200_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -149,7 +149,8 @@ func (p *picture) block(b block) {
 		if len(address)+len(next) > most {
 			p.y += 18
 		}
-		fmt.Fprintf(&p.words, `<text class="nexttext" text-anchor="end" x="%d" y="%.1f">%s</text>`+"\n", svgWidth-svgEdge, p.y+16, next)
+		fmt.Fprintf(&p.words, `<text class="nexttext" text-anchor="end" x="%d" y="%.1f">%s</text>`+"\n", svgWidth-svgEdge,
+			p.y+16, next)
 	}
 	p.y += 24
 	note := ""
@@ -196,7 +197,8 @@ func (p *picture) row(b block, r row) {
 	}
 	p.out.WriteString("</g>\n")
 	if s := p.seconds(b.NextRotation); b.rotates(r) && s >= p.span.from && s <= p.span.until {
-		fmt.Fprintf(&p.out, `<path class="next" d="M%.1f %.1fl9 9l-9 9l-9 -9z"><title>%s</title></path>`+"\n", p.x(s), middle-9, nextText(p.span, b))
+		fmt.Fprintf(&p.out, `<path class="next" d="M%.1f %.1fl9 9l-9 9l-9 -9z"><title>%s</title></path>`+"\n", p.x(s),
+			middle-9, nextText(p.span, b))
 	}
 	text := label(p.span, r, false)
 	if len(text) > 36 {
@@ -252,7 +254,8 @@ func (p *picture) bar(st stretch) {
 func (p *picture) legend(y float64) {
 	x := float64(svgEdge)
 	y -= 14
-	fmt.Fprintf(&p.grid, `<line class="grid" x1="%d" y1="%.1f" x2="%d" y2="%.1[2]f"/>`+"\n", svgEdge, y-8, svgWidth-svgEdge)
+	fmt.Fprintf(&p.grid, `<line class="grid" x1="%d" y1="%.1f" x2="%d" y2="%.1[2]f"/>`+"\n", svgEdge, y-8,
+		svgWidth-svgEdge)
 	p.y = y
 	for _, f := range []fill{current, accepted, announced, gone} {
 		top, h := y+3, svgBar

@@ -79,7 +79,8 @@ func TestSVGEscapes(t *testing.T) {
 
 func TestSVGTellsInWords(t *testing.T) {
 	got := SVG(pictures[0].secrets, noon, nil)
-	require.Contains(t, got, "v4 accepted until 2026-12-14; v5 current, no end yet; v6 announced for 2026-11-25; next rotation 2027-02-21.")
+	require.Contains(t, got, "v4 accepted until 2026-12-14; v5 current, no end yet; v6 announced for 2026-11-25; next "+
+		"rotation 2027-02-21.")
 	require.Contains(t, got, "<title>v4: current from 2026-08-26 10:50:14 UTC until 2026-11-16 10:50:14 UTC; "+
 		"overlap, still accepted from 2026-11-16 10:50:14 UTC until 2026-12-14 10:50:14 UTC</title>")
 	require.Contains(t, SVG(nil, noon, nil), "no secrets")

@@ -27,10 +27,11 @@ var pictures = []struct {
 	secrets []Secret
 }{
 	{"quarters", []Secret{
-		{Address: "$SECRET.auth.session-key", Current: "v5", Pending: "v6", NextRotation: days(89), Ready: days(1), Versions: []Version{
-			{ID: "v1", Until: days(-262), Gone: "pruned"}, {ID: "v2", From: days(-270), Until: days(-172), Gone: "pruned"},
-			{ID: "v3", From: days(-180), Until: days(-60), Gone: "revoked"},
-			{ID: "v4", From: days(-90), Until: days(20)}, {ID: "v5", From: days(-8)}, {ID: "v6", From: days(1)}}},
+		{Address: "$SECRET.auth.session-key", Current: "v5", Pending: "v6", NextRotation: days(89), Ready: days(1),
+			Versions: []Version{
+				{ID: "v1", Until: days(-262), Gone: "pruned"}, {ID: "v2", From: days(-270), Until: days(-172), Gone: "pruned"},
+				{ID: "v3", From: days(-180), Until: days(-60), Gone: "revoked"},
+				{ID: "v4", From: days(-90), Until: days(20)}, {ID: "v5", From: days(-8)}, {ID: "v6", From: days(1)}}},
 		{Address: "$SECRET.billing.stripe-secret", Current: "v1", Versions: []Version{{ID: "v1", From: days(-100)}}},
 		{Address: "$SECRET.storage.r2", Current: "v3", NextRotation: days(40), Versions: []Version{
 			{ID: "v1"}, {ID: "v2", From: days(-140)}, {ID: "v3", From: days(-50)}}},
@@ -40,11 +41,13 @@ var pictures = []struct {
 			{ID: "v1", Until: days(1.8)}, {ID: "v2", From: days(-0.2)}, {ID: "v3", From: days(0.5), Gone: "withdrawn"}}},
 	}},
 	{"seconds", []Secret{
-		{Address: "$SECRET.auth.session-key", Current: "v2", Pending: "v3", NextRotation: days(7), Ready: seconds(4), Versions: []Version{
-			{ID: "v1", From: seconds(-40), Until: seconds(7)}, {ID: "v2", From: seconds(-3)}, {ID: "v3", From: seconds(4)}}},
+		{Address: "$SECRET.auth.session-key", Current: "v2", Pending: "v3", NextRotation: days(7), Ready: seconds(4),
+			Versions: []Version{
+				{ID: "v1", From: seconds(-40), Until: seconds(7)}, {ID: "v2", From: seconds(-3)}, {ID: "v3", From: seconds(4)}}},
 	}},
 	{"fresh", []Secret{
-		{Address: "$SECRET.auth.session-key", Current: "v1", NextRotation: days(90), Versions: []Version{{ID: "v1", From: seconds(-20)}}},
+		{Address: "$SECRET.auth.session-key", Current: "v1", NextRotation: days(90),
+			Versions: []Version{{ID: "v1", From: seconds(-20)}}},
 		{Address: "$SECRET.storage.r2", Current: "v1", Versions: []Version{{ID: "v1"}}},
 	}},
 	{"due", []Secret{
@@ -80,7 +83,8 @@ func TestDrawingsAreAsApproved(t *testing.T) {
 // anySecrets makes histories that a ledger could contain, and some that it
 // could not.
 func anySecrets(r *rand.Rand, now time.Time) []Secret {
-	unit := []time.Duration{time.Millisecond, time.Second, time.Hour, 24 * time.Hour, 90 * 24 * time.Hour, 3000 * 24 * time.Hour}[r.IntN(6)]
+	unit := []time.Duration{time.Millisecond, time.Second, time.Hour, 24 * time.Hour, 90 * 24 * time.Hour,
+		3000 * 24 * time.Hour}[r.IntN(6)]
 	at := func() time.Time {
 		if r.IntN(6) == 0 {
 			return time.Time{}
@@ -98,7 +102,8 @@ func anySecrets(r *rand.Rand, now time.Time) []Secret {
 				v.ID = strings.Repeat("k", 1+r.IntN(60)) + "\x1b[31mé"
 			}
 			if r.IntN(3) == 0 {
-				v.Gone = []string{"pruned", "revoked", "withdrawn", "removed", "something that nobody has heard of, nor ever will"}[r.IntN(5)]
+				v.Gone = []string{"pruned", "revoked", "withdrawn", "removed",
+					"something that nobody has heard of, nor ever will"}[r.IntN(5)]
 			}
 			s.Versions = append(s.Versions, v)
 		}
@@ -215,18 +220,21 @@ func TestTextTellsTheTruth(t *testing.T) {
 }
 
 func TestLongNamesAreCutOrWrapped(t *testing.T) {
-	got := Text([]Secret{{Address: "$SECRET." + strings.Repeat("n", 63) + ".x", Current: "key-2026-11", Versions: []Version{
-		{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40})
+	got := Text([]Secret{{Address: "$SECRET." + strings.Repeat("n", 63) + ".x", Current: "key-2026-11",
+		Versions: []Version{
+			{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40})
 	require.Contains(t, got, "  key…-10 ◄▒")
 	require.Contains(t, got, "  key…-11 █")
 	require.Equal(t, 63, strings.Count(got, "n")-strings.Count(Text([]Secret{{Current: "key-2026-11", Versions: []Version{
-		{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40}), "n"), "nothing of an address is lost")
+		{ID: "key-2026-10", Until: days(3)}, {ID: "key-2026-11", From: days(-3)}}}}, noon, TextOptions{Width: 40}), "n"),
+		"nothing of an address is lost")
 }
 
 func TestShortLivesAreSeen(t *testing.T) {
 	got := Text([]Secret{{Current: "v4", Pending: "v5", NextRotation: days(90), Versions: []Version{
 		{ID: "v1", From: days(-90), Until: days(-30)}, {ID: "v2", From: days(-40), Until: days(-39.99), Gone: "revoked"},
-		{ID: "v3", From: days(-39.99), Until: days(1)}, {ID: "v4", From: days(-1)}, {ID: "v5", From: days(89.99)}}}}, noon, TextOptions{})
+		{ID: "v3", From: days(-39.99), Until: days(1)}, {ID: "v4", From: days(-1)}, {ID: "v5", From: days(89.99)}}}}, noon,
+		TextOptions{})
 	for _, want := range []string{"  v2 +─ +│ +revoked", "  v3 +█+▒│▒ +accepted", "  v4 +█│█+", "  v5 +│ +◆░► announced"} {
 		require.Regexp(t, want, got)
 	}
