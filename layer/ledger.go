@@ -43,8 +43,8 @@ prints. A machine that has not seen the ledger refuses it until you give it the 
   layer secret ledger recipients --add age1qqz…
   layer secret ledger recipients --remove age1qqz…`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.recipients(c.Context(), add, remove) }}
-	c.Flags().StringArrayVar(&add, "add", nil, "a public key (age1…) that may open the ledger from now on; repeat for more")
-	c.Flags().StringArrayVar(&remove, "remove", nil, "a public key that may no longer open the ledger; repeat for more")
+	c.Flags().StringArrayVar(&add, "add", nil, "a public `KEY` (age1…) that may open the ledger from now on; repeat for more")
+	c.Flags().StringArrayVar(&remove, "remove", nil, "a public `KEY` that may no longer open the ledger; repeat for more")
 	return c
 }
 

@@ -163,18 +163,18 @@ func (l *layer) command() *cobra.Command {
 		return cmp.Or(l.checkZeros(c.Flags()), l.checkLedgerID())
 	}
 	f := group.PersistentFlags()
-	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://… or "+
-		"postgres://HOST/DATABASE; LAYER_LEDGER changes the default")
+	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://…\n"+
+		"or postgres://HOST/DATABASE; LAYER_LEDGER changes the default")
 	l.ledger = cmp.Or(l.getenv("LAYER_LEDGER"), l.ledger)
-	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it; "+
+	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it;\n"+
 		"LAYER_LEDGER_ID changes the default")
-	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY, "+
+	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY,\n"+
 		"else layer.identity beside the ledger file, else here)")
-	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them; "+
+	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them;\n"+
 		"- for stdin (default the declarations in ./...)")
-	f.StringVar(&l.to, "to", "", "the `TARGET` where values are published: "+targets+" (default the target of init)")
+	f.StringVar(&l.to, "to", "", "the `TARGET` where values are published: "+targets+"\n(default the target of init)")
 	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
-	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has the published text "+
+	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has the published text\n"+
 		"(default the window of init, 24h)")
 	f.DurationVar(&l.margin, "margin", 0, "the `TIME` to allow for late requests and clock skew (default the margin of "+
 		"init, 24h)")
