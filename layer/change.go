@@ -13,8 +13,8 @@ import (
 
 // The commands that change one declared secret. Each of them checks the address
 // and the declaration before it opens the target, and delegates the change to
-// [rotate.Operator]: the ledger is written first, the target afterwards. An
-// interrupted command is finished by the next run of any of them.
+// [rotate.Operator]: the ledger is written first, the target afterwards. The
+// next `layer secret rotate` finishes an interrupted change.
 
 func (l *layer) rollbackCommand() *cobra.Command {
 	immediate := false

@@ -54,7 +54,7 @@ type recipientsJSON struct {
 	ID         string   `json:"id,omitempty"` // the new id, if it was renewed
 	Rotate     []string `json:"rotate,omitempty"`
 
-	before string // the id that was renewed
+	before string // the id before the renewal
 }
 
 func (l *layer) recipients(ctx context.Context, add, remove []string) (err error) {
@@ -82,7 +82,7 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	}
 	var renamed error
 	if out.ID != "" {
-		p, _ := l.parsePlace(l.ledger) // it was opened
+		p, _ := l.parsePlace(l.ledger) // no error: it was parsed before
 		renamed = l.nameLedger(p, out.ID, out.before)
 	}
 	if l.json && renamed == nil {

@@ -60,8 +60,8 @@ func (l *layer) checkLedgerID() error {
 	return nil
 }
 
-// nameLedger writes the id of the ledger into the identity file, if layer made it, in
-// place of the ids before. A key in LAYER_IDENTITY has no file.
+// nameLedger writes the id of the ledger into the identity file, in place of the
+// ids before, if layer made the file. A key in LAYER_IDENTITY has no file.
 func (l *layer) nameLedger(p place, id string, before ...string) error {
 	if text, _ := l.lookup(ledger.IdentityVariable); l.identity == "" && text != "" {
 		return nil
