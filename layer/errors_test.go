@@ -59,7 +59,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}, "rotate --adopt-ledger --yes", []string{"session-key: ", "LAYERON_SECRET_AUTH_SESSION_KEY", "a link", "move it away and run again"}},
 		"a target that leads nowhere": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("/nowhere/at/all", filepath.Join(dir, "link")))
-		}, "target dir:link", []string{"directory link cannot be opened", "make it, or its target if it is a link"}},
+		}, "target dir:link", []string{"directory link cannot be opened", "its target if it is a link"}},
 		"a merged ledger":            {change("layer.secrets.age", func(s string) string { return "<<<<<<< ours\n" + s + ">>>>>>> theirs\n" }), "status", []string{"conflict markers", "git checkout --ours"}},
 		"a ledger cut off":           {change("layer.secrets.age", func(s string) string { return s[:len(s)/2] }), "status", []string{"damaged or cut off", "restore"}},
 		"an empty ledger":            {change("layer.secrets.age", func(string) string { return "" }), "status", []string{"it is empty", "restore"}},
