@@ -100,7 +100,7 @@ func TestKilledInitIsFinishedByTheNext(t *testing.T) {
 	layerIn(t, measure, nil, 0, "secret", "init", "--to", "dir:secrets")
 	whole := time.Since(began)
 	hits, halfway := 0, 0
-	for runs := 0; runs < 60; runs++ {
+	for range 60 {
 		dir := t.TempDir()
 		declare(t, dir, rotating)
 		cmd, _, _ := start(t, dir, nil, "secret", "init", "--to", "dir:secrets")
