@@ -60,6 +60,7 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if err != nil {
 		return err
 	}
+	l.tidy(ctx, from, opening{})
 	target, err := l.targetToKeep(to, keptTarget(from, state.Settings().Target))
 	if err != nil {
 		return err

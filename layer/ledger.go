@@ -118,6 +118,8 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
 	if err != nil {
 		return recipientsJSON{}, err
 	}
+	p, _ := l.parsePlace(l.ledger) // it was opened
+	l.tidy(ctx, p, opening{})
 	if state.Moved() != "" {
 		return recipientsJSON{}, rotate.MovedError(state)
 	}
@@ -140,10 +142,6 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
 	out := recipientsJSON{OK: true, Recipients: list}
 	if slices.Equal(list, state.Settings().Recipients) {
 		return out, nil
-	}
-	p, err := l.parsePlace(l.ledger)
-	if err != nil {
-		return out, err
 	}
 	ids, err := l.identities(p)
 	if err != nil {

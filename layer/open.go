@@ -50,7 +50,7 @@ func (l *layer) open(ctx context.Context, p place, ids ledger.Identities, how op
 	if err != nil {
 		return nil, err
 	}
-	l.tidy(ctx, p, how)
+	l.tidyBeforeMemory(ctx, p, how, opened, &o)
 	return ledger.Remember(opened, o)
 }
 
@@ -104,6 +104,10 @@ func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.St
 		return nil, rotate.State{}, "", err
 	}
 	state, rev, err := opened.Load(ctx)
+	if err == nil {
+		p, _ := l.parsePlace(l.ledger) // it was opened
+		l.tidy(ctx, p, how)
+	}
 	return opened, state, rev, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/dir"
 )
@@ -94,16 +95,51 @@ func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.S
 	return err
 }
 
+// memoryName is the file that remembers which ledgers this machine has seen.
+const memoryName = "layer.seen"
+
 // tidy removes temporary .gitignore files of killed runs, and keeps layer.seen
 // out of git before it is first written. These files contain no secret, so
-// errors are ignored.
+// errors are ignored. It is called for a ledger that was accepted: a ledger that
+// is refused changes no file.
 func (l *layer) tidy(ctx context.Context, p place, how opening) {
+	if how.quiet {
+		return // it writes no memory
+	}
 	for _, name := range []string{".gitignore", ".gitattributes"} {
 		atomicfile.SweepDeadOf(l.path(filepath.Join(p.folder(), name)))
 	}
-	if beside, err := l.besideLedger(p); err == nil && !how.peek && !exists(beside.folder, "layer.seen") {
+	if beside, err := l.besideLedger(p); err == nil && !how.peek && !exists(beside.folder, memoryName) {
 		added, _ := l.guard(ctx, beside)
 		l.sayAdded(added)
+	}
+}
+
+// tidyBeforeMemory calls tidy where Load writes the memory itself, which is on a
+// person's word.
+func (l *layer) tidyBeforeMemory(ctx context.Context, p place, how opening, opened rotate.Ledger, o *ledger.RememberOptions) {
+	if how.peek || how.any {
+		return
+	}
+	if ask := o.Ask; ask != nil {
+		o.Ask = func(ctx context.Context, s rotate.State) (bool, error) {
+			yes, err := ask(ctx, s)
+			if yes && err == nil {
+				l.tidy(ctx, p, how)
+			}
+			return yes, err
+		}
+	}
+	beside, err := l.besideLedger(p)
+	if err != nil || !how.adopt || exists(beside.folder, memoryName) {
+		return
+	}
+	look := *o
+	look.Peek, look.Ask = true, nil
+	if first, err := ledger.Remember(opened, look); err == nil {
+		if _, _, err := first.Load(ctx); err == nil {
+			l.tidy(ctx, p, how)
+		}
 	}
 }
 
