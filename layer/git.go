@@ -36,15 +36,7 @@ var errNoGit = errors.New("git is not installed")
 // it), and the one that the environment names. The folder is absolute and
 // without symbolic links. It need not exist.
 func (p process) repositories(ctx context.Context, folder string) ([]worktree, error) {
-	var asked []worktree
-	for at := folder; ; at = filepath.Dir(at) {
-		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
-			asked = append(asked, worktree{top: at})
-		}
-		if filepath.Dir(at) == at {
-			break
-		}
-	}
+	asked := around(folder)
 	if own, err := p.gitVariables(); err != nil {
 		return nil, err
 	} else if len(own) > 0 {
@@ -74,6 +66,13 @@ func (p process) repositories(ctx context.Context, folder string) ([]worktree, e
 			slices.Contains(strings.Split(rel, string(filepath.Separator)), ".git") {
 			continue
 		}
+		if top != r.top { // core.worktree or GIT_WORK_TREE names it, and it has no .git
+			answer, err := r.git(ctx, "", "rev-parse", "--absolute-git-dir")
+			if err != nil {
+				return nil, err
+			}
+			r.environ = append(r.environ, "GIT_DIR="+strings.TrimSuffix(answer.text, "\n"), "GIT_WORK_TREE="+top)
+		}
 		r.top = top
 		answer, err := r.git(ctx, "", "config", "--bool", "core.ignoreCase")
 		if err != nil && answer.status != 1 {
@@ -83,6 +82,18 @@ func (p process) repositories(ctx context.Context, folder string) ([]worktree, e
 		found = append(found, r)
 	}
 	return found, nil
+}
+
+// around returns the folders that have a .git: a folder and those around it.
+func around(folder string) (list []worktree) {
+	for at := folder; ; at = filepath.Dir(at) {
+		if exists(at, ".git") {
+			list = append(list, worktree{top: at})
+		}
+		if filepath.Dir(at) == at {
+			return list
+		}
+	}
 }
 
 // gitEnviron returns the environment for git. It contains no credential and no
@@ -218,11 +229,15 @@ func (r worktree) tracked(ctx context.Context, folder string, names, patterns []
 type exposure struct {
 	file string // relative to the work tree
 	rule string // the line that includes it again, if there is one
+	// excluded: a line of info/exclude keeps the file out of this clone, and no
+	// .gitignore keeps it out of others.
+	excluded bool
 }
 
 // exposed returns the first of the named files in a folder that git does not
-// ignore, or nil.
-func (r worktree) exposed(ctx context.Context, folder string, names []string) (*exposure, error) {
+// ignore, or else the first that only info/exclude keeps out. It returns nil if
+// a .gitignore keeps all out.
+func (r worktree) exposed(ctx context.Context, folder string, names []string) (found *exposure, err error) {
 	rel, err := filepath.Rel(r.top, folder)
 	if err != nil {
 		return nil, err
@@ -247,9 +262,11 @@ func (r worktree) exposed(ctx context.Context, folder string, names []string) (*
 			return &exposure{file: path}, nil
 		case strings.HasPrefix(pattern, "!"):
 			return &exposure{file: path, rule: fmt.Sprintf("line %s of %s, %s", line, source, strconv.Quote(pattern))}, nil
+		case filepath.Base(source) != ".gitignore" && found == nil:
+			found = &exposure{file: path, excluded: true}
 		}
 	}
-	return nil, nil
+	return found, nil
 }
 
 // globLiteral escapes the characters that are special in git's patterns.

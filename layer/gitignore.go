@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
@@ -68,21 +70,22 @@ type guarded struct {
 func (l *layer) besideLedger(p place) (guarded, error) {
 	g := guarded{what: "a file that layer keeps here", shown: p.folder(), patterns: []string{temporary},
 		tracked: "commit that"}
-	path, lock := "layer.seen", "layer.seen.lock"
+	lock := "layer.seen.lock"
 	g.names = []string{"layer.seen", aTemporary("layer.seen")}
-	var err error
+	path := "."
 	if p.kind == inFile {
 		path = p.text
 	}
-	if path, err = realPath(l.path(path)); err != nil {
+	path, err := realPath(l.path(path))
+	if err != nil {
 		return g, err
 	}
+	g.folder = path
 	if p.kind == inFile {
 		name := filepath.Base(path)
-		lock = name + ".lock"
+		lock, g.folder = name+".lock", filepath.Dir(path)
 		g.names = append(g.names, aTemporary(name))
 	}
-	g.folder = filepath.Dir(path)
 	g.names = append(g.names, lock)
 	g.lines = []string{"layer.seen", ignorePattern(lock), temporary}
 	return g, nil
@@ -104,6 +107,21 @@ func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
 		names: []string{name, aTemporary(name)},
 		lines: []string{"/" + ignorePattern(name), temporary}, tracked: "commit that, and replace the key where the " +
 			"repository has other readers"}, true, nil
+}
+
+// identityBelow returns the path of the identity relative to the ledger's
+// folder, or "" if it is in no file below that folder.
+func (l *layer) identityBelow(p place) string {
+	identity, ok, err := l.identityFile(p)
+	folder, err2 := realPath(l.path(p.folder()))
+	if !ok || err != nil || err2 != nil {
+		return ""
+	}
+	rel, err := filepath.Rel(folder, filepath.Join(identity.folder, identity.names[0]))
+	if err != nil || !filepath.IsLocal(rel) {
+		return ""
+	}
+	return rel
 }
 
 // values returns the guard for a folder of values. It checks the given names
@@ -146,7 +164,7 @@ func (l *layer) prepareGit(ctx context.Context, p place, target string) (added g
 		lock = filepath.Base(p.text) + ".lock"
 	}
 	want := []string{"layer.identity", "layer.seen", ignorePattern(lock), temporary}
-	if rel, err := filepath.Rel(dir, l.identityPath(p)); err == nil && filepath.IsLocal(rel) && rel != "layer.identity" {
+	if rel := l.identityBelow(p); rel != "" && rel != "layer.identity" {
 		want = append(want, ignorePattern(filepath.ToSlash(rel)))
 	}
 	if kept, err := l.targetToKeep(p, target); err == nil {
@@ -228,40 +246,49 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string,
 }
 
 // guard asks git about the files, and adds missing lines to the folder's
-// .gitignore.
+// .gitignore. Without a repository it adds them too: one may be made later.
 func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error) {
 	repositories, err := l.repositories(ctx, g.folder)
-	if err != nil && !errors.Is(err, errNoGit) {
+	noGit := errors.Is(err, errNoGit)
+	if err != nil && !noGit {
 		return nil, fmt.Errorf("%w: so it is not known whether git would commit %s, and nothing was made or published: "+
 			"correct that, then run again",
 			err, g.what)
 	}
-	blind := err != nil
 	for _, r := range repositories {
 		if err := g.untracked(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := os.Stat(g.folder); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(g.folder); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return nil, nil // no folder, so no files
 	}
 	found, err := g.exposed(ctx, repositories)
-	if err != nil || found == nil && !blind {
+	if err != nil || found == nil && len(repositories) > 0 {
 		return nil, err
 	}
-	// If git answered, an existing line is overridden by a later line, so it is
-	// written again at the end.
-	lines, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, !blind)
+	// If git would stage a file, an existing line is overridden by a later line, so
+	// it is written again at the end.
+	lines, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, found != nil && !found.excluded)
+	if err != nil && len(repositories) == 0 && !noGit && denied(err) {
+		return nil, nil // the folder is not this user's, and in no repository
+	}
 	if err != nil {
 		return nil, g.unwritable(err)
 	}
 	added.add(filepath.Join(g.shown, ".gitignore"), lines)
-	if found, err = g.exposed(ctx, repositories); err == nil && found != nil {
+	if found, err = g.exposed(ctx, repositories); err == nil && found != nil && !found.excluded {
 		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Correct that, or choose "+
 			"another place",
 			found.file, g.what, found.why())
 	}
 	return added, err
+}
+
+// denied reports whether a folder takes no new file, as in a read-only file system or
+// below /dev and /proc.
+func denied(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrNotExist)
 }
 
 func (e exposure) why() string {
@@ -277,13 +304,15 @@ func (g guarded) unwritable(err error) error {
 		filepath.Join(g.shown, ".gitignore"), cause(err), g.what)
 }
 
-func (g guarded) exposed(ctx context.Context, repositories []worktree) (*exposure, error) {
+func (g guarded) exposed(ctx context.Context, repositories []worktree) (excluded *exposure, err error) {
 	for _, r := range repositories {
-		if found, err := r.exposed(ctx, g.folder, g.names); found != nil || err != nil {
+		found, err := r.exposed(ctx, g.folder, g.names)
+		if err != nil || found != nil && !found.excluded {
 			return found, err
 		}
+		excluded = cmp.Or(excluded, found)
 	}
-	return nil, nil
+	return excluded, nil
 }
 
 // untracked returns an error if the repository already tracks one of the files.
@@ -326,16 +355,22 @@ func quoted(arg string) string {
 // real .gitignore is that large.
 const maxGitFile = 16 << 20
 
-// appendLines adds the missing lines to a text file, and returns them. With
-// again it adds all lines, because the last line of a .gitignore decides. It
-// replaces the whole file. It neither follows nor replaces a symbolic link; git
-// follows none either.
+// appendLines adds the missing lines to a text file, and returns them. The last
+// line of a .gitignore decides, so a line before a negation does not count, and
+// with again it adds all lines. It replaces the whole file. It neither follows
+// nor replaces a symbolic link; git follows none either.
 func appendLines(path string, want []string, again bool) (added []string, err error) {
 	text, err := readPlain(path)
 	if err != nil {
 		return nil, err
 	}
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	for i, line := range slices.Backward(lines) {
+		if strings.HasPrefix(line, "!") {
+			lines = lines[i+1:]
+			break
+		}
+	}
 	for _, w := range want {
 		if again || !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) &&
 			!slices.Contains(lines, strings.TrimPrefix(w, "/")) {

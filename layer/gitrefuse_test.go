@@ -136,7 +136,7 @@ func TestGitFileThatIsNoPlainFileIsRefused(t *testing.T) {
 		for file, init := range map[string][]string{
 			".gitignore":         {"--to", "dir:secrets"},
 			".gitattributes":     {"--to", "dir:secrets"},
-			"keys/.gitignore":    {"--to", "dir:secrets", "--identity", "TOP/keys/my.key"},
+			"keys/.gitignore":    {"--to", "dir:secrets", "--ledger", "sub/l.age", "--identity", "TOP/keys/my.key"},
 			"secrets/.gitignore": {"--to", "dir:TOP/secrets"},
 			"conf/.gitignore":    {"--to", "dir:TOP/conf"},
 		} {
@@ -146,6 +146,7 @@ func TestGitFileThatIsNoPlainFileIsRefused(t *testing.T) {
 				w.write("theirs", "conf", "app.yaml")
 				w.folder("keys")
 				w.folder("secrets")
+				w.folder("sub")
 				w.write("AGE-SECRET-KEY-1MADEUP", "..", "other")
 				if file == "keys/.gitignore" || strings.HasPrefix(file, "secrets") {
 					w.write("!my.key\n!secrets\n", ".gitignore")
