@@ -44,6 +44,11 @@ func (l *layer) copy(ctx context.Context, fromText, toText string) error {
 	if from.kind != inFile {
 		keys = to // the key belongs to a file and is in its folder
 	}
+	for _, p := range []place{from, to} {
+		if err := l.refuseTracked(ctx, p); err != nil {
+			return err
+		}
+	}
 	ids, err := l.identities(keys)
 	if err != nil {
 		return err

@@ -74,11 +74,7 @@ func (p process) repositories(ctx context.Context, folder string) ([]worktree, e
 			r.environ = append(r.environ, "GIT_DIR="+strings.TrimSuffix(answer.text, "\n"), "GIT_WORK_TREE="+top)
 		}
 		r.top = top
-		answer, err := r.git(ctx, "", "config", "--bool", "core.ignoreCase")
-		if err != nil && answer.status != 1 {
-			return nil, err
-		}
-		r.anyCase = answer.text == "true\n"
+		r.anyCase = r.ignoresCase(ctx)
 		found = append(found, r)
 	}
 	return found, nil

@@ -45,6 +45,9 @@ func (l *layer) printAdded(added gitLines) {
 	}
 }
 
+// identityWhat is the name for the file with the key to the ledger, in errors.
+const identityWhat = "the identity"
+
 // temporary is the pattern of git for a file that is being written.
 const temporary = ".layer-*.tmp"
 
@@ -103,10 +106,9 @@ func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
 		return g, false, fmt.Errorf("identity %s: %w", shown, cause(err))
 	}
 	name := filepath.Base(path)
-	return guarded{what: "the identity", shown: filepath.Dir(shown), folder: filepath.Dir(path),
+	return guarded{what: identityWhat, shown: filepath.Dir(shown), folder: filepath.Dir(path),
 		names: []string{name, aTemporary(name)},
-		lines: []string{"/" + ignorePattern(name), temporary}, tracked: "commit that, and replace the key where the " +
-			"repository has other readers"}, true, nil
+		lines: []string{"/" + ignorePattern(name), temporary}}, true, nil
 }
 
 // identityBelow returns the path of the identity relative to the ledger's
@@ -323,13 +325,7 @@ func (g guarded) untracked(ctx context.Context, r worktree) error {
 	}
 	for _, file := range list {
 		if name := filepath.Base(filepath.FromSlash(file)); g.matched == nil || g.matched(name) {
-			arg := file
-			if strings.ContainsAny(file, `*?[\`) || strings.HasPrefix(file, ":") {
-				arg = ":(literal)" + file
-			}
-			return fmt.Errorf("%s is %s and git tracks it, so the next commit would include it: nothing was made or published. "+
-				"Run `cd %s && git rm --cached -f -- %s`, which keeps the file; %s", file, g.what, quoted(r.top), quoted(arg),
-				g.tracked)
+			return g.trackedError(r, file)
 		}
 	}
 	return nil

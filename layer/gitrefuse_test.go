@@ -14,7 +14,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-var wayOut = regexp.MustCompile("`(cd [^`]+ git rm --cached [^`]+)`")
+var wayOut = regexp.MustCompile("`(cd [^`]+ git rm [^`]+)`")
 
 // Git stages a file that it tracks already, even if .gitignore lists the file.
 // The command that the error names ends that.
@@ -36,7 +36,7 @@ func TestTrackedSecretIsRefused(t *testing.T) {
 		}},
 		"value":  {[]string{value}, value + " is a value and git tracks it", nil},
 		"note":   {[]string{note}, note + " is a value and git tracks it", nil},
-		"memory": {[]string{"layer.seen"}, "layer.seen is a file that layer keeps here and git tracks it", nil},
+		"memory": {[]string{"layer.seen"}, "layer.seen is the memory of ledgers seen and git tracks it", nil},
 		"lock":   {[]string{"layer.secrets.age.lock"}, "layer.secrets.age.lock is a file that layer keeps here", nil},
 		"value that was rotated since": {nil, value + " is a value", func(w *tree) {
 			text, err := os.ReadFile(w.in(value))

@@ -88,6 +88,9 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 		return nil, fmt.Errorf("there is no ledger %s: make one with `layer secret init`, or name another with --ledger",
 			cmp.Or(name, "in the file that was named"))
 	}
+	if err := l.refuseTracked(ctx, p); err != nil {
+		return nil, err
+	}
 	ids, err := l.identities(p)
 	if err != nil {
 		return nil, err
