@@ -76,20 +76,27 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err := l.checkIdentity(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if folder := filepath.Dir(l.identity); l.identity != "" && !l.exists(folder) {
-		return fmt.Errorf("the folder %s is missing: make it, or name another with --identity",
-			l.fileName(folder, "of the identity"))
+	folder := filepath.Dir(l.identity)
+	if _, err := os.Stat(l.path(folder)); err != nil && l.identity != "" {
+		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --identity",
+			l.fileName(folder, "of the identity"), cause(err))
 	}
 	p, err := l.parsePlace(l.ledger)
 	if err != nil {
 		return err
 	}
+	if err := l.refuseTracked(ctx, p); err != nil {
+		return err
+	}
 	if p.kind == inFile {
-		err = l.freeFile(p.text)
+		err = l.freeFile(ctx, p)
 	} else {
 		err = l.freePlace(ctx, p)
 	}
 	if err != nil {
+		return err
+	}
+	if _, err := l.identities(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	target, err := l.targetToKeep(p, l.to)
@@ -146,41 +153,56 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	return nil
 }
 
-// freeFile returns an error if the ledger file exists, or if its folder does
-// not.
-func (p process) freeFile(path string) error {
-	if _, err := os.Lstat(p.path(path)); err == nil {
+// freeFile returns an error if the ledger file exists, if this machine remembers
+// one in its place, or if its folder does not exist.
+func (l *layer) freeFile(ctx context.Context, p place) error {
+	path := p.text
+	if _, err := os.Lstat(l.path(path)); err == nil && l.missing(path) {
+		return fmt.Errorf("ledger %s: it is a link that leads nowhere: restore the file that it leads to, or remove "+
+			"the link", path)
+	} else if err == nil {
 		return fmt.Errorf("the ledger %s exists already and was not changed: name another file with --ledger", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("the ledger %s cannot be used: %w: name another file with --ledger",
-			p.fileName(path, "in the file that was named"), cause(err))
+			l.fileName(path, "in the file that was named"), cause(err))
 	}
-	if _, err := os.Stat(p.path(filepath.Dir(path))); err != nil {
+	if _, err := os.Stat(l.path(filepath.Dir(path))); err != nil {
 		folder := filepath.Dir(path)
-		if p.fileName(path, "") == "" {
+		if l.fileName(path, "") == "" {
 			folder = "of the ledger"
 		}
 		return fmt.Errorf("the folder %s cannot be used: %w: make it, or name another with --ledger", folder, cause(err))
 	}
-	return nil
+	opened, err := l.open(ctx, p, ledger.Identities{}, opening{peek: true, any: true})
+	if err != nil {
+		return err
+	}
+	return ledger.CheckNew(opened)
+}
+
+// missing reports whether a file, or the file that a link leads to, does not
+// exist.
+func (p process) missing(name string) bool {
+	_, err := os.Stat(p.path(name))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // freePlace returns an error if a remote place already contains a ledger, even
-// one that these keys cannot open. Of two processes that make a ledger at once,
-// the second fails when it writes.
+// one that these keys cannot open, or if this machine remembers one there. Of
+// two processes that make a ledger at once, the second fails when it writes.
 func (l *layer) freePlace(ctx context.Context, p place) error {
 	ids, err := l.identities(p)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	// The load is not remembered in layer.seen.
-	ledger, err := l.open(ctx, p, ids, opening{adopt: true, peek: true, any: true})
+	opened, err := l.open(ctx, p, ids, opening{adopt: true, peek: true, any: true})
 	if err != nil {
 		return err
 	}
-	_, _, err = ledger.Load(ctx)
+	_, _, err = opened.Load(ctx)
 	if errors.Is(err, rotate.ErrNotFound) {
-		return nil
+		return ledger.CheckNew(opened)
 	}
 	if err != nil {
 		return err

@@ -97,6 +97,8 @@ func WriteIdentity(path string, identity driver.Value, ledgers ...string) error 
 	}
 	text.WriteString(strings.TrimSpace(identity.Reveal()) + "\n")
 	switch written, err := atomicfile.Create(path, []byte(text.String())); {
+	case errors.Is(err, fs.ErrExist) && leadsNowhere(path):
+		return fmt.Errorf("%w (%w)", linkToNowhere(path), fs.ErrExist)
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("identity %s: %w: it may be the only key to a ledger, so it is not overwritten. Use it, or "+
 			"move it away", path, fs.ErrExist)
@@ -117,6 +119,8 @@ func ReadIdentities(path string) (Identities, error) {
 	atomicfile.SweepDeadOf(path)
 	text, mode, err := atomicfile.ReadInfo(path, maxIdentities)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && leadsNowhere(path):
+		return Identities{}, linkToNowhere(path)
 	case errors.Is(err, fs.ErrNotExist):
 		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, "+
 			"or begin with `layer secret init`",
@@ -140,6 +144,20 @@ func ReadIdentities(path string) (Identities, error) {
 		return Identities{}, fmt.Errorf("identity %s: %w", path, err)
 	}
 	return ids, nil
+}
+
+// leadsNowhere reports whether a path is a link to a file that does not exist.
+func leadsNowhere(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return false
+	}
+	_, err = os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func linkToNowhere(path string) error {
+	return fmt.Errorf("identity %s: it is a link that leads nowhere: restore the file that it leads to, or remove the link", path)
 }
 
 // IdentitiesFromEnv parses the environment variable [IdentityVariable]. ok is
