@@ -148,6 +148,9 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if made != "" {
 		l.out.line("made the identity %s: keep a copy in a safe place, and never commit it", made)
 	}
+	if ids, err := l.identities(p); err != nil || !slices.Contains(ids.Ledgers(), first.ID()) {
+		l.out.line("the ledger's id is %s: give it to machines that have not seen the ledger, in LAYER_LEDGER_ID", first.ID())
+	}
 	l.printAdded(added)
 	fmt.Fprintln(l.out, "next: `layer secret apply` creates the values that the program declares")
 	return nil
