@@ -244,7 +244,7 @@ func TestLockRemoved(t *testing.T) {
 	require.NoError(t, os.Remove(f.lockPath))
 	require.NoError(t, os.Symlink(target, f.lockPath))
 	_, err = f.Lock(ctx)
-	require.ErrorContains(t, err, "is a link, or somebody keeps on removing it")
+	require.ErrorContains(t, err, "is a link, or another process keeps removing it")
 	text, err := os.ReadFile(target)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(text))
