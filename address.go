@@ -9,23 +9,28 @@ const (
 	nameRule         = "1 to 63 of a-z, 0-9, and between them - and _"
 )
 
-// Address names a secret across programs: $SECRET.<namespace>.<name>. It is comparable, so it can be the key of a map,
-// and holds no value. An empty Namespace stands for "default" wherever an Address is written out; the addresses that
-// this package hands out always have it filled in, so they compare equal.
+// Address identifies a secret across programs: $SECRET.<namespace>.<name>. It
+// is comparable, so it can be the key of a map, and it holds no value. An empty
+// Namespace means "default" wherever an Address is written as text. Addresses
+// that this package returns always have the namespace filled in, so they
+// compare equal.
 //
-// Namespace and name consist of lower-case letters and digits, inside also of - and _, at most 63 characters each.
+// Namespace and name consist of lower-case letters and digits, inside also of -
+// and _, at most 63 characters each.
 type Address struct {
 	Namespace string
 	Name      string
 }
 
-// ParseAddress reads the form that [Address.String] writes. Anything else is [ErrInvalid].
+// ParseAddress parses the form that [Address.String] returns. The error for any
+// other text wraps [ErrInvalid].
 func ParseAddress(text string) (Address, error) {
 	rest, ok := strings.CutPrefix(text, addressPrefix)
 	namespace, name, dot := strings.Cut(rest, ".")
 	a := Address{Namespace: namespace, Name: name}
 	if !ok || !dot || !validName(namespace) || !validName(name) {
-		// The text is not quoted: whoever mixes up an argument may have passed a value.
+		// The error does not quote the text: a caller that mixed up its arguments may
+		// have passed a value.
 		return Address{}, &Error{Op: "parse address",
 			Err: because(ErrInvalid, "an address is $SECRET.<namespace>.<name>, each "+nameRule)}
 	}
@@ -38,10 +43,11 @@ func (a Address) String() string {
 	return addressPrefix + a.Namespace + "." + a.Name
 }
 
-// MarshalText returns what String does.
+// MarshalText returns the same text as String.
 func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText is [ParseAddress]; a receiver is left as it was when the text is refused.
+// UnmarshalText parses text as [ParseAddress] does. On an error the receiver
+// keeps its address.
 func (a *Address) UnmarshalText(text []byte) error {
 	parsed, err := ParseAddress(string(text))
 	if err != nil {

@@ -13,47 +13,53 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// AppOptions are the settings of an App. All may stay zero.
+// AppOptions are the settings of an App. Every field may be zero.
 type AppOptions struct {
-	// Store is where secrets are read that have no Options.Store of their own. Nil: the environment.
+	// Store is the store for secrets that have no Options.Store. Nil: the
+	// environment.
 	Store Store
-	// Refresh is the time between two looks at the store, give or take 10 %. Zero: a minute. Negative: never, and then changes that
-	// a Watcher tells of are not followed either. On js/wasm nothing but a negative one is allowed.
+	// Refresh is the time between two loads of a secret from the store, give or
+	// take 10 %. Zero: a minute. Negative: never; the App then also ignores the
+	// changes that a Watcher reports. On js/wasm it must be negative.
 	Refresh time.Duration
-	// MaxStale bounds how long reads go on with a value that could not be confirmed since; after that they fail. Zero: for ever.
+	// MaxStale bounds how long reads return a value after the store last confirmed
+	// it; after that time reads fail. Zero: for ever.
 	MaxStale time.Duration
 	// Timeout bounds one load of one secret. Zero: 10 seconds.
 	Timeout time.Duration
-	// Concurrency bounds how many secrets are loaded at a time. Zero: 64.
+	// Concurrency bounds the number of loads at a time. Zero: 64.
 	Concurrency int
-	// Logger is told of failures, recoveries and new versions, by id, never a value. Nil: slog.Default().
+	// Logger receives failures, recoveries and new versions, by id, never a value.
+	// Nil: slog.Default().
 	Logger *slog.Logger
-	// Workspace, Project and Environment stand in the Spec, and in the names under which values are kept in a secrets store.
+	// Workspace, Project and Environment are written to the Spec, and are parts of
+	// the names under which values are kept in a secrets store.
 	Workspace, Project, Environment string
 }
 
-// App holds the secrets of one program: it loads them all at once, tells of every problem at once, and keeps them fresh.
-// Its methods may be called concurrently. Make one with [NewApp]: Start, Refresh
-// and Close of the zero App return an error that wraps [ErrInvalid], and its
-// other methods do nothing.
+// App holds the secrets of one program. It loads all secrets at once, reports
+// every problem in one error, and keeps the secrets fresh. Its methods may be
+// called concurrently. Make one with [NewApp]: Start, Refresh and Close of the
+// zero App return an error that wraps [ErrInvalid], and its other methods do
+// nothing.
 type App struct {
 	options *AppOptions // behind a pointer: a store may be a map of values, which fmt would print
 
-	// Locks are taken in this order: claims, mu, an appSecret's own, those of
-	// changes.
+	// Locks are taken in this order: claims, mu, the lock of an appSecret, the lock
+	// of changes.
 	mu       sync.Mutex
 	secrets  []*appSecret // in the order of Use
 	byAddr   map[Address]*appSecret
 	state    appState
-	lifetime context.Context // of loads; it ends with Close
+	lifetime context.Context // the parent context of loads; it ends with Close
 	end      context.CancelCauseFunc
-	starting context.Context // of Start's loads
+	starting context.Context // the parent context of Start's loads
 	running  sync.WaitGroup
-	wake     chan struct{} // a hint has come
+	wake     chan struct{} // signals that a hint has come
 	holds    bool          // guarded by claims: this App's secrets are its own
 	changes  changeFeed
 
-	healthy, failing chan struct{} // places for loads: see app_refresh.go
+	healthy, failing chan struct{} // limit the loads that run at a time: see app_refresh.go
 }
 
 type appState uint8
@@ -65,7 +71,7 @@ const (
 	appClosed
 )
 
-// NewApp makes an App. It reports what is wrong with its options at Start.
+// NewApp returns an App with these options. Start reports invalid options.
 func NewApp(o AppOptions) *App {
 	a := &App{options: &o, byAddr: map[Address]*appSecret{}, wake: make(chan struct{}, 1)}
 	a.lifetime, a.end = context.WithCancelCause(context.Background())
@@ -84,11 +90,11 @@ func unmadeError(op string) error {
 	return &Error{Op: op, Err: because(ErrInvalid, "an App that NewApp did not make; make one with NewApp")}
 }
 
-// forever is what the longest durations are cut to, which otherwise would overflow where something is added to them.
+// forever is the upper limit for durations: adding a longer one to a time would
+// overflow.
 const forever = 100 * 365 * day
 
-// log writes a record. Where the Logger panics the record is lost, and nothing
-// else is.
+// log writes a record. If the Logger panics, only the record is lost.
 func (a *App) log(level slog.Level, text string, args ...any) {
 	logger := a.options.Logger
 	if logger == nil {
@@ -97,9 +103,11 @@ func (a *App) log(level slog.Level, text string, args ...any) {
 	guard(func() { logger.Log(context.Background(), level, text, args...) })
 }
 
-// Use records secrets, and returns a. It looks at no store: until Start, each secret's first read loads it, and later reads
-// return what that found. The same secret may be given twice. One given after Start is not checked by it, and is refreshed
-// like the others once it has been read.
+// Use adds secrets to the App and returns a. It does not read a store. Before
+// Start, the first read of each secret loads it, and later reads return the
+// same document. The same secret may be given twice. Start does not check a
+// secret that is given after it; the App refreshes such a secret like the
+// others once it has been read.
 func (a *App) Use(secrets ...*Secret) *App {
 	if !a.made() {
 		return a
@@ -112,7 +120,7 @@ func (a *App) Use(secrets ...*Secret) *App {
 		s = s.declared()
 		sec := a.secretFor(s)
 		if s == undeclared {
-			continue // nobody's: it stands for all that no constructor made
+			continue // shared by all Secrets that no constructor made: no App can hold it
 		}
 		if !slices.Contains(sec.readers, s) {
 			sec.readers = append(sec.readers, s)
@@ -124,7 +132,7 @@ func (a *App) Use(secrets ...*Secret) *App {
 	return a
 }
 
-// used returns the secrets given to Use until now.
+// used returns the secrets given to Use so far.
 func (a *App) used() []*appSecret {
 	if !a.made() {
 		return nil
@@ -134,14 +142,14 @@ func (a *App) used() []*appSecret {
 	return slices.Clone(a.secrets)
 }
 
-// secretFor returns the appSecret of s: one for each declaration.
+// secretFor returns the appSecret of s. Each declaration has one.
 func (a *App) secretFor(s *Secret) *appSecret {
 	d := s.declaration()
 	first := a.byAddr[d.addr]
 	if first != nil && first.decl.same(d) {
 		return first
 	}
-	if first != nil { // the address is declared twice, differently, which Start refuses
+	if first != nil { // a second, different declaration of the address; Start refuses it
 		for _, sec := range a.secrets {
 			if sec.decl.same(d) {
 				return sec
@@ -156,8 +164,8 @@ func (a *App) secretFor(s *Secret) *appSecret {
 	return sec
 }
 
-// regroup moves the secrets that were swapped to another store since Use to
-// appSecrets of their own; claims and mu are held.
+// regroup gives the secrets that were swapped to another store since Use
+// appSecrets of their own. The caller holds claims and mu.
 func (a *App) regroup() {
 	var swapped []*Secret
 	a.secrets = slices.DeleteFunc(a.secrets, func(sec *appSecret) bool {
@@ -181,22 +189,27 @@ func (a *App) regroup() {
 	}
 }
 
-// claims guards which App a secret belongs to: App.holds and Secret.loader.
+// claims guards the fields that say which App a secret belongs to: App.holds
+// and Secret.loader.
 var claims sync.Mutex
 
-// held tells whether an App besides that one has claimed s; claims is locked.
+// held reports whether an App other than besides has claimed s. The caller
+// holds claims.
 func (s *Secret) held(besides any) bool {
 	keep := s.loader.Load().owner
 	return keep != nil && keep.holds(besides)
 }
 
-// Start loads every secret, several at a time, and reports all that is wrong in one error, a line each: a declaration that
-// breaks a rule, a value that is missing or malformed or has not the declared length, two secrets of one address or one
-// binding name, a secret that another App holds which is not closed. The error wraps each problem's own; nothing of a
-// value is in it. ctx bounds the loading only.
+// Start loads every secret, several at a time, and reports all problems in one
+// error, one line each: a declaration that breaks a rule; a value that is
+// missing, is malformed or does not have the declared length; two secrets with
+// one address or one binding name; a secret that another open App holds. The
+// error wraps the error of each problem and contains no part of a value. ctx
+// bounds only the loading.
 //
-// After a nil error reads return from memory: no I/O, no lock, no allocation for Text. The App goes on looking at the store
-// until Close. After an error nothing is held, and Start may be called again.
+// After Start returns nil, reads return from memory: no I/O, no lock, and for
+// Text no allocation. The App refreshes its secrets until Close. After an error
+// the App holds no secret, and Start may be called again.
 func (a *App) Start(ctx context.Context) error {
 	if !a.made() {
 		return unmadeError("start")
@@ -232,7 +245,7 @@ func (a *App) Start(ctx context.Context) error {
 	return a.run()
 }
 
-// begin enters the start, and returns the secrets to load.
+// begin changes the state to starting and returns the secrets to load.
 func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 	claims.Lock()
 	defer claims.Unlock()
@@ -244,7 +257,8 @@ func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 	case a.state != appNew:
 		return nil, appError("Start was called before; make a new App")
 	case a.options.Refresh >= 0 && !timeout.Timers:
-		return nil, appError("on js/wasm nothing can run in the background: set AppOptions.Refresh to -1, and call Refresh where a request needs it")
+		return nil, appError("on js/wasm nothing can run in the background: " +
+			"set AppOptions.Refresh to -1, and call Refresh where a request needs it")
 	case a.options.MaxStale != 0 && !timeout.Timers:
 		return nil, appError("on js/wasm nothing can run in the background: AppOptions.MaxStale must be 0")
 	case a.options.MaxStale < 0:
@@ -265,13 +279,13 @@ func appError(why string) error {
 	return &Error{Op: "start", Err: because(ErrInvalid, why)}
 }
 
-// conflicts finds declarations that cannot be served together.
+// conflicts returns the declarations that one App cannot serve together.
 func (a *App) conflicts(secrets []*appSecret) (found []problem) {
 	bindings := map[string]*declaration{}
 	for _, sec := range secrets {
 		d := sec.decl
 		if d.err != nil {
-			continue // reported by its load
+			continue // its load reports the error
 		}
 		switch other := bindings[d.binding]; {
 		case other == nil:
@@ -287,14 +301,16 @@ func (a *App) conflicts(secrets []*appSecret) (found []problem) {
 	return found
 }
 
-// claim takes hold of all secrets, and names those that another App holds.
+// claim claims all secrets for this App and returns a problem for each secret
+// that another App holds.
 func (a *App) claim(secrets []*appSecret) (found []problem) {
 	claims.Lock()
 	defer claims.Unlock()
 	for _, sec := range secrets {
 		for _, s := range sec.readers {
 			if s.held(a) {
-				found = append(found, problem{decl: sec.decl, err: because(ErrInvalid, "in use by another App; close that one first, or give this one a copy made by With")})
+				found = append(found, problem{decl: sec.decl, err: because(ErrInvalid,
+					"in use by another App; close that one first, or give this one a copy made by With")})
 				continue
 			}
 			s.loader.Store(&sec.loader)
@@ -310,7 +326,7 @@ func (a *App) closed() bool {
 	return a.state == appClosed
 }
 
-// release lets go of all secrets; they keep their documents. It reports whether
+// release gives up all secrets; they keep their documents. It reports whether
 // the App was open until now.
 func (a *App) release(next appState) bool {
 	claims.Lock()
@@ -325,8 +341,9 @@ func (a *App) release(next appState) bool {
 	return true
 }
 
-// Refresh looks at the store for every secret now, several at a time, and waits for the answers or for ctx. Secrets that
-// could be loaded are up to date then; the error lists the others, a line each, and what they had stays.
+// Refresh loads every secret from the store now, several at a time, and waits
+// for the answers or for ctx. Every secret that was loaded is then up to date.
+// The error lists the others, one line each; they keep their last documents.
 func (a *App) Refresh(ctx context.Context) error {
 	if !a.made() {
 		return unmadeError("refresh")
@@ -346,7 +363,7 @@ func (a *App) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// each calls f for every secret, as many at a time as the App allows.
+// each calls f for every secret, with up to Concurrency calls at a time.
 func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -360,12 +377,13 @@ func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 	workers.Wait()
 }
 
-// Close ends the refreshing and lets go of the secrets: reads keep the last
-// documents, and another App may use them. It waits for the loads and Watchers
-// in the background and for running calls to functions given to OnChange; none
-// begins from then on. Where one does not end within AppOptions.Timeout Close
-// returns an error. A second Close does nothing. A function given to OnChange may
-// call Close, which then does not wait for that call.
+// Close stops refreshing and gives up the secrets: reads return the last
+// documents, and another App may use the secrets. Close waits for the loads and
+// Watchers in the background and for running calls of functions given to
+// OnChange; no new ones begin. If one of them does not end within
+// AppOptions.Timeout, Close returns an error. A second Close does nothing. A
+// function given to OnChange may call Close, which then does not wait for that
+// call.
 func (a *App) Close() error {
 	if !a.made() {
 		return unmadeError("close")

@@ -8,16 +8,17 @@ import (
 	"sync"
 )
 
-// Change tells that a secret has another current value. It holds ids, never a value. Old and New are equal where the text
-// changed under one id, as a plain value does, which is always v1.
+// Change reports that a secret has another current value. It holds ids, never a
+// value. Old and New are equal if the value changed under one id; that is
+// always so for a plain value, whose id is always v1.
 type Change struct {
 	Address  Address
 	Old, New string
 }
 
-// changeFeed hands changes to the functions given to OnChange: each has a queue
-// and, while there is something in it, a goroutine of its own, so that a slow
-// one holds up no other.
+// changeFeed passes changes to the functions given to OnChange. Each function
+// has its own queue and, while the queue is not empty, its own goroutine, so a
+// slow function does not delay the others.
 type changeFeed struct {
 	mu        sync.Mutex
 	listeners []*listener
@@ -25,7 +26,7 @@ type changeFeed struct {
 	closed    bool
 }
 
-// listener is one function given to OnChange. Its queue is guarded by the feed.
+// listener is one function given to OnChange. The feed's lock guards its queue.
 type listener struct {
 	call    func(Change)
 	crashed func(*crash)
@@ -33,17 +34,20 @@ type listener struct {
 	working bool
 }
 
-// calls is a run of calls to one function.
+// calls is a series of calls to one function, without a pause.
 type calls struct {
-	by   string        // the goroutine of the call under way, guarded by the feed; empty: none yet
+	by   string        // the goroutine of the running call, guarded by the feed; empty: none yet
 	done chan struct{} // closed after the last call
 }
 
-// OnChange has call called for every change of a current value that a refresh finds, from now until stop or Close. Calls to
-// one function come one after another, in the order of the changes of each secret. A call may take its time: refreshing and
-// other functions don't wait for it. A panic in it is logged by its type and ends nothing.
+// OnChange registers call for every change of a current value that a refresh
+// finds, until stop or Close. Calls to one function are serial and follow the
+// order of the changes of each secret. A call may block: it delays neither
+// refreshing nor other functions. A panic in it is logged by its type and ends
+// nothing.
 //
-// stop may be called several times, also by the function itself; a call under way is not waited for.
+// stop may be called several times, also by the function itself. It does not
+// wait for a running call.
 func (a *App) OnChange(call func(Change)) (stop func()) {
 	if !a.made() {
 		return func() {}
@@ -89,8 +93,8 @@ func (f *changeFeed) send(c Change) {
 	}
 }
 
-// close stops all listeners: the changes that wait are dropped. It returns the
-// calls under way, but for the one that calls close.
+// close stops all listeners and drops the changes in their queues. It returns
+// the running calls, except the one that calls close.
 func (f *changeFeed) close() (underWay []*calls) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,7 +111,8 @@ func (f *changeFeed) close() (underWay []*calls) {
 	return underWay
 }
 
-// work makes the calls that are due, and ends when there are none.
+// work makes the calls for the changes in the queue, and returns when the queue
+// is empty.
 func (f *changeFeed) work(l *listener, run *calls) {
 	defer close(run.done)
 	for {
@@ -125,7 +130,7 @@ func (f *changeFeed) work(l *listener, run *calls) {
 	}
 }
 
-// next takes a change out of the queue. Where there is none it ends the run.
+// next takes a change out of the queue. If the queue is empty, it ends the run.
 func (f *changeFeed) next(l *listener, run *calls) (c Change, due bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -144,9 +149,10 @@ func (f *changeFeed) enter(run *calls) {
 	run.by = goroutine()
 }
 
-// goroutine returns the number of the calling goroutine. Close asks for it: a
-// function that closes its own App must not wait for itself. Where the form of a
-// stack trace changes the result is empty, and such a Close waits for its limit.
+// goroutine returns the number of the calling goroutine. Close uses it: a
+// function that closes its own App must not wait for itself. If the form of a
+// stack trace changes, the result is empty, and such a Close waits until its
+// time limit.
 func goroutine() string {
 	var b [64]byte
 	trace := b[:runtime.Stack(b[:], false)]

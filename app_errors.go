@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// problem is one secret of an App with the error that Start or Refresh found.
+// problem is one secret of an App and the error that Start or Refresh found for
+// it.
 type problem struct {
 	decl  *declaration
-	where string // the store's place for it, if err does not contain it
+	where string // the place where the store looks for it, if err does not contain it
 	err   error
 }
 
@@ -60,7 +61,7 @@ func (p problem) line() string {
 		line = p.decl.addr.String()
 	}
 	if e, ok := p.err.(*Error); ok {
-		why = e.Err // the line begins with the address already
+		why = e.Err // the line already begins with the address
 		located := *e
 		located.Where = cmp.Or(e.Where, p.where)
 		line += located.place()
@@ -72,7 +73,7 @@ func (p problem) line() string {
 	return line
 }
 
-// todo returns the next step for a person.
+// todo returns the next step for the operator.
 func (p problem) todo() string {
 	switch stateOf(p.err) {
 	case ErrNotFound:
@@ -97,7 +98,8 @@ var (
 	errClosed      = errors.New("the App was closed")
 )
 
-// stateOf returns the sentinel that err wraps, or errUnavailable for none.
+// stateOf returns the sentinel that err wraps, or errUnavailable if it wraps
+// none.
 func stateOf(err error) error {
 	for _, sentinel := range []error{ErrNotFound, ErrEmpty, ErrMalformed, ErrTooLarge, ErrEncoding, ErrInvalid} {
 		if errors.Is(err, sentinel) {
@@ -107,8 +109,8 @@ func stateOf(err error) error {
 	return errUnavailable
 }
 
-// staleError reports that MaxStale has passed, and why the value was not
-// confirmed.
+// staleError reports that MaxStale has passed, and why the store did not
+// confirm the value.
 type staleError struct {
 	limit time.Duration
 	cause error

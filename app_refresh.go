@@ -9,7 +9,8 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// run starts what goes on in the background, unless the options leave nothing to do. It fails where Close was faster.
+// run starts the background work, unless the options require none. It fails if
+// the App was closed meanwhile.
 func (a *App) run() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -28,8 +29,8 @@ func (a *App) run() error {
 	return nil
 }
 
-// wait waits for the background and for the calls under way, as long as a load
-// may take.
+// wait waits for the background work and the running calls, for at most the
+// timeout of a load.
 func (a *App) wait(underWay []*calls) error {
 	done := make(chan struct{})
 	go func() {
@@ -38,7 +39,7 @@ func (a *App) wait(underWay []*calls) error {
 	}()
 	limit := a.options.Timeout
 	if limit < 0 {
-		limit = timeout.Default // of an App that cannot start
+		limit = timeout.Default // an App with a negative Timeout never starts
 	}
 	ctx, cancel := timeout.Context(context.Background(), limit)
 	defer cancel()
@@ -59,10 +60,12 @@ func (a *App) wait(underWay []*calls) error {
 
 func closeError(why string) error { return &Error{Op: "close", Err: errors.New(why)} }
 
-// rarely is how many rounds apart a secret is polled whose changes a Watcher tells of.
+// rarely is the number of rounds between two loads of a secret whose changes a
+// Watcher reports.
 const rarely = 10
 
-// keepFresh is the App's one clock: rounds, hints, and the end of what is stale.
+// keepFresh runs the App's timer: it starts rounds, follows hints and expires
+// stale secrets.
 func (a *App) keepFresh(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -91,7 +94,8 @@ func (a *App) keepFresh(ctx context.Context) {
 	}
 }
 
-// withJitter spreads d by 10 % either way, so that a thousand replicas don't ask in one moment.
+// withJitter changes d by up to 10 % either way, so that a thousand replicas do
+// not ask the store at the same moment.
 func withJitter(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
@@ -104,7 +108,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// round begins a load for every secret that is due.
+// round begins a load for every secret that is due in this round.
 func (a *App) round(ctx context.Context, round int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -117,7 +121,8 @@ func (a *App) round(ctx context.Context, round int) {
 	}
 }
 
-// watchedRounds is how many rounds apart a watched secret is polled: rarely, but in time for MaxStale.
+// watchedRounds is the number of rounds between two loads of a watched secret:
+// few loads, but in time for MaxStale.
 func (a *App) watchedRounds() int {
 	if a.options.MaxStale > 0 {
 		return max(1, min(rarely, int(a.options.MaxStale/(2*a.options.Refresh))))
@@ -125,8 +130,9 @@ func (a *App) watchedRounds() int {
 	return rarely
 }
 
-// skips tells whether the secret is left out of this round: all is well and a Watcher would tell, or it has failed lately, or
-// it was given to Use after Start and nobody has read it yet.
+// skips reports whether the round leaves the secret out: a Watcher reports its
+// changes and its last load succeeded, or it has failed lately, or it was given
+// to Use after Start and has not been read yet.
 func (sec *appSecret) skips(watched bool) bool {
 	sec.mu.Lock()
 	defer sec.mu.Unlock()
@@ -137,13 +143,14 @@ func (sec *appSecret) skips(watched bool) bool {
 	return watched && sec.err == nil || sec.doc == nil && sec.err == nil
 }
 
-// followHints begins a load for every secret whose hint is due, and returns when the next is.
+// followHints begins a load for every secret whose hint is due, and returns the
+// time of the next hint.
 func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, sec := range a.secrets {
 		switch {
-		case sec.hinted.IsZero() || sec.busy: // a busy one wakes the clock when it is done
+		case sec.hinted.IsZero() || sec.busy: // settle wakes the timer when a busy secret is done
 		case now.Before(sec.hinted):
 			next = earlier(next, sec.hinted)
 		default:
@@ -154,7 +161,8 @@ func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	return next
 }
 
-// expireStale ends what was not confirmed for MaxStale, and returns when the next ends.
+// expireStale makes reads of secrets fail that were not confirmed for MaxStale,
+// and returns the time at which the next one expires.
 func (a *App) expireStale(now time.Time) (next time.Time) {
 	limit := a.options.MaxStale
 	if limit == 0 {
@@ -175,10 +183,10 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	return next
 }
 
-// dispatch loads sec in the background; a.mu is held. Secrets that fail share a
-// quarter of the places, so that however many hang, the others find one. With
-// fresh, the result of a load under way is not enough: it may have begun before
-// the change.
+// dispatch loads sec in the background; the caller holds a.mu. All secrets that
+// fail share a quarter of the places, so the others find a place even if every
+// failing load hangs. With fresh, the result of a load under way is not enough:
+// it may have begun before the change.
 func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
 	sec.busy = true
 	sec.mu.Lock()
@@ -195,7 +203,8 @@ func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
 				<-a.failing
 			}
 		}()
-		// Every load has its own limit. This one is for a store that ignores it, or is at an older load still.
+		// Every load has its own limit. This limit is for a store that ignores its
+		// context, or has not returned from an older load yet.
 		bounded, cancel := timeout.Context(ctx, 2*a.options.Timeout)
 		defer cancel()
 		if fresh {
@@ -211,7 +220,7 @@ func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
 	})
 }
 
-// take waits for a place. Where ctx ends first, none is taken.
+// take waits for a place. It takes none if ctx ends first.
 func take(ctx context.Context, places chan struct{}) bool {
 	select {
 	case places <- struct{}{}:
@@ -221,7 +230,7 @@ func take(ctx context.Context, places chan struct{}) bool {
 	}
 }
 
-// settle ends a dispatch. A hint that came meanwhile is followed by the clock.
+// settle ends a dispatch and wakes the timer if a hint came meanwhile.
 func (a *App) settle(sec *appSecret) {
 	a.mu.Lock()
 	sec.busy = false
@@ -239,8 +248,8 @@ func (a *App) wakeClock() {
 	}
 }
 
-// overdue records that the store did not come back in time, where the load itself has not said so yet: a store that
-// ignores its context still holds it.
+// overdue records that the store did not answer in time, if the load itself has
+// not reported this yet: a store that ignores its context still holds the load.
 func (sec *appSecret) overdue(err error) {
 	sec.mu.Lock()
 	flying := sec.flight != nil
@@ -250,13 +259,14 @@ func (sec *appSecret) overdue(err error) {
 	}
 }
 
-// hintAgain repeats a hint whose load failed, later each time: nothing else would tell of that change for a while.
+// hintAgain repeats a hint whose load failed, with a longer pause each time.
+// Without it the change would be found only by a later round.
 func (a *App) hintAgain(sec *appSecret) {
 	sec.mu.Lock()
 	pause := time.Second << min(sec.failures, 20)
 	sec.mu.Unlock()
 	if pause >= a.options.Refresh {
-		return // the rounds see to it: to them a secret that fails is not watched
+		return // the rounds load it earlier: they treat a failing secret as unwatched
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

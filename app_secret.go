@@ -15,19 +15,19 @@ type appSecret struct {
 	readers []*Secret // guarded by claims
 
 	// Guarded by loader.mu.
-	doc         *Document // the last good one
-	published   uint64    // the number of the load that found it
+	doc         *Document // the last good document
+	published   uint64    // the number of the load that found doc
 	err         error     // of the last load, if it failed
-	state       error     // the class of err; a change is logged
+	state       error     // the class of err; a change of it is logged
 	lastSuccess time.Time
 	failedSince time.Time
-	failures    int // in a row
-	skip        int // rounds to leave out
+	failures    int // consecutive failed loads
+	skip        int // the number of rounds to leave out
 	stale       bool
 
 	// Guarded by app.mu.
-	busy    bool      // a load for the App is on its way
-	hinted  time.Time // when to look because of a hint; zero: none
+	busy    bool      // a load for the App is under way
+	hinted  time.Time // when to load because of a hint; zero: no hint
 	watched bool      // a Watcher reports its changes
 }
 
@@ -47,8 +47,8 @@ func (sec *appSecret) read(ctx context.Context) (*Document, error) { return sec.
 
 func (sec *appSecret) timeout() time.Duration { return sec.app.options.Timeout }
 
-// begin runs a load in a goroutine. Until the App is closed the load ends with
-// it, or with its Start, and Close waits for it.
+// begin runs a load in a goroutine. Until the App is closed, the load ends with
+// the App, or with its Start, and Close waits for the load.
 func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	a := sec.app
 	a.mu.Lock()
@@ -57,7 +57,7 @@ func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	case a.state == appClosed && p != toStart:
 		go load(context.Background())
 	case a.state == appClosed:
-		go load(a.lifetime) // which has ended
+		go load(a.lifetime) // lifetime has ended by now
 	case p == toStart:
 		a.running.Go(func() { load(a.starting) })
 	default:
@@ -65,8 +65,8 @@ func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	}
 }
 
-// firstLoad is Start's load: it waits for a load that may have begun long ago,
-// keeps nothing, and requires the declared length.
+// firstLoad is the load for Start. It waits for any load that began earlier,
+// keeps no result, and requires the declared length.
 func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	ctx, cancel := timeout.Context(ctx, sec.timeout())
 	defer cancel()
@@ -79,8 +79,8 @@ func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	return f, err
 }
 
-// start publishes Start's load, unless a read before Start has loaded a document
-// that it must not replace.
+// start publishes the result of Start's load, unless a read before Start has
+// loaded a document that this one must not replace.
 func (sec *appSecret) start(f *flight) {
 	if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
 		sec.failed(err)
@@ -89,8 +89,8 @@ func (sec *appSecret) start(f *flight) {
 	sec.publish(f)
 }
 
-// checked refuses a document whose current version has another length than
-// declared.
+// checked returns an error for a document whose current version does not have
+// the declared length.
 func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	if err != nil {
 		return nil, err
@@ -102,8 +102,8 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	return doc, nil
 }
 
-// inPlaceOf refuses a document that must not replace the last good one: its
-// "current" names no version, and that of the good one does.
+// inPlaceOf returns an error for a document that must not replace the last good
+// one: its "current" names no version, and the "current" of the good one does.
 func (sec *appSecret) inPlaceOf(good, doc *Document) (*Document, error) {
 	if good == nil || good.data().markerMissing() || !doc.data().markerMissing() {
 		return doc, nil
@@ -146,8 +146,9 @@ func (sec *appSecret) publish(f *flight) {
 	}
 }
 
-// replace is publish without its logging. It does nothing where a later load
-// has been published: Start publishes its loads after the last one.
+// replace is publish without the log. It does nothing if a later load has
+// already been published: Start publishes its loads after the last of them has
+// ended.
 func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	now := time.Now()
 	claims.Lock()
@@ -163,12 +164,13 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	sec.failures, sec.skip, sec.stale = 0, 0, false
 	sec.serve(f.doc)
 	if c, news := changeOf(sec.decl.addr, old, f.doc); news {
-		sec.app.changes.send(c) // under the lock: changes are sent in their order
+		sec.app.changes.send(c) // under the lock, so that changes are sent in their order
 	}
 	return old, recovered, true
 }
 
-// serve makes the readers that this App holds return doc; claims is locked.
+// serve makes the readers that this App holds return doc. The caller holds
+// claims.
 func (sec *appSecret) serve(doc *Document) {
 	for _, s := range sec.readers {
 		if s.loader.Load() == &sec.loader {
@@ -177,7 +179,8 @@ func (sec *appSecret) serve(doc *Document) {
 	}
 }
 
-// changeOf reports whether the current value changed. A first document did not.
+// changeOf reports whether the current value changed. A first document is no
+// change.
 func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
 	if old == nil {
 		return c, false
@@ -195,7 +198,8 @@ func (sec *appSecret) logChange(old, doc *Document) {
 	}
 }
 
-// notStarted records why Start, which returns the error, failed.
+// notStarted records the reason why Start failed. Start returns the error
+// itself.
 func (sec *appSecret) notStarted(err error) {
 	if sec.decl.err != nil {
 		return // it was never loaded; Err returns the fault
@@ -208,7 +212,8 @@ func (sec *appSecret) notStarted(err error) {
 	}
 }
 
-// failed records a failed load, and logs it when the state changes.
+// failed records a failed load, and logs it when the class of the error
+// changes.
 func (sec *appSecret) failed(err error) {
 	sec.mu.Lock()
 	state := stateOf(err)
@@ -226,18 +231,20 @@ func (sec *appSecret) failed(err error) {
 	}
 }
 
-// roundsToSkip returns how many rounds a secret is left out after so many
-// failures in a row: 0, 1, 3, 4, 4 … It is loaded at most every fifth round
-// then, so that a store in trouble is not asked by all Apps all the time.
+// roundsToSkip returns the number of rounds that leave a secret out after that
+// many consecutive failures: 0, 1, 3, 4, 4 … A failing secret is then loaded at
+// most every fifth round, so that all Apps together do not overload a store in
+// trouble.
 func roundsToSkip(failures int) int {
 	return []int{0, 0, 1, 3, 4}[min(failures, 4)]
 }
 
-// expire makes reads fail: the value could not be confirmed for too long.
+// expire makes reads of sec fail because the store did not confirm the value
+// for longer than limit.
 func (sec *appSecret) expire(now time.Time, limit time.Duration) {
 	claims.Lock()
 	sec.mu.Lock()
-	if now.Before(sec.lastSuccess.Add(limit)) { // it has been confirmed just now
+	if now.Before(sec.lastSuccess.Add(limit)) { // a load has just confirmed it
 		sec.mu.Unlock()
 		claims.Unlock()
 		return

@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// Status is the state of an App's secrets at one moment. It holds ids and times, never a value; as JSON, times and texts
-// that are absent are left out.
+// Status is the state of an App's secrets at one moment. It holds ids and
+// times, never a value. Its JSON leaves out absent times and texts.
 type Status struct {
-	// Time is when the Status was made, in UTC.
+	// Time is the moment of the call to App.Status, in UTC.
 	Time time.Time `json:"time"`
-	// OK is false where a secret needs a person: see SecretStatus.NeedsPerson. It is false for an App that NewApp did not make.
+	// OK is false if a secret needs a person: see SecretStatus.NeedsPerson. It is
+	// also false for an App that NewApp did not make.
 	OK bool `json:"ok"`
 	// Secrets are sorted by address.
 	Secrets []SecretStatus `json:"secrets"`
@@ -22,22 +23,28 @@ type SecretStatus struct {
 	Address Address `json:"address"`
 	Binding string  `json:"binding"`
 	Kind    Kind    `json:"kind"`
-	// Format is what the document is stored as. FormatAuto: nothing has been loaded yet.
+	// Format is the format of the stored text. FormatAuto: nothing has been loaded
+	// yet.
 	Format Format `json:"format,omitzero"`
-	// Current is the id of the version for new work. Empty: nothing has been loaded yet.
+	// Current is the id of the version for new work. Empty: nothing has been loaded
+	// yet.
 	Current string `json:"current,omitempty"`
-	// Versions stand in the order of the document.
+	// Versions are in the order of the document.
 	Versions []Life `json:"versions,omitempty"`
-	// LastSuccess is when the store last gave a good document, the same or another. Zero: never.
+	// LastSuccess is when the store last returned a good document, whether or not
+	// it had changed. Zero: never.
 	LastSuccess time.Time `json:"lastSuccess,omitzero"`
-	// LastError says why the last load failed. Empty: it did not.
+	// LastError is the reason why the last load failed. Empty: it succeeded.
 	LastError string `json:"lastError,omitempty"`
-	// StaleSince is when loads began to fail: what is read may be behind since then. Zero: it is not.
+	// StaleSince is when loads began to fail: since then reads may return an old
+	// document. Zero: the last load succeeded.
 	StaleSince time.Time `json:"staleSince,omitzero"`
-	// Failing tells that reads fail: nothing was ever loaded, or AppOptions.MaxStale has passed.
+	// Failing reports that reads fail: nothing was ever loaded, or
+	// AppOptions.MaxStale has passed.
 	Failing bool `json:"failing,omitempty"`
-	// NeedsPerson tells that waiting won't help: reads fail, what is stored is at fault, the store has been out of reach for an
-	// hour, or there is a warning other than white_space.
+	// NeedsPerson reports that waiting does not help: reads fail, the stored text
+	// is at fault, the store has been out of reach for an hour, or there is a
+	// warning other than white_space.
 	NeedsPerson bool      `json:"needsPerson,omitempty"`
 	Warnings    []Warning `json:"warnings,omitempty"`
 }
@@ -45,14 +52,15 @@ type SecretStatus struct {
 // Life is a version without its value.
 type Life struct {
 	ID         string    `json:"id"`
-	ActiveFrom time.Time `json:"activeFrom,omitzero"` // zero: since ever
+	ActiveFrom time.Time `json:"activeFrom,omitzero"` // zero: always active
 	ExpiresAt  time.Time `json:"expiresAt,omitzero"`  // zero: never
 }
 
-// outOfReach is how long a store may fail before a person is asked to look.
+// outOfReach is how long a store may fail before a person must look at it.
 const outOfReach = time.Hour
 
-// Status returns the state of all secrets given to Use. It asks no store.
+// Status returns the state of all secrets given to Use. It does not read a
+// store.
 func (a *App) Status() Status {
 	now := time.Now()
 	secrets := a.used()

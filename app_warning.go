@@ -2,70 +2,80 @@ package secret
 
 import "time"
 
-// Warning is something that reads get over but an operator should know.
+// Warning is a fault that does not stop reads but that an operator should know
+// of.
 type Warning struct {
 	// Code is one of the Warn constants.
 	Code string `json:"code"`
-	// Version is the id in question, or empty.
+	// Version is the id of the version with the fault, or empty.
 	Version string `json:"version,omitempty"`
-	// Message says it in a sentence, without any part of a value.
+	// Message describes the fault in one sentence, without any part of a value.
 	Message string `json:"message"`
 }
 
 const (
-	// WarnCurrentMissing: "current" names a version that the document does not hold; the last one is read instead. An App
-	// reads such a document at Start only: as a refresh it fails, and does not replace a good document.
+	// WarnCurrentMissing: "current" names a version that the document does not
+	// hold; reads return the last version instead. An App accepts such a document
+	// only at Start. Found by a refresh, it counts as a failed load and does not
+	// replace a good document.
 	WarnCurrentMissing = "current_missing"
-	// WarnCurrentExpired: the current version has expired; it is still used for new work, which nobody accepts.
+	// WarnCurrentExpired: the current version has expired. Programs still use it
+	// for new work, and readers reject the results.
 	WarnCurrentExpired = "current_expired"
-	// WarnExpiresSoon: the current version expires within a week, and no other one lives longer.
+	// WarnExpiresSoon: the current version expires within a week, and no other one
+	// lives longer.
 	WarnExpiresSoon = "expires_soon"
-	// WarnRotationOverdue: by the declared Rotation the current version should have been replaced three days ago or more.
+	// WarnRotationOverdue: by the declared Rotation the current version should have
+	// been replaced at least three days ago.
 	WarnRotationOverdue = "rotation_overdue"
-	// WarnWhiteSpace: a plain value begins or ends with white space, which often breaks a header or a password.
+	// WarnWhiteSpace: a plain value begins or ends with white space, which often
+	// breaks a header or a password.
 	WarnWhiteSpace = "white_space"
 )
 
 const (
-	day          = 24 * time.Hour
-	soon         = 7 * day
-	overdueAfter = 3 * day // a rotation takes two phases, a day apart unless told otherwise, and spreads over some hours
+	day  = 24 * time.Hour
+	soon = 7 * day
+	// a rotation takes two phases, by default a day apart, and spreads over some
+	// hours
+	overdueAfter = 3 * day
 )
 
-// faultsOfText are the warnings that need no clock.
+// faultsOfText returns the warnings that do not depend on the time.
 func (d *document) faultsOfText() (found []Warning) {
 	if d.markerMissing() {
 		found = append(found, Warning{WarnCurrentMissing, "", "current names a version that is not there; the last one is read instead"})
 	}
 	e := &d.entries[d.current]
 	if d.format == FormatPlain && (isSpace(e.text[0]) || isSpace(e.text[len(e.text)-1])) {
-		found = append(found, Warning{WarnWhiteSpace, "", "the plain value begins or ends with white space, which is part of it"})
+		found = append(found, Warning{WarnWhiteSpace, "", "the plain value begins or ends with white space, which is part of the value"})
 	}
 	return found
 }
 
-// markerMissing reports whether "current" names no version. A compact text that
-// was cut off looks like that.
+// markerMissing reports whether "current" names no version of d. A truncated
+// compact text is one cause.
 func (d *document) markerMissing() bool { return d.marker != "" && d.find(d.marker) < 0 }
 
-// warnings returns all there are at an instant.
+// warnings returns all warnings at the instant now.
 func (d *document) warnings(rotation *Rotation, now time.Time) []Warning {
 	found := d.faultsOfText()
 	e := &d.entries[d.current]
 	switch {
 	case e.expired(now):
-		found = append(found, Warning{WarnCurrentExpired, e.id, "the current version has expired: what is made with it is not accepted"})
+		found = append(found, Warning{WarnCurrentExpired, e.id, "the current version has expired: readers reject new work made with it"})
 	case e.expired(now.Add(soon)) && !d.succeeded(e):
 		found = append(found, Warning{WarnExpiresSoon, e.id, "the current version expires within a week and has no successor"})
 	}
-	if rotation != nil && !e.activeFrom.IsZero() && !e.activeFrom.After(now) && // one to come is not late, and could be centuries off
+	// a future version is not overdue, and could be centuries ahead
+	if rotation != nil && !e.activeFrom.IsZero() && !e.activeFrom.After(now) &&
 		!now.Before(rotation.after(e.activeFrom).Add(overdueAfter)) {
 		found = append(found, Warning{WarnRotationOverdue, e.id, "the current version is older than the declared rotation allows"})
 	}
 	return found
 }
 
-// succeeded tells whether another version outlives e.
+// succeeded reports whether another version outlives e.
 func (d *document) succeeded(e *entry) bool {
 	for i := range d.entries {
 		if o := &d.entries[i]; o != e && (o.expiresAt.IsZero() || o.expiresAt.After(e.expiresAt)) {
@@ -75,8 +85,9 @@ func (d *document) succeeded(e *entry) bool {
 	return false
 }
 
-// after returns when the version that became current at t was to be replaced: a period later, or where the policy has an
-// anchor at the next multiple of the period from there.
+// after returns when to replace the version that became current at t: a period
+// later or, if the policy has an anchor, at the next multiple of the period
+// from the anchor.
 func (r *Rotation) after(t time.Time) time.Time {
 	period := time.Duration(r.EveryDays) * day
 	if r.StartAt.IsZero() {

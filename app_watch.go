@@ -13,14 +13,14 @@ const (
 	hintSpread      = time.Second
 )
 
-// watch follows every store that is a Watcher; a.mu is held.
+// watch follows every store that is a Watcher. The caller holds a.mu.
 func (a *App) watch(ctx context.Context) {
 	followed := map[Watcher][]*appSecret{}
 	for _, sec := range a.secrets {
 		w, ok := sec.store.(Watcher)
 		switch {
 		case !ok:
-		case !isComparable(w): // it cannot be a key, so it is watched for this secret alone
+		case !isComparable(w): // it cannot be a map key, so this secret has a Watch of its own
 			a.running.Go(func() { a.follow(ctx, w, []*appSecret{sec}) })
 		default:
 			followed[w] = append(followed[w], sec)
@@ -31,7 +31,7 @@ func (a *App) watch(ctx context.Context) {
 	}
 }
 
-// follow keeps one Watcher running until ctx ends.
+// follow runs one Watcher, and starts it again when it stops, until ctx ends.
 func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	addrs := make([]Address, len(secrets))
 	byAddr := make(map[Address]*appSecret, len(secrets))
@@ -57,7 +57,7 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 			pause, told = shortestRestart, false
 		}
 		if !told {
-			a.log(slog.LevelWarn, "secret store no longer tells of changes, polling until it does", "secrets", len(secrets), "error", why)
+			a.log(slog.LevelWarn, "secret store no longer reports changes, polling until it does", "secrets", len(secrets), "error", why)
 			told = true
 		}
 		timer.Reset(pause/2 + rand.N(pause/2+1))
@@ -70,8 +70,8 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	}
 }
 
-// watchOnce returns why the Watcher has stopped. One that panics is begun again
-// like one that returns an error.
+// watchOnce returns the reason why the Watcher stopped. A panic is a reason
+// like an error.
 func watchOnce(ctx context.Context, w Watcher, addrs []Address, changed func(Address)) (why string) {
 	c := guard(func() {
 		why = "Watch returned without an error"
@@ -85,8 +85,8 @@ func watchOnce(ctx context.Context, w Watcher, addrs []Address, changed func(Add
 	return why
 }
 
-// hint schedules a load. A thousand replicas get a hint at once, so loads are
-// spread over a second.
+// hint schedules a load within the next second. A thousand replicas get a hint
+// at the same moment, so each picks a random delay.
 func (a *App) hint(sec *appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,7 +97,7 @@ func (a *App) hint(sec *appSecret) {
 	}
 }
 
-// unwatched returns secrets to polling every round.
+// unwatched makes the rounds load these secrets every time again.
 func (a *App) unwatched(secrets []*appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -138,7 +138,7 @@ func TestWatchIsBegunAgain(t *testing.T) {
 				up.Store(false)
 				time.Sleep(time.Second + time.Nanosecond)
 				synctest.Wait()
-				require.Equal(t, []string{`level=WARN msg="secret store no longer tells of changes, polling until it does" secrets=1 error="the peer has gone"`}, log.lines())
+				require.Equal(t, []string{`level=WARN msg="secret store no longer reports changes, polling until it does" secrets=1 error="the peer has gone"`}, log.lines())
 				began, gets := time.Now(), w.gets()
 				time.Sleep(time.Hour)
 				begins := w.begun()[1:]

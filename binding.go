@@ -4,10 +4,12 @@ import "strings"
 
 const bindingPrefix = "LAYERON_SECRET_"
 
-// Binding returns the name under which a runtime hands the value over: an environment variable, a Worker's binding, a
-// file in a mounted directory. For $SECRET.auth.session-key it is LAYERON_SECRET_AUTH_SESSION_KEY.
+// Binding returns the name under which a runtime provides the value: an
+// environment variable, a binding of a Worker, a file in a mounted directory.
+// For $SECRET.auth.session-key it is LAYERON_SECRET_AUTH_SESSION_KEY.
 //
-// Two addresses can share one binding (auth/session-key and auth-session/key do): an App refuses to hold both.
+// Two addresses can have the same binding (auth/session-key and
+// auth-session/key do). An App refuses to hold both.
 func (a Address) Binding() string {
 	a = a.withDefault()
 	b := make([]byte, len(bindingPrefix)+len(a.Namespace)+1+len(a.Name))
@@ -26,7 +28,7 @@ func (a Address) Binding() string {
 	return string(b)
 }
 
-// isBinding tells whether some address has this binding name.
+// isBinding reports whether s is the binding name of an address.
 func isBinding(s string) bool {
 	rest, ok := strings.CutPrefix(s, bindingPrefix)
 	lower := strings.ToLower(rest)

@@ -9,30 +9,33 @@ import (
 	"time"
 )
 
-// Document is what one stored text holds: versions in the order in which they stand there, and which of them is current.
-// It never changes, so all that is read from one Document is consistent, and it may be used concurrently. It shows no
-// value under any verb of fmt, in JSON or in a log.
+// Document is one parsed stored text: versions in the order of the text, and a
+// marker for the current one. A Document never changes, so all reads from one
+// are consistent, and it may be used concurrently. It shows no value under any
+// verb of fmt, in JSON or in a log.
 //
-// Documents come from [Parse], [NewDocument] and [Secret.Load]. The zero Document holds no version.
+// Documents come from [Parse], [NewDocument] and [Secret.Load]. The zero
+// Document holds no version.
 type Document struct {
-	p atomic.Pointer[document] // reflection, and so fmt, shows no more than an address here
+	p atomic.Pointer[document] // reflection, and so fmt, shows only an address here
 }
 
-// document is a parsed text. It never changes once it is sealed.
+// document is a parsed text. It never changes after seal.
 type document struct {
 	format  Format
-	marker  string // the id that "current" gives; empty: none
+	marker  string // the id in "current"; empty: none
 	current int    // index of the current version
-	text    string // of the current version: the read that programs make all the time
+	text    string // of the current version: programs read it most often
 	entries []entry
-	index   index  // of entries by id; nil while there are few
-	extra   string // top-level JSON members that this format does not name, as they stand in the text
+	index   index  // of entries by id; nil for few entries
+	extra   string // top-level JSON members that this format does not name, byte for byte
 
-	decl *declaration // of the secret that it was loaded for; nil: none
-	err  error        // set where this stands for a document that is not to be read any more; then there are no versions
+	decl *declaration // of the secret that d was loaded for; nil: none
+	err  error        // if set, every read fails with it and there are no versions
 }
 
-// entry is one version. Zero times mean "since ever" and "never".
+// entry is one version. A zero activeFrom means always active, a zero expiresAt
+// never expires.
 type entry struct {
 	_                     uncomparable
 	id, text              string
@@ -40,8 +43,8 @@ type entry struct {
 	extra                 string // as in document
 }
 
-// uncomparable is a field of structs that are never compared. It spares a Worker
-// the code for ==, which the compiler writes for each type: 1.4 KB in all.
+// uncomparable is a field of structs that are never compared. It saves a Worker
+// the code for == that the compiler writes for each type: 1.4 KB in all.
 type uncomparable [0]func()
 
 func newDocument(d *document) *Document {
@@ -51,13 +54,14 @@ func newDocument(d *document) *Document {
 }
 
 const (
-	entrySize  = 112 // bytes that an entry takes
-	fewEntries = 64  // entries whose memory is not worth a check: see checksDense
+	entrySize  = 112 // bytes of memory for one entry
+	fewEntries = 64  // up to this number the memory needs no check: see checksDense
 )
 
 var noDocument document
 
-// addr returns the address of the secret that d was loaded for, or the zero Address.
+// addr returns the address of the secret that d was loaded for, or the zero
+// Address.
 func (d *document) addr() Address {
 	if d.decl == nil {
 		return Address{}
@@ -65,7 +69,7 @@ func (d *document) addr() Address {
 	return d.decl.addr
 }
 
-// keyRule says how the versions of d turn into bytes.
+// keyRule returns the rule for decoding the versions of d to bytes.
 func (d *document) keyRule() keyRule {
 	if d.decl == nil {
 		return keyRule{}
@@ -82,11 +86,13 @@ func (d *Document) data() *document {
 	return &noDocument
 }
 
-// NewDocument makes a document of versions in the given order; current is the id of the current one, "" to leave it to
-// the order: the last is current then. An id that names no version is kept, as it is when a text is parsed.
+// NewDocument returns a document of versions in the given order. current is the
+// id of the current version; if it is "", the last version is current. As in a
+// parsed text, an id that names no version is kept.
 //
-// Errors wrap [ErrInvalid]: no versions, an empty or repeated id, an empty value, an ExpiresAt that does not lie after
-// ActiveFrom, a time outside 1970 to 9999.
+// Errors wrap [ErrInvalid]: no versions, an empty or repeated id, an empty
+// value, an ExpiresAt that is not after ActiveFrom, a time outside 1970 to
+// 9999.
 func NewDocument(current string, versions ...Version) (*Document, error) {
 	d := &document{format: FormatJSON, marker: current, entries: make([]entry, 0, len(versions))}
 	refuse := func(id, member, why string) error {
@@ -117,9 +123,10 @@ func NewDocument(current string, versions ...Version) (*Document, error) {
 	return newDocument(d), nil
 }
 
-// seal ends the building of d: it lets go of what is not needed, and picks the current version. copied says that something
-// in d is not a part of the text, which the rest would keep alive beside the copies. It returns the index of a version whose
-// id an earlier one has, or -1.
+// seal completes d: it frees unneeded memory and picks the current version.
+// copied reports that some strings of d are not parts of the text; the other
+// strings would keep the whole text alive beside these copies. seal returns the
+// index of a version with the id of an earlier one, or -1.
 func (d *document) seal(copied bool) (twice int) {
 	if d.index, twice = newIndex(d.entries); twice >= 0 {
 		return twice
@@ -140,7 +147,7 @@ func (d *document) seal(copied bool) (twice int) {
 	return -1
 }
 
-// detach moves all strings of d into one of just their length.
+// detach copies all strings of d into one string of exactly their length.
 func (d *document) detach() {
 	var all strings.Builder
 	size := 0
@@ -167,8 +174,8 @@ func (d *document) find(id string) int { return d.index.find(d.entries, id) }
 
 // at returns the index of the version that was in force at t, or -1.
 //
-// A version that begins after the current one is announced: nobody has used it yet, so it answers only where nothing else
-// does.
+// A version that begins after the current one is announced: no program has used
+// it yet, so it is returned only if no other version fits.
 func (d *document) at(t time.Time) int {
 	best := -1
 	for i := range d.entries {
@@ -179,7 +186,8 @@ func (d *document) at(t time.Time) int {
 	return best
 }
 
-// inForceBefore tells whether version i, which stands later in the text than j, comes before it as the answer for a time.
+// inForceBefore reports whether version i, which comes later in the text than
+// j, takes precedence over j for a time.
 func (d *document) inForceBefore(i, j int) bool {
 	a, b, current := &d.entries[i], &d.entries[j], &d.entries[d.current]
 	if x, y := a.activeFrom.After(current.activeFrom), b.activeFrom.After(current.activeFrom); x != y {
@@ -197,7 +205,8 @@ func (e *entry) activeAt(t time.Time) bool {
 
 func (e *entry) expired(t time.Time) bool { return !e.expiresAt.IsZero() && !t.Before(e.expiresAt) }
 
-// The following return the number of the version that a read means, or why there is none.
+// The following functions return the index of the version that a read asks for,
+// or an error if there is none.
 
 func (d *document) pickVersion(id string) (int, error) {
 	i := d.find(id)
@@ -249,8 +258,9 @@ func (d *Document) picked(i int, err error) (Version, error) {
 	return d.version(i), nil
 }
 
-// accepted returns the versions that accept chooses: current first, then the
-// latest activeFrom first, then the later in the text first.
+// accepted returns the versions for which accept is true: first the current
+// one, then by activeFrom, latest first, and for equal times the later in the
+// text first.
 func (d *Document) accepted(accept func(*entry) bool) []Version {
 	data := d.data()
 	var found []int
@@ -280,50 +290,68 @@ func (d *Document) accepted(accept func(*entry) bool) []Version {
 	return vs
 }
 
-// StoredAs returns the format that the text was in: FormatPlain, FormatJSON or FormatCompact. What [NewDocument] made is
-// FormatJSON. (A method named Format would be fmt's.)
+// StoredAs returns the format of the text: FormatPlain, FormatJSON or
+// FormatCompact. It is FormatJSON for a document made by [NewDocument]. (fmt
+// would call a method named Format.)
 func (d *Document) StoredAs() Format { return d.data().format }
 
-// Current returns the version to use for new work: the one that "current" names, else the last. Times play no part: an
-// expired current version is returned too.
+// Current returns the version for new work: the one that "current" names, else
+// the last. It does not look at times: it returns an expired current version
+// too.
 func (d *Document) Current() Version { return d.version(d.data().current) }
 
-// Version returns the version with that id, expired or not: what was made with it must stay readable. Else the error wraps
+// Version returns the version with that id, expired or not, because data made
+// with it must stay readable. If there is none, the error wraps
 // [ErrVersionNotFound].
 func (d *Document) Version(id string) (Version, error) {
 	return d.picked(d.data().pickVersion(id))
 }
 
-// At returns the version that was in force at t. Of the versions that were active then (activeFrom <= t < expiresAt), those
-// that begin later than the current version are announced and answer last; among the rest the latest activeFrom wins,
-// between equals the current version, then the later in the text. A version that has expired since still answers for its
-// time. Where none was active the error wraps [ErrNotActive].
+// At returns the version that was in force at t. It considers the versions that
+// were active then (activeFrom <= t < expiresAt). A version that begins later
+// than the current version is announced, and is returned only if no other was
+// active. Among the others the latest activeFrom wins; between equal times the
+// current version wins, then the later in the text. A version that has expired
+// since is still returned for a time in its life. If none was active, the error
+// wraps [ErrNotActive].
 //
-// No time can tell which version made a record within seconds of a rotation: machines learn of it at different moments.
-// Store [Version.ID] beside the record where you can.
+// For a time within seconds of a rotation At can return a version that did not
+// make the record: machines get the new version at different moments. Store
+// [Version.ID] beside the record if possible.
 func (d *Document) At(t time.Time) (Version, error) {
 	return d.picked(d.data().pickAt(t))
 }
 
-// Active returns what to accept now: every version that has not expired, the current one first if it is among them, then
-// the latest activeFrom first, then the later in the text. Announced versions count, since another machine's clock or copy
-// may be ahead of this one. None is an empty slice. The slice is the caller's.
+// Active returns the versions that a program must accept now: every version
+// that has not expired, announced versions included. The clock or the document
+// of another machine may be ahead, and that machine may use an announced
+// version as its current one before this program does. That is the difference
+// from ActiveAt(now), which leaves announced versions out because their
+// activeFrom is after now.
+//
+// The current version comes first if it has not expired, then the others by
+// activeFrom, latest first, and for equal times the later in the text first. If
+// there is none, the slice is empty. The slice belongs to the caller.
 func (d *Document) Active(now time.Time) []Version {
 	return d.accepted(func(e *entry) bool { return !e.expired(now) })
 }
 
-// ActiveAt returns every version whose life includes t (activeFrom <= t < expiresAt), in the order of [Document.Active].
+// ActiveAt returns every version whose life includes t (activeFrom <= t <
+// expiresAt), in the order of [Document.Active]. It suits records of a known
+// time. To accept or reject something now use Active: ActiveAt(now) leaves
+// announced versions out.
 func (d *Document) ActiveAt(t time.Time) []Version {
 	return d.accepted(func(e *entry) bool { return e.activeAt(t) })
 }
 
-// ActiveVersion returns the version with that id if it has not expired: for a token that names its key. Else the error
-// wraps [ErrVersionNotFound] or [ErrNotActive].
+// ActiveVersion returns the version with that id if it has not expired: for a
+// token that contains the id of its key. Otherwise the error wraps
+// [ErrVersionNotFound] or [ErrNotActive].
 func (d *Document) ActiveVersion(id string, now time.Time) (Version, error) {
 	return d.picked(d.data().pickActiveVersion(id, now))
 }
 
-// All yields the versions in the order in which they stand in the text.
+// All yields the versions in the order of the text.
 func (d *Document) All() iter.Seq[Version] {
 	return func(yield func(Version) bool) {
 		for i := range d.data().entries {

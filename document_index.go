@@ -2,16 +2,19 @@ package secret
 
 import "hash/maphash"
 
-// few is the number of versions up to which a look at each beats an index.
+// few is the number of versions up to which a linear search is faster than an
+// index.
 const few = 8
 
-// index finds entries by id: a hash table of their numbers from 1, 0 where a place is free. It is nil for few entries. A
-// map would take five times the memory, and most of the time that a large document takes to parse.
+// index finds entries by id. It is a hash table of their numbers, counted from
+// 1; 0 marks a free place. It is nil for few entries. A map would take five
+// times the memory, and most of the time for parsing a large document.
 type index []int32
 
-var indexSeed = maphash.MakeSeed() // random, so no text can make its ids collide
+var indexSeed = maphash.MakeSeed() // random, so that no text can make its ids collide
 
-// newIndex returns the index of entries, or the number of the first entry whose id an earlier one has; else twice is -1.
+// newIndex returns the index of entries. If two entries have the same id, twice
+// is the number of the later one; otherwise twice is -1.
 func newIndex(entries []entry) (x index, twice int) {
 	if len(entries) <= few {
 		for i := range entries {
@@ -36,7 +39,8 @@ func newIndex(entries []entry) (x index, twice int) {
 	return x, -1
 }
 
-// place returns where id stands, or the free place where it would. At least half the places are free.
+// place returns the place of id, or the free place where it would be added. At
+// least half the places are free.
 func (x index) place(entries []entry, id string) int {
 	mask := len(x) - 1
 	at := int(maphash.String(indexSeed, id)) & mask

@@ -6,13 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// Encode writes the document as a text that [Parse] reads as the same document: the same versions in the same order with
-// the same lives, the same current one, and the members that the formats do not name. FormatAuto means the format that it
-// is stored as.
+// Encode returns a text that [Parse] reads as the same document: the same
+// versions in the same order with the same lives, the same current version, and
+// the same members that the formats do not name. FormatAuto means the format
+// that the document is stored in.
 //
-// Where a format cannot hold the document the error wraps [ErrEncoding] and says why: compact holds no ';', no white space at
-// a value's ends, no line that begins like another version, no other members, and only ids of letters, digits, '.' and '-'; plain holds a single version v1 without
-// times whose text would not be taken for another format; JSON holds only UTF-8. A text over 1 MiB is [ErrTooLarge].
+// If a format cannot hold the document, the error wraps [ErrEncoding] and
+// contains the reason. Compact holds no ';', no white space at either end of a
+// value, no line that begins like another version, no other members, and only
+// ids of letters, digits, '.' and '-'. Plain holds only a single version v1
+// without times whose text would not be parsed as another format. JSON holds
+// only UTF-8. A text over 1 MiB is [ErrTooLarge].
 func (d *Document) Encode(f Format) (string, error) {
 	data := d.data()
 	if f == FormatAuto {
@@ -42,14 +46,15 @@ func (d *Document) Encode(f Format) (string, error) {
 	if len(text) > maxText {
 		return refuse("", "", because(ErrTooLarge, "the text would be over 1 MiB"))
 	}
-	// The proof of the promise: whatever the checks above overlook is found here, and nothing leaves with another meaning.
+	// The proof of the promise: this finds every case that the checks above
+	// overlook, so no text is returned that means another document.
 	if back, err := parse(text, FormatAuto); err != nil || back.format != f || !back.same(data) {
 		return refuse("", "", because(ErrEncoding, "the text would be read as another document"))
 	}
 	return text, nil
 }
 
-// unfit says what a format cannot hold.
+// unfit is the reason why a format cannot hold the document.
 type unfit struct{ id, member, text string }
 
 func (d *document) encodePlain() (string, unfit) {
@@ -184,12 +189,14 @@ func appendQuoted(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// same tells whether d, as parsed from what was written, is the document o: all reads of it give the same.
+// same reports whether all reads of d, the document parsed from the new text,
+// return the same as reads of o.
 func (d *document) same(o *document) bool {
 	if len(d.entries) != len(o.entries) || d.current != o.current || d.extra != o.extra {
 		return false
 	}
-	// A plain text has no marker; one that names its only version says nothing more.
+	// A plain text has no marker; a marker that names its only version adds
+	// nothing.
 	if d.marker != o.marker && (d.format != FormatPlain || o.marker != o.entries[0].id) {
 		return false
 	}

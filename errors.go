@@ -5,52 +5,61 @@ import (
 	"strconv"
 )
 
-// Every failure of this package wraps one of these; test for them with [errors.Is]. A failing [Store] adds its own.
+// Every error of this package wraps one of these sentinels; test for them with
+// [errors.Is]. A [Store] that fails may return errors of its own.
 var (
-	// ErrNotFound: the store holds no value for the secret. A Store returns it, wrapped with where it looked.
+	// ErrNotFound: the store holds no value for the secret. A Store returns it
+	// wrapped, with the place where it looked.
 	ErrNotFound = errors.New("not found")
 	// ErrVersionNotFound: the stored document has no version with that id.
 	ErrVersionNotFound = errors.New("version not found")
-	// ErrNotActive: no version is active at that time, or the named one has expired.
+	// ErrNotActive: no version is active at that time, or the named one has
+	// expired.
 	ErrNotActive = errors.New("no version active")
 	// ErrEmpty: a value is stored, but it is empty or only white space.
 	ErrEmpty = errors.New("empty")
-	// ErrMalformed: the text is a version document, or is declared to be one, and breaks its rules.
+	// ErrMalformed: the text is a version document, or is declared to be one, and
+	// breaks its rules.
 	ErrMalformed = errors.New("malformed")
 	// ErrTooLarge: the text is over 1 MiB.
 	ErrTooLarge = errors.New("too large")
-	// ErrEncoding: a value cannot be decoded as asked (bytes of the declared length, JSON), or a document cannot be
-	// written in the format asked for.
+	// ErrEncoding: a value cannot be decoded as requested (bytes of the declared
+	// length, JSON), or a document cannot be written in the requested format.
 	ErrEncoding = errors.New("wrong encoding")
 	// ErrInvalid: a declaration or an argument breaks a rule.
 	ErrInvalid = errors.New("invalid")
 )
 
-// Error is the type of every error that this package returns from a read, a parse or a declaration; get at it with
-// [errors.As]. It never holds any part of a value.
+// Error is the type of every error that this package returns from a read, a
+// parse or a declaration; get it with [errors.As]. It never holds any part of a
+// value.
 type Error struct {
-	// Op is what was being done: "load", "parse", "version", "at", "active version", "bytes", "json", "encode",
-	// "declare", "new document", "parse address", "parse spec", "start", "refresh", "close".
+	// Op is the operation that failed: "load", "parse", "version", "at", "active
+	// version", "bytes", "json", "encode", "declare", "new document", "parse
+	// address", "parse spec", "start", "refresh", "close".
 	Op string
-	// Address is the secret's; zero where no declaration is involved.
+	// Address is the address of the secret; zero if no declaration is involved.
 	Address Address
-	// Where is the place in which the text was found, such as a variable or a file, if the store tells. A missing value's
-	// place stands in Err.
+	// Where is the place of the text, such as a variable or a file, if the store is
+	// a Locator. For a missing value Err contains the place instead.
 	Where string
-	// Version is the id of the version in question, or empty. While a text is malformed only ids of the form v<digits>
-	// stand here: another "id" may be a piece of a value that was split.
+	// Version is the id of the version with the fault, or empty. For a malformed
+	// text it holds only ids of the form v<digits>: another "id" may be a piece of
+	// a value that was split.
 	Version string
-	// Member is the member or option in question ("current", "expiresAt", "Bytes"), or empty.
+	// Member is the member or option with the fault ("current", "expiresAt",
+	// "Bytes"), or empty.
 	Member string
-	// Err is the reason. It wraps one of the sentinels, or is a store's own error.
+	// Err is the reason. It wraps one of the sentinels, or is an error of the
+	// store.
 	Err error
 
 	_          uncomparable
-	byteNumber int // of the fault in the stored text, from 1; 0: unknown
+	byteNumber int // of the fault in the stored text, counted from 1; 0: unknown
 }
 
 // Offset returns the offset of the fault in the stored text, in bytes from 0.
-// known is false where the place is unknown or has no meaning.
+// known is false if the offset is unknown or has no meaning.
 func (e *Error) Offset() (offset int, known bool) {
 	if e.byteNumber == 0 {
 		return 0, false
@@ -64,7 +73,7 @@ func (e *Error) at(offset int) *Error {
 	return e
 }
 
-// Error says what was done, to which secret, where and why it failed.
+// Error returns the operation, the secret, the place and the reason.
 func (e *Error) Error() string {
 	text := "secret: " + e.Op
 	if e.Address != (Address{}) {
@@ -85,7 +94,7 @@ func (e *Error) place() (text string) {
 	if e.Version != "" {
 		text += ", version " + quoteID(e.Version)
 	}
-	if e.Member != "" && e.Op != "declare" { // there Err names every option that is wrong
+	if e.Member != "" && e.Op != "declare" { // there Err names every wrong option
 		text += ", " + e.Member
 	}
 	if offset, known := e.Offset(); known {
@@ -97,7 +106,8 @@ func (e *Error) place() (text string) {
 // Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
-// quoteID shows an id that a caller asked for: as it is where it is harmless, else quoted and cut.
+// quoteID returns the id that a caller asked for: unchanged if it is harmless,
+// otherwise quoted and cut.
 func quoteID(id string) string {
 	const most = 64
 	cut := ""
@@ -120,8 +130,8 @@ type reason struct {
 	text     string
 }
 
-// because returns a sentinel with an explanation. Inlined at its many calls, it
-// would add 2 KB to a Worker.
+// because returns a sentinel with an explanation. It is not inlined: at its
+// many calls that would add 2 KB to a Worker.
 //
 //go:noinline
 func because(sentinel error, text string) error { return &reason{sentinel: sentinel, text: text} }

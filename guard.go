@@ -6,19 +6,19 @@ import (
 	"reflect"
 )
 
-// crash is the end of a call that did not return: a panic, or
-// [runtime.Goexit], as in a failing test's store.
+// crash describes a call that did not return: it panicked, or called
+// [runtime.Goexit], as a failing test's store does.
 type crash struct {
 	_    uncomparable
-	kind string // the type of the panic's value; its text may hold a secret
+	kind string // the type of the panic's value; the value itself may hold a secret
 }
 
-// guard calls f, which runs a caller's code, and waits for its end. f has a
-// goroutine of its own, so neither a panic nor runtime.Goexit in it ends the
-// goroutine that waits. A nil crash means that f has returned.
+// guard calls f, which runs a caller's code, and waits for its end. f has its
+// own goroutine, so neither a panic nor runtime.Goexit in it ends the waiting
+// goroutine. A nil crash means that f returned.
 func guard(f func()) (c *crash) {
 	done := make(chan struct{})
-	c = new(crash) // stays where f calls runtime.Goexit
+	c = new(crash) // remains if f calls runtime.Goexit
 	go func() {
 		defer close(done)
 		defer func() {
@@ -33,7 +33,7 @@ func guard(f func()) (c *crash) {
 	return c
 }
 
-// why returns the reason for an error or a log.
+// why returns the reason for an error or a log record.
 func (c *crash) why(who string) string {
 	if c.kind == "" {
 		return who + " ended its goroutine"
@@ -41,14 +41,15 @@ func (c *crash) why(who string) string {
 	return who + " panicked with a value of type " + c.kind + ", not shown since it may hold a secret"
 }
 
-// guarded is a store for a goroutine of ours, where a panic would end the
-// program. In Get it is an error, in Locate it loses the place.
+// guarded wraps a store for a goroutine of this package, where a panic would
+// end the program. A panic in Get becomes an error, and a panic in Locate
+// leaves the place unknown.
 type guarded struct{ store Store }
 
 func (g guarded) Get(ctx context.Context, addr Address) (text string, err error) {
 	c := guard(func() {
 		if text, err = g.store.Get(ctx, addr); err != nil {
-			// The methods of the store's error run here once, since they may panic too.
+			// Call the methods of the store's error here once, since they may panic too.
 			_ = errors.Is(err, errUnavailable)
 			_ = err.Error()
 		}

@@ -23,21 +23,24 @@ type loader struct {
 	last atomic.Pointer[loaded]
 
 	mu     sync.Mutex
-	flight *flight // the load under way that whoever comes may share
-	loads  uint64  // begun until now
+	flight *flight // the load under way, which callers may share
+	loads  uint64  // loads begun so far
 }
 
-// loadOwner is an App's part in a loader. It is an interface so that a program
-// without an App does not link one: in a Worker every kilobyte counts.
+// loadOwner is the part of an App that a loader uses. It is an interface so
+// that a program without an App does not link App: in a Worker every kilobyte
+// counts.
 type loadOwner interface {
-	holds(besides any) bool                             // whether an App other than that one claims the secrets; *App would link it
-	read(ctx context.Context) (*Document, error)        // shares a load and keeps what it finds
+	// whether an App other than besides has claimed the secrets; a parameter of
+	// type *App would link App
+	holds(besides any) bool
+	read(ctx context.Context) (*Document, error)        // shares a load and keeps its result
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
-	timeout() time.Duration                             // bounds it
-	keep(*flight)                                       // keeps its result, or refuses it
+	timeout() time.Duration                             // limits the load
+	keep(*flight)                                       // keeps the result, or refuses it
 }
 
-// loaded is a document and the print of the text that it was parsed from.
+// loaded is a document and the fingerprint of its text.
 type loaded struct {
 	print fingerprint
 	doc   *Document
@@ -47,20 +50,22 @@ type loaded struct {
 type flight struct {
 	_       uncomparable
 	purpose purpose
-	number  uint64        // of its loader's loads, which follow one another
-	done    chan struct{} // closed when the rest is set
+	number  uint64        // among the loads of its loader, which run one at a time
+	done    chan struct{} // closed when the other fields are set
 	doc     *Document
 	err     error
-	cut     bool // it was for Start, and who called that has given up
+	cut     bool // a load for Start whose caller has given up
 }
 
-// purpose is what a load is begun for.
+// purpose is the reason for a load.
 type purpose uint8
 
 const (
-	toRead    purpose = iota // by whoever comes, and to keep fresh
-	toRefresh                // because somebody asks for what is stored now
-	toStart                  // an App, under Start's context; what it finds is not kept before all is found
+	toRead    purpose = iota // a read or a refresh in the background; any reader may share it
+	toRefresh                // a caller asks for the text that is stored now
+	// for an App, under Start's context; its result is kept only after all secrets
+	// are loaded
+	toStart
 )
 
 func newLoader(d *declaration, fallback Store) *loader {
@@ -74,7 +79,7 @@ func newLoader(d *declaration, fallback Store) *loader {
 	return &loader{decl: d, store: store}
 }
 
-// load asks the store. A text that has not changed is not parsed again.
+// load reads the store. It does not parse a text that has not changed.
 func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	d := l.decl
 	if d.err != nil {
@@ -107,8 +112,8 @@ func (l *loader) fail(err error) error {
 	return &Error{Op: "load", Address: l.decl.addr, Err: err}
 }
 
-// share joins the load under way, or begins one. The load has its own time limit: a caller whose ctx ends leaves, and the
-// others are not disturbed.
+// share joins the load under way, or begins one. The load has its own time
+// limit: a caller whose ctx ends leaves without disturbing the others.
 func (l *loader) share(ctx context.Context, p purpose) (*Document, error) {
 	f, err := l.join(ctx, p)
 	if err != nil {
@@ -117,7 +122,7 @@ func (l *loader) share(ctx context.Context, p purpose) (*Document, error) {
 	return f.doc, f.err
 }
 
-// join is share for who needs to know which load it was.
+// join is like share but returns the flight.
 func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
 	if l.decl.err != nil {
 		return nil, l.decl.err
@@ -127,7 +132,7 @@ func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
 		select {
 		case <-f.done:
 			if f.cut && p != toStart {
-				continue // it ended with the context of somebody else
+				continue // it ended with the context of another caller
 			}
 			return f, nil
 		case <-ctx.Done():
@@ -136,8 +141,7 @@ func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
 	return nil, l.fail(gaveUp(ctx))
 }
 
-// flightUnderWay returns the load under way, and begins one where there is
-// none.
+// flightUnderWay returns the load under way, and begins one if there is none.
 func (l *loader) flightUnderWay(p purpose) *flight {
 	l.mu.Lock()
 	f := l.flight
@@ -157,8 +161,8 @@ func (l *loader) flightUnderWay(p purpose) *flight {
 	return f
 }
 
-// run carries a shared load out. Loads of one declaration follow one another,
-// so the kept document never goes back in time.
+// run performs a shared load. Loads of one declaration run one after another,
+// so the kept document is never replaced by an older one.
 func (l *loader) run(parent context.Context, f *flight) {
 	limit := timeout.Default
 	if l.owner != nil {
@@ -177,15 +181,15 @@ func (l *loader) run(parent context.Context, f *flight) {
 	close(f.done)
 }
 
-// refresh asks the store now: it shares a load that another refresh has begun, but none that began for less and may have
-// found what was stored before.
+// refresh reads the store now. It shares a load that another refresh has begun,
+// but not a load of another purpose, which may have found an older text.
 func (l *loader) refresh(ctx context.Context) (*Document, error) {
 	l.awaitFlight(ctx, toRefresh)
 	return l.share(ctx, toRefresh)
 }
 
-// awaitFlight waits for a load that is under way, if there is one: a load that
-// begins after that sees the text stored now. It does not wait for one of the
+// awaitFlight waits for the load under way, if any: a load that begins later
+// finds the text that is stored now. It does not wait for a load of one of the
 // excepted purposes.
 func (l *loader) awaitFlight(ctx context.Context, except ...purpose) {
 	l.mu.Lock()
@@ -200,7 +204,8 @@ func (l *loader) awaitFlight(ctx context.Context, except ...purpose) {
 	}
 }
 
-// endOf returns why ctx has ended: its cause, which says whose limit that was, as an error that is ctx's own as well.
+// endOf returns the reason why ctx ended: its cause, which names the limit. The
+// error also wraps ctx.Err().
 func endOf(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
 		return &ended{cause: cause, err: ctx.Err()}
@@ -216,7 +221,8 @@ type ended struct {
 func (e *ended) Error() string   { return e.cause.Error() }
 func (e *ended) Unwrap() []error { return []error{e.cause, e.err} }
 
-// gaveUp is endOf where a store was asked: a bare "context deadline exceeded" would not say what took so long.
+// gaveUp is endOf for a wait for the store: a bare "context deadline exceeded"
+// would not name the operation that took too long.
 func gaveUp(ctx context.Context) error {
 	if err := endOf(ctx); err != ctx.Err() {
 		return err
@@ -224,8 +230,9 @@ func gaveUp(ctx context.Context) error {
 	return &ended{cause: errors.New("gave up waiting for the store: " + ctx.Err().Error()), err: ctx.Err()}
 }
 
-// fingerprint tells texts apart without keeping them: a document does not always hold its text, and need not keep two
-// copies of a value. Its seeds are random, so nobody can make two texts collide.
+// fingerprint compares texts without keeping them: a document does not always
+// hold its text, and need not keep two copies of a value. The seeds are random,
+// so no one can construct two texts that collide.
 type fingerprint struct {
 	size int
 	a, b uint64

@@ -14,7 +14,8 @@ type Options struct {
 	Bytes int
 	// Encoding is how the text holds a key. Zero, EncodingAuto: hex or base64.
 	Encoding Encoding
-	// Format pins how the stored text is read. Zero, FormatAuto: the text decides.
+	// Format pins the format of the stored text. Zero, FormatAuto: the text
+	// decides.
 	Format Format
 	// Rotation is the policy for renewal. Nil: never. Refused with FormatPlain.
 	Rotation *Rotation
@@ -29,11 +30,11 @@ type Options struct {
 	// letters, digits, - and _. Empty: a name derived from address, workspace,
 	// project and environment.
 	SecretName string
-	// Store is where reads look. Nil: the App's store, else the environment.
+	// Store is the store for reads. Nil: the App's store, else the environment.
 	Store Store
 }
 
-// Kind is who supplies a secret's value.
+// Kind is the source of a secret's value.
 type Kind uint8
 
 const (
@@ -53,7 +54,8 @@ func (k *Kind) UnmarshalText(text []byte) error { return readConstant(k, text, k
 
 var kindNames = []string{"static", "random", "generated"}
 
-// constantName returns the name of a constant: names are in the constants' order.
+// constantName returns the name of a constant: names are in the constants'
+// order.
 func constantName[T ~uint8](value T, names []string) string {
 	if int(value) < len(names) {
 		return names[value]

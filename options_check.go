@@ -42,7 +42,7 @@ func newDeclaration(kind Kind, o Options) *declaration {
 	return d
 }
 
-// fault is one broken rule: the option, the value given, what is allowed.
+// fault is one broken rule: the option, the given value, the allowed values.
 type fault struct {
 	_                      uncomparable
 	option, given, allowed string
@@ -82,7 +82,7 @@ func (d *declaration) faults() (f faults) {
 	}
 	switch {
 	case d.kind == KindStatic && d.Bytes != 0:
-		f.addNumber("Bytes", d.Bytes, "none on a static secret: its value is whatever the operator supplies")
+		f.addNumber("Bytes", d.Bytes, "none on a static secret: the operator supplies its value")
 	case d.Bytes != 0 && (d.Bytes < 16 || d.Bytes > 1024):
 		f.addNumber("Bytes", d.Bytes, "16 to 1024")
 	}
@@ -168,7 +168,8 @@ func (d *declaration) difference(o *declaration) string {
 	return ""
 }
 
-// sameStore reports equality as far as Go can: a type without == has none.
+// sameStore reports whether two stores are equal, as far as Go can: a type
+// without == never is.
 func sameStore(a, b Store) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -176,5 +177,5 @@ func sameStore(a, b Store) bool {
 	return isComparable(a) && isComparable(b) && a == b
 }
 
-// isComparable reports whether == works on s, and on a store that it holds.
+// isComparable reports whether == works on s and on the store in it.
 func isComparable(s any) bool { return reflect.ValueOf(s).Comparable() }

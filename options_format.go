@@ -9,7 +9,8 @@ const (
 	FormatAuto Format = iota
 	// FormatPlain: the whole text is one value, version v1.
 	FormatPlain
-	// FormatJSON: {"current": "v3", "versions": {"v3": {"value": "…", "activeFrom": "…", "expiresAt": "…"}}}.
+	// FormatJSON: {"current": "v3", "versions": {"v3": {"value": "…", "activeFrom":
+	// "…", "expiresAt": "…"}}}.
 	FormatJSON
 	// FormatCompact: current=v3;v3=…;v3_active=…;v3_expires=….
 	FormatCompact

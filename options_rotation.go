@@ -2,21 +2,28 @@ package secret
 
 import "time"
 
-// Rotation declares how often a value is renewed and how long an old one stays good. The library reads whatever is
-// stored; the declaration is what `layer secret rotate` and package rotate carry out.
+// Rotation declares how often a value is renewed and how long a replaced one
+// stays accepted. Reads do not depend on it: the library returns the versions
+// that are stored. `layer secret rotate` and package rotate carry the
+// declaration out.
 type Rotation struct {
-	// EveryDays is the period in days of 24 hours: 7 to 36,500. There is no default.
+	// EveryDays is the period in days of 24 hours: 7 to 36,500. There is no
+	// default.
 	EveryDays int `json:"everyDays"`
-	// StartAt anchors the period, so that many secrets can rotate on a chosen day. Zero: the value's creation.
+	// StartAt anchors the period, so that many secrets can rotate on a chosen day.
+	// Zero: the value's creation.
 	StartAt time.Time `json:"startAt,omitzero"`
-	// Retain says how long a replaced version stays accepted beyond the overlap that every rotation has.
+	// Retain is how long a replaced version stays accepted beyond the overlap that
+	// every rotation has.
 	Retain Retention `json:"retain"`
 }
 
-// Retention says how long a replaced version is kept. The zero value is RetainNone.
+// Retention is how long a replaced version is kept. The zero value is
+// RetainNone.
 type Retention struct {
 	Mode RetentionMode `json:"mode"` // always written
-	// Days goes with RetainFor alone: 1 to 36,500. With another mode it must be zero.
+	// Days is the number of days for RetainFor: 1 to 36,500. With another mode it
+	// must be zero.
 	Days int `json:"days,omitempty"`
 }
 
@@ -24,7 +31,8 @@ type Retention struct {
 type RetentionMode uint8
 
 const (
-	// RetainNone, the zero value: a replaced version ends with the overlap of its rotation.
+	// RetainNone, the zero value: a replaced version ends with the overlap of its
+	// rotation.
 	RetainNone RetentionMode = iota
 	// RetainFor keeps a replaced version for Retention.Days more.
 	RetainFor
@@ -32,7 +40,8 @@ const (
 	RetainForever
 )
 
-// String returns the mode's name in the spec: none, retain_for or retain_forever.
+// String returns the mode's name in the spec: none, retain_for or
+// retain_forever.
 func (m RetentionMode) String() string { return constantName(m, retentionModeNames) }
 
 // MarshalText returns the name; a value without one is [ErrInvalid].

@@ -2,17 +2,21 @@ package secret
 
 import "strings"
 
-// maxText is the size in bytes above which a text is refused before anything looks into it.
+// maxText is the largest accepted size of a text in bytes. The size is checked
+// first.
 const maxText = 1 << 20
 
 const byteOrderMark = "\ufeff"
 
-// Parse reads a stored text, whose format it finds out by itself, as the package documentation says. It knows no
-// declaration, so [Version.Bytes] of what it returns is the text's bytes. It looks at no clock.
+// Parse parses a stored text and detects its format by the rules in the package
+// documentation. It has no declaration, so [Version.Bytes] of its versions
+// returns the bytes of the text. It does not look at a clock.
 //
-// Errors wrap [ErrEmpty], [ErrMalformed] or [ErrTooLarge], are of type [*Error], and say where the fault is but nothing of
-// what stands there. Parse takes time and memory in proportion to the text, whatever is in it, and may be called
-// concurrently. A text that it refuses costs at most four times its size, and 32 KiB (on js/wasm more).
+// Errors wrap [ErrEmpty], [ErrMalformed] or [ErrTooLarge], are of type
+// [*Error], and contain the place of the fault but none of the text. Parse
+// takes time and memory in proportion to the text, for every text, and may be
+// called concurrently. A text that it refuses costs at most four times its
+// size, and 32 KiB (on js/wasm more).
 func Parse(text string) (*Document, error) {
 	d, err := parse(text, FormatAuto)
 	if err != nil {
@@ -21,7 +25,8 @@ func Parse(text string) (*Document, error) {
 	return newDocument(d), nil
 }
 
-// parse reads text in the pinned format, or finds the format out where pin is FormatAuto.
+// parse parses text in the pinned format, or detects the format if pin is
+// FormatAuto.
 func parse(text string, pin Format) (*document, error) {
 	if len(text) > maxText {
 		return nil, parseError(because(ErrTooLarge, "the text is over 1 MiB"))
@@ -53,8 +58,8 @@ func parse(text string, pin Format) (*document, error) {
 	return plainDocument(text), nil
 }
 
-// parseObject parses a text that begins with a brace, or is declared to: a version document, the damaged remains of one,
-// or a plain value such as JSON credentials.
+// parseObject parses a text that begins with a brace, or is declared as JSON: a
+// version document, a damaged one, or a plain value such as JSON credentials.
 func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 	const want = `the declaration pins FormatJSON: {"current": …, "versions": {…}}`
 	var o jsonShape
@@ -94,7 +99,8 @@ func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 	return nil, e
 }
 
-// plainDocument is the whole text as version v1, white space and all. It is not inlined, for the same reason as because.
+// plainDocument returns the whole text as version v1, white space included. It
+// is not inlined, for the same reason as because.
 //
 //go:noinline
 func plainDocument(text string) *document {
@@ -106,7 +112,8 @@ func plainDocument(text string) *document {
 //go:noinline
 func parseError(err error) *Error { return &Error{Op: "parse", Err: err} }
 
-// malformed is a fault in one member of one version (either may be empty). It is not inlined, for the same reason as because.
+// malformed returns the error for a fault in one member of one version (either
+// may be empty). It is not inlined, for the same reason as because.
 //
 //go:noinline
 func malformed(id, member, why string) *Error {
@@ -115,7 +122,8 @@ func malformed(id, member, why string) *Error {
 	return e
 }
 
-// shownID returns the id where a malformed text may show it: v and a few digits. Anything else may be part of a value.
+// shownID returns the id if an error about a malformed text may contain it: v
+// and a few digits. Any other id may be part of a value.
 func shownID(id string) string {
 	if len(id) > 10 || !isVDigits(id) {
 		return ""
@@ -123,7 +131,7 @@ func shownID(id string) string {
 	return id
 }
 
-// isVDigits tells whether s is of the form v<digits>.
+// isVDigits reports whether s is of the form v<digits>.
 func isVDigits(s string) bool {
 	if len(s) < 2 || s[0] != 'v' {
 		return false
@@ -136,7 +144,8 @@ func isVDigits(s string) bool {
 	return true
 }
 
-// trimmed is the part of a text that decides about its format, and where in the text it starts.
+// trimmed is the part of a text that decides its format, and the offset of that
+// part.
 type trimmed struct {
 	s     string
 	start int

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// looksCompact tells whether every segment of s is KEY=VALUE, KEY being current, v<digits> or v<digits>_ and anything, and
-// at least one KEY is v<digits>. A text that begins with current= is compact without that. With version, a KEY of any
-// form will do.
+// looksCompact reports whether every segment of s is KEY=VALUE, KEY being
+// current, v<digits> or v<digits>_ and anything, and at least one KEY is
+// v<digits>. A text that begins with current= is compact without this check.
+// With version, a KEY of any form is accepted.
 func looksCompact(s string, version bool) bool {
 	if strings.HasPrefix(s, "current=") {
 		return true
@@ -33,8 +34,8 @@ func looksCompact(s string, version bool) bool {
 	return version
 }
 
-// holdsVersionLine reports whether a line of value after the first is KEY=VALUE, as in looksCompact: the text has one
-// version a line.
+// holdsVersionLine reports whether a line of value after the first is
+// KEY=VALUE, as in looksCompact: the text has one version a line.
 func holdsVersionLine(value string) bool {
 	return strings.IndexByte(value, '=') >= 0 && (hasVersionLine(value, "\n") || hasVersionLine(value, "\r"))
 }
@@ -51,14 +52,15 @@ func hasVersionLine(value, lineBreak string) bool {
 	return false
 }
 
-// cut is strings.Cut, which would be inlined at each call.
+// cut is strings.Cut, which the compiler would inline at each call.
 //
 //go:noinline
 func cut(s, separator string) (before, after string, found bool) {
 	return strings.Cut(s, separator)
 }
 
-// cutSegment returns the text up to the next separator without surrounding white space, and the text after it.
+// cutSegment returns the text up to the next separator without surrounding
+// white space, and the text after it.
 func cutSegment(s, separator string) (segment, rest string) {
 	segment, rest, _ = cut(s, separator)
 	_, segment = cutLeadingSpace(segment)
@@ -72,15 +74,15 @@ type attribute struct {
 	time       time.Time
 }
 
-// segments goes through the segments of a compact text that are not empty.
+// segments iterates over the segments of a compact text that are not empty.
 type segments struct {
 	rest    string
-	pos     int    // where rest begins in the text
-	at      int    // where segment begins
+	pos     int    // the offset of rest in the text
+	at      int    // the offset of segment
 	segment string // without white space around it
 }
 
-// next goes to the next segment, and reports whether there is one.
+// next moves to the next segment, and reports whether there is one.
 func (s *segments) next() bool {
 	for s.rest != "" {
 		raw, rest, _ := cut(s.rest, ";")
@@ -96,11 +98,11 @@ func (s *segments) next() bool {
 
 func parseCompact(t trimmed) (*document, error) {
 	d := &document{format: FormatCompact, entries: make([]entry, 0, (len(t.s)+entrySize-1)/entrySize)}
-	var early []int32 // where attributes begin that do not follow their version
+	var early []int32 // the offsets of attributes that do not follow their version
 	checked := false
 	for s := (segments{rest: t.s}); s.next(); {
 		if n := len(d.entries); n >= fewEntries && n == cap(d.entries) && !checked {
-			// From here on the versions take more memory than the text.
+			// The versions built below take more memory than the text.
 			if fault := checkCompact(t); fault != nil {
 				return nil, fault
 			}
@@ -156,7 +158,8 @@ func attributeAt(s string, at int) attribute {
 	return a
 }
 
-// addSegment takes one KEY=VALUE into d, or returns an attribute whose version d does not hold yet.
+// addSegment adds one KEY=VALUE to d, or returns an attribute whose version d
+// does not hold yet.
 func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 	key, value, ok := cut(segment, "=")
 	if !ok {
@@ -194,14 +197,14 @@ func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 	if a.time, ok = parseTime(value); !ok {
 		return attribute{}, malformed(id, member, badTime)
 	}
-	// Nearly always an attribute follows its version: then nothing has to be looked up.
+	// An attribute nearly always follows its version, which then needs no search.
 	if n := len(d.entries); n > 0 && d.entries[n-1].id == id {
 		return attribute{}, d.entries[n-1].setTime(a)
 	}
 	return a, nil
 }
 
-// setTime gives e the time that a holds.
+// setTime sets the time in a on e.
 func (e *entry) setTime(a attribute) *Error {
 	t := &e.expiresAt
 	if a.suffix == "active" {
@@ -214,7 +217,8 @@ func (e *entry) setTime(a attribute) *Error {
 	return nil
 }
 
-// shownSuffix returns a suffix that is known: another one may be a piece of a value.
+// shownSuffix returns s if it is a known suffix: any other suffix may be a
+// piece of a value.
 func shownSuffix(s string) string {
 	if s == "expires" || s == "active" {
 		return s
@@ -222,7 +226,7 @@ func shownSuffix(s string) string {
 	return ""
 }
 
-// validCompactID tells whether s is of the form [A-Za-z0-9][A-Za-z0-9.-]*.
+// validCompactID reports whether s is of the form [A-Za-z0-9][A-Za-z0-9.-]*.
 func validCompactID(s string) bool {
 	for i := range len(s) {
 		c := s[i]

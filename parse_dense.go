@@ -2,12 +2,12 @@
 
 package secret
 
-// checksDense: a text may hold so many versions that they take many times its
-// size in memory. Such a text is checked first, with eight bytes for each name,
-// so that a refusal costs no more than a small multiple of the text.
+// checksDense is true: a text may hold so many versions that they take many
+// times its size in memory. Such a text is checked first, with eight bytes for
+// each name, so that a refused text costs only a small multiple of its size.
 const checksDense = true
 
-// checkCompact returns the fault of a compact text, if it has one.
+// checkCompact returns the fault of a compact text, or nil.
 func checkCompact(t trimmed) *Error {
 	count := 0
 	for s := (segments{rest: t.s}); s.next(); {
@@ -21,7 +21,7 @@ func checkCompact(t trimmed) *Error {
 		if fault != nil {
 			return fault.at(t.start + s.at)
 		}
-		for _, e := range d.entries { // there is one, unless it is an attribute or current
+		for _, e := range d.entries { // it has one, unless the segment is an attribute or current
 			a.id = e.id
 			if holdsVersionLine(e.text) {
 				return malformed(e.id, "", badLine)
@@ -32,7 +32,7 @@ func checkCompact(t trimmed) *Error {
 		}
 	}
 	sortPlaces(names)
-	first := 0 // of the places like p
+	first := 0 // of the places that are like p
 	for i, p := range names {
 		if !p.like(names[first]) {
 			first = i
@@ -60,7 +60,7 @@ func checkCompact(t trimmed) *Error {
 	return nil
 }
 
-// keyAt returns the parts of a key: an id and, of an attribute, the suffix.
+// keyAt returns the parts of a key: the id and, for an attribute, the suffix.
 func keyAt(s string, p place) (id, suffix string) {
 	key, _, _ := cut(s[p.at():], "=")
 	id, suffix, _ = cut(key, "_")

@@ -2,22 +2,22 @@ package secret
 
 import "strings"
 
-// The work on one text is bounded: 16 decodings, and three times the memory of
-// the text and 16 KiB for all. A text in more layers of quotes and escapes is
+// The work on one text is bounded: 16 decodings, and in all three times the
+// memory of the text and 16 KiB. A text in more layers of quotes and escapes is
 // refused like a version document.
 const (
 	maxUnescapes = 16
 	fewUnescaped = 16 << 10
 )
 
-// decodings is the rest of the bounds.
+// decodings is the remainder of these bounds.
 type decodings struct{ tries, bytes int }
 
 const badDisguise = "a version document in quotes, behind a comment or with unquoted names: store the document itself"
 
 // disguised reports whether text holds a version document, sound or damaged, in
-// quotes or behind comments. So many quotes around text may be those of a JSON
-// string whose escapes are not resolved yet.
+// quotes or behind comments. Up to that number of quotes around text may belong
+// to a JSON string whose escapes are not resolved yet.
 //
 // Quotes are removed before escapes are resolved. The order does not matter:
 // quotes at the ends of a text are not part of an escape.
@@ -31,7 +31,7 @@ func disguised(text string, quotes int, left *decodings) bool {
 		c := s[0]
 		if (c == '"' || c == '\'') && len(s) > 1 && s[len(s)-1] == c {
 			if c == '"' || hasControl(text[:t.start]) || hasControl(text[t.start+len(s):]) {
-				quotes = 0 // a JSON string around this would hold them escaped
+				quotes = 0 // a JSON string around this text would hold them escaped
 			}
 			text, quotes = s[1:len(s)-1], quotes+1
 			continue
@@ -63,8 +63,8 @@ func disguised(text string, quotes int, left *decodings) bool {
 	}
 }
 
-// commentEnd returns the end of the comment at the beginning of s, and 0 where
-// there is none that ends within s.
+// commentEnd returns the end of the comment at the beginning of s, and 0 if no
+// comment there ends within s.
 func commentEnd(s string) int {
 	end := "\n"
 	switch {
@@ -101,6 +101,6 @@ func isEscaped(s string) bool {
 	return ok && end == len(s) && strings.IndexByte(s, '\\') >= 0
 }
 
-// hasControl reports whether a JSON string would hold a character of s escaped,
-// s being white space.
+// hasControl reports whether s, which is white space, holds a character that a
+// JSON string must escape.
 func hasControl(s string) bool { return plainEnd(s, 0) < len(s) }

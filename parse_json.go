@@ -5,9 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// parseJSON parses a text that scanJSON found to be one valid object with an
-// object "versions", which has so many members, as have all objects together. It
-// checks the rules of a version document alone, and relies on the syntax.
+// parseJSON parses a text that scanJSON accepted: one valid object with an
+// object "versions". versions is the number of its members, members the number
+// in all objects together. parseJSON checks only the rules of a version
+// document and relies on the syntax.
 func parseJSON(t trimmed, versions, members int) (*document, error) {
 	if !utf8.ValidString(t.s) {
 		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))
@@ -35,16 +36,16 @@ func invalidUTF8(s string) int {
 
 type jsonReader struct {
 	s       string
-	base    int // where s starts in the stored text
+	base    int // the offset of s in the stored text
 	doc     *document
-	copied  bool    // something in doc is not a part of s
-	checks  bool    // only faults are looked for, and doc holds one version at a time: see checksDense
+	copied  bool    // some strings in doc are not parts of s
+	checks  bool    // only look for faults; doc holds one version at a time: see checksDense
 	members int     // of all objects
-	names   []place // of the members that this format does not name, in the objects that are open
-	marks   []int32 // skip's memory
+	names   []place // of the members in open objects that this format does not name
+	marks   []int32 // reused by skip
 }
 
-// fault returns an error with the place in the stored text. It is not inlined,
+// fault returns an error with the offset in the stored text. It is not inlined,
 // for the same reason as because.
 //
 //go:noinline
@@ -97,7 +98,7 @@ func (r *jsonReader) document() error {
 	return nil
 }
 
-// versions reads the object at m.value, and sets m.end.
+// versions parses the object at m.value, and sets m.end.
 func (r *jsonReader) versions(m *members) error {
 	v := membersOf(m.value)
 	mark := len(r.names)
@@ -121,7 +122,7 @@ func (r *jsonReader) versions(m *members) error {
 	return r.closeNames("", mark)
 }
 
-// version reads the object at m.value into the last entry, and sets m.end.
+// version parses the object at m.value into the last entry, and sets m.end.
 func (r *jsonReader) version(m *members) error {
 	id := m.name
 	e := &r.doc.entries[len(r.doc.entries)-1]
@@ -179,7 +180,7 @@ func (r *jsonReader) version(m *members) error {
 	return nil
 }
 
-// optionalString reads a string or null at m.value, and sets m.end.
+// optionalString parses a string or null at m.value, and sets m.end.
 func (r *jsonReader) optionalString(id, member string, m *members) (string, error) {
 	switch r.s[m.value] {
 	case 'n':
@@ -221,10 +222,10 @@ func (r *jsonReader) unnamed(id string, m *members, extra *extraMembers) error {
 	return nil
 }
 
-// skip returns the end of the value at i, having made sure that no object in it gives a name twice. It does not recurse:
-// the nesting may be 10,000 deep.
+// skip returns the end of the value at i, and checks that no object in it
+// repeats a name. It does not recurse: values may be nested 10,000 deep.
 func (r *jsonReader) skip(id string, i int) (end int, err error) {
-	marks := r.marks // for each open bracket: where its names begin, or -1 for an array
+	marks := r.marks // for each open bracket: the index of its first name, or -1 for an array
 	for {
 		if c := r.s[i]; c == '{' || c == '[' {
 			if marks == nil {
@@ -278,8 +279,8 @@ func (r *jsonReader) addName(name string, at int) {
 	r.names[n] = placeOf(name, at)
 }
 
-// closeNames refuses a name that is given twice among those recorded since mark,
-// and forgets them.
+// closeNames returns an error if a name occurs twice among those recorded since
+// mark, and removes them.
 func (r *jsonReader) closeNames(id string, mark int) error {
 	names := r.names[mark:]
 	r.names = r.names[:mark]
@@ -288,7 +289,7 @@ func (r *jsonReader) closeNames(id string, mark int) error {
 		for j := i + 1; j < len(names) && names[j].like(a); j++ {
 			x, _, _ := r.str(a.at())
 			if y, _, _ := r.str(names[j].at()); x == y {
-				// The error does not show the name, which this format does not know.
+				// The error does not contain the name: this format does not define it.
 				return malformed(id, "", "a name is given twice in one object")
 			}
 		}
@@ -296,20 +297,21 @@ func (r *jsonReader) closeNames(id string, mark int) error {
 	return nil
 }
 
-// members goes through the members of an object. Whoever reads a value sets end to where it ends.
+// members iterates over the members of an object. The caller that reads a value
+// sets end to the end of that value.
 type members struct {
 	name          string
 	loneSurrogate bool // in the name
 	index         int  // 0 for the first member
 	at            int  // the name's opening quote
-	value         int  // where the value begins
-	end           int  // where it ends; after the last member, the end of the object
+	value         int  // the offset of the value
+	end           int  // the end of the value; after the last member, the end of the object
 }
 
-// membersOf is for the object at i.
+// membersOf returns the iterator for the object at i.
 func membersOf(i int) members { return members{index: -1, end: i + 1} }
 
-// next goes to the next member, and tells whether there is one.
+// next moves to the next member, and reports whether there is one.
 func (m *members) next(r *jsonReader) bool {
 	i := r.skipSpace(m.end)
 	if r.s[i] == ',' {
@@ -331,7 +333,8 @@ func (m *members) next(r *jsonReader) bool {
 //go:noinline
 func (r *jsonReader) skipSpace(i int) int { return skipSpace(r.s, i) }
 
-// str reads the string at i: a part of the text where nothing in it is escaped.
+// str parses the string at i. If it has no escapes, the result is a part of the
+// text.
 func (r *jsonReader) str(i int) (text string, end int, lone bool) {
 	end = plainEnd(r.s, i+1)
 	if r.s[end] == '"' {
@@ -346,9 +349,10 @@ func (r *jsonReader) str(i int) (text string, end int, lone bool) {
 // span is a part of the text.
 type span struct{ start, end int }
 
-// extraMembers collects the members of one object that this format does not name, as runs of neighbours.
+// extraMembers collects the members of one object that this format does not
+// name, as runs of adjacent members.
 type extraMembers struct {
-	runs      [4]span // the named ones, at most three, part them
+	runs      [4]span // at most three named members separate them
 	n         int
 	lastIndex int
 }
@@ -363,8 +367,8 @@ func (x *extraMembers) add(start, end, index int) {
 	x.lastIndex = index
 }
 
-// join returns runs as they are in the text, with commas between. It copies
-// each at most twice.
+// join returns runs with commas between, each byte for byte. It copies each at
+// most twice.
 func (r *jsonReader) join(runs []span) string {
 	n := len(runs)
 	switch n {

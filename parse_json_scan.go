@@ -7,13 +7,12 @@ import (
 	"unsafe"
 )
 
-// maxNesting is how deep encoding/json goes.
+// maxNesting is the limit of encoding/json for nesting.
 const maxNesting = 10_000
 
-// jsonShape describes a text that begins with a brace, for the decision about
-// its format.
+// jsonShape describes a text that begins with a brace, to decide its format.
 type jsonShape struct {
-	fault          int  // offset of the first syntax error, -1 where the text is one valid JSON object
+	fault          int  // offset of the first syntax error, -1 if the text is one valid JSON object
 	currentFirst   bool // the first top-level member is named current
 	versionsNamed  bool // a top-level member is named versions …
 	versionsObject bool // … and one such is an object,
@@ -24,8 +23,8 @@ type jsonShape struct {
 
 func (o jsonShape) valid() bool { return o.fault < 0 && !o.disguised }
 
-// versionDocument reports whether the text is a version document but for a
-// disguise, or was meant to be one and has a fault.
+// versionDocument reports whether the text is a version document in disguise,
+// or was meant to be a version document and has a fault.
 func (o jsonShape) versionDocument() bool {
 	if o.fault < 0 {
 		return o.versionsObject
@@ -33,18 +32,19 @@ func (o jsonShape) versionDocument() bool {
 	return o.currentFirst || o.versionsNamed
 }
 
-// scanJSON walks s, which begins with '{', once, without recursion, and accepts
-// the same texts as encoding/json. Repeated names and bad UTF-8 pass: they
-// matter only in a version document.
+// scanJSON scans s, which begins with '{', once, without recursion, and accepts
+// the same texts as encoding/json. It accepts repeated names and bad UTF-8:
+// they matter only in a version document.
 func scanJSON(s string) (o jsonShape) {
 	var shallow [64]byte
 	open := append(shallow[:0], '{') // the brackets that enclose position i
 	i, names := 1, 0
-	versions := false // i is in a top-level member of that name
+	versions := false // i is in a top-level member named versions
 	fail := func(at int) jsonShape { o.fault = at; return o }
 	o.fault = -1
 
-	// Each turn reads one member or element, or closes a bracket. closable: the bracket was just opened, so it may close here.
+	// Each iteration reads one member or element, or closes a bracket. closable:
+	// the bracket was just opened, so it may close here.
 	for closable := true; ; {
 		i = skipSpace(s, i)
 		if i == len(s) {
@@ -100,7 +100,7 @@ func scanJSON(s string) (o jsonShape) {
 			}
 			i = end
 		}
-		// A value has ended: close what ends with it, up to a comma.
+		// A value has ended: close the brackets that end after it, up to a comma.
 		for {
 			i = skipSpace(s, i)
 			if len(open) == 0 {
@@ -133,7 +133,8 @@ func closing(object bool) byte {
 	return ']'
 }
 
-// skipSpace skips JSON's white space, which is less than what may surround a document.
+// skipSpace skips JSON's white space. A document may be surrounded by more
+// kinds.
 func skipSpace(s string, i int) int {
 	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\t' || s[i] == '\r') {
 		i++
@@ -141,7 +142,8 @@ func skipSpace(s string, i int) int {
 	return i
 }
 
-// scanScalar returns the end of the string, number or literal at i, or the offset of the fault.
+// scanScalar returns the end of the string, number or literal at i, or the
+// offset of the fault.
 func scanScalar(s string, i int) (end int, ok bool) {
 	switch c := s[i]; {
 	case c == '"':
@@ -171,7 +173,7 @@ func scanString(s string, i int) (end int, ok bool) {
 	}
 	i = plainEnd(s, i+1)
 	if i < len(s) && s[i] == '"' {
-		return i + 1, true // as most strings are
+		return i + 1, true // the case of most strings
 	}
 	if i, ok = scanInside(s, i); !ok || i == len(s) {
 		return i, false
@@ -179,8 +181,9 @@ func scanString(s string, i int) (end int, ok bool) {
 	return i + 1, true
 }
 
-// scanInside returns the end of the string whose inside is at i: its closing
-// quote or, where that is missing, the end of s; else the offset of the fault.
+// scanInside returns the end of the string whose content begins at i: its
+// closing quote or, if that is missing, the end of s. On a fault it returns the
+// offset of the fault.
 func scanInside(s string, i int) (end int, ok bool) {
 	for i = plainEnd(s, i); i < len(s); i = plainEnd(s, i) {
 		switch c := s[i]; {
@@ -210,8 +213,9 @@ func scanInside(s string, i int) (end int, ok bool) {
 	return i, true
 }
 
-// plainEnd returns the first place from i on where a string ends, escapes or is at fault: a quote, a backslash, a control
-// character. It takes eight bytes at a time: most of a document is the inside of strings.
+// plainEnd returns the first index from i on of a quote, a backslash or a
+// control character: there a string ends, has an escape or is at fault. It
+// checks eight bytes at a time: most of a document is the content of strings.
 func plainEnd(s string, i int) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(s); i += 8 {
@@ -219,7 +223,8 @@ func plainEnd(s string, i int) int {
 		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
 			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
 		quote, slash := x^'"'*ones, x^'\\'*ones
-		// The lowest high bit that is set belongs to the first byte that is below ' ', or that an exclusive or made 0.
+		// The lowest high bit that is set belongs to the first byte that is below ' ',
+		// or that the exclusive or turned to 0.
 		found := ((x-' '*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
 		if found != 0 {
 			return i + bits.TrailingZeros64(found)/8
@@ -256,7 +261,7 @@ func scanNumber(s string, i int) (end int, ok bool) {
 	return i, true
 }
 
-// scanDigits wants at least one.
+// scanDigits requires at least one digit.
 func scanDigits(s string, i int) (end int, ok bool) {
 	start := i
 	for i < len(s) && '0' <= s[i] && s[i] <= '9' {
@@ -277,18 +282,20 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-// nameIs compares a name in its quotes, as it stands in the text, with a plain one.
+// nameIs reports whether a name in its quotes, perhaps with escapes, is the
+// plain name want.
 func nameIs(quoted, want string) bool {
 	inner := quoted[1 : len(quoted)-1]
-	// An escape makes a name longer, by six bytes for one at most.
+	// An escape makes a name longer, by at most six bytes for one.
 	if len(want) < len(inner) && len(inner) <= 6*len(want) && strings.IndexByte(inner, '\\') >= 0 {
 		inner, _ = unescape(inner)
 	}
 	return inner == want
 }
 
-// unescape resolves the escapes of a valid JSON string. A surrogate without its
-// partner becomes its three bytes, so that two different names stay different.
+// unescape resolves the escapes of a valid JSON string. It writes a surrogate
+// without its partner as three bytes, so that two different names stay
+// different.
 func unescape(s string) (text string, lone bool) {
 	b := make([]byte, len(s))
 	n := 0
@@ -296,7 +303,7 @@ func unescape(s string) (text string, lone bool) {
 		c := s[i]
 		if c == '\\' {
 			i++
-			switch c = s[i]; c { // a quote, a backslash and a slash stay as they are
+			switch c = s[i]; c { // a quote, a backslash and a slash stay unchanged
 			case 'b':
 				c = '\b'
 			case 'f':
@@ -331,8 +338,8 @@ func unescape(s string) (text string, lone bool) {
 	return ownString(b[:n]), lone
 }
 
-// ownString returns b as a string without a copy. The caller must not use b any
-// more.
+// ownString returns b as a string without a copy. The caller must not use b
+// afterwards.
 func ownString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func isHigh(u rune) bool { return 0xd800 <= u && u < 0xdc00 }

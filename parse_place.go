@@ -2,8 +2,8 @@ package secret
 
 import "hash/maphash"
 
-// place is a hash of a name and, in the bits that an offset below maxText takes,
-// where the name is in the text.
+// place combines a hash of a name with the offset of the name in the text, in
+// the bits that an offset below maxText takes.
 type place uint64
 
 const placeBits = 20
@@ -17,8 +17,8 @@ func (p place) at() int { return int(p & (1<<placeBits - 1)) }
 // like reports whether the names of p and o may be equal.
 func (p place) like(o place) bool { return p>>placeBits == o>>placeBits }
 
-// sortPlaces puts places of equal names side by side. It is a heapsort: package
-// slices would add 2 KB to a Worker.
+// sortPlaces sorts p so that places of equal names are adjacent. It is a
+// heapsort: package slices would add 2 KB to a Worker.
 func sortPlaces(p []place) {
 	for n, top := len(p), len(p)/2; n > 1; {
 		if top > 0 {

@@ -3,11 +3,13 @@ package secret
 import "time"
 
 const (
-	firstSecond = 0            // 1970-01-01T00:00:00Z: Go's zero time must not be a value, it reads as "never"
+	// 1970-01-01T00:00:00Z: Go's zero time must not be a value, because it means
+	// "never"
+	firstSecond = 0
 	lastSecond  = 253402300799 // 9999-12-31T23:59:59Z
 )
 
-// inRange tells whether t can stand in a document.
+// inRange reports whether a document may contain t.
 func inRange(t time.Time) bool {
 	s := t.Unix()
 	return firstSecond <= s && s <= lastSecond
@@ -53,7 +55,8 @@ func twoDigits(s string, i int) (int, bool) {
 	return int(a)*10 + int(b), a <= 9 && b <= 9
 }
 
-// fraction reads the nanoseconds that may follow the seconds, and returns what comes after them.
+// fraction parses the nanoseconds that may follow the seconds, and returns the
+// rest of s.
 func fraction(s string) (nanos int, rest string, ok bool) {
 	if s[0] != '.' {
 		return 0, s, true
@@ -67,7 +70,7 @@ func fraction(s string) (nanos int, rest string, ok bool) {
 	return nanos, s[i:], 1 <= digits && digits <= 9
 }
 
-// zone reads Z or an offset in seconds east of UTC, which must be all that is left.
+// zone parses Z or an offset, in seconds east of UTC. Nothing may follow it.
 func zone(s string) (offset int, ok bool) {
 	if s == "Z" {
 		return 0, true
@@ -97,7 +100,8 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// daysSince1970 counts in years that begin in March, so that a leap day is the last of its year.
+// daysSince1970 counts in years that begin in March, so a leap day is the last
+// day of its year.
 func daysSince1970(year, month, day int) int {
 	if month <= 2 {
 		year, month = year-1, month+12
@@ -105,7 +109,8 @@ func daysSince1970(year, month, day int) int {
 	return 365*year + year/4 - year/100 + year/400 + (153*(month-3)+2)/5 + day - 1 - 719468
 }
 
-// utc returns t as a document holds it: in UTC, without a monotonic reading.
+// utc returns t in the form that a document holds: in UTC, without a monotonic
+// reading.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -8,11 +8,13 @@ import (
 	"strconv"
 )
 
-// The methods here decide what fmt, encoding/json and log/slog show of a type that holds values: names and times, never a
-// value. Where they are not asked (in another type's unexported field) reflection meets an atomic pointer, which shows
-// an address at most.
+// The methods in this file decide the output of fmt, encoding/json and log/slog
+// for types that hold values: names and times, never a value. If these packages
+// do not call a method (for another type's unexported field), reflection finds
+// an atomic pointer, which shows at most an address.
 
-// A type that lost one of these methods would still compile, and show values.
+// Without one of these methods a type would still compile, and would show
+// values.
 var (
 	_ fmt.Formatter          = (*Secret)(nil)
 	_ encoding.TextMarshaler = (*Secret)(nil)
@@ -37,7 +39,7 @@ func (s *Secret) Format(f fmt.State, _ rune) { write(f, s.String()) }
 // MarshalText returns the address, for encoding/json and log/slog.
 func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// String describes the read, not what it returns.
+// String describes the read, not its result.
 func (r Ref) String() string {
 	text := r.s.String()
 	switch r.pick {
@@ -51,13 +53,14 @@ func (r Ref) String() string {
 	return text + " current"
 }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (r Ref) Format(f fmt.State, _ rune) { write(f, r.String()) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text of String.
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// String returns id and life: "version v2, from 2026-05-01T00:00:00Z until 2026-06-01T00:00:00Z".
+// String returns the id and the life: "version v2, from 2026-05-01T00:00:00Z
+// until 2026-06-01T00:00:00Z".
 func (v Version) String() string {
 	if v.ID == "" {
 		return "no version"
@@ -76,10 +79,11 @@ func (v Version) String() string {
 	return text
 }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (v Version) Format(f fmt.State, _ rune) { write(f, v.String()) }
 
-// MarshalJSON writes id and life: {"id":"v2","activeFrom":"…","expiresAt":"…"}, times absent where there are none.
+// MarshalJSON returns the id and the life:
+// {"id":"v2","activeFrom":"…","expiresAt":"…"}. It leaves out absent times.
 func (v Version) MarshalJSON() ([]byte, error) { return v.appendJSON(nil), nil }
 
 func (v Version) appendJSON(b []byte) []byte {
@@ -97,10 +101,11 @@ func (d *Document) String() string {
 	return d.StoredAs().String() + " document, " + strconv.Itoa(n) + versions + ", current " + quoteID(d.Current().ID)
 }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (d *Document) Format(f fmt.State, _ rune) { write(f, d.String()) }
 
-// MarshalJSON writes format, current id, and the versions' ids and lives.
+// MarshalJSON returns the format, the current id, and the ids and lives of the
+// versions.
 func (d *Document) MarshalJSON() ([]byte, error) {
 	b := appendQuoted([]byte(`{"storedAs":`), d.StoredAs().String())
 	b = appendQuoted(append(b, `,"current":`...), d.Current().ID)
@@ -114,22 +119,22 @@ func (d *Document) MarshalJSON() ([]byte, error) {
 	return append(b, ']', '}'), nil
 }
 
-// String tells that it is a store, and nothing of what it holds.
+// String returns "memory store", without any content of the store.
 func (m *Memory) String() string { return "memory store" }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (m *Memory) Format(f fmt.State, _ rune) { write(f, m.String()) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text of String.
 func (m *Memory) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// String tells that it is an App; Status tells more.
+// String returns "App". For more use Status.
 func (a *App) String() string { return "App" }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (a *App) Format(f fmt.State, _ rune) { write(f, a.String()) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text of String.
 func (a *App) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 func write(f fmt.State, text string) { _, _ = io.WriteString(f, text) }

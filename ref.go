@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Ref is one read, not carried out yet: make one with [Secret.Current], [Secret.Version], [Secret.At] or
-// [Secret.ActiveVersion]. It holds no value, may be kept, and reads anew each time. A read of the zero Ref fails with
-// [ErrInvalid].
+// Ref describes one read that has not been made yet: get one from
+// [Secret.Current], [Secret.Version], [Secret.At] or [Secret.ActiveVersion]. It
+// holds no value, may be kept, and reads anew at each call. A read of the zero
+// Ref fails with [ErrInvalid].
 type Ref struct {
 	s    *Secret
 	pick pick
@@ -24,8 +25,9 @@ const (
 	pickActiveVersion
 )
 
-// Get carries out the read. Where the store has to be asked, ctx bounds that. Errors are of type [*Error] and wrap one of
-// the package's sentinels, or what the store or ctx says.
+// Get makes the read. If it has to ask the store, ctx bounds that. Errors are
+// of type [*Error] and wrap one of the package's sentinels, an error of the
+// store or the error of ctx.
 func (r Ref) Get(ctx context.Context) (Version, error) {
 	doc, err := r.s.Load(ctx)
 	if err != nil {
@@ -34,10 +36,10 @@ func (r Ref) Get(ctx context.Context) (Version, error) {
 	return r.of(doc)
 }
 
-// of answers from a document.
+// of makes the read from a document.
 func (r Ref) of(doc *Document) (Version, error) { return doc.picked(r.index(doc.data())) }
 
-// index returns the number of the version that the read means.
+// index returns the index of the version that the read asks for.
 func (r Ref) index(d *document) (int, error) {
 	switch r.pick {
 	case pickVersion:
@@ -58,13 +60,15 @@ func (r Ref) getNow() (Version, error) {
 	return r.of(doc)
 }
 
-// Text is the version's text, exactly as stored. A store that has to be asked is given 10 seconds (on js/wasm no limit is
-// set, since that takes a timer); use Get to bound the read yourself.
+// Text returns the text of the version, exactly as stored. If it has to ask the
+// store, it waits up to 10 seconds. On js/wasm there is no limit, since a limit
+// takes a timer; use Get to bound the read there.
 func (r Ref) Text() (string, error) { return r.s.text(&r) }
 
-// text is a function of its own so that Text is inlined where it is called, and the Ref never leaves the caller's frame.
+// text is a separate function so that the compiler inlines Text in the caller,
+// and the Ref never leaves the caller's frame.
 func (s *Secret) text(r *Ref) (string, error) {
-	// What services do all the time is kept short: an answer from memory.
+	// The most frequent read is kept short: an answer from memory.
 	if s != nil {
 		if doc := s.live.Load(); doc != nil {
 			d := doc.p.Load()
@@ -87,7 +91,7 @@ func (s *Secret) text(r *Ref) (string, error) {
 	return v.Text(), err
 }
 
-// Bytes is the version's [Version.Bytes], with the time limit of Text.
+// Bytes returns the result of [Version.Bytes], with the time limit of Text.
 func (r Ref) Bytes() ([]byte, error) {
 	v, err := r.getNow()
 	if err != nil {

@@ -8,17 +8,18 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// Secret is a declared secret: an identity, and the reads that go with it. Make one with [Static], [Random] or
-// [Generated]. It is safe for concurrent use, and shows its address but never a value under any verb of fmt, in JSON or in
-// a log.
+// Secret is a declared secret: an identity and its reads. Make one with
+// [Static], [Random] or [Generated]. It is safe for concurrent use, and shows
+// its address but never a value under any verb of fmt, in JSON or in a log.
 //
-// Reads look in Options.Store, else in the App's store, else in the environment. Without an App every read asks the
-// store; a text that has not changed is not parsed again. With one that has started, reads come from memory.
+// Reads use Options.Store, else the App's store, else the environment. Without
+// an App every read asks the store; a text that has not changed is not parsed
+// again. After an App's Start, reads return from memory.
 type Secret struct {
-	// Atomic pointers keep stores and values out of reflection's sight.
+	// Atomic pointers hide stores and values from reflection.
 	decl   atomic.Pointer[declaration] // set once
-	loader atomic.Pointer[loader]      // its own, or the App's that it was last given to
-	live   atomic.Pointer[Document]    // reads return it without asking: set by an App
+	loader atomic.Pointer[loader]      // its own, or that of the App that it was last given to
+	live   atomic.Pointer[Document]    // set by an App: reads return it without asking the store
 }
 
 func declare(kind Kind, o Options) *Secret { return newSecret(newDeclaration(kind, o)) }
@@ -35,7 +36,8 @@ var undeclared = newSecret(&declaration{err: &Error{Op: "declare",
 
 func (s *Secret) declaration() *declaration { return s.declared().decl.Load() }
 
-// declared returns s, or what stands for a Secret that no constructor made.
+// declared returns s, or the undeclared secret for a Secret that no constructor
+// made.
 func (s *Secret) declared() *Secret {
 	if s == nil || s.decl.Load() == nil {
 		return undeclared
@@ -46,29 +48,34 @@ func (s *Secret) declared() *Secret {
 // Address returns the secret's address, with the namespace filled in.
 func (s *Secret) Address() Address { return s.declaration().addr }
 
-// Binding returns the name of the variable, file or Worker binding that holds the value: see [Address.Binding].
+// Binding returns the name of the variable, file or Worker binding that holds
+// the value: see [Address.Binding].
 func (s *Secret) Binding() string { return s.declaration().binding }
 
-// Kind tells who supplies the value.
+// Kind returns the kind of the declaration: who supplies the value.
 func (s *Secret) Kind() Kind { return s.declaration().kind }
 
-// Err returns what is wrong with the declaration, or nil. It wraps [ErrInvalid] and names each option that breaks a rule,
-// the value given and what is allowed. Every read returns the same error.
+// Err returns the fault of the declaration, or nil. The error wraps
+// [ErrInvalid] and names each option that breaks a rule, its value and the
+// allowed values. Every read returns the same error.
 func (s *Secret) Err() error { return s.declaration().err }
 
-// With returns the same declaration on another store: for a test, or for one tenant of many. The result belongs to no App,
-// s stays as it is. A nil store means the environment.
+// With returns a copy of the secret that reads another store: for a test, or
+// for one tenant of many. The copy belongs to no App, and s does not change. A
+// nil store means the environment.
 func (s *Secret) With(store Store) *Secret {
 	d := *s.declaration()
 	d.Store = store
 	return newSecret(&d)
 }
 
-// Load returns the whole document in one read: what is then asked of it is consistent, however the stored value changes
-// meanwhile. Under an App that has started it comes from memory and ctx plays no part.
+// Load returns the whole document in one read: all reads of the document are
+// consistent, even if the stored value changes meanwhile. Under an App that has
+// started, Load returns from memory and ignores ctx.
 //
-// Errors are of type [*Error] and wrap [ErrNotFound], [ErrEmpty], [ErrMalformed], [ErrTooLarge], [ErrInvalid], or what the
-// store or ctx says.
+// Errors are of type [*Error] and wrap [ErrNotFound], [ErrEmpty],
+// [ErrMalformed], [ErrTooLarge], [ErrInvalid], an error of the store or the
+// error of ctx.
 func (s *Secret) Load(ctx context.Context) (*Document, error) {
 	s = s.declared()
 	if doc := s.live.Load(); doc != nil {
@@ -79,34 +86,49 @@ func (s *Secret) Load(ctx context.Context) (*Document, error) {
 	}
 	l := s.loader.Load()
 	if l.owner != nil {
-		return l.owner.read(ctx) // an App that has not started: the first read loads, and is kept
+		// the App has not started: the first read loads the document, and the App keeps
+		// it
+		return l.owner.read(ctx)
 	}
 	return l.load(ctx, l.store)
 }
 
-// Refresh asks the store now, under an App too, where reads then return what it found. Calls at the same time share one
-// load, which is given 10 seconds (under an App AppOptions.Timeout); a caller whose ctx ends leaves without disturbing the
-// others. Errors are those of [Secret.Load]; what was read before stays.
+// Refresh loads the secret from the store now. Under an App, reads then return
+// that document. Concurrent calls share one load, which may take 10 seconds
+// (under an App AppOptions.Timeout). A caller whose ctx ends leaves without
+// disturbing the others. Errors are those of [Secret.Load]; after an error
+// reads return the same document as before.
 func (s *Secret) Refresh(ctx context.Context) error {
 	_, err := s.declared().loader.Load().refresh(ctx)
 	return err
 }
 
-// Current is the version to use for new work: the one that the document marks, else its last.
+// Current reads the version for new work: the one that the document marks, else
+// its last.
 func (s *Secret) Current() Ref { return Ref{s: s} }
 
-// Version is the version with that id, expired or not; where there is none the read fails with [ErrVersionNotFound].
+// Version reads the version with that id, expired or not. If there is none, the
+// read fails with [ErrVersionNotFound].
 func (s *Secret) Version(id string) Ref { return Ref{s: s, pick: pickVersion, id: id} }
 
-// At is the version that was in force at t: see [Document.At]. Where none was the read fails with [ErrNotActive].
+// At reads the version that was in force at t: see [Document.At]. If there was
+// none, the read fails with [ErrNotActive].
 func (s *Secret) At(t time.Time) Ref { return Ref{s: s, pick: pickAt, t: t} }
 
-// ActiveVersion is the version with that id if it has not expired, for tokens that name their key; else the read fails with
+// ActiveVersion reads the version with that id if it has not expired, for
+// tokens that contain the id of their key. Otherwise the read fails with
 // [ErrVersionNotFound] or [ErrNotActive].
 func (s *Secret) ActiveVersion(id string) Ref { return Ref{s: s, pick: pickActiveVersion, id: id} }
 
-// Active returns what to accept now: see [Document.Active]. None is an empty slice, not an error. The slice is the
-// caller's. Like [Ref.Text] it gives a store that has to be asked 10 seconds.
+// Active returns the versions that a program must accept now: every version
+// that has not expired, the current one first. Announced versions are included:
+// the clock or the copy of another machine may be ahead, and that machine may
+// use such a version already. ActiveAt(now) leaves them out, because their
+// activeFrom is after now.
+//
+// If there is none, the result is an empty slice and no error. The slice
+// belongs to the caller. If Active has to ask the store, it waits up to 10
+// seconds, like [Ref.Text].
 func (s *Secret) Active() ([]Version, error) {
 	doc, err := s.loadNow()
 	if err != nil {
@@ -115,7 +137,9 @@ func (s *Secret) Active() ([]Version, error) {
 	return doc.Active(time.Now()), nil
 }
 
-// ActiveAt returns every version whose life includes t, otherwise like [Secret.Active].
+// ActiveAt returns every version whose life includes t (activeFrom <= t <
+// expiresAt), otherwise like [Secret.Active]. To accept or reject something now
+// use Active: ActiveAt(now) leaves announced versions out.
 func (s *Secret) ActiveAt(t time.Time) ([]Version, error) {
 	doc, err := s.loadNow()
 	if err != nil {
@@ -124,7 +148,7 @@ func (s *Secret) ActiveAt(t time.Time) ([]Version, error) {
 	return doc.ActiveAt(t), nil
 }
 
-// loadNow is Load for reads that take no context.
+// loadNow is Load for reads without a context.
 func (s *Secret) loadNow() (*Document, error) {
 	s = s.declared()
 	if s.live.Load() != nil {

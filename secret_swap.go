@@ -6,12 +6,13 @@ import "github.com/layeron-hq/secret/internal/swap"
 
 func init() {
 	swap.Secret = func(s, store any) (func(), error) {
-		to, _ := store.(Store) // nil: the App's, or the environment
+		to, _ := store.(Store) // nil: the App's store, or the environment
 		return s.(*Secret).swap(to)
 	}
 }
 
-// swap puts s on another store, as With does with a copy: tests need it for declarations that other packages hold.
+// swap makes s read another store, as With does for a copy: tests use it for
+// declarations that other packages hold.
 func (s *Secret) swap(store Store) (restore func(), err error) {
 	claims.Lock()
 	defer claims.Unlock()

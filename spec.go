@@ -9,8 +9,10 @@ import (
 	"github.com/layeron-hq/secret/internal/sha256"
 )
 
-// Spec is what an App declares: `layer secret` creates, rotates and publishes by it. It holds no value, is safe to commit,
-// and gives the same JSON for the same declarations; testdata/spec.schema.json describes that.
+// Spec is the set of declarations of an App: `layer secret` creates, rotates
+// and publishes secrets by it. It holds no value, is safe to commit, and gives
+// the same JSON for the same declarations; testdata/spec.schema.json describes
+// that JSON.
 type Spec struct {
 	Workspace   string `json:"workspace,omitempty"`
 	Project     string `json:"project,omitempty"`
@@ -27,10 +29,10 @@ type SpecSecret struct {
 	Namespace string  `json:"namespace"`
 	Name      string  `json:"name"`
 	Binding   string  `json:"binding"`
-	// SecretName is the name in a secrets store: the declared one, or lo_ and 24 hex digits derived from workspace, project,
-	// environment, namespace and name.
+	// SecretName is the name in a secrets store: the declared one, or lo_ and 24
+	// hex digits derived from workspace, project, environment, namespace and name.
 	SecretName string `json:"secretName"`
-	// Bytes is the length of the key. Zero: the value is no key.
+	// Bytes is the length of the key. Zero: the value is not a key.
 	Bytes     int               `json:"bytes,omitempty"`
 	Encoding  Encoding          `json:"encoding,omitzero"`
 	Format    Format            `json:"format,omitzero"`
@@ -39,8 +41,9 @@ type SpecSecret struct {
 	Params    map[string]string `json:"params,omitempty"`
 }
 
-// Spec returns what was given to Use, by address; it asks no store. A declaration that is wrong stands there as it is:
-// Start tells of it, and [ParseSpec] refuses it.
+// Spec returns the secrets given to Use, sorted by address; it does not read a
+// store. A faulty declaration is included unchanged: Start reports it, and
+// [ParseSpec] refuses it.
 func (a *App) Spec() Spec {
 	secrets := a.used()
 	s := Spec{Secrets: []SpecSecret{}}
@@ -71,8 +74,9 @@ func (d *declaration) spec(s *Spec) SpecSecret {
 	return one
 }
 
-// secretName derives the name of a value in a secrets store, where several projects share one. Each part is preceded by its
-// length, so that no two lists of parts look alike.
+// secretName derives the name of a value in a secrets store that several
+// projects share. Each part is preceded by its length, so that no two lists of
+// parts give the same name.
 func (s *Spec) secretName(addr Address) string {
 	var b []byte
 	for _, part := range []string{s.Workspace, s.Project, s.Environment, addr.Namespace, addr.Name} {
@@ -83,7 +87,7 @@ func (s *Spec) secretName(addr Address) string {
 	return "lo_" + hex.EncodeToString(sum[:12])
 }
 
-// finish sorts the secrets and draws the graph.
+// finish sorts the secrets and builds the graph.
 func (s *Spec) finish() {
 	slices.SortStableFunc(s.Secrets, func(x, y SpecSecret) int { return compareAddress(x.Address, y.Address) })
 	s.Graph = graphOf(s.Secrets)

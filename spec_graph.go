@@ -1,6 +1,7 @@
 package secret
 
-// Graph is the resource graph: which secret is stored as which value, and which binding reads it.
+// Graph is the resource graph: the value that each secret is stored as, and the
+// binding that reads it.
 type Graph struct {
 	Nodes []Node `json:"nodes"`
 	Edges []Edge `json:"edges"`
@@ -8,16 +9,19 @@ type Graph struct {
 
 // Node is a secret, a value or a binding.
 type Node struct {
-	// ID is the kind, a colon, and the address, the name in the secrets store, or the binding's name.
+	// ID is the kind, a colon, and the address, the name in the secrets store, or
+	// the binding's name.
 	ID string `json:"id"`
 	// Kind is secret, value or binding.
 	Kind string `json:"kind"`
-	// Intent tells who makes a secret's value: operator, random, the generator's name, or external_value_required for a
-	// generated secret that names none. It is empty on the other kinds.
+	// Intent is the source of a secret's value: operator, random, the generator's
+	// name, or external_value_required for a generated secret without a generator.
+	// It is empty for the other kinds.
 	Intent string `json:"intent,omitempty"`
 }
 
-// Edge leads from a secret to the value that it is stored_as, or from a binding to the value that it reads.
+// Edge leads from a secret to the value that it is stored_as, or from a binding
+// to the value that it reads.
 type Edge struct {
 	From string `json:"from"`
 	To   string `json:"to"`

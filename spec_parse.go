@@ -9,20 +9,23 @@ import (
 	"unicode/utf8"
 )
 
-// ParseSpec reads the JSON of a Spec: what an App or `layer secret spec` wrote, or a person. The graph is drawn anew and
-// members that a Spec does not have are ignored. Namespace may be left out, as in a declaration; address and binding must
-// fit the names where they stand; a missing secretName is derived.
+// ParseSpec parses the JSON of a Spec, written by an App, by `layer secret
+// spec` or by hand. It builds the graph anew and ignores members that a Spec
+// does not have. Namespace may be left out, as in a declaration. Address and
+// binding, if present, must fit the names. A missing secretName is derived.
 //
-// What breaks a rule, is null or is given twice is [ErrInvalid], with the path of the member, such as
-// secrets[2].rotation.everyDays, in the message and in [Error.Member]. No text of the spec is quoted. Two secrets
-// with one address or one binding name are [ErrInvalid] too: the message contains both addresses, and no path.
+// A member that breaks a rule, is null or is given twice is [ErrInvalid]. The
+// message and [Error.Member] contain the path of the member, such as
+// secrets[2].rotation.everyDays; no text of the spec is quoted. Two secrets
+// with one address or one binding name are [ErrInvalid] too: the message
+// contains both addresses, and no path.
 func ParseSpec(data []byte) (Spec, error) {
 	var syntax *json.SyntaxError
 	if errors.As(json.Unmarshal(data, new(json.RawMessage)), &syntax) {
 		return Spec{}, specError("", "not JSON, at byte "+strconv.FormatInt(syntax.Offset, 10))
 	}
 	if !utf8.Valid(data) {
-		return Spec{}, specError("", "not UTF-8") // the decoder would put U+FFFD in its place
+		return Spec{}, specError("", "not UTF-8") // the decoder would replace it with U+FFFD
 	}
 	var top specMembers
 	if json.Unmarshal(data, &top) != nil {
@@ -39,7 +42,7 @@ func ParseSpec(data []byte) (Spec, error) {
 		return Spec{}, err
 	}
 	if secrets == nil {
-		return Spec{}, specError("secrets", "is missing; [] stands for none")
+		return Spec{}, specError("secrets", "is missing; [] means none")
 	}
 	s.Secrets = make([]SpecSecret, 0, len(secrets))
 	bindings := map[string]Address{}
@@ -67,10 +70,11 @@ func specError(path, why string) error {
 	return &Error{Op: "parse spec", Member: path, Err: because(ErrInvalid, why)}
 }
 
-// specMembers are the members of one object, decoded one by one, so that a fault has a path.
+// specMembers are the members of one object, decoded one by one, so that a
+// fault has a path.
 type specMembers struct {
 	values map[string]json.RawMessage
-	twice  map[string]bool // readers of JSON differ on which one counts
+	twice  map[string]bool // JSON readers differ on which of the two counts
 }
 
 var errShape = errors.New("of another shape")
@@ -100,12 +104,14 @@ func (m *specMembers) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// specParams is a map of strings without the null that encoding/json takes for an empty one.
+// specParams is a map of strings that does not accept null; encoding/json would
+// read null as an empty map.
 type specParams map[string]string
 
 var _ json.Unmarshaler = (*specParams)(nil)
 
-// UnmarshalJSON refuses what is no string, and a name given twice.
+// UnmarshalJSON returns an error for a member that is not a string, and for a
+// name given twice.
 func (p *specParams) UnmarshalJSON(data []byte) error {
 	var m specMembers
 	if err := m.UnmarshalJSON(data); err != nil {
@@ -122,7 +128,8 @@ func (p *specParams) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// specMember is a member that may stand in an object, where it goes and what it may be.
+// specMember is one allowed member of an object: its destination and its
+// allowed values.
 type specMember struct {
 	name string
 	dst  any
@@ -138,13 +145,13 @@ func (m *specMembers) readAll(path string, members []specMember) error {
 		case m.twice[member.name]:
 			return specError(at, "is given twice")
 		case bytes.Equal(data, []byte("null")) || json.Unmarshal(data, member.dst) != nil:
-			return specError(at, "is not what is allowed: "+member.want)
+			return specError(at, "is invalid, allowed is "+member.want)
 		}
 	}
 	return nil
 }
 
-// parseSpecSecret turns one member of "secrets" back into the declaration that it was made from.
+// parseSpecSecret turns one member of "secrets" back into its declaration.
 func parseSpecSecret(path string, data []byte) (*declaration, error) {
 	var m specMembers
 	if json.Unmarshal(data, &m) != nil {
@@ -196,10 +203,11 @@ func parseSpecSecret(path string, data []byte) (*declaration, error) {
 	return d, nil
 }
 
-// unquoted describes a fault in a file, where a text may be a value that got into the wrong place: it is not repeated.
+// unquoted describes a fault in a file without its text: the text may be a
+// value in the wrong place.
 func (f fault) unquoted() string {
 	if strings.HasPrefix(f.given, `"`) {
-		return "is not what is allowed: " + f.allowed
+		return "is invalid, allowed is " + f.allowed
 	}
 	return "is " + f.given + ", allowed is " + f.allowed
 }
@@ -228,7 +236,8 @@ func (m *specMembers) rotation(path string) (*Rotation, error) {
 	})
 }
 
-// memberOf returns the path in a spec of an option: Rotation.EveryDays is rotation.everyDays.
+// memberOf returns the path in a spec of an option: Rotation.EveryDays is
+// rotation.everyDays.
 func memberOf(option string) string {
 	parts := strings.Split(option, ".")
 	for i, p := range parts {

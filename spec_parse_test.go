@@ -75,7 +75,7 @@ func TestParseSpecRefusals(t *testing.T) {
 		"workspace twice":  {`{"workspace":"a","workspace":"a","secrets":[]}`, "workspace", "is given twice"},
 		"project":          {`{"project":["` + misplaced + `"],"secrets":[]}`, "project", "a string"},
 		"environment":      {`{"environment":false,"secrets":[]}`, "environment", "a string"},
-		"no secrets":       {"{}", "secrets", "is missing; [] stands for none"},
+		"no secrets":       {"{}", "secrets", "is missing; [] means none"},
 		"secrets by case":  {`{"Secrets":[]}`, "secrets", "is missing"},
 		"secrets null":     {`{"secrets":null}`, "secrets", "an array"},
 		"secrets object":   {`{"secrets":{}}`, "secrets", "an array"},

@@ -19,13 +19,21 @@ var (
 	_ Watcher = dirStore{}
 )
 
-// Dir is the store of a directory: a secret's value is the content of the file named like its binding. That is how Docker
-// and Kubernetes mount secrets and how systemd passes credentials. Every read opens the file anew, so a mount that is
-// swapped shows at once.
+// Dir returns the store of a directory: the value of a secret is the content of
+// the file named by its binding. Docker and Kubernetes mount secrets in this
+// form, and systemd passes credentials in it. Every read opens the file anew,
+// so a read finds the files of a swapped mount at once.
 //
-// One trailing newline (LF or CRLF) is dropped, as a shell's $(<file) does: editors and echo add it, and it breaks HTTP
-// headers. A file over 1 MiB is [ErrTooLarge]. A link that leads out of the directory is refused, and so is anything but a
-// regular file.
+// The store is a [Watcher]: an App finds a change within about two seconds,
+// without a setting. For that it opens, reads and hashes the file of each of
+// its secrets once a second; it uses no notifications of the file system. A
+// read without an App opens and reads one file each time. An App with a
+// negative AppOptions.Refresh does not watch.
+//
+// Dir drops one trailing newline (LF or CRLF), as a shell's $(<file) does:
+// editors and echo add it, and it breaks HTTP headers. Other white space and
+// further newlines stay. A file over 1 MiB is [ErrTooLarge]. Dir refuses a link
+// that leads out of the directory, and anything but a regular file.
 func Dir(path string) Store { return dirStore{path} }
 
 func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
@@ -42,8 +50,9 @@ func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
 	return text, err
 }
 
-// read returns the content of a file. A mount is swapped by a link while the file itself stays a link to it, so one that leads
-// nowhere may lead somewhere the next moment.
+// read returns the content of a file. A mount is swapped by changing a link,
+// and the file itself stays a link through it. A link without a target may have
+// one a moment later.
 func (s dirStore) read(name string) (string, error) {
 	root, err := os.OpenRoot(s.path)
 	if err != nil {
@@ -62,7 +71,8 @@ func (s dirStore) read(name string) (string, error) {
 }
 
 func (s dirStore) readIn(root *os.Root, name string) (string, error) {
-	// Asked before it is opened: opening a named pipe would wait for its writer.
+	// Check before the file is opened: opening a named pipe would wait for its
+	// writer.
 	info, err := root.Stat(name)
 	if err != nil {
 		return "", s.named(name, err)
@@ -90,8 +100,9 @@ func (s dirStore) readIn(root *os.Root, name string) (string, error) {
 	return text, nil
 }
 
-// named gives an error of the file system the whole path: os.Root knows the name alone. What the system did not say, os.Root
-// did: the path leads out of it.
+// named puts the whole path into an error of the file system: os.Root has only
+// the name. An error that is not from the system is from os.Root: the path
+// leads out of the directory.
 func (s dirStore) named(name string, err error) error {
 	var p *fs.PathError
 	var system syscall.Errno
@@ -106,11 +117,13 @@ func (s dirStore) named(name string, err error) error {
 
 func (s dirStore) Locate(addr Address) string { return "file " + filepath.Join(s.path, addr.Binding()) }
 
-// lookEvery is how often Watch looks at the files. Their times of change lie, and mounts are swapped by links, so nothing but
-// the content tells.
+// lookEvery is the period in which Watch reads the files. Modification times
+// are not reliable, and mounts are swapped by links, so Watch compares the
+// content.
 const lookEvery = time.Second
 
-// Watch is [Watcher]'s: it compares the files' content every second.
+// Watch implements [Watcher]: it compares the content of the files every
+// second.
 func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
 	seen := make([]fileState, len(addrs))
 	for i, addr := range addrs {
@@ -136,7 +149,8 @@ func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Addre
 	}
 }
 
-// fileState is the print of a file's content, or the error of reading it.
+// fileState is the fingerprint of a file's content, or the error of reading the
+// file.
 type fileState struct {
 	print fingerprint
 	err   string

@@ -9,8 +9,9 @@ type envStore struct{}
 
 var _ Locator = envStore{}
 
-// Env is the store of a process's environment: a secret's value is the variable named like its binding. It is what reads
-// use where nothing else is said. A variable that is set but empty is [ErrEmpty] to a reader, not [ErrNotFound].
+// Env returns the store of the process's environment: the value of a secret is
+// the variable named by its binding. It is the default store of reads. A
+// variable that is set but empty is [ErrEmpty] to a reader, not [ErrNotFound].
 func Env() Store { return envStore{} }
 
 func (s envStore) Get(ctx context.Context, addr Address) (string, error) {

@@ -7,18 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// Memory is a store for tests and small programs. It is safe for concurrent use and shows no value under any verb of fmt,
-// in JSON or in a log. The zero Memory is an empty store.
+// Memory is a store for tests and small programs. It is safe for concurrent use
+// and shows no value under any verb of fmt, in JSON or in a log. The zero
+// Memory is an empty store.
 type Memory struct {
-	p atomic.Pointer[memory] // out of reflection's sight
+	p atomic.Pointer[memory] // hides values from reflection
 }
 
 type memory struct {
 	mu     sync.RWMutex
 	values map[string]string // by binding
-	misfit int               // keys given that are neither addresses nor bindings
+	misfit int               // the number of keys that are neither addresses nor bindings
 	fail   error
-	feeds  map[*memoryFeed]struct{} // of the Watches under way
+	feeds  map[*memoryFeed]struct{} // one for each running Watch
 }
 
 var (
@@ -27,14 +28,14 @@ var (
 	_ Watcher = (*Memory)(nil)
 )
 
-// memoryFeed has the addresses that a Watch has still to report.
+// memoryFeed holds the addresses that a Watch has not reported yet.
 type memoryFeed struct {
 	due  map[Address]bool // guarded by memory.mu
 	wake chan struct{}
 }
 
-// notify records a change of one binding, or of all where it is empty; mu is
-// held.
+// notify records a change of one binding, or of all if binding is empty. The
+// caller holds mu.
 func (d *memory) notify(binding string) {
 	for f := range d.feeds {
 		for addr := range f.due {
@@ -49,7 +50,8 @@ func (d *memory) notify(binding string) {
 	}
 }
 
-// NewMemory makes a store of the given texts. Keys are addresses ($SECRET.auth.session-key) or binding names
+// NewMemory returns a store of the given texts. Keys are addresses
+// ($SECRET.auth.session-key) or binding names
 // (LAYERON_SECRET_AUTH_SESSION_KEY). The map is copied and may be nil.
 func NewMemory(values map[string]string) *Memory {
 	m := new(Memory)
@@ -78,8 +80,9 @@ func memoryKey(key string) string {
 	return ""
 }
 
-// Set stores text under key, an address or a binding name. A key that is neither can never be read; the error of a read
-// that finds nothing says that there is one.
+// Set stores text under key, an address or a binding name. A text under any
+// other key can never be read; the error of a read that finds nothing mentions
+// that there is such a key.
 func (m *Memory) Set(key, text string) {
 	d := m.data()
 	d.mu.Lock()
@@ -92,7 +95,7 @@ func (m *Memory) Set(key, text string) {
 	}
 }
 
-// Delete removes what is stored under key, if anything is.
+// Delete removes the text under key, if any.
 func (m *Memory) Delete(key string) {
 	d := m.data()
 	d.mu.Lock()
@@ -103,7 +106,8 @@ func (m *Memory) Delete(key string) {
 	}
 }
 
-// Fail makes every Get return err, as a store does that is out of order. Nil ends that.
+// Fail makes every Get return err, to simulate a store that is out of order.
+// Nil ends that.
 func (m *Memory) Fail(err error) {
 	d := m.data()
 	d.mu.Lock()
@@ -112,7 +116,7 @@ func (m *Memory) Fail(err error) {
 	d.notify("")
 }
 
-// Get is [Store]'s.
+// Get implements [Store].
 func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	if ctx.Err() != nil {
 		return "", endOf(ctx)
@@ -134,10 +138,10 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	return text, nil
 }
 
-// Locate is [Locator]'s.
+// Locate implements [Locator].
 func (m *Memory) Locate(addr Address) string { return "memory store, " + addr.Binding() }
 
-// Watch is [Watcher]'s: an App sees at once what Set, Delete and Fail did.
+// Watch implements [Watcher]: an App sees each Set, Delete and Fail at once.
 func (m *Memory) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
 	d := m.data()
 	feed := &memoryFeed{due: make(map[Address]bool, len(addrs)), wake: make(chan struct{}, 1)}

@@ -5,28 +5,35 @@ import (
 	"time"
 )
 
-// Version is one value of a secret and its life. It is small, safe for concurrent use, and shows its id and life but never
-// its value under any verb of fmt, in JSON or in a log. The zero Version holds no value: Text is empty, Equal is false.
+// Version is one value of a secret and its life. It is small, safe for
+// concurrent use, and shows its id and life but never its value under any verb
+// of fmt, in JSON or in a log. The zero Version holds no value: Text is empty,
+// Equal is false.
 type Version struct {
-	// ID is the name that the value goes by, such as "v3". Store it beside whatever the value was used for.
+	// ID is the name of the value, such as "v3". Store it beside the data made with
+	// the value.
 	ID string
-	// ActiveFrom is the instant from which the version is in force, in UTC. Zero: since ever.
+	// ActiveFrom is the instant from which the version is in force, in UTC. Zero:
+	// no start, always active.
 	ActiveFrom time.Time
-	// ExpiresAt is the first instant at which the version is no longer accepted, in UTC. Zero: never.
+	// ExpiresAt is the first instant at which the version is no longer accepted, in
+	// UTC. Zero: never.
 	ExpiresAt time.Time
 
 	doc *Document // holds the value: see Document for what reflection shows of it
 	i   int
 }
 
-// NewVersion makes a version for [NewDocument] or for a test. Zero times mean since ever and never. It knows no
-// declaration: Bytes returns the text's bytes. What is wrong with the arguments is reported by NewDocument.
+// NewVersion returns a version for [NewDocument] or for a test. Zero times mean
+// no start and no end. It has no declaration: Bytes returns the bytes of the
+// text. NewDocument reports invalid arguments.
 func NewVersion(id, text string, activeFrom, expiresAt time.Time) Version {
 	e := entry{id: id, text: text, activeFrom: utc(activeFrom), expiresAt: utc(expiresAt)}
 	return newDocument(&document{format: FormatPlain, text: text, entries: []entry{e}}).version(0)
 }
 
-// entry returns what v stands for: its public fields, which are the caller's to change, and the value behind it.
+// entry returns the version as an entry: its public fields, which the caller
+// may change, and its value.
 func (v Version) entry() entry {
 	var e entry
 	if data := v.doc.data(); v.i < len(data.entries) {
@@ -44,14 +51,19 @@ func (v Version) Text() string {
 	return ""
 }
 
-// Bytes returns the value as bytes. What that means is up to the declaration that the version was loaded for:
+// Bytes returns the value as bytes. The declaration that the version was loaded
+// for decides how:
 //
-//   - Static, Generated without Options.Bytes, and versions from [Parse] and [NewVersion]: the bytes of the text;
-//   - Random, Generated with Options.Bytes: exactly that many bytes, decoded from hex or from base64 in the standard or the
-//     URL alphabet, padded or not, after all ASCII white space is dropped;
-//   - the same with [EncodingRaw]: the bytes of the text, which must be that many.
+//   - Static, Generated without Options.Bytes, and versions from [Parse] and
+//     [NewVersion]: the bytes of the text;
+//   - Random, Generated with Options.Bytes: exactly that many bytes, decoded
+//     from hex or from base64 in the standard or the URL alphabet, padded or
+//     not, after all ASCII white space is dropped;
+//   - the same with [EncodingRaw]: the bytes of the text, which must be that
+//     many.
 //
-// Errors wrap [ErrEncoding] and name lengths, never a character. The slice is the caller's.
+// Errors wrap [ErrEncoding] and contain lengths, never a character. The slice
+// belongs to the caller.
 func (v Version) Bytes() ([]byte, error) {
 	data := v.doc.data()
 	b, err := data.keyRule().decode(v.Text())
@@ -61,7 +73,8 @@ func (v Version) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-// Equal tells whether text is the value, in a time that depends on the lengths alone. An empty text never is.
+// Equal reports whether text is the value, in a time that depends only on the
+// lengths. It is false for an empty text.
 func (v Version) Equal(text string) bool {
 	own := v.Text()
 	return own != "" && subtle.ConstantTimeCompare([]byte(own), []byte(text)) == 1

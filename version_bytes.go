@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// keyRule says how a text turns into bytes. Zero bytes: it is no key, the text's bytes are meant.
+// keyRule is the rule for decoding a text to bytes. Zero bytes: the value is
+// not a key, and its bytes are those of the text.
 type keyRule struct {
 	bytes    int
 	encoding Encoding
@@ -29,7 +30,8 @@ func (k keyRule) decode(text string) ([]byte, error) {
 	return k.decodeDigits(dropSpace(text))
 }
 
-// decodeDigits tells hex from base64 by the length alone, which 16 bytes and more make possible.
+// decodeDigits distinguishes hex from base64 by the length alone, which is
+// possible from 16 bytes on.
 func (k keyRule) decodeDigits(text string) ([]byte, error) {
 	n := k.bytes
 	unpadded, padded := base64.RawStdEncoding.EncodedLen(n), base64.StdEncoding.EncodedLen(n)
@@ -76,7 +78,8 @@ func isHex(s string) bool {
 	return true
 }
 
-// dropSpace removes ASCII white space: tools wrap lines and add one at the end.
+// dropSpace removes ASCII white space: tools wrap lines and add a newline at
+// the end.
 func dropSpace(s string) string {
 	i := 0
 	for i < len(s) && !isSpace(s[i]) {

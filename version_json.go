@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// JSON reads a value that is JSON, such as credentials with several members, into a T. On an error it returns the zero T.
+// JSON decodes a value that is JSON, such as credentials with several members,
+// into a T. On an error it returns the zero T.
 func JSON[T any](r Ref) (T, error) {
 	var dst T
 	if err := r.JSON(&dst); err != nil {
@@ -16,9 +17,11 @@ func JSON[T any](r Ref) (T, error) {
 	return dst, nil
 }
 
-// JSON decodes the value into dst, a non-nil pointer, by the rules of encoding/json. Errors wrap [ErrEncoding], and
-// [ErrMalformed] as well where the value is no JSON at all; a dst that is no pointer is [ErrInvalid]. They name offsets and
-// Go types, never what stands in the value. After an error dst may hold part of it.
+// JSON decodes the value into dst, a non-nil pointer, by the rules of
+// encoding/json. Errors wrap [ErrEncoding], and also [ErrMalformed] if the
+// value is not JSON; for a dst that is not a pointer they wrap [ErrInvalid].
+// They contain offsets and Go types, never a part of the value. After an error
+// dst may hold part of the value.
 func (v Version) JSON(dst any) error {
 	fault := decodeJSON(v.Text(), dst)
 	if fault == nil {
@@ -28,26 +31,28 @@ func (v Version) JSON(dst any) error {
 	return fault
 }
 
-// notJSON is ErrEncoding to whoever asks what went wrong with the read, ErrMalformed to whoever asks about the text.
+// notJSON matches both ErrEncoding, for a caller that classifies failed reads,
+// and ErrMalformed, for a caller that classifies texts.
 type notJSON struct{ text string }
 
 func (e notJSON) Error() string   { return ErrEncoding.Error() + ": " + e.text }
 func (e notJSON) Unwrap() []error { return []error{ErrEncoding, ErrMalformed} }
 
-// decodeJSON replaces the decoder's messages, which quote what they found.
+// decodeJSON replaces the decoder's messages, which quote the text.
 func decodeJSON(text string, dst any) *Error {
 	if text == "" {
 		return &Error{Err: because(ErrEncoding, "there is no value")}
 	}
 	if !utf8.ValidString(text) {
-		// The decoder would put U+FFFD in its place: another password.
+		// The decoder would replace it with U+FFFD: another password.
 		return (&Error{Err: notJSON{"invalid UTF-8"}}).at(invalidUTF8(text))
 	}
 	err := json.Unmarshal([]byte(text), dst)
 	if err == nil {
 		return nil
 	}
-	// Only the decoder's own errors are looked at: one that an UnmarshalJSON wraps counts from the start of some part.
+	// Only the decoder's own errors are considered: one that an UnmarshalJSON wraps
+	// counts its offset from the start of some part.
 	switch e := err.(type) {
 	case *json.InvalidUnmarshalError:
 		return &Error{Err: because(ErrInvalid, "JSON decodes into a non-nil pointer, not into "+typeName(dst))}
@@ -63,8 +68,8 @@ func decodeJSON(text string, dst any) *Error {
 	return &Error{Err: because(ErrEncoding, "the value does not fit "+typeName(dst))}
 }
 
-// syntaxOffset returns where the fault is. The decoder counts the bytes that it has read, the faulty one among them unless the
-// text ended too early.
+// syntaxOffset returns the offset of the fault. The decoder counts the bytes
+// that it has read, including the faulty one unless the text ended too early.
 func syntaxOffset(e *json.SyntaxError, text string) int {
 	if e.Error() == "unexpected end of JSON input" {
 		return len(text)
