@@ -8,8 +8,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// decodings returns the benchmarks of taking one document of n versions apart. They are compared with the structs: these too
-// end as texts and times.
+// decodings returns the benchmarks of taking one document of n versions apart.
+// They are compared with the structs: these too end as texts and times.
 func decodings(n int) []benchmark {
 	asJSON, asCompact := documents(n)
 	parse := func(text string) func(*testing.B) {

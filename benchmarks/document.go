@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// valueLength is the length of every value that is read, by whatever library.
+// valueLength is the length of every value that a benchmark reads, in every
+// library.
 const valueLength = 33
 
 func valueOf(i int) string { return fmt.Sprintf("value-of-thirty-three-bytes--%04d", i) }
@@ -14,7 +15,8 @@ func valueOf(i int) string { return fmt.Sprintf("value-of-thirty-three-bytes--%0
 // inForce is an instant at which v2 of a document is in force.
 var inForce = time.Date(2002, 5, 15, 0, 0, 0, 0, time.UTC)
 
-// documents returns one document of n versions, as JSON and in the compact form.
+// documents returns one document of n versions, as JSON and in the compact
+// form.
 func documents(n int) (asJSON, asCompact string) {
 	var j, c strings.Builder
 	fmt.Fprintf(&j, `{"current":"v%d","versions":{`, n)

@@ -21,7 +21,7 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// rings is one key in everything that signs or seals.
+// rings holds one key in every package that signs or seals.
 type rings struct {
 	key     []byte
 	tokens  *keyring.Signer
@@ -49,7 +49,7 @@ func (p *peers) openRings(ctx context.Context) error {
 	p.closers = append(p.closers, app.Close)
 	r := rings{key: key[:], tokens: keyring.NewSigner(s, "session cookie"), records: keyring.NewSealer(s, "customer record")}
 
-	// Their default is to encode any Go value by gob. That would not be fair.
+	// Their default encodes any Go value by gob. That comparison would not be fair.
 	r.signed = securecookie.New(r.key, nil).SetSerializer(securecookie.NopEncoder{})
 	r.secured = securecookie.New(r.key, r.key).SetSerializer(securecookie.NopEncoder{})
 
@@ -69,7 +69,8 @@ func (p *peers) openRings(ctx context.Context) error {
 	return err
 }
 
-// keyrings returns the benchmarks of package keyring and what stands beside it.
+// keyrings returns the benchmarks of package keyring and of comparable
+// packages.
 func (p *peers) keyrings() []table {
 	r := p.rings
 	return []table{
@@ -101,7 +102,8 @@ func (r rings) sign() []benchmark {
 }
 
 func (r rings) verify() []benchmark {
-	token, _ := r.tokens.Sign(sessionPayload, time.Now().Add(24*time.Hour)) // each row tells if something is wrong
+	// each row checks for errors
+	token, _ := r.tokens.Sign(sessionPayload, time.Now().Add(24*time.Hour))
 	cookie, _ := r.signed.Encode("session", sessionPayload)
 	signed := []byte(token[:strings.LastIndexByte(token, '.')])
 	mac := hmac.New(sha256.New, r.key)

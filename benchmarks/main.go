@@ -1,4 +1,5 @@
-// Command benchmarks measures reads and parsing beside other libraries and prints tables of ratios: see README.md.
+// Command benchmarks measures reads and parsing beside other libraries and
+// prints tables of ratios: see README.md.
 package main
 
 import (
@@ -20,8 +21,8 @@ import (
 type benchmark struct {
 	name string
 	run  func(*testing.B)
-	base bool    // what the others of its table are compared with
-	most float64 // the ratio that this project sets itself; 0: none
+	base bool    // the other rows of the table are compared with it
+	most float64 // the largest ratio that this project allows itself; 0: none
 }
 
 type table struct {
@@ -39,7 +40,7 @@ func tables(p *peers) []table {
 	}, p.keyrings()...)
 }
 
-// sample is what one round of a benchmark gave.
+// sample is the result of one round of a benchmark.
 type sample struct {
 	ns     float64
 	allocs int64
@@ -84,7 +85,8 @@ func run(rounds int, each time.Duration, check bool) error {
 	return nil
 }
 
-// measure takes the rows in turn, round by round, so that whatever else the machine does falls on all of them.
+// measure runs the rows in turn, round by round, so that other load on the
+// machine affects all of them.
 func measure(rows []benchmark, rounds int, run func(func(*testing.B)) testing.BenchmarkResult) ([][]sample, error) {
 	samples := make([][]sample, len(rows))
 	for range rounds {
@@ -99,8 +101,9 @@ func measure(rows []benchmark, rounds int, run func(func(*testing.B)) testing.Be
 	return samples, nil
 }
 
-// write prints the table as Markdown and tells whether every ratio is within what is allowed. Of each row it takes the fastest
-// round: what else a machine does can only slow one down, and a round is short enough to be left alone now and then.
+// write prints the table as Markdown and reports whether every ratio is within
+// its limit. For each row it takes the fastest round: other load can only slow
+// a round down, and a round is short enough to run undisturbed now and then.
 func (t table) write(w io.Writer, samples [][]sample) (kept bool) {
 	base := fastest(samples[slices.IndexFunc(t.rows, func(b benchmark) bool { return b.base })])
 	out := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
@@ -119,7 +122,8 @@ func (t table) write(w io.Writer, samples [][]sample) (kept bool) {
 	return kept
 }
 
-// fastest returns the shortest time, and the median of the allocations: a round of few turns also counts what the runtime does.
+// fastest returns the shortest time, and the median of the allocations: a round
+// of few iterations also counts allocations of the runtime.
 func fastest(rounds []sample) (best sample) {
 	byTime := func(a, b sample) int { return cmp.Compare(a.ns, b.ns) }
 	byAllocs := func(a, b sample) int { return cmp.Compare(a.allocs, b.allocs) }
@@ -128,7 +132,7 @@ func fastest(rounds []sample) (best sample) {
 	return best
 }
 
-// digits shows as much of a time as means something.
+// digits formats a time with its significant digits.
 func digits(ns float64) string {
 	if ns < 10 {
 		return fmt.Sprintf("%.1f", ns)

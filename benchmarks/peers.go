@@ -58,7 +58,7 @@ func (p *peers) openPlain(context.Context) error {
 	return os.Setenv(variable, value)
 }
 
-// setecServer is a server that never has news.
+// setecServer is a server without changes.
 type setecServer struct{}
 
 func (setecServer) Get(context.Context, string) (*api.SecretValue, error) {

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// reads returns the benchmarks of a warm read, each as one goroutine does it and as many do at once. The calls stand there
-// in full: a function value in between would be measured with them.
+// reads returns the benchmarks of a warm read, by one goroutine and by many at
+// once. The calls are written out in full: a function value in between would be
+// measured with them.
 func (p *peers) reads() (one, many []benchmark) {
 	ctx := context.Background()
 	check := func(b *testing.B, n int) {

@@ -7,19 +7,25 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Every refusal wraps one of the first two; test for them with [errors.Is]. Where the version that a text names is the reason it
-// wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive] as well, and what kept the store from being asked. A fault of the
-// store, the declaration or the key is neither: it says nothing about the text, and the same text may pass later.
+// Every refusal wraps ErrInvalidToken or ErrOpen; test for them with
+// [errors.Is]. If the version that a text names is the reason, the error also
+// wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive], and the error
+// that kept the store from being asked. A fault of the store, the declaration
+// or the key wraps neither: it does not judge the text, and the same text may
+// be accepted later.
 var (
-	// ErrInvalidToken: the token or the code is not accepted. Answer as to somebody who has none.
+	// ErrInvalidToken: the token or the code is not accepted. Answer as for a
+	// request without a token.
 	ErrInvalidToken = errors.New("invalid token")
 	// ErrOpen: the sealed text does not open under this key, purpose and context.
 	ErrOpen = errors.New("the sealed text does not open")
-	// ErrExpired: the token is genuine, and its time is over. It comes together with ErrInvalidToken.
+	// ErrExpired: the token is genuine but has expired. It comes together with
+	// ErrInvalidToken.
 	ErrExpired = errors.New("the token has expired")
 )
 
-// What is wrong with a text. None of them tells more than whoever holds the text can see.
+// The faults of a text. They contain only facts that the holder of the text can
+// see.
 var (
 	errForm         = errors.New("it has not the form of a token")
 	errSignature    = errors.New("it was not signed by the version that it names, for this purpose, or was changed since")
@@ -46,12 +52,14 @@ func because(class error, why string) error { return fail(class.Error()+": "+why
 // wrap returns an error that puts text before err.
 func wrap(text string, err error) error { return fail(text+": "+err.Error(), err) }
 
-// failed says what was being done to which secret. It keeps what err wraps.
+// failed adds the operation and the secret to err. It keeps the errors that err
+// wraps.
 func (r *ring) failed(op string, err error) error {
 	return wrap("keyring: "+op+" under "+r.secret.String()+" for "+strconv.Quote(r.purpose), err)
 }
 
-// refused says that a text is not accepted, and why. A fault stays what it is.
+// refused reports that a text is not accepted, and why. A fault is returned as
+// a fault.
 func (r *ring) refused(op string, class, why error) error {
 	if why == nil {
 		return r.failed(op, class)
@@ -62,10 +70,10 @@ func (r *ring) refused(op string, class, why error) error {
 	return r.failed(op, fail(class.Error()+": "+why.Error(), class, why))
 }
 
-// fault is an error that says nothing about the text in question.
+// fault is an error that does not judge the text.
 type fault struct{ error }
 
-// unmade is what a Signer or Sealer answers that no constructor made.
+// unmade returns the error of a Signer or Sealer that no constructor made.
 func unmade(what string) error {
 	return wrap("keyring", because(secret.ErrInvalid, "a "+what+" that New"+what+" did not make"))
 }

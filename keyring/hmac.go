@@ -9,16 +9,20 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// VerifyHMAC tells whether mac is the HMAC-SHA256 of message under a version of s that has not expired, as senders of webhooks
-// sign: nil if it is, an error that wraps [ErrInvalidToken] if not. mac is the code itself, 32 bytes: decode the hex or base64 of
-// the header first.
+// VerifyHMAC checks that mac is the HMAC-SHA256 of message under a version of s
+// that has not expired, as senders of webhooks sign. It returns nil if so, and
+// otherwise an error that wraps [ErrInvalidToken]. mac is the code itself, 32
+// bytes: decode the hex or base64 of the header first.
 //
-// The sender chose the key, so its bytes are used as they are: there is no purpose, no least length, and whoever holds the
-// key can make codes, the receiver too. All versions are tried, whichever matches, and compared in constant time. One that does
-// not decode as declared is left out; if none does, that is the error. A message that is sent again passes again: look at the
-// time or the id that the sender signed with it.
+// The sender chose the key, so its bytes are used unchanged: there is no
+// purpose and no least length, and every holder of the key can make codes, the
+// receiver included. All versions are tried, even after a match, and compared
+// in constant time. A version that does not decode as declared is left out; if
+// none decodes, VerifyHMAC returns that error. A message that is sent again is
+// accepted again: check the time or the id that the sender signed with it.
 //
-// Errors of reading the secret are those of [secret.Secret.Active]. It is safe for concurrent use.
+// Errors of reading the secret are those of [secret.Secret.Active]. It is safe
+// for concurrent use.
 func VerifyHMAC(s *secret.Secret, message, mac []byte) error {
 	versions, err := s.Active()
 	if err != nil {

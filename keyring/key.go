@@ -7,15 +7,16 @@ import (
 	"sync"
 )
 
-// key makes codes under one derived key. Setting HMAC up takes longer than a short message does, so goroutines take turns with
-// what is set up already.
+// key makes codes under one derived key. Initializing HMAC takes longer than
+// hashing a short message, so goroutines share initialized states through a
+// pool.
 type key struct{ macs sync.Pool }
 
 func newKey(derived []byte) *key {
 	k := new(key)
 	k.macs.New = func() any {
 		m := &mac{hash: hmac.New(sha256.New, derived)}
-		m.hash.Reset() // keeps the state after the key
+		m.hash.Reset() // returns to the state after the key
 		return m
 	}
 	return k
@@ -23,7 +24,7 @@ func newKey(derived []byte) *key {
 
 func (k *key) mac() *mac { return k.macs.Get().(*mac) }
 
-// giveBack ends the use of m. Nothing of a message stays in it.
+// giveBack returns m to the pool. It keeps nothing of a message.
 func (k *key) giveBack(m *mac) {
 	clear(m.text[:cap(m.text)])
 	if cap(m.text) > 4096 {
@@ -32,14 +33,15 @@ func (k *key) giveBack(m *mac) {
 	k.macs.Put(m)
 }
 
-// mac is HMAC-SHA256 with room to work in, which would be allocated for each message otherwise.
+// mac is HMAC-SHA256 with a buffer that would otherwise be allocated for each
+// message.
 type mac struct {
 	hash hash.Hash
 	text []byte
 	sum  [sha256.Size]byte
 }
 
-// of returns the code of m.text, until m is used again.
+// of returns the code of m.text. The result is valid until m is used again.
 func (m *mac) of() []byte {
 	m.hash.Reset()
 	m.hash.Write(m.text)

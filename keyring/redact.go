@@ -14,22 +14,22 @@ var (
 	_ encoding.TextMarshaler = (*Sealer)(nil)
 )
 
-// String tells the secret's address and the purpose.
+// String returns the secret's address and the purpose.
 func (s *Signer) String() string { return s.made().describe("Signer") }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (s *Signer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text of String.
 func (s *Signer) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// String tells the secret's address and the purpose.
+// String returns the secret's address and the purpose.
 func (s *Sealer) String() string { return s.made().describe("Sealer") }
 
-// Format writes what String returns, under every verb and flag.
+// Format writes the text of String, under every verb and flag.
 func (s *Sealer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text of String.
 func (s *Sealer) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 func (r *ring) describe(what string) string {

@@ -11,33 +11,33 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// pause is the least time between the beginnings of two refreshes for the sake
-// of an unknown version. Any client can make up ids.
+// pause is the least time between the beginnings of two refreshes that unknown
+// versions cause. Any client can make up ids.
 const pause = 10 * time.Second
 
-// refresher keeps the Signers and Sealers of a secret and of its copies from
-// asking the store too often.
+// refresher limits how often the Signers and Sealers of a secret and its copies
+// ask the store.
 type refresher struct {
 	mu      sync.Mutex
 	begun   time.Time // of the last refresh
 	last    *refresh  // nil: none yet
-	answers uint64    // refreshes that have ended, failures among them
+	answers uint64    // refreshes that have ended, failed ones included
 }
 
-// refresh is one refresh, which every caller with an unknown version waits for.
+// refresh is one refresh, shared by every caller with an unknown version.
 type refresh struct {
 	done chan struct{} // closed when err is set
 	err  error
 }
 
-// families is held to create a refresher.
+// families guards the creation of refreshers.
 var families sync.Mutex
 
 // refresherFor returns the refresher that s shares with its copies.
 func refresherFor(s *secret.Secret) *refresher {
 	f := family.Of(s)
 	if f == nil {
-		return new(refresher) // every use fails before it asks
+		return new(refresher) // every use fails before it asks the store
 	}
 	families.Lock()
 	defer families.Unlock()
@@ -47,7 +47,7 @@ func refresherFor(s *secret.Secret) *refresher {
 	return f.Shared.(*refresher)
 }
 
-// ended returns how many refreshes have ended until now.
+// ended returns the number of refreshes that have ended so far.
 func (r *refresher) ended() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,11 +55,11 @@ func (r *refresher) ended() uint64 {
 }
 
 // refresh waits for a refresh of s, no longer than ctx: for the one under way,
-// else for a new one. Where the last refresh began less than the pause ago and
-// has ended, refresh only returns its error.
+// else for a new one. If the last refresh has ended and began less than the
+// pause ago, refresh only returns its error.
 func (r *refresher) refresh(ctx context.Context, s *secret.Secret) error {
 	if ctx.Err() != nil {
-		return gaveUp(ctx) // and leaves the turn to a caller that can wait
+		return gaveUp(ctx) // begins no refresh: a caller that can wait should begin it
 	}
 	one := r.join(time.Now(), s)
 	select {
@@ -70,8 +70,8 @@ func (r *refresher) refresh(ctx context.Context, s *secret.Secret) error {
 	}
 }
 
-// join returns the last refresh, and begins another where it is time for one. A
-// clock that was put back makes it time, unless a refresh is under way.
+// join returns the last refresh, or begins a new one if the pause is over. A
+// clock that was put back also ends the pause, unless a refresh is under way.
 func (r *refresher) join(now time.Time, s *secret.Secret) *refresh {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,7 +96,8 @@ func (one *refresh) over() bool {
 	}
 }
 
-// run asks the store, with a limit of its own: no caller that leaves ends it.
+// run asks the store, with a time limit of its own: a caller that leaves does
+// not end it.
 func (r *refresher) run(one *refresh, s *secret.Secret) {
 	ctx, cancel := timeout.Context(context.Background(), timeout.Default)
 	defer cancel()

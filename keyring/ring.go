@@ -15,18 +15,22 @@ import (
 )
 
 const (
-	domain = "layeron-hq/secret keyring v1" // no key of another program, or of another form of this one, is the same
+	// keys differ from those of other programs, and of other forms of this package
+	domain = "layeron-hq/secret keyring v1"
 	keyLen = 32
 
-	// A key of fewer bytes can be guessed. A text may be of letters alone, so it needs more of them.
+	// A shorter key can be guessed. A text may consist of letters only, so it needs
+	// more bytes.
 	leastDecoded = 16
 	leastText    = 32
 
-	// mostKeys is how many versions' keys are kept. A program rarely meets more; one that does derives some anew.
+	// mostKeys is the number of versions whose keys are kept. A program rarely
+	// needs more; one that does derives some keys again.
 	mostKeys = 256
 )
 
-// ring is what a Signer and a Sealer have in common: a secret, and the keys of its versions for one use and one purpose.
+// ring is the common part of a Signer and a Sealer: a secret, and the keys of
+// its versions for one use and one purpose.
 type ring struct {
 	secret    *secret.Secret
 	purpose   string
@@ -37,7 +41,7 @@ type ring struct {
 	mu   sync.Mutex // held to replace kept
 }
 
-// kept is the keys derived from one document. It never changes.
+// kept holds the keys derived from one document. It never changes.
 type kept struct {
 	doc  *secret.Document
 	keys map[string]*key
@@ -47,7 +51,7 @@ func newRing(s *secret.Secret, use, purpose string) *ring {
 	return &ring{secret: s, purpose: purpose, info: domain + "\x00" + use + "\x00" + purpose, refresher: refresherFor(s)}
 }
 
-// usable returns what is wrong with the arguments of the constructor.
+// usable returns the fault of the constructor's arguments, or nil.
 func (r *ring) usable() error {
 	if r.purpose == "" {
 		return because(secret.ErrInvalid, "the purpose is empty; say what the key is for, such as \"session cookie\"")
@@ -55,7 +59,7 @@ func (r *ring) usable() error {
 	return r.secret.Err()
 }
 
-// current returns the version to use for new work, and its key.
+// current returns the version for new work, and its key.
 func (r *ring) current() (secret.Version, *key, error) {
 	if err := r.usable(); err != nil {
 		return secret.Version{}, nil, err
@@ -73,16 +77,19 @@ func (r *ring) current() (secret.Version, *key, error) {
 	return v, k, err
 }
 
-// find returns the key of the version that a text names, expired or not. A version that is not known here may be newer than
-// this machine's copy: then the store is asked.
+// find returns the key of the version that a text names, expired or not. An
+// unknown version may be newer than this machine's copy: find then asks the
+// store.
 func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
 	answers := r.refresher.ended()
 	doc, v, err := r.look(ctx, id, pick)
 	if errors.Is(err, secret.ErrVersionNotFound) {
 		trouble := r.refresher.refresh(ctx, r.secret)
-		if r.refresher.ended() != answers { // also where another caller's refresh ended since the look
+		// also if another caller's refresh has ended since the first look
+		if r.refresher.ended() != answers {
 			doc, v, err = r.look(ctx, id, pick)
-			if f, ok := errors.AsType[*fault](err); ok { // the store has gone away: it is still this version that is not known
+			// the store failed: the reason is still the unknown version
+			if f, ok := errors.AsType[*fault](err); ok {
 				trouble, err = f.error, wrap("version "+id, secret.ErrVersionNotFound)
 			}
 		}
@@ -100,7 +107,7 @@ func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
 	return k, nil
 }
 
-// pick says which versions are good for what is being done.
+// pick selects the versions that an operation accepts.
 type pick uint8
 
 const (
@@ -122,8 +129,9 @@ func (r *ring) look(ctx context.Context, id string, pick pick) (*secret.Document
 	return doc, v, err
 }
 
-// stale tells whether id is of a version that the current one has replaced. On a machine that is behind, a version that is
-// announced here may be the current one elsewhere: what it made is newer, not stale.
+// stale reports whether id is the id of a version that the current one has
+// replaced. On a machine that is behind, a version that is announced here may
+// be current elsewhere: its texts are newer, not stale.
 func (r *ring) stale(id string) bool {
 	if r.usable() != nil {
 		return false
@@ -137,7 +145,7 @@ func (r *ring) stale(id string) bool {
 	return err == nil && v.ID != current.ID && !v.ActiveFrom.After(current.ActiveFrom)
 }
 
-// key returns the key of a version of doc, derived once.
+// key returns the key of a version of doc, and derives it once.
 func (r *ring) key(doc *secret.Document, v secret.Version) (*key, error) {
 	if have := r.kept.Load(); have != nil && have.doc == doc {
 		if k := have.keys[v.ID]; k != nil {
@@ -181,7 +189,8 @@ func (r *ring) derive(v secret.Version) (*key, error) {
 	return newKey(derived), nil
 }
 
-// validID tells whether a version's id can stand in a token and a sealed text.
+// validID reports whether a token and a sealed text can contain the version's
+// id.
 func validID(id string) bool {
 	if id == "" || len(id) > maxID {
 		return false

@@ -16,10 +16,10 @@ const (
 	maxSealed    = len(sealedMagic) + 1 + maxID + saltLen + commitLen + maxPlaintext + gcmTagLen
 )
 
-// sealed is a sealed text taken apart.
+// sealed is a parsed sealed text.
 type sealed struct {
 	id         string
-	header     []byte // up to and with the salt
+	header     []byte // up to the salt, included
 	commitment []byte
 	ciphertext []byte
 }
@@ -38,9 +38,10 @@ func parseSealed(text []byte) (s sealed, ok bool) {
 	return sealed{string(text[fixed:idEnd]), text[:headerEnd], text[headerEnd:commitEnd], text[commitEnd:]}, true
 }
 
-// forMessage returns the cipher for one message, and its commitment: a text that opens under one key has another one under
-// any other, which AES-GCM alone does not see to. HKDF-Expand is written out here to use what is set up already; its two
-// blocks are all that 64 bytes take.
+// forMessage returns the cipher for one message, and its commitment. Under any
+// other key the commitment differs, so a text opens under one key only; AES-GCM
+// alone does not ensure that. HKDF-Expand is written out here to reuse the
+// initialized HMAC; 64 bytes take exactly two blocks.
 func (k *key) forMessage(header, context []byte) (aead cipher.AEAD, commitment [commitLen]byte) {
 	m := k.mac()
 	defer k.giveBack(m)
@@ -61,7 +62,7 @@ func (k *key) forMessage(header, context []byte) (aead cipher.AEAD, commitment [
 	return aead, commitment
 }
 
-// nonce never changes, since no key is used for two messages.
+// nonce is constant, since no key is used for two messages.
 var nonce [12]byte
 
 func (k *key) seal(header, plaintext, context []byte) []byte {
@@ -76,7 +77,7 @@ func (k *key) open(s sealed, context []byte) ([]byte, error) {
 	}
 	plain, err := aead.Open(make([]byte, 0, len(s.ciphertext)-gcmTagLen), nonce[:], s.ciphertext, nil)
 	if err != nil {
-		return nil, errChanged // and not the cipher's own, which would say less
+		return nil, errChanged // the cipher's own error would say less
 	}
 	return plain, nil
 }

@@ -9,33 +9,40 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Sealer encrypts texts and opens its own. Make one with [NewSealer], for each purpose; it is safe for concurrent use, and
-// shows its secret's address and its purpose under any verb of fmt, in JSON or in a log, never a key. All calls on the zero
-// Sealer fail with [secret.ErrInvalid].
+// Sealer encrypts texts and opens its own. Make one with [NewSealer], for each
+// purpose. It is safe for concurrent use. Under any verb of fmt, in JSON or in
+// a log it shows its secret's address and its purpose, never a key. All calls
+// on the zero Sealer fail with [secret.ErrInvalid].
 //
-// It panics under GODEBUG=fips140=only, which forbids to choose the nonce of AES-GCM: a Sealer has a new key for each text
-// instead of a new nonce.
+// It panics under GODEBUG=fips140=only, which does not allow a program to
+// choose the nonce of AES-GCM: a Sealer has a new key for each text instead of
+// a new nonce.
 type Sealer struct {
-	ring atomic.Pointer[ring] // set once; out of reflection's sight
+	ring atomic.Pointer[ring] // set once; hidden from reflection
 }
 
-// NewSealer returns a Sealer under the versions of s. The purpose is any text that says what is sealed, such as
-// "customer record": each purpose has keys of its own, and nothing sealed for one opens for another. The
-// address of s is no part of the keys. An empty purpose and a wrong declaration
-// are reported by every call, as [secret.ErrInvalid].
+// NewSealer returns a Sealer under the versions of s. The purpose is any text
+// that names the kind of data, such as "customer record". Each purpose has its
+// own keys, and a text sealed for one does not open for another. The address of
+// s is not part of the keys. Every call reports an empty purpose or a wrong
+// declaration as [secret.ErrInvalid].
 func NewSealer(s *secret.Secret, purpose string) *Sealer {
 	sealer := new(Sealer)
 	sealer.ring.Store(newRing(s, "seal", purpose))
 	return sealer
 }
 
-// Seal encrypts plaintext, of at most 64 MiB, under the current version. Sealing the same twice gives different texts.
+// Seal encrypts plaintext, of at most 64 MiB, under the current version.
+// Sealing the same plaintext twice gives different texts.
 //
-// The context says what the text belongs to, such as "customer 42". It is not stored, and Open must be given the same: so a
-// text that somebody moves to another customer does not open there. Nil and empty are one.
+// The context names the owner of the text, such as "customer 42". It is not
+// stored, and Open needs the same context: a text that an attacker moves to
+// another customer does not open there. Nil and empty are the same context.
 //
-// Errors wrap [secret.ErrTooLarge]; [secret.ErrInvalid] for a key that is too short and for an id that cannot stand in a
-// sealed text; or what [secret.Secret.Load] says. Without an App the store is asked each time, and given 10 seconds.
+// Errors wrap [secret.ErrTooLarge]; [secret.ErrInvalid] for a key that is too
+// short and for an id that a sealed text cannot contain; or an error of
+// [secret.Secret.Load]. Without an App each call asks the store and waits up to
+// 10 seconds.
 func (s *Sealer) Seal(plaintext, context []byte) ([]byte, error) {
 	r := s.made()
 	if r == nil {
@@ -64,13 +71,15 @@ func (r *ring) seal(plaintext, context []byte) ([]byte, error) {
 	return k.seal(header, plaintext, context), nil
 }
 
-// Open returns what Seal was given. It takes every version that the store still holds, expired or not: what was sealed
-// must stay readable. A text that is not one of this purpose and context, or was changed, is refused with [ErrOpen].
+// Open returns the plaintext given to Seal. It accepts every version that the
+// store still holds, expired or not, because sealed texts must stay readable. A
+// text of another purpose or context, or one that was changed, is refused with
+// [ErrOpen].
 //
 // A text may name a version that is newer than this machine's copy of the
-// secret. Then the store is asked, but not more often than every ten seconds,
-// and the call waits for the answer, no longer than ctx. Otherwise no call waits
-// under an App. The slice is the caller's.
+// secret. Open then asks the store, at most once in ten seconds, and waits for
+// the answer, no longer than ctx. Otherwise no call waits under an App. The
+// slice belongs to the caller.
 func (s *Sealer) Open(ctx context.Context, sealed, context []byte) (plaintext []byte, err error) {
 	r := s.made()
 	if r == nil {
@@ -94,7 +103,8 @@ func (s *Sealer) Open(ctx context.Context, sealed, context []byte) (plaintext []
 	return plaintext, nil
 }
 
-// SealText is [Sealer.Seal] with the result in unpadded base64url, for a column of text, a header or a URL.
+// SealText is [Sealer.Seal] with the result in unpadded base64url, for a column
+// of text, a header or a URL.
 func (s *Sealer) SealText(plaintext, context []byte) (string, error) {
 	sealed, err := s.Seal(plaintext, context)
 	if err != nil {
@@ -103,15 +113,17 @@ func (s *Sealer) SealText(plaintext, context []byte) (string, error) {
 	return base64url.EncodeToString(sealed), nil
 }
 
-// OpenText is [Sealer.Open] for what SealText returned.
+// OpenText is [Sealer.Open] for a text that SealText returned.
 func (s *Sealer) OpenText(ctx context.Context, text string, context []byte) (plaintext []byte, err error) {
 	sealed, _ := decodeSealed(text)
-	return s.Open(ctx, sealed, context) // which refuses what is none
+	return s.Open(ctx, sealed, context) // Open refuses malformed bytes
 }
 
-// Stale tells whether the text names a version that has been replaced: time to seal it again under the current one, after
-// which the old version is not needed for it. It does not open. It is false where that is not known: for a malformed text,
-// an unknown version, one that is only announced, and while the secret cannot be read.
+// Stale reports whether the text names a version that has been replaced. Such a
+// text should be sealed again under the current version; then it no longer
+// needs the old one. Stale does not open the text. It returns false if the
+// answer is unknown: for a malformed text, an unknown version, one that is only
+// announced, and while the secret cannot be read.
 func (s *Sealer) Stale(sealed []byte) bool {
 	r := s.made()
 	if r == nil {
@@ -121,13 +133,13 @@ func (s *Sealer) Stale(sealed []byte) bool {
 	return ok && r.stale(text.id)
 }
 
-// StaleText is [Sealer.Stale] for what SealText returned.
+// StaleText is [Sealer.Stale] for a text that SealText returned.
 func (s *Sealer) StaleText(text string) bool {
 	sealed, ok := decodeSealed(text)
 	return ok && s.Stale(sealed)
 }
 
-// decodeSealed returns no bytes for what is not in base64url.
+// decodeSealed returns no bytes for a text that is not base64url.
 func decodeSealed(text string) ([]byte, bool) {
 	if len(text) > base64url.EncodedLen(maxSealed) {
 		return nil, false

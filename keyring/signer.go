@@ -10,32 +10,38 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Signer makes tokens and recognises its own: a payload that anybody can read and nobody can change without the key. Make one
-// with [NewSigner], for each purpose; it is safe for concurrent use, and shows its secret's address and its purpose under any
-// verb of fmt, in JSON or in a log, never a key. All calls on the zero Signer fail with [secret.ErrInvalid].
+// Signer makes tokens and verifies its own: a payload that anyone can read and
+// that cannot be changed without the key. Make one with [NewSigner], for each
+// purpose. It is safe for concurrent use. Under any verb of fmt, in JSON or in
+// a log it shows its secret's address and its purpose, never a key. All calls
+// on the zero Signer fail with [secret.ErrInvalid].
 type Signer struct {
-	ring atomic.Pointer[ring] // set once; out of reflection's sight
+	ring atomic.Pointer[ring] // set once; hidden from reflection
 }
 
-// NewSigner returns a Signer under the versions of s. The purpose is any text that says what the tokens are for, such as
-// "session cookie": each purpose has keys of its own, and no token made for one passes for another.
-// The address of s is no part of the keys. An empty purpose and a wrong
-// declaration are reported by every call, as [secret.ErrInvalid].
+// NewSigner returns a Signer under the versions of s. The purpose is any text
+// that names the use of the tokens, such as "session cookie". Each purpose has
+// its own keys, and a token made for one is not accepted for another. The
+// address of s is not part of the keys. Every call reports an empty purpose or
+// a wrong declaration as [secret.ErrInvalid].
 func NewSigner(s *secret.Secret, purpose string) *Signer {
 	signer := new(Signer)
 	signer.ring.Store(newRing(s, "sign", purpose))
 	return signer
 }
 
-// Sign returns a token with payload, of at most 64 KiB, signed by the current version. It is safe in a cookie, which holds
-// about 4 KB, and in a URL.
+// Sign returns a token with payload, of at most 64 KiB, signed by the current
+// version. The token is safe in a cookie, which holds about 4 KB, and in a URL.
 //
-// The token is accepted until expires, rounded down to the second, or until its version expires, whichever comes first: a
-// secret should retain a version for as long as its tokens live. The zero Time leaves it to the version alone.
+// The token is accepted until expires, rounded down to the second, or until its
+// version expires, whichever comes first: retain a version for as long as its
+// tokens live. With the zero Time only the version's life counts.
 //
-// Errors wrap [secret.ErrTooLarge]; [secret.ErrInvalid] for a time before 1970-01-01T00:00:01Z or after the year 9999, for
-// a key that is too short and for an id that cannot stand in a token; [secret.ErrNotActive] where the current version has
-// expired; or what [secret.Secret.Load] says. Without an App the store is asked each time, and given 10 seconds.
+// Errors wrap [secret.ErrTooLarge]; [secret.ErrInvalid] for a time before
+// 1970-01-01T00:00:01Z or after the year 9999, for a key that is too short and
+// for an id that a token cannot contain; [secret.ErrNotActive] if the current
+// version has expired; or an error of [secret.Secret.Load]. Without an App each
+// call asks the store and waits up to 10 seconds.
 func (s *Signer) Sign(payload []byte, expires time.Time) (string, error) {
 	r := s.made()
 	if r == nil {
@@ -73,14 +79,16 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 	return string(base64url.AppendEncode(append(b, '.'), m.of())), nil
 }
 
-// Verify returns the payload of a token that a version signed which has not expired, for this purpose, and whose own time is
-// not over. Any other token is refused with [ErrInvalidToken], a genuine one after its time with [ErrExpired] as well. What
-// it does not tell: whether the token was used before, and whether somebody else has copied it.
+// Verify returns the payload of a token that was signed for this purpose by a
+// version that has not expired, and that has not expired itself. Any other
+// token is refused with [ErrInvalidToken]; a genuine one after its time also
+// with [ErrExpired]. Verify does not detect that a token was used before or was
+// copied.
 //
 // A token may name a version that is newer than this machine's copy of the
-// secret. Then the store is asked, but not more often than every ten seconds,
-// and the call waits for the answer, no longer than ctx. Otherwise no call waits
-// under an App. The slice is the caller's.
+// secret. Verify then asks the store, at most once in ten seconds, and waits
+// for the answer, no longer than ctx. Otherwise no call waits under an App. The
+// slice belongs to the caller.
 func (s *Signer) Verify(ctx context.Context, token string) (payload []byte, err error) {
 	r := s.made()
 	if r == nil {
@@ -106,9 +114,10 @@ func (s *Signer) Verify(ctx context.Context, token string) (payload []byte, err 
 	return t.payload, nil
 }
 
-// Stale tells whether the token names a version that has been replaced, so that a new token would be signed by another. It
-// does not verify. It is false where that is not known: for a malformed token, an unknown version, one that is only announced,
-// and while the secret cannot be read.
+// Stale reports whether the token names a version that has been replaced, so
+// that another version would sign a new token. It does not verify the token. It
+// returns false if the answer is unknown: for a malformed token, an unknown
+// version, one that is only announced, and while the secret cannot be read.
 func (s *Signer) Stale(token string) bool {
 	r := s.made()
 	if r == nil {
@@ -125,7 +134,8 @@ func (s *Signer) made() *ring {
 	return s.ring.Load()
 }
 
-// signed compares the tag's characters, not what they decode to: there is one way to write it.
+// signed compares the tag's characters, not the decoded bytes: each tag has one
+// spelling.
 func (k *key) signed(t token) bool {
 	m := k.mac()
 	defer k.giveBack(m)

@@ -8,15 +8,16 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// lazyTimeout is a context whose time begins when its end is first asked for.
-// Under an App it never is, and no timer is started for nothing.
+// lazyTimeout is a context whose time begins at the first call of Done or Err.
+// Under an App neither is called, so no timer is started in vain.
 type lazyTimeout struct {
 	once sync.Once
 	ctx  context.Context
 }
 
 func (l *lazyTimeout) begun() context.Context {
-	l.once.Do(func() { l.ctx, _ = timeout.Context(context.Background(), timeout.Default) }) // its timer ends it
+	// the timer ends it
+	l.once.Do(func() { l.ctx, _ = timeout.Context(context.Background(), timeout.Default) })
 	return l.ctx
 }
 

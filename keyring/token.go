@@ -20,16 +20,18 @@ var (
 	maxBodyLen = base64url.EncodedLen(expiryLen + maxPayload)
 )
 
-// token is one taken apart. Nothing of it is believed before its tag is.
+// token is a parsed token. Its fields are not trusted before the tag is
+// verified.
 type token struct {
 	id      string
-	signed  string // what the tag is of
+	signed  string // the signed text
 	tag     string
 	expires int64 // Unix seconds; 0: never
 	payload []byte
 }
 
-// parseToken takes a token apart. There is one way to write each, and every other is refused.
+// parseToken parses a token. Each token has one spelling, and parseToken
+// refuses all others.
 func parseToken(text string) (t token, ok bool) {
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	if !ok || len(rest) > maxID+1+maxBodyLen+1+tagLen {
@@ -56,7 +58,8 @@ func parseToken(text string) (t token, ok bool) {
 	return token{id, text[:len(text)-tagLen-1], tag, int64(expires), plain[expiryLen:]}, true
 }
 
-// decode reads unpadded base64url into dst. Line breaks, which package base64 passes over, make another spelling.
+// decode decodes unpadded base64url into dst. It refuses line breaks, which
+// package base64 skips: they would be another spelling.
 func decode(dst []byte, text string) ([]byte, bool) {
 	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
 		return nil, false
@@ -65,7 +68,8 @@ func decode(dst []byte, text string) ([]byte, bool) {
 	return dst[:n], err == nil
 }
 
-// appendUnsigned writes a token up to its tag, with the dot before that left out.
+// appendUnsigned appends a token without its tag and without the dot before the
+// tag.
 func appendUnsigned(b []byte, id string, expires int64, payload []byte) []byte {
 	b = append(append(append(b, tokenPrefix...), id...), '.')
 	body := make([]byte, expiryLen, expiryLen+len(payload))

@@ -1,4 +1,5 @@
-// Package secrettest tells whether a [secret.Store] behaves as programs that read from it expect:
+// Package secrettest tests that a [secret.Store] behaves as programs that read
+// from it expect:
 //
 //	func TestStore(t *testing.T) {
 //		secrettest.TestStore(t, func(t *testing.T, values map[secret.Address]string) secret.Store {
@@ -10,5 +11,6 @@
 //		})
 //	}
 //
-// The values are made up for the test, so its messages may quote what the store says.
+// The values are made up for the test, so its messages may quote the store's
+// answers.
 package secrettest

@@ -11,11 +11,12 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Announce writes the first half of a rotation into store: text becomes a new version, active from flip on, while the
-// current version stays current. It returns the new version's id, one above the highest there is.
+// Announce writes the first half of a rotation into store: text becomes a new
+// version, active from flip on, and the current version stays current. It
+// returns the id of the new version, one above the highest id.
 //
-// Together with testing/synctest, in which a sleep moves the clock, Announce, [Flip] and [Prune] take a program through
-// whole rotations in no time.
+// In testing/synctest a sleep moves the clock, so Announce, [Flip] and [Prune]
+// take a program through whole rotations in no time.
 func Announce(t testing.TB, store *secret.Memory, s *secret.Secret, text string, flip time.Time) (id string) {
 	t.Helper()
 	doc := load(t, store, s)
@@ -26,7 +27,8 @@ func Announce(t testing.TB, store *secret.Memory, s *secret.Secret, text string,
 	return id
 }
 
-// Flip writes the second half: the last version becomes current from now on, and the one that was expires after overlap.
+// Flip writes the second half: the last version becomes current from now on,
+// and the version that was current expires after overlap.
 func Flip(t testing.TB, store *secret.Memory, s *secret.Secret, overlap time.Duration) {
 	t.Helper()
 	doc := load(t, store, s)
@@ -44,7 +46,8 @@ func Flip(t testing.TB, store *secret.Memory, s *secret.Secret, overlap time.Dur
 	save(t, store, s, versions[last].ID, versions)
 }
 
-// Prune takes the versions that have expired out of the document; the current one always stays.
+// Prune removes the expired versions from the document; the current one always
+// stays.
 func Prune(t testing.TB, store *secret.Memory, s *secret.Secret) {
 	t.Helper()
 	doc := load(t, store, s)

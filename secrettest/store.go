@@ -16,23 +16,30 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// TestStore runs a subtest for each thing that a [secret.Store] promises:
+// TestStore runs a subtest for each promise of a [secret.Store]:
 //
-//   - text: a text comes back whole and unchanged, whatever it holds, and addresses that resemble each other are kept apart;
-//   - large: so does a text of 1 MiB (1,048,576 bytes), the most that package secret reads;
-//   - missing: a secret without a value is an error that wraps [secret.ErrNotFound], says where the store looked (it contains
-//     the address or the binding name), and shows nothing of other values;
-//   - context: Get comes back at once when its context has ended, with the context's error;
-//   - concurrent: concurrent Gets give the same (run the test with -race);
-//   - shown: no verb of fmt, encoding/json or log/slog shows a value that the store holds, and neither does a struct with the
-//     store in one of its fields. A store that keeps no values has nothing to do for it.
+//   - text: a text is returned whole and unchanged, for any content, and
+//     similar addresses are kept apart;
+//   - large: the same for a text of 1 MiB (1,048,576 bytes), the most that
+//     package secret reads;
+//   - missing: a secret without a value is an error that wraps
+//     [secret.ErrNotFound], contains the place where the store looked (the
+//     address or the binding name), and shows nothing of other values;
+//   - context: Get returns at once when its context has ended, with the
+//     context's error;
+//   - concurrent: concurrent Gets return the same (run the test with -race);
+//   - shown: no verb of fmt, encoding/json or log/slog shows a value that the
+//     store holds, nor does a struct with the store in one of its fields. A
+//     store that keeps no values meets this without work.
 //
-// It calls open once in each subtest, with that subtest's t. open makes a store that holds just these values and returns it;
-// what has to be taken down again belongs into t.Cleanup. Where the place behind the store cannot hold a text of such a size,
-// open may call t.Skip in the subtest "large".
+// It calls open once in each subtest, with that subtest's t. open returns a new
+// store that holds exactly these values; put clean-up into t.Cleanup. If the
+// place behind the store cannot hold a text of such a size, open may call
+// t.Skip in the subtest "large".
 //
-// No text is empty, ends in a newline or holds a NUL byte or invalid UTF-8: there are places that cannot hold these
-// ([secret.Dir] drops one trailing newline, an environment variable ends at a NUL).
+// No text is empty, ends in a newline or holds a NUL byte or invalid UTF-8,
+// because some places cannot hold these ([secret.Dir] drops one trailing
+// newline, an environment variable ends at a NUL).
 func TestStore(t *testing.T, open func(t *testing.T, values map[secret.Address]string) secret.Store) {
 	t.Helper()
 	for _, c := range checks {
@@ -44,7 +51,8 @@ func TestStore(t *testing.T, open func(t *testing.T, values map[secret.Address]s
 	}
 }
 
-// check is one promise. It reports problems instead of failing a test, so that it can be tested on stores that break it.
+// check is one promise. It reports problems instead of failing a test, so that
+// tests can run it on stores that break it.
 type check struct {
 	name   string
 	values map[secret.Address]string
@@ -81,7 +89,7 @@ var texts = map[secret.Address]string{
 	addr("text", "compact"):       "current=v3;v2=old;v2_expires=2026-06-01T00:00:00.000Z;v3=new",
 	addr("text", "pem"): "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5LCBvbmx5IGEgdGVz\n" +
 		"dCB0ZXh0AAAAAAAA\n-----END PRIVATE KEY-----",
-	// Addresses that a careless prefix, separator or default would mix up.
+	// Addresses that a careless prefix, separator or default would confuse.
 	addr("near", "key"):                "near/key",
 	addr("near", "key-2"):              "near/key-2",
 	addr("near", "key-22"):             "near/key-22",
@@ -97,9 +105,11 @@ var texts = map[secret.Address]string{
 
 func longName(c byte) string { return strings.Repeat(string(c), 63) }
 
-// large is of 1 MiB and nowhere the same, so that a part that is lost or repeated shows.
+// large returns a text of 1 MiB without repetition, so that a lost or repeated
+// part is found.
 func large() string {
-	b := make([]byte, 0, 1<<20+16) // every program that imports this package makes it: fmt would take 13 ms
+	// every program that imports this package builds it: fmt would take 13 ms
+	b := make([]byte, 0, 1<<20+16)
 	for i := int64(1_000_000); len(b) < 1<<20; i++ {
 		b = strconv.AppendInt(append(b, "line "...), i, 10)
 		b = append(b, '\n')
@@ -107,7 +117,8 @@ func large() string {
 	return string(b[:1<<20-1]) + "."
 }
 
-// markers are what is looked for where no value may show: nothing prints them by chance.
+// markers are the values that must not be shown: no output contains them by
+// chance.
 var markers = []string{"Qz7kWv2mXt9RbLp4nHc8sJ1dFg6yTe3u", "hB5rNx8wKq3vMz6tYc1pLd9s"}
 
 var marked = map[secret.Address]string{
@@ -115,10 +126,11 @@ var marked = map[secret.Address]string{
 	addr("shown", "second"): `{"current":"v1","versions":{"v1":{"value":"` + markers[1] + `"}}}`,
 }
 
-// getTimeout is the time in which a Get must return that should return at once.
+// getTimeout is the limit for a Get that should return at once.
 const getTimeout = 10 * time.Second
 
-// get is s.Get, but comes back in any case: problem says that Get did not, or panicked.
+// get calls s.Get but always returns: problem reports that Get did not return,
+// or panicked.
 func get(ctx context.Context, s secret.Store, a secret.Address) (text string, err, problem error) {
 	type answer struct {
 		text         string
@@ -154,7 +166,7 @@ func checkText(s secret.Store, values map[secret.Address]string) (problems []err
 	return problems
 }
 
-// readBack tells what is wrong with the text that s has for a.
+// readBack returns the fault of the text that s returns for a, or nil.
 func readBack(s secret.Store, a secret.Address, want string) error {
 	got, err, problem := get(context.Background(), s, a)
 	switch {
@@ -239,11 +251,12 @@ func checkContext(s secret.Store, values map[secret.Address]string) (problems []
 		}
 	}
 	problems = append(problems, checkEndMeanwhile(s, values)...)
-	// One caller's end must not show in another's read.
+	// The end of one caller's context must not affect another's read.
 	return append(problems, checkText(s, map[secret.Address]string{addr("text", "token"): values[addr("text", "token")]})...)
 }
 
-// checkEndMeanwhile ends the context while Get may be at work: then either answer is right, but nothing else.
+// checkEndMeanwhile ends the context while Get may be running: then Get may
+// return either result, but nothing else.
 func checkEndMeanwhile(s secret.Store, values map[secret.Address]string) (problems []error) {
 	a := addr("text", "pem")
 	for range 20 {
@@ -277,7 +290,7 @@ func checkConcurrent(s secret.Store, values map[secret.Address]string) (problems
 		wg.Go(func() {
 			<-start
 			for i := range addrs {
-				a := addrs[(i+r)%len(addrs)] // not all the same at the same time
+				a := addrs[(i+r)%len(addrs)] // each goroutine reads another address at a time
 				if problem := readBack(s, a, values[a]); problem != nil {
 					found[r] = append(found[r], fmt.Errorf("beside other calls, %w", problem))
 				}
@@ -294,11 +307,11 @@ func checkConcurrent(s secret.Store, values map[secret.Address]string) (problems
 }
 
 func checkShown(s secret.Store, values map[secret.Address]string) (problems []error) {
-	// A store may keep what it has read: read all of it.
+	// A store may cache its reads: read all values.
 	problems = checkText(s, values)
 	problems = append(problems, silent("the store", s)...)
 	problems = append(problems, silent("the store in an exported field", struct{ Store secret.Store }{s})...)
-	// fmt calls no methods on what it finds in an unexported field.
+	// fmt calls no methods on a value in an unexported field.
 	problems = append(problems, silent("the store in an unexported field", struct{ store secret.Store }{s})...)
 	if l, ok := s.(secret.Locator); ok {
 		for _, a := range sorted(values) {
@@ -308,7 +321,7 @@ func checkShown(s secret.Store, values map[secret.Address]string) (problems []er
 	return problems
 }
 
-// silent tells where v, printed, shows a part of a value.
+// silent reports each way of printing v that shows a part of a value.
 func silent(what string, v any) (problems []error) {
 	for _, shown := range redacttest.Check(v, markers...) {
 		problems = append(problems, fmt.Errorf("%s shows a value: %s", what, shown))

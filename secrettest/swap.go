@@ -9,11 +9,14 @@ import (
 	"github.com/layeron-hq/secret/internal/swap"
 )
 
-// Set has s, a declaration that some package holds, read text until the test ends. It returns the store that holds the
-// text, to change it. No environment and no file is touched.
+// Set makes s, a declaration that another package holds, read text until the
+// test ends. It returns the store that holds the text, to change it. It touches
+// no environment and no file.
 //
-// A secret can be swapped by one test at a time: tests that run in parallel use [secret.Secret.With]. A second test that
-// tries ends with t.Fatal, and so does one whose secret a running App holds. A subtest may swap again what its parent swapped.
+// Only one test at a time can swap a secret: parallel tests use
+// [secret.Secret.With]. A second test that tries ends with t.Fatal, and so does
+// a test whose secret a running App holds. A subtest may swap a secret again
+// that its parent swapped.
 func Set(t testing.TB, s *secret.Secret, text string) *secret.Memory {
 	t.Helper()
 	store := secret.NewMemory(map[string]string{s.Address().String(): text})
@@ -21,8 +24,9 @@ func Set(t testing.TB, s *secret.Secret, text string) *secret.Memory {
 	return store
 }
 
-// Swap has all given secrets read from store until the test ends, by the rules of [Set]. A nil store stands for what a
-// declaration without a store reads. On js/wasm it ends the test: use [secret.Secret.With] there.
+// Swap makes all given secrets read from store until the test ends, by the
+// rules of [Set]. A nil store means the default store of a declaration without
+// a store. On js/wasm Swap ends the test: use [secret.Secret.With] there.
 func Swap(t testing.TB, store secret.Store, secrets ...*secret.Secret) {
 	t.Helper()
 	if swap.Secret == nil {
@@ -41,7 +45,8 @@ func Swap(t testing.TB, store secret.Store, secrets ...*secret.Secret) {
 	}
 }
 
-// holders knows which tests hold a secret: a test, then the subtest in it that swapped again, and so on.
+// holders records the tests that hold a secret: a test, then the subtest in it
+// that swapped again, and so on.
 type holders struct {
 	mu    sync.Mutex
 	tests map[*secret.Secret][]string
@@ -49,7 +54,8 @@ type holders struct {
 
 var swapped = holders{tests: map[*secret.Secret][]string{}}
 
-// take notes test as the holder of s, or returns the other test that is in the way.
+// take records test as the holder of s, or returns the other test that holds
+// it.
 func (h *holders) take(s *secret.Secret, test string) (other string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,25 +11,30 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestWatcher runs a subtest for each thing that a [secret.Watcher] promises:
+// TestWatcher runs a subtest for each promise of a [secret.Watcher]:
 //
-//   - initial: every address gets a hint when Watch begins, whether there is a value or not, and no other address does;
-//   - change: a hint follows a new value, a deletion and a value that comes back, and Get then returns that;
+//   - initial: every address gets a hint when Watch begins, with or without a
+//     value, and no other address does;
+//   - change: a hint follows a new value, a deletion and a value that comes
+//     back, and Get then returns that state;
 //   - burst: however fast changes come, a hint follows the last one;
 //   - serial: one call of changed ends before the next begins;
-//   - subscribed: a change that comes while the first hints are given is told of too;
-//   - gap: a Watch that begins anew sees what changed while there was none;
+//   - subscribed: a change during the first hints is reported too;
+//   - gap: a new Watch finds the changes made while there was no Watch;
 //   - several: so do Watches that run at the same time;
-//   - end: when its context ends Watch returns the cause, soon, and calls changed no more;
-//   - quiet: while nothing changes there are few calls;
+//   - end: when its context ends Watch returns the cause, soon, and does not
+//     call changed again;
+//   - quiet: without changes there are few calls;
 //   - leak: a Watch that has returned leaves no goroutine behind.
 //
-// It calls open once in each subtest, with that subtest's t. open returns a store that is also a Watcher, and functions that
-// change what it holds from outside and return when that is done; what has to be taken down again belongs into t.Cleanup. The
-// store may hold anything at first, also what an earlier subtest left there: addresses are all in the namespace "watch".
+// It calls open once in each subtest, with that subtest's t. open returns a
+// store that is also a Watcher, and functions that change its content from
+// outside and return when that is done; put clean-up into t.Cleanup. The store
+// may hold anything at first, also values from an earlier subtest: addresses
+// are all in the namespace "watch".
 //
-// It works in real time, and in a bubble of testing/synctest where the store does. Nothing else may run meanwhile that starts
-// goroutines: no parallel test.
+// It works in real time, and in a bubble of testing/synctest if the store does.
+// Nothing else that starts goroutines may run meanwhile: no parallel test.
 func TestWatcher(t *testing.T, open func(t *testing.T) (store secret.Store, set func(addr secret.Address, text string), remove func(addr secret.Address))) {
 	t.Helper()
 	for _, c := range watchChecks {
@@ -46,7 +51,7 @@ func TestWatcher(t *testing.T, open func(t *testing.T) (store secret.Store, set 
 	}
 }
 
-// watched is what a check looks at.
+// watched is the store under test and its functions.
 type watched struct {
 	store  secret.Store
 	w      secret.Watcher
@@ -55,15 +60,16 @@ type watched struct {
 }
 
 const (
-	// watchTimeout is the time in which every promised hint must come.
+	// watchTimeout is the limit for every promised hint.
 	watchTimeout = 30 * time.Second
-	// watchEnding is how long Watch may take to return: an App's Close waits no longer unless told to.
+	// watchEnding is how long Watch may take to return: an App's Close waits no
+	// longer by default.
 	watchEnding = 10 * time.Second
 )
 
 // Tests of this package shorten these.
 var (
-	// watchWindow is how long a check listens for calls that should not come.
+	// watchWindow is how long a check waits for calls that should not come.
 	watchWindow = 2 * time.Second
 	// watchCalm is how long calls are counted while nothing changes.
 	watchCalm = 5 * time.Second
@@ -79,14 +85,15 @@ var (
 	errWatchOver = errors.New("the test is over")
 )
 
-// reset puts the store into a known state.
+// reset sets the store to a known state.
 func (s watched) reset() {
 	s.set(watchA, "first a")
 	s.set(watchB, "first b")
 	s.remove(watchNone)
 }
 
-// watch begins a Watch under ctx; during is called in every call of changed and may be nil.
+// watch begins a Watch under ctx; during is called in every call of changed and
+// may be nil.
 func (s watched) watch(ctx context.Context, during func(secret.Address)) *watching {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watching{cancel: cancel, returned: make(chan struct{}), news: make(chan struct{}, 1), calls: map[secret.Address]int{}}
@@ -97,7 +104,7 @@ func (s watched) watch(ctx context.Context, during func(secret.Address)) *watchi
 	return w
 }
 
-// watching is a Watch under way and what it has said.
+// watching is a running Watch and the calls that it has made.
 type watching struct {
 	cancel   context.CancelCauseFunc
 	returned chan struct{}
@@ -133,7 +140,8 @@ func (w *watching) call(addr secret.Address, during func(secret.Address)) {
 	}
 }
 
-// count returns how many calls have come back, for one address or for all.
+// count returns the number of calls that have returned, for one address or for
+// all.
 func (w *watching) count(only ...secret.Address) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -151,7 +159,7 @@ func (w *watching) faulty() error {
 	return w.fault
 }
 
-// until waits for a state that calls bring about.
+// until waits for a state that calls cause.
 func (w *watching) until(what string, done func() bool) error {
 	limit := time.NewTimer(watchTimeout)
 	defer limit.Stop()
@@ -203,7 +211,8 @@ func (w *watching) stop() error {
 	return nil
 }
 
-// beside runs f beside a Watch that has given its first hints, and ends that.
+// beside runs f while a Watch is running that has given its first hints, and
+// then ends the Watch.
 func (s watched) beside(f func(*watching) error) error {
 	s.reset()
 	w := s.watch(context.Background(), nil)
@@ -214,7 +223,8 @@ func (s watched) beside(f func(*watching) error) error {
 	return errors.Join(err, w.stop())
 }
 
-// after makes a change and waits for a hint after which Get returns what want accepts.
+// after makes a change and waits for a hint after which Get returns what want
+// accepts.
 func (s watched) after(w *watching, addr secret.Address, what string, change func(), want func(text string, err error) bool) error {
 	before := w.count(addr)
 	change()

@@ -13,7 +13,7 @@ import (
 )
 
 // watchCheck is one promise. It returns an error instead of failing a test, so
-// that it can be tested on Watchers that break it.
+// that tests can run it on Watchers that break it.
 type watchCheck struct {
 	name string
 	run  func(watched) error
@@ -72,9 +72,8 @@ func watchBurst(s watched) error {
 			for i := range changes - 1 {
 				s.set(watchA, "passing "+strconv.Itoa(i))
 			}
-			// Only a hint that comes after the last change has begun counts. Every
-			// round has another last text: a store that compares contents need
-			// not see those between.
+			// Only a hint after the start of the last change counts. Every round has
+			// another last text: a store that compares contents may miss those between.
 			last := "last of round " + strconv.Itoa(round)
 			err := s.after(w, watchA, "the last of "+strconv.Itoa(changes)+" changes", func() { s.set(watchA, last) }, wantText(last))
 			if err != nil {
@@ -87,7 +86,7 @@ func watchBurst(s watched) error {
 
 func watchSerial(s watched) error {
 	s.reset()
-	// A call that takes a moment shows another one beside it.
+	// A slow call makes a concurrent second call visible.
 	w := s.watch(context.Background(), func(secret.Address) { <-time.After(2 * time.Millisecond) })
 	err := w.settled()
 	for i := 0; i < 3 && err == nil; i++ {
@@ -110,7 +109,7 @@ func watchSubscribed(s watched) error {
 			first <- addr
 			select {
 			case <-changed:
-			case <-time.After(watchEnding): // this store gives way to no change while a call is under way
+			case <-time.After(watchEnding): // this store accepts no change while a call is running
 			}
 		})
 	})
@@ -191,7 +190,8 @@ func watchEnd(s watched) error {
 
 func watchQuiet(s watched) error {
 	return s.beside(func(w *watching) error {
-		// A change first: a Watcher that forgets its hints repeats them for ever.
+		// A change first: a Watcher that does not clear its hints repeats them for
+		// ever.
 		err := s.after(w, watchA, "a change", func() { s.set(watchA, "calm") }, wantText("calm"))
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func watchQuiet(s watched) error {
 func watchLeak(s watched) error {
 	const cycles = 16
 	once := func() error { return s.beside(func(*watching) error { return nil }) }
-	if err := once(); err != nil { // a client sets up its permanent goroutines now
+	if err := once(); err != nil { // a client starts its permanent goroutines now
 		return err
 	}
 	before := runtime.NumGoroutine()

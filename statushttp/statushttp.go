@@ -1,5 +1,6 @@
-// Package statushttp shows an App's status to people and machines: as JSON over HTTP, and among a program's expvars. It is a
-// package of its own because a Worker that reads secrets has no use for net/http, which would double its size.
+// Package statushttp serves an App's status as JSON over HTTP, and publishes it
+// among a program's expvars. It is a separate package because a Worker that
+// reads secrets does not need net/http, which would double its size.
 package statushttp
 
 import (
@@ -12,11 +13,13 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Handler answers GET and HEAD with app's [secret.Status] as JSON: ids, times and errors, never a value. The status code is
-// 200, or 503 where a secret needs a person (Status.OK is false), so that a health check can watch it. It belongs behind
-// whatever protects a program's other internal pages.
+// Handler answers GET and HEAD with app's [secret.Status] as JSON: ids, times
+// and errors, never a value. The status code is 200, or 503 if a secret needs a
+// person (Status.OK is false), so that a health check can watch it. Protect the
+// handler like the program's other internal pages.
 //
-// Use it to alert somebody. A load balancer that takes a replica out on 503 takes out all of them: they read one store.
+// Use it to alert a person. A load balancer that removes a replica on 503 would
+// remove all replicas, because they read one store.
 func Handler(app *secret.App) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -39,9 +42,10 @@ func Handler(app *secret.App) http.Handler {
 	})
 }
 
-var publishing sync.Mutex // expvar itself ends the program where a name is published twice
+var publishing sync.Mutex // expvar itself ends the program if a name is published twice
 
-// Publish puts app's status among the program's expvars under name. A name that is taken is an error, and nothing changes.
+// Publish adds app's status to the program's expvars under name. If the name is
+// taken, it returns an error and changes nothing.
 func Publish(name string, app *secret.App) error {
 	publishing.Lock()
 	defer publishing.Unlock()

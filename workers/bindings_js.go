@@ -9,26 +9,31 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Bindings returns the store of a Worker's bindings: env is what the Worker's handler was given. A secret is read from the
-// binding of its own name, see [secret.Address.Binding]: from a Secrets Store binding, which is asked anew by each read, or
-// from a string, as a Worker's plain secrets and .dev.vars are.
+// Bindings returns the store of a Worker's bindings: env is the argument of the
+// Worker's handler. A secret is read from the binding of its own name, see
+// [secret.Address.Binding]: from a Secrets Store binding, which every read asks
+// anew, or from a string, such as a Worker's plain secret or a line of
+// .dev.vars.
 //
-// Errors wrap [secret.ErrNotFound] where env has no such binding, and then hold the line to add to wrangler's config, or
-// where the binding's secret is missing from the store; [secret.ErrInvalid] where env is no object. A binding of another
-// kind, a rejected promise and a value that is no string are errors of their own. A read returns as soon as ctx ends.
+// Errors wrap [secret.ErrNotFound] if env has no such binding, and then contain
+// the line to add to wrangler's config, or if the binding's secret is missing
+// from the store. They wrap [secret.ErrInvalid] if env is not an object. A
+// binding of another kind, a rejected promise and a value that is not a string
+// have errors of their own. A read returns as soon as ctx ends.
 //
-// The store may be used by several goroutines, and by all requests that share an instance. It sets no timer. A read waits
-// for the event loop, so a [js.Func] that reads has to do so in a goroutine.
+// The store may be used by several goroutines, and by all requests that share
+// an instance. It sets no timer. A read waits for the event loop, so a
+// [js.Func] must read in a goroutine.
 func Bindings(env js.Value) secret.Store { return bindings{env} }
 
 type bindings struct{ env js.Value }
 
 var _ secret.Locator = bindings{}
 
-// Locate is [secret.Locator]'s.
+// Locate implements [secret.Locator].
 func (b bindings) Locate(addr secret.Address) string { return "Worker binding " + addr.Binding() }
 
-// Get is [secret.Store]'s.
+// Get implements [secret.Store].
 func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
@@ -59,7 +64,8 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 		return fail(where, "the value is of type "+binding.Type().String()+", not a string")
 	}
 	text := binding.String()
-	// The conversion to UTF-8 mends what is no Unicode, and a mended key is another key.
+	// The conversion to UTF-8 replaces invalid Unicode, and a changed key is
+	// another key.
 	if strings.Contains(text, "\uFFFD") && !isWellFormed(binding) {
 		return fail(where, "the value is not valid Unicode")
 	}
@@ -68,7 +74,8 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 
 func fail(where, why string) (string, error) { return "", errors.New(where + ": " + why) }
 
-// failure is an error with an explanation. To make it with fmt would weigh 10 KB where a Worker uses no format.
+// failure is an error with an explanation. fmt would add 10 KB to a Worker that
+// uses no formatting.
 type failure struct {
 	text string
 	err  error
@@ -81,10 +88,11 @@ func isWellFormed(text js.Value) bool {
 	return js.Global().Get("String").Get("prototype").Get("isWellFormed").Call("call", text).Bool()
 }
 
-// ask calls the binding's get, and waits for what it promises.
+// ask calls the binding's get, and waits for its promise.
 func ask(ctx context.Context, binding js.Value) (js.Value, error) {
 	promise, err := guarded(func() js.Value {
-		// get is called as a method: the binding is an opaque object whose methods cannot be taken from it.
+		// get is called as a method: the binding is an opaque object whose methods
+		// cannot be taken from it.
 		return js.Global().Get("Promise").Call("resolve", binding.Call("get"))
 	})
 	if err != nil {
@@ -96,8 +104,8 @@ func ask(ctx context.Context, binding js.Value) (js.Value, error) {
 	}
 	settled := make(chan answer, 1)
 	var kept, broken js.Func
-	// A caller whose ctx has ended leaves the callbacks behind: JavaScript still calls one of them, and only then may
-	// they go.
+	// If ctx ends first, the callbacks stay: JavaScript still calls one of them,
+	// and only then may they be released.
 	settle := func(a answer) any {
 		kept.Release()
 		broken.Release()
@@ -115,7 +123,7 @@ func ask(ctx context.Context, binding js.Value) (js.Value, error) {
 	}
 }
 
-// guarded makes an error of what JavaScript throws.
+// guarded turns a JavaScript exception into an error.
 func guarded(f func() js.Value) (v js.Value, err error) {
 	defer func() {
 		switch r := recover().(type) {
@@ -131,10 +139,11 @@ func guarded(f func() js.Value) (v js.Value, err error) {
 	return f(), nil
 }
 
-// thrown is what JavaScript threw, or rejected a promise with.
+// thrown is a JavaScript exception, or the reason of a rejected promise.
 type thrown struct{ value js.Value }
 
-// Error shows the message of an Error, and of anything else no more than its type: that might be a value.
+// Error returns the message of a JavaScript Error, and for any other object
+// only its type, because it might be a value.
 func (t *thrown) Error() string {
 	if t.value.Type() == js.TypeObject {
 		if message := t.value.Get("message"); message.Type() == js.TypeString {
@@ -144,7 +153,8 @@ func (t *thrown) Error() string {
 	return "it threw a value of type " + t.value.Type().String()
 }
 
-// isMissing knows the message of a store that has no such secret: there is no other sign.
+// isMissing recognises the message of a store that has no such secret: there is
+// no other sign.
 func isMissing(err error) bool {
 	if t, ok := err.(*thrown); ok {
 		message := t.Error()

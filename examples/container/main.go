@@ -1,5 +1,6 @@
-// Container is the service in a Container behind a Worker: worker.mjs starts it with its secrets in the environment, where they
-// are read without set-up. It accepts the sessions that examples/worker issues, who has the same key.
+// Container is the service in a Container behind a Worker: worker.mjs starts it
+// with its secrets in the environment, where reads find them by default. It
+// accepts the sessions that examples/worker issues, which has the same key.
 package main
 
 import (
@@ -18,7 +19,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// sessionKey is declared as in the Worker: same address, same binding, same value.
+// sessionKey is declared as in the Worker: same address, same binding, same
+// value.
 var sessionKey = secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32})
 
 func main() {

@@ -7,10 +7,11 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// sessions has the key and the purpose of the Worker's: what that issues is accepted here.
+// sessions has the key and the purpose of the Worker, so it accepts the
+// Worker's sessions.
 var sessions = keyring.NewSigner(sessionKey, "session")
 
-// check accepts a session that a version signed which has not expired.
+// check accepts a session that was signed by a version that has not expired.
 func check(ctx context.Context, token string) (greeting string, err error) {
 	user, err := sessions.Verify(ctx, token)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Encryption seals records over three rotations of a key, seals them again as they are read, and shows when an old version may go.
+// Encryption seals records over three rotations of a key, seals them again as
+// they are read, and shows when an old version may be revoked.
 //
 //	go run ./examples/encryption
 package main
@@ -13,7 +14,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// recordKey is kept for ever: what a version sealed can be read for as long as the version is there, and no longer.
+// recordKey is kept for ever: a record can be opened only while the store holds
+// the version that sealed it.
 var recordKey = secret.Random(secret.Options{Namespace: "storage", Name: "encryption-key", Bytes: 32,
 	Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainForever}}})
 
@@ -24,7 +26,8 @@ func main() {
 	}
 }
 
-// run plays a year: an invoice is sealed each quarter, and the key rotates after each.
+// run plays a year: an invoice is sealed each quarter, and the key rotates
+// after each.
 func run(ctx context.Context, out io.Writer) error {
 	store := secret.NewMemory(nil)
 	var history rotations
@@ -49,13 +52,15 @@ func run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "%s is read:      %s\n", text, invoices)
 	}
 
-	// What nobody reads is left to a sweep, at night. When nothing is stale, no record needs an old version.
+	// A nightly sweep handles the rows that no user reads. When nothing is stale,
+	// no record needs an old version.
 	if err := invoices.sweep(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "after the sweep:        %s\n", invoices)
 
-	// A version that is kept for ever goes when an operator says so: `layer secret revoke '$SECRET.storage.encryption-key' v1`.
+	// A version that is kept for ever ends when an operator revokes it: `layer
+	// secret revoke '$SECRET.storage.encryption-key' v1`.
 	if err := history.keepLast(store); err != nil {
 		return err
 	}

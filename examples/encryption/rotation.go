@@ -9,7 +9,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// rotations stands for `layer secret`: all versions so far, none of which ends by itself.
+// rotations simulates `layer secret`: all versions so far, none of which
+// expires by itself.
 type rotations []secret.Version
 
 // rotate publishes a new version that is current from t on.
@@ -21,7 +22,7 @@ func (r *rotations) rotate(store *secret.Memory, t time.Time) error {
 	return r.publish(store)
 }
 
-// keepLast takes all versions away but the current one.
+// keepLast removes all versions except the current one.
 func (r *rotations) keepLast(store *secret.Memory) error {
 	*r = (*r)[len(*r)-1:]
 	return r.publish(store)

@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// table stands for one of a database: sealed texts by the number of their row.
+// table simulates a table of a database: sealed texts by the number of their
+// row.
 type table struct {
 	records *keyring.Sealer
 	rows    map[int][]byte
@@ -21,7 +22,8 @@ func newTable(key *secret.Secret) *table {
 	return &table{records: keyring.NewSealer(key, "invoice"), rows: map[int][]byte{}}
 }
 
-// place binds a text to its row: nobody who may write to the database can move it to another.
+// place binds a text to its row: a writer of the database cannot move it to
+// another row.
 func place(number int) []byte { return fmt.Appendf(nil, "invoices/%d", number) }
 
 func (t *table) write(number int, text string) error {
@@ -32,8 +34,8 @@ func (t *table) write(number int, text string) error {
 	return err
 }
 
-// read opens a row, and seals it again if a version made it that has been replaced. That can wait: where it fails, the row stays as
-// it is, and readable.
+// read opens a row, and seals it again if a replaced version sealed it. The
+// second step may fail: the row then stays unchanged and readable.
 func (t *table) read(ctx context.Context, number int) (text string, err error) {
 	sealed := t.rows[number]
 	plain, err := t.records.Open(ctx, sealed, place(number))
@@ -46,7 +48,8 @@ func (t *table) read(ctx context.Context, number int) (text string, err error) {
 	return string(plain), nil
 }
 
-// sweep reads every row that is stale. It can be stopped and begun again at any time.
+// sweep reads every row that is stale. It can be stopped and begun again at any
+// time.
 func (t *table) sweep(ctx context.Context) error {
 	for number, sealed := range t.rows {
 		if !t.records.Stale(sealed) {
@@ -59,7 +62,8 @@ func (t *table) sweep(ctx context.Context) error {
 	return nil
 }
 
-// String tells which version sealed each row, and how many are stale.
+// String returns the version that sealed each row, and the number of stale
+// rows.
 func (t *table) String() string {
 	var by []string
 	stale := 0
@@ -73,5 +77,6 @@ func (t *table) String() string {
 	return fmt.Sprintf("sealed by %s; %d stale", strings.Join(by, ", "), stale)
 }
 
-// sealedBy returns the version that a sealed text names: two bytes that tell the format, the length of the id, the id.
+// sealedBy returns the version that a sealed text names: two bytes of format,
+// the length of the id, the id.
 func sealedBy(sealed []byte) string { return string(sealed[3 : 3+sealed[2]]) }

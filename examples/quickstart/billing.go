@@ -21,12 +21,13 @@ func showAPIKey(w io.Writer, s *secret.Secret) error {
 	return nil
 }
 
-// declarePayments declares credentials. They are a plain value too; that it is JSON concerns the reader alone.
+// declarePayments declares credentials. They are a plain value too; only the
+// reader uses that it is JSON.
 func declarePayments(store secret.Store) *secret.Secret {
 	return secret.Static(secret.Options{Namespace: "billing", Name: "payments-api", Store: store})
 }
 
-// credentials is what that value holds.
+// credentials is the content of that value.
 type credentials struct {
 	ClientID     string `json:"clientId"`
 	ClientSecret string `json:"clientSecret"`

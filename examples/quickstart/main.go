@@ -1,10 +1,13 @@
-// Quickstart declares four secrets, reads every version that they hold, and uses them: an API key, credentials as JSON, a
-// key for signing cookies in the middle of a rotation, and a key for stored records with an expired version.
+// Quickstart declares four secrets, reads every version that they hold, and
+// uses them: an API key, credentials as JSON, a key for signing cookies in the
+// middle of a rotation, and a key for stored records with an expired version.
 //
 //	go run ./examples/quickstart
 //
-// The secrets are files, as Docker, Kubernetes and systemd hand them over: see testdata. They are carried in the program
-// and laid into a temporary directory, so it runs from anywhere. A real program would only say where its directory is.
+// The secrets are files, in the form in which Docker, Kubernetes and systemd
+// provide them: see testdata. The program embeds them and writes them to a
+// temporary directory, so it runs from anywhere. A real program would only name
+// its directory.
 package main
 
 import (
@@ -23,7 +26,8 @@ import (
 var files embed.FS
 
 func main() {
-	var out bytes.Buffer // written at once: a reader who leaves early must not end the program before it has tidied up
+	// written at once: a closed pipe must not end the program before its clean-up
+	var out bytes.Buffer
 	err := run(&out)
 	os.Stdout.Write(out.Bytes())
 	if err != nil {
@@ -62,7 +66,8 @@ func run(w io.Writer) error {
 	return showRecord(w, encryptionKey)
 }
 
-// layOutFiles writes the files of testdata into a new directory and returns its path.
+// layOutFiles writes the files of testdata into a new directory and returns its
+// path.
 func layOutFiles() (string, error) {
 	testdata, err := fs.Sub(files, "testdata")
 	if err != nil {

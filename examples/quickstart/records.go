@@ -11,14 +11,16 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// declareEncryptionKey declares the key that seals records. Old versions are kept for good, since old records are.
+// declareEncryptionKey declares the key that seals records. Old versions are
+// kept for good, since old records are.
 func declareEncryptionKey(store secret.Store) *secret.Secret {
 	return secret.Random(secret.Options{Namespace: "storage", Name: "encryption-key", Store: store,
 		Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainForever}}})
 }
 
-// record is what a database would keep. Where you design the table yourself, keep Version.ID in it and open with
-// Version(id): within seconds of a rotation a time cannot tell which key was used.
+// record is the row of a database. If you design the table yourself, keep
+// Version.ID in it and open with Version(id): within seconds of a rotation a
+// time does not identify the key.
 type record struct {
 	encryptedAt time.Time
 	sealed      []byte

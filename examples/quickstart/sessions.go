@@ -12,8 +12,10 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// declareSessionKey declares the key that signs cookies. It is to be renewed every 90 days, and the one before it accepted
-// for a month more, so that nobody is logged out. In testdata that month lasts until 2099, to be there whenever you look.
+// declareSessionKey declares the key that signs cookies. It is renewed every 90
+// days, and the replaced key is accepted for a month more, so that no user is
+// logged out. In testdata that month lasts until 2099, so that the example
+// always shows it.
 func declareSessionKey(store secret.Store) *secret.Secret {
 	return secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32, Store: store,
 		Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainFor, Days: 30}}})
@@ -24,7 +26,7 @@ func showCookies(w io.Writer, s *secret.Secret) error {
 	if err != nil {
 		return err
 	}
-	// Each version signed cookies in its day. Only the current one would now.
+	// Each version signed cookies in its time. Only the current one would now.
 	for v := range doc.All() {
 		cookie, err := sign(v, "user=ada")
 		if err != nil {
@@ -59,7 +61,8 @@ func sign(v secret.Version, payload string) (string, error) {
 	return payload + "." + mac(key, payload), nil
 }
 
-// verify returns the id of the active version that signed the cookie, or "" where none did.
+// verify returns the id of the active version that signed the cookie, or "" if
+// none did.
 func verify(s *secret.Secret, cookie string) (id string, err error) {
 	payload, signature, _ := strings.Cut(cookie, ".")
 	versions, err := s.Active()
@@ -78,7 +81,8 @@ func verify(s *secret.Secret, cookie string) (id string, err error) {
 	return "", nil
 }
 
-// mac returns the HMAC in base64. Signatures are compared as these characters: base64 has several ways to write the same bytes.
+// mac returns the HMAC in base64. Signatures are compared as these characters:
+// base64 has several ways to write the same bytes.
 func mac(key []byte, payload string) string {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(payload))

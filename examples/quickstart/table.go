@@ -10,12 +10,12 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// past is the moment that the table's column "at" asks about.
+// past is the time for the table's column "at".
 var past = time.Date(2026, 5, 10, 12, 0, 0, 0, time.UTC)
 
 const row = "  %-4s %-12s %-12s %-9s %-9s %-5s %s\n"
 
-// legend says what each of the four reads is for.
+// legend explains each of the four reads.
 const legend = `
 CURRENT  what to use for new work
 VERSION  what is found by its id, expired or not
@@ -24,11 +24,13 @@ ACTIVE   what to accept now
 
 `
 
-// printTable shows the versions of each secret: how long each lives, and which reads return it.
+// printTable shows the versions of each secret: how long each lives, and which
+// reads return it.
 func printTable(w io.Writer, now time.Time, secrets ...*secret.Secret) error {
 	fmt.Fprintf(w, "Which read returns which version?\n\n"+row, "ID", "FROM", "UNTIL", "CURRENT", "VERSION", "AT", "ACTIVE")
 	for _, s := range secrets {
-		// One load, so that all the answers in the table are about the same stored text.
+		// One load, so that all the answers in the table are about the same stored
+		// text.
 		doc, err := s.Load(context.Background())
 		if err != nil {
 			return err

@@ -16,7 +16,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// demonstrate is a browser before a server, while an operator rotates the key in three steps.
+// demonstrate is a browser before a server, while an operator rotates the key
+// in three steps.
 func demonstrate(ctx context.Context, out io.Writer) error {
 	store := secret.NewMemory(nil)
 	v1 := secret.NewVersion("v1", newKey(), time.Time{}, time.Time{})
@@ -64,7 +65,8 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// rotate publishes a document and has the App look at once; left alone it looks once a minute.
+// rotate publishes a document and has the App look at once; left alone it looks
+// once a minute.
 func rotate(ctx context.Context, app *secret.App, store *secret.Memory, current string, versions ...secret.Version) error {
 	if err := publish(store, current, versions...); err != nil {
 		return err

@@ -1,12 +1,15 @@
-// Sessions is an HTTP server whose signed cookies survive a rotation of the key.
+// Sessions is an HTTP server whose signed cookies survive a rotation of the
+// key.
 //
 //	go run ./examples/sessions
 //
-// logs somebody in, rotates the key under the running server, and shows what becomes of the cookie.
+// logs a user in, rotates the key under the running server, and shows that the
+// cookie stays valid or expires.
 //
 //	go run ./examples/sessions -dir ./secrets -addr 127.0.0.1:8080
 //
-// serves for good, with the key from the file LAYERON_SECRET_AUTH_SESSION_KEY in that directory.
+// serves for good, with the key from the file LAYERON_SECRET_AUTH_SESSION_KEY
+// in that directory.
 package main
 
 import (

@@ -14,7 +14,8 @@ import (
 
 const cookieName = "session"
 
-// handler serves POST /login?user=NAME, which sets the cookie, GET /, which reads it, and GET /status.
+// handler serves POST /login?user=NAME, which sets the cookie, GET /, which
+// reads it, and GET /status.
 func handler(app *secret.App) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +50,8 @@ func handler(app *secret.App) http.Handler {
 	return mux
 }
 
-// unavailable logs what is wrong with the key, which holds no value, and keeps it from the client all the same.
+// unavailable logs the fault of the key. The error holds no value, but the
+// client does not get it.
 func unavailable(w http.ResponseWriter, err error) {
 	slog.Error("no session key", "error", err)
 	http.Error(w, "try again later", http.StatusServiceUnavailable)

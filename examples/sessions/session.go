@@ -8,11 +8,12 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// sessionKey signs the cookies. Kept for a day beyond the overlap of its rotation, a replaced key outlives every cookie.
+// sessionKey signs the cookies. Kept for a day beyond the overlap of its
+// rotation, a replaced key outlives every cookie.
 var sessionKey = secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32,
 	Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainFor, Days: 1}}})
 
-// cookies signs the name of whoever has logged in.
+// cookies signs the name of the user who has logged in.
 var cookies = keyring.NewSigner(sessionKey, "session cookie")
 
 const cookieLife = 12 * time.Hour

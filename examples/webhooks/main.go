@@ -1,5 +1,5 @@
-// Webhooks verifies a sender's signature against every key that is accepted now, so that sender and receiver need not change
-// keys in the same moment.
+// Webhooks verifies a sender's signature with every key that is accepted now,
+// so that sender and receiver need not change keys at the same moment.
 //
 //	go run ./examples/webhooks
 package main
@@ -27,7 +27,8 @@ func main() {
 	}
 }
 
-// run is a sender that changes keys a while after the receiver learned of the new one.
+// run simulates a sender that changes keys some time after the receiver got the
+// new one.
 func run(ctx context.Context, out io.Writer) error {
 	now := time.Now()
 	const oldKey, newKey = "whsec-first-example", "whsec-second-example"

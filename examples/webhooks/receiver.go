@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// webhookSecret is what the sender signs with. It hands us a new one now and then; for some days both are good.
+// webhookSecret is the sender's key. The sender issues a new one now and then;
+// for some days both are accepted.
 var webhookSecret = secret.Static(secret.Options{Namespace: "billing", Name: "webhook-secret"})
 
 const (
@@ -20,7 +21,8 @@ const (
 	largestBody     = 1 << 20
 )
 
-// receive answers 204 to a request whose body was signed with an accepted key, else 401.
+// receive answers 204 to a request whose body was signed with an accepted key,
+// else 401.
 func receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestBody))
 	if err != nil {

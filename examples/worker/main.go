@@ -1,7 +1,7 @@
 //go:build js
 
-// Worker is a Cloudflare Worker in Go that signs sessions and opens sealed records, while their keys rotate. README.md says how
-// to run it.
+// Worker is a Cloudflare Worker in Go that signs sessions and opens sealed
+// records, while their keys rotate. README.md says how to run it.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 var (
 	// sessionKey signs the cookies.
 	sessionKey = secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32})
-	// recordKey is never thrown away: what it sealed must stay readable.
+	// recordKey is kept for ever: sealed records must stay readable.
 	recordKey = secret.Random(secret.Options{Namespace: "storage", Name: "encryption-key", Bytes: 32,
 		Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainForever}}})
 )
@@ -65,11 +65,13 @@ func (w worker) answer(ctx context.Context, r request, now time.Time) (status in
 	case errors.Is(err, errOpen):
 		return 400, err.Error() + "\n"
 	}
-	fmt.Println(err) // it says what is wrong with a key, and holds nothing of it: for the log, not for the client
+	// it describes the fault of a key without its value: for the log, not for the
+	// client
+	fmt.Println(err)
 	return 503, "try again later\n"
 }
 
-// request is what the routes want to know.
+// request holds the inputs of the routes.
 type request struct {
 	path   string
 	params js.Value

@@ -16,8 +16,9 @@ import (
 
 var errOpen = errors.New("no version of the key opens the record")
 
-// seal encrypts under the current version. A record that can keep the version's id should: see examples/encryption. This one
-// keeps its time only, as records do that were there before the versions.
+// seal encrypts under the current version. A record that can keep the version's
+// id should: see examples/encryption. This one keeps its time only, as records
+// do that were there before the versions.
 func seal(ctx context.Context, records *secret.Secret, text string, now time.Time) (string, error) {
 	key, err := records.Current().Get(ctx)
 	if err != nil {
@@ -31,8 +32,9 @@ func seal(ctx context.Context, records *secret.Secret, text string, now time.Tim
 	return now.UTC().Format(time.RFC3339Nano) + " " + base64.RawURLEncoding.EncodeToString(sealed), nil
 }
 
-// open decrypts with the version that was in force at the record's time, then with the others: places learn of a rotation at
-// different moments, and the encryption is authenticated, so a wrong key cannot pass.
+// open decrypts with the version that was in force at the record's time, then
+// with the others: places learn of a rotation at different moments, and the
+// encryption is authenticated, so a wrong key cannot pass.
 func open(ctx context.Context, records *secret.Secret, at, sealed64 string) (string, error) {
 	when, err := time.Parse(time.RFC3339Nano, at)
 	sealed, err2 := base64.RawURLEncoding.DecodeString(sealed64)

@@ -1,6 +1,7 @@
 //go:build js
 
-// Constant is the Worker that reader is measured against: it imports what any Worker does, and answers a constant.
+// Constant is the Worker that reader is measured against: it imports what any
+// Worker does, and answers a constant.
 package main
 
 import (
