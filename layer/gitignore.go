@@ -103,7 +103,7 @@ func (l *layer) identityFile(p place) (g guarded, ok bool, err error) {
 	shown := l.identityPath(p)
 	path, err := realPath(l.path(shown))
 	if err != nil {
-		return g, false, fmt.Errorf("identity %s: %w", shown, cause(err))
+		return g, false, fmt.Errorf("identity %s: %w", l.fileName(shown, "that --identity names"), cause(err))
 	}
 	name := filepath.Base(path)
 	return guarded{what: identityWhat, shown: filepath.Dir(shown), folder: filepath.Dir(path),

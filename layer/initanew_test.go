@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,4 +108,14 @@ func TestIdentityThatIsLinkToNowhereIsSaid(t *testing.T) {
 	r := w.run("status")
 	require.Equal(t, 1, r.status)
 	require.Contains(t, r.stderr, "layer.identity: it is a link that leads nowhere")
+}
+
+// A name that no file can have may be a pasted value, so it is not repeated.
+func TestLongIdentityNameIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	w := newTree(t)
+	r := w.run("init", "--to", "dir:s", "--identity", strings.Repeat("madeup", 100))
+	require.Equal(t, 1, r.status, r.stdout)
+	require.NotContains(t, r.stderr, "madeup")
+	require.NoFileExists(t, w.in("layer.secrets.age"))
 }
