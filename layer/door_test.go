@@ -143,7 +143,8 @@ func (s *stage) create() {
 	s.Helper()
 	key, recipient, err := ledger.NewIdentity()
 	require.NoError(s, err)
-	require.NoError(s, ledger.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key))
+	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
+	require.NoError(s, ledger.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key, state.ID()))
 	l := s.open(s.at)
 	if s.at == doorFile {
 		ids, err := ledger.ParseIdentities(key.Reveal())
@@ -154,7 +155,6 @@ func (s *stage) create() {
 		l, err = ledger.Remember(l, ledger.RememberOptions{Seen: filepath.Join(s.dir, "layer.seen"), Place: s.at})
 		require.NoError(s, err)
 	}
-	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
 	for range changesBefore {
 		state, rev, err = rotate.Commit(s.Context(), l, rev, state.WithLog(rotate.LogEntry{Op: "test"}))
 		require.NoError(s, err)
@@ -394,5 +394,5 @@ func openFile(path, seen string, ids ledger.Identities) (rotate.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ledger.Remember(f, ledger.RememberOptions{Seen: seen})
+	return ledger.Remember(f, ledger.RememberOptions{Seen: seen, IDs: ids.Ledgers()})
 }
