@@ -109,7 +109,8 @@ func TestMarshalAddressNeverFails(t *testing.T) {
 	}
 }
 
-// FuzzParseAddress: what is taken for an address is written as it was, and its binding is a name that any shell can hold.
+// FuzzParseAddress: an accepted address is written back unchanged, and any
+// shell accepts its binding as a name.
 func FuzzParseAddress(f *testing.F) {
 	for _, text := range notAddresses {
 		f.Add(text)

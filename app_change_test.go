@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// told is what a function given to OnChange was told.
+// told records the calls of a function given to OnChange.
 type told struct {
 	mu      sync.Mutex
 	changes []secret.Change
@@ -34,7 +34,8 @@ func (c *told) all() []secret.Change {
 	return append([]secret.Change(nil), c.changes...)
 }
 
-// changing is an App of one secret that is refreshed by hand, and a way to give it another text.
+// changing is an App of one secret that is refreshed by hand, and a way to give
+// it another text.
 func changing(t *testing.T, o secret.AppOptions) (app *secret.App, s *secret.Secret, put func(text string)) {
 	p := newProbe()
 	s = static("key")
@@ -50,8 +51,9 @@ func changing(t *testing.T, o secret.AppOptions) (app *secret.App, s *secret.Sec
 	}
 }
 
-// TestChangesAreTold: each in its order with both ids, a text that changes under one id too, and nothing that is no change of
-// the current value: the start, another version, a failure, the same text again.
+// TestChangesAreTold: each in its order with both ids, a text that changes
+// under one id too, and nothing that is no change of the current value: the
+// start, another version, a failure, the same text again.
 func TestChangesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, s, put := changing(t, secret.AppOptions{})
@@ -75,7 +77,8 @@ func TestChangesAreTold(t *testing.T) {
 	})
 }
 
-// TestChangesKeepTheirOrder: of 500, told to a slow function while a quick one has heard them all. Refreshing waits for neither.
+// TestChangesKeepTheirOrder: 500 changes reach a slow function in order after a
+// quick one has received all. Refreshing waits for neither.
 func TestChangesKeepTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 500
@@ -102,7 +105,8 @@ func TestChangesKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// TestPanicInOnChangeIsLogged: by its type, not its text, which might hold a value; the others and the next call go on.
+// TestPanicInOnChangeIsLogged: by its type, not its text, which might hold a
+// value; the others and the next call go on.
 func TestPanicInOnChangeIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logged
@@ -127,7 +131,8 @@ func TestPanicInOnChangeIsLogged(t *testing.T) {
 	})
 }
 
-// TestStoppedCallbackIsNotCalled: from then on no call begins, not even for a waiting change; it may be called again, and by the function itself.
+// TestStoppedCallbackIsNotCalled: from then on no call begins, not even for a
+// waiting change; it may be called again, and by the function itself.
 func TestStoppedCallbackIsNotCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, _, put := changing(t, secret.AppOptions{})
@@ -157,7 +162,8 @@ func TestStoppedCallbackIsNotCalled(t *testing.T) {
 	})
 }
 
-// TestStoppedFunctionIsForgotten: an App that runs for months does not keep what asked for changes once.
+// TestStoppedFunctionIsForgotten: an App that runs for months does not keep
+// functions that were stopped.
 func TestStoppedFunctionIsForgotten(t *testing.T) {
 	app := secret.NewApp(secret.AppOptions{})
 	gone := func() weak.Pointer[told] {
@@ -172,8 +178,9 @@ func TestStoppedFunctionIsForgotten(t *testing.T) {
 	runtime.KeepAlive(app)
 }
 
-// TestNoCallAfterClose: not for what waits, not for what a Refresh finds later, and not to whoever asks then. A function may
-// close its App.
+// TestNoCallAfterClose: not for queued changes, not for changes that a later
+// Refresh finds, and not to a function registered then. A function may close
+// its App.
 func TestNoCallAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, s, put := changing(t, secret.AppOptions{})

@@ -14,7 +14,8 @@ import (
 	"github.com/layeron-hq/secret/secrettest"
 )
 
-// TestOneAppHoldsASecret: until it is closed, or its Start has failed; Use alone takes nothing from it.
+// TestOneAppHoldsASecret: until it is closed, or its Start has failed; Use
+// alone takes nothing from it.
 func TestOneAppHoldsASecret(t *testing.T) {
 	s, missing := static("key"), static("missing")
 	stores := [2]*probe{newProbe(), newProbe()}
@@ -46,8 +47,9 @@ func TestOneAppHoldsASecret(t *testing.T) {
 	requireRead(t, "of the first", s)
 }
 
-// TestSwappedSecretStaysSwapped: a test that swaps a secret which an App was given before reads what it has put there, from
-// its Start on too, and the store that is not to be touched is not asked.
+// TestSwappedSecretStaysSwapped: if a test swaps a secret that an App was given
+// before, reads return the test's value, also after Start, and the original
+// store is not asked.
 func TestSwappedSecretStaysSwapped(t *testing.T) {
 	p, s, twin, other := newProbe(), static("key"), static("key"), static("other")
 	p.set(s, "not for tests")
@@ -73,7 +75,8 @@ func TestSwappedSecretStaysSwapped(t *testing.T) {
 	requireRead(t, "not for tests", twin)
 }
 
-// TestClosedAppWritesNoMore: a late answer to an App that was closed does not reach reads under the App that holds the secret now.
+// TestClosedAppWritesNoMore: a late answer to an App that was closed does not
+// reach reads under the App that holds the secret now.
 func TestClosedAppWritesNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := static("key")
@@ -100,7 +103,8 @@ func TestClosedAppWritesNoMore(t *testing.T) {
 	})
 }
 
-// TestCloseEndsLoads: a store that heeds its context does not hold Close up, and what it was asked for is no failure to log.
+// TestCloseEndsLoads: a store that obeys its context does not delay Close, and
+// its interrupted load is not logged as a failure.
 func TestCloseEndsLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -148,8 +152,9 @@ func TestCloseWithoutStart(t *testing.T) {
 	})
 }
 
-// TestAppsInTurns: Apps that start and close at once on the same secrets never hold one together, and what is read is always
-// of a store that was asked.
+// TestAppsInTurns: Apps that start and close concurrently on the same secrets
+// never hold one together, and every read returns a value from a store that was
+// asked.
 func TestAppsInTurns(t *testing.T) {
 	secrets := []*secret.Secret{static("a"), static("b"), static("c")}
 	var holders, most, started atomic.Int32

@@ -40,7 +40,8 @@ func (e *brokenError) Unwrap() error {
 	return nil
 }
 
-// crashes are the ways in which a caller's code may end without a result. Each text would show a value.
+// crashes are the ways in which a caller's code may end without a result. Each
+// text would show a value.
 var crashes = map[string]struct {
 	crash func(context.Context, secret.Address) error
 	says  string
@@ -56,8 +57,9 @@ var crashes = map[string]struct {
 	"an error that is nil":    {func(context.Context, secret.Address) error { return (*brokenError)(nil) }, "the store panicked with a value of type runtime.errorString"},
 }
 
-// TestCrashOfStoreIsAFailedLoad: at Start, under every kind of refresh and at a first read. The last value stays, the other secrets are loaded,
-// and the next load goes on.
+// TestCrashOfStoreIsAFailedLoad: at Start, under every kind of refresh and at a
+// first read. The last value stays, the other secrets are loaded, and the next
+// load goes on.
 func TestCrashOfStoreIsAFailedLoad(t *testing.T) {
 	for name, c := range crashes {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +110,8 @@ func TestCrashOfStoreIsAFailedLoad(t *testing.T) {
 	}
 }
 
-// TestPanicReachesTheCaller where no goroutine of this package is between: it is the caller's own.
+// TestPanicReachesTheCaller where no goroutine of this package is between: it
+// is the caller's own.
 func TestPanicReachesTheCaller(t *testing.T) {
 	p, s := newProbe(), static("key")
 	p.step(func(context.Context, secret.Address) error { panic(errRefused) })
@@ -170,7 +173,8 @@ func TestCrashOfLocateLosesThePlaceAlone(t *testing.T) {
 	}
 }
 
-// TestCrashOfWatchIsBegunAgain as after an error: polling goes on meanwhile, and the log says why.
+// TestCrashOfWatchIsBegunAgain as after an error: polling goes on meanwhile,
+// and the log says why.
 func TestCrashOfWatchIsBegunAgain(t *testing.T) {
 	for name, c := range crashes {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +223,8 @@ func (c crashing) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// TestCrashOfLoggerStopsNothing: not the loads, the clock, the Watcher or the calls to OnChange.
+// TestCrashOfLoggerStopsNothing: not the loads, the clock, the Watcher or the
+// calls to OnChange.
 func TestCrashOfLoggerStopsNothing(t *testing.T) {
 	for name, crash := range map[string]func(){"panic": func() { panic(marker) }, "Goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
@@ -267,7 +272,8 @@ func (p *probe) textOf(t *testing.T, s *secret.Secret) string {
 	return text
 }
 
-// TestFunctionThatEndsItsGoroutineIsCalledAgain: with the next change, and with those that wait.
+// TestFunctionThatEndsItsGoroutineIsCalledAgain: with the next change, and with
+// those that wait.
 func TestFunctionThatEndsItsGoroutineIsCalledAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logged
@@ -290,7 +296,8 @@ func TestFunctionThatEndsItsGoroutineIsCalledAgain(t *testing.T) {
 	})
 }
 
-// TestCloseWaitsForRunningCallbacks: for those of a stopped function too, but not for the changes that wait.
+// TestCloseWaitsForRunningCallbacks: for those of a stopped function too, but
+// not for the changes that wait.
 func TestCloseWaitsForRunningCallbacks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, _, put := changing(t, secret.AppOptions{})
@@ -340,7 +347,8 @@ func TestCloseLeavesACallbackThatHangs(t *testing.T) {
 	})
 }
 
-// TestCallbackMayCloseItsApp: it waits for the other functions, not for itself; two that close at once do not wait for each other.
+// TestCallbackMayCloseItsApp: it waits for the other functions, not for itself;
+// two that close at once do not wait for each other.
 func TestCallbackMayCloseItsApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, _, put := changing(t, secret.AppOptions{})

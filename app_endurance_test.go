@@ -19,9 +19,10 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestTenThousandRounds: a week of stores that fail, hang, ignore their context, hold nonsense and change their mind. Nothing
-// grows meanwhile and nothing is left after Close: no goroutine (the bubble would not end), and no timer or anything else that
-// holds on to the App.
+// TestTenThousandRounds: a week of stores that fail, hang, ignore their
+// context, hold nonsense and change their mind. Nothing grows meanwhile and
+// nothing is left after Close: no goroutine (the bubble would not end), and no
+// timer or anything else that holds on to the App.
 func TestTenThousandRounds(t *testing.T) {
 	const rounds = 10_000
 	var closed weak.Pointer[secret.App]
@@ -115,8 +116,9 @@ func TestMemoryOfAnApp(t *testing.T) {
 	runtime.KeepAlive(secrets)
 }
 
-// BenchmarkReadersBesideWriter reports by how much the slowest batches of reads (the 99.9th percentile) are slower while a
-// writer swaps the document 1,000 times a second.
+// BenchmarkReadersBesideWriter reports by how much the slowest batches of reads
+// (the 99.9th percentile) are slower while a writer swaps the document 1,000
+// times a second.
 func BenchmarkReadersBesideWriter(b *testing.B) {
 	const readers, batch = 16, 1000
 	p, s := newProbe(), static("key")
@@ -144,7 +146,8 @@ func BenchmarkReadersBesideWriter(b *testing.B) {
 		}
 		began := time.Now()
 		for i := 1; i <= 1000; i++ {
-			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Millisecond))) // what is late is caught up on
+			// late rounds are caught up
+			time.Sleep(time.Until(began.Add(time.Duration(i) * time.Millisecond)))
 			if write {
 				p.set(s, "current=v1;v1=text "+strconv.Itoa(i))
 				if err := s.Refresh(context.Background()); err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// probe is a store that counts its Gets, and lets a test step in before and after each has looked.
+// probe is a store that counts its Gets, and lets a test step in before and
+// after each has looked.
 type probe struct {
 	texts         *secret.Memory
 	before, after func(context.Context, secret.Address) error
@@ -55,7 +56,7 @@ func (p *probe) Get(ctx context.Context, addr secret.Address) (string, error) {
 	return text, err
 }
 
-// step changes what happens before a Get looks.
+// step runs before at the start of each Get.
 func (p *probe) step(before func(context.Context, secret.Address) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +83,8 @@ func hang(ctx context.Context, _ secret.Address) error {
 	return ctx.Err()
 }
 
-// until returns a step that holds Gets up, whatever their context says, until the gate is closed.
+// until returns a step that blocks Gets, even after their context ends, until
+// the gate is closed.
 func until(gate <-chan struct{}) func(context.Context, secret.Address) error {
 	return func(context.Context, secret.Address) error {
 		<-gate
@@ -90,7 +92,7 @@ func until(gate <-chan struct{}) func(context.Context, secret.Address) error {
 	}
 }
 
-// logged is what an App has logged.
+// logged collects the log of an App.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -111,7 +113,7 @@ func (l *logged) logger() *slog.Logger {
 	}}))
 }
 
-// lines returns what was logged since the last call.
+// lines returns the lines logged since the last call.
 func (l *logged) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

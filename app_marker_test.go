@@ -80,8 +80,8 @@ func TestADocumentWithAMissingCurrentNeverReplacesAGoodOne(t *testing.T) {
 	}
 }
 
-// TestADocumentWithAMissingCurrentIsReadAtStart: with the warning. A refresh may
-// replace it, by one of its kind too; once there is a good one, that stays.
+// TestADocumentWithAMissingCurrentIsReadAtStart: with the warning. A refresh
+// may replace it, by one of its kind too; once there is a good one, that stays.
 func TestADocumentWithAMissingCurrentIsReadAtStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")

@@ -17,7 +17,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestFirstReadLoadsAndKeeps: from Use on and before Start a read loads once, and a failing one is tried again.
+// TestFirstReadLoadsAndKeeps: from Use on and before Start a read loads once,
+// and a failing one is tried again.
 func TestFirstReadLoadsAndKeeps(t *testing.T) {
 	p, s := newProbe(), static("key")
 	app := secret.NewApp(secret.AppOptions{Store: p, Logger: silence}).Use(s)
@@ -38,7 +39,8 @@ func TestFirstReadLoadsAndKeeps(t *testing.T) {
 	require.Equal(t, 4, p.gets())
 }
 
-// TestFirstReadsShareOneLoad: and one that gives up, the first of all included, leaves the others alone.
+// TestFirstReadsShareOneLoad: and one that gives up, the first of all included,
+// leaves the others alone.
 func TestFirstReadsShareOneLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -86,8 +88,8 @@ func TestFirstReadsShareOneLoad(t *testing.T) {
 	})
 }
 
-// TestRefreshAsksNow: with an App and without one, and calls at the same time share one load. It is no data race, and leaves
-// what was there where it fails.
+// TestRefreshAsksNow: with an App and without one, and concurrent calls share
+// one load. There is no data race, and a failed Refresh keeps the old document.
 func TestRefreshAsksNow(t *testing.T) {
 	for name, tc := range map[string]struct {
 		app, start bool
@@ -143,8 +145,8 @@ func TestRefreshAsksNow(t *testing.T) {
 	}
 }
 
-// TestRefreshTrustsNoEarlierLook: what is stored when Refresh is called is what reads return then, though a load is under way
-// that looked before.
+// TestRefreshTrustsNoEarlierLook: after Refresh, reads return the text stored
+// at the call, even if a load that began before was under way.
 func TestRefreshTrustsNoEarlierLook(t *testing.T) {
 	for name, refresh := range map[string]func(*secret.App, *secret.Secret) error{
 		"of the secret": func(_ *secret.App, s *secret.Secret) error { return s.Refresh(context.Background()) },
@@ -174,7 +176,8 @@ func TestRefreshTrustsNoEarlierLook(t *testing.T) {
 	}
 }
 
-// TestReadsAfterStart: no call of the store, no allocation, and no context matters.
+// TestReadsAfterStart: no call of the store, no allocation, and no context
+// matters.
 func TestReadsAfterStart(t *testing.T) {
 	p, s := newProbe(), static("key")
 	p.set(s, "current=v3;v1=one;v1_active=2020-01-01T00:00:00Z;v2=two;v2_active=2021-01-01T00:00:00Z;v3=three;v3_active=2022-01-01T00:00:00Z")
@@ -211,7 +214,8 @@ func TestReadsAfterStart(t *testing.T) {
 	require.Equal(t, 2, p.gets())
 }
 
-// TestLoadIsOneView: while documents are swapped underneath, what one Load returns belongs together, and time goes one way.
+// TestLoadIsOneView: while documents are swapped, each Load returns one
+// consistent document, and never an older one than before.
 func TestLoadIsOneView(t *testing.T) {
 	const swaps = 2000
 	p, s := newProbe(), static("key")
@@ -251,7 +255,8 @@ func TestLoadIsOneView(t *testing.T) {
 	requireRead(t, fmt.Sprintf("text %d", swaps), s)
 }
 
-// TestUseAfterStart: such a secret loads at its first read and is kept fresh from then on.
+// TestUseAfterStart: such a secret loads at its first read and is kept fresh
+// from then on.
 func TestUseAfterStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s, late, unread := newProbe(), static("key"), static("late"), static("unread")
@@ -269,7 +274,8 @@ func TestUseAfterStart(t *testing.T) {
 	})
 }
 
-// TestUndeclaredSecretKeepsNoApp: what stands for all secrets that no constructor made belongs to no App.
+// TestUndeclaredSecretKeepsNoApp: the shared placeholder for secrets that no
+// constructor made belongs to no App.
 func TestUndeclaredSecretKeepsNoApp(t *testing.T) {
 	gone := make(chan struct{})
 	func() {

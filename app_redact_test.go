@@ -11,14 +11,15 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// textMap is a store as a test may have it: fmt prints what a map holds.
+// textMap is a store as a test may write it: fmt prints the content of a map.
 type textMap map[string]string
 
 func (m textMap) Get(_ context.Context, a secret.Address) (string, error) {
 	return m[a.Binding()], nil
 }
 
-// TestAppShowsNoValue: neither a store's nor one that was loaded, under any verb, also in a field where fmt calls no method.
+// TestAppShowsNoValue: neither a store's nor one that was loaded, under any
+// verb, also in a field where fmt calls no method.
 func TestAppShowsNoValue(t *testing.T) {
 	const value = "Qz7kWv2mXt9RbLp4nHc8"
 	s := secret.Static(secret.Options{Name: "key"})

@@ -48,8 +48,9 @@ func TestNegativeRefreshIsNever(t *testing.T) {
 	})
 }
 
-// TestFailingSecretBacksOff: it is asked for less and less often but at least every fifth round, however long it fails, while
-// the others are updated every time. What it had stays; a change of its state is logged once.
+// TestFailingSecretBacksOff: a failing secret is loaded less and less often but
+// at least every fifth round, while the others are loaded every time. It keeps
+// its document; a change of its state is logged once.
 func TestFailingSecretBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, good, bad := newProbe(), static("good"), static("bad")
@@ -114,7 +115,8 @@ func TestFailingSecretBacksOff(t *testing.T) {
 	})
 }
 
-// TestStateIsLoggedOnceAChange: a secret that fails in one way, then in another, then not.
+// TestStateIsLoggedOnceAChange: a secret that fails in one way, then in
+// another, then not.
 func TestStateIsLoggedOnceAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -150,8 +152,10 @@ func TestStateIsLoggedOnceAChange(t *testing.T) {
 	})
 }
 
-// TestHangingStoresHoldBackNobody: more than there are places hang, and the healthy one is behind them in the queue: at first
-// for one timeout, from then on not at all. With stores that ignore their context too, which are waited for twice as long.
+// TestHangingStoresHoldBackNobody: more than there are places hang, and the
+// healthy one is behind them in the queue: at first for one timeout, from then
+// on not at all. With stores that ignore their context too, which are waited
+// for twice as long.
 func TestHangingStoresHoldBackNobody(t *testing.T) {
 	for name, tc := range map[string]struct {
 		heeds bool
@@ -244,7 +248,8 @@ func TestErrorsTellWhatTookLong(t *testing.T) {
 	})
 }
 
-// TestMaxStale: reads fail when the value could not be confirmed for so long, say why, and go on when it can.
+// TestMaxStale: reads fail when the value could not be confirmed for so long,
+// say why, and go on when it can.
 func TestMaxStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -283,7 +288,7 @@ func TestMaxStale(t *testing.T) {
 	})
 }
 
-// TestMaxStaleWithoutRefresh: nobody confirms but the program itself.
+// TestMaxStaleWithoutRefresh: only the program itself confirms values.
 func TestMaxStaleWithoutRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -304,7 +309,8 @@ func TestMaxStaleWithoutRefresh(t *testing.T) {
 	})
 }
 
-// TestMaxStaleOfWatched: a watched secret is polled rarely, but often enough for this.
+// TestMaxStaleOfWatched: a watched secret is polled rarely, but often enough
+// for this.
 func TestMaxStaleOfWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s := secret.NewMemory(map[string]string{"$SECRET.app.key": "one"}), static("key")

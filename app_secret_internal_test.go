@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// TestExpireSparesWhatWasConfirmed: a load that comes back between the clock's look and its verdict has the last word. No
-// test from outside can hit that moment.
+// TestExpireSparesWhatWasConfirmed: a load that comes back between the clock's
+// look and its verdict has the last word. No test from outside can hit that
+// moment.
 func TestExpireSparesWhatWasConfirmed(t *testing.T) {
 	const limit = time.Minute
 	s := Static(Options{Name: "key"})

@@ -16,10 +16,11 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-const marker = "Jx5Vq2Lm9Zt" // stands in every value, and so in no message
+const marker = "Jx5Vq2Lm9Zt" // a part of every value, and so of no message
 
-// TestStartReportsAllProblems: one error with a line for each problem: which secret, where it was looked for, what is wrong and
-// what to do; it wraps each cause and shows nothing of a value.
+// TestStartReportsAllProblems: one error with a line for each problem: the
+// secret, the place, the fault and the next step. It wraps each cause and shows
+// no part of a value.
 func TestStartReportsAllProblems(t *testing.T) {
 	p := newProbe()
 	random := func(name string) *secret.Secret {
@@ -78,14 +79,15 @@ func cutAt(lines []string, i int, mark string) []string {
 	return lines
 }
 
-// placedProbe is a probe that tells its places.
+// placedProbe is a probe that is a Locator.
 type placedProbe struct{ *probe }
 
 func (placedProbe) Locate(addr secret.Address) string {
 	return "shelf " + addr.Namespace + "/" + addr.Name
 }
 
-// TestStartIsBoundedByItsContext: by its deadline, its cancellation and its cause, also where the store takes no notice.
+// TestStartIsBoundedByItsContext: by its deadline, its cancellation and its
+// cause, also where the store takes no notice.
 func TestStartIsBoundedByItsContext(t *testing.T) {
 	for name, heeds := range map[string]bool{"store heeds its context": true, "store ignores it": false} {
 		t.Run(name, func(t *testing.T) {
@@ -133,7 +135,8 @@ func TestStartIsBoundedByItsContext(t *testing.T) {
 	}
 }
 
-// TestStartLoadsManyAtOnce: 1,000 secrets take 16 times the store's latency with 64 places.
+// TestStartLoadsManyAtOnce: 1,000 secrets take 16 times the store's latency
+// with 64 places.
 func TestStartLoadsManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const latency = 20 * time.Millisecond
@@ -156,7 +159,8 @@ func TestStartLoadsManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestStartIsCalledOnce: not beside itself, not again, not after Close. After an error it may be called again.
+// TestStartIsCalledOnce: not beside itself, not again, not after Close. After
+// an error it may be called again.
 func TestStartIsCalledOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -195,7 +199,8 @@ func TestStartRefusesOptions(t *testing.T) {
 	}
 }
 
-// TestHugeDurationsDoNotOverflow: whoever writes the largest there is means never, and gets no loop without a pause.
+// TestHugeDurationsDoNotOverflow: the largest duration means never, and causes
+// no loop without a pause.
 func TestHugeDurationsDoNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const never = time.Duration(1<<63 - 1)
@@ -220,7 +225,8 @@ func TestHugeDurationsDoNotOverflow(t *testing.T) {
 	})
 }
 
-// TestUseTwiceIsOne: the same secret, and another variable with the same declaration, are one; each of them is served.
+// TestUseTwiceIsOne: the same secret, and another variable with the same
+// declaration, share one load; both are served.
 func TestUseTwiceIsOne(t *testing.T) {
 	p := newProbe()
 	rotation := func() *secret.Rotation { return &secret.Rotation{EveryDays: 30} }
@@ -241,7 +247,8 @@ func TestUseTwiceIsOne(t *testing.T) {
 	require.Equal(t, 2, p.gets())
 }
 
-// TestEveryDifferenceIsRefused: two declarations of one address that differ in any option would not read the same.
+// TestEveryDifferenceIsRefused: two declarations of one address that differ in
+// any option would not read the same.
 func TestEveryDifferenceIsRefused(t *testing.T) {
 	store := secret.NewMemory(map[string]string{"$SECRET.app.key": "0123456789abcdef"})
 	base := secret.Options{Namespace: "app", Name: "key", Bytes: 16, Encoding: secret.EncodingRaw, Generator: "test/one", Store: store}
@@ -265,10 +272,11 @@ func TestEveryDifferenceIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "kind, static and generated")
 }
 
-// holding is a store whose type has ==, which panics for what it may hold.
+// holding is a store whose type has ==, which panics for some of its contents.
 type holding struct{ secret.Store }
 
-// TestStoresWithoutEquality: a store may be of a type that Go cannot compare, or hold one.
+// TestStoresWithoutEquality: a store may be of a type that Go cannot compare,
+// or hold one.
 func TestStoresWithoutEquality(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, store := range []secret.Store{
@@ -281,7 +289,7 @@ func TestStoresWithoutEquality(t *testing.T) {
 			requireRead(t, "one", s)
 			require.NoError(t, app.Close())
 
-			// Nobody can tell whether these two stores are one.
+			// Go cannot compare these two stores.
 			other := secret.Static(secret.Options{Namespace: "app", Name: "key", Store: store})
 			err := secret.NewApp(secret.AppOptions{}).Use(s, other).Start(context.Background())
 			require.ErrorContains(t, err, "declared twice, differently: Store")
@@ -289,7 +297,8 @@ func TestStoresWithoutEquality(t *testing.T) {
 	})
 }
 
-// TestStartPublishesNothingOlder: what Start found first may have been replaced by a Refresh while it waited for the others.
+// TestStartPublishesNothingOlder: a Refresh may replace a document that Start
+// loaded while Start waits for the others.
 func TestStartPublishesNothingOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s, slow := newProbe(), static("key"), static("slow")
@@ -320,7 +329,8 @@ func TestStartPublishesNothingOlder(t *testing.T) {
 	})
 }
 
-// TestStartTrustsNoEarlierLook: a first read may be at the store since before Start was called.
+// TestStartTrustsNoEarlierLook: a first read may be at the store since before
+// Start was called.
 func TestStartTrustsNoEarlierLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -341,7 +351,8 @@ func TestStartTrustsNoEarlierLook(t *testing.T) {
 	})
 }
 
-// TestCloseEndsStart: an App that is closed while it starts does not come to life later.
+// TestCloseEndsStart: an App that is closed while it starts does not come to
+// life later.
 func TestCloseEndsStart(t *testing.T) {
 	for name, step := range map[string]func(context.Context, secret.Address) error{
 		"while it loads": hang,
@@ -378,7 +389,8 @@ func TestCloseEndsStart(t *testing.T) {
 	}
 }
 
-// TestCloseDuringTheLastStepOfStart: here by a logger that is told of a value with white space around it.
+// TestCloseDuringTheLastStepOfStart: a logger calls Close when Start logs a
+// value with white space around it.
 func TestCloseDuringTheLastStepOfStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")
@@ -398,8 +410,9 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestContextOfStartIsStartsAlone: who reads while an App starts is not told "canceled" because Start was given up, or because
-// its context was ended after it had returned.
+// TestContextOfStartIsStartsAlone: a reader during Start does not get
+// "canceled" because Start was given up, or because its context ended after
+// Start had returned.
 func TestContextOfStartIsStartsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s := newProbe(), static("key")

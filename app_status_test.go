@@ -20,7 +20,8 @@ import (
 // values that stores hold in these tests; no status shows them.
 var statusValues = []string{"first-value-of-33-bytes", "second-value-of-33-bytes", "sk_live_of-33-bytes"}
 
-// requireNoValue looks for a value in a status, as JSON and under the verbs of fmt.
+// requireNoValue looks for a value in a status, as JSON and under the verbs of
+// fmt.
 func requireNoValue(t *testing.T, st secret.Status) {
 	t.Helper()
 	data, err := json.Marshal(st)
@@ -33,7 +34,8 @@ func requireNoValue(t *testing.T, st secret.Status) {
 
 var quietApp = slog.New(slog.DiscardHandler)
 
-// TestStatusGolden: a status as JSON, byte for byte. Fake time begins in the year 2000.
+// TestStatusGolden: a status as JSON, byte for byte. Fake time begins in the
+// year 2000.
 func TestStatusGolden(t *testing.T) {
 	json3 := `{"current":"v2","versions":{"v1":{"value":"first-value-of-33-bytes","expiresAt":"2001-01-01T00:00:00.5Z"},` +
 		`"v2":{"value":"second-value-of-33-bytes","activeFrom":"1999-12-01T00:00:00+01:00"}}}`
@@ -109,7 +111,8 @@ func TestStatusOfADocument(t *testing.T) {
 	})
 }
 
-// TestStatusTransitions follows LastSuccess, LastError and StaleSince through failures and back.
+// TestStatusTransitions follows LastSuccess, LastError and StaleSince through
+// failures and back.
 func TestStatusTransitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const key = "$SECRET.default.key"
@@ -167,7 +170,8 @@ func TestStatusTransitions(t *testing.T) {
 	})
 }
 
-// TestStatusNeedsPerson: a person is needed where waiting won't help, and OK says so for all secrets together.
+// TestStatusNeedsPerson: a person is needed where waiting won't help, and OK
+// says so for all secrets together.
 func TestStatusNeedsPerson(t *testing.T) {
 	const key, good = "$SECRET.default.key", "current=v1;v1=first-value-of-33-bytes"
 	outage := errors.New("no route")
@@ -227,7 +231,8 @@ func TestStatusNeedsPerson(t *testing.T) {
 	}
 }
 
-// TestStatusOfWrongDeclarations: the fault is told, started or not, and nothing panics.
+// TestStatusOfWrongDeclarations: Status reports the fault, before and after
+// Start, and nothing panics.
 func TestStatusOfWrongDeclarations(t *testing.T) {
 	wrong := []*secret.Secret{
 		nil, new(secret.Secret),
@@ -256,7 +261,7 @@ func TestStatusOfWrongDeclarations(t *testing.T) {
 	}
 }
 
-// TestStatusSorted: by address, whatever the order of Use.
+// TestStatusSorted: by address, for any order of Use.
 func TestStatusSorted(t *testing.T) {
 	app := secret.NewApp(secret.AppOptions{})
 	for _, name := range []string{"c", "a-b", "b", "a"} {
@@ -269,7 +274,7 @@ func TestStatusSorted(t *testing.T) {
 	require.Equal(t, []string{"a-b", "a", "b", "c"}, got)
 }
 
-// TestStatusIsACopy: whoever changes a Status changes nothing that is read.
+// TestStatusIsACopy: changing a Status does not change reads.
 func TestStatusIsACopy(t *testing.T) {
 	s := secret.Static(secret.Options{Name: "key"})
 	app := secret.NewApp(secret.AppOptions{Refresh: -1, Store: secret.NewMemory(map[string]string{"$SECRET.default.key": "current=v1;v1=first-value-of-33-bytes"})}).Use(s)
@@ -284,7 +289,8 @@ func TestStatusIsACopy(t *testing.T) {
 	require.Equal(t, "v1", app.Status().Secrets[0].Versions[0].ID)
 }
 
-// TestNamesRoundTrip: constants in a status or a spec are words, and unknown ones are refused both ways.
+// TestNamesRoundTrip: constants in a status or a spec are words, and unknown
+// ones are refused both ways.
 func TestNamesRoundTrip(t *testing.T) {
 	for _, c := range []struct {
 		value, unknown any
@@ -322,7 +328,8 @@ func decodeName[T any](b *bytes.Buffer) (any, error) {
 	return v, err
 }
 
-// TestStatusAfterAFailedStart: whoever asks what keeps a program from starting is told, and a Start that succeeds ends it.
+// TestStatusAfterAFailedStart: Status reports the reason why Start failed,
+// until a Start succeeds.
 func TestStatusAfterAFailedStart(t *testing.T) {
 	m := secret.NewMemory(nil)
 	s := secret.Static(secret.Options{Name: "key"})

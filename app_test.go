@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestAppFollowsARotation: from Start on reads come from memory, and what the store holds reaches them by polling or by a hint.
+// TestAppFollowsARotation: from Start on reads come from memory, and changes in
+// the store reach them by polling or by a hint.
 func TestAppFollowsARotation(t *testing.T) {
 	for name, open := range map[string]func(*secret.Memory) secret.Store{
 		"polled":  func(m *secret.Memory) secret.Store { return onlyGet{m} },

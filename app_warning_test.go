@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestWarningsAreLoggedOnce: each code at its edges. A week before an end, three days after a rotation was due.
+// TestWarningsAreLoggedOnce: each code at its edges. A week before an end,
+// three days after a rotation was due.
 func TestWarningsAreLoggedOnce(t *testing.T) {
 	const (
 		a     = "2005-03-01T12:00:00Z" // when the current version became active, or ends
@@ -94,8 +95,9 @@ func TestWarningsAreLoggedOnce(t *testing.T) {
 	})
 }
 
-// warningsAt returns the warnings of a text at an instant, which must come with a sentence and no value, and call for a
-// person unless they are about white space.
+// warningsAt returns the warnings of a text at an instant, which must come with
+// a sentence and no value, and call for a person unless they are about white
+// space.
 func warningsAt(t *testing.T, o secret.Options, text string, at, otherwise time.Time) (codes []string) {
 	t.Helper()
 	if at.IsZero() {

@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// telling is a probe that is a Watcher: a test says how.
+// telling is a probe that is a Watcher: the test supplies its Watch.
 type telling struct {
 	*probe
 	watch func(ctx context.Context, addrs []secret.Address, changed func(secret.Address)) error
@@ -27,7 +27,7 @@ type telling struct {
 	most   int
 }
 
-// newTelling tells of what changes in its memory.
+// newTelling reports the changes in its memory.
 func newTelling() *telling {
 	w := &telling{probe: newProbe()}
 	w.watch = w.texts.Watch
@@ -61,7 +61,8 @@ func (w *telling) tell(how func(ctx context.Context, addrs []secret.Address, cha
 	w.watch = how
 }
 
-// TestWatchedChangeIsFollowedSoon: within a second, by 100 secrets at moments spread over it.
+// TestWatchedChangeIsFollowedSoon: within a second, by 100 secrets at moments
+// spread over it.
 func TestWatchedChangeIsFollowedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTelling()
@@ -114,8 +115,9 @@ func TestWatchedSecretIsPolledRarely(t *testing.T) {
 	})
 }
 
-// TestWatchIsBegunAgain: after 100 ms, then later and later up to every 30 s; polling goes on meanwhile, in every round. It is
-// logged once, and again where it had gone well in between.
+// TestWatchIsBegunAgain: after 100 ms, then later and later up to every 30 s;
+// polling goes on meanwhile, in every round. It is logged once, and again where
+// it had gone well in between.
 func TestWatchIsBegunAgain(t *testing.T) {
 	for name, down := range map[string]error{"fails": errors.New("no route to host"), "returns nil": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +175,8 @@ func TestWatchIsBegunAgain(t *testing.T) {
 	}
 }
 
-// TestWatchThatHintsAndReturnsIsNoHotLoop: each begins with hints for everything, but the App is in no hurry.
+// TestWatchThatHintsAndReturnsIsNoHotLoop: each begins with hints for
+// everything, but the App is in no hurry.
 func TestWatchThatHintsAndReturnsIsNoHotLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newTelling(), static("key")
@@ -191,7 +194,8 @@ func TestWatchThatHintsAndReturnsIsNoHotLoop(t *testing.T) {
 	})
 }
 
-// TestFailedReadAfterHintIsRepeated: soon, since nothing else would tell of that change for ten rounds; then less often.
+// TestFailedReadAfterHintIsRepeated: soon, since otherwise the change would be
+// found only ten rounds later; then less often.
 func TestFailedReadAfterHintIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newTelling(), static("key")
@@ -215,7 +219,8 @@ func TestFailedReadAfterHintIsRepeated(t *testing.T) {
 	})
 }
 
-// TestWatchedSecretBacksOff: one that was deleted is not asked for in every round because it is watched.
+// TestWatchedSecretBacksOff: one that was deleted is not asked for in every
+// round because it is watched.
 func TestWatchedSecretBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newTelling(), static("key")
@@ -235,7 +240,8 @@ func TestWatchedSecretBacksOff(t *testing.T) {
 	})
 }
 
-// TestHintDuringALoad: the load may have looked before the change, so another follows, even where that one hangs first.
+// TestHintDuringALoad: the load may have looked before the change, so another
+// follows, even where that one hangs first.
 func TestHintDuringALoad(t *testing.T) {
 	for name, pause := range map[string]time.Duration{"a load takes a while": 3 * time.Second, "and its context ends first": time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -262,7 +268,8 @@ func TestHintDuringALoad(t *testing.T) {
 	}
 }
 
-// TestHintDuringAReadersLoad: the same where it was no hint that began the load.
+// TestHintDuringAReadersLoad: the same where it was no hint that began the
+// load.
 func TestHintDuringAReadersLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newTelling(), static("key")
@@ -318,7 +325,8 @@ func TestWatchersThatCannotBeCompared(t *testing.T) {
 	}
 }
 
-// TestEachStoreIsWatched: of secrets with stores of their own each store has its Watch, for its own secrets.
+// TestEachStoreIsWatched: of secrets with stores of their own each store has
+// its Watch, for its own secrets.
 func TestEachStoreIsWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stores := [2]*telling{newTelling(), newTelling()}
@@ -350,7 +358,8 @@ func TestEachStoreIsWatched(t *testing.T) {
 	})
 }
 
-// TestHintsForOthersAreIgnored: a Watcher that tells of what it was not asked for does no harm.
+// TestHintsForOthersAreIgnored: hints for addresses that the App did not ask
+// for do no harm.
 func TestHintsForOthersAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newTelling(), static("key")
@@ -367,7 +376,8 @@ func TestHintsForOthersAreIgnored(t *testing.T) {
 	})
 }
 
-// TestCloseEndsWatch: with the cause, and a Watch that does not return is told of.
+// TestCloseEndsWatch: with the cause. Close reports a Watch that does not
+// return.
 func TestCloseEndsWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newTelling(), static("key")

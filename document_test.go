@@ -84,7 +84,7 @@ func TestEqualComparesTheWholeValue(t *testing.T) {
 	require.False(t, version("v1", "").Equal(""), "an empty text never is")
 }
 
-// TestSameVersion: two reads of one document agree so far that == tells it.
+// TestSameVersion: versions from two reads of one document are equal by ==.
 func TestSameVersion(t *testing.T) {
 	d := parsed(t, "current=v1;v1=a;v2=a")
 	v1, err := d.Version("v1")
@@ -141,9 +141,11 @@ func TestZeroRef(t *testing.T) {
 	}
 }
 
-// TestRefsReadAsTheDocument: each read of a Secret is the document's read of that name.
+// TestRefsReadAsTheDocument: each read of a Secret returns the same as the
+// document's method of that name.
 func TestRefsReadAsTheDocument(t *testing.T) {
-	// The two readings of the clock, a Ref's and this test's, may differ: no life ends between them.
+	// The two readings of the clock, a Ref's and this test's, may differ: no life
+	// ends between them.
 	const text = "current=v2;v1=a;v1_expires=2020-01-01T00:00:00Z;v2=b;v2_active=2010-01-01T00:00:00Z;v3=c;v3_active=9999-01-01T00:00:00Z"
 	s := secret.Static(secret.Options{Name: "k"})
 	s = s.With(secret.NewMemory(map[string]string{s.Binding(): text}))
@@ -185,10 +187,11 @@ func TestRefsReadAsTheDocument(t *testing.T) {
 	require.Equal(t, []string{"v2"}, idsIn(activeAt))
 }
 
-// TestErrorsSayWhere: the place of a fault is that in the stored text, with all that was trimmed; of ids only v<digits>
-// are shown.
+// TestErrorsSayWhere: the place of a fault is that in the stored text, with all
+// that was trimmed; of ids only v<digits> are shown.
 func TestErrorsSayWhere(t *testing.T) {
-	// The text is the parts in one; the fault is where the second begins. Without a second part no place is told.
+	// The text is the two parts together; the fault is at the start of the second.
+	// Without a second part the error has no offset.
 	cases := []struct {
 		name, version, member string
 		text                  []string
@@ -249,7 +252,8 @@ func TestErrorsSayWhere(t *testing.T) {
 	}
 }
 
-// TestEveryCut: wherever a version document is cut off, none of its values is handed out as a plain one.
+// TestEveryCut: wherever a version document is cut off, none of its values is
+// handed out as a plain one.
 func TestEveryCut(t *testing.T) {
 	const text = `{"current":"v\u0032","n":[-1.5e+3,0.25,10,true,false,null,{},[]],"versions":` +
 		`{"v1":{"value":"a\\\"\n","activeFrom":"2026-05-01T00:00:00Z"},"v2":{"x":0,"value":"\ud83d\ude00"}}}`

@@ -8,7 +8,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestCompactHoldsNoVersionLine: the reason is its own, and names the version. A line that is no KEY=VALUE is held.
+// TestCompactHoldsNoVersionLine: the reason is its own, and names the version.
+// A line that is no KEY=VALUE is held.
 func TestCompactHoldsNoVersionLine(t *testing.T) {
 	for value, held := range map[string]bool{
 		"hush\nv3=hush": false, "hush\r\nv3=hush": false, "hush\n current=v1": false, "hush\nv1_expires=2027-01-01T00:00:00Z": false,

@@ -35,7 +35,8 @@ func parsed(t *testing.T, text string) *secret.Document {
 
 func version(id, text string) secret.Version { return secret.NewVersion(id, text, ever, ever) }
 
-// TestEncodedDocumentsAreReadBack: the text of a document in each format, and those that it refuses. Where a text is given it is the whole answer.
+// TestEncodedDocumentsAreReadBack: the text of a document in each format, and
+// those that it refuses. Where a text is given it is the whole answer.
 func TestEncodedDocumentsAreReadBack(t *testing.T) {
 	const refused = "\x00refused"
 	type texts struct{ plain, json, compact string }
@@ -144,7 +145,8 @@ func TestEncodedDocumentsAreReadBack(t *testing.T) {
 	}
 }
 
-// requireRefusal wants an *Error of the operation encode, of one kind, and no text beside it.
+// requireRefusal wants an *Error of the operation encode, of one kind, and no
+// text beside it.
 func requireRefusal(t *testing.T, err error, sentinel error, text, what string) {
 	t.Helper()
 	require.True(t, text == "", "%s: a text beside an error", what)
@@ -176,7 +178,8 @@ func TestEncodeRefuses(t *testing.T) {
 		}
 	}
 
-	// Nothing that Parse refuses for its size leaves Encode; what just fits does.
+	// Encode returns no text that Parse refuses for its size, and accepts one that
+	// just fits.
 	const overhead = len(`{"versions":{"v1":{"value":""}}}`)
 	for size, fits := range map[int]bool{1<<20 - overhead: true, 1<<20 - overhead + 1: false} {
 		d := made(t, "", version("v1", strings.Repeat("a", size)))
@@ -288,7 +291,8 @@ func TestNewDocumentPicksCurrent(t *testing.T) {
 	}
 }
 
-// TestNewDocumentReadsAsParsed: a document built in a program answers as the text of it does.
+// TestNewDocumentReadsAsParsed: a document built in a program reads like the
+// parsed text of the same document.
 func TestNewDocumentReadsAsParsed(t *testing.T) {
 	zone := time.FixedZone("", 2*3600)
 	now := time.Now()
@@ -305,7 +309,8 @@ func TestNewDocumentReadsAsParsed(t *testing.T) {
 	}
 }
 
-// TestDocumentsRemade: versions taken from parsed documents go into another one with all that they hold.
+// TestDocumentsRemade: versions taken from parsed documents go into another one
+// with all that they hold.
 func TestDocumentsRemade(t *testing.T) {
 	old := parsed(t, `{"x":1,"current":"v1","versions":{"v1":{"by":"\u0061","value":"a\n","activeFrom":"2026-05-01T00:00:00Z"},"v2":{"value":"b"}}}`)
 	other := parsed(t, "v1=token;v7=c;v7_expires=2026-06-01T12:30:00.12Z")

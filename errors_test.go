@@ -68,7 +68,7 @@ func TestErrorUnwraps(t *testing.T) {
 	require.Same(t, err, error(e))
 }
 
-// Whoever asks for one kind of failure must not be told of another.
+// An error of one kind must not match another sentinel.
 func TestSentinelsAreApart(t *testing.T) {
 	sentinels := map[string]error{
 		"not found": secret.ErrNotFound, "version not found": secret.ErrVersionNotFound, "no version active": secret.ErrNotActive,

@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// seeds are texts of every kind; the fuzzer finds the way from them into the corners.
+// seeds are texts of every kind; the fuzzer finds the way from them into the
+// corners.
 var seeds = []string{
 	"", " \t\n", "\ufeff", "sk_test_abc", " sk_test \n", "v1=abc;def", "Server=db;User=sa;Password=x", "v1==", "current=v1",
 	`{"clientId":"a","clientSecret":"b"}`, `{"versions":{}}`, `{"versions":[]}`, `{"current":"v3","versions":{"v3":`,
@@ -27,16 +28,17 @@ var seeds = []string{
 	`"{\"versions\":{\"v1\":{\"value\":\"x\"}}}"`, "# key\n'v1=a'", "'/**/'/**/\\u0061''", "{'current':'v1'}", "v1=a\nv2=b", `{/**/"current":"v1"}`,
 }
 
-// pieces returns the parts of a text that a message must not repeat: what stands between its punctuation, if it is long
-// enough not to be in a message by chance.
+// pieces returns the parts of a text that a message must not repeat: the words
+// between its punctuation that are too long to be in a message by chance.
 func pieces(text string) []string {
 	return slices.DeleteFunc(strings.FieldsFunc(text, func(r rune) bool {
 		return strings.ContainsRune("{}[]\":;,=_ \t\n\v\f\r\\", r)
 	}), func(s string) bool { return len(s) < 12 })
 }
 
-// FuzzParse: Parse never panics, fails with one of its sentinels and little memory, and shows nothing of the text. Encode writes
-// each document that it reads.
+// FuzzParse: Parse never panics, fails with one of its sentinels and little
+// memory, and shows nothing of the text. Encode writes each document that it
+// reads.
 func FuzzParse(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)
@@ -94,10 +96,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// sayings are our own words, which a text may hold by chance: the fuzzer learns them.
+// sayings are our own words, which a text may hold by chance: the fuzzer learns
+// them.
 const sayings = "secret: parse version versions document malformed activeFrom expiresAt 2026-05-25T00:00:00.000Z current declaration"
 
-// idsOf returns what a document may show: ids and times.
+// idsOf returns the ids and times, which a document may show.
 func idsOf(versions []secret.Version) string {
 	var b strings.Builder
 	for _, v := range versions {
@@ -106,8 +109,8 @@ func idsOf(versions []secret.Version) string {
 	return b.String()
 }
 
-// FuzzJSON: what is taken for valid JSON is what encoding/json takes for it, which shows in what becomes of a text that
-// would be a version document.
+// FuzzJSON: this package and encoding/json accept the same JSON. The test
+// compares by the handling of a text that would be a version document.
 func FuzzJSON(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)
@@ -116,8 +119,9 @@ func FuzzJSON(f *testing.F) {
 		if len(text) > 1<<19 {
 			return
 		}
-		// In a member of our own that the format does not name, any JSON may stand. A name given twice and bad UTF-8 are the
-		// version document's own rules, and have messages of their own.
+		// A member that the format does not name may hold any JSON. A name given twice
+		// and bad UTF-8 are forbidden by the version document itself, with messages of
+		// their own.
 		whole := `{"versions":{"v1":{"value":"x"}},"other":` + text + "}"
 		_, err := secret.Parse(whole)
 		syntax := err != nil && strings.Contains(err.Error(), "syntax error")
@@ -127,7 +131,8 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// FuzzEncode: what Parse reads, Encode writes in every format that can hold it, and every read of the result is the same.
+// FuzzEncode: Encode writes every parsed document in every format that can hold
+// it, and every read of the result is the same.
 func FuzzEncode(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)
@@ -157,7 +162,8 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// reads returns all that a document answers, values included: for comparison, not for output.
+// reads returns all that a document answers, values included: for comparison,
+// not for output.
 func reads(d *secret.Document) string {
 	var b strings.Builder
 	put := func(v secret.Version, err error) {

@@ -12,7 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files under testdata")
 
-// requireGolden compares v as indented JSON with a file under testdata, byte for byte.
+// requireGolden compares v as indented JSON with a file under testdata, byte
+// for byte.
 func requireGolden(t *testing.T, v any, elem ...string) {
 	t.Helper()
 	got, err := json.MarshalIndent(v, "", "  ")

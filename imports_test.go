@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The reading side has the standard library alone. A Worker pays for each package
-// that package secret brings along, so it does without those that would double a
-// program's size.
+// The reading side has the standard library alone. A Worker pays for each
+// package that package secret brings along, so it does without those that would
+// double a program's size.
 func TestReadingSideImportsTheStandardLibraryAlone(t *testing.T) {
 	const own = "github.com/layeron-hq/secret"
 	heavy := []string{"net", "net/http", "expvar", "crypto/tls", "html/template", "os/exec", "testing"}

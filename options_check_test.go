@@ -42,7 +42,8 @@ var constructors = map[secret.Kind]construct{
 	secret.KindStatic: secret.Static, secret.KindRandom: secret.Random, secret.KindGenerated: secret.Generated,
 }
 
-// weekly is a rotation that nothing is wrong with, for rules about other options.
+// weekly is a rotation that nothing is wrong with, for rules about other
+// options.
 func weekly() *secret.Rotation { return &secret.Rotation{EveryDays: 7} }
 
 func TestDeclarationRules(t *testing.T) {
@@ -58,7 +59,7 @@ func TestDeclarationRules(t *testing.T) {
 		kind     secret.Kind
 		o        secret.Options
 		member   string
-		mentions []string // the value given, what is allowed
+		mentions []string // the given value, the allowed values
 	}{
 		{"no name", static, secret.Options{Namespace: "auth"}, "Name", []string{`""`, nameRule}},
 		{"long name", static, secret.Options{Name: long}, "Name", []string{`"` + long + `"`, nameRule}},
@@ -146,7 +147,8 @@ func TestDeclarationRules(t *testing.T) {
 	}
 }
 
-// All faults stand in one error: nobody wants to mend a declaration one run at a time.
+// One error contains all faults, so that a declaration can be corrected in one
+// step.
 func TestDeclarationReportsAllFaults(t *testing.T) {
 	s := secret.Static(secret.Options{Namespace: "A", Name: "B", Bytes: 7, Encoding: 9, Format: 9, Generator: "g", SecretName: "!",
 		Rotation: &secret.Rotation{EveryDays: 1, StartAt: time.Unix(-1, 0), Retain: secret.Retention{Mode: 9}}})
@@ -213,7 +215,8 @@ func TestRandomIs32BytesUnlessSaid(t *testing.T) {
 	}
 }
 
-// Secrets that no constructor made fail like a wrong declaration does, and never panic.
+// Secrets that no constructor made fail like a wrong declaration does, and
+// never panic.
 func TestUndeclaredSecrets(t *testing.T) {
 	ctx := context.Background()
 	for name, s := range map[string]*secret.Secret{

@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// documents returns n versions of a 33-byte value each, as JSON and in the compact form.
+// documents returns n versions of a 33-byte value each, as JSON and in the
+// compact form.
 func documents(n int) (asJSON, asCompact string) {
 	var j, c strings.Builder
 	fmt.Fprintf(&j, `{"current":"v%d","versions":{`, n)
@@ -29,7 +30,8 @@ func documents(n int) (asJSON, asCompact string) {
 	return j.String() + "}}", c.String()
 }
 
-// BenchmarkParse sets Parse beside encoding/json, which decodes the same versions into a map.
+// BenchmarkParse sets Parse beside encoding/json, which decodes the same
+// versions into a map.
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{3, 50} {
 		asJSON, asCompact := documents(n)

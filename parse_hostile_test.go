@@ -28,7 +28,8 @@ func numbered(n int, format, separator string) string {
 
 const oneVersion = `"versions":{"v1":{"value":"x"}}`
 
-// hostile are texts of a size that grows with n, made to cost as much as they can. Each is still under 1 MiB at 8n.
+// hostile are texts of a size that grows with n, made to cost as much as they
+// can. Each is still under 1 MiB at 8n.
 var hostile = []struct {
 	name     string
 	n        int
@@ -146,9 +147,11 @@ var hostile = []struct {
 func same(n int) int { return n }
 func one(int) int    { return 1 }
 
-// TestHostileTexts wants time and memory in proportion to the text. Eight parses of the small text and one of the large
-// take the same time then; quadratic growth would make that eight times the time. A bound of five leaves room for caches
-// and a busy machine, and whoever is over it is measured again, the least time of all counting.
+// TestHostileTexts requires time and memory in proportion to the text. Eight
+// parses of the small text and one of the large then take the same time;
+// quadratic growth would take eight times as long. A bound of five leaves room
+// for caches and a busy machine. A text over the bound is measured again, and
+// the least time counts.
 func TestHostileTexts(t *testing.T) {
 	for _, h := range hostile {
 		t.Run(h.name, func(t *testing.T) {
@@ -202,7 +205,8 @@ func countOf(d *secret.Document) (n int) {
 	return n
 }
 
-// TestNestingIsThatOfEncodingJSON looks at the depths around the limit, and far beyond it.
+// TestNestingIsThatOfEncodingJSON looks at the depths around the limit, and far
+// beyond it.
 func TestNestingIsThatOfEncodingJSON(t *testing.T) {
 	kinds := []struct{ open, middle, close string }{
 		{"[", "", "]"}, {`{"a":`, "0", "}"}, {`[{"a":`, "[]", "}]"}, {"[0,", "{}", "]"},
@@ -255,7 +259,8 @@ func TestReadsOfLargeDocuments(t *testing.T) {
 	require.Equal(t, "v0", active[n-1].ID)
 }
 
-// keptText stands for many texts: @ in it is the number of one.
+// keptText is a pattern for many texts: @ in it is replaced by the number of
+// the text.
 type keptText struct {
 	name     string
 	versions int
@@ -264,7 +269,8 @@ type keptText struct {
 
 func (k keptText) of(i int) string { return strings.ReplaceAll(k.text, "@", fmt.Sprint(10_000+i)) }
 
-// TestDocumentsKeepLittleAlive: whoever holds many documents holds their texts once, and a little for each version.
+// TestDocumentsKeepLittleAlive: a program that holds many documents holds their
+// texts once, and little more for each version.
 func TestDocumentsKeepLittleAlive(t *testing.T) {
 	const perVersion = 250
 	pem := `-----BEGIN PRIVATE KEY-----\n` + strings.Repeat(strings.Repeat("M", 64)+`\n`, 20) + `-----END PRIVATE KEY-----\n`

@@ -55,7 +55,8 @@ func escapes(text string) string {
 	return b.String()
 }
 
-// encoded encodes a text as the inside of a JSON string, so many times. Each time it becomes longer.
+// encoded encodes a text as the inside of a JSON string, so many times. Each
+// time it becomes longer.
 func encoded(text string, times int) string {
 	for range times {
 		text = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(text)
@@ -63,7 +64,8 @@ func encoded(text string, times int) string {
 	return text
 }
 
-// layers wraps a text in quotes and comments, each pair a layer that is decoded for itself: to decode one, those around it are kept.
+// layers wraps a text in quotes and comments, each pair a layer that is decoded
+// for itself: to decode one, those around it are kept.
 func layers(n int, inside string) string {
 	for range n {
 		inside = `'/**/` + inside + `'`
@@ -71,7 +73,8 @@ func layers(n int, inside string) string {
 	return inside
 }
 
-// TestRefusedTextCostsLittleMemory: in every format, with the fault in every place.
+// TestRefusedTextCostsLittleMemory: in every format, with the fault in every
+// place.
 func TestRefusedTextCostsLittleMemory(t *testing.T) {
 	const bad = "no equals sign"
 	texts := map[string]func(size int) string{

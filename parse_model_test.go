@@ -188,8 +188,8 @@ func wholeNames(object string) (names []string) {
 	}
 }
 
-// inObject reports whether the bracket that encloses the offset at that depth is
-// a brace.
+// inObject reports whether the bracket that encloses the offset at that depth
+// is a brace.
 func inObject(text string, offset int64, depth int) bool {
 	d := json.NewDecoder(strings.NewReader(text[:offset]))
 	var open []json.Delim

@@ -22,7 +22,8 @@ import (
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
-// The values that all of this file's subjects hold, one for each place in which they can stand. Nothing prints them by chance.
+// The values that all subjects of this file hold, one for each place. No output
+// contains them by chance.
 const (
 	oldMark    = "Qz7kWv2mXt9RbLp4nHc8sJ1d"
 	newMark    = "hB5rNx8wKq3vMz6tYc1pLd9s"
@@ -39,8 +40,8 @@ func requireSilent(t *testing.T, what string, v any) {
 	require.Empty(t, redacttest.Check(v, oldMark, newMark, memberMark, plainMark), what)
 }
 
-// mapStore keeps its values where everybody sees them. It is not ours to redact; that a Secret reads from it must not
-// make the Secret show them.
+// mapStore keeps its values in the open. This package cannot redact it, but a
+// Secret that reads from it must not show them.
 type mapStore map[secret.Address]string
 
 func (m mapStore) Get(_ context.Context, a secret.Address) (string, error) {
@@ -127,7 +128,8 @@ func markedErrors(t *testing.T) map[string]*secret.Error {
 	return errs
 }
 
-// subjects are values of every type that holds a secret's value, or could come to.
+// subjects are values of every type that holds a secret's value, or could come
+// to.
 func subjects(t *testing.T) map[string]any {
 	t.Helper()
 	all := map[string]any{}
@@ -176,8 +178,8 @@ func subjects(t *testing.T) map[string]any {
 	return all
 }
 
-// exporting and hiding are somebody's structs: fmt calls methods on what it finds in an exported field, and cannot on what
-// is in an unexported one.
+// exporting and hiding are structs of a user: fmt calls methods on a value in
+// an exported field, but not in an unexported one.
 type (
 	exporting struct{ Field any }
 	hiding    struct{ field any }
@@ -227,7 +229,8 @@ func TestNothingIsShown(t *testing.T) {
 	}
 }
 
-// typical is one subject of each type, and of each format where that counts: what takes long is done with these.
+// typical is one subject of each type, and of each format where that matters:
+// the slow checks use these.
 func typical(t *testing.T) map[string]any {
 	t.Helper()
 	all, some := subjects(t), map[string]any{}
@@ -292,7 +295,7 @@ func TestNothingIsShownInDeclaredFields(t *testing.T) {
 		embedsDocument struct{ *secret.Document }
 		embedsMemory   struct{ *secret.Memory }
 		embedsError    struct{ *secret.Error }
-		// Two embedded types with the same methods promote none of them: fmt is on its own.
+		// Two embedded types with the same methods promote none, so fmt calls none.
 		embedsTwo struct {
 			secret.Version
 			*secret.Document
@@ -326,7 +329,7 @@ func TestNothingIsShownInDeclaredFields(t *testing.T) {
 	}
 }
 
-// What is shown instead: enough to know what it is.
+// The output must be enough to identify the object.
 func TestWhatIsShown(t *testing.T) {
 	s := markedSecrets(t, func(text string) secret.Store { return oneSecret(text) })["JSON"]
 	doc, err := s.Load(t.Context())
@@ -381,7 +384,8 @@ func TestNilIsShownWithoutPanic(t *testing.T) {
 	}
 }
 
-// Templates and expvar print what they are given: only a method that is called by its name may hand out a value.
+// Templates and expvar print their arguments: only a method called by its name
+// may return a value.
 func TestTemplatesAndExpvarAreSilent(t *testing.T) {
 	for name, v := range subjects(t) {
 		var b bytes.Buffer
@@ -400,17 +404,18 @@ func requireNoMark(t *testing.T, what, text string) {
 	}
 }
 
-// failing is a testing.T that keeps what it is told.
+// failing is a testing.T that keeps its messages.
 type failing struct{ said strings.Builder }
 
 func (f *failing) Errorf(format string, args ...any) { fmt.Fprintf(&f.said, format+"\n", args...) }
 func (f *failing) FailNow()                          {}
 
-// A failing assertion of testify prints what it compared, with a printer that reads unexported fields and follows pointers.
+// A failing assertion of testify prints the compared objects, with a printer
+// that reads unexported fields and follows pointers.
 func TestTestifyIsSilent(t *testing.T) {
 	for name, v := range typical(t) {
 		if _, reflected := v.(reflect.Value); reflected {
-			continue // compared by what it reflects, which is there as well
+			continue // compared by its reflected form, which is in the list as well
 		}
 		t.Run(name, func(t *testing.T) {
 			var f failing
@@ -465,7 +470,8 @@ func TestTestifyDiffIsSilent(t *testing.T) {
 
 const panicVariable = "SECRET_TEST_PANICS_WITH"
 
-// The runtime prints what a program panics with, and then the arguments of every function on the stack.
+// The runtime prints the value of a panic, and then the arguments of every
+// function on the stack.
 func TestPanicsAreSilent(t *testing.T) {
 	if name := os.Getenv(panicVariable); name != "" {
 		v := typical(t)[name]

@@ -14,7 +14,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// A store that never answers costs a read without a context ten seconds, and the error says what it waited for.
+// A store that never answers costs a read without a context ten seconds, and
+// the error names the operation that waited.
 func TestReadWithoutContextIsPatientForTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sessionKey(askFunc(func(ctx context.Context, _ secret.Address) (string, error) {

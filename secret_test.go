@@ -89,7 +89,8 @@ func TestWhichStoreIsRead(t *testing.T) {
 	})
 }
 
-// The store is asked for the address with its namespace filled in: it may use it as a key.
+// The store is asked for the address with its namespace filled in: it may use
+// it as a key.
 func TestStoreIsAskedForTheWholeAddress(t *testing.T) {
 	var asked []secret.Address
 	s := secret.Static(secret.Options{Name: "key", Store: askFunc(func(_ context.Context, addr secret.Address) (string, error) {
@@ -184,7 +185,8 @@ func TestLoadIsOneConsistentView(t *testing.T) {
 	require.EqualValues(t, 1, store.gets.Load())
 }
 
-// The value belongs to the document that it came from, whatever the secret has read since.
+// The value belongs to its document, even after the secret has read another
+// one.
 func TestVersionsOutliveTheirText(t *testing.T) {
 	memory := oneSecret("current=v1;v1=one")
 	s := sessionKey(memory)
@@ -223,7 +225,7 @@ func TestConcurrentReads(t *testing.T) {
 	wg.Wait()
 }
 
-// storeFault is an error of somebody's own type.
+// storeFault is an error of a store's own type.
 type storeFault struct{ Code int }
 
 func (f *storeFault) Error() string { return fmt.Sprintf("the store answers %d", f.Code) }
@@ -268,7 +270,8 @@ func TestMissingValueNamesItsPlace(t *testing.T) {
 	}
 }
 
-// A value that is there but wrong is mended where it stands, so the message says where.
+// A value that is present but wrong is corrected in its place, so the message
+// names the place.
 func TestWrongValueNamesItsPlace(t *testing.T) {
 	dir := t.TempDir()
 	for name, tc := range map[string]struct {

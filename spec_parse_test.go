@@ -16,7 +16,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestParseSpecByHand: a person writes what is declared, and the rest is derived.
+// TestParseSpecByHand: a person writes the declared members, and the rest is
+// derived.
 func TestParseSpecByHand(t *testing.T) {
 	made := func(o secret.AppOptions, secrets ...*secret.Secret) secret.Spec {
 		return secret.NewApp(o).Use(secrets...).Spec()
@@ -52,10 +53,11 @@ func TestParseSpecByHand(t *testing.T) {
 	}
 }
 
-// misplaced is a value that somebody put where it does not belong. No message may repeat it.
+// misplaced is a value in the wrong place. No message may repeat it.
 const misplaced = "sk_live_Misplaced!Value"
 
-// TestParseSpecRefusals: every refusal names the member by its path and says what is allowed.
+// TestParseSpecRefusals: every refusal contains the path of the member and the
+// allowed values.
 func TestParseSpecRefusals(t *testing.T) {
 	one := func(members string) string { return `{"secrets":[` + members + `]}` }
 	second := func(members string) string { return one(`{"kind":"static","name":"first"},{` + members + `}`) }
@@ -181,7 +183,8 @@ func TestParseSpecNamesTheAddressesOfACollision(t *testing.T) {
 	require.EqualError(t, err, "secret: parse spec: invalid: $SECRET.default.b is declared twice; declare it once")
 }
 
-// FuzzParseSpec: never a panic, never another error, nothing of the text in it; and what is accepted reads back equal.
+// FuzzParseSpec: never a panic, never another error, and no part of the text in
+// an error; and an accepted spec reads back equal.
 func FuzzParseSpec(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "spec", "*.json"))
 	require.NoError(f, err)

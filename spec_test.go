@@ -17,7 +17,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// noStore fails whoever asks it: a Spec is drawn without looking at a store.
+// noStore fails the test if it is asked: building a Spec reads no store.
 type noStore struct{}
 
 func (noStore) Get(context.Context, secret.Address) (string, error) {
@@ -26,7 +26,7 @@ func (noStore) Get(context.Context, secret.Address) (string, error) {
 
 var acme = secret.AppOptions{Store: noStore{}, Workspace: "acme", Project: "shop", Environment: "production"}
 
-// specCase is what one golden file under testdata/spec was made from.
+// specCase is the source of one golden file under testdata/spec.
 type specCase struct {
 	options secret.AppOptions
 	secrets func() []*secret.Secret
@@ -34,7 +34,7 @@ type specCase struct {
 
 var specCases = map[string]specCase{
 	"empty": {secret.AppOptions{}, func() []*secret.Secret { return nil }},
-	// The example in the design, with what it leaves out filled in.
+	// The example of the design, with the missing options filled in.
 	"design": {acme, func() []*secret.Secret {
 		return []*secret.Secret{
 			secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: "cloudflare/r2-credentials",
@@ -45,7 +45,8 @@ var specCases = map[string]specCase{
 					Retain:  secret.Retention{Mode: secret.RetainFor, Days: 30}}}),
 		}
 	}},
-	// Every kind, format and mode, the smallest declarations, and names that sort in another order than their parts.
+	// Every kind, format and mode, the smallest declarations, and names that sort
+	// in another order than their parts.
 	"options": {secret.AppOptions{Project: "shop"}, func() []*secret.Secret {
 		return []*secret.Secret{
 			secret.Static(secret.Options{Name: "zulu"}),
@@ -91,7 +92,8 @@ func TestSpecGolden(t *testing.T) {
 	require.Len(t, files, len(specCases), "a golden file that nothing makes")
 }
 
-// TestSpecAsDesigned: the document of the design, written out by hand. Golden files could be rewritten by mistake.
+// TestSpecAsDesigned: the document of the design, written out by hand. Golden
+// files could be rewritten by mistake.
 func TestSpecAsDesigned(t *testing.T) {
 	c := specCases["design"]
 	data, err := json.Marshal(secret.NewApp(c.options).Use(c.secrets()...).Spec())
@@ -117,7 +119,8 @@ func TestSpecAsDesigned(t *testing.T) {
 	}, ""), string(data))
 }
 
-// TestSpecStable: the same declarations give the same bytes in any order, however often.
+// TestSpecStable: the same declarations give the same bytes in any order,
+// however often.
 func TestSpecStable(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, c := range specCases {
@@ -139,7 +142,8 @@ func TestSpecStable(t *testing.T) {
 	}
 }
 
-// TestSpecSecretName computes the derived name by the rule as it is written down: 4:auth11:session-key.
+// TestSpecSecretName computes the derived name by the rule as it is written
+// down: 4:auth11:session-key.
 func TestSpecSecretName(t *testing.T) {
 	derive := func(parts ...string) string {
 		text := ""
@@ -174,7 +178,8 @@ func TestSpecSecretName(t *testing.T) {
 	}
 }
 
-// TestSpecGraph: who makes each value, and one node for a value that two secrets share.
+// TestSpecGraph: who makes each value, and one node for a value that two
+// secrets share.
 func TestSpecGraph(t *testing.T) {
 	c := specCases["graph"]
 	g := secret.NewApp(c.options).Use(c.secrets()...).Spec().Graph
@@ -206,7 +211,7 @@ func TestSpecGraph(t *testing.T) {
 	require.Len(t, g.Edges, 10)
 }
 
-// TestSpecIsACopy: whoever changes a Spec changes no declaration.
+// TestSpecIsACopy: changing a Spec changes no declaration.
 func TestSpecIsACopy(t *testing.T) {
 	c := specCases["design"]
 	app := secret.NewApp(c.options).Use(c.secrets()...)
@@ -221,7 +226,8 @@ func TestSpecIsACopy(t *testing.T) {
 	require.Equal(t, string(before), string(after))
 }
 
-// TestSpecOfWrongDeclarations: what is wrong stands there and does not panic; whoever reads it back is told.
+// TestSpecOfWrongDeclarations: a Spec contains a faulty declaration unchanged
+// and does not panic; ParseSpec reports the fault.
 func TestSpecOfWrongDeclarations(t *testing.T) {
 	for name, c := range map[string]struct {
 		s      *secret.Secret

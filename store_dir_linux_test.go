@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// dropPrivileges has the rest of a test meet files as an ordinary user does, where root runs it: on this thread alone, and for
-// files alone.
+// dropPrivileges has the rest of a test meet files as an ordinary user does,
+// where root runs it: on this thread alone, and for files alone.
 func dropPrivileges(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return

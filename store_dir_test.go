@@ -23,7 +23,8 @@ func write(t *testing.T, path, text string) {
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// link makes a symbolic link, or skips the test where the system has none for us.
+// link makes a symbolic link, or skips the test where the system has none for
+// us.
 func link(t *testing.T, target, path string) {
 	t.Helper()
 	if err := os.Symlink(target, path); err != nil {
@@ -38,7 +39,8 @@ func requireFile(t *testing.T, want, dir string) {
 	require.True(t, want == got, "another text: %d bytes instead of %d", len(got), len(want))
 }
 
-// Docker mounts each secret as a file, and systemd passes each credential as one that only its owner may read.
+// Docker mounts each secret as a file, and systemd passes each credential as
+// one that only its owner may read.
 func TestDirReadsPlainFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, authBinding)
@@ -68,8 +70,9 @@ func TestDirDropsOneNewline(t *testing.T) {
 	}
 }
 
-// kubelet is what it does with a mounted secret: the files live in a dated directory, ..data is a link to it, what a program
-// opens are links through ..data. An update swaps that one link.
+// kubelet mounts a secret as Kubernetes does: the files are in a dated
+// directory, ..data is a link to it, and a program opens links through ..data.
+// An update swaps that one link.
 type kubelet struct {
 	t     *testing.T
 	mount string
@@ -99,8 +102,8 @@ func TestDirOfKubernetes(t *testing.T) {
 	}
 }
 
-// Kubelet removes the old files right after the swap. A reader that has come as far as their directory must look again, not
-// say that there is no such secret.
+// Kubelet removes the old files right after the swap. A reader that has come as
+// far as their directory must look again, not say that there is no such secret.
 func TestDirDuringASwap(t *testing.T) {
 	k := &kubelet{t: t, mount: t.TempDir()}
 	store := secret.Dir(k.mount)
@@ -175,7 +178,8 @@ func TestDirLinks(t *testing.T) {
 	}
 }
 
-// What is looked at and what is opened may not be the same: a link that is turned meanwhile leads nowhere else either.
+// A link may change between the check and the opening: the new target cannot
+// lead out of the directory either.
 func TestDirLinkTurnedMeanwhile(t *testing.T) {
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
 	write(t, filepath.Join(dir, "beside"), "inside")
@@ -217,7 +221,8 @@ func relative(t *testing.T, from, to string) string {
 	return path
 }
 
-// All that is refused wraps ErrInvalid, so that a program can tell a bad mount from a store that is down.
+// Every refusal wraps ErrInvalid, so that a program can distinguish a bad mount
+// from a store that is down.
 func TestDirRefusalsAreInvalid(t *testing.T) {
 	dir := t.TempDir()
 	link(t, filepath.Join("..", "elsewhere"), filepath.Join(dir, authBinding))
@@ -345,7 +350,8 @@ func TestDirAddressesCannotEscape(t *testing.T) {
 	}
 }
 
-// A file whose time and size are as before may hold something else all the same.
+// A file whose time and size are as before may hold something else all the
+// same.
 func TestDirReadsAnew(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, authBinding)

@@ -17,7 +17,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Opening a named pipe waits for somebody to write to it, and nobody may ever.
+// Opening a named pipe waits for a writer, and there may never be one.
 func TestDirDoesNotHangOnAPipe(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, authBinding), 0o600); err != nil {

@@ -22,7 +22,8 @@ func TestEnvReadsTheVariableOfTheBinding(t *testing.T) {
 	}
 }
 
-// A variable that is set but empty is a mistake of another kind than one that is not set, and says so.
+// A variable that is set but empty is a mistake of another kind than one that
+// is not set, and says so.
 func TestEmptyVariableIsNotMissing(t *testing.T) {
 	t.Setenv(authBinding, "")
 	got, err := secret.Env().Get(t.Context(), authKey)

@@ -78,8 +78,9 @@ func TestMemoryCopiesItsMap(t *testing.T) {
 	require.Equal(t, "changed", values[authBinding])
 }
 
-// A key that no read can ever ask for is a mistake in a test; the error of the read that fails for it helps to find it. The
-// key itself may be a value, mixed up.
+// A key that no read can ever ask for is a mistake in a test; the error of the
+// read that fails for it helps to find it. The key itself may be a value, mixed
+// up.
 func TestMemoryCountsWrongKeys(t *testing.T) {
 	const mixedUp = "Qz7kWv2mXt9RbLp4nHc8"
 	for _, key := range []string{

@@ -11,8 +11,9 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// That the stores keep what secrettest.TestStore asks for is shown in package secrettest. What is theirs alone stands in
-// store_env_test.go, store_dir_test.go and store_memory_test.go; here are the tests that all three share.
+// Package secrettest shows that the stores pass secrettest.TestStore. Tests of
+// one store are in store_env_test.go, store_dir_test.go and
+// store_memory_test.go; this file has the tests that all three share.
 
 var authKey = secret.Address{Namespace: "auth", Name: "session-key"}
 
@@ -46,8 +47,9 @@ func TestStoresKnowTheDefaultNamespace(t *testing.T) {
 	}
 }
 
-// Whoever cancels with a cause learns of it, and errors.Is(err, context.Canceled) is true all the same: that is how callers
-// tell "I gave up" from "it failed".
+// A caller that cancels with a cause gets the cause, and errors.Is(err,
+// context.Canceled) still holds: callers use it to distinguish their own
+// cancellation from a failure.
 func TestStoresTellContextErrorAndCause(t *testing.T) {
 	cause := errors.New("the caller has gone")
 	ctx, cancel := context.WithCancelCause(context.Background())

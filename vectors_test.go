@@ -19,7 +19,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// vectorFile is testdata/vectors.json: its README says what the members mean.
+// vectorFile is testdata/vectors.json: its README describes the members.
 type vectorFile struct {
 	Vectors []vector      `json:"vectors"`
 	Bytes   []bytesVector `json:"bytes"`
@@ -139,7 +139,8 @@ func (v vectorVersion) value(t *testing.T) string {
 	return string(raw)
 }
 
-// requireKind wants err to be of the one kind that a vector names, to be an *Error, and to show no piece of a value.
+// requireKind wants err to be of the one kind that a vector names, to be an
+// *Error, and to show no piece of a value.
 func requireKind(t *testing.T, err error, kind, what string) {
 	t.Helper()
 	if kind == "" {
@@ -267,7 +268,8 @@ func idIfFound(r vectorRead) string {
 	return r.ID
 }
 
-// requireVersion wants the version that the vector lists under id, value and all; id "" is the zero Version.
+// requireVersion wants the version that the vector lists under id, value and
+// all; id "" is the zero Version.
 func requireVersion(t *testing.T, v vector, id string, got secret.Version, what string) {
 	t.Helper()
 	require.Equal(t, id, got.ID, what)

@@ -20,7 +20,8 @@ func keyOf(n int, encoding secret.Encoding, text string) ([]byte, error) {
 	return s.Current().Bytes()
 }
 
-// material returns n bytes that bring out all of base64's alphabet, + and / included.
+// material returns n bytes that bring out all of base64's alphabet, + and /
+// included.
 func material(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -162,7 +163,8 @@ func TestKeyRefuses(t *testing.T) {
 	}
 }
 
-// The messages are a closed set: apart from numbers they depend on what is wrong alone, so no character can slip in.
+// The messages are a closed set: apart from numbers they depend only on the
+// kind of fault, so they can contain no character of the text.
 func TestKeyErrorsNameNoCharacter(t *testing.T) {
 	message := func(text string) string {
 		_, err := keyOf(32, secret.EncodingAuto, text)

@@ -76,14 +76,14 @@ func (*wrappingQuoting) UnmarshalJSON(b []byte) error {
 	return fmt.Errorf("cannot read %s: %w", b, json.Unmarshal(b, &n))
 }
 
-// syntaxQuoting finds a syntax error of its own in what is valid JSON.
+// syntaxQuoting returns a syntax error of its own for valid JSON.
 type syntaxQuoting struct{}
 
 func (*syntaxQuoting) UnmarshalJSON(b []byte) error {
 	return fmt.Errorf("%s: %w", b, json.Unmarshal([]byte("{"+string(b)), new(any)))
 }
 
-// typed has the decoder's error type, with what it was given in its text.
+// typed returns an error of the decoder's type that quotes its input.
 type typed struct{}
 
 func (*typed) UnmarshalJSON(b []byte) error {
@@ -94,7 +94,8 @@ type keyed int
 
 func (k *keyed) UnmarshalText(b []byte) error { return errors.New(string(b)) }
 
-// JSON's errors come from encoding/json, whose messages quote characters, numbers, names and more. None may show.
+// JSON's errors come from encoding/json, whose messages quote characters,
+// numbers, names and more. None may show.
 func TestJSONErrorsQuoteNothing(t *testing.T) {
 	const marker = "Qz7kWv2mXt9RbLp4"
 	const number = "91827364550192837465"
@@ -153,7 +154,7 @@ func TestJSONErrorsQuoteNothing(t *testing.T) {
 			require.GreaterOrEqual(t, offsetOf(e), -1)
 			require.LessOrEqual(t, offsetOf(e), len(tc.text))
 			require.Empty(t, redacttest.Check(err, marker, number))
-			// No error of the decoder's stays reachable: its fields hold what it quotes.
+			// No error of the decoder stays reachable: its fields hold the quoted text.
 			for _, inner := range []any{new(*json.SyntaxError), new(*json.UnmarshalTypeError), new(*json.MarshalerError), new(*time.ParseError)} {
 				require.False(t, errors.As(err, inner), "%T", inner)
 			}
@@ -161,8 +162,9 @@ func TestJSONErrorsQuoteNothing(t *testing.T) {
 	}
 }
 
-// Offsets count from 0, as in every error of this package (encoding/json counts what it has read), and are left out where
-// they are somebody else's: a decoder inside UnmarshalJSON knows only its own piece.
+// Offsets count from 0, as in every error of this package (encoding/json counts
+// the bytes it has read). An error of a decoder inside UnmarshalJSON has no
+// offset: that decoder sees only its own piece.
 func TestJSONErrorOffset(t *testing.T) {
 	for _, tc := range []struct {
 		name, text string
@@ -192,7 +194,8 @@ func TestJSONErrorOffset(t *testing.T) {
 	}
 }
 
-// One character may be a whole digit of a short secret; the messages therefore do not depend on it.
+// One character may be a whole digit of a short secret; the messages therefore
+// do not depend on it.
 func TestJSONErrorsNameNoCharacter(t *testing.T) {
 	message := func(text string, dst any) string {
 		err := versionOf(text).JSON(dst)

@@ -17,7 +17,8 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// zeros are a zero value of every exported type that has methods, and nil pointers to those that are used by pointer.
+// zeros are a zero value of every exported type that has methods, and nil
+// pointers to those that are used by pointer.
 var zeros = map[string][]any{
 	"Address":  {new(secret.Address)},
 	"App":      {new(secret.App), (*secret.App)(nil)},
@@ -34,7 +35,8 @@ var zeros = map[string][]any{
 	"RetentionMode": {new(secret.RetentionMode)},
 }
 
-// fails names the methods that must return an error on a zero value; every other one that returns an error may.
+// fails names the methods that must return an error on a zero value; every
+// other one that returns an error may.
 var fails = map[string][]string{
 	"App":      {"Start", "Refresh", "Close"},
 	"Document": {"Version", "At", "ActiveVersion", "Encode"},
@@ -44,7 +46,8 @@ var fails = map[string][]string{
 	"Version":  {"Bytes", "JSON"},
 }
 
-// TestZeroValuesDoNotPanic calls every method of every zero value with zero arguments, and a second time.
+// TestZeroValuesDoNotPanic calls every method of every zero value with zero
+// arguments, and a second time.
 func TestZeroValuesDoNotPanic(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -124,7 +127,8 @@ func TestZeroValuesAreAll(t *testing.T) {
 	require.Len(t, zeros, len(found))
 }
 
-// TestAppThatNewAppDidNotMake says so, holds no secret, and does not count as in order.
+// TestAppThatNewAppDidNotMake says so, holds no secret, and does not count as
+// in order.
 func TestAppThatNewAppDidNotMake(t *testing.T) {
 	for name, app := range map[string]*secret.App{"zero": new(secret.App), "nil": nil} {
 		s := static("key")

@@ -17,7 +17,8 @@ func open(tb testing.TB) *peers {
 	return p
 }
 
-// BenchmarkAll runs what the command runs, for -bench, -cpu, -cpuprofile and benchstat.
+// BenchmarkAll runs the benchmarks of the command, for -bench, -cpu,
+// -cpuprofile and benchstat.
 func BenchmarkAll(b *testing.B) {
 	for _, t := range tables(open(b)) {
 		for _, row := range t.rows {

@@ -18,7 +18,8 @@ import (
 	"github.com/layeron-hq/secret/secrettest"
 )
 
-// counted counts the reads of a store that reports no changes. It can be slow, hang and panic.
+// counted counts the reads of a store that reports no changes. It can be slow,
+// hang and panic.
 type counted struct {
 	store  *secret.Memory
 	gets   atomic.Int64
@@ -64,8 +65,10 @@ func newStore(text string) (*counted, *secret.Memory) {
 	return &counted{store: m}, m
 }
 
-// TestThroughTwoRotations has three machines: one looks every second, one every ten minutes, and one only when it is asked to. In
-// every hour of two rotations each signs and seals, and each reads what all have made until then.
+// TestThroughTwoRotations has three machines: one refreshes every second, one
+// every ten minutes, and one only on request. In every hour of two rotations
+// each signs and seals, and each reads the tokens and texts that all have made
+// so far.
 func TestThroughTwoRotations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, texts := newStore("current=v1;v1=" + hexKey(1))
@@ -112,7 +115,8 @@ func TestThroughTwoRotations(t *testing.T) {
 					_, err = m.records.OpenText(ctx, x.sealed, nil)
 					require.NoError(t, err)
 				}
-				// The one that never looks by itself finds the new versions all the same, and knows of no end.
+				// The one that never looks by itself finds the new versions all the same, and
+				// knows of no end.
 				if good {
 					_, err := machines[2].tokens.Verify(ctx, x.token)
 					require.NoError(t, err, x.by)
@@ -147,8 +151,8 @@ func TestThroughTwoRotations(t *testing.T) {
 	})
 }
 
-// TestAskedForAVersion: what `--immediate` makes current at once is accepted at once, and ten seconds after another refresh at
-// the latest.
+// TestAskedForAVersion: a version that `--immediate` makes current at once is
+// accepted at once, and at the latest ten seconds after another refresh.
 func TestAskedForAVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, texts := newStore("current=v1;v1=" + hexKey(1))
@@ -180,7 +184,7 @@ func TestAskedForAVersion(t *testing.T) {
 	})
 }
 
-// TestMadeUpIDs: whoever makes ids up does not make the store's day.
+// TestMadeUpIDs: made-up ids put no load on the store.
 func TestMadeUpIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := newStore("current=v1;v1=" + hexKey(1))
@@ -200,7 +204,8 @@ func TestMadeUpIDs(t *testing.T) {
 		all.Wait()
 		require.Equal(t, began+1, store.gets.Load())
 
-		// What is malformed asks nobody, however long ago the last time is.
+		// A malformed text never causes a request to the store, however long ago the
+		// last one was.
 		time.Sleep(time.Minute)
 		good := tokenOf(rawKey(1), "session cookie", "v9", 0, "")
 		for _, token := range []string{"", "s1.v9", "s1.v9..", good + "\n", good[:len(good)-1], good[:len(good)-1] + "!", "s1.v.9" + good[5:]} {
@@ -260,7 +265,8 @@ func TestCallersWaitForTheirContextAtMost(t *testing.T) {
 	})
 }
 
-// TestTenSecondsAreEnough: an App whose loads may take longer makes nobody wait longer.
+// TestTenSecondsAreEnough: an App whose loads may take longer does not make a
+// caller wait longer.
 func TestTenSecondsAreEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := newStore("current=v1;v1=" + hexKey(1))
@@ -277,7 +283,8 @@ func TestTenSecondsAreEnough(t *testing.T) {
 	})
 }
 
-// TestFailedLoadIsJoined: the refusal says why the store could not be asked, also to those who come within the ten seconds.
+// TestFailedLoadIsJoined: the refusal says why the store could not be asked,
+// also to those who come within the ten seconds.
 func TestFailedLoadIsJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, texts := newStore("current=v1;v1=" + hexKey(1))
@@ -302,7 +309,8 @@ func TestFailedLoadIsJoined(t *testing.T) {
 	})
 }
 
-// TestWithoutAnApp: the store is asked with each call, and each call that takes no context gives it ten seconds.
+// TestWithoutAnApp: the store is asked with each call, and each call that takes
+// no context gives it ten seconds.
 func TestWithoutAnApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := newStore("current=v1;v1=" + hexKey(1))
@@ -327,7 +335,8 @@ func TestWithoutAnApp(t *testing.T) {
 	})
 }
 
-// meanwhile is a store in which something happens between a read and its return.
+// meanwhile is a store in which something happens between a read and its
+// return.
 type meanwhile struct {
 	text string
 	then func()
@@ -342,7 +351,8 @@ func (m *meanwhile) Get(context.Context, secret.Address) (string, error) {
 	return text, nil
 }
 
-// TestAnswerOfSomebodyElse: who finds a version missing, and that somebody else has asked since, looks again.
+// TestAnswerOfSomebodyElse: a caller that misses a version looks again if
+// another caller has refreshed since.
 func TestAnswerOfSomebodyElse(t *testing.T) {
 	store := &meanwhile{text: "current=v1;v1=" + hexKey(1)}
 	s := secret.Random(secret.Options{Name: "k"}).With(store)

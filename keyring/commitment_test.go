@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// block is an element of GCM's field: bit 0 of byte 0 from the left is the coefficient of x^0.
+// block is an element of GCM's field: bit 0 of byte 0 from the left is the
+// coefficient of x^0.
 type block struct{ hi, lo uint64 }
 
 func blockOf(b []byte) block {
@@ -50,8 +51,9 @@ func (a block) inverse() block {
 	return result
 }
 
-// collide returns one ciphertext with its tag that AES-256-GCM with a nonce of zeros opens under both keys: the tag of one block c
-// under a key is (c·H + length)·H + mask, and both are equal for the c that is computed here.
+// collide returns one ciphertext with its tag that AES-256-GCM with a nonce of
+// zeros opens under both keys: the tag of one block c under a key is (c·H +
+// length)·H + mask, and both are equal for the c that is computed here.
 func collide(t *testing.T, key1, key2 []byte) []byte {
 	t.Helper()
 	length := block{lo: 128}
@@ -74,8 +76,8 @@ func collide(t *testing.T, key1, key2 []byte) []byte {
 	return append(c.bytes(), tag.bytes()...)
 }
 
-// TestTextOpensUnderOneKeyAlone: an owner of two keys can write a text that AES-GCM opens under both. A Sealer opens it under the one that it
-// commits to.
+// TestTextOpensUnderOneKeyAlone: an owner of two keys can write a text that
+// AES-GCM opens under both. A Sealer opens it under the one that it commits to.
 func TestTextOpensUnderOneKeyAlone(t *testing.T) {
 	salt := bytes.Repeat([]byte{7}, 24)
 	header, key1, commitment1 := messageKeys(rawKey(1), "p", "v1", salt, nil)

@@ -98,7 +98,8 @@ func BenchmarkSeal(b *testing.B) {
 	}
 }
 
-// TestSigningAllocatesLittle: a Verify allocates the payload and little else. Under the race detector pools lose things on purpose.
+// TestSigningAllocatesLittle: a Verify allocates the payload and little else.
+// Under the race detector pools lose things on purpose.
 func TestSigningAllocatesLittle(t *testing.T) {
 	s := started(t)
 	tokens, records := keyring.NewSigner(s, "session cookie"), keyring.NewSealer(s, "record")

@@ -54,7 +54,8 @@ func ExampleSealer() {
 	// true
 }
 
-// A record that an old version sealed is sealed again when it is read. When none is stale, no record needs an old version.
+// A record that an old version sealed is sealed again when it is read. When
+// none is stale, no record needs an old version.
 func ExampleSealer_Stale() {
 	store := secret.NewMemory(map[string]string{"$SECRET.storage.encryption-key": "current=v1;v1=" + hexKey(3)})
 	records := keyring.NewSealer(recordKey.With(store), "customer record")
@@ -80,12 +81,13 @@ func ExampleVerifyHMAC() {
 	// Output: <nil>
 }
 
-// A JWT library asks for the key that a token names in its header. With golang-jwt:
+// A JWT library asks for the key that a token names in its header. With
+// golang-jwt:
 //
 //	token, err := jwt.Parse(text, func(t *jwt.Token) (any, error) {
 //		id, _ := t.Header["kid"].(string)
 //		return keyOf(id)
-//	}, jwt.WithValidMethods([]string{"HS256"}))    // never what the token itself asks for
+//	}, jwt.WithValidMethods([]string{"HS256"}))    // never the method that the token names
 //
 // and to sign, put the version's id into the header:
 //

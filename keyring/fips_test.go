@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// TestFIPSOnly: under GODEBUG=fips140=only tokens work, and a Sealer says why it does not. It runs itself in a process of that kind.
+// TestFIPSOnly: under GODEBUG=fips140=only tokens work, and a Sealer reports
+// why it does not. The test runs itself in such a process.
 func TestFIPSOnly(t *testing.T) {
 	s := stored("current=v1;v1=" + hexKey(1))
 	if strings.Contains(os.Getenv("GODEBUG"), "fips140=only") {

@@ -11,7 +11,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// FuzzVerify: what is accepted is, character for character, what the format makes of it.
+// FuzzVerify: every accepted token is, character for character, the token that
+// the format defines.
 func FuzzVerify(f *testing.F) {
 	tokens := keyring.NewSigner(stored("current=v1;v1="+hexKey(1)), "p")
 	good := tokenOf(rawKey(1), "p", "v1", 0, "ann")
@@ -44,7 +45,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzOpen: what opens is, byte for byte, what the format makes of it.
+// FuzzOpen: every text that opens is, byte for byte, the text that the format
+// defines.
 func FuzzOpen(f *testing.F) {
 	records := keyring.NewSealer(stored("current=v1;v1="+hexKey(1)), "p")
 	good := sealedOf(f, rawKey(1), "p", "v1", make([]byte, 24), []byte("c"), []byte("ann"))
@@ -77,7 +79,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzSeal: whatever is sealed or signed comes back, and from nothing else.
+// FuzzSeal: all sealed or signed data comes back, and only from its own text.
 func FuzzSeal(f *testing.F) {
 	s := stored("current=v1;v1=" + hexKey(1))
 	f.Add([]byte("text"), []byte("context"), "purpose")

@@ -47,7 +47,8 @@ func TestVerifyHMAC(t *testing.T) {
 	require.ErrorIs(t, keyring.VerifyHMAC(nil, nil, nil), secret.ErrInvalid)
 }
 
-// TestVerifyHMACSkips: a version of another length than is declared now does not stand in the way of the others.
+// TestVerifyHMACSkips: a version whose length is not the declared one does not
+// affect the others.
 func TestVerifyHMACSkips(t *testing.T) {
 	body := []byte("body")
 	s := stored("current=v2;v1=too-short;v2=" + hexKey(2))

@@ -16,7 +16,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// What stands here is the format once more, in as few lines as it takes with the standard library and nothing of the package.
+// The code below implements the format again, as briefly as the standard
+// library allows and without the package.
 
 func hmacOf(key []byte, parts ...[]byte) []byte {
 	h := hmac.New(sha256.New, key)
@@ -34,7 +35,8 @@ func tokenOf(ikm []byte, purpose, id string, expires uint64, payload string) str
 	return signed + "." + base64.RawURLEncoding.EncodeToString(hmacOf(derived(ikm, "sign", purpose), []byte(signed)))
 }
 
-// messageKeys returns the header of a sealed text, the key of its message and its commitment.
+// messageKeys returns the header of a sealed text, the key of its message and
+// its commitment.
 func messageKeys(ikm []byte, purpose, id string, salt, context []byte) (header, key, commitment []byte) {
 	header = append(append([]byte{0x53, 1, byte(len(id))}, id...), salt...)
 	k := derived(ikm, "seal", purpose)

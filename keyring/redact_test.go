@@ -13,7 +13,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// TestNothingShown: no key shows, neither as it is stored nor decoded nor derived, in a Signer, a Sealer or an error.
+// TestNothingShown: no key shows, neither as it is stored nor decoded nor
+// derived, in a Signer, a Sealer or an error.
 func TestNothingShown(t *testing.T) {
 	const text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	raw, err := hex.DecodeString(text)
@@ -65,7 +66,8 @@ func TestNothingShown(t *testing.T) {
 	}
 }
 
-// TestMessagesShowNoValue: an error has the operation, the secret and the fault.
+// TestMessagesShowNoValue: an error has the operation, the secret and the
+// fault.
 func TestMessagesShowNoValue(t *testing.T) {
 	s := stored("current=v1;v1=" + hexKey(1))
 	tokens := keyring.NewSigner(s, "session cookie")

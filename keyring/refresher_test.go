@@ -212,7 +212,8 @@ func TestCopiesShareTheTenSeconds(t *testing.T) {
 	})
 }
 
-// TestPanickingStoreRefusesTheToken: the refusal says so, and the program goes on.
+// TestPanickingStoreRefusesTheToken: the refusal says so, and the program goes
+// on.
 func TestPanickingStoreRefusesTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := newStore("current=v1;v1=" + hexKey(1))

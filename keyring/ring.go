@@ -70,7 +70,7 @@ func (r *ring) current() (secret.Version, *key, error) {
 	}
 	v := doc.Current()
 	if !validID(v.ID) {
-		return secret.Version{}, nil, because(secret.ErrInvalid, "the current version's id cannot stand in a token or a sealed text; "+
+		return secret.Version{}, nil, because(secret.ErrInvalid, "a token or a sealed text cannot contain the current version's id; "+
 			"an id is 1 to 64 of A-Z, a-z, 0-9, - and _")
 	}
 	k, err := r.key(doc, v)

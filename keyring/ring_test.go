@@ -12,7 +12,8 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// TestReplacedVersionStillVerifies: another text under the same id is another key, at once.
+// TestReplacedVersionStillVerifies: another text under the same id is another
+// key, at once.
 func TestReplacedVersionStillVerifies(t *testing.T) {
 	store, texts := newStore(hexKey(1))
 	m := newMachine(t, store, -1)
@@ -47,7 +48,8 @@ func TestMoreVersionsThanAreKept(t *testing.T) {
 	}
 }
 
-// TestRingsMayBeUsedConcurrently is for the race detector: everything at once, while the document changes.
+// TestRingsMayBeUsedConcurrently is for the race detector: everything at once,
+// while the document changes.
 func TestRingsMayBeUsedConcurrently(t *testing.T) {
 	store, texts := newStore("current=v1;v1=" + hexKey(1) + ";v2=" + hexKey(2))
 	m := newMachine(t, store, -1)

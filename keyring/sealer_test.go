@@ -106,7 +106,8 @@ func TestSealedSwapped(t *testing.T) {
 		_, err := records.Open(ctx, sealed, []byte("c"))
 		require.ErrorIs(t, err, keyring.ErrOpen, name)
 	}
-	// The salt's end cannot become the context's beginning, nor the other way round.
+	// The salt's end cannot become the context's beginning, nor the other way
+	// round.
 	sealed := sealedOf(t, rawKey(2), "customer record", "v2", salt, []byte("\x00c"), nil)
 	_, err := records.Open(ctx, sealed, []byte("c"))
 	require.ErrorIs(t, err, keyring.ErrOpen)

@@ -69,7 +69,7 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 		return "", err
 	}
 	if !v.ExpiresAt.IsZero() && !time.Now().Before(v.ExpiresAt) {
-		return "", because(secret.ErrNotActive, "the current version, "+v.ID+", has expired, so nobody would accept the token; rotate the secret")
+		return "", because(secret.ErrNotActive, "the current version, "+v.ID+", has expired, so no reader would accept the token; rotate the secret")
 	}
 	b := make([]byte, 0, len(tokenPrefix)+len(v.ID)+1+base64url.EncodedLen(expiryLen+len(payload))+1+tagLen)
 	b = appendUnsigned(b, v.ID, end, payload)

@@ -38,7 +38,8 @@ func TestSignAndVerify(t *testing.T) {
 	require.Equal(t, "ann", string(got))
 }
 
-// TestBitsAndCuts: no character of a token can be another, be missing or be more, whatever the tag ends in.
+// TestBitsAndCuts: no character of a token can be changed, removed or added,
+// for any last character of the tag.
 func TestBitsAndCuts(t *testing.T) {
 	tokens := keyring.NewSigner(stored("current=v1;v1="+hexKey(1)), "p")
 	refused := func(token, what string, i int) {
@@ -68,7 +69,8 @@ func TestBitsAndCuts(t *testing.T) {
 	}
 }
 
-// TestOneSpelling: where base64 knows several ways to write the same bytes, one is accepted: also in a body that the tag is right for.
+// TestOneSpelling: where base64 knows several ways to write the same bytes, one
+// is accepted: also in a body that the tag is right for.
 func TestOneSpelling(t *testing.T) {
 	tokens := keyring.NewSigner(stored("current=v1;v1="+hexKey(1)), "p")
 	sign := func(signed string) string {
@@ -106,7 +108,8 @@ func TestOneSpelling(t *testing.T) {
 	}
 }
 
-// TestSwappedSecretIsSignedWith: a token made for one purpose, use, id or key passes for no other.
+// TestSwappedSecretIsSignedWith: a token made for one purpose, use, id or key
+// passes for no other.
 func TestSwappedSecretIsSignedWith(t *testing.T) {
 	s := stored("current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2))
 	tokens := keyring.NewSigner(s, "session cookie")
@@ -217,7 +220,8 @@ func TestWhatCannotBeSigned(t *testing.T) {
 	}
 }
 
-// TestFaultsAreNoRefusals: where the secret cannot be read, nothing is said about the token.
+// TestFaultsAreNoRefusals: where the secret cannot be read, nothing is said
+// about the token.
 func TestFaultsAreNoRefusals(t *testing.T) {
 	token := tokenOf(rawKey(1), "p", "v1", 0, "ann")
 	sealed := sealedOf(t, rawKey(1), "p", "v1", make([]byte, 24), nil, nil)
@@ -265,7 +269,8 @@ func TestZeroSignerAndSealer(t *testing.T) {
 	}
 }
 
-// TestStaleNamesReplacedVersions: versions that the current one has replaced are stale, and no others.
+// TestStaleNamesReplacedVersions: versions that the current one has replaced
+// are stale, and no others.
 func TestStaleNamesReplacedVersions(t *testing.T) {
 	s := stored(`{"current":"v2","versions":{
 		"v0":{"value":"` + hexKey(9) + `"},

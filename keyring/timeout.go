@@ -8,8 +8,8 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// lazyTimeout is a context whose time begins at the first call of Done or Err.
-// Under an App neither is called, so no timer is started in vain.
+// lazyTimeout is a context whose time begins at the first call of a method.
+// Under an App no method is called, so no timer is started in vain.
 type lazyTimeout struct {
 	once sync.Once
 	ctx  context.Context

@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
-// vectors is testdata/keyring.json: docs/keyring.md says what the members mean.
+// vectors is testdata/keyring.json: docs/keyring.md describes the members.
 type vectors struct {
 	Versions []struct {
 		ID        string   `json:"id"`
@@ -88,7 +88,8 @@ func (v vectors) key(id string) []byte {
 	return nil
 }
 
-// secret returns the vectors' secret, declared with the length that the key of that version has.
+// secret returns the vectors' secret, declared with the length that the key of
+// that version has.
 func (v vectors) secret(t *testing.T, id string) *secret.Secret {
 	t.Helper()
 	var all []secret.Version
@@ -114,7 +115,7 @@ func (v vectors) secret(t *testing.T, id string) *secret.Secret {
 	return secret.Random(secret.Options{Name: "k", Bytes: size}).With(memory("k", text))
 }
 
-// errorName tells how an error is called in the vectors.
+// errorName returns the name of an error in the vectors.
 func errorName(err error) string {
 	for _, c := range []struct {
 		name   string

@@ -19,7 +19,8 @@ func ids(versions []secret.Version) (ids []string) {
 	return ids
 }
 
-// TestRotationTakesItsPhases takes a running App through a whole rotation, and sees its reads follow.
+// TestRotationTakesItsPhases takes a running App through a whole rotation, and
+// sees its reads follow.
 func TestRotationTakesItsPhases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := secret.Static(secret.Options{Namespace: "auth", Name: "session-key"})

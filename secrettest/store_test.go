@@ -98,7 +98,8 @@ func changed(change func(string) string) func(map[secret.Address]string) secret.
 	})
 }
 
-// refusing is a store that answers with another error, where the good one has one.
+// refusing is a store that answers with another error, where the good one has
+// one.
 func refusing(other func(a secret.Address, err error) error) func(map[secret.Address]string) secret.Store {
 	return around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
 		text, err := good.Get(ctx, a)
@@ -133,7 +134,8 @@ type shyStore struct{ mapStore }
 func (shyStore) Format(f fmt.State, _ rune)   { _, _ = f.Write([]byte("store")) }
 func (shyStore) MarshalText() ([]byte, error) { return []byte("store"), nil }
 
-// formattedStore forgets encoding/json, loggedStore log/slog; both are pointers, whose fields fmt does not show.
+// formattedStore forgets encoding/json, loggedStore log/slog; both are
+// pointers, whose fields fmt does not show.
 type formattedStore struct{ Values map[string]string }
 
 func (*formattedStore) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("store")) }
@@ -149,7 +151,7 @@ func (s *loggedStore) Get(ctx context.Context, a secret.Address) (string, error)
 	return getFrom(ctx, s.values, a)
 }
 
-// locatingStore tells more than the place.
+// locatingStore shows a value as its place.
 type locatingStore struct{ *secret.Memory }
 
 func (s locatingStore) Locate(a secret.Address) string {
@@ -186,14 +188,15 @@ func (s leaky) Get(ctx context.Context, a secret.Address) (string, error) {
 	return text, err
 }
 
-// hiddenLeak is an error whose text is harmless, but %+v of it is not.
+// hiddenLeak is an error whose text is harmless, but whose %+v is not.
 type hiddenLeak struct{ text string }
 
 func (hiddenLeak) Error() string { return "LAYERON_SECRET_ $SECRET. not found" }
 func (hiddenLeak) Unwrap() error { return secret.ErrNotFound }
 
-// alone refuses to answer two at a time: a Get waits for a second one, and then both fail. It shows that the check
-// has more than one under way, without a race that the detector would end the test for.
+// alone refuses to answer two at a time: a Get waits for a second one, and then
+// both fail. It shows that the check has more than one under way, without a
+// race that the detector would end the test for.
 type alone struct {
 	good *secret.Memory
 	mu   sync.Mutex
@@ -222,7 +225,7 @@ func TestChecksCatch(t *testing.T) {
 		name  string
 		store func(map[secret.Address]string) secret.Store
 		want  []string // the checks that must report something; no other may
-		says  string   // a part of what they report
+		says  string   // a part of the reported problem
 	}{
 		{"a good one", func(v map[secret.Address]string) secret.Store { return memory(v) }, nil, ""},
 		{"wrong error", refusing(func(a secret.Address, err error) error {
@@ -367,8 +370,8 @@ func TestChecksCatch(t *testing.T) {
 	}
 }
 
-// hanging is the time that a call takes which should not return, in the clock of
-// a synctest bubble: a bubble has to end.
+// hanging is the time that a call takes which should not return, in the clock
+// of a synctest bubble: a bubble has to end.
 const hanging = time.Hour
 
 // placed is an error with a value in a field, where %+v and %#v find it.

@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/secrettest"
 )
 
-// packageKey stands for a declaration that a package holds.
+// packageKey is like a declaration that another package holds.
 var packageKey = secret.Static(secret.Options{Namespace: "billing", Name: "package-key",
 	Store: secret.NewMemory(map[string]string{"$SECRET.billing.package-key": "own"})})
 

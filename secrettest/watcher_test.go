@@ -82,7 +82,8 @@ func (w watchFunc) Watch(ctx context.Context, addrs []secret.Address, changed fu
 	return w.f(ctx, w.good, addrs, changed)
 }
 
-// TestWatchChecksCatch: every check fails on a Watcher that breaks its promise, and says how.
+// TestWatchChecksCatch: every check fails on a Watcher that breaks its promise,
+// and says how.
 func TestWatchChecksCatch(t *testing.T) {
 	type watch = func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error
 	for _, tc := range []struct {
@@ -227,13 +228,14 @@ func TestWatchChecksCatch(t *testing.T) {
 						require.ErrorContains(t, c.run(s), tc.says)
 					}
 				}
-				time.Sleep(2 * time.Hour) // whatever it left behind ends within the bubble
+				time.Sleep(2 * time.Hour) // all goroutines left behind end within the bubble
 			})
 		})
 	}
 }
 
-// TestWatchNeedsGetToKeepUp: a hint is worth nothing where Get still returns what was before.
+// TestWatchNeedsGetToKeepUp: a hint is useless if Get still returns the state
+// before.
 func TestWatchNeedsGetToKeepUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := watchedMemory()
@@ -246,7 +248,7 @@ func TestWatchNeedsGetToKeepUp(t *testing.T) {
 	})
 }
 
-// watchStale returns for ever what was there first.
+// watchStale always returns the first state.
 type watchStale struct{ secret.Store }
 
 func (watchStale) Get(context.Context, secret.Address) (string, error) { return "first a", nil }

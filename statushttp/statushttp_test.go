@@ -33,7 +33,8 @@ func started(t *testing.T) (*secret.App, *secret.Memory) {
 	return app, m
 }
 
-// TestHandlerServesTheStatus asks a real server, which drops the body of an answer to HEAD as servers do.
+// TestHandlerServesTheStatus asks a real server, which drops the body of an
+// answer to HEAD as servers do.
 func TestHandlerServesTheStatus(t *testing.T) {
 	app, m := started(t)
 	server := httptest.NewServer(statushttp.Handler(app))
@@ -98,7 +99,8 @@ func TestHandlerServesTheStatus(t *testing.T) {
 	}
 }
 
-// TestHandlerBeforeStart: nothing can be read yet, which a readiness check should see.
+// TestHandlerBeforeStart: nothing can be read yet, which a readiness check
+// should see.
 func TestHandlerBeforeStart(t *testing.T) {
 	app := secret.NewApp(secret.AppOptions{}).Use(secret.Static(secret.Options{Name: "key"}))
 	recorder := httptest.NewRecorder()
@@ -106,12 +108,14 @@ func TestHandlerBeforeStart(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 }
 
-// names are published for the life of the process: a test that runs again needs others.
+// names are published for the life of the process: a test that runs again needs
+// others.
 var names atomic.Int64
 
 func name() string { return "secrets-" + strconv.FormatInt(names.Add(1), 10) }
 
-// TestPublishedVariableIsTheStatus: the variable shows the status of the moment, not that of the call.
+// TestPublishedVariableIsTheStatus: the variable shows the status of the
+// moment, not that of the call.
 func TestPublishedVariableIsTheStatus(t *testing.T) {
 	app, m := started(t)
 	at := name()
@@ -142,7 +146,8 @@ func TestPublishTaken(t *testing.T) {
 	require.NotContains(t, expvar.Get("memstats").String(), "$SECRET")
 }
 
-// TestPublishAtOnce: of many that want one name at the same moment one gets it, and none panics.
+// TestPublishAtOnce: of many that want one name at the same moment one gets it,
+// and none panics.
 func TestPublishAtOnce(t *testing.T) {
 	app, _ := started(t)
 	for range 1000 {

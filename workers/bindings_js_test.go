@@ -32,7 +32,8 @@ func get(ctx context.Context, env js.Value) (string, error) {
 	return workers.Bindings(env).Get(ctx, sessionKey.Address())
 }
 
-// binding is a Secrets Store binding as workerd makes it: it has no own keys, and get works as a method only.
+// binding is a Secrets Store binding as workerd makes it: it has no own keys,
+// and get works as a method only.
 const binding = `new (class { #value; constructor(value) { this.#value = value } async get() { return this.#value } })`
 
 func TestBindingsReturnTheirValues(t *testing.T) {
@@ -106,7 +107,8 @@ func TestCancelledBefore(t *testing.T) {
 	require.ErrorIs(t, err, why)
 }
 
-// TestCancelledWhileItWaits: the read returns, and whatever the promise does later finds the callbacks still there, once.
+// TestCancelledWhileItWaits: the read returns, and the promise, settled later
+// in any way, still finds the callbacks, once.
 func TestCancelledWhileItWaits(t *testing.T) {
 	for _, outcome := range []string{"resolve", "reject"} {
 		t.Run(outcome, func(t *testing.T) {
@@ -131,7 +133,8 @@ func TestCancelledWhileItWaits(t *testing.T) {
 	}
 }
 
-// observe has a JavaScript function's calls recorded, a list of arguments each, until the test ends.
+// observe has a JavaScript function's calls recorded, a list of arguments each,
+// until the test ends.
 func observe(t *testing.T, object, name string) js.Value {
 	t.Helper()
 	o := run(object)
@@ -200,7 +203,8 @@ func TestAppReadsBindings(t *testing.T) {
 	require.Equal(t, "newer", text)
 }
 
-// TestNoTimer: in workerd a timer of one request breaks the next one of the same instance.
+// TestNoTimer: in workerd a timer of one request breaks the next one of the
+// same instance.
 func TestNoTimer(t *testing.T) {
 	timers := observe(t, "globalThis", "setTimeout")
 	key := sessionKey.With(workers.Bindings(env(binding + `("made-up")`)))
@@ -214,7 +218,8 @@ func TestNoTimer(t *testing.T) {
 	require.Zero(t, timers.Length())
 }
 
-// TestBindingsAreAStore holds Bindings to the promises of every Store, over plain secrets and over stored ones.
+// TestBindingsAreAStore holds Bindings to the promises of every Store, over
+// plain secrets and over stored ones.
 func TestBindingsAreAStore(t *testing.T) {
 	for name, wrap := range map[string]js.Value{
 		"plain":  run(`text => text`),
@@ -232,7 +237,7 @@ func TestBindingsAreAStore(t *testing.T) {
 	}
 }
 
-// turn lets the event loop turn: what it was due to call has been called then.
+// turn lets the event loop run: all due calls have been made then.
 func turn() {
 	done := make(chan struct{})
 	f := js.FuncOf(func(js.Value, []js.Value) any { close(done); return nil })

@@ -11,8 +11,9 @@ import (
 	"github.com/layeron-hq/secret/internal/wasm"
 )
 
-// TestWorkerSizesStayWithinTheBudget holds the sizes that a Worker pays for this library, over a Worker of
-// the same toolchain without it. A free plan takes 3 MB.
+// TestWorkerSizesStayWithinTheBudget holds the sizes that a Worker pays for
+// this library, over a Worker of the same toolchain without it. A free plan
+// takes 3 MB.
 func TestWorkerSizesStayWithinTheBudget(t *testing.T) {
 	slow.Test(t)
 	constant := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/constant"))

@@ -30,7 +30,8 @@ func build(t *testing.T) string {
 	return program
 }
 
-// token is what examples/worker issues, to whom that version is the current one.
+// token returns a token of examples/worker, where that version is the current
+// one.
 func token(t *testing.T, key, id string, end time.Time) string {
 	t.Helper()
 	there := sessionKey.With(secret.NewMemory(map[string]string{binding: "current=" + id + ";" + id + "=" + hexKey(key)}))
@@ -77,7 +78,8 @@ func TestServiceRunsOnItsEnvironment(t *testing.T) {
 	}
 }
 
-// TestProcessWithoutItsSecret says what is missing, and ends: a Container that cannot serve should not stay up.
+// TestProcessWithoutItsSecret: the process names the missing secret, and ends:
+// a Container that cannot serve should not stay up.
 func TestProcessWithoutItsSecret(t *testing.T) {
 	program := build(t)
 	for value, says := range map[string]string{

@@ -25,7 +25,8 @@ moved to another row:   keyring: open under $SECRET.storage.encryption-key for "
 `, out.String())
 }
 
-// TestLostWithItsVersion: what nobody sealed again goes with the version.
+// TestLostWithItsVersion: a text that was not sealed again is lost with its
+// version.
 func TestLostWithItsVersion(t *testing.T) {
 	store := secret.NewMemory(nil)
 	var history rotations

@@ -42,7 +42,8 @@ func TestOutputHoldsNoValue(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeft: the directory that holds the values goes when the program does.
+// TestNothingIsLeft: the directory that holds the values goes when the program
+// does.
 func TestNothingIsLeft(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
@@ -54,7 +55,8 @@ func TestNothingIsLeft(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestReadmeQuotes: what README.md shows of the output is a part of it.
+// TestReadmeQuotes: the output that README.md quotes is a part of the real
+// output.
 func TestReadmeQuotes(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
@@ -74,7 +76,8 @@ func output(t *testing.T) string {
 	return b.String()
 }
 
-// values returns all that must stay hidden: each version's text and bytes, and what credentials consist of.
+// values returns all texts that must stay hidden: each version's text and
+// bytes, and the members of the credentials.
 func values(t *testing.T) (all []string) {
 	t.Helper()
 	entries, err := fs.ReadDir(files, "testdata")

@@ -26,7 +26,8 @@ func TestDemonstrationShowsARotation(t *testing.T) {
 	}
 }
 
-// TestCookieThroughARotation: a login outlives the key that signed it by the overlap, and ends with it.
+// TestCookieThroughARotation: a login outlives the key that signed it by the
+// overlap, and ends with it.
 func TestCookieThroughARotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
