@@ -1,14 +1,16 @@
-// Package workers reads secrets inside a Cloudflare Worker: the same declarations, from the Worker's bindings. It has
-// something to export where GOOS is js; elsewhere it is empty.
+// Package workers reads secrets inside a Cloudflare Worker: the same
+// declarations, from the Worker's bindings. It has something to export where
+// GOOS is js; elsewhere it is empty.
 //
 //	var sessionKey = secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 32})
 //
-//	store := workers.Bindings(env) // what the Worker's fetch was given
+//	store := workers.Bindings(env) // the env argument of the Worker's fetch
 //	key, err := sessionKey.With(store).Current().Bytes()
 //
 // # From nothing to a deployed Worker
 //
-// You need Go, Node and npm. examples/worker has a Worker, its configuration and the few lines of JavaScript that start Go.
+// You need Go, Node and npm. examples/worker has a Worker, its configuration
+// and the few lines of JavaScript that start Go.
 //
 //	git clone https://github.com/layeron-hq/secret && cd secret/examples/worker
 //	npm install wrangler@4
@@ -18,8 +20,9 @@
 //	npx wrangler dev --ip 127.0.0.1                  # builds, and serves; from another shell:
 //	curl 'http://127.0.0.1:8787/session/new?user=ann'
 //
-// From here on an account is needed: find its store, put that id into wrangler.jsonc and into STORE, create both secrets
-// again, with --remote, and deploy.
+// From here on an account is needed: find its store, put that id into
+// wrangler.jsonc and into STORE, create both secrets again, with --remote, and
+// deploy.
 //
 //	npx wrangler login
 //	npx wrangler secrets-store store list --remote
@@ -27,37 +30,46 @@
 //
 // # Bindings
 //
-// A secret is read from the binding of its own name, which has to stand in wrangler's configuration, and once more in each
-// env.* block, which inherits none:
+// A secret is read from the binding of its own name. The binding must be in
+// wrangler's configuration, and again in each env.* block, which inherits none:
 //
 //	"secrets_store_secrets": [{ "binding": "LAYERON_SECRET_AUTH_SESSION_KEY", "store_id": "…", "secret_name": "…" }]
 //
-// A string under the same name is taken too: a plain secret of the Worker, or a line of .dev.vars.
+// A string under the same name is accepted too: a plain secret of the Worker,
+// or a line of .dev.vars.
 //
 // # An instance a request, or one for all
 //
-// An instance a request, as in examples/worker, is safe for whatever a request does: it may set timers, wait and fail. The Go
-// runtime starts for each (see below).
+// An instance a request, as in examples/worker, is safe for every request: it
+// may set timers, wait and fail. The Go runtime starts for each (see below).
 //
-// One instance for all requests answers sooner, and is for reads and computation. Start it with the first request, since
-// workerd hands out no random numbers before. Reads through [Bindings] work: each asks the binding within its own request,
-// and [github.com/layeron-hq/secret.Ref.Text] sets no timer here. Timers do not: workerd cancels what belongs to a request when
-// that ends, and the next one finds Go waiting for it. So no time.Sleep, no context.WithTimeout, no ticker. An App refuses
-// to start unless AppOptions.Refresh is negative, which turns its background off. Nor should one request wait for what
-// another one asked: Secret.Refresh and App.Refresh share a load among callers, so leave them to an instance a request.
-// A function that JavaScript calls must not read, but start a goroutine that does.
+// One instance for all requests answers sooner, and is for reads and
+// computation. Start it with the first request, since workerd provides no
+// random numbers before. Reads through [Bindings] work: each asks the binding
+// within its own request, and [github.com/layeron-hq/secret.Ref.Text] sets no
+// timer here. Timers do not work: workerd cancels the timers of a request when
+// the request ends, and then Go waits for them in the next request. So use no
+// time.Sleep, no context.WithTimeout, no ticker. An App refuses to start unless
+// AppOptions.Refresh is negative, which turns off its background work. A
+// request must not wait for the load of another request either: callers of
+// Secret.Refresh and App.Refresh share a load, so use these with an instance a
+// request. A function that JavaScript calls must not read, but start a
+// goroutine that does.
 //
 // # How stale a read can be
 //
-// Without an App each read asks the binding, and no answer is kept: it is what Cloudflare hands out at that place at that
-// moment. How soon after a change that is the new value is Cloudflare's affair, so leave time between announcing a version
-// and making it current. A plain secret of the Worker changes with a deployment. Under an App reads return what Start or the
-// last Refresh found.
+// Without an App each read asks the binding, and no answer is kept: it is
+// Cloudflare's answer at that place at that moment. Cloudflare decides how soon
+// after a change the answer is the new value, so leave time between announcing
+// a version and making it current. A plain secret of the Worker changes with a
+// deployment. Under an App reads return the document of Start or of the last
+// Refresh.
 //
 // # Workers in JavaScript
 //
-// A Worker in JavaScript that has the same binding gets the whole stored document from env.X.get(), all versions of it. For a
-// secret that is stored as JSON (see Options.Format) this picks the current one:
+// A Worker in JavaScript with the same binding gets the whole stored text from
+// env.X.get(), with all its versions. For a secret that is stored as JSON (see
+// Options.Format) this returns the current one:
 //
 //	// current returns the version to use, { id, value, … }, of a document that is stored as JSON.
 //	function current(text) {
@@ -84,10 +96,12 @@
 //	a request to a shared instance: 1.9 ms Text
 //	one more read: 0.82 ms by [Bindings], 0.60 ms by await env.X.get() in JavaScript
 //
-// An instance's memory is 3.5 MB after a request of examples/worker, and is given back when its garbage is collected; workerd
-// took 185 MB in all while 32 requests at a time made 1,000 instances. A Worker has 128 MB for all that it does at one time.
-// Where that or the time on the processor is short, share an instance.
+// An instance's memory is 3.5 MB after a request of examples/worker, and is
+// given back when its garbage is collected; workerd took 185 MB in all while 32
+// requests at a time made 1,000 instances. A Worker has 128 MB for all that it
+// does at one time. Where that or the time on the processor is short, share an
+// instance.
 //
-// In a clone of the repository layer/e2e/run -bench . measures the times and the instance's memory, and
-// go test -v -run Sizes ./workers the sizes.
+// In a clone of the repository layer/e2e/run -bench . measures the times and
+// the instance's memory, and go test -v -run Sizes ./workers the sizes.
 package workers
