@@ -300,6 +300,13 @@ func TryLock(file *os.File) (got bool, err error) {
 	return err == nil, err
 }
 
+// Unlock ends the lock of TryLock. Closing the file is not enough: a child
+// process that is being started has a duplicate of the descriptor for a moment,
+// and with it the lock.
+func Unlock(file *os.File) error {
+	return control(file, func(fd int) error { return unix.Flock(fd, unix.LOCK_UN) })
+}
+
 // control calls do with the descriptor of an open file.
 func control(file *os.File, do func(fd int) error) error {
 	raw, err := file.SyscallConn()

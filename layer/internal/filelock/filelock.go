@@ -144,7 +144,12 @@ func (l *Lock) Check() error {
 
 // Unlock releases the lock. A second call returns an error that wraps
 // [os.ErrClosed].
-func (l *Lock) Unlock() error { return l.file.Close() }
+func (l *Lock) Unlock() error {
+	if err := atomicfile.Unlock(l.file); err != nil {
+		return errors.Join(err, l.file.Close())
+	}
+	return l.file.Close()
+}
 
 // signed begins the content of a lock's file.
 const signed = "process "

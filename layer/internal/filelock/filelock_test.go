@@ -169,3 +169,21 @@ func TestLockOfKilledRunIsTaken(t *testing.T) {
 		require.Equal(t, 1, strings.Count(string(text), "\n"))
 	}
 }
+
+// TestUnlockEndsTheLockOfADuplicate: a child process that is being started has a
+// duplicate of the lock's descriptor until it runs its program.
+func TestUnlockEndsTheLockOfADuplicate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	lock, err := Try(path, path)
+	require.NoError(t, err)
+	require.NotNil(t, lock)
+	duplicate, err := syscall.Dup(int(lock.file.Fd()))
+	require.NoError(t, err)
+	defer func() { _ = syscall.Close(duplicate) }()
+	require.NoError(t, lock.Unlock())
+	next, err := Try(path, path)
+	require.NoError(t, err)
+	require.NotNil(t, next, "the lock is free")
+	require.NoError(t, next.Unlock())
+	require.ErrorIs(t, lock.Unlock(), os.ErrClosed)
+}
