@@ -32,16 +32,16 @@
 //     "versions": JSON.
 //  3. Trimmed begins with { and is not valid JSON, and among the complete
 //     top-level names before the fault the first is "current" or any is
-//     "versions": [ErrMalformed]. It was a version document; as a key it would
-//     do harm.
+//     "versions": [ErrMalformed]. Such a text is a damaged version document,
+//     and would do harm if it were used as a key.
 //     The same holds for a version document in disguise: in quotes, unchanged
 //     or encoded again as a JSON string; with comments (//, # or /* */) before
 //     it or right after its brace; or with the first name, current or versions,
 //     in single quotes or bare, as in a Python dict. As a plain value it would
 //     pass every version to a third party.
-//     The work on one text is bounded: a text in so many quotes that its escapes
-//     are resolved 16 times, or that the resolved texts have three times its
-//     size and 16 KiB in all, is [ErrMalformed] as well.
+//     The work on one text is bounded: a text is [ErrMalformed] as well if it
+//     has so many layers of quotes that its escapes are resolved 16 times, or
+//     that the resolved texts together have three times its size plus 16 KiB.
 //  4. Trimmed begins with current=: compact.
 //  5. Every non-empty segment of trimmed between semicolons is KEY=VALUE, KEY
 //     being current, v<digits>, or v<digits>_ and anything, and at least one is
@@ -79,10 +79,11 @@
 // segment is dropped; beside the = it is an error. Empty segments are skipped.
 // ID=value is a version. ID_active=time and ID_expires=time are its life, and
 // may come before or after it. An id is a letter or digit followed by letters,
-// digits, . and -. Errors: no version, an empty value, a key given twice, one
-// version a line (a value may have line breaks, but none that a KEY= of rule 5
-// follows), an attribute of an id that has no value, another suffix, a bad
-// time, a segment without =.
+// digits, . and -. Errors: no version; an empty value; a key given twice;
+// versions separated by line breaks instead of semicolons (a value may have
+// line breaks, but no line after its first may begin with a KEY= of rule 5); an
+// _active or _expires whose id has no version; a suffix other than these two; a
+// bad time; a segment without =.
 //
 // # Times
 //

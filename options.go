@@ -5,9 +5,10 @@ import "strings"
 // Options is a declaration. Only Name is required.
 type Options struct {
 	// Namespace groups secrets, by product or by team. Empty: "default". Lower-case
-	// letters and digits, inside also - and _, at most 63 characters.
+	// letters and digits; also - and _, but not as the first or last character; at
+	// most 63 characters.
 	Namespace string
-	// Name is required, under the rule of Namespace.
+	// Name is required. Its characters and length follow the rule of Namespace.
 	Name string
 	// Bytes is the length of the key, 16 to 1024. Zero: 32 on Random; on Generated
 	// the value is not a key but a text. On Static it must be 0.

@@ -30,10 +30,11 @@ var (
 // read without an App opens and reads one file each time. An App with a
 // negative AppOptions.Refresh does not watch.
 //
-// Dir drops one trailing newline (LF or CRLF), as a shell's $(<file) does:
-// editors and echo add it, and it breaks HTTP headers. Other white space and
-// further newlines stay. A file over 1 MiB is [ErrTooLarge]. Dir refuses a link
-// that leads out of the directory, and anything but a regular file.
+// Dir drops one trailing newline (LF or CRLF), because editors and echo add it,
+// and it breaks HTTP headers. (A shell's $(<file) drops all trailing
+// newlines.) Other white space and further newlines stay. A file over 1 MiB is
+// [ErrTooLarge]. Dir refuses a link that leads out of the directory, and
+// anything but a regular file.
 func Dir(path string) Store { return dirStore{path} }
 
 func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {

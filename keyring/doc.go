@@ -58,23 +58,24 @@
 // version, expired or not. Retain the versions of a Sealer for ever, or seal
 // again the texts that Stale reports before the version is removed.
 //
-// After `layer secret rotate --immediate` a machine receives versions that it
-// has not read. Verify and Open then ask the store, at most once in ten seconds
-// for all Signers and Sealers of a secret and of the copies that
-// [secret.Secret.With] made, so made-up ids put no load on it. All callers that
-// come while the store is asked wait for the answer, each no longer than its
-// context. After the answer, until the ten seconds are over, a version that is
-// still unknown is refused at once. Copies for tenants share the ten seconds:
-// declare a secret for each tenant if one must not wait for another.
+// After `layer secret rotate --immediate` a machine receives tokens and sealed
+// texts of versions that it has not read yet. Verify and Open then ask the
+// store, at most once in ten seconds for all Signers and Sealers of a secret
+// and of the copies that [secret.Secret.With] made. So ids that a client
+// invents put no load on the store. All callers that come while the store is
+// asked wait for the answer, each no longer than its context. After the answer,
+// until the ten seconds are over, a version that is still unknown is refused at
+// once. Copies for tenants share the ten seconds: declare a secret for each
+// tenant if one must not wait for another.
 //
 // `layer secret revoke` removes a version from the store. As soon as a machine
 // has read the change, tokens of that version are refused and its sealed texts
 // do not open.
 //
-// A text without versions in the store is always v1. Replacing it is no
-// rotation: without any prompt all tokens become invalid and all sealed texts
-// are lost. Options.Bytes must not change either: older versions would no
-// longer decode.
+// If a text in the store has no versions, it counts as v1, always. Replacing
+// such a text is no rotation: without a warning, all tokens become invalid and
+// all sealed texts are lost. Options.Bytes must not change either: older
+// versions would no longer decode.
 //
 // docs/keyring.md explains the same in more detail, with the formats byte by
 // byte. testdata/keyring.json has test vectors for an implementation in another

@@ -22,7 +22,7 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 			p.Address)
 	},
 	rotate.Bound: func(p *rotate.Problem) string {
-		return fill(": to rotate it, run `layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`",
+		return fill(": to rotate it, run `layer secret set '%s'` with the value that the target has, then `layer secret rotate --adopt-ledger`",
 			p.Address)
 	},
 	rotate.Drifted:   fixed(": to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"),
@@ -30,7 +30,7 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.ValueUnknown: func(p *rotate.Problem) string {
 		return fill(": run `layer secret set '%s'` with that value first", p.Address)
 	},
-	rotate.Ahead:       fixed(". If there is none, run `layer secret rotate --adopt-ledger` to use this one"),
+	rotate.Ahead:       fixed(". If there is no newer one, run `layer secret rotate --adopt-ledger` to use this one"),
 	rotate.WrongTarget: fixed(". Get the right ledger, or run `layer secret rotate --adopt-ledger` to use this one"),
 	rotate.NoValue:     fixed(": create it with `layer secret apply`, or set it with `layer secret set`"),
 	rotate.NoVersion:   fixed(": `layer secret status --json` lists its versions"),

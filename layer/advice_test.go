@@ -47,11 +47,11 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		want string
 	}{
 		{problem(rotate.NeedsValue), "external_value_required: the reason: set the value with `layer secret set '$SECRET.auth.a'`"},
-		{problem(rotate.Bound), "bound: the reason: to rotate it, run `layer secret set '$SECRET.auth.a'` with that value, then `layer secret rotate --adopt-ledger`"},
+		{problem(rotate.Bound), "bound: the reason: to rotate it, run `layer secret set '$SECRET.auth.a'` with the value that the target has, then `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.Drifted), "drifted: the reason: to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.ValueKept), "drifted: the reason: to publish the kept value over it, run `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.ValueUnknown), "drifted: the reason: run `layer secret set '$SECRET.auth.a'` with that value first"},
-		{problem(rotate.Ahead), "the store is ahead of the ledger: the reason. If there is none, run `layer secret rotate --adopt-ledger` to use this one"},
+		{problem(rotate.Ahead), "the store is ahead of the ledger: the reason. If there is no newer one, run `layer secret rotate --adopt-ledger` to use this one"},
 		{problem(rotate.WrongTarget), "stopped before anything was changed: the reason. Get the right ledger, or run `layer secret rotate --adopt-ledger` to use this one"},
 		{problem(rotate.Unsettled), "not settled: the reason"},
 		{problem(rotate.Refused), "the reason"},
@@ -74,7 +74,7 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		{problem(rotate.Copies), "the reason. Compare them with `layer secret log`"},
 		{fmt.Errorf("ledger x: %w", problem(rotate.NoLedger)), "ledger x: the reason: make one with `layer secret init`"},
 		{&rotate.Problem{Kind: rotate.Stopped, Err: fmt.Errorf("%s: %w", a, problem(rotate.Ahead))},
-			"stopped before anything was changed: $SECRET.auth.a: the store is ahead of the ledger: the reason. If there is none, run `layer secret rotate --adopt-ledger` to use this one"},
+			"stopped before anything was changed: $SECRET.auth.a: the store is ahead of the ledger: the reason. If there is no newer one, run `layer secret rotate --adopt-ledger` to use this one"},
 		{errors.Join(problem(rotate.NoVersion), errors.New("unlock")), "the reason: `layer secret status --json` lists its versions\nunlock"},
 	} {
 		require.Equal(t, tc.want, words(tc.err))

@@ -53,9 +53,8 @@ var errSeenDamaged = errors.New("it is damaged")
 func parseSeen(path string, data []byte) (seen, error) {
 	var s seen
 	if json.Unmarshal(data, &s) != nil || s.Version < 1 {
-		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is the latest (`git "+
-			"log`), then delete "+
-			"this file: layer makes it again", path, errSeenDamaged)
+		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is that of the latest "+
+			"commit (`git log`) or backup, then delete this file: layer makes it again", path, errSeenDamaged)
 	}
 	if s.Version > 1 {
 		return seen{}, fmt.Errorf("%s was written by a newer version of layer (format %d): update layer", path,

@@ -27,10 +27,10 @@
 // before it.
 //
 // A note counts only if it is signed, for its name in the target, with a key of the
-// ledger: no id and no generation depends on any other note. The removal of a
-// recipient replaces the keys. The former key then counts for notes from before the
-// removal. A note under it with a later generation or id, or for another name,
-// counts as not signed, and none proves a later ledger.
+// ledger. Other notes have no effect on ids and generations. The removal of a
+// recipient replaces the keys. A former key is then valid only for notes from before
+// the removal. A note under it with a later generation or id, or for another name,
+// counts as not signed. No note under it proves that the ledger is an old copy.
 //
 // Ids end at v2000000000 and generations at 2^63-1. A change beyond that is refused
 // before it is recorded. The secret then needs another name.
@@ -51,10 +51,11 @@
 // text. A reader's text is at most three quarters of a window old. The margin, 24 h
 // if zero, allows for late requests and for clocks that differ. An old version
 // expires a window, a margin and the time of [secret.Rotation].Retain after the
-// flip. RetainForever sets no end. A longer Retain extends lives that are not pruned
-// yet. A shorter one counts from the next flip. A flip that is not confirmed within
-// an eighth of the window, at least a minute, is published again with lives that
-// count from then.
+// flip. RetainForever sets no end. If Retain becomes longer, the next run extends
+// the lives of versions that are not pruned yet. If it becomes shorter, the new one
+// applies from the next flip on. If a flip is not confirmed within an eighth of the
+// window (a minute, if that is longer), it is published again, with lives that count
+// from the instant of the new text.
 //
 // The first value of a secret is current at once, and has no activeFrom. A new value
 // of a static secret is valid elsewhere already, and is current at once too; the old
@@ -62,17 +63,19 @@
 // readers that do not have the new version yet reject it, for up to a window.
 //
 // Ids are v1, v2 and so on, above those in the ledger's own notes. No id is used
-// twice, and a value never changes under its id. A text is JSON, or compact if JSON
-// exceeds the limit and compact can hold every value, or as [secret.Options].Format
-// pins it. Package secret must read every text back before it is sent.
+// twice, and a value never changes under its id. A text has the format that
+// [secret.Options].Format pins. If none is pinned, it is JSON, or compact if JSON
+// exceeds the limit and compact can hold every value. Before a text is sent, package
+// secret must be able to read it.
 //
 // # Schedule
 //
 // A rotation is due once in each slot of EveryDays days of 24 h, after the slot of
 // the last rotation. Slots begin at StartAt, else at the creation, plus a jitter of
 // up to 6 h that depends on the address alone. The creation counts as a rotation,
-// and so does a rotation by command. Missed slots are made up by one rotation. A
-// secret whose values only an operator has remains due until the operator sets one.
+// and so does a rotation by command. Missed slots are made up by one rotation. If
+// only an operator has a secret's values, it remains due until the operator sets
+// one.
 //
 // # Runs
 //
@@ -83,7 +86,7 @@
 //	intent        the intent                      confirms it, or sends it with fresh times
 //	published     an older text of the ledger     repairs: extends lives, since readers may use that
 //	                                              text; no flip or prune for a window and a margin
-//	published     its note, but was modified      repairs after a possible late request; else it is
+//	published     its note, another Modified      repairs after a possible late request; else it is
 //	                                              drifted, and the run leaves it
 //	any           a later text of the ledger      stops: the ledger is an old copy, or a second one
 //	a value       another writer's value          leaves it, and reports it: it is drifted
