@@ -65,6 +65,6 @@ const completionTime = 3 * time.Second
 func (l *layer) state(c *cobra.Command) rotate.State {
 	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
 	defer cancel()
-	_, state, _, _ := l.load(ctx, opening{quiet: true})
+	_, state, _ := l.load(ctx, opening{quiet: true})
 	return state
 }

@@ -83,9 +83,15 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 	var renamed error
 	if out.ID != "" {
 		p, _ := l.parsePlace(l.ledger) // no error: it was parsed before
-		renamed = l.nameLedger(p, out.ID, out.before)
+		if renamed = l.nameLedger(p, out.ID, out.before); renamed != nil {
+			renamed = fmt.Errorf("the recipients have changed and the ledger's id is now %s, but it could not be named in %w",
+				out.ID, renamed)
+		}
 	}
-	if l.json && renamed == nil {
+	if l.json && renamed != nil {
+		return renamed // which is the one JSON object
+	}
+	if l.json {
 		l.printJSON(out)
 		return nil
 	}
@@ -182,7 +188,7 @@ write the ledger can write its log.`,
 		Example: `  layer secret log
   layer secret log --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, state, _, err := l.load(c.Context(), opening{})
+			_, state, err := l.load(c.Context(), opening{})
 			if err != nil {
 				return err
 			}

@@ -101,25 +101,25 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 // load opens the ledger and reads it. It also returns a ledger that has moved.
 // Only `log`, `ledger id`, `spec` and completion accept such a ledger; the
 // other commands call current.
-func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
+func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.State, error) {
 	opened, err := l.openLedger(ctx, how)
 	if err != nil {
-		return nil, rotate.State{}, "", err
+		return nil, rotate.State{}, err
 	}
-	state, rev, err := opened.Load(ctx)
+	state, _, err := opened.Load(ctx)
 	if err == nil {
 		p, _ := l.parsePlace(l.ledger) // it was opened
 		l.tidy(ctx, p, how)
 	}
-	return opened, state, rev, err
+	return opened, state, err
 }
 
 // current opens the ledger and reads it. It refuses a ledger that has moved,
 // which may be much older than the one in the new place.
-func (l *layer) current(ctx context.Context, how opening) (rotate.Ledger, rotate.State, rotate.Revision, error) {
-	opened, state, rev, err := l.load(ctx, how)
+func (l *layer) current(ctx context.Context, how opening) (rotate.Ledger, rotate.State, error) {
+	opened, state, err := l.load(ctx, how)
 	if err == nil && state.Moved() != "" && !how.adopt {
 		err = rotate.MovedError(state)
 	}
-	return opened, state, rev, err
+	return opened, state, err
 }

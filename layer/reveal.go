@@ -24,7 +24,7 @@ Without a credential for the target it does not read the notes.`,
 			if err != nil {
 				return err
 			}
-			opened, state, _, err := l.current(c.Context(), opening{})
+			opened, state, err := l.current(c.Context(), opening{})
 			if err != nil {
 				return err
 			}

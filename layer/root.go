@@ -46,6 +46,7 @@ type layer struct {
 	out, err *screen
 
 	ledger, ledgerID string
+	trusted          string // the id of a ledger that the operator has just trusted
 	identity, spec   string
 	to, store        string
 	window, margin   time.Duration

@@ -74,7 +74,7 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, state, _, err := l.current(c.Context(), opening{})
+	opened, state, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return nil, err
 	}

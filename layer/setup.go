@@ -94,7 +94,7 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 	if err := l.checkFlags(); err != nil {
 		return nil, rotate.State{}, err
 	}
-	ledger, state, _, err := l.current(ctx, opening{adopt: adopt, peek: l.dry})
+	ledger, state, err := l.current(ctx, opening{adopt: adopt, peek: l.dry})
 	if err != nil {
 		return nil, rotate.State{}, err
 	}

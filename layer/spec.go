@@ -60,7 +60,7 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 		return set, err
 	}
 	if _, err := os.Stat(l.path(p.text)); p.kind != inFile || err == nil {
-		_, state, _, err := l.load(c.Context(), opening{})
+		_, state, err := l.load(c.Context(), opening{})
 		set = state.Settings()
 		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")
 		switch {

@@ -43,7 +43,7 @@ Without an argument it prints the target and the former targets.`,
 }
 
 func (l *layer) showTargets(c *cobra.Command) error {
-	_, state, _, err := l.current(c.Context(), opening{})
+	_, state, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (l *layer) moveTarget(c *cobra.Command, to string) error {
 }
 
 func (l *layer) removeFormer(c *cobra.Command, target string, yes bool) error {
-	opened, state, _, err := l.current(c.Context(), opening{})
+	opened, state, err := l.current(c.Context(), opening{})
 	if err != nil {
 		return err
 	}

@@ -308,6 +308,14 @@ func TestUnseenLedgerIsAskedFor(t *testing.T) {
 	}
 	x := atTerminal(t, dir, append(env, "LAYER_LEDGER_ID="+strings.Repeat("0", 32)), 120, status...)
 	require.Contains(t, x.ends(1), "is required", "a wrong id is no question")
+	// A command that looks first and acts then asks for the ledger once.
+	x = atTerminal(t, dir, env, 120, "secret", "rotate", "--adopt-ledger", "--spec", "spec.json")
+	x.expect("[y/N] ")
+	x.types("y\n")
+	x.expect("Use this ledger, and publish its values over the target? [y/N] ")
+	x.types("y\n")
+	require.Equal(t, 1, strings.Count(x.ends(0), "has not seen the ledger"))
+	require.NoError(t, os.Remove(filepath.Join(dir, "layer.seen")))
 	x = atTerminal(t, dir, env, 120, status...)
 	x.expect("[y/N] ")
 	x.types("y\n")

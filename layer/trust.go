@@ -33,7 +33,10 @@ func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities,
 	if how.quiet || !l.interactive() {
 		return
 	}
-	o.Ask = func(ctx context.Context, s rotate.State) (bool, error) {
+	o.Ask = func(ctx context.Context, s rotate.State) (yes bool, err error) {
+		if l.trusted == s.ID() {
+			return true, nil // a dry run of this command has asked
+		}
 		set := s.Settings()
 		l.err.clear()
 		l.err.line("This machine has not seen the ledger %s before.", p.text)
@@ -42,7 +45,10 @@ func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities,
 		for _, r := range set.Recipients {
 			l.err.line("  recipient   %s", r)
 		}
-		return l.ask(ctx, "Is this the id that `layer secret ledger id` prints where the ledger is in use?")
+		if yes, err = l.ask(ctx, "Is this the id that `layer secret ledger id` prints where the ledger is in use?"); yes {
+			l.trusted = s.ID()
+		}
+		return yes, err
 	}
 }
 
@@ -77,7 +83,7 @@ func (l *layer) idCommand() *cobra.Command {
 secret: it proves that the ledger is not forged. It is renewed when a recipient is removed.`,
 		Example: `  layer secret ledger id`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, state, _, err := l.load(c.Context(), opening{})
+			_, state, err := l.load(c.Context(), opening{})
 			if err != nil {
 				return err
 			}

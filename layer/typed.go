@@ -87,6 +87,10 @@ func holdsCredential(name, value string) bool {
 	if isCredential(name) || userinfo().MatchString(value) {
 		return true
 	}
+	// The start of an address that slipped into a part of one.
+	if slices.Contains([]string{"user", "host", "hostaddr", "dbname"}, name) && userinfo().MatchString("//"+value) {
+		return true
+	}
 	for part := range strings.FieldsFuncSeq(value, func(r rune) bool {
 		return r == ' ' || r == '&' || r == ';' ||
 			r == ','

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -252,4 +253,31 @@ func TestRootPublishingThatTakesAccessIsRefused(t *testing.T) {
 	// A member of the group finishes the recorded rotation.
 	p.succeeds(alice, reads, "rotate", "--spec", "spec.json")
 	require.Equal(t, "61001:61200 -rw-r-----", p.files()[keyFile])
+}
+
+// TestRootRemovalReportsTheIDThatNoFileTakes: the identity's folder takes no new
+// file, so the new id cannot be put into it. The recipients have changed, so the
+// error contains the id, and with --json it is the one object.
+func TestRootRemovalReportsTheIDThatNoFileTakes(t *testing.T) {
+	const uid, gid = 12001, 12100
+	for _, more := range [][]string{nil, {"--json"}} {
+		p := newHousehold(t, uid, gid, 0o755)
+		keys := filepath.Join(p.dir, "keys")
+		require.NoError(t, os.Mkdir(keys, 0o700))
+		require.NoError(t, os.Chown(keys, uid, gid))
+		p.succeeds(uid, gid, "init", "--to", "dir:secrets", "--identity", "keys/mine")
+		const other = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+		p.succeeds(uid, gid, "ledger", "recipients", "--add", other, "--identity", "keys/mine")
+		require.NoError(t, os.Chmod(keys, 0o500))
+		r := p.as(uid, gid, nil, append([]string{"ledger", "recipients", "--remove", other, "--identity", "keys/mine"}, more...)...)
+		require.Equal(t, 1, r.status)
+		id := strings.TrimSpace(p.succeeds(uid, gid, "ledger", "id", "--identity", "keys/mine"))
+		require.Contains(t, r.stdout+r.stderr, "the recipients have changed and the ledger's id is now "+id)
+		if more != nil {
+			var one map[string]any
+			require.NoError(t, json.Unmarshal([]byte(r.stdout), &one), "one object")
+			require.Equal(t, false, one["ok"])
+		}
+		require.NoError(t, os.Chmod(keys, 0o700))
+	}
 }

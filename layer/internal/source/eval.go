@@ -63,7 +63,7 @@ func (r *reader) variable(v *types.Var, at token.Pos) value {
 		return unknown{pos: at, why: "depends on the machine's time zone (use time.UTC)"}
 	}
 	if key.pkg != "" {
-		r.pkg(key.pkg)
+		r.need(key.pkg)
 	}
 	d, ok := r.vars.defined[key]
 	switch {

@@ -94,7 +94,7 @@ func (r *reader) constructor(obj types.Object) string {
 		}
 		key := keyOf(obj)
 		if key.pkg != "" {
-			r.pkg(key.pkg)
+			r.need(key.pkg)
 		}
 		d, ok := r.vars.defined[key]
 		if !ok || d.init == nil || r.vars.changed[key].IsValid() || r.busy[key] {

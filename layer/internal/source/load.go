@@ -136,12 +136,11 @@ func (r *reader) add(p *packages.Package) *pkg {
 	return one
 }
 
-// pkg returns a package that contains options of a declaration. It loads the
-// package if no pattern names it. It returns nil for the standard library,
-// which contains no options.
-func (r *reader) pkg(path string) *pkg {
-	if p, ok := r.pkgs[path]; ok {
-		return p
+// need loads a package that contains options of a declaration, if no pattern
+// names it. The standard library contains no options, and its entry is nil.
+func (r *reader) need(path string) {
+	if _, ok := r.pkgs[path]; ok {
+		return
 	}
 	if loaded, err := r.load(mode|packages.NeedModule, path); err == nil {
 		for _, p := range loaded {
@@ -153,7 +152,6 @@ func (r *reader) pkg(path string) *pkg {
 	if _, ok := r.pkgs[path]; !ok {
 		r.pkgs[path] = nil
 	}
-	return r.pkgs[path]
 }
 
 // maxErrors is the length limit of a list of errors. The first errors are the
