@@ -22,8 +22,10 @@ func TestAddressesAreParsedStrictly(t *testing.T) {
 		address       secret.Address
 		text, binding string
 	}{
-		{secret.Address{Namespace: "auth", Name: "session-key"}, "$SECRET.auth.session-key", "LAYERON_SECRET_AUTH_SESSION_KEY"},
-		{secret.Address{Namespace: "auth-session", Name: "key"}, "$SECRET.auth-session.key", "LAYERON_SECRET_AUTH_SESSION_KEY"},
+		{secret.Address{Namespace: "auth", Name: "session-key"}, "$SECRET.auth.session-key",
+			"LAYERON_SECRET_AUTH_SESSION_KEY"},
+		{secret.Address{Namespace: "auth-session", Name: "key"}, "$SECRET.auth-session.key",
+			"LAYERON_SECRET_AUTH_SESSION_KEY"},
 		{secret.Address{Namespace: "default", Name: "a"}, "$SECRET.default.a", "LAYERON_SECRET_DEFAULT_A"},
 		{secret.Address{Namespace: "0", Name: "9"}, "$SECRET.0.9", "LAYERON_SECRET_0_9"},
 		{secret.Address{Namespace: "a_b", Name: "c--d__e"}, "$SECRET.a_b.c--d__e", "LAYERON_SECRET_A_B_C__D__E"},
@@ -71,10 +73,14 @@ func TestAddressAsKey(t *testing.T) {
 
 // notAddresses are texts that ParseAddress must refuse.
 var notAddresses = []string{
-	"", "$SECRET", "$SECRET.", "$SECRET..", "$SECRET.a", "$SECRET.a.", "$SECRET..a", "$SECRET.key", "auth.session-key", "$secret.auth.key",
-	"SECRET.auth.key", " $SECRET.auth.key", "$SECRET.auth.key ", "$SECRET.auth.key\n", "$SECRET.auth.a.b", "$SECRET.Auth.key", "$SECRET.auth.Key",
-	"$SECRET.auth.-key", "$SECRET.auth.key-", "$SECRET._auth.key", "$SECRET.auth_.key", "$SECRET.auth.ke y", "$SECRET.auth/key", "$SECRET.auth.clé",
-	"$SECRET.auth.key\x00", "$SECRET." + strings.Repeat("a", 64) + ".b", "$SECRET.a." + strings.Repeat("b", 64), "LAYERON_SECRET_AUTH_KEY",
+	"", "$SECRET", "$SECRET.", "$SECRET..", "$SECRET.a", "$SECRET.a.", "$SECRET..a", "$SECRET.key", "auth.session-key",
+	"$secret.auth.key",
+	"SECRET.auth.key", " $SECRET.auth.key", "$SECRET.auth.key ", "$SECRET.auth.key\n", "$SECRET.auth.a.b",
+	"$SECRET.Auth.key", "$SECRET.auth.Key",
+	"$SECRET.auth.-key", "$SECRET.auth.key-", "$SECRET._auth.key", "$SECRET.auth_.key", "$SECRET.auth.ke y",
+	"$SECRET.auth/key", "$SECRET.auth.clé",
+	"$SECRET.auth.key\x00", "$SECRET." + strings.Repeat("a", 64) + ".b", "$SECRET.a." + strings.Repeat("b", 64),
+	"LAYERON_SECRET_AUTH_KEY",
 	"sk_live_Qz7kWv2mXt9RbLp4nHc8", "$SECRET.auth.sk_live_Qz7kWv2mXt9RbLp4nHc8",
 }
 
@@ -102,7 +108,8 @@ func TestParseAddressRefuses(t *testing.T) {
 
 // The status of an App whose declarations are wrong must be writable too.
 func TestMarshalAddressNeverFails(t *testing.T) {
-	for _, a := range []secret.Address{{}, {Namespace: "auth"}, {Name: "Key"}, {Namespace: "a.b", Name: "c"}, {Namespace: "a", Name: "b.c"}, {Name: "x\n"}} {
+	for _, a := range []secret.Address{{}, {Namespace: "auth"}, {Name: "Key"}, {Namespace: "a.b", Name: "c"},
+		{Namespace: "a", Name: "b.c"}, {Name: "x\n"}} {
 		text, err := a.MarshalText()
 		require.NoError(t, err)
 		require.Equal(t, a.String(), string(text))

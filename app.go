@@ -266,7 +266,8 @@ func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 	case a.options.Timeout < 0:
 		return nil, appError("AppOptions.Timeout is " + a.options.Timeout.String() + ", allowed is 0 (10s) or more")
 	case a.options.Concurrency < 1:
-		return nil, appError("AppOptions.Concurrency is " + strconv.Itoa(a.options.Concurrency) + ", allowed is 0 (64) or more")
+		return nil, appError("AppOptions.Concurrency is " + strconv.Itoa(a.options.Concurrency) +
+			", allowed is 0 (64) or more")
 	}
 	a.regroup()
 	a.state, a.starting = appStarting, ctx
@@ -294,8 +295,9 @@ func (a *App) conflicts(secrets []*appSecret) (found []problem) {
 			found = append(found, problem{decl: d, err: because(ErrInvalid, "declared twice, differently: "+other.difference(d)+
 				"; declare it once and share the variable")})
 		default:
-			found = append(found, problem{decl: d, err: because(ErrInvalid, "has the binding name of "+other.addr.String()+", "+d.binding+
-				": one would read the other's value; rename one of them")})
+			found = append(found, problem{decl: d, err: because(ErrInvalid,
+				"has the binding name of "+other.addr.String()+", "+d.binding+
+					": one would read the other's value; rename one of them")})
 		}
 	}
 	return found

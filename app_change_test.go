@@ -72,7 +72,8 @@ func TestChangesAreTold(t *testing.T) {
 		put("plain too")
 		synctest.Wait()
 		change := func(old, now string) secret.Change { return secret.Change{Address: s.Address(), Old: old, New: now} }
-		require.Equal(t, []secret.Change{change("v0", "v1"), change("v1", "v1"), change("v1", "v1"), change("v1", "v1")}, c.all())
+		require.Equal(t, []secret.Change{change("v0", "v1"), change("v1", "v1"), change("v1", "v1"), change("v1", "v1")},
+			c.all())
 		require.NoError(t, app.Close())
 	})
 }

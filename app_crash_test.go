@@ -46,15 +46,24 @@ var crashes = map[string]struct {
 	crash func(context.Context, secret.Address) error
 	says  string
 }{
-	"panics with a text":      {func(context.Context, secret.Address) error { panic(marker) }, "the store panicked with a value of type string"},
-	"panics with an error":    {func(context.Context, secret.Address) error { panic(errors.New(marker)) }, "the store panicked with a value of type *errors.errorString"},
-	"panics with nil":         {func(context.Context, secret.Address) error { panic(nil) }, "the store panicked with a value of type *runtime.PanicNilError"},
-	"follows a nil pointer":   {func(context.Context, secret.Address) error { var p *string; return errors.New(*p) }, "the store panicked with a value of type runtime.errorString"},
-	"ends its goroutine":      {func(context.Context, secret.Address) error { runtime.Goexit(); return nil }, "the store ended its goroutine"},
-	"an error that panics":    {func(context.Context, secret.Address) error { return &brokenError{error: true} }, "the store panicked with a value of type string"},
-	"an error with a bad Is":  {func(context.Context, secret.Address) error { return &brokenError{is: true} }, "the store panicked with a value of type string"},
-	"an error, bad unwrapped": {func(context.Context, secret.Address) error { return &brokenError{unwrap: true} }, "the store panicked with a value of type string"},
-	"an error that is nil":    {func(context.Context, secret.Address) error { return (*brokenError)(nil) }, "the store panicked with a value of type runtime.errorString"},
+	"panics with a text": {func(context.Context, secret.Address) error { panic(marker) },
+		"the store panicked with a value of type string"},
+	"panics with an error": {func(context.Context, secret.Address) error { panic(errors.New(marker)) },
+		"the store panicked with a value of type *errors.errorString"},
+	"panics with nil": {func(context.Context, secret.Address) error { panic(nil) },
+		"the store panicked with a value of type *runtime.PanicNilError"},
+	"follows a nil pointer": {func(context.Context, secret.Address) error { var p *string; return errors.New(*p) },
+		"the store panicked with a value of type runtime.errorString"},
+	"ends its goroutine": {func(context.Context, secret.Address) error { runtime.Goexit(); return nil },
+		"the store ended its goroutine"},
+	"an error that panics": {func(context.Context, secret.Address) error { return &brokenError{error: true} },
+		"the store panicked with a value of type string"},
+	"an error with a bad Is": {func(context.Context, secret.Address) error { return &brokenError{is: true} },
+		"the store panicked with a value of type string"},
+	"an error, bad unwrapped": {func(context.Context, secret.Address) error { return &brokenError{unwrap: true} },
+		"the store panicked with a value of type string"},
+	"an error that is nil": {func(context.Context, secret.Address) error { return (*brokenError)(nil) },
+		"the store panicked with a value of type runtime.errorString"},
 }
 
 // TestCrashOfStoreIsAFailedLoad: at Start, under every kind of refresh and at a
@@ -292,7 +301,8 @@ func TestFunctionThatEndsItsGoroutineIsCalledAgain(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, 3, calls)
-		require.Equal(t, 3, strings.Count(strings.Join(log.lines(), "\n"), "a function given to OnChange ended its goroutine"))
+		require.Equal(t, 3, strings.Count(strings.Join(log.lines(), "\n"),
+			"a function given to OnChange ended its goroutine"))
 	})
 }
 
@@ -341,7 +351,8 @@ func TestCloseLeavesACallbackThatHangs(t *testing.T) {
 		put("current=v1;v1=text")
 		synctest.Wait()
 		began := time.Now()
-		require.EqualError(t, app.Close(), "secret: close: a function given to OnChange has not returned; its goroutine is left behind")
+		require.EqualError(t, app.Close(),
+			"secret: close: a function given to OnChange has not returned; its goroutine is left behind")
 		require.Equal(t, 7*time.Second, time.Since(began))
 		require.NoError(t, app.Close(), "a second Close does nothing")
 	})

@@ -30,7 +30,8 @@ func TestTenThousandRounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTelling()
 		w.texts = secret.NewMemory(map[string]string{
-			"$SECRET.app.good": "one", "$SECRET.app.malformed": "one", "$SECRET.app.flapping": "one", "$SECRET.app.watched": "one",
+			"$SECRET.app.good": "one", "$SECRET.app.malformed": "one", "$SECRET.app.flapping": "one",
+			"$SECRET.app.watched": "one",
 			"$SECRET.app.failing": "one", "$SECRET.app.hanging": "one", "$SECRET.app.deaf": "one",
 		})
 		good := secret.Static(secret.Options{Namespace: "app", Name: "good", Store: onlyGet{w}})

@@ -48,8 +48,9 @@ func TestADocumentWithAMissingCurrentNeverReplacesAGoodOne(t *testing.T) {
 						require.ErrorIs(t, err, secret.ErrMalformed)
 						require.EqualError(t, err, "secret: load $SECRET.app.key from shelf app/key, current: malformed: "+
 							"names no version; was the text cut off? The last good document stays")
-						require.ErrorContains(t, app.Refresh(t.Context()), "$SECRET.app.key from shelf app/key, current: malformed: names no version; "+
-							"was the text cut off? The last good document stays; store it again, whole")
+						require.ErrorContains(t, app.Refresh(t.Context()),
+							"$SECRET.app.key from shelf app/key, current: malformed: names no version; "+
+								"was the text cut off? The last good document stays; store it again, whole")
 						requireRead(t, marker+"2", s)
 					}
 					lines := log.lines()

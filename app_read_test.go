@@ -132,7 +132,8 @@ func TestRefreshAsksNow(t *testing.T) {
 				p.step(nil)
 
 				if tc.app {
-					for want, text := range map[error]string{secret.ErrEmpty: " ", secret.ErrMalformed: "current=v1", secret.ErrEncoding: "short"} {
+					for want, text := range map[error]string{secret.ErrEmpty: " ", secret.ErrMalformed: "current=v1",
+						secret.ErrEncoding: "short"} {
 						p.set(s, text)
 						require.ErrorIs(t, s.Refresh(context.Background()), want)
 						require.ErrorIs(t, app.Refresh(context.Background()), want)
@@ -180,7 +181,9 @@ func TestRefreshTrustsNoEarlierLook(t *testing.T) {
 // matters.
 func TestReadsAfterStart(t *testing.T) {
 	p, s := newProbe(), static("key")
-	p.set(s, "current=v3;v1=one;v1_active=2020-01-01T00:00:00Z;v2=two;v2_active=2021-01-01T00:00:00Z;v3=three;v3_active=2022-01-01T00:00:00Z")
+	p.set(s,
+		"current=v3;v1=one;v1_active=2020-01-01T00:00:00Z;v2=two;v2_active=2021-01-01T00:00:00Z;v3=three;v3_active="+
+			"2022-01-01T00:00:00Z")
 	requireStart(t, secret.NewApp(secret.AppOptions{Store: p, Refresh: -1}).Use(s))
 	over, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -31,7 +31,8 @@ func TestAppShowsNoValue(t *testing.T) {
 		own *secret.App
 		s   *secret.Secret
 	}{&embedded{app}, app, s}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%c", "%U", "%e", "%o", "%b", "%p"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%c", "%U", "%e", "%o", "%b",
+		"%p"} {
 		require.NotContains(t, fmt.Sprintf(verb+verb+verb, app, holder, &holder), value, verb)
 	}
 	shown, err := json.Marshal(app)

@@ -97,7 +97,8 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	}
 	v := doc.Current()
 	if _, err := doc.data().keyRule().decode(v.Text()); err != nil {
-		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: guarded{sec.store}.Locate(sec.decl.addr), Version: v.ID, Err: err}
+		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: guarded{sec.store}.Locate(sec.decl.addr), Version: v.ID,
+			Err: err}
 	}
 	return doc, nil
 }
@@ -108,8 +109,9 @@ func (sec *appSecret) inPlaceOf(good, doc *Document) (*Document, error) {
 	if good == nil || good.data().markerMissing() || !doc.data().markerMissing() {
 		return doc, nil
 	}
-	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: guarded{sec.store}.Locate(sec.decl.addr), Member: "current",
-		Err: because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
+	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: guarded{sec.store}.Locate(sec.decl.addr),
+		Member: "current",
+		Err:    because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
 }
 
 // keep records the result of a shared load.
@@ -139,7 +141,8 @@ func (sec *appSecret) publish(f *flight) {
 		return
 	}
 	if recovered {
-		sec.app.log(slog.LevelInfo, "secret can be loaded again", "address", sec.decl.addr.String(), "current", f.doc.Current().ID)
+		sec.app.log(slog.LevelInfo, "secret can be loaded again", "address", sec.decl.addr.String(), "current",
+			f.doc.Current().ID)
 	}
 	if old != f.doc {
 		sec.logChange(old, f.doc)
@@ -191,10 +194,12 @@ func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
 
 func (sec *appSecret) logChange(old, doc *Document) {
 	for _, w := range doc.data().faultsOfText() {
-		sec.app.log(slog.LevelWarn, "secret is readable, but look at it", "address", sec.decl.addr.String(), "warning", w.Message)
+		sec.app.log(slog.LevelWarn, "secret is readable, but look at it", "address", sec.decl.addr.String(), "warning",
+			w.Message)
 	}
 	if c, news := changeOf(sec.decl.addr, old, doc); news {
-		sec.app.log(slog.LevelInfo, "secret has a new current version", "address", sec.decl.addr.String(), "old", c.Old, "new", c.New)
+		sec.app.log(slog.LevelInfo, "secret has a new current version", "address", sec.decl.addr.String(), "old", c.Old,
+			"new", c.New)
 	}
 }
 
@@ -227,7 +232,8 @@ func (sec *appSecret) failed(err error) {
 	kept := sec.doc
 	sec.mu.Unlock()
 	if news && !sec.app.closed() {
-		sec.app.log(slog.LevelWarn, "secret cannot be loaded", "address", sec.decl.addr.String(), "kept", kept.Current().ID, "error", err.Error())
+		sec.app.log(slog.LevelWarn, "secret cannot be loaded", "address", sec.decl.addr.String(), "kept", kept.Current().ID,
+			"error", err.Error())
 	}
 }
 

@@ -29,8 +29,10 @@ func TestStartReportsAllProblems(t *testing.T) {
 	good, older := static("good"), random("older")
 	missing, unmade, empty, malformed := static("missing"), random("unmade"), static("empty"), static("malformed")
 	large, short, broken := static("large"), random("short"), static("broken")
-	first, second := static("twice"), secret.Static(secret.Options{Namespace: "app", Name: "twice", Format: secret.FormatPlain})
-	left, right := secret.Static(secret.Options{Namespace: "app", Name: "one-two"}), secret.Static(secret.Options{Namespace: "app-one", Name: "two"})
+	first, second := static("twice"), secret.Static(secret.Options{Namespace: "app", Name: "twice",
+		Format: secret.FormatPlain})
+	left, right := secret.Static(secret.Options{Namespace: "app",
+		Name: "one-two"}), secret.Static(secret.Options{Namespace: "app-one", Name: "two"})
 	taken := static("taken")
 	for _, s := range []*secret.Secret{good, first, left, taken, broken} {
 		p.set(s, marker)
@@ -48,10 +50,13 @@ func TestStartReportsAllProblems(t *testing.T) {
 	}
 	requireStart(t, secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(taken))
 
-	err := secret.NewApp(secret.AppOptions{Store: placedProbe{p}, Refresh: -1}).Use(good, older, missing, unmade, empty, malformed, large, short,
-		broken, first, second, left, right, taken, secret.Static(secret.Options{Name: "Not A Name"}), nil).Start(context.Background())
+	err := secret.NewApp(secret.AppOptions{Store: placedProbe{p}, Refresh: -1}).Use(good, older, missing, unmade, empty,
+		malformed, large, short,
+		broken, first, second, left, right, taken, secret.Static(secret.Options{Name: "Not A Name"}),
+		nil).Start(context.Background())
 	require.Error(t, err)
-	for _, want := range []error{secret.ErrNotFound, secret.ErrEmpty, secret.ErrMalformed, secret.ErrTooLarge, secret.ErrEncoding,
+	for _, want := range []error{secret.ErrNotFound, secret.ErrEmpty, secret.ErrMalformed, secret.ErrTooLarge,
+		secret.ErrEncoding,
 		secret.ErrInvalid, errRefused} {
 		require.ErrorIs(t, err, want)
 	}
@@ -67,8 +72,10 @@ func TestStartReportsAllProblems(t *testing.T) {
   $SECRET.app.large from shelf app/large: too large: the text is over 1 MiB; store it again, whole
   $SECRET.app.short from shelf app/short, version v2: wrong encoding: the text is 11 bytes long, declared are 16 raw bytes; store a key of the declared length, or correct the declaration
   $SECRET.app.broken from shelf app/broken: connection refused; see whether the store can be reached, then start again
-  $SECRET.default.Not A Name: invalid: Name is "Not A Name", allowed is `, "\n"), cutAt(strings.Split(err.Error(), "\n"), 11, "allowed is ")[:12])
-	require.Equal(t, "  (undeclared): invalid: a Secret that was not made by Static, Random or Generated", strings.Split(err.Error(), "\n")[12])
+  $SECRET.default.Not A Name: invalid: Name is "Not A Name", allowed is `, "\n"),
+		cutAt(strings.Split(err.Error(), "\n"), 11, "allowed is ")[:12])
+	require.Equal(t, "  (undeclared): invalid: a Secret that was not made by Static, Random or Generated",
+		strings.Split(err.Error(), "\n")[12])
 	require.Len(t, strings.Split(err.Error(), "\n"), 13)
 }
 
@@ -108,7 +115,8 @@ func TestStartIsBoundedByItsContext(t *testing.T) {
 				err := app.Start(ctx)
 				require.Equal(t, 3*time.Second, time.Since(began))
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.ErrorContains(t, err, "$SECRET.app.key: gave up waiting for the store: context deadline exceeded; see whether the store can be reached")
+				require.ErrorContains(t, err,
+					"$SECRET.app.key: gave up waiting for the store: context deadline exceeded; see whether the store can be reached")
 
 				impatient := errors.New("the operator has pressed ^C")
 				why, stop := context.WithCancelCause(context.Background())
@@ -231,7 +239,8 @@ func TestUseTwiceIsOne(t *testing.T) {
 	p := newProbe()
 	rotation := func() *secret.Rotation { return &secret.Rotation{EveryDays: 30} }
 	declare := func() *secret.Secret {
-		return secret.Random(secret.Options{Namespace: "app", Name: "key", Bytes: 16, Encoding: secret.EncodingRaw, Rotation: rotation(), Store: p})
+		return secret.Random(secret.Options{Namespace: "app", Name: "key", Bytes: 16, Encoding: secret.EncodingRaw,
+			Rotation: rotation(), Store: p})
 	}
 	s, again := declare(), declare()
 	p.set(s, "0123456789abcdef")
@@ -251,7 +260,8 @@ func TestUseTwiceIsOne(t *testing.T) {
 // any option would not read the same.
 func TestEveryDifferenceIsRefused(t *testing.T) {
 	store := secret.NewMemory(map[string]string{"$SECRET.app.key": "0123456789abcdef"})
-	base := secret.Options{Namespace: "app", Name: "key", Bytes: 16, Encoding: secret.EncodingRaw, Generator: "test/one", Store: store}
+	base := secret.Options{Namespace: "app", Name: "key", Bytes: 16, Encoding: secret.EncodingRaw, Generator: "test/one",
+		Store: store}
 	for want, change := range map[string]func(*secret.Options){
 		"Bytes":      func(o *secret.Options) { o.Bytes = 17 },
 		"Encoding":   func(o *secret.Options) { o.Encoding = secret.EncodingAuto },
@@ -264,11 +274,13 @@ func TestEveryDifferenceIsRefused(t *testing.T) {
 	} {
 		other := base
 		change(&other)
-		err := secret.NewApp(secret.AppOptions{}).Use(secret.Generated(base), secret.Generated(other)).Start(context.Background())
+		err := secret.NewApp(secret.AppOptions{}).Use(secret.Generated(base),
+			secret.Generated(other)).Start(context.Background())
 		require.ErrorIs(t, err, secret.ErrInvalid, want)
 		require.ErrorContains(t, err, "declared twice, differently: "+want+";")
 	}
-	err := secret.NewApp(secret.AppOptions{}).Use(static("key"), secret.Generated(secret.Options{Namespace: "app", Name: "key"})).Start(context.Background())
+	err := secret.NewApp(secret.AppOptions{}).Use(static("key"),
+		secret.Generated(secret.Options{Namespace: "app", Name: "key"})).Start(context.Background())
 	require.ErrorContains(t, err, "kind, static and generated")
 }
 

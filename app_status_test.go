@@ -47,9 +47,10 @@ func TestStatusGolden(t *testing.T) {
 		}
 	}
 	good := map[string]string{
-		"$SECRET.zoo.plain":    "sk_live_of-33-bytes\n",
-		"$SECRET.auth.json":    json3,
-		"$SECRET.auth.compact": "current=v7;v1=first-value-of-33-bytes;v1_active=1999-12-01T00:00:00Z;v1_expires=2000-01-05T00:00:00Z",
+		"$SECRET.zoo.plain": "sk_live_of-33-bytes\n",
+		"$SECRET.auth.json": json3,
+		"$SECRET.auth.compact": "current=v7;v1=first-value-of-33-bytes;v1_active=1999-12-01T00:00:00Z;v1_expires=" +
+			"2000-01-05T00:00:00Z",
 	}
 	for name, run := range map[string]func(t *testing.T, m *secret.Memory, app *secret.App) secret.Status{
 		"no-secrets": func(*testing.T, *secret.Memory, *secret.App) secret.Status {
@@ -103,7 +104,8 @@ func TestStatusOfADocument(t *testing.T) {
 		defer app.Close()
 		time.Sleep(time.Second)
 		require.Equal(t, secret.Status{Time: began.Add(time.Second), OK: true, Secrets: []secret.SecretStatus{{
-			Address: s.Address(), Binding: "LAYERON_SECRET_AUTH_KEY", Kind: secret.KindRandom, Format: secret.FormatJSON, Current: "v1",
+			Address: s.Address(), Binding: "LAYERON_SECRET_AUTH_KEY", Kind: secret.KindRandom, Format: secret.FormatJSON,
+			Current: "v1",
 			Versions: []secret.Life{{ID: "v1"}, {ID: "v2", ActiveFrom: time.Date(2000, 2, 1, 0, 0, 0, 0, time.UTC),
 				ExpiresAt: time.Date(2000, 3, 1, 0, 0, 0, 0, time.UTC)}},
 			LastSuccess: began,
@@ -135,14 +137,17 @@ func TestStatusTransitions(t *testing.T) {
 			{"start", func() error { return app.Start(t.Context()) }, at(1), never, "", false, "v1"},
 			{"time goes by", func() error { return nil }, at(1), never, "", false, "v1"},
 			{"same text", func() error { return app.Refresh(t.Context()) }, at(3), never, "", false, "v1"},
-			{"deleted", func() error { m.Delete(key); return app.Refresh(t.Context()) }, at(3), at(4), "not found: memory store, LAYERON_SECRET_DEFAULT_KEY is not set", false, "v1"},
-			{"out of order", func() error { m.Fail(errors.New("no route")); return app.Refresh(t.Context()) }, at(3), at(4), "no route", false, "v1"},
+			{"deleted", func() error { m.Delete(key); return app.Refresh(t.Context()) }, at(3), at(4),
+				"not found: memory store, LAYERON_SECRET_DEFAULT_KEY is not set", false, "v1"},
+			{"out of order", func() error { m.Fail(errors.New("no route")); return app.Refresh(t.Context()) }, at(3), at(4),
+				"no route", false, "v1"},
 			{"malformed", func() error {
 				m.Fail(nil)
 				m.Set(key, `{"current":"v1","versions":{"v1":{"value":"second-value-of-33-bytes"`)
 				return s.Refresh(t.Context())
 			}, at(3), at(4), "malformed: a JSON version document with a syntax error here; was it cut off?", false, "v1"},
-			{"back", func() error { m.Set(key, "current=v2;v2=second-value-of-33-bytes"); return s.Refresh(t.Context()) }, at(7), never, "", false, "v2"},
+			{"back", func() error { m.Set(key, "current=v2;v2=second-value-of-33-bytes"); return s.Refresh(t.Context()) }, at(7),
+				never, "", false, "v2"},
 			{"again", func() error { m.Delete(key); return app.Refresh(t.Context()) }, at(7), at(8), "not found", false, "v2"},
 			{"closed", func() error { return app.Close() }, at(7), at(8), "not found", false, "v2"},
 		} {
@@ -182,23 +187,31 @@ func TestStatusNeedsPerson(t *testing.T) {
 		after   time.Duration
 		want    result
 	}{
-		"all is well":          {do: func(*secret.Memory) {}, want: result{false, false}},
-		"well for a year":      {do: func(*secret.Memory) {}, after: 365 * 24 * time.Hour, want: result{false, false}},
-		"just out of reach":    {do: func(m *secret.Memory) { m.Fail(outage) }, want: result{false, false}},
-		"for under an hour":    {do: func(m *secret.Memory) { m.Fail(outage) }, after: time.Hour - 1, want: result{false, false}},
-		"for an hour":          {do: func(m *secret.Memory) { m.Fail(outage) }, after: time.Hour, want: result{false, true}},
-		"time-outs":            {do: func(m *secret.Memory) { m.Fail(context.DeadlineExceeded) }, want: result{false, false}},
-		"not found":            {do: func(m *secret.Memory) { m.Delete(key) }, want: result{false, true}},
-		"a store's not found":  {do: func(m *secret.Memory) { m.Fail(fmt.Errorf("gone: %w", secret.ErrNotFound)) }, want: result{false, true}},
-		"empty":                {do: func(m *secret.Memory) { m.Set(key, " ") }, want: result{false, true}},
-		"malformed":            {do: func(m *secret.Memory) { m.Set(key, "current=v1") }, want: result{false, true}},
-		"too large":            {do: func(m *secret.Memory) { m.Set(key, strings.Repeat("x", 1<<20+1)) }, want: result{false, true}},
-		"another length":       {do: func(m *secret.Memory) { m.Set(key, "current=v2;v2=short") }, want: result{false, true}},
-		"white space":          {do: func(m *secret.Memory) { m.Set(key, "first-value-of-33-bytex\n"[1:]) }, want: result{false, false}},
-		"no current":           {do: func(m *secret.Memory) { m.Set(key, "current=v2;v1=first-value-of-33-bytes") }, want: result{false, true}},
-		"stale, within limit":  {options: secret.AppOptions{MaxStale: time.Hour}, do: func(m *secret.Memory) { m.Fail(outage) }, after: 58 * time.Minute, want: result{false, false}},
-		"stale":                {options: secret.AppOptions{MaxStale: 30 * time.Minute}, do: func(m *secret.Memory) { m.Fail(outage) }, after: 31 * time.Minute, want: result{true, true}},
-		"stale, not refreshed": {options: secret.AppOptions{MaxStale: 30 * time.Minute}, do: func(*secret.Memory) {}, after: 31 * time.Minute, want: result{true, true}},
+		"all is well":       {do: func(*secret.Memory) {}, want: result{false, false}},
+		"well for a year":   {do: func(*secret.Memory) {}, after: 365 * 24 * time.Hour, want: result{false, false}},
+		"just out of reach": {do: func(m *secret.Memory) { m.Fail(outage) }, want: result{false, false}},
+		"for under an hour": {do: func(m *secret.Memory) { m.Fail(outage) }, after: time.Hour - 1,
+			want: result{false, false}},
+		"for an hour": {do: func(m *secret.Memory) { m.Fail(outage) }, after: time.Hour, want: result{false, true}},
+		"time-outs":   {do: func(m *secret.Memory) { m.Fail(context.DeadlineExceeded) }, want: result{false, false}},
+		"not found":   {do: func(m *secret.Memory) { m.Delete(key) }, want: result{false, true}},
+		"a store's not found": {do: func(m *secret.Memory) { m.Fail(fmt.Errorf("gone: %w", secret.ErrNotFound)) },
+			want: result{false, true}},
+		"empty":     {do: func(m *secret.Memory) { m.Set(key, " ") }, want: result{false, true}},
+		"malformed": {do: func(m *secret.Memory) { m.Set(key, "current=v1") }, want: result{false, true}},
+		"too large": {do: func(m *secret.Memory) { m.Set(key, strings.Repeat("x", 1<<20+1)) },
+			want: result{false, true}},
+		"another length": {do: func(m *secret.Memory) { m.Set(key, "current=v2;v2=short") }, want: result{false, true}},
+		"white space": {do: func(m *secret.Memory) { m.Set(key, "first-value-of-33-bytex\n"[1:]) },
+			want: result{false, false}},
+		"no current": {do: func(m *secret.Memory) { m.Set(key, "current=v2;v1=first-value-of-33-bytes") },
+			want: result{false, true}},
+		"stale, within limit": {options: secret.AppOptions{MaxStale: time.Hour},
+			do: func(m *secret.Memory) { m.Fail(outage) }, after: 58 * time.Minute, want: result{false, false}},
+		"stale": {options: secret.AppOptions{MaxStale: 30 * time.Minute},
+			do: func(m *secret.Memory) { m.Fail(outage) }, after: 31 * time.Minute, want: result{true, true}},
+		"stale, not refreshed": {options: secret.AppOptions{MaxStale: 30 * time.Minute}, do: func(*secret.Memory) {},
+			after: 31 * time.Minute, want: result{true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -237,7 +250,8 @@ func TestStatusOfWrongDeclarations(t *testing.T) {
 	wrong := []*secret.Secret{
 		nil, new(secret.Secret),
 		secret.Static(secret.Options{Name: "NAME"}),
-		secret.Random(secret.Options{Name: "a", Bytes: 1, Encoding: 9, Format: 9, Rotation: &secret.Rotation{Retain: secret.Retention{Mode: 9}}}),
+		secret.Random(secret.Options{Name: "a", Bytes: 1, Encoding: 9, Format: 9,
+			Rotation: &secret.Rotation{Retain: secret.Retention{Mode: 9}}}),
 	}
 	app := secret.NewApp(secret.AppOptions{Store: secret.NewMemory(map[string]string{"$SECRET.default.a": "sk_live_of-33-bytes"}), Logger: quietApp}).Use(wrong...)
 	for _, when := range []string{"before Start", "after a failed Start", "after Close"} {
@@ -277,7 +291,8 @@ func TestStatusSorted(t *testing.T) {
 // TestStatusIsACopy: changing a Status does not change reads.
 func TestStatusIsACopy(t *testing.T) {
 	s := secret.Static(secret.Options{Name: "key"})
-	app := secret.NewApp(secret.AppOptions{Refresh: -1, Store: secret.NewMemory(map[string]string{"$SECRET.default.key": "current=v1;v1=first-value-of-33-bytes"})}).Use(s)
+	app := secret.NewApp(secret.AppOptions{Refresh: -1,
+		Store: secret.NewMemory(map[string]string{"$SECRET.default.key": "current=v1;v1=first-value-of-33-bytes"})}).Use(s)
 	require.NoError(t, app.Start(t.Context()))
 	defer app.Close()
 	st := app.Status()
@@ -300,7 +315,8 @@ func TestNamesRoundTrip(t *testing.T) {
 		{secret.KindGenerated, secret.Kind(3), decodeName[secret.Kind], "generated", "static, random, generated"},
 		{secret.FormatCompact, secret.Format(4), decodeName[secret.Format], "compact", "auto, plain, json, compact"},
 		{secret.EncodingRaw, secret.Encoding(2), decodeName[secret.Encoding], "raw", "auto, raw"},
-		{secret.RetainForever, secret.RetentionMode(3), decodeName[secret.RetentionMode], "retain_forever", "none, retain_for, retain_forever"},
+		{secret.RetainForever, secret.RetentionMode(3), decodeName[secret.RetentionMode], "retain_forever",
+			"none, retain_for, retain_forever"},
 	} {
 		t.Run(c.word, func(t *testing.T) {
 			data, err := json.Marshal(c.value)

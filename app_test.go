@@ -56,7 +56,8 @@ type onlyGet struct{ secret.Store }
 // BenchmarkRead measures reads under a started App.
 func BenchmarkRead(b *testing.B) {
 	_, compact := documents(3)
-	s := secret.Static(secret.Options{Name: "key", Store: secret.NewMemory(map[string]string{"$SECRET.default.key": compact})})
+	s := secret.Static(secret.Options{Name: "key",
+		Store: secret.NewMemory(map[string]string{"$SECRET.default.key": compact})})
 	app := secret.NewApp(secret.AppOptions{Refresh: -1}).Use(s)
 	require.NoError(b, app.Start(context.Background()))
 	at := time.Date(2002, 5, 15, 0, 0, 0, 0, time.UTC)

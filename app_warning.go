@@ -44,11 +44,13 @@ const (
 // faultsOfText returns the warnings that do not depend on the time.
 func (d *document) faultsOfText() (found []Warning) {
 	if d.markerMissing() {
-		found = append(found, Warning{WarnCurrentMissing, "", "current names a version that is not there; the last one is read instead"})
+		found = append(found, Warning{WarnCurrentMissing, "",
+			"current names a version that is not there; the last one is read instead"})
 	}
 	e := &d.entries[d.current]
 	if d.format == FormatPlain && (isSpace(e.text[0]) || isSpace(e.text[len(e.text)-1])) {
-		found = append(found, Warning{WarnWhiteSpace, "", "the plain value begins or ends with white space, which is part of the value"})
+		found = append(found, Warning{WarnWhiteSpace, "",
+			"the plain value begins or ends with white space, which is part of the value"})
 	}
 	return found
 }
@@ -63,14 +65,17 @@ func (d *document) warnings(rotation *Rotation, now time.Time) []Warning {
 	e := &d.entries[d.current]
 	switch {
 	case e.expired(now):
-		found = append(found, Warning{WarnCurrentExpired, e.id, "the current version has expired: readers reject new work made with it"})
+		found = append(found, Warning{WarnCurrentExpired, e.id,
+			"the current version has expired: readers reject new work made with it"})
 	case e.expired(now.Add(soon)) && !d.succeeded(e):
-		found = append(found, Warning{WarnExpiresSoon, e.id, "the current version expires within a week and has no successor"})
+		found = append(found, Warning{WarnExpiresSoon, e.id,
+			"the current version expires within a week and has no successor"})
 	}
 	// a future version is not overdue, and could be centuries ahead
 	if rotation != nil && !e.activeFrom.IsZero() && !e.activeFrom.After(now) &&
 		!now.Before(rotation.after(e.activeFrom).Add(overdueAfter)) {
-		found = append(found, Warning{WarnRotationOverdue, e.id, "the current version is older than the declared rotation allows"})
+		found = append(found, Warning{WarnRotationOverdue, e.id,
+			"the current version is older than the declared rotation allows"})
 	}
 	return found
 }

@@ -57,7 +57,8 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 			pause, told = shortestRestart, false
 		}
 		if !told {
-			a.log(slog.LevelWarn, "secret store no longer reports changes, polling until it does", "secrets", len(secrets), "error", why)
+			a.log(slog.LevelWarn, "secret store no longer reports changes, polling until it does", "secrets", len(secrets),
+				"error", why)
 			told = true
 		}
 		timer.Reset(pause/2 + rand.N(pause/2+1))

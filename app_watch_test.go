@@ -140,7 +140,8 @@ func TestWatchIsBegunAgain(t *testing.T) {
 				up.Store(false)
 				time.Sleep(time.Second + time.Nanosecond)
 				synctest.Wait()
-				require.Equal(t, []string{`level=WARN msg="secret store no longer reports changes, polling until it does" secrets=1 error="the peer has gone"`}, log.lines())
+				require.Equal(t,
+					[]string{`level=WARN msg="secret store no longer reports changes, polling until it does" secrets=1 error="the peer has gone"`}, log.lines())
 				began, gets := time.Now(), w.gets()
 				time.Sleep(time.Hour)
 				begins := w.begun()[1:]
@@ -243,7 +244,8 @@ func TestWatchedSecretBacksOff(t *testing.T) {
 // TestHintDuringALoad: the load may have looked before the change, so another
 // follows, even where that one hangs first.
 func TestHintDuringALoad(t *testing.T) {
-	for name, pause := range map[string]time.Duration{"a load takes a while": 3 * time.Second, "and its context ends first": time.Minute} {
+	for name, pause := range map[string]time.Duration{"a load takes a while": 3 * time.Second,
+		"and its context ends first": time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, s := newTelling(), static("key")

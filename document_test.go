@@ -55,7 +55,8 @@ func TestSlicesAreTheCallers(t *testing.T) {
 }
 
 func TestAllYieldsTheOrderOfTheText(t *testing.T) {
-	for _, text := range []string{"current=v2;v9=a;v2=b;v5=c", `{"current":"v2","versions":{"v9":{"value":"a"},"v2":{"value":"b"},"v5":{"value":"c"}}}`} {
+	for _, text := range []string{"current=v2;v9=a;v2=b;v5=c",
+		`{"current":"v2","versions":{"v9":{"value":"a"},"v2":{"value":"b"},"v5":{"value":"c"}}}`} {
 		d := parsed(t, text)
 		for range 2 {
 			require.Equal(t, []string{"v9", "v2", "v5"}, idsIn(slices.Collect(d.All())))
@@ -74,7 +75,8 @@ func TestEqualComparesTheWholeValue(t *testing.T) {
 	v := parsed(t, "v1=token-1;v2=token-2").Current()
 	require.True(t, v.Equal("token-2"))
 	for name, other := range map[string]string{
-		"empty": "", "another version's": "token-1", "shorter": "token-", "longer": "token-22", "case": "Token-2", "white space": "token-2 ", "id": "v2",
+		"empty": "", "another version's": "token-1", "shorter": "token-", "longer": "token-22", "case": "Token-2",
+		"white space": "token-2 ", "id": "v2",
 	} {
 		require.False(t, v.Equal(other), name)
 	}
@@ -127,7 +129,8 @@ func TestZeroDocument(t *testing.T) {
 func TestZeroRef(t *testing.T) {
 	var zero secret.Ref
 	for name, ref := range map[string]secret.Ref{
-		"Ref": zero, "of the zero Secret": new(secret.Secret).Current(), "of a nil Secret": (*secret.Secret)(nil).Version("v1"),
+		"Ref": zero, "of the zero Secret": new(secret.Secret).Current(),
+		"of a nil Secret": (*secret.Secret)(nil).Version("v1"),
 	} {
 		_, err := ref.Get(context.Background())
 		require.ErrorIs(t, err, secret.ErrInvalid, name)
@@ -146,7 +149,8 @@ func TestZeroRef(t *testing.T) {
 func TestRefsReadAsTheDocument(t *testing.T) {
 	// The two readings of the clock, a Ref's and this test's, may differ: no life
 	// ends between them.
-	const text = "current=v2;v1=a;v1_expires=2020-01-01T00:00:00Z;v2=b;v2_active=2010-01-01T00:00:00Z;v3=c;v3_active=9999-01-01T00:00:00Z"
+	const text = "current=v2;v1=a;v1_expires=2020-01-01T00:00:00Z;v2=b;v2_active=2010-01-01T00:00:00Z;v3=c;v3_active=" +
+		"9999-01-01T00:00:00Z"
 	s := secret.Static(secret.Options{Name: "k"})
 	s = s.With(secret.NewMemory(map[string]string{s.Binding(): text}))
 	doc, err := s.Load(context.Background())
@@ -200,7 +204,8 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"a cut, trimmed", "", "", []string{"\ufeff \n" + `{"versions":{"v1":{"value":"hush"}`, " \t"}},
 		{"something after the object", "", "", []string{`{"versions":{}} `, "x"}},
 		{"a bad escape", "", "", []string{`{"versions":{"v1":{"value":"hush\`, `x"}}}`}},
-		{"nested too deep", "", "", []string{`{"versions":{},"x":` + strings.Repeat("[", 9_999), "[" + strings.Repeat("]", 10_000) + "}"}},
+		{"nested too deep", "", "", []string{`{"versions":{},"x":` + strings.Repeat("[", 9_999),
+			"[" + strings.Repeat("]", 10_000) + "}"}},
 		{"invalid UTF-8", "", "", []string{"\ufeff " + `{"versions":{"v1":{"value":"hush`, "\xff\"}}}"}},
 		{"current", "", "current", []string{` {"current":`, `7,"versions":{"v1":{"value":"hush"}}}`}},
 		{"current twice", "", "current", []string{`{"current":"v1",`, `"current":"v1","versions":{"v1":{"value":"hush"}}}`}},
@@ -210,7 +215,8 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"a missing value", "v2", "value", []string{`{"versions":{"v2":`, `{}}}`}},
 		{"a time", "v2", "activeFrom", []string{`{"versions":{"v2":{"value":"hush","activeFrom":`, `"hush"}}}`}},
 		{"a time that is none", "v2", "expiresAt", []string{`{"versions":{"v2":{"value":"hush","expiresAt":`, `1}}}`}},
-		{"a life", "v2", "expiresAt", []string{`{"versions":{"v2":`, `{"value":"hush","activeFrom":"2026-01-01T00:00:00Z","expiresAt":"2025-01-01T00:00:00Z"}}}`}},
+		{"a life", "v2", "expiresAt", []string{`{"versions":{"v2":`,
+			`{"value":"hush","activeFrom":"2026-01-01T00:00:00Z","expiresAt":"2025-01-01T00:00:00Z"}}}`}},
 		{"value twice", "v2", "value", []string{`{"versions":{"v2":{"value":"hush",`, `"value":"hush"}}}`}},
 		{"a version that is none", "v12", "", []string{`{"versions":{"v12":`, `"hush"}}`}},
 		{"an id", "", "", []string{`{"versions":{`, `"":{"value":"hush"}}}`}},
@@ -226,12 +232,15 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"compact, a suffix", "v1", "", []string{"v1=a; ", "v1_hush=b"}},
 		{"compact, a time", "v1", "expires", []string{"v1=a;", "v1_expires=hush"}},
 		{"compact, an early attribute alone", "v3", "active", []string{"v1=a;", "v3_active=2026-01-01T00:00:00Z;v2=b"}},
-		{"compact, an attribute alone that is not shown", "", "active", []string{"current=v1;v1=a;", "hush_active=2026-01-01T00:00:00Z;v2=b"}},
-		{"compact, an attribute twice", "v1", "active", []string{"v1=a;v1_active=2026-01-01T00:00:00Z;", "v1_active=2026-01-01T00:00:00Z"}},
+		{"compact, an attribute alone that is not shown", "", "active",
+			[]string{"current=v1;v1=a;", "hush_active=2026-01-01T00:00:00Z;v2=b"}},
+		{"compact, an attribute twice", "v1", "active", []string{"v1=a;v1_active=2026-01-01T00:00:00Z;",
+			"v1_active=2026-01-01T00:00:00Z"}},
 		{"compact, an id twice", "v1", "", []string{"v1=hush;v1=hush"}},
 		{"a name twice", "v1", "", []string{`{"versions":{"v1":{"value":"hush","hush":{"hush":1,"hush":2}}}}`}},
 		{"compact, no version", "", "", []string{"current=hush"}},
-		{"compact, a life", "v1", "expires", []string{"v1=hush;v1_active=2026-01-01T00:00:00Z;v1_expires=2025-01-01T00:00:00Z"}},
+		{"compact, a life", "v1", "expires",
+			[]string{"v1=hush;v1_active=2026-01-01T00:00:00Z;v1_expires=2025-01-01T00:00:00Z"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

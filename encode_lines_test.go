@@ -12,8 +12,10 @@ import (
 // A line that is no KEY=VALUE is held.
 func TestCompactHoldsNoVersionLine(t *testing.T) {
 	for value, held := range map[string]bool{
-		"hush\nv3=hush": false, "hush\r\nv3=hush": false, "hush\n current=v1": false, "hush\nv1_expires=2027-01-01T00:00:00Z": false,
-		"hush\nv=hush": true, "hush\nkey=hush": true, "hush\nv3": true, "v3=hush\nhush": true, "-----BEGIN KEY-----\nhush==\n-----END KEY-----": true,
+		"hush\nv3=hush": false, "hush\r\nv3=hush": false, "hush\n current=v1": false,
+		"hush\nv1_expires=2027-01-01T00:00:00Z": false,
+		"hush\nv=hush":                          true, "hush\nkey=hush": true, "hush\nv3": true, "v3=hush\nhush": true,
+		"-----BEGIN KEY-----\nhush==\n-----END KEY-----": true,
 	} {
 		got, err := made(t, "v1", version("v1", "hush"), version("v2", value)).Encode(secret.FormatCompact)
 		if held {
@@ -21,6 +23,8 @@ func TestCompactHoldsNoVersionLine(t *testing.T) {
 			continue
 		}
 		requireRefusal(t, err, secret.ErrEncoding, got, "a line like a version")
-		require.EqualError(t, err, "secret: encode, version v2: wrong encoding: the compact format holds no value with a line that begins like another version")
+		require.EqualError(t, err,
+			"secret: encode, version v2: wrong encoding: the compact format holds no value with a line that begins like "+
+				"another version")
 	}
 }

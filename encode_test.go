@@ -61,14 +61,18 @@ func TestEncodedDocumentsAreReadBack(t *testing.T) {
 		{"another id", made(t, "", version("v2", "token")),
 			texts{refused, `{"versions":{"v2":{"value":"token"}}}`, "v2=token"}},
 		{"activeFrom", made(t, "", secret.NewVersion("v1", "token", may, ever)),
-			texts{refused, `{"versions":{"v1":{"value":"token","activeFrom":"2026-05-01T00:00:00Z"}}}`, "v1=token;v1_active=2026-05-01T00:00:00Z"}},
+			texts{refused, `{"versions":{"v1":{"value":"token","activeFrom":"2026-05-01T00:00:00Z"}}}`,
+				"v1=token;v1_active=2026-05-01T00:00:00Z"}},
 		{"expiresAt", made(t, "", secret.NewVersion("v1", "token", ever, june)),
-			texts{refused, `{"versions":{"v1":{"value":"token","expiresAt":"2026-06-01T12:30:00.12Z"}}}`, "v1=token;v1_expires=2026-06-01T12:30:00.12Z"}},
+			texts{refused, `{"versions":{"v1":{"value":"token","expiresAt":"2026-06-01T12:30:00.12Z"}}}`,
+				"v1=token;v1_expires=2026-06-01T12:30:00.12Z"}},
 		{"two versions, order kept", made(t, "v2", secret.NewVersion("v2", "b", may, june), version("v1", "a")),
-			texts{refused, `{"current":"v2","versions":{"v2":{"value":"b","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T12:30:00.12Z"},"v1":{"value":"a"}}}`,
+			texts{refused,
+				`{"current":"v2","versions":{"v2":{"value":"b","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T12:30:00.12Z"},"v1":{"value":"a"}}}`,
 				"current=v2;v2=b;v2_active=2026-05-01T00:00:00Z;v2_expires=2026-06-01T12:30:00.12Z;v1=a"}},
 		{"the ends of time", made(t, "", secret.NewVersion("v1", "a", time.Unix(0, 0), time.Unix(253402300799, 999_999_999))),
-			texts{refused, `{"versions":{"v1":{"value":"a","activeFrom":"1970-01-01T00:00:00Z","expiresAt":"9999-12-31T23:59:59.999999999Z"}}}`,
+			texts{refused,
+				`{"versions":{"v1":{"value":"a","activeFrom":"1970-01-01T00:00:00Z","expiresAt":"9999-12-31T23:59:59.999999999Z"}}}`,
 				"v1=a;v1_active=1970-01-01T00:00:00Z;v1_expires=9999-12-31T23:59:59.999999999Z"}},
 		{"current names none", parsed(t, `{"current":"v9","versions":{"v1":{"value":"a"},"v2":{"value":"b"}}}`),
 			texts{refused, `{"current":"v9","versions":{"v1":{"value":"a"},"v2":{"value":"b"}}}`, "current=v9;v1=a;v2=b"}},
@@ -79,9 +83,12 @@ func TestEncodedDocumentsAreReadBack(t *testing.T) {
 		{"ids that only current= makes compact", made(t, "", version("k.1", "a"), version("v1", "b")),
 			texts{refused, `{"versions":{"k.1":{"value":"a"},"v1":{"value":"b"}}}`, refused}},
 		{"an id with an underscore", made(t, "v1_expires", version("v1", "a"), version("v1_expires", "2027-01-01T00:00:00Z")),
-			texts{refused, `{"current":"v1_expires","versions":{"v1":{"value":"a"},"v1_expires":{"value":"2027-01-01T00:00:00Z"}}}`, refused}},
-		{"an id with an underscore, not current", made(t, "v1", version("v1", "a"), version("v1_expires", "2027-01-01T00:00:00Z")),
-			texts{refused, `{"current":"v1","versions":{"v1":{"value":"a"},"v1_expires":{"value":"2027-01-01T00:00:00Z"}}}`, refused}},
+			texts{refused,
+				`{"current":"v1_expires","versions":{"v1":{"value":"a"},"v1_expires":{"value":"2027-01-01T00:00:00Z"}}}`, refused}},
+		{"an id with an underscore, not current", made(t, "v1", version("v1", "a"),
+			version("v1_expires", "2027-01-01T00:00:00Z")),
+			texts{refused, `{"current":"v1","versions":{"v1":{"value":"a"},"v1_expires":{"value":"2027-01-01T00:00:00Z"}}}`,
+				refused}},
 		{"an id that begins with a hyphen", made(t, "v1", version("-a", "a"), version("v1", "b")),
 			texts{refused, `{"current":"v1","versions":{"-a":{"value":"a"},"v1":{"value":"b"}}}`, refused}},
 		{"an id with an equals sign", made(t, "v1", version("a=b", "a"), version("v1", "b")),
@@ -92,34 +99,50 @@ func TestEncodedDocumentsAreReadBack(t *testing.T) {
 			texts{refused, `{"current":"current","versions":{"current":{"value":"v1"}}}`, refused}},
 		{"an id to escape", made(t, "\"\\\x01é", version("\"\\\x01é", "a")),
 			texts{refused, `{"current":"\"\\\u0001é","versions":{"\"\\\u0001é":{"value":"a"}}}`, refused}},
-		{"an id that is not UTF-8", made(t, "v1", version("\xff", "a"), version("v1", "b")), texts{refused, refused, refused}},
+		{"an id that is not UTF-8", made(t, "v1", version("\xff", "a"), version("v1", "b")),
+			texts{refused, refused, refused}},
 		{"a current that is not UTF-8", made(t, "\xff", version("v1", "a")), texts{refused, refused, refused}},
 		{"a value to escape", made(t, "", version("v1", "\"\\\b\f\n\r\t\x00\x1f\x7f<é😀\u2028")),
-			texts{"\"\\\b\f\n\r\t\x00\x1f\x7f<é😀\u2028", `{"versions":{"v1":{"value":"\"\\\u0008\u000c\n\r\t\u0000\u001f` + "\x7f<é😀\u2028" + `"}}}`, "v1=\"\\\b\f\n\r\t\x00\x1f\x7f<é😀\u2028"}},
+			texts{"\"\\\b\f\n\r\t\x00\x1f\x7f<é😀\u2028",
+				`{"versions":{"v1":{"value":"\"\\\u0008\u000c\n\r\t\u0000\u001f` + "\x7f<é😀\u2028" + `"}}}`,
+				"v1=\"\\\b\f\n\r\t\x00\x1f\x7f<é😀\u2028"}},
 		{"a value with a semicolon", made(t, "", version("v1", "a;b")),
 			texts{"a;b", `{"versions":{"v1":{"value":"a;b"}}}`, refused}},
 		{"a value that a segment could follow", made(t, "", version("v1", "a;v2=b")),
 			texts{"a;v2=b", `{"versions":{"v1":{"value":"a;v2=b"}}}`, refused}},
-		{"a value with white space before", made(t, "", version("v1", " a")), texts{" a", `{"versions":{"v1":{"value":" a"}}}`, refused}},
-		{"a value with white space behind", made(t, "", version("v1", "a\v")), texts{"a\v", `{"versions":{"v1":{"value":"a\u000b"}}}`, refused}},
-		{"a value of white space", made(t, "", version("v1", " ")), texts{refused, `{"versions":{"v1":{"value":" "}}}`, refused}},
-		{"a value with white space inside", made(t, "", version("v1", "a b")), texts{"a b", `{"versions":{"v1":{"value":"a b"}}}`, "v1=a b"}},
-		{"a value with equals signs", made(t, "", version("v1", "==")), texts{"==", `{"versions":{"v1":{"value":"=="}}}`, "v1==="}},
-		{"a value that is a byte order mark", made(t, "", version("v1", "\ufeff")), texts{refused, "{\"versions\":{\"v1\":{\"value\":\"\ufeff\"}}}", "v1=\ufeff"}},
-		{"a value taken for compact", made(t, "", version("v1", "v1=b")), texts{refused, `{"versions":{"v1":{"value":"v1=b"}}}`, "v1=v1=b"}},
-		{"a value taken for malformed compact", made(t, "", version("v1", "current=b")), texts{refused, `{"versions":{"v1":{"value":"current=b"}}}`, "v1=current=b"}},
+		{"a value with white space before", made(t, "", version("v1", " a")),
+			texts{" a", `{"versions":{"v1":{"value":" a"}}}`, refused}},
+		{"a value with white space behind", made(t, "", version("v1", "a\v")),
+			texts{"a\v", `{"versions":{"v1":{"value":"a\u000b"}}}`, refused}},
+		{"a value of white space", made(t, "", version("v1", " ")),
+			texts{refused, `{"versions":{"v1":{"value":" "}}}`, refused}},
+		{"a value with white space inside", made(t, "", version("v1", "a b")),
+			texts{"a b", `{"versions":{"v1":{"value":"a b"}}}`, "v1=a b"}},
+		{"a value with equals signs", made(t, "", version("v1", "==")),
+			texts{"==", `{"versions":{"v1":{"value":"=="}}}`, "v1==="}},
+		{"a value that is a byte order mark", made(t, "", version("v1", "\ufeff")),
+			texts{refused, "{\"versions\":{\"v1\":{\"value\":\"\ufeff\"}}}", "v1=\ufeff"}},
+		{"a value taken for compact", made(t, "", version("v1", "v1=b")),
+			texts{refused, `{"versions":{"v1":{"value":"v1=b"}}}`, "v1=v1=b"}},
+		{"a value taken for malformed compact", made(t, "", version("v1", "current=b")),
+			texts{refused, `{"versions":{"v1":{"value":"current=b"}}}`, "v1=current=b"}},
 		{"a value taken for JSON", made(t, "", version("v1", `{"versions":{"v1":{"value":"b"}}}`)),
-			texts{refused, `{"versions":{"v1":{"value":"{\"versions\":{\"v1\":{\"value\":\"b\"}}}"}}}`, `v1={"versions":{"v1":{"value":"b"}}}`}},
+			texts{refused, `{"versions":{"v1":{"value":"{\"versions\":{\"v1\":{\"value\":\"b\"}}}"}}}`,
+				`v1={"versions":{"v1":{"value":"b"}}}`}},
 		{"a value taken for malformed JSON", made(t, "", version("v1", `{"current":`)),
 			texts{refused, `{"versions":{"v1":{"value":"{\"current\":"}}}`, `v1={"current":`}},
 		{"members of the document", parsed(t, ` {"a" : [1, {"b":"\u00e9"}] ,"versions":{"v1":{"value":"x"}}} `),
 			texts{refused, `{"versions":{"v1":{"value":"x"}},"a" : [1, {"b":"\u00e9"}]}`, refused}},
 		{"members of a version", parsed(t, `{"versions":{"v1":{"by" : "\/\ud800" ,"value":"x"}}}`),
 			texts{refused, `{"versions":{"v1":{"value":"x","by" : "\/\ud800"}}}`, refused}},
-		{"members between the named ones", parsed(t, `{"a":1.0,"current":"v1","b":2e0,"c": 3,"versions":{"v1":{"d":4,"value":"x","e":5,"activeFrom":null,"f":6,"expiresAt":null,"g":7}},"h":8}`),
-			texts{refused, `{"current":"v1","versions":{"v1":{"value":"x","d":4,"e":5,"f":6,"g":7}},"a":1.0,"b":2e0,"c": 3,"h":8}`, refused}},
+		{"members between the named ones",
+			parsed(t,
+				`{"a":1.0,"current":"v1","b":2e0,"c": 3,"versions":{"v1":{"d":4,"value":"x","e":5,"activeFrom":null,"f":6,"expiresAt":null,"g":7}},"h":8}`),
+			texts{refused,
+				`{"current":"v1","versions":{"v1":{"value":"x","d":4,"e":5,"f":6,"g":7}},"a":1.0,"b":2e0,"c": 3,"h":8}`, refused}},
 		{"compact", parsed(t, "v1_expires=2026-06-01T14:30:00.120+02:00 ;v2=b; current=v1;;v1=a;"),
-			texts{refused, `{"current":"v1","versions":{"v2":{"value":"b"},"v1":{"value":"a","expiresAt":"2026-06-01T12:30:00.12Z"}}}`,
+			texts{refused,
+				`{"current":"v1","versions":{"v2":{"value":"b"},"v1":{"value":"a","expiresAt":"2026-06-01T12:30:00.12Z"}}}`,
 				"current=v1;v2=b;v1=a;v1_expires=2026-06-01T12:30:00.12Z"}},
 	}
 	for _, c := range cases {
@@ -193,7 +216,8 @@ func TestEncodeRefuses(t *testing.T) {
 
 	// A pin may have given a text a meaning that it does not have by itself.
 	for text, pin := range map[string]secret.Format{
-		"v1=a": secret.FormatPlain, `{"versions":{"v1":{"value":"a"}}}`: secret.FormatPlain, `{"current":`: secret.FormatPlain, "prod=a": secret.FormatCompact,
+		"v1=a": secret.FormatPlain, `{"versions":{"v1":{"value":"a"}}}`: secret.FormatPlain,
+		`{"current":`: secret.FormatPlain, "prod=a": secret.FormatCompact,
 	} {
 		d, err := loadPinned(text, pin)
 		require.NoError(t, err)
@@ -243,18 +267,23 @@ func TestNewDocument(t *testing.T) {
 		{name: "an id made empty", versions: []secret.Version{renamed}},
 		{name: "an empty value", versions: []secret.Version{version("v1", "hush"), version("v2", "")}, id: "v2"},
 		{name: "no value", versions: []secret.Version{{ID: "v3"}}, id: "v3"},
-		{name: "an id twice", versions: []secret.Version{version("v1", "hush"), version("v2", "b"), version("v1", "c")}, id: "v1"},
+		{name: "an id twice", versions: []secret.Version{version("v1", "hush"), version("v2", "b"), version("v1", "c")},
+			id: "v1"},
 		{name: "an id twice among many", versions: many("vc"), id: "vc"},
 		{name: "many ids", versions: many("vz"), valid: true},
 		{name: "equal times", versions: []secret.Version{secret.NewVersion("v1", "hush", may, may)}, id: "v1"},
-		{name: "equal instants", versions: []secret.Version{secret.NewVersion("v1", "hush", may, may.In(time.FixedZone("", 3600)))}, id: "v1"},
+		{name: "equal instants", versions: []secret.Version{secret.NewVersion("v1", "hush", may,
+			may.In(time.FixedZone("", 3600)))}, id: "v1"},
 		{name: "expires before it begins", versions: []secret.Version{secret.NewVersion("v1", "hush", june, may)}, id: "v1"},
 		{name: "a life turned round by the caller", versions: []secret.Version{backwards}, id: "v1"},
-		{name: "a nanosecond of life", versions: []secret.Version{secret.NewVersion("v1", "hush", may, may.Add(1))}, valid: true},
+		{name: "a nanosecond of life", versions: []secret.Version{secret.NewVersion("v1", "hush", may, may.Add(1))},
+			valid: true},
 		{name: "before 1970", versions: []secret.Version{secret.NewVersion("v1", "hush", time.Unix(0, -1), ever)}, id: "v1"},
 		{name: "1970", versions: []secret.Version{secret.NewVersion("v1", "hush", time.Unix(0, 0), ever)}, valid: true},
-		{name: "expires before 1970", versions: []secret.Version{secret.NewVersion("v1", "hush", ever, time.Unix(0, -1))}, id: "v1"},
-		{name: "expires in 1970", versions: []secret.Version{secret.NewVersion("v1", "hush", ever, time.Unix(0, 0))}, valid: true},
+		{name: "expires before 1970", versions: []secret.Version{secret.NewVersion("v1", "hush", ever, time.Unix(0, -1))},
+			id: "v1"},
+		{name: "expires in 1970", versions: []secret.Version{secret.NewVersion("v1", "hush", ever, time.Unix(0, 0))},
+			valid: true},
 		{name: "the end of 9999", versions: []secret.Version{secret.NewVersion("v1", "hush", may, end.Add(-1))}, valid: true},
 		{name: "after 9999", versions: []secret.Version{secret.NewVersion("v1", "hush", may, end)}, id: "v1"},
 		{name: "begins after 9999", versions: []secret.Version{secret.NewVersion("v1", "hush", end, ever)}, id: "v1"},
@@ -299,7 +328,8 @@ func TestNewDocumentReadsAsParsed(t *testing.T) {
 	cases := map[string]*secret.Document{
 		`{"current":"v1","versions":{"v1":{"value":"a","activeFrom":"2026-05-01T00:00:00Z"},"v2":{"value":"b","expiresAt":"2026-06-01T12:30:00.12Z"}}}`: made(t, "v1",
 			secret.NewVersion("v1", "a", may.In(zone), ever), secret.NewVersion("v2", "b", ever, june.In(zone))),
-		`{"versions":{"v1":{"value":"a","activeFrom":"` + now.UTC().Format(time.RFC3339Nano) + `"}}}`: made(t, "", secret.NewVersion("v1", "a", now, ever)),
+		`{"versions":{"v1":{"value":"a","activeFrom":"` + now.UTC().Format(time.RFC3339Nano) + `"}}}`: made(t, "",
+			secret.NewVersion("v1", "a", now, ever)),
 	}
 	for text, d := range cases {
 		require.True(t, reads(parsed(t, text)) == reads(d))
@@ -312,14 +342,16 @@ func TestNewDocumentReadsAsParsed(t *testing.T) {
 // TestDocumentsRemade: versions taken from parsed documents go into another one
 // with all that they hold.
 func TestDocumentsRemade(t *testing.T) {
-	old := parsed(t, `{"x":1,"current":"v1","versions":{"v1":{"by":"\u0061","value":"a\n","activeFrom":"2026-05-01T00:00:00Z"},"v2":{"value":"b"}}}`)
+	old := parsed(t,
+		`{"x":1,"current":"v1","versions":{"v1":{"by":"\u0061","value":"a\n","activeFrom":"2026-05-01T00:00:00Z"},"v2":{"value":"b"}}}`)
 	other := parsed(t, "v1=token;v7=c;v7_expires=2026-06-01T12:30:00.12Z")
 	plain := parsed(t, " plain ")
 
 	same := made(t, "v1", slices.Collect(old.All())...)
 	got, err := same.Encode(secret.FormatAuto)
 	require.NoError(t, err)
-	require.True(t, got == `{"current":"v1","versions":{"v1":{"value":"a\n","activeFrom":"2026-05-01T00:00:00Z","by":"\u0061"},"v2":{"value":"b"}}}`,
+	require.True(t,
+		got == `{"current":"v1","versions":{"v1":{"value":"a\n","activeFrom":"2026-05-01T00:00:00Z","by":"\u0061"},"v2":{"value":"b"}}}`,
 		"a version's own members go with it, the document's do not")
 	require.True(t, reads(old) == reads(same))
 
@@ -334,7 +366,8 @@ func TestDocumentsRemade(t *testing.T) {
 	mixed := made(t, "", v7, p, v1)
 	got, err = mixed.Encode(secret.FormatJSON)
 	require.NoError(t, err)
-	require.True(t, got == `{"versions":{"v7":{"value":"c"},"v3":{"value":" plain "},"v1":{"value":"a\n","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T12:30:00.12Z","by":"\u0061"}}}`,
+	require.True(t,
+		got == `{"versions":{"v7":{"value":"c"},"v3":{"value":" plain "},"v1":{"value":"a\n","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T12:30:00.12Z","by":"\u0061"}}}`,
 		"fields that the caller changed count, and the value stays")
 
 	// The documents that the versions came from did not notice.

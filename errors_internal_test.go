@@ -16,9 +16,11 @@ func TestErrorMessageContainsTheOffset(t *testing.T) {
 	require.True(t, known)
 	require.Zero(t, offset)
 
-	all := (&Error{Op: "load", Address: Address{Namespace: "auth", Name: "session-key"}, Where: "file /run/x", Version: "v2", Member: "value",
+	all := (&Error{Op: "load", Address: Address{Namespace: "auth", Name: "session-key"}, Where: "file /run/x",
+		Version: "v2", Member: "value",
 		Err: reason}).at(17)
-	require.EqualError(t, all, "secret: load $SECRET.auth.session-key from file /run/x, version v2, value, at byte 17: reason")
+	require.EqualError(t, all,
+		"secret: load $SECRET.auth.session-key from file /run/x, version v2, value, at byte 17: reason")
 	offset, known = all.Offset()
 	require.True(t, known)
 	require.Equal(t, 17, offset)

@@ -25,13 +25,16 @@ func TestErrorMessage(t *testing.T) {
 		{"where", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Err: reason},
 			"secret: load $SECRET.auth.session-key from file /run/x: reason"},
 		{"version", secret.Error{Op: "version", Version: "v2", Err: reason}, "secret: version, version v2: reason"},
-		{"member", secret.Error{Op: "parse", Version: "v2", Member: "expiresAt", Err: reason}, "secret: parse, version v2, expiresAt: reason"},
-		{"all but the place", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Version: "v2", Member: "value", Err: reason},
+		{"member", secret.Error{Op: "parse", Version: "v2", Member: "expiresAt", Err: reason},
+			"secret: parse, version v2, expiresAt: reason"},
+		{"all but the place", secret.Error{Op: "load", Address: addr, Where: "file /run/x", Version: "v2", Member: "value",
+			Err: reason},
 			"secret: load $SECRET.auth.session-key from file /run/x, version v2, value: reason"},
 		{"no reason", secret.Error{Op: "parse"}, "secret: parse: "},
 		{"an id in quotes", secret.Error{Op: "version", Version: "a b\n\x1b[0mé", Err: reason},
 			`secret: version, version "a b\n\x1b[0m\u00e9": reason`},
-		{"harmless id", secret.Error{Op: "version", Version: "2026-05_rc.1", Err: reason}, "secret: version, version 2026-05_rc.1: reason"},
+		{"harmless id", secret.Error{Op: "version", Version: "2026-05_rc.1", Err: reason},
+			"secret: version, version 2026-05_rc.1: reason"},
 		{"id of 64", secret.Error{Op: "version", Version: strings.Repeat("v", 64), Err: reason},
 			"secret: version, version " + strings.Repeat("v", 64) + ": reason"},
 		{"id of 65", secret.Error{Op: "version", Version: strings.Repeat("v", 65), Err: reason},
@@ -71,9 +74,11 @@ func TestErrorUnwraps(t *testing.T) {
 // An error of one kind must not match another sentinel.
 func TestSentinelsAreApart(t *testing.T) {
 	sentinels := map[string]error{
-		"not found": secret.ErrNotFound, "version not found": secret.ErrVersionNotFound, "no version active": secret.ErrNotActive,
-		"empty": secret.ErrEmpty, "malformed": secret.ErrMalformed, "too large": secret.ErrTooLarge, "wrong encoding": secret.ErrEncoding,
-		"invalid": secret.ErrInvalid,
+		"not found": secret.ErrNotFound, "version not found": secret.ErrVersionNotFound,
+		"no version active": secret.ErrNotActive,
+		"empty":             secret.ErrEmpty, "malformed": secret.ErrMalformed, "too large": secret.ErrTooLarge,
+		"wrong encoding": secret.ErrEncoding,
+		"invalid":        secret.ErrInvalid,
 	}
 	for a, x := range sentinels {
 		require.EqualError(t, x, a)

@@ -151,7 +151,8 @@ func ExampleSecret_Current() {
 		Name:      "encryption-key",
 		Bytes:     16,
 		Store: secret.NewMemory(map[string]string{
-			"$SECRET.storage.encryption-key": "current=v3;v2=00112233445566778899aabbccddeeff;v3=ffeeddccbbaa99887766554433221100",
+			"$SECRET.storage.encryption-key": "current=v3;v2=00112233445566778899aabbccddeeff;v3=" +
+				"ffeeddccbbaa99887766554433221100",
 		}),
 	})
 
@@ -430,8 +431,9 @@ func ExampleParse_json() {
 	// new-secret-value
 }
 
-// The compact form says the same in one line. Write v3_active too if At is to tell v2's time from v3's: where no version
-// has a beginning, both were in force and At gives the current one.
+// The compact form says the same in one line. Write v3_active too if At must
+// distinguish the time of v2 from that of v3: where no version has a beginning,
+// both were in force, and At returns the current one.
 func ExampleParse_compact() {
 	doc, err := secret.Parse("current=v3;v2=old-secret-value;v2_expires=2026-06-01T00:00:00.000Z;v3=new-secret-value")
 	if err != nil {
@@ -586,7 +588,8 @@ func ExampleError() {
 	sessionKey := secret.Random(secret.Options{
 		Namespace: "auth",
 		Name:      "session-key",
-		Store:     secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "current=v2;v2=new;v2_expire=2026-06-01T00:00:00Z"}),
+		Store: secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "current=v2;v2=new;v2_expire=" +
+			"2026-06-01T00:00:00Z"}),
 	})
 
 	_, err := sessionKey.Current().Bytes()

@@ -15,17 +15,23 @@ import (
 // seeds are texts of every kind; the fuzzer finds the way from them into the
 // corners.
 var seeds = []string{
-	"", " \t\n", "\ufeff", "sk_test_abc", " sk_test \n", "v1=abc;def", "Server=db;User=sa;Password=x", "v1==", "current=v1",
+	"", " \t\n", "\ufeff", "sk_test_abc", " sk_test \n", "v1=abc;def", "Server=db;User=sa;Password=x", "v1==",
+	"current=v1",
 	`{"clientId":"a","clientSecret":"b"}`, `{"versions":{}}`, `{"versions":[]}`, `{"current":"v3","versions":{"v3":`,
 	`{"current":"v3","versions":{"v2":{"value":"old","activeFrom":"2026-05-01T00:00:00.000Z","expiresAt":"2026-06-01T00:00:00.000Z"},"v3":{"value":"new","activeFrom":"2026-05-25T00:00:00.000Z"}}}`,
 	`{"x":[1,-2.5e+3,true,null,{"y":"z"}],"versions":{"v1":{"note":"a","value":"b\u00e9\ud83d\ude00\n","by":{"who":"c"}}},"z":false}`,
-	`{"versions":{"v1":{"value":"a"},"v1":{"value":"b"}}}`, `{"versions":{"v1":{"value":"\ud800"}}}`, `{"\u0076ersions":{"a":{"value":"x"}}}`,
+	`{"versions":{"v1":{"value":"a"},"v1":{"value":"b"}}}`, `{"versions":{"v1":{"value":"\ud800"}}}`,
+	`{"\u0076ersions":{"a":{"value":"x"}}}`,
 	"current=v3;v2=old-secret-value;v2_expires=2026-06-01T00:00:00.000Z;v3=new-secret-value",
-	"v2_expires=2026-06-01T00:00:00+23:59; v2 = x;v2=a=b==;", "current=k.1;k.1=x;k.1_active=1970-01-01T00:00:00.123456789Z",
-	strings.Repeat("[", 64) + "1" + strings.Repeat("]", 64), `{"a":` + strings.Repeat(`{"b":`, 70) + "1" + strings.Repeat("}", 71),
+	"v2_expires=2026-06-01T00:00:00+23:59; v2 = x;v2=a=b==;",
+	"current=k.1;k.1=x;k.1_active=1970-01-01T00:00:00.123456789Z",
+	strings.Repeat("[", 64) + "1" + strings.Repeat("]", 64),
+	`{"a":` + strings.Repeat(`{"b":`, 70) + "1" + strings.Repeat("}", 71),
 	"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\n",
-	strings.Repeat("v1=a;", 100), numbered(100, "v#=a", ";") + ";v0_active=x", `{"versions":{` + numbered(100, `"#":{"value":"x"}`, ",") + `,"0":{}}}`,
-	`"{\"versions\":{\"v1\":{\"value\":\"x\"}}}"`, "# key\n'v1=a'", "'/**/'/**/\\u0061''", "{'current':'v1'}", "v1=a\nv2=b", `{/**/"current":"v1"}`,
+	strings.Repeat("v1=a;", 100), numbered(100, "v#=a", ";") + ";v0_active=x",
+	`{"versions":{` + numbered(100, `"#":{"value":"x"}`, ",") + `,"0":{}}}`,
+	`"{\"versions\":{\"v1\":{\"value\":\"x\"}}}"`, "# key\n'v1=a'", "'/**/'/**/\\u0061''", "{'current':'v1'}",
+	"v1=a\nv2=b", `{/**/"current":"v1"}`,
 }
 
 // pieces returns the parts of a text that a message must not repeat: the words
@@ -98,7 +104,8 @@ func FuzzParse(f *testing.F) {
 
 // sayings are our own words, which a text may hold by chance: the fuzzer learns
 // them.
-const sayings = "secret: parse version versions document malformed activeFrom expiresAt 2026-05-25T00:00:00.000Z current declaration"
+const sayings = "secret: parse version versions document malformed activeFrom expiresAt 2026-05-25T00:00:00.000Z " +
+	"current declaration"
 
 // idsOf returns the ids and times, which a document may show.
 func idsOf(versions []secret.Version) string {
@@ -142,7 +149,8 @@ func FuzzEncode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, format := range []secret.Format{secret.FormatAuto, secret.FormatPlain, secret.FormatJSON, secret.FormatCompact} {
+		for _, format := range []secret.Format{secret.FormatAuto, secret.FormatPlain, secret.FormatJSON,
+			secret.FormatCompact} {
 			written, err := d.Encode(format)
 			if err != nil {
 				own := format == secret.FormatAuto || format == d.StoredAs()

@@ -59,13 +59,15 @@ func BenchmarkParse(b *testing.B) {
 
 // BenchmarkParsePlain parses the plain values that a store usually holds.
 func BenchmarkParsePlain(b *testing.B) {
-	pem := "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat(strings.Repeat("M", 64)+"\n", 26) + "-----END PRIVATE KEY-----\n"
+	pem := "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat(strings.Repeat("M", 64)+"\n", 26) +
+		"-----END PRIVATE KEY-----\n"
 	for name, text := range map[string]string{
-		"token":       "sk_live_abcdefghijklmnopqrstuvwxyz0123456789",
-		"pem":         pem,
-		"connection":  "Server=db.example;User=sa;Password=abcdefghijklmnop;Encrypt=true",
-		"credentials": `{"type":"service_account","project_id":"p","private_key":"` + strings.ReplaceAll(pem, "\n", `\n`) + `"}`,
-		"quoted":      `"sk_live_abcdefghijklmnopqrstuvwxyz0123456789"`,
+		"token":      "sk_live_abcdefghijklmnopqrstuvwxyz0123456789",
+		"pem":        pem,
+		"connection": "Server=db.example;User=sa;Password=abcdefghijklmnop;Encrypt=true",
+		"credentials": `{"type":"service_account","project_id":"p","private_key":"` + strings.ReplaceAll(pem, "\n", `\n`) +
+			`"}`,
+		"quoted": `"sk_live_abcdefghijklmnopqrstuvwxyz0123456789"`,
 	} {
 		b.Run("of="+name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -167,7 +167,8 @@ func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 	}
 	id, suffix, isAttribute := cut(key, "_")
 	if !validCompactID(id) {
-		return a, malformed("", "", `not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
+		return a, malformed("", "",
+			`not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)
 	}
 	member := shownSuffix(suffix)
 	if key == "current" {

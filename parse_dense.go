@@ -49,7 +49,8 @@ func checkCompact(t trimmed) *Error {
 				return malformed(id, suffix, "given twice")
 			case other == "" && why == badOrphan:
 				why = ""
-			case suffix == "expires" && other == "active" && !lifeInOrder(attributeAt(t.s, names[j].at()).time, attributeAt(t.s, p.at()).time):
+			case suffix == "expires" && other == "active" &&
+				!lifeInOrder(attributeAt(t.s, names[j].at()).time, attributeAt(t.s, p.at()).time):
 				why = badLife
 			}
 		}

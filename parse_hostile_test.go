@@ -62,11 +62,16 @@ var hostile = []struct {
 		return numbered(n, "v#_expires=2027-01-01T00:00:00Z", ";") + ";v=x;v1=x"
 	}, one},
 	{"semicolons", 1 << 17, func(n int) string { return strings.Repeat(";", n) }, one},
-	{"semicolons before a version", 130_000, func(n int) string { return "current=v1" + strings.Repeat(";", n) + "v1=x" }, one},
-	{"blank segments", 40_000, func(n int) string { return "v1=x" + strings.Repeat("; \t", n) + ";v2=x" }, func(int) int { return 2 }},
+	{"semicolons before a version", 130_000, func(n int) string { return "current=v1" + strings.Repeat(";", n) + "v1=x" },
+		one},
+	{"blank segments", 40_000, func(n int) string { return "v1=x" + strings.Repeat("; \t", n) + ";v2=x" },
+		func(int) int { return 2 }},
 	{"equals signs", 130_000, func(n int) string { return "v1=" + strings.Repeat("=", n) }, one},
 	{"underscores", 130_000, func(n int) string { return "v1=x;v1" + strings.Repeat("_", n) + "=x" }, nil},
-	{"a long id", 60_000, func(n int) string { return "current=a" + strings.Repeat("a", n) + ";a" + strings.Repeat("a", n) + "=x" }, one},
+	{"a long id", 60_000, func(n int) string {
+		return "current=a" + strings.Repeat("a", n) + ";a" +
+			strings.Repeat("a", n) + "=x"
+	}, one},
 	{"white space", 65_000, func(n int) string {
 		return strings.Repeat(" ", n) + "v1=x" + strings.Repeat("\n", n)
 	}, one},
@@ -104,9 +109,17 @@ var hostile = []struct {
 	{"many versions that are none", 25_000, func(n int) string {
 		return `{"versions":{` + numbered(n, `"":0`, ",") + `}}`
 	}, nil},
-	{"escapes", 20_000, func(n int) string { return `{"versions":{"v1":{"value":"` + strings.Repeat(`\u00e9`, n) + `"}}}` }, one},
-	{"backslashes", 60_000, func(n int) string { return `{"versions":{"v1":{"value":"` + strings.Repeat(`\\`, n) + `"}}}` }, one},
-	{"an open string of backslashes", 60_000, func(n int) string { return `{"versions":{"v1":{"value":"` + strings.Repeat(`\\`, n) }, nil},
+	{"escapes", 20_000, func(n int) string {
+		return `{"versions":{"v1":{"value":"` + strings.Repeat(`\u00e9`, n) +
+			`"}}}`
+	}, one},
+	{"backslashes", 60_000, func(n int) string {
+		return `{"versions":{"v1":{"value":"` + strings.Repeat(`\\`, n) +
+			`"}}}`
+	}, one},
+	{"an open string of backslashes", 60_000, func(n int) string {
+		return `{"versions":{"v1":{"value":"` + strings.Repeat(`\\`, n)
+	}, nil},
 	{"single quotes", 65_000, func(n int) string { return strings.Repeat("'", 2*n) }, one},
 	{"double quotes", 65_000, func(n int) string { return strings.Repeat(`"`, 2*n) }, one},
 	{"quotes around a document", 60_000, func(n int) string {
@@ -134,14 +147,19 @@ var hostile = []struct {
 	{"comments in blocks", 30_000, func(n int) string { return strings.Repeat("/**/", n) + "v1=x" }, nil},
 	{"comments without an end", 60_000, func(n int) string { return strings.Repeat("/*", n) }, one},
 	{"a comment after a brace", 30_000, func(n int) string { return "{" + strings.Repeat("/**/", n) + `"x":1}` }, one},
-	{"comments after a brace", 60_000, func(n int) string { return "{" + strings.Repeat("#\n", n) + oneVersion + "}" }, nil},
+	{"comments after a brace", 60_000, func(n int) string { return "{" + strings.Repeat("#\n", n) + oneVersion + "}" },
+		nil},
 	{"a long bare name", 120_000, func(n int) string { return "{" + strings.Repeat("c", n) + ":1}" }, one},
 	{"lines in a value", 60_000, func(n int) string { return "v1=x" + strings.Repeat("\na", n) + "=" }, one},
-	{"lines like versions without an equals sign", 30_000, func(n int) string { return "v1=x" + strings.Repeat("\nv1_", n) }, one},
+	{"lines like versions without an equals sign", 30_000,
+		func(n int) string { return "v1=x" + strings.Repeat("\nv1_", n) }, one},
 	{"empty lines in a value", 60_000, func(n int) string { return "v1=x" + strings.Repeat("\r\n", n) + "=" }, one},
 	{"a version a line", 10_000, func(n int) string { return numbered(n, "v#=x", "\n") }, nil},
-	{"a long number", 120_000, func(n int) string { return "{" + oneVersion + `,"x":` + strings.Repeat("1", n) + "}" }, one},
-	{"a long fraction of a second", 100_000, func(n int) string { return "v1=x;v1_expires=2027-01-01T00:00:00." + strings.Repeat("0", n) + "Z" }, nil},
+	{"a long number", 120_000, func(n int) string { return "{" + oneVersion + `,"x":` + strings.Repeat("1", n) + "}" },
+		one},
+	{"a long fraction of a second", 100_000, func(n int) string {
+		return "v1=x;v1_expires=2027-01-01T00:00:00." + strings.Repeat("0", n) + "Z"
+	}, nil},
 }
 
 func same(n int) int { return n }
@@ -172,7 +190,8 @@ func TestHostileTexts(t *testing.T) {
 			for start := time.Now(); once > most*eightTimes && time.Since(start) < 5*time.Second; {
 				once, eightTimes = min(once, timeOf(large, 1)), min(eightTimes, timeOf(small, 8))
 			}
-			require.LessOrEqual(t, float64(once)/float64(eightTimes), float64(most), "one large text takes so many times what eight small ones take")
+			require.LessOrEqual(t, float64(once)/float64(eightTimes), float64(most),
+				"one large text takes so many times what eight small ones take")
 
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -273,22 +292,26 @@ func (k keptText) of(i int) string { return strings.ReplaceAll(k.text, "@", fmt.
 // texts once, and little more for each version.
 func TestDocumentsKeepLittleAlive(t *testing.T) {
 	const perVersion = 250
-	pem := `-----BEGIN PRIVATE KEY-----\n` + strings.Repeat(strings.Repeat("M", 64)+`\n`, 20) + `-----END PRIVATE KEY-----\n`
+	pem := `-----BEGIN PRIVATE KEY-----\n` + strings.Repeat(strings.Repeat("M", 64)+`\n`, 20) +
+		`-----END PRIVATE KEY-----\n`
 	long := strings.Repeat("x", 2_000)
 	cases := []keptText{
 		{"plain", 1, "token-@-" + long},
 		{"JSON", 3, `{"id":@,"versions":{` + numbered(3, `"v#":{"value":"`+long+`"}`, ",") + "}}"},
 		{"JSON with times", 20, `{"id":@,"current":"v3","versions":{` +
-			numbered(20, `"v#":{"value":"x","activeFrom":"2026-01-01T00:00:00Z","expiresAt":"2027-01-01T00:00:00Z"}`, ",") + "}}"},
+			numbered(20, `"v#":{"value":"x","activeFrom":"2026-01-01T00:00:00Z","expiresAt":"2027-01-01T00:00:00Z"}`, ",") +
+			"}}"},
 		{"JSON, many versions", 200, `{"id":@,"versions":{` + numbered(200, `"v#":{"value":"x"}`, ",") + "}}"},
 		{"JSON, just over a power of two", 33, `{"id":@,"versions":{` + numbered(33, `"v#":{"value":"x"}`, ",") + "}}"},
 		{"JSON, one escaped value", 3, `{"versions":{"v0":{"value":"@"},"v1":{"value":"` + long + `"},"v2":{"value":"\n"}}}`},
 		{"JSON, PEM keys", 5, `{"id":@,"versions":{` + numbered(5, `"v#":{"value":"`+pem+`"}`, ",") + "}}"},
-		{"JSON, all escaped", 3, `{"id":@,"versions":{` + numbered(3, `"v#":{"value":"`+strings.Repeat(`\u00e9`, 400)+`"}`, ",") + "}}"},
+		{"JSON, all escaped", 3, `{"id":@,"versions":{` +
+			numbered(3, `"v#":{"value":"`+strings.Repeat(`\u00e9`, 400)+`"}`, ",") + "}}"},
 		{"JSON, members in one place", 3, `{"id":@,"versions":{` +
 			numbered(3, `"v#":{"value":"x","note":"`+long+`"}`, ",") + `},"more":"` + long + `"}`},
 		{"JSON, members between the named ones", 3, `{"id":@,"versions":{` +
-			numbered(3, `"v#":{"a":"`+long+`","value":"`+long+`","b":"`+long+`","expiresAt":null,"c":"`+long+`"}`, ",") + `},"more":"` + long + `"}`},
+			numbered(3, `"v#":{"a":"`+long+`","value":"`+long+`","b":"`+long+`","expiresAt":null,"c":"`+long+`"}`, ",") +
+			`},"more":"` + long + `"}`},
 		{"JSON, members between the named ones, escapes", 3, `{"id":@,"versions":{` +
 			numbered(3, `"\u0076#":{"a":"`+long+`","value":"`+pem+`","b":"`+long+`"}`, ",") + `},"more":"` + long + `"}`},
 		{"JSON, names escaped in what is kept", 3, `{"id":@,"m":{"\u0061":1},"versions":{` +
@@ -297,7 +320,8 @@ func TestDocumentsKeepLittleAlive(t *testing.T) {
 		{"compact, one version", 1, "v1=@" + long},
 		{"compact", 3, "current=v1;" + numbered(3, "v#=@"+long, ";")},
 		{"compact with times", 20, numbered(20, "v#=@;v#_active=2026-01-01T00:00:00Z;v#_expires=2027-01-01T00:00:00Z", ";")},
-		{"compact, attributes first", 200, numbered(200, "v#_expires=2027-01-01T00:00:00Z", ";") + ";" + numbered(200, "v#=@", ";")},
+		{"compact, attributes first", 200, numbered(200, "v#_expires=2027-01-01T00:00:00Z", ";") + ";" +
+			numbered(200, "v#=@", ";")},
 		{"compact, many semicolons", 3, numbered(3, "v#=@"+strings.Repeat(";", 1_000), ";")},
 		{"compact, many versions", 200, numbered(200, "v#=@", ";")},
 	}

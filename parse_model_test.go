@@ -87,7 +87,8 @@ func row3b(t string) bool {
 	if q := t[0]; (q == '"' || q == '\'') && len(t) > 1 && t[len(t)-1] == q {
 		inside := t[1 : len(t)-1]
 		var decoded string
-		return isDocument(inside) || json.Unmarshal([]byte(`"`+inside+`"`), &decoded) == nil && decoded != inside && isDocument(decoded)
+		return isDocument(inside) || json.Unmarshal([]byte(`"`+inside+`"`), &decoded) == nil && decoded != inside &&
+			isDocument(decoded)
 	}
 	if n := modelComment(t); n > 0 {
 		return isDocument(t[n:])
@@ -104,7 +105,8 @@ func row3b(t string) bool {
 	}
 	name := bareName.FindString(inside)
 	after := strings.TrimPrefix(inside, name)
-	return (name == "current" || name == "versions") && after != "" && strings.ContainsRune(" \t\n\v\f\r:=,}/#", rune(after[0]))
+	return (name == "current" || name == "versions") && after != "" &&
+		strings.ContainsRune(" \t\n\v\f\r:=,}/#", rune(after[0]))
 }
 
 func modelComment(t string) int {
@@ -322,7 +324,8 @@ func modelCompact(t string) reading {
 		}
 		key, value, ok := strings.Cut(segment, "=")
 		_, twice := keys[key]
-		if !ok || twice || value == "" || strings.Trim(key, modelSpace) != key || strings.TrimLeft(value, modelSpace) != value {
+		if !ok || twice || value == "" || strings.Trim(key, modelSpace) != key ||
+			strings.TrimLeft(value, modelSpace) != value {
 			return bad
 		}
 		keys[key] = value
@@ -391,19 +394,27 @@ func readingOf(text string) reading {
 
 // hostileWords build texts and damage them.
 var hostileWords = []string{
-	"", " ", "\n", "\r", "\r\n", "\t", "\v", "\f", "\ufeff", "\u00a0", "\x00", "\xff", ";", "=", ";;", "_", "{", "}", "[", "]", ",", ":", `"`, "'", "\\", `\"`, `\n`, `\u007b`, `\u0022`,
-	"current", "versions", "current=", "current=v1;", "v1=", "v2=", "v1_expires=", "v1_x", "v٣=", "v=", "V1=", "vx=", "a=", "k.1=x", "hush", "null", "1", "-0.5e+3", "true",
-	`"current":"v1"`, `"versions"`, `"versions":{`, `"versions":[]`, `{"versions":{}}`, "'current'", "'versions'", "'versions':{", "{current", "{versions", "{'current", "{'versions'",
-	"//", "// c\n", "# c\n", "#", "/*", "*/", "/* c */", `"x":1`, `"value":"hush"`, "2026-06-01T00:00:00Z", "1969-12-31T23:59:59Z", "\nv2=new", "\ncurrent=v1", "\n v1_expires=", "\\u0076",
+	"", " ", "\n", "\r", "\r\n", "\t", "\v", "\f", "\ufeff", "\u00a0", "\x00", "\xff", ";", "=", ";;", "_", "{", "}", "[",
+	"]", ",", ":", `"`, "'", "\\", `\"`, `\n`, `\u007b`, `\u0022`,
+	"current", "versions", "current=", "current=v1;", "v1=", "v2=", "v1_expires=", "v1_x", "v٣=", "v=", "V1=", "vx=",
+	"a=", "k.1=x", "hush", "null", "1", "-0.5e+3", "true",
+	`"current":"v1"`, `"versions"`, `"versions":{`, `"versions":[]`, `{"versions":{}}`, "'current'", "'versions'",
+	"'versions':{", "{current", "{versions", "{'current", "{'versions'",
+	"//", "// c\n", "# c\n", "#", "/*", "*/", "/* c */", `"x":1`, `"value":"hush"`, "2026-06-01T00:00:00Z",
+	"1969-12-31T23:59:59Z", "\nv2=new", "\ncurrent=v1", "\n v1_expires=", "\\u0076",
 }
 
 // hostileDocuments are where most texts begin.
 var hostileDocuments = []string{
 	`{"current":"v2","versions":{"v1":{"value":"old"},"v2":{"value":"new","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00+02:00"}}}`,
-	`{"versions":{"v1":{"value":"a\nb\"c"}}}`, `{"versions":{}}`, `{"x":[1,{"y":"z"}],"versions":{"v1":{"value":"a"}},"current":null}`, `{"current":"v1"}`,
-	`{"type":"service_account","private_key":"hush"}`, `{'current': 'v1', 'versions': {'v1': {'value': 'old'}}}`, `{current: "v1", versions: {}}`, `{"a":1,}`,
-	"current=v2;v1=old;v1_expires=2026-06-01T00:00:00Z;v2=new", "v1=old;v2=new", "v1=old\nv2=new", "current=v1\nv1=old", "v1=abc;def", "v1=-----BEGIN KEY-----\nabc=\n-----END KEY-----;v2=b",
-	"sk_live_hush", "Server=db;User=sa;Password=hush", "postgres://u:hush@db/x?v1=2", "-----BEGIN KEY-----\nabc=\n-----END KEY-----\n", `"hush"`, "# a comment\nhush", "v1_expires=2026-06-01T00:00:00Z",
+	`{"versions":{"v1":{"value":"a\nb\"c"}}}`, `{"versions":{}}`,
+	`{"x":[1,{"y":"z"}],"versions":{"v1":{"value":"a"}},"current":null}`, `{"current":"v1"}`,
+	`{"type":"service_account","private_key":"hush"}`, `{'current': 'v1', 'versions': {'v1': {'value': 'old'}}}`,
+	`{current: "v1", versions: {}}`, `{"a":1,}`,
+	"current=v2;v1=old;v1_expires=2026-06-01T00:00:00Z;v2=new", "v1=old;v2=new", "v1=old\nv2=new", "current=v1\nv1=old",
+	"v1=abc;def", "v1=-----BEGIN KEY-----\nabc=\n-----END KEY-----;v2=b",
+	"sk_live_hush", "Server=db;User=sa;Password=hush", "postgres://u:hush@db/x?v1=2",
+	"-----BEGIN KEY-----\nabc=\n-----END KEY-----\n", `"hush"`, "# a comment\nhush", "v1_expires=2026-06-01T00:00:00Z",
 }
 
 // hostileText returns the next text of a generator: documents and words, cut,
@@ -439,7 +450,8 @@ func hostileText(r *rand.Rand) string {
 		case 8:
 			text = pick([]string{"# c\n", "// {\n", "/* c */", "/**/ ", "#\r\n", "/* \" ' \\ */\n"}) + text
 		case 9:
-			text = strings.Replace(text, "{", "{"+pick([]string{"# c\n", "// {\n", " /* c */", "\n#\n//\n", "\v//\n"}), 1+r.IntN(2))
+			text = strings.Replace(text, "{", "{"+pick([]string{"# c\n", "// {\n", " /* c */", "\n#\n//\n", "\v//\n"}),
+				1+r.IntN(2))
 		case 10:
 			text = pick(hostileWords) + text + pick(hostileWords)
 		case 11:

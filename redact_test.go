@@ -56,7 +56,8 @@ func markedSecrets(t *testing.T, store func(text string) secret.Store) map[strin
 	t.Helper()
 	secrets := map[string]*secret.Secret{}
 	for name, text := range map[string]string{
-		"plain": plainMark, "JSON": markedJSON, "compact": "current=v2;v1=" + oldMark + ";v2=" + newMark, "malformed": "current=v1;v1=" + oldMark + ";v1=" + newMark,
+		"plain": plainMark, "JSON": markedJSON, "compact": "current=v2;v1=" + oldMark + ";v2=" + newMark,
+		"malformed": "current=v1;v1=" + oldMark + ";v1=" + newMark,
 	} {
 		s := secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: store(text)})
 		_, err := s.Load(t.Context())
@@ -102,12 +103,15 @@ func markedErrors(t *testing.T) map[string]*secret.Error {
 		add("parse "+name, err)
 		_, err = sessionKey(oneSecret(text)).Load(t.Context())
 		add("load "+name, err)
-		_, err = secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Format: secret.FormatJSON, Store: oneSecret(text)}).Load(t.Context())
+		_, err = secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Format: secret.FormatJSON,
+			Store: oneSecret(text)}).Load(t.Context())
 		add("pinned JSON "+name, err)
 	}
-	_, err := secret.Static(secret.Options{Name: "key", Format: secret.FormatJSON, Store: mapStore{{Namespace: "default", Name: "key"}: plainMark}}).Load(t.Context())
+	_, err := secret.Static(secret.Options{Name: "key", Format: secret.FormatJSON,
+		Store: mapStore{{Namespace: "default", Name: "key"}: plainMark}}).Load(t.Context())
 	add("not JSON", err)
-	_, err = secret.Static(secret.Options{Name: "key", Format: secret.FormatCompact, Store: mapStore{{Namespace: "default", Name: "key"}: plainMark}}).Load(t.Context())
+	_, err = secret.Static(secret.Options{Name: "key", Format: secret.FormatCompact,
+		Store: mapStore{{Namespace: "default", Name: "key"}: plainMark}}).Load(t.Context())
 	add("not compact", err)
 	_, err = keyOf(32, secret.EncodingAuto, plainMark)
 	add("bytes", err)
@@ -148,7 +152,8 @@ func subjects(t *testing.T) map[string]any {
 	doc, err := s.Load(t.Context())
 	require.NoError(t, err)
 	all["Document loaded"] = doc
-	for name, text := range map[string]string{"JSON": markedJSON, "compact": "v1=" + oldMark + ";v2=" + newMark, "plain": plainMark} {
+	for name, text := range map[string]string{"JSON": markedJSON, "compact": "v1=" + oldMark + ";v2=" + newMark,
+		"plain": plainMark} {
 		doc := markedDocument(t, text)
 		all["Document "+name] = doc
 		// reflect.Value is the one thing that fmt looks through by itself.
@@ -194,15 +199,19 @@ func inFields(v any) map[string]any {
 	n := nested{name: "n"}
 	n.inner.deep = &h
 	all := map[string]any{
-		"exported": exporting{v}, "pointer, exported": &exporting{v}, "unexported": h, "pointer, unexported": &h, "nested": n, "pointer, nested": &n,
-		"slice": []any{v, v}, "array": [2]any{v}, "map": map[string]any{"k": v}, "in a map, unexported": map[string]hiding{"k": h},
-		"in a slice, unexported": []hiding{h}, "unexported slice": struct{ f []any }{[]any{v}}, "unexported map": struct{ f map[string]any }{map[string]any{"k": v}},
+		"exported": exporting{v}, "pointer, exported": &exporting{v}, "unexported": h, "pointer, unexported": &h, "nested": n,
+		"pointer, nested": &n,
+		"slice":           []any{v, v}, "array": [2]any{v}, "map": map[string]any{"k": v},
+		"in a map, unexported":   map[string]hiding{"k": h},
+		"in a slice, unexported": []hiding{h}, "unexported slice": struct{ f []any }{[]any{v}},
+		"unexported map":          struct{ f map[string]any }{map[string]any{"k": v}},
 		"pointer to an interface": &v, "unexported pointer to an interface": struct{ f *any }{&v},
 	}
 	// With its own type instead of an interface: fmt takes other ways then.
 	typ := reflect.TypeOf(v)
 	for name, f := range map[string]reflect.Type{
-		"typed slice": reflect.SliceOf(typ), "typed array": reflect.ArrayOf(1, typ), "typed map": reflect.MapOf(reflect.TypeFor[string](), typ), "typed pointer": reflect.PointerTo(typ),
+		"typed slice": reflect.SliceOf(typ), "typed array": reflect.ArrayOf(1, typ),
+		"typed map": reflect.MapOf(reflect.TypeFor[string](), typ), "typed pointer": reflect.PointerTo(typ),
 	} {
 		x := reflect.New(f).Elem()
 		switch f.Kind() {
@@ -235,8 +244,10 @@ func typical(t *testing.T) map[string]any {
 	t.Helper()
 	all, some := subjects(t), map[string]any{}
 	for _, name := range []string{
-		"Secret, JSON", "Secret on a map, plain", "Secret on a map, malformed", "Ref Current", "Ref on a map, compact", "Document loaded", "Document plain",
-		"reflected Document JSON", "Version plain", "*Version JSON", "[]Version compact", "map by Version JSON", "Memory", "reflected Memory",
+		"Secret, JSON", "Secret on a map, plain", "Secret on a map, malformed", "Ref Current", "Ref on a map, compact",
+		"Document loaded", "Document plain",
+		"reflected Document JSON", "Version plain", "*Version JSON", "[]Version compact", "map by Version JSON", "Memory",
+		"reflected Memory",
 		"Error, load cut off", "wrapped, json", "Options",
 	} {
 		require.Contains(t, all, name)
@@ -286,7 +297,8 @@ func TestNothingIsShownInDeclaredFields(t *testing.T) {
 		refs     map[secret.Ref]*secret.Document
 	}
 	out := exported{s, s.Current(), v, doc, memory, memory, e}
-	in := unexported{s, s.Current(), v, &v, doc, memory, memory, e, []secret.Version{v}, map[string]secret.Version{"v2": v},
+	in := unexported{s, s.Current(), v, &v, doc, memory, memory, e, []secret.Version{v},
+		map[string]secret.Version{"v2": v},
 		map[secret.Ref]*secret.Document{s.Current(): doc}}
 	type (
 		embedsSecret   struct{ *secret.Secret }
@@ -314,13 +326,23 @@ func TestNothingIsShownInDeclaredFields(t *testing.T) {
 		documentShape *secret.Document
 	)
 	for name, x := range map[string]any{
-		"exported": out, "*exported": &out, "unexported": in, "*unexported": &in, "unexported in a struct": struct{ in unexported }{in},
-		"pointer to unexported in a struct": struct{ in *unexported }{&in}, "each alone: secret": struct{ f *secret.Secret }{s}, "each alone: ref": struct{ f secret.Ref }{s.Current()},
-		"each alone: version": struct{ f secret.Version }{v}, "each alone: *version": struct{ f *secret.Version }{&v}, "each alone: document": struct{ f *secret.Document }{doc},
-		"each alone: memory": struct{ f *secret.Memory }{memory}, "each alone: error": struct{ f *secret.Error }{e},
-		"embeds Secret": embedsSecret{s}, "embeds Ref": embedsRef{s.Current()}, "embeds Version": embedsVersion{v}, "embeds Document": embedsDocument{doc},
-		"embeds Memory": embedsMemory{memory}, "embeds Error": embedsError{e}, "embeds two": embedsTwo{v, doc}, "*embeds two": &embedsTwo{v, doc},
-		"embeds more": embedsMore{s, memory, s.Current()}, "embeds hidden": embedsHidden{v}, "embeds deep": embedsDeep{embedsHidden{v}},
+		"exported": out, "*exported": &out, "unexported": in, "*unexported": &in,
+		"unexported in a struct":            struct{ in unexported }{in},
+		"pointer to unexported in a struct": struct{ in *unexported }{&in},
+		"each alone: secret":                struct{ f *secret.Secret }{s},
+		"each alone: ref":                   struct{ f secret.Ref }{s.Current()},
+		"each alone: version":               struct{ f secret.Version }{v},
+		"each alone: *version":              struct{ f *secret.Version }{&v},
+		"each alone: document":              struct{ f *secret.Document }{doc},
+		"each alone: memory":                struct{ f *secret.Memory }{memory},
+		"each alone: error":                 struct{ f *secret.Error }{e},
+		"embeds Secret":                     embedsSecret{s}, "embeds Ref": embedsRef{s.Current()},
+		"embeds Version":  embedsVersion{v},
+		"embeds Document": embedsDocument{doc},
+		"embeds Memory":   embedsMemory{memory}, "embeds Error": embedsError{e}, "embeds two": embedsTwo{v, doc},
+		"*embeds two": &embedsTwo{v, doc},
+		"embeds more": embedsMore{s, memory, s.Current()}, "embeds hidden": embedsHidden{v},
+		"embeds deep":    embedsDeep{embedsHidden{v}},
 		"hides embedded": hidesEmbedded{embedsTwo{v, doc}}, "*hides embedded": &hidesEmbedded{embedsTwo{v, doc}},
 		"Version's shape": versionShape(v), "*Version's shape": (*versionShape)(&v), "Document's shape": documentShape(doc),
 		"pointer to pointer": &doc, "channel": make(chan *secret.Secret), "function": func() *secret.Secret { return s },
@@ -372,8 +394,10 @@ func TestWhatIsShown(t *testing.T) {
 
 func TestNilIsShownWithoutPanic(t *testing.T) {
 	for name, v := range map[string]any{
-		"Secret": (*secret.Secret)(nil), "Document": (*secret.Document)(nil), "Memory": (*secret.Memory)(nil), "Ref": secret.Ref{}, "Version": secret.Version{},
-		"zero Secret": &secret.Secret{}, "zero Document": &secret.Document{}, "zero Memory": &secret.Memory{}, "nil *Version": (*secret.Version)(nil),
+		"Secret": (*secret.Secret)(nil), "Document": (*secret.Document)(nil), "Memory": (*secret.Memory)(nil),
+		"Ref": secret.Ref{}, "Version": secret.Version{},
+		"zero Secret": &secret.Secret{}, "zero Document": &secret.Document{}, "zero Memory": &secret.Memory{},
+		"nil *Version": (*secret.Version)(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NotPanics(t, func() { redacttest.Check(v, plainMark) })
@@ -389,7 +413,9 @@ func TestNilIsShownWithoutPanic(t *testing.T) {
 func TestTemplatesAndExpvarAreSilent(t *testing.T) {
 	for name, v := range subjects(t) {
 		var b bytes.Buffer
-		require.NoError(t, template.Must(template.New("").Parse("{{.}} {{printf `%+v %x` . .}} {{print .}} {{html .}} {{js .}} {{urlquery .}}")).Execute(&b, v))
+		require.NoError(t,
+			template.Must(template.New("").Parse("{{.}} {{printf `%+v %x` . .}} {{print .}} {{html .}} {{js .}} {{urlquery "+
+				".}}")).Execute(&b, v))
 		if _, reflected := v.(reflect.Value); !reflected {
 			b.WriteString(expvar.Func(func() any { return v }).String())
 		}
@@ -488,7 +514,8 @@ func TestPanicsAreSilent(t *testing.T) {
 			cmd.Env = append(os.Environ(), panicVariable+"="+name, "GOTRACEBACK=all")
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err)
-			require.True(t, bytes.Contains(out, []byte("panic: ")) && bytes.Contains(out, []byte("goroutine ")), "it has not panicked")
+			require.True(t, bytes.Contains(out, []byte("panic: ")) && bytes.Contains(out, []byte("goroutine ")),
+				"it has not panicked")
 			requireNoMark(t, name, string(out))
 		})
 		t.Run("recovered "+name, func(t *testing.T) {

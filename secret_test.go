@@ -93,7 +93,8 @@ func TestWhichStoreIsRead(t *testing.T) {
 // it as a key.
 func TestStoreIsAskedForTheWholeAddress(t *testing.T) {
 	var asked []secret.Address
-	s := secret.Static(secret.Options{Name: "key", Store: askFunc(func(_ context.Context, addr secret.Address) (string, error) {
+	s := secret.Static(secret.Options{Name: "key", Store: askFunc(func(_ context.Context, addr secret.Address) (string,
+		error) {
 		asked = append(asked, addr)
 		return "x", nil
 	})})
@@ -215,7 +216,8 @@ func TestConcurrentReads(t *testing.T) {
 				}
 				// Whatever was read, it is one of the texts and not a mixture of two.
 				switch id, text := doc.Current().ID, doc.Current().Text(); {
-				case doc.StoredAs() == secret.FormatPlain && text == "plain", id == "v1" && text == "one", id == "v2" && text == "one":
+				case doc.StoredAs() == secret.FormatPlain && text == "plain", id == "v1" && text == "one", id == "v2" &&
+					text == "one":
 				default:
 					t.Error("a mixture of two texts")
 				}
@@ -246,7 +248,8 @@ func TestStoreErrorsAreKept(t *testing.T) {
 		require.Equal(t, "load", e.Op, read)
 		require.Equal(t, s.Address(), e.Address, read)
 		require.Equal(t, -1, offsetOf(e), read)
-		require.EqualError(t, err, "secret: load $SECRET.auth.session-key: get: the store answers 503, "+fs.ErrPermission.Error(), read)
+		require.EqualError(t, err, "secret: load $SECRET.auth.session-key: get: the store answers 503, "+
+			fs.ErrPermission.Error(), read)
 	}
 }
 
@@ -282,7 +285,8 @@ func TestWrongValueNamesItsPlace(t *testing.T) {
 			t.Setenv("LAYERON_SECRET_AUTH_SESSION_KEY", text)
 			return secret.Env()
 		}, "environment variable LAYERON_SECRET_AUTH_SESSION_KEY"},
-		"memory": {func(_ *testing.T, text string) secret.Store { return oneSecret(text) }, "memory store, LAYERON_SECRET_AUTH_SESSION_KEY"},
+		"memory": {func(_ *testing.T, text string) secret.Store { return oneSecret(text) },
+			"memory store, LAYERON_SECRET_AUTH_SESSION_KEY"},
 		"directory": {func(t *testing.T, text string) secret.Store {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "LAYERON_SECRET_AUTH_SESSION_KEY"), []byte(text), 0o600))
 			return secret.Dir(dir)
@@ -319,8 +323,10 @@ func TestWrongValueNamesItsPlace(t *testing.T) {
 func TestTooLargeText(t *testing.T) {
 	limit := strings.Repeat("x", 1<<20)
 	requireText(t, limit, sessionKey(oneSecret(limit)).Current())
-	for _, format := range []secret.Format{secret.FormatAuto, secret.FormatPlain, secret.FormatJSON, secret.FormatCompact} {
-		s := secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Format: format, Store: oneSecret(limit + "x")})
+	for _, format := range []secret.Format{secret.FormatAuto, secret.FormatPlain, secret.FormatJSON,
+		secret.FormatCompact} {
+		s := secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Format: format,
+			Store: oneSecret(limit + "x")})
 		for read, err := range allReads(s) {
 			require.ErrorIs(t, err, secret.ErrTooLarge, read)
 			require.ErrorContains(t, err, "1 MiB", read)
@@ -336,8 +342,10 @@ func TestVersionErrorsNameTheSecret(t *testing.T) {
 		op, id  string
 		message string
 	}{
-		{s.Version("v9"), secret.ErrVersionNotFound, "version", "v9", "secret: version $SECRET.auth.session-key, version v9: version not found"},
-		{s.ActiveVersion("v9"), secret.ErrVersionNotFound, "active version", "v9", "secret: active version $SECRET.auth.session-key, version v9: version not found"},
+		{s.Version("v9"), secret.ErrVersionNotFound, "version", "v9",
+			"secret: version $SECRET.auth.session-key, version v9: version not found"},
+		{s.ActiveVersion("v9"), secret.ErrVersionNotFound, "active version", "v9",
+			"secret: active version $SECRET.auth.session-key, version v9: version not found"},
 		{s.ActiveVersion("v1"), secret.ErrNotActive, "active version", "v1",
 			"secret: active version $SECRET.auth.session-key, version v1: no version active: the version has expired"},
 		{s.With(oneSecret("v2=two;v2_active=2001-01-01T00:00:00Z")).At(time.Unix(0, 0)), secret.ErrNotActive, "at", "",

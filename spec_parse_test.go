@@ -26,8 +26,9 @@ func TestParseSpecByHand(t *testing.T) {
 		text string
 		want secret.Spec
 	}{
-		"none":     {`{"secrets":[]}`, made(secret.AppOptions{})},
-		"smallest": {`{"secrets":[{"kind":"random","name":"a"}]}`, made(secret.AppOptions{}, secret.Random(secret.Options{Name: "a"}))},
+		"none": {`{"secrets":[]}`, made(secret.AppOptions{})},
+		"smallest": {`{"secrets":[{"kind":"random","name":"a"}]}`,
+			made(secret.AppOptions{}, secret.Random(secret.Options{Name: "a"}))},
 		"sorted": {`{"secrets":[{"kind":"static","name":"b"},{"kind":"static","name":"a"},{"kind":"static","namespace":"a","name":"z"}]}`,
 			made(secret.AppOptions{}, secret.Static(secret.Options{Name: "a"}), secret.Static(secret.Options{Name: "b"}),
 				secret.Static(secret.Options{Namespace: "a", Name: "z"}))},
@@ -88,7 +89,8 @@ func TestParseSpecRefusals(t *testing.T) {
 		"no kind":          {second(`"name":"a"`), "secrets[1].kind", "is missing: allowed is static, random or generated"},
 		"kind null":        {second(`"name":"a","kind":null`), "secrets[1].kind", "static, random or generated"},
 		"kind number":      {second(`"name":"a","kind":1`), "secrets[1].kind", "static, random or generated"},
-		"another kind":     {second(`"name":"a","kind":"` + misplaced + `"`), "secrets[1].kind", "static, random or generated"},
+		"another kind": {second(`"name":"a","kind":"` + misplaced + `"`), "secrets[1].kind",
+			"static, random or generated"},
 		"kind twice":       {second(`"name":"a","kind":"static","kind":"random"`), "secrets[1].kind", "is given twice"},
 		"no name":          {second(`"kind":"static"`), "secrets[1].name", "is missing: allowed is 1 to 63 of a-z"},
 		"name empty":       {second(`"kind":"static","name":""`), "secrets[1].name", "1 to 63 of a-z"},
@@ -96,15 +98,22 @@ func TestParseSpecRefusals(t *testing.T) {
 		"name a value":     {second(`"kind":"static","name":"` + misplaced + `"`), "secrets[1].name", "1 to 63 of a-z"},
 		"name surrogate":   {second(`"kind":"static","name":"a\ud800"`), "secrets[1].name", "1 to 63 of a-z"},
 		"namespace number": {second(`"kind":"static","name":"a","namespace":5`), "secrets[1].namespace", "a string"},
-		"namespace value":  {second(`"kind":"static","name":"a","namespace":"` + misplaced + `"`), "secrets[1].namespace", "1 to 63 of a-z"},
-		"address":          {second(`"kind":"static","name":"a","address":"$SECRET.default.b"`), "secrets[1].address", "it would be $SECRET.default.a"},
-		"address value":    {second(`"kind":"static","name":"a","address":"` + misplaced + `"`), "secrets[1].address", "it would be $SECRET.default.a"},
-		"address empty":    {second(`"kind":"static","name":"a","address":""`), "secrets[1].address", "it would be $SECRET.default.a"},
-		"address null":     {second(`"kind":"static","name":"a","address":null`), "secrets[1].address", "a string"},
-		"address alone":    {second(`"kind":"static","address":"$SECRET.a.b"`), "secrets[1].name", "is missing"},
-		"binding":          {second(`"kind":"static","name":"a","binding":"A"`), "secrets[1].binding", "it would be LAYERON_SECRET_DEFAULT_A"},
-		"binding value":    {second(`"kind":"static","name":"a","binding":"` + misplaced + `"`), "secrets[1].binding", "it would be LAYERON_SECRET_DEFAULT_A"},
-		"binding empty":    {second(`"kind":"static","name":"a","binding":""`), "secrets[1].binding", "it would be LAYERON_SECRET_DEFAULT_A"},
+		"namespace value": {second(`"kind":"static","name":"a","namespace":"` + misplaced + `"`), "secrets[1].namespace",
+			"1 to 63 of a-z"},
+		"address": {second(`"kind":"static","name":"a","address":"$SECRET.default.b"`), "secrets[1].address",
+			"it would be $SECRET.default.a"},
+		"address value": {second(`"kind":"static","name":"a","address":"` + misplaced + `"`), "secrets[1].address",
+			"it would be $SECRET.default.a"},
+		"address empty": {second(`"kind":"static","name":"a","address":""`), "secrets[1].address",
+			"it would be $SECRET.default.a"},
+		"address null":  {second(`"kind":"static","name":"a","address":null`), "secrets[1].address", "a string"},
+		"address alone": {second(`"kind":"static","address":"$SECRET.a.b"`), "secrets[1].name", "is missing"},
+		"binding": {second(`"kind":"static","name":"a","binding":"A"`), "secrets[1].binding",
+			"it would be LAYERON_SECRET_DEFAULT_A"},
+		"binding value": {second(`"kind":"static","name":"a","binding":"` + misplaced + `"`), "secrets[1].binding",
+			"it would be LAYERON_SECRET_DEFAULT_A"},
+		"binding empty": {second(`"kind":"static","name":"a","binding":""`), "secrets[1].binding",
+			"it would be LAYERON_SECRET_DEFAULT_A"},
 		"secretName":       {random(`"secretName":"` + misplaced + `"`), "secrets[1].secretName", "letters, digits, - and _"},
 		"secretName array": {random(`"secretName":["` + misplaced + `"]`), "secrets[1].secretName", "a string"},
 		"bytes text":       {random(`"bytes":"` + misplaced + `"`), "secrets[1].bytes", "a whole number"},
@@ -114,48 +123,65 @@ func TestParseSpecRefusals(t *testing.T) {
 		"bytes twice":      {random(`"bytes":32,"bytes":32`), "secrets[1].bytes", "is given twice"},
 		"bytes 15":         {random(`"bytes":15`), "secrets[1].bytes", "is 15, allowed is 16 to 1024"},
 		"bytes 1025":       {random(`"bytes":1025`), "secrets[1].bytes", "is 1025, allowed is 16 to 1024"},
-		"bytes of static":  {second(`"kind":"static","name":"a","bytes":32`), "secrets[1].bytes", "is 32, allowed is none on a static secret"},
-		"encoding":         {random(`"encoding":"` + misplaced + `"`), "secrets[1].encoding", "auto or raw"},
-		"encoding null":    {random(`"encoding":null`), "secrets[1].encoding", "auto or raw"},
-		"format":           {random(`"format":"` + misplaced + `"`), "secrets[1].format", "auto, plain, json or compact"},
-		"format number":    {random(`"format":2`), "secrets[1].format", "auto, plain, json or compact"},
-		"generator":        {random(`"generator":"` + misplaced + `"`), "secrets[1].generator", "none on a random secret"},
-		"generator type":   {random(`"generator":{}`), "secrets[1].generator", "a string"},
-		"params alone":     {second(`"kind":"generated","name":"a","params":{"a":"` + misplaced + `"}`), "secrets[1].params", "none without a Generator"},
-		"params array":     {random(`"params":["` + misplaced + `"]`), "secrets[1].params", "an object of strings"},
-		"params null":      {random(`"params":null`), "secrets[1].params", "an object of strings"},
-		"param null":       {random(`"params":{"` + misplaced + `":null}`), "secrets[1].params", "an object of strings"},
-		"param number":     {random(`"params":{"` + misplaced + `":1}`), "secrets[1].params", "an object of strings"},
-		"param twice":      {random(`"params":{"a":"x","a":"x"}`), "secrets[1].params", "each given once"},
-		"rotation null":    {random(`"rotation":null`), "secrets[1].rotation", "an object"},
-		"rotation text":    {random(`"rotation":"` + misplaced + `"`), "secrets[1].rotation", "an object"},
-		"rotation twice":   {random(`"rotation":{"everyDays":7},"rotation":{"everyDays":7}`), "secrets[1].rotation", "is given twice"},
-		"rotation empty":   {rotating(``), "secrets[1].rotation.everyDays", "is 0, allowed is 7 to 36500"},
-		"rotation plain":   {random(`"format":"plain","rotation":{"everyDays":7}`), "secrets[1].rotation", "none with FormatPlain"},
-		"everyDays 6":      {rotating(`"everyDays":6`), "secrets[1].rotation.everyDays", "is 6, allowed is 7 to 36500"},
-		"everyDays 36501":  {rotating(`"everyDays":36501`), "secrets[1].rotation.everyDays", "is 36501, allowed is 7 to 36500"},
-		"everyDays text":   {rotating(`"everyDays":"` + misplaced + `"`), "secrets[1].rotation.everyDays", "a whole number"},
-		"everyDays null":   {rotating(`"everyDays":null`), "secrets[1].rotation.everyDays", "a whole number"},
-		"everyDays twice":  {rotating(`"everyDays":7,"everyDays":8`), "secrets[1].rotation.everyDays", "is given twice"},
-		"startAt":          {rotating(`"everyDays":7,"startAt":"` + misplaced + `"`), "secrets[1].rotation.startAt", "RFC 3339"},
-		"startAt empty":    {rotating(`"everyDays":7,"startAt":""`), "secrets[1].rotation.startAt", "RFC 3339"},
-		"startAt day":      {rotating(`"everyDays":7,"startAt":"2026-01-01"`), "secrets[1].rotation.startAt", "RFC 3339"},
-		"startAt zero":     {rotating(`"everyDays":7,"startAt":"0001-01-01T00:00:00Z"`), "secrets[1].rotation.startAt", "from 1970 to 9999"},
-		"startAt number":   {rotating(`"everyDays":7,"startAt":1767225600`), "secrets[1].rotation.startAt", "a time"},
-		"startAt null":     {rotating(`"everyDays":7,"startAt":null`), "secrets[1].rotation.startAt", "a time"},
-		"retain text":      {rotating(`"everyDays":7,"retain":"retain_for"`), "secrets[1].rotation.retain", "an object"},
-		"retain null":      {rotating(`"everyDays":7,"retain":null`), "secrets[1].rotation.retain", "an object"},
-		"mode":             {rotating(`"everyDays":7,"retain":{"mode":"` + misplaced + `"}`), "secrets[1].rotation.retain.mode", "none, retain_for or retain_forever"},
-		"mode null":        {rotating(`"everyDays":7,"retain":{"mode":null}`), "secrets[1].rotation.retain.mode", "none, retain_for or retain_forever"},
-		"mode twice":       {rotating(`"everyDays":7,"retain":{"mode":"none","mode":"none"}`), "secrets[1].rotation.retain.mode", "is given twice"},
-		"days text":        {rotating(`"everyDays":7,"retain":{"mode":"retain_for","days":"30"}`), "secrets[1].rotation.retain.days", "a whole number"},
-		"days missing":     {rotating(`"everyDays":7,"retain":{"mode":"retain_for"}`), "secrets[1].rotation.retain.days", "is 0, allowed is 1 to 36500"},
-		"days 36501":       {rotating(`"everyDays":7,"retain":{"mode":"retain_for","days":36501}`), "secrets[1].rotation.retain.days", "is 36501, allowed is 1 to 36500"},
-		"days alone":       {rotating(`"everyDays":7,"retain":{"days":30}`), "secrets[1].rotation.retain.days", "is 30, allowed is none"},
-		"days for ever":    {rotating(`"everyDays":7,"retain":{"mode":"retain_forever","days":30}`), "secrets[1].rotation.retain.days", "is 30, allowed is none"},
-		"same address":     {second(`"kind":"random","name":"first"`), "", "$SECRET.default.first is declared twice; declare it once"},
+		"bytes of static": {second(`"kind":"static","name":"a","bytes":32`), "secrets[1].bytes",
+			"is 32, allowed is none on a static secret"},
+		"encoding":       {random(`"encoding":"` + misplaced + `"`), "secrets[1].encoding", "auto or raw"},
+		"encoding null":  {random(`"encoding":null`), "secrets[1].encoding", "auto or raw"},
+		"format":         {random(`"format":"` + misplaced + `"`), "secrets[1].format", "auto, plain, json or compact"},
+		"format number":  {random(`"format":2`), "secrets[1].format", "auto, plain, json or compact"},
+		"generator":      {random(`"generator":"` + misplaced + `"`), "secrets[1].generator", "none on a random secret"},
+		"generator type": {random(`"generator":{}`), "secrets[1].generator", "a string"},
+		"params alone": {second(`"kind":"generated","name":"a","params":{"a":"` + misplaced + `"}`), "secrets[1].params",
+			"none without a Generator"},
+		"params array":  {random(`"params":["` + misplaced + `"]`), "secrets[1].params", "an object of strings"},
+		"params null":   {random(`"params":null`), "secrets[1].params", "an object of strings"},
+		"param null":    {random(`"params":{"` + misplaced + `":null}`), "secrets[1].params", "an object of strings"},
+		"param number":  {random(`"params":{"` + misplaced + `":1}`), "secrets[1].params", "an object of strings"},
+		"param twice":   {random(`"params":{"a":"x","a":"x"}`), "secrets[1].params", "each given once"},
+		"rotation null": {random(`"rotation":null`), "secrets[1].rotation", "an object"},
+		"rotation text": {random(`"rotation":"` + misplaced + `"`), "secrets[1].rotation", "an object"},
+		"rotation twice": {random(`"rotation":{"everyDays":7},"rotation":{"everyDays":7}`), "secrets[1].rotation",
+			"is given twice"},
+		"rotation empty": {rotating(``), "secrets[1].rotation.everyDays", "is 0, allowed is 7 to 36500"},
+		"rotation plain": {random(`"format":"plain","rotation":{"everyDays":7}`), "secrets[1].rotation",
+			"none with FormatPlain"},
+		"everyDays 6": {rotating(`"everyDays":6`), "secrets[1].rotation.everyDays", "is 6, allowed is 7 to 36500"},
+		"everyDays 36501": {rotating(`"everyDays":36501`), "secrets[1].rotation.everyDays",
+			"is 36501, allowed is 7 to 36500"},
+		"everyDays text":  {rotating(`"everyDays":"` + misplaced + `"`), "secrets[1].rotation.everyDays", "a whole number"},
+		"everyDays null":  {rotating(`"everyDays":null`), "secrets[1].rotation.everyDays", "a whole number"},
+		"everyDays twice": {rotating(`"everyDays":7,"everyDays":8`), "secrets[1].rotation.everyDays", "is given twice"},
+		"startAt": {rotating(`"everyDays":7,"startAt":"` + misplaced + `"`), "secrets[1].rotation.startAt",
+			"RFC 3339"},
+		"startAt empty": {rotating(`"everyDays":7,"startAt":""`), "secrets[1].rotation.startAt", "RFC 3339"},
+		"startAt day":   {rotating(`"everyDays":7,"startAt":"2026-01-01"`), "secrets[1].rotation.startAt", "RFC 3339"},
+		"startAt zero": {rotating(`"everyDays":7,"startAt":"0001-01-01T00:00:00Z"`), "secrets[1].rotation.startAt",
+			"from 1970 to 9999"},
+		"startAt number": {rotating(`"everyDays":7,"startAt":1767225600`), "secrets[1].rotation.startAt", "a time"},
+		"startAt null":   {rotating(`"everyDays":7,"startAt":null`), "secrets[1].rotation.startAt", "a time"},
+		"retain text":    {rotating(`"everyDays":7,"retain":"retain_for"`), "secrets[1].rotation.retain", "an object"},
+		"retain null":    {rotating(`"everyDays":7,"retain":null`), "secrets[1].rotation.retain", "an object"},
+		"mode": {rotating(`"everyDays":7,"retain":{"mode":"` + misplaced + `"}`),
+			"secrets[1].rotation.retain.mode", "none, retain_for or retain_forever"},
+		"mode null": {rotating(`"everyDays":7,"retain":{"mode":null}`), "secrets[1].rotation.retain.mode",
+			"none, retain_for or retain_forever"},
+		"mode twice": {rotating(`"everyDays":7,"retain":{"mode":"none","mode":"none"}`), "secrets[1].rotation.retain.mode",
+			"is given twice"},
+		"days text": {rotating(`"everyDays":7,"retain":{"mode":"retain_for","days":"30"}`),
+			"secrets[1].rotation.retain.days", "a whole number"},
+		"days missing": {rotating(`"everyDays":7,"retain":{"mode":"retain_for"}`), "secrets[1].rotation.retain.days",
+			"is 0, allowed is 1 to 36500"},
+		"days 36501": {rotating(`"everyDays":7,"retain":{"mode":"retain_for","days":36501}`),
+			"secrets[1].rotation.retain.days", "is 36501, allowed is 1 to 36500"},
+		"days alone": {rotating(`"everyDays":7,"retain":{"days":30}`), "secrets[1].rotation.retain.days",
+			"is 30, allowed is none"},
+		"days for ever": {rotating(`"everyDays":7,"retain":{"mode":"retain_forever","days":30}`),
+			"secrets[1].rotation.retain.days", "is 30, allowed is none"},
+		"same address": {second(`"kind":"random","name":"first"`), "",
+			"$SECRET.default.first is declared twice; declare it once"},
 		"same binding": {one(`{"kind":"static","namespace":"auth","name":"session-key"},{"kind":"static","name":"a"},{"kind":"static","namespace":"auth-session","name":"key"}`),
-			"", "$SECRET.auth.session-key and $SECRET.auth-session.key have the same binding name LAYERON_SECRET_AUTH_SESSION_KEY: " +
+			"", "$SECRET.auth.session-key and $SECRET.auth-session.key have the same binding name " +
+				"LAYERON_SECRET_AUTH_SESSION_KEY: " +
 				"one would read the other's value; rename one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +219,8 @@ func FuzzParseSpec(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(string(data))
 	}
-	for _, s := range []string{"", "null", `{"secrets":null}`, `{"secrets":[{"kind":"static","name":"a"},{"kind":"random","name":"b","bytes":16}]}`,
+	for _, s := range []string{"", "null", `{"secrets":null}`,
+		`{"secrets":[{"kind":"static","name":"a"},{"kind":"random","name":"b","bytes":16}]}`,
 		`{"secrets":[{"kind":"generated","name":"a","generator":"g\ud800","params":{"a":"\u0000<&>"}}],"workspace":"\u2028"}`,
 		`{"secrets":[{"kind":"random","name":"a","rotation":{"everyDays":36500,"startAt":"9999-12-31T23:59:59.999999999+00:01"}}]}`} {
 		f.Add(s)
@@ -206,7 +233,8 @@ func FuzzParseSpec(f *testing.F) {
 				t.Fatalf("an error of another kind: %T", err)
 			}
 			for _, piece := range pieces(text) {
-				derived := strings.HasSuffix(e.Member, ".address") || strings.HasSuffix(e.Member, ".binding") || // shows the names, which are well formed
+				derived := strings.HasSuffix(e.Member, ".address") || strings.HasSuffix(e.Member, ".binding") ||
+					// shows the names, which are well formed
 					e.Member == "" && strings.Contains(err.Error(), "$SECRET.") // as a collision does
 				if !derived && strings.Contains(err.Error(), piece) && !strings.Contains(specSayings, piece) {
 					t.Fatal("the error shows a part of the text")
@@ -229,5 +257,7 @@ func FuzzParseSpec(f *testing.F) {
 }
 
 // specSayings are our own words, which a text may hold by chance.
-const specSayings = "secrets[0].rotation.everyDays secrets[0].rotation.retain.mode secrets[0].rotation.startAt secrets[0].secretName " +
-	"secrets[0].namespace secrets[0].generator retain_forever FormatCompact RetainForever 2026-05-25T00:00:00.000Z environment"
+const specSayings = "secrets[0].rotation.everyDays secrets[0].rotation.retain.mode secrets[0].rotation.startAt " +
+	"secrets[0].secretName " +
+	"secrets[0].namespace secrets[0].generator retain_forever FormatCompact RetainForever 2026-05-25T00:00:00.000Z " +
+	"environment"

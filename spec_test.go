@@ -158,15 +158,23 @@ func TestSpecSecretName(t *testing.T) {
 		options                         secret.Options
 		want                            string
 	}{
-		"all":             {"acme", "shop", "production", secret.Options{Namespace: "auth", Name: "session-key"}, derive("acme", "shop", "production", "auth", "session-key")},
-		"no app":          {"", "", "", secret.Options{Namespace: "auth", Name: "session-key"}, derive("", "", "", "auth", "session-key")},
-		"namespace":       {"", "", "", secret.Options{Name: "session-key"}, derive("", "", "", "default", "session-key")},
-		"a part moved":    {"acme", "production", "shop", secret.Options{Namespace: "auth", Name: "session-key"}, derive("acme", "production", "shop", "auth", "session-key")},
-		"a part shifted":  {"acm", "eshop", "production", secret.Options{Namespace: "auth", Name: "session-key"}, derive("acm", "eshop", "production", "auth", "session-key")},
-		"a length in it":  {"acme4:shop", "", "production", secret.Options{Namespace: "auth", Name: "session-key"}, derive("acme4:shop", "", "production", "auth", "session-key")},
-		"length in bytes": {"Ärger", "", "", secret.Options{Namespace: "auth", Name: "session-key"}, derive("Ärger", "", "", "auth", "session-key")},
-		"same binding":    {"acme", "shop", "production", secret.Options{Namespace: "auth-session", Name: "key"}, derive("acme", "shop", "production", "auth-session", "key")},
-		"declared, as is": {"acme", "shop", "production", secret.Options{Namespace: "auth", Name: "session-key", SecretName: "MY-key_1"}, "MY-key_1"},
+		"all": {"acme", "shop", "production", secret.Options{Namespace: "auth", Name: "session-key"},
+			derive("acme", "shop", "production", "auth", "session-key")},
+		"no app": {"", "", "", secret.Options{Namespace: "auth", Name: "session-key"},
+			derive("", "", "", "auth", "session-key")},
+		"namespace": {"", "", "", secret.Options{Name: "session-key"}, derive("", "", "", "default", "session-key")},
+		"a part moved": {"acme", "production", "shop", secret.Options{Namespace: "auth", Name: "session-key"},
+			derive("acme", "production", "shop", "auth", "session-key")},
+		"a part shifted": {"acm", "eshop", "production", secret.Options{Namespace: "auth", Name: "session-key"},
+			derive("acm", "eshop", "production", "auth", "session-key")},
+		"a length in it": {"acme4:shop", "", "production", secret.Options{Namespace: "auth", Name: "session-key"},
+			derive("acme4:shop", "", "production", "auth", "session-key")},
+		"length in bytes": {"Ärger", "", "", secret.Options{Namespace: "auth", Name: "session-key"},
+			derive("Ärger", "", "", "auth", "session-key")},
+		"same binding": {"acme", "shop", "production", secret.Options{Namespace: "auth-session", Name: "key"},
+			derive("acme", "shop", "production", "auth-session", "key")},
+		"declared, as is": {"acme", "shop", "production",
+			secret.Options{Namespace: "auth", Name: "session-key", SecretName: "MY-key_1"}, "MY-key_1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := secret.NewApp(secret.AppOptions{Workspace: c.workspace, Project: c.project, Environment: c.environment})
@@ -192,7 +200,8 @@ func TestSpecGraph(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]string{
-		"secret:$SECRET.billing.stripe": "operator", "secret:$SECRET.mail.stripe": "operator", "secret:$SECRET.auth.key": "random",
+		"secret:$SECRET.billing.stripe": "operator", "secret:$SECRET.mail.stripe": "operator",
+		"secret:$SECRET.auth.key":      "random",
 		"secret:$SECRET.auth.external": "external_value_required", "secret:$SECRET.auth.made": "own/maker",
 	}, intents)
 	require.Equal(t, map[string]int{"secret": 5, "binding": 5, "value": 4}, kinds)

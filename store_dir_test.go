@@ -57,7 +57,8 @@ func TestDirReadsPlainFiles(t *testing.T) {
 
 func TestDirDropsOneNewline(t *testing.T) {
 	for stored, want := range map[string]string{
-		"x": "x", "x\n": "x", "x\r\n": "x", "x\n\n": "x\n", "x\r\n\r\n": "x\r\n", "x\n\r\n": "x\n", "x\r\r\n": "x\r", "x\r": "x\r", "x\n\r": "x\n\r",
+		"x": "x", "x\n": "x", "x\r\n": "x", "x\n\n": "x\n", "x\r\n\r\n": "x\r\n", "x\n\r\n": "x\n", "x\r\r\n": "x\r",
+		"x\r": "x\r", "x\n\r": "x\n\r",
 		"\n": "", "\r\n": "", "": "", "\nx": "\nx", " x \n": " x ", "x \t": "x \t", "x\u2028": "x\u2028", "x\v\n": "x\v",
 		"-----BEGIN X-----\nAA\n-----END X-----\n":   "-----BEGIN X-----\nAA\n-----END X-----",
 		"\ufeffbyte order mark\x00NUL\xffno UTF-8\n": "\ufeffbyte order mark\x00NUL\xffno UTF-8",
@@ -147,15 +148,21 @@ func TestDirLinks(t *testing.T) {
 		at     string // of the link; empty: at the file's own place
 		ok     bool
 	}{
-		"to a file beside it":               {target: func(string) string { return "beside" }, ok: true},
-		"to a file further down":            {target: func(string) string { return filepath.Join("down", "file") }, ok: true},
-		"up and down again":                 {target: func(string) string { return filepath.Join("down", "..", "beside") }, ok: true},
-		"out of the directory":              {target: func(dir string) string { return relative(t, dir, filepath.Join(outside, "file")) }},
-		"out and back in":                   {target: func(dir string) string { return filepath.Join("..", filepath.Base(dir), "beside") }},
+		"to a file beside it":    {target: func(string) string { return "beside" }, ok: true},
+		"to a file further down": {target: func(string) string { return filepath.Join("down", "file") }, ok: true},
+		"up and down again":      {target: func(string) string { return filepath.Join("down", "..", "beside") }, ok: true},
+		"out of the directory": {target: func(dir string) string {
+			return relative(t, dir, filepath.Join(outside, "file"))
+		}},
+		"out and back in": {target: func(dir string) string {
+			return filepath.Join("..", filepath.Base(dir), "beside")
+		}},
 		"absolute, out of the directory":    {target: func(string) string { return filepath.Join(outside, "file") }},
 		"absolute, in the directory":        {target: func(dir string) string { return filepath.Join(dir, "beside") }},
 		"through a directory that is a way": {target: func(string) string { return filepath.Join("way", authBinding) }},
-		"out, where there is nothing":       {target: func(string) string { return filepath.Join("..", "..", "nothing-there") }},
+		"out, where there is nothing": {target: func(string) string {
+			return filepath.Join("..", "..", "nothing-there")
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -171,7 +178,8 @@ func TestDirLinks(t *testing.T) {
 			}
 			require.Error(t, err)
 			require.Empty(t, got)
-			require.NotErrorIs(t, err, secret.ErrNotFound, "it is there, and an operator who is told otherwise looks in the wrong place")
+			require.NotErrorIs(t, err, secret.ErrNotFound,
+				"it is there, and an operator who is told otherwise looks in the wrong place")
 			require.ErrorContains(t, err, filepath.Join(dir, authBinding))
 			require.Empty(t, redacttest.Check(err, marker))
 		})
@@ -336,9 +344,12 @@ func TestDirAddressesCannotEscape(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "LAYERON_SECRET_DEFAULT_"), marker)
 	for _, addr := range []secret.Address{
-		{}, {Namespace: "auth"}, {Name: ".."}, {Name: "."}, {Name: "../x"}, {Name: "/../../x"}, {Namespace: "..", Name: "x"}, {Namespace: "auth", Name: "/x"},
-		{Namespace: "auth", Name: "/../../x"}, {Namespace: "auth/", Name: "x"}, {Namespace: "/", Name: "x"}, {Namespace: "a", Name: `\..\..\x`},
-		{Namespace: "auth", Name: "x\x00"}, {Namespace: "auth", Name: "X"}, {Namespace: "AUTH", Name: "session-key"}, {Namespace: "auth", Name: "c:x"},
+		{}, {Namespace: "auth"}, {Name: ".."}, {Name: "."}, {Name: "../x"}, {Name: "/../../x"}, {Namespace: "..", Name: "x"},
+		{Namespace: "auth", Name: "/x"},
+		{Namespace: "auth", Name: "/../../x"}, {Namespace: "auth/", Name: "x"}, {Namespace: "/", Name: "x"},
+		{Namespace: "a", Name: `\..\..\x`},
+		{Namespace: "auth", Name: "x\x00"}, {Namespace: "auth", Name: "X"}, {Namespace: "AUTH", Name: "session-key"},
+		{Namespace: "auth", Name: "c:x"},
 		{Namespace: "auth", Name: strings.Repeat("x", 64)},
 	} {
 		t.Run(fmt.Sprintf("%q", addr.String()), func(t *testing.T) {

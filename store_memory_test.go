@@ -94,7 +94,8 @@ func TestMemoryCountsWrongKeys(t *testing.T) {
 			m := secret.NewMemory(map[string]string{key: mixedUp, "$SECRET.other.key": "x"})
 			_, err := m.Get(t.Context(), authKey)
 			require.ErrorIs(t, err, secret.ErrNotFound)
-			require.EqualError(t, err, "not found: memory store, "+authBinding+" is not set (1 given keys are neither addresses nor binding names)")
+			require.EqualError(t, err, "not found: memory store, "+authBinding+
+				" is not set (1 given keys are neither addresses nor binding names)")
 			require.Empty(t, redacttest.Check(err, mixedUp))
 			_, err = m.Get(t.Context(), secret.Address{Namespace: "other", Name: "key"})
 			require.NoError(t, err)
@@ -108,7 +109,8 @@ func TestMemoryCountsWrongKeys(t *testing.T) {
 
 // Every binding that some address has is a key.
 func TestMemoryTakesEveryBinding(t *testing.T) {
-	for _, a := range []secret.Address{{Namespace: "a", Name: "b"}, {Namespace: "0", Name: "9"}, {Namespace: "a_b--c", Name: "d__e"}} {
+	for _, a := range []secret.Address{{Namespace: "a", Name: "b"}, {Namespace: "0", Name: "9"},
+		{Namespace: "a_b--c", Name: "d__e"}} {
 		m := secret.NewMemory(map[string]string{a.Binding(): "text"})
 		got, err := m.Get(t.Context(), a)
 		require.NoError(t, err, a.String())

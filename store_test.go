@@ -38,7 +38,8 @@ func TestStoresKnowTheDefaultNamespace(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, binding), "text")
 	t.Setenv(binding, "text")
-	for _, store := range []secret.Store{secret.Env(), secret.Dir(dir), secret.NewMemory(map[string]string{binding: "text"})} {
+	for _, store := range []secret.Store{secret.Env(), secret.Dir(dir),
+		secret.NewMemory(map[string]string{binding: "text"})} {
 		for _, addr := range []secret.Address{{Name: "key"}, {Namespace: "default", Name: "key"}} {
 			got, err := store.Get(t.Context(), addr)
 			require.NoError(t, err, "%T", store)

@@ -280,7 +280,8 @@ func requireVersion(t *testing.T, v vector, id string, got secret.Version, what 
 	i := slices.IndexFunc(v.Versions, func(w vectorVersion) bool { return w.ID == id })
 	require.GreaterOrEqual(t, i, 0, "%s: the vector has no such version", what)
 	require.True(t, v.Versions[i].value(t) == got.Text(), "%s: another value", what)
-	require.True(t, v.Versions[i].ActiveFrom == got.ActiveFrom && v.Versions[i].ExpiresAt == got.ExpiresAt, "%s: another life", what)
+	require.True(t, v.Versions[i].ActiveFrom == got.ActiveFrom && v.Versions[i].ExpiresAt == got.ExpiresAt,
+		"%s: another life", what)
 }
 
 func requireVersions(t *testing.T, v vector, ids []string, got []secret.Version, what string) {

@@ -55,7 +55,8 @@ func (k keyRule) decodeDigits(text string) ([]byte, error) {
 	}
 	b, err := alphabet.Strict().DecodeString(digits)
 	if err != nil {
-		return nil, because(ErrEncoding, "the text is not base64: another character, mixed alphabets, or bits set after its end")
+		return nil, because(ErrEncoding,
+			"the text is not base64: another character, mixed alphabets, or bits set after its end")
 	}
 	return b, nil
 }

@@ -16,7 +16,8 @@ import (
 
 // keyOf reads text as a key of n bytes.
 func keyOf(n int, encoding secret.Encoding, text string) ([]byte, error) {
-	s := secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: n, Encoding: encoding, Store: oneSecret(text)})
+	s := secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: n, Encoding: encoding,
+		Store: oneSecret(text)})
 	return s.Current().Bytes()
 }
 
@@ -46,7 +47,8 @@ func wrapped(text, newline string) string {
 }
 
 func TestKeyEncodings(t *testing.T) {
-	for _, n := range []int{16, 17, 18, 20, 24, 31, 32, 33, 47, 48, 63, 64, 65, 127, 128, 256, 511, 512, 1000, 1022, 1023, 1024} {
+	for _, n := range []int{16, 17, 18, 20, 24, 31, 32, 33, 47, 48, 63, 64, 65, 127, 128, 256, 511, 512, 1000, 1022, 1023,
+		1024} {
 		key := material(n)
 		for name, text := range map[string]string{
 			"hex":             hex.EncodeToString(key),
@@ -86,7 +88,8 @@ func TestKeyOfEveryAlphabet(t *testing.T) {
 	got, err := keyOf(32, secret.EncodingAuto, strings.Repeat("A", 43)+"=")
 	requireKey(t, make([]byte, 32), got, err)
 	full := bytes.Repeat([]byte{0xff}, 32)
-	for _, text := range []string{strings.Repeat("/", 42) + "8", strings.Repeat("_", 42) + "8", strings.Repeat("/", 42) + "8=", strings.Repeat("_", 42) + "8="} {
+	for _, text := range []string{strings.Repeat("/", 42) + "8", strings.Repeat("_", 42) + "8",
+		strings.Repeat("/", 42) + "8=", strings.Repeat("_", 42) + "8="} {
 		got, err := keyOf(32, secret.EncodingAuto, text)
 		requireKey(t, full, got, err)
 	}
@@ -125,8 +128,10 @@ func TestKeyRefuses(t *testing.T) {
 		{"mixed alphabets, padded", 32, "-+" + std[2:], []string{"mixed alphabets"}},
 		{"trailing bits", 32, rawStd[:42] + "B", []string{"bits set after its end"}},
 		{"trailing bits, padded", 32, rawStd[:42] + "B=", []string{"bits set after its end"}},
-		{"trailing bits, two padded", 16, base64.RawStdEncoding.EncodeToString(sixteen)[:21] + "B==", []string{"bits set after its end"}},
-		{"half the padding", 16, base64.RawStdEncoding.EncodeToString(sixteen) + "=", []string{"23 characters", "22 (padded 24)"}},
+		{"trailing bits, two padded", 16, base64.RawStdEncoding.EncodeToString(sixteen)[:21] + "B==",
+			[]string{"bits set after its end"}},
+		{"half the padding", 16, base64.RawStdEncoding.EncodeToString(sixteen) + "=",
+			[]string{"23 characters", "22 (padded 24)"}},
 		{"three paddings", 16, base64.RawStdEncoding.EncodeToString(sixteen)[:21] + "===", []string{"padding"}},
 		{"too much padding", 32, rawStd[:42] + "==", []string{"padding"}},
 		{"padding in place of a character", 32, rawStd[:42] + "=", []string{"padding"}},
@@ -211,7 +216,8 @@ func TestRawKey(t *testing.T) {
 	got, err = keyOf(16, secret.EncodingRaw, "éééééééé")
 	requireKey(t, []byte("éééééééé"), got, err)
 
-	for _, text := range []string{"x", strings.Repeat("Qz7kWv2m", 4)[:31], strings.Repeat("Qz7kWv2m", 4) + "\n", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"} {
+	for _, text := range []string{"x", strings.Repeat("Qz7kWv2m", 4)[:31], strings.Repeat("Qz7kWv2m", 4) + "\n",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"} {
 		b, err := keyOf(32, secret.EncodingRaw, text)
 		require.ErrorIs(t, err, secret.ErrEncoding)
 		require.Nil(t, b)
@@ -227,10 +233,12 @@ func TestBytesOfTexts(t *testing.T) {
 	const text = " 000102030405060708090a0b0c0d0e0f\n"
 	store := oneSecret(text)
 	for name, s := range map[string]*secret.Secret{
-		"static":        secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: store}),
-		"static raw":    secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Encoding: secret.EncodingRaw, Store: store}),
-		"generated":     secret.Generated(secret.Options{Namespace: "auth", Name: "session-key", Store: store}),
-		"generated raw": secret.Generated(secret.Options{Namespace: "auth", Name: "session-key", Encoding: secret.EncodingRaw, Store: store}),
+		"static": secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: store}),
+		"static raw": secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Encoding: secret.EncodingRaw,
+			Store: store}),
+		"generated": secret.Generated(secret.Options{Namespace: "auth", Name: "session-key", Store: store}),
+		"generated raw": secret.Generated(secret.Options{Namespace: "auth", Name: "session-key", Encoding: secret.EncodingRaw,
+			Store: store}),
 	} {
 		got, err := s.Current().Bytes()
 		require.NoError(t, err, name)
@@ -261,10 +269,13 @@ func TestBytesOfEveryVersion(t *testing.T) {
 
 func TestBytesAreTheCallers(t *testing.T) {
 	for name, s := range map[string]*secret.Secret{
-		"hex":    secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 16, Store: oneSecret("000102030405060708090a0b0c0d0e0f")}),
-		"base64": secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 16, Store: oneSecret("AAECAwQFBgcICQoLDA0ODw")}),
-		"raw":    secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 16, Encoding: secret.EncodingRaw, Store: oneSecret("sixteen bytes...")}),
-		"text":   secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: oneSecret("text")}),
+		"hex": secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 16,
+			Store: oneSecret("000102030405060708090a0b0c0d0e0f")}),
+		"base64": secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 16,
+			Store: oneSecret("AAECAwQFBgcICQoLDA0ODw")}),
+		"raw": secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Bytes: 16,
+			Encoding: secret.EncodingRaw, Store: oneSecret("sixteen bytes...")}),
+		"text": secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Store: oneSecret("text")}),
 	} {
 		v, err := s.Current().Get(t.Context())
 		require.NoError(t, err, name)

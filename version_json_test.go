@@ -146,7 +146,8 @@ func TestJSONErrorsQuoteNothing(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			err := versionOf(tc.text).JSON(tc.dst)
 			require.ErrorIs(t, err, secret.ErrEncoding)
-			require.Equal(t, tc.malformed, errors.Is(err, secret.ErrMalformed), "ErrMalformed where it is no JSON, and only there")
+			require.Equal(t, tc.malformed, errors.Is(err, secret.ErrMalformed),
+				"ErrMalformed where it is no JSON, and only there")
 			var e *secret.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "json", e.Op)
@@ -155,7 +156,8 @@ func TestJSONErrorsQuoteNothing(t *testing.T) {
 			require.LessOrEqual(t, offsetOf(e), len(tc.text))
 			require.Empty(t, redacttest.Check(err, marker, number))
 			// No error of the decoder stays reachable: its fields hold the quoted text.
-			for _, inner := range []any{new(*json.SyntaxError), new(*json.UnmarshalTypeError), new(*json.MarshalerError), new(*time.ParseError)} {
+			for _, inner := range []any{new(*json.SyntaxError), new(*json.UnmarshalTypeError), new(*json.MarshalerError),
+				new(*time.ParseError)} {
 				require.False(t, errors.As(err, inner), "%T", inner)
 			}
 		})
@@ -225,7 +227,8 @@ func TestJSONNamesTheGoType(t *testing.T) {
 func TestJSONIntoNoPointer(t *testing.T) {
 	const marker = "Qz7kWv2mXt9RbLp4"
 	for name, dst := range map[string]any{
-		"nil": nil, "a struct": credentials{}, "a map": map[string]string{"held": marker}, "a typed nil": (*credentials)(nil), "a number": 7, "a string": marker,
+		"nil": nil, "a struct": credentials{}, "a map": map[string]string{"held": marker}, "a typed nil": (*credentials)(nil),
+		"a number": 7, "a string": marker,
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := versionOf(`{"clientSecret":"` + marker + `"}`).JSON(dst)

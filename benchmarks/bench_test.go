@@ -45,13 +45,15 @@ func TestPeersReadTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range map[string]string{"atomic": *p.atomic.Load(), "updater": p.updater.Get(), "setec": p.setec.GetString(),
-		"file": file.Value.(string), "aws": aws, "own": own} {
+	for name, got := range map[string]string{"atomic": *p.atomic.Load(), "updater": p.updater.Get(),
+		"setec": p.setec.GetString(),
+		"file":  file.Value.(string), "aws": aws, "own": own} {
 		if got != valueOf(3) || len(got) != valueLength {
 			t.Errorf("%s reads something else", name)
 		}
 	}
-	for text, ref := range map[string]func() (string, error){valueOf(2): p.own.Version("v2").Text, valueOf(1): p.own.Version("v1").Text} {
+	for text, ref := range map[string]func() (string, error){valueOf(2): p.own.Version("v2").Text,
+		valueOf(1): p.own.Version("v1").Text} {
 		if got, err := ref(); err != nil || got != text {
 			t.Error("another version is read")
 		}
@@ -90,7 +92,9 @@ func TestFastestRoundCounts(t *testing.T) {
 			t.Errorf("another table: %s", got)
 		}
 	}
-	if _, err := measure(rows(1), 1, func(func(*testing.B)) testing.BenchmarkResult { return testing.BenchmarkResult{} }); err == nil {
+	if _, err := measure(rows(1), 1, func(func(*testing.B)) testing.BenchmarkResult {
+		return testing.BenchmarkResult{}
+	}); err == nil {
 		t.Error("a benchmark that failed is not told")
 	}
 }

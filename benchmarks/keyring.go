@@ -41,13 +41,15 @@ var (
 func (p *peers) openRings(ctx context.Context) error {
 	key := sha256.Sum256([]byte("a made-up key"))
 	s := secret.Random(secret.Options{Name: "ring"})
-	text := "current=v3;v1=" + strings.Repeat("01", 32) + ";v2=" + strings.Repeat("02", 32) + ";v3=" + hex.EncodeToString(key[:])
+	text := "current=v3;v1=" + strings.Repeat("01", 32) + ";v2=" + strings.Repeat("02", 32) + ";v3=" +
+		hex.EncodeToString(key[:])
 	app := secret.NewApp(secret.AppOptions{Store: secret.NewMemory(map[string]string{s.Binding(): text})}).Use(s)
 	if err := app.Start(ctx); err != nil {
 		return err
 	}
 	p.closers = append(p.closers, app.Close)
-	r := rings{key: key[:], tokens: keyring.NewSigner(s, "session cookie"), records: keyring.NewSealer(s, "customer record")}
+	r := rings{key: key[:], tokens: keyring.NewSigner(s, "session cookie"),
+		records: keyring.NewSealer(s, "customer record")}
 
 	// Their default encodes any Go value by gob. That comparison would not be fair.
 	r.signed = securecookie.New(r.key, nil).SetSerializer(securecookie.NopEncoder{})

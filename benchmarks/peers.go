@@ -37,7 +37,8 @@ type peers struct {
 
 func newPeers(ctx context.Context) (*peers, error) {
 	p := new(peers)
-	for _, open := range []func(context.Context) error{p.openPlain, p.openSetec, p.openFile, p.openAWS, p.openOwn, p.openRings} {
+	for _, open := range []func(context.Context) error{p.openPlain, p.openSetec, p.openFile, p.openAWS, p.openOwn,
+		p.openRings} {
 		if err := open(ctx); err != nil {
 			p.close()
 			return nil, err
@@ -70,8 +71,9 @@ func (setecServer) GetIfChanged(context.Context, string, api.SecretVersion) (*ap
 }
 
 func (p *peers) openSetec(ctx context.Context) error {
-	store, err := setec.NewStore(ctx, setec.StoreConfig{Client: setecServer{}, Secrets: []string{variable}, PollInterval: -1,
-		Logf: func(string, ...any) {}})
+	store, err := setec.NewStore(ctx, setec.StoreConfig{Client: setecServer{}, Secrets: []string{variable},
+		PollInterval: -1,
+		Logf:         func(string, ...any) {}})
 	if err != nil {
 		return err
 	}
@@ -104,11 +106,13 @@ type awsServer struct {
 	secretsmanageriface.SecretsManagerAPI
 }
 
-func (awsServer) DescribeSecretWithContext(aws.Context, *secretsmanager.DescribeSecretInput, ...request.Option) (*secretsmanager.DescribeSecretOutput, error) {
+func (awsServer) DescribeSecretWithContext(aws.Context, *secretsmanager.DescribeSecretInput,
+	...request.Option) (*secretsmanager.DescribeSecretOutput, error) {
 	return &secretsmanager.DescribeSecretOutput{VersionIdsToStages: map[string][]*string{"id": {aws.String("AWSCURRENT")}}}, nil
 }
 
-func (awsServer) GetSecretValueWithContext(aws.Context, *secretsmanager.GetSecretValueInput, ...request.Option) (*secretsmanager.GetSecretValueOutput, error) {
+func (awsServer) GetSecretValueWithContext(aws.Context, *secretsmanager.GetSecretValueInput,
+	...request.Option) (*secretsmanager.GetSecretValueOutput, error) {
 	return &secretsmanager.GetSecretValueOutput{SecretString: aws.String(valueOf(3))}, nil
 }
 

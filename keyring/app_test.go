@@ -208,7 +208,8 @@ func TestMadeUpIDs(t *testing.T) {
 		// last one was.
 		time.Sleep(time.Minute)
 		good := tokenOf(rawKey(1), "session cookie", "v9", 0, "")
-		for _, token := range []string{"", "s1.v9", "s1.v9..", good + "\n", good[:len(good)-1], good[:len(good)-1] + "!", "s1.v.9" + good[5:]} {
+		for _, token := range []string{"", "s1.v9", "s1.v9..", good + "\n", good[:len(good)-1], good[:len(good)-1] + "!",
+			"s1.v.9" + good[5:]} {
 			_, err := m.tokens.Verify(ctx, token)
 			require.ErrorIs(t, err, keyring.ErrInvalidToken)
 		}
@@ -271,7 +272,8 @@ func TestTenSecondsAreEnough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, _ := newStore("current=v1;v1=" + hexKey(1))
 		s := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"})
-		app := secret.NewApp(secret.AppOptions{Store: store, Refresh: -1, Timeout: time.Hour, Logger: slog.New(slog.DiscardHandler)}).Use(s)
+		app := secret.NewApp(secret.AppOptions{Store: store, Refresh: -1, Timeout: time.Hour,
+			Logger: slog.New(slog.DiscardHandler)}).Use(s)
 		require.NoError(t, app.Start(ctx))
 		defer app.Close()
 		store.hangs.Store(true)

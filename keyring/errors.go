@@ -30,8 +30,9 @@ var (
 	errForm         = errors.New("it has not the form of a token")
 	errSignature    = errors.New("it was not signed by the version that it names, for this purpose, or was changed since")
 	errSealedForm   = errors.New("it has not the form of a sealed text, or was cut off")
-	errKeyOrContext = errors.New("it was sealed under another key, for another purpose or in another context, or was changed since")
-	errChanged      = errors.New("it was changed since")
+	errKeyOrContext = errors.New("it was sealed under another key, for another purpose or in another context, or was " +
+		"changed since")
+	errChanged = errors.New("it was changed since")
 )
 
 // failure is an error that wraps others. fmt.Errorf would make the same error,

@@ -14,7 +14,8 @@ import (
 // In a program the values come from its store, and `layer secret` makes them.
 var (
 	sessionKey = secret.Random(secret.Options{Namespace: "auth", Name: "session-key",
-		Store: secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2)})})
+		Store: secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "current=v2;v1=" + hexKey(1) + ";v2=" +
+			hexKey(2)})})
 	recordKey = secret.Random(secret.Options{Namespace: "storage", Name: "encryption-key",
 		Store: secret.NewMemory(map[string]string{"$SECRET.storage.encryption-key": "current=v1;v1=" + hexKey(3)})})
 )
@@ -74,7 +75,8 @@ func ExampleSealer_Stale() {
 
 func ExampleVerifyHMAC() {
 	webhookSecret := secret.Static(secret.Options{Namespace: "billing", Name: "webhook-secret",
-		Store: secret.NewMemory(map[string]string{"$SECRET.billing.webhook-secret": "current=v2;v1=whsec-first;v2=whsec-second"})})
+		Store: secret.NewMemory(map[string]string{"$SECRET.billing.webhook-secret": "current=v2;v1=whsec-first;v2=" +
+			"whsec-second"})})
 	body := []byte(`{"event":"paid"}`)
 	mac := hmacOf([]byte("whsec-first"), body) // the sender has not changed keys yet
 	fmt.Println(keyring.VerifyHMAC(webhookSecret, body, mac))

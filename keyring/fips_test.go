@@ -22,8 +22,10 @@ func TestFIPSOnly(t *testing.T) {
 		require.NoError(t, err)
 		_, err = tokens.Verify(ctx, token)
 		require.NoError(t, err)
-		require.PanicsWithValue(t, "keyring: a Sealer cannot work under GODEBUG=fips140=only: crypto/cipher: use of GCM with "+
-			"arbitrary IVs is not allowed in FIPS 140-only mode, use NewGCMWithRandomNonce", func() { _, _ = records.Seal(nil, nil) })
+		require.PanicsWithValue(t,
+			"keyring: a Sealer cannot work under GODEBUG=fips140=only: crypto/cipher: use of GCM with "+
+				"arbitrary IVs is not allowed in FIPS 140-only mode, use NewGCMWithRandomNonce",
+			func() { _, _ = records.Seal(nil, nil) })
 		return
 	}
 	again := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestFIPSOnly$")

@@ -16,7 +16,8 @@ import (
 func FuzzVerify(f *testing.F) {
 	tokens := keyring.NewSigner(stored("current=v1;v1="+hexKey(1)), "p")
 	good := tokenOf(rawKey(1), "p", "v1", 0, "ann")
-	for _, seed := range []string{good, good + "\n", good[:len(good)-1], tokenOf(rawKey(1), "p", "v1", 1<<62, ""), "s1.v1..", ""} {
+	for _, seed := range []string{good, good + "\n", good[:len(good)-1], tokenOf(rawKey(1), "p", "v1", 1<<62, ""),
+		"s1.v1..", ""} {
 		f.Add(seed, false)
 		f.Add(seed, true)
 	}

@@ -14,7 +14,8 @@ import (
 func TestVerifyHMAC(t *testing.T) {
 	body := []byte(`{"event":"paid"}`)
 	given := secret.Static(secret.Options{Name: "k"})
-	const text = "current=v2;v1=whsec-first;v2=x;v3=announced;v3_active=2999-01-01T00:00:00Z;v0=gone;v0_expires=2020-01-01T00:00:00Z"
+	const text = "current=v2;v1=whsec-first;v2=x;v3=announced;v3_active=2999-01-01T00:00:00Z;v0=gone;v0_expires=" +
+		"2020-01-01T00:00:00Z"
 	for name, c := range map[string]struct {
 		text string
 		mac  []byte
@@ -30,8 +31,9 @@ func TestVerifyHMAC(t *testing.T) {
 		"cut":                  {text, hmacOf([]byte("x"), body)[:31], keyring.ErrInvalidToken},
 		"longer":               {text, append(hmacOf([]byte("x"), body), 0), keyring.ErrInvalidToken},
 		"empty":                {text, nil, keyring.ErrInvalidToken},
-		"none active":          {"current=v1;v1=x;v1_expires=2020-01-01T00:00:00Z", hmacOf([]byte("x"), body), secret.ErrNotActive},
-		"nothing stored":       {"", nil, secret.ErrEmpty},
+		"none active": {"current=v1;v1=x;v1_expires=2020-01-01T00:00:00Z", hmacOf([]byte("x"), body),
+			secret.ErrNotActive},
+		"nothing stored": {"", nil, secret.ErrEmpty},
 	} {
 		err := keyring.VerifyHMAC(given.With(memory("k", c.text)), body, c.mac)
 		if c.want == nil {

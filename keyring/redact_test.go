@@ -28,7 +28,8 @@ func TestNothingShown(t *testing.T) {
 	sealed, err := records.Seal([]byte("Zq8wKx3vTn5yBm2c"), []byte("Hd7rPf4sLj9gWu6e"))
 	require.NoError(t, err)
 	_, messageKey, _ := messageKeys(raw, "session cookie", "v1", sealed[5:29], []byte("Hd7rPf4sLj9gWu6e"))
-	hidden := []string{text, string(raw), string(derived(raw, "sign", "session cookie")), string(derived(raw, "seal", "session cookie")),
+	hidden := []string{text, string(raw), string(derived(raw, "sign", "session cookie")),
+		string(derived(raw, "seal", "session cookie")),
 		string(messageKey), "Zq8wKx3vTn5yBm2c", "Hd7rPf4sLj9gWu6e", token[len(token)-20:]}
 
 	type holder struct {
@@ -37,7 +38,8 @@ func TestNothingShown(t *testing.T) {
 		a *keyring.Signer
 		b *keyring.Sealer
 	}
-	shown := []any{tokens, records, holder{tokens, records, tokens, records}, &holder{tokens, records, tokens, records}, []any{tokens, records}}
+	shown := []any{tokens, records, holder{tokens, records, tokens, records}, &holder{tokens, records, tokens, records},
+		[]any{tokens, records}}
 	_, err = tokens.Verify(ctx, token[:len(token)-1]+"A")
 	shown = append(shown, err)
 	_, err = tokens.Verify(ctx, token+"A")
@@ -72,9 +74,11 @@ func TestMessagesShowNoValue(t *testing.T) {
 	s := stored("current=v1;v1=" + hexKey(1))
 	tokens := keyring.NewSigner(s, "session cookie")
 	_, err := tokens.Verify(ctx, "x")
-	require.EqualError(t, err, `keyring: verify under $SECRET.auth.session-key for "session cookie": invalid token: it has not the form of a token`)
+	require.EqualError(t, err,
+		`keyring: verify under $SECRET.auth.session-key for "session cookie": invalid token: it has not the form of a token`)
 	_, err = keyring.NewSealer(s, "").Seal(nil, nil)
-	require.EqualError(t, err, `keyring: seal under $SECRET.auth.session-key for "": invalid: the purpose is empty; say what the key is for, such as "session cookie"`)
+	require.EqualError(t, err,
+		`keyring: seal under $SECRET.auth.session-key for "": invalid: the purpose is empty; say what the key is for, such as "session cookie"`)
 	_, err = new(keyring.Signer).Verify(ctx, "x")
 	require.EqualError(t, err, "keyring: invalid: a Signer that NewSigner did not make")
 }

@@ -140,7 +140,8 @@ func TestForgedIDsBlockNoOther(t *testing.T) {
 // TestForgedIDsAskOnceInTenSeconds: for ten minutes, under stores that are
 // quick, slow, hang, and ignore their context.
 func TestForgedIDsAskOnceInTenSeconds(t *testing.T) {
-	for name, takes := range map[string]time.Duration{"quick": 0, "slow": 7 * time.Second, "longer than a load may take": 25 * time.Second} {
+	for name, takes := range map[string]time.Duration{"quick": 0, "slow": 7 * time.Second,
+		"longer than a load may take": 25 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, _ := newStore("current=v1;v1=" + hexKey(1))

@@ -70,8 +70,9 @@ func (r *ring) current() (secret.Version, *key, error) {
 	}
 	v := doc.Current()
 	if !validID(v.ID) {
-		return secret.Version{}, nil, because(secret.ErrInvalid, "a token or a sealed text cannot contain the current version's id; "+
-			"an id is 1 to 64 of A-Z, a-z, 0-9, - and _")
+		return secret.Version{}, nil, because(secret.ErrInvalid,
+			"a token or a sealed text cannot contain the current version's id; "+
+				"an id is 1 to 64 of A-Z, a-z, 0-9, - and _")
 	}
 	k, err := r.key(doc, v)
 	return v, k, err

@@ -63,11 +63,13 @@ func TestRingsMayBeUsedConcurrently(t *testing.T) {
 				got, err2 := m.tokens.Verify(ctx, token)
 				sealed, err3 := m.records.SealText(payload, payload)
 				plain, err4 := m.records.OpenText(ctx, sealed, payload)
-				if err := errors.Join(err, err2, err3, err4); err != nil || string(got) != string(payload) || string(plain) != string(payload) {
+				if err := errors.Join(err, err2, err3, err4); err != nil || string(got) != string(payload) ||
+					string(plain) != string(payload) {
 					t.Errorf("%s: %q, %q, %v", payload, got, plain, err)
 				}
 				m.tokens.Stale(token)
-				if _, err := m.tokens.Verify(ctx, tokenOf(rawKey(1), "session cookie", "v9", 0, "")); !errors.Is(err, keyring.ErrInvalidToken) {
+				if _, err := m.tokens.Verify(ctx, tokenOf(rawKey(1), "session cookie", "v9", 0, "")); !errors.Is(err,
+					keyring.ErrInvalidToken) {
 					t.Error(err)
 				}
 			}

@@ -32,7 +32,8 @@ func parseSealed(text []byte) (s sealed, ok bool) {
 	idEnd := fixed + int(text[fixed-1])
 	headerEnd := idEnd + saltLen
 	commitEnd := headerEnd + commitLen
-	if len(text) < commitEnd+gcmTagLen || len(text) > commitEnd+maxPlaintext+gcmTagLen || !validID(string(text[fixed:idEnd])) {
+	if len(text) < commitEnd+gcmTagLen || len(text) > commitEnd+maxPlaintext+gcmTagLen ||
+		!validID(string(text[fixed:idEnd])) {
 		return sealed{}, false
 	}
 	return sealed{string(text[fixed:idEnd]), text[:headerEnd], text[headerEnd:commitEnd], text[commitEnd:]}, true

@@ -119,9 +119,11 @@ func TestWhatCannotBeSealed(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrTooLarge)
 	_, err = keyring.NewSealer(stored("current=v1;v1="+hexKey(1)), "").Seal(nil, nil)
 	require.ErrorIs(t, err, secret.ErrInvalid)
-	_, err = keyring.NewSealer(secret.Random(secret.Options{Name: "k"}).With(secret.NewMemory(nil)), "p").SealText(nil, nil)
+	_, err = keyring.NewSealer(secret.Random(secret.Options{Name: "k"}).With(secret.NewMemory(nil)), "p").SealText(nil,
+		nil)
 	require.ErrorIs(t, err, secret.ErrNotFound)
-	sealed, err := keyring.NewSealer(stored("current=v1;v1="+hexKey(1)+";v1_expires=2020-01-01T00:00:00Z"), "p").Seal(nil, nil)
+	sealed, err := keyring.NewSealer(stored("current=v1;v1="+hexKey(1)+";v1_expires=2020-01-01T00:00:00Z"), "p").Seal(nil,
+		nil)
 	require.NoError(t, err, "an expired current version still seals, since everybody opens it")
 	_, err = records.Open(ctx, sealed, nil)
 	require.NoError(t, err)

@@ -56,12 +56,14 @@ func (s *Signer) Sign(payload []byte, expires time.Time) (string, error) {
 
 func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 	if len(payload) > maxPayload {
-		return "", because(secret.ErrTooLarge, "the payload has "+strconv.Itoa(len(payload))+" bytes, a token takes up to 65536")
+		return "", because(secret.ErrTooLarge, "the payload has "+strconv.Itoa(len(payload))+
+			" bytes, a token takes up to 65536")
 	}
 	end := int64(0)
 	if !expires.IsZero() {
 		if end = expires.Unix(); end < 1 || end > lastSecond {
-			return "", because(secret.ErrInvalid, "the token's expiry lies outside 1970-01-01T00:00:01Z to the end of 9999; the zero Time means none")
+			return "", because(secret.ErrInvalid,
+				"the token's expiry lies outside 1970-01-01T00:00:01Z to the end of 9999; the zero Time means none")
 		}
 	}
 	v, k, err := r.current()
@@ -69,7 +71,8 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 		return "", err
 	}
 	if !v.ExpiresAt.IsZero() && !time.Now().Before(v.ExpiresAt) {
-		return "", because(secret.ErrNotActive, "the current version, "+v.ID+", has expired, so no reader would accept the token; rotate the secret")
+		return "", because(secret.ErrNotActive, "the current version, "+v.ID+
+			", has expired, so no reader would accept the token; rotate the secret")
 	}
 	b := make([]byte, 0, len(tokenPrefix)+len(v.ID)+1+base64url.EncodedLen(expiryLen+len(payload))+1+tagLen)
 	b = appendUnsigned(b, v.ID, end, payload)

@@ -83,15 +83,16 @@ func TestOneSpelling(t *testing.T) {
 		token string
 		good  bool
 	}{
-		"as it is":       {sign("s1.v1." + body), true},
-		"odd":            {sign("s1.v1." + odd), true},
-		"trailing bits":  {sign("s1.v1." + odd[:len(odd)-1] + string(odd[len(odd)-1]+1)), false},
-		"padding":        {sign("s1.v1." + odd + "="), false},
-		"line feed":      {sign("s1.v1." + odd[:4] + "\n" + odd[4:]), false},
-		"return":         {sign("s1.v1." + odd + "\r"), false},
-		"short body":     {sign("s1.v1." + encode(make([]byte, 7))), false},
-		"no body":        {sign("s1.v1."), false},
-		"far expiry":     {sign("s1.v1." + encode([]byte{0, 0, 0, 0x3a, 0xff, 0xf4, 0x41, 0x80})), false}, // the first second of 10000
+		"as it is":      {sign("s1.v1." + body), true},
+		"odd":           {sign("s1.v1." + odd), true},
+		"trailing bits": {sign("s1.v1." + odd[:len(odd)-1] + string(odd[len(odd)-1]+1)), false},
+		"padding":       {sign("s1.v1." + odd + "="), false},
+		"line feed":     {sign("s1.v1." + odd[:4] + "\n" + odd[4:]), false},
+		"return":        {sign("s1.v1." + odd + "\r"), false},
+		"short body":    {sign("s1.v1." + encode(make([]byte, 7))), false},
+		"no body":       {sign("s1.v1."), false},
+		"far expiry":    {sign("s1.v1." + encode([]byte{0, 0, 0, 0x3a, 0xff, 0xf4, 0x41, 0x80})), false},
+		// the first second of 10000
 		"last expiry":    {sign("s1.v1." + encode([]byte{0, 0, 0, 0x3a, 0xff, 0xf4, 0x41, 0x7f})), true},
 		"sign bit":       {sign("s1.v1." + encode([]byte{0x80, 0, 0, 0, 0, 0, 0, 0})), false},
 		"another prefix": {sign("s2.v1." + body), false},
@@ -114,14 +115,17 @@ func TestSwappedSecretIsSignedWith(t *testing.T) {
 	s := stored("current=v2;v1=" + hexKey(1) + ";v2=" + hexKey(2))
 	tokens := keyring.NewSigner(s, "session cookie")
 	for name, token := range map[string]string{
-		"another purpose":   tokenOf(rawKey(2), "password reset", "v2", 0, "ann"),
-		"purpose's prefix":  tokenOf(rawKey(2), "session", "v2", 0, "ann"),
-		"another version":   tokenOf(rawKey(2), "session cookie", "v1", 0, "ann"),
-		"another key":       tokenOf(rawKey(3), "session cookie", "v2", 0, "ann"),
-		"use in purpose":    tokenOf(rawKey(2), "\x00session cookie", "v2", 0, "ann"),
-		"the raw key":       "s1.v2." + encode(make([]byte, 8)) + "." + encode(hmacOf(rawKey(2), []byte("s1.v2."+encode(make([]byte, 8))))),
-		"the sealing key":   "s1.v2." + encode(make([]byte, 8)) + "." + encode(hmacOf(derived(rawKey(2), "seal", "session cookie"), []byte("s1.v2."+encode(make([]byte, 8))))),
-		"a later expiry":    strings.Replace(tokenOf(rawKey(2), "session cookie", "v2", 0, "ann"), "AAAAAAAAAA", "AAAAAAAAAQ", 1),
+		"another purpose":  tokenOf(rawKey(2), "password reset", "v2", 0, "ann"),
+		"purpose's prefix": tokenOf(rawKey(2), "session", "v2", 0, "ann"),
+		"another version":  tokenOf(rawKey(2), "session cookie", "v1", 0, "ann"),
+		"another key":      tokenOf(rawKey(3), "session cookie", "v2", 0, "ann"),
+		"use in purpose":   tokenOf(rawKey(2), "\x00session cookie", "v2", 0, "ann"),
+		"the raw key": "s1.v2." + encode(make([]byte, 8)) + "." +
+			encode(hmacOf(rawKey(2), []byte("s1.v2."+encode(make([]byte, 8))))),
+		"the sealing key": "s1.v2." + encode(make([]byte, 8)) + "." +
+			encode(hmacOf(derived(rawKey(2), "seal", "session cookie"), []byte("s1.v2."+encode(make([]byte, 8))))),
+		"a later expiry": strings.Replace(tokenOf(rawKey(2), "session cookie", "v2", 0, "ann"), "AAAAAAAAAA", "AAAAAAAAAQ",
+			1),
 		"nothing":           "",
 		"dots":              "s1...",
 		"an id of 65":       tokenOf(rawKey(2), "session cookie", strings.Repeat("v", 65), 0, "ann"),
@@ -184,27 +188,33 @@ func TestWhatCannotBeSigned(t *testing.T) {
 		expires time.Time
 		want    error
 	}{
-		"no purpose":      {good, "", 0, time.Time{}, secret.ErrInvalid},
-		"no secret":       {nil, "p", 0, time.Time{}, secret.ErrInvalid},
-		"wrong secret":    {secret.Static(secret.Options{Name: "Not A Name"}), "p", 0, time.Time{}, secret.ErrInvalid},
-		"nothing stored":  {secret.Random(secret.Options{Name: "k"}).With(secret.NewMemory(nil)), "p", 0, time.Time{}, secret.ErrNotFound},
-		"too large":       {good, "p", 64<<10 + 1, time.Time{}, secret.ErrTooLarge},
-		"before 1970":     {good, "p", 0, at("1969-12-31T23:59:59Z"), secret.ErrInvalid},
-		"1970":            {good, "p", 0, at("1970-01-01T00:00:00.999999999Z"), secret.ErrInvalid},
-		"after 9999":      {good, "p", 0, time.Unix(253402300800, 0), secret.ErrInvalid},
-		"one off zero":    {good, "p", 0, time.Time{}.Add(1), secret.ErrInvalid},
-		"a short key":     {secret.Static(secret.Options{Name: "k"}).With(memory("k", strings.Repeat("k", 31))), "p", 0, time.Time{}, secret.ErrInvalid},
-		"a short raw key": {secret.Random(secret.Options{Name: "k", Bytes: 31, Encoding: secret.EncodingRaw}).With(memory("k", strings.Repeat("k", 31))), "p", 0, time.Time{}, secret.ErrInvalid},
-		"a dot in the id": {stored(`{"versions":{"v.1":{"value":"` + hexKey(1) + `"}}}`), "p", 0, time.Time{}, secret.ErrInvalid},
-		"an id of 65":     {stored(`{"versions":{"` + long + `":{"value":"` + hexKey(1) + `"}}}`), "p", 0, time.Time{}, secret.ErrInvalid},
-		"an empty rest":   {stored("current=v1;v1=abc"), "p", 0, time.Time{}, secret.ErrEncoding},
+		"no purpose":   {good, "", 0, time.Time{}, secret.ErrInvalid},
+		"no secret":    {nil, "p", 0, time.Time{}, secret.ErrInvalid},
+		"wrong secret": {secret.Static(secret.Options{Name: "Not A Name"}), "p", 0, time.Time{}, secret.ErrInvalid},
+		"nothing stored": {secret.Random(secret.Options{Name: "k"}).With(secret.NewMemory(nil)), "p", 0, time.Time{},
+			secret.ErrNotFound},
+		"too large":    {good, "p", 64<<10 + 1, time.Time{}, secret.ErrTooLarge},
+		"before 1970":  {good, "p", 0, at("1969-12-31T23:59:59Z"), secret.ErrInvalid},
+		"1970":         {good, "p", 0, at("1970-01-01T00:00:00.999999999Z"), secret.ErrInvalid},
+		"after 9999":   {good, "p", 0, time.Unix(253402300800, 0), secret.ErrInvalid},
+		"one off zero": {good, "p", 0, time.Time{}.Add(1), secret.ErrInvalid},
+		"a short key": {secret.Static(secret.Options{Name: "k"}).With(memory("k", strings.Repeat("k", 31))), "p", 0,
+			time.Time{}, secret.ErrInvalid},
+		"a short raw key": {secret.Random(secret.Options{Name: "k", Bytes: 31, Encoding: secret.EncodingRaw}).With(memory("k",
+			strings.Repeat("k", 31))), "p", 0, time.Time{}, secret.ErrInvalid},
+		"a dot in the id": {stored(`{"versions":{"v.1":{"value":"` + hexKey(1) + `"}}}`), "p", 0, time.Time{},
+			secret.ErrInvalid},
+		"an id of 65": {stored(`{"versions":{"` + long + `":{"value":"` + hexKey(1) + `"}}}`), "p", 0, time.Time{},
+			secret.ErrInvalid},
+		"an empty rest": {stored("current=v1;v1=abc"), "p", 0, time.Time{}, secret.ErrEncoding},
 	} {
 		_, err := keyring.NewSigner(c.secret, c.purpose).Sign(make([]byte, c.payload), c.expires)
 		require.ErrorIs(t, err, c.want, name)
 		require.NotErrorIs(t, err, keyring.ErrInvalidToken, name)
 	}
 	for name, s := range map[string]*secret.Secret{
-		"16 bytes decoded":     secret.Random(secret.Options{Name: "k", Bytes: 16}).With(memory("k", strings.Repeat("ab", 16))),
+		"16 bytes decoded": secret.Random(secret.Options{Name: "k", Bytes: 16}).With(memory("k",
+			strings.Repeat("ab", 16))),
 		"32 characters of raw": secret.Static(secret.Options{Name: "k"}).With(memory("k", strings.Repeat("k", 32))),
 		"an id of 64":          stored(`{"versions":{"` + long[1:] + `":{"value":"` + hexKey(1) + `"}}}`),
 	} {
@@ -232,13 +242,14 @@ func TestFaultsAreNoRefusals(t *testing.T) {
 		purpose string
 		want    error
 	}{
-		"store down":   {secret.Random(secret.Options{Name: "k"}).With(down), "p", context.Canceled},
-		"not found":    {secret.Random(secret.Options{Name: "k"}).With(secret.NewMemory(nil)), "p", secret.ErrNotFound},
-		"malformed":    {stored("current=v1;v1="), "p", secret.ErrMalformed},
-		"no purpose":   {stored("current=v1;v1=" + hexKey(1)), "", secret.ErrInvalid},
-		"no secret":    {nil, "p", secret.ErrInvalid},
-		"undecodable":  {stored("current=v1;v1=abc"), "p", secret.ErrEncoding},
-		"short":        {secret.Static(secret.Options{Name: "k"}).With(memory("k", "current=v1;v1=abc")), "p", secret.ErrInvalid},
+		"store down":  {secret.Random(secret.Options{Name: "k"}).With(down), "p", context.Canceled},
+		"not found":   {secret.Random(secret.Options{Name: "k"}).With(secret.NewMemory(nil)), "p", secret.ErrNotFound},
+		"malformed":   {stored("current=v1;v1="), "p", secret.ErrMalformed},
+		"no purpose":  {stored("current=v1;v1=" + hexKey(1)), "", secret.ErrInvalid},
+		"no secret":   {nil, "p", secret.ErrInvalid},
+		"undecodable": {stored("current=v1;v1=abc"), "p", secret.ErrEncoding},
+		"short": {secret.Static(secret.Options{Name: "k"}).With(memory("k", "current=v1;v1=abc")), "p",
+			secret.ErrInvalid},
 		"wrong secret": {secret.Static(secret.Options{Name: "!"}), "p", secret.ErrInvalid},
 	} {
 		_, err := keyring.NewSigner(c.secret, c.purpose).Verify(ctx, token)
@@ -279,7 +290,8 @@ func TestStaleNamesReplacedVersions(t *testing.T) {
 		"v2":{"value":"` + hexKey(2) + `","activeFrom":"2026-02-01T00:00:00Z"},
 		"v3":{"value":"` + hexKey(3) + `","activeFrom":"2026-02-01T00:00:01Z"}}}`)
 	tokens, records := keyring.NewSigner(s, "p"), keyring.NewSealer(s, "p")
-	for id, want := range map[string]bool{"v0": true, "v1": true, "same": true, "v2": false, "v3": false, "v9": false, "": false} {
+	for id, want := range map[string]bool{"v0": true, "v1": true, "same": true, "v2": false, "v3": false, "v9": false,
+		"": false} {
 		require.Equal(t, want, tokens.Stale(tokenOf(rawKey(1), "p", id, 0, "")), id)
 		sealed := sealedOf(t, rawKey(1), "p", id, make([]byte, 24), nil, nil)
 		require.Equal(t, want, records.Stale(sealed), id)

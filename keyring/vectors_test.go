@@ -120,7 +120,8 @@ func errorName(err error) string {
 	for _, c := range []struct {
 		name   string
 		reason error
-	}{{"expired", keyring.ErrExpired}, {"not-active", secret.ErrNotActive}, {"version-not-found", secret.ErrVersionNotFound},
+	}{{"expired", keyring.ErrExpired}, {"not-active", secret.ErrNotActive},
+		{"version-not-found", secret.ErrVersionNotFound},
 		{"invalid", keyring.ErrInvalidToken}, {"open", keyring.ErrOpen}} {
 		if errors.Is(err, c.reason) {
 			return c.name

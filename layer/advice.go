@@ -22,7 +22,8 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 			p.Address)
 	},
 	rotate.Bound: func(p *rotate.Problem) string {
-		return fill(": to rotate it, run `layer secret set '%s'` with the value that the target has, then `layer secret rotate --adopt-ledger`",
+		return fill(": to rotate it, run `layer secret set '%s'` with the value that the target has, then `layer secret "+
+			"rotate --adopt-ledger`",
 			p.Address)
 	},
 	rotate.Drifted:   fixed(": to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"),

@@ -143,7 +143,8 @@ func (s *stage) create() {
 	s.Helper()
 	key, recipient, err := ledger.NewIdentity()
 	require.NoError(s, err)
-	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets", Recipients: []string{recipient}}), rotate.Revision("")
+	state, rev := rotate.NewState(rotate.Settings{Target: "dir:secrets",
+		Recipients: []string{recipient}}), rotate.Revision("")
 	require.NoError(s, ledger.WriteIdentity(filepath.Join(s.dir, "layer.identity"), key, state.ID()))
 	l := s.open(s.at)
 	if s.at == doorFile {
@@ -378,7 +379,8 @@ func TestCompletionOfASilentLedger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			stdout, stderr := layerIn(t, dir, s3Engine{}.environment(), 0, "__complete", "secret", "reveal", "--ledger", place, "")
+			stdout, stderr := layerIn(t, dir, s3Engine{}.environment(), 0, "__complete", "secret", "reveal", "--ledger", place,
+				"")
 			require.Equal(t, ":4\n", stdout)
 			require.NotContains(t, stderr, "layer:")
 			require.GreaterOrEqual(t, time.Since(began), completionTime, "it was not asked")

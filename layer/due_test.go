@@ -53,7 +53,8 @@ func TestStaticSecretThatIsDueNeedsAPerson(t *testing.T) {
 			for _, text := range []string{stderr, more} {
 				holds(t, text, []string{`auth.key: .*(due|time for a new value).*`, "`layer secret set '\\$SECRET.auth.key'`"})
 			}
-			layerIn(t, dir, []string{"VALUE=madeup_Qv71xKz8Rt"}, 0, "secret", "set", "$SECRET.auth.key", "--value-env", "VALUE", "--spec", "spec.json")
+			layerIn(t, dir, []string{"VALUE=madeup_Qv71xKz8Rt"}, 0, "secret", "set", "$SECRET.auth.key", "--value-env", "VALUE",
+				"--spec", "spec.json")
 			require.Equal(t, "ok", statusOf(t, dir, nil)["$SECRET.auth.key"].State, "until the next slot")
 		})
 	}

@@ -21,8 +21,11 @@ func TestRunPassesNoCredentialOfTheBucket(t *testing.T) {
 		return a.layer(0, env, append(args, "--", "sh", "-c", script)...)
 	}
 	const none = `test -z "${AWS_ACCESS_KEY_ID+set}${AWS_SECRET_ACCESS_KEY+set}${AWS_SESSION_TOKEN+set}${AWS_SECURITY_TOKEN+set}" && test "$AWS_REGION" = here`
-	require.Contains(t, run(place, none), "not passed on: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_SECURITY_TOKEN: pass one on with --keep-env NAME")
-	require.Contains(t, run(place, `test -n "$AWS_ACCESS_KEY_ID" && test -z "$AWS_SECRET_ACCESS_KEY"`, "--keep-env", "AWS_ACCESS_KEY_ID"),
+	require.Contains(t, run(place, none),
+		"not passed on: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_SECURITY_TOKEN: pass one on with "+
+			"--keep-env NAME")
+	require.Contains(t, run(place, `test -n "$AWS_ACCESS_KEY_ID" && test -z "$AWS_SECRET_ACCESS_KEY"`, "--keep-env",
+		"AWS_ACCESS_KEY_ID"),
 		"not passed on: AWS_SECRET_ACCESS_KEY, ")
 
 	a.layer(0, env, "init", "--to", "dir:other", "--ledger", "file.age")
@@ -31,7 +34,8 @@ func TestRunPassesNoCredentialOfTheBucket(t *testing.T) {
 }
 
 func TestCredentialsAreLeftOutByTheirWholeName(t *testing.T) {
-	vars := map[string]string{"PGPASSWORD": "a", "PGPASSWORD_FILE": "b", "LAYER_IDENTITY": "c", "AWS_ACCESS_KEY_ID": "d", "X": "PGPASSWORD=e"}
+	vars := map[string]string{"PGPASSWORD": "a", "PGPASSWORD_FILE": "b", "LAYER_IDENTITY": "c", "AWS_ACCESS_KEY_ID": "d",
+		"X": "PGPASSWORD=e"}
 	p := with(vars)
 	p.environ = func() []string { return append(list(vars), "PGPASSWORD=twice", "PGPASSWORD") }
 	l := &layer{process: p, ledger: "layer.secrets.age"}

@@ -31,12 +31,14 @@ func TestServerEngineOverEtcd(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, publisher.Close()) })
 	decl := secret.Random(secret.Options{Namespace: "auth", Name: "key"})
-	app := secret.NewApp(secret.AppOptions{Store: store, Logger: slog.New(slog.DiscardHandler), Workspace: o.Workspace, Project: o.Project, Environment: o.Environment}).Use(decl)
+	app := secret.NewApp(secret.AppOptions{Store: store, Logger: slog.New(slog.DiscardHandler), Workspace: o.Workspace,
+		Project: o.Project, Environment: o.Environment}).Use(decl)
 
 	ledger := &rotate.MemoryLedger{}
 	_, _, err = rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{}))
 	require.NoError(t, err)
-	operator := &rotate.Operator{Ledger: ledger, Publisher: publisher, Spec: app.Spec(), Window: time.Second, Margin: time.Second}
+	operator := &rotate.Operator{Ledger: ledger, Publisher: publisher, Spec: app.Spec(), Window: time.Second,
+		Margin: time.Second}
 	until := func(what string, is func() bool) {
 		t.Helper()
 		for began := time.Now(); !is(); time.Sleep(5 * time.Millisecond) {

@@ -33,8 +33,9 @@ func certificate(t *testing.T, dir, name string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	require.NoError(t, err)
 	secretDER, err := x509.MarshalPKCS8PrivateKey(private)
@@ -66,12 +67,13 @@ func TestEtcdTLS(t *testing.T) {
 		"a key for an authority": {ca: key, says: "contains no certificate"},
 		"a certificate alone":    {cert: cert, says: "ETCDCTL_CERT and ETCDCTL_KEY belong together: set both"},
 		"a key alone":            {key: key, says: "belong together"},
-		"no certificate's file":  {cert: none, key: key, says: "ETCDCTL_CERT and ETCDCTL_KEY: " + none + " and " + key + " cannot be used"},
-		"no key's file":          {cert: cert, key: none, says: "cannot be used"},
-		"the wrong way round":    {cert: key, key: cert, says: "cannot be used: both must be PEM files"},
-		"another's key":          {cert: cert, key: otherKey, says: "belong together"},
-		"no certificate":         {cert: private, key: key, says: "cannot be used"},
-		"no key":                 {cert: cert, key: private, says: "cannot be used"},
+		"no certificate's file": {cert: none, key: key,
+			says: "ETCDCTL_CERT and ETCDCTL_KEY: " + none + " and " + key + " cannot be used"},
+		"no key's file":       {cert: cert, key: none, says: "cannot be used"},
+		"the wrong way round": {cert: key, key: cert, says: "cannot be used: both must be PEM files"},
+		"another's key":       {cert: cert, key: otherKey, says: "belong together"},
+		"no certificate":      {cert: private, key: key, says: "cannot be used"},
+		"no key":              {cert: cert, key: private, says: "cannot be used"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := process{}.etcdTLS(tc.ca, tc.cert, tc.key)
@@ -106,15 +108,22 @@ func TestEtcdSettings(t *testing.T) {
 		args string
 		says []string
 	}{
-		"nobody there":              {nil, "status", []string{"etcd /layer////", "connection refused: no member listens at the endpoints"}},
-		"nobody there, to apply":    {nil, "apply", []string{"no member listens at the endpoints"}},
-		"nobody there, to log in":   {[]string{"ETCDCTL_USER=layer:" + pgPassword}, "status", []string{"the user cannot be logged in"}},
-		"no password":               {[]string{"ETCDCTL_USER=layer"}, "status", []string{"ETCDCTL_USER names a user without a password: set ETCDCTL_PASSWORD"}},
-		"an empty password":         {[]string{"ETCDCTL_USER=layer:"}, "status", []string{"without a password: set ETCDCTL_PASSWORD"}},
-		"a file that is not there":  {[]string{"ETCDCTL_CACERT=nowhere.pem"}, "status", []string{"ETCDCTL_CACERT: nowhere.pem cannot be read"}},
-		"half a pair":               {[]string{"ETCDCTL_CERT=" + cert}, "status", []string{"ETCDCTL_CERT and ETCDCTL_KEY belong together"}},
-		"a certificate without TLS": {[]string{"ETCDCTL_CACERT=" + cert}, "target etcd://127.0.0.1:1?tls=off", []string{"a certificate is given, and the endpoints are http"}},
-		"a slash in a name":         {nil, "status --ledger slash.age", []string{"the workspace must be"}},
+		"nobody there": {nil, "status", []string{"etcd /layer////",
+			"connection refused: no member listens at the endpoints"}},
+		"nobody there, to apply": {nil, "apply", []string{"no member listens at the endpoints"}},
+		"nobody there, to log in": {[]string{"ETCDCTL_USER=layer:" + pgPassword}, "status",
+			[]string{"the user cannot be logged in"}},
+		"no password": {[]string{"ETCDCTL_USER=layer"}, "status",
+			[]string{"ETCDCTL_USER names a user without a password: set ETCDCTL_PASSWORD"}},
+		"an empty password": {[]string{"ETCDCTL_USER=layer:"}, "status",
+			[]string{"without a password: set ETCDCTL_PASSWORD"}},
+		"a file that is not there": {[]string{"ETCDCTL_CACERT=nowhere.pem"}, "status",
+			[]string{"ETCDCTL_CACERT: nowhere.pem cannot be read"}},
+		"half a pair": {[]string{"ETCDCTL_CERT=" + cert}, "status",
+			[]string{"ETCDCTL_CERT and ETCDCTL_KEY belong together"}},
+		"a certificate without TLS": {[]string{"ETCDCTL_CACERT=" + cert}, "target etcd://127.0.0.1:1?tls=off",
+			[]string{"a certificate is given, and the endpoints are http"}},
+		"a slash in a name": {nil, "status --ledger slash.age", []string{"the workspace must be"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +156,8 @@ func TestServerEtcd(t *testing.T) {
 	t.Cleanup(func() { client.Close() })
 	commands := scriptCommands()
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){"etcd": cmdEtcd(cluster, client)})
-	testscript.Run(t, testscript.Params{Dir: "testdata/etcd", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands,
+	testscript.Run(t, testscript.Params{Dir: "testdata/etcd", RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
 			// Each script has its own names, because all scripts share one cluster.
 			env.Setenv("TARGET", "etcd://"+strings.Join(cluster.Endpoints(), ","))
@@ -174,7 +184,8 @@ func TestServerEtcdCredentials(t *testing.T) {
 		_, err = client.UserGrantRole(ctx, user, user)
 		require.NoError(t, err)
 	}
-	for role, may := range map[string]clientv3.PermissionType{"writer": clientv3.PermissionType(clientv3.PermReadWrite), "reader": clientv3.PermissionType(clientv3.PermRead)} {
+	for role, may := range map[string]clientv3.PermissionType{"writer": clientv3.PermissionType(clientv3.PermReadWrite),
+		"reader": clientv3.PermissionType(clientv3.PermRead)} {
 		_, err = client.RoleGrantPermission(ctx, role, "/layer/", clientv3.GetPrefixRangeEnd("/layer/"), may)
 		require.NoError(t, err)
 	}
@@ -199,10 +210,12 @@ func TestServerEtcdCredentials(t *testing.T) {
 	apply := []string{"secret", "apply", "--spec", "spec.json"}
 	try(1, nil, "etcd asks for a user", status...)
 	try(1, []string{"ETCDCTL_USER=writer"}, "without a password: set ETCDCTL_PASSWORD", status...)
-	try(1, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + strings.ToUpper(pgPassword)}, "the user cannot be logged in", status...)
+	try(1, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + strings.ToUpper(pgPassword)},
+		"the user cannot be logged in", status...)
 	try(1, []string{"ETCDCTL_USER=nobody:" + pgPassword}, "the user cannot be logged in", status...)
 	try(0, []string{"ETCDCTL_USER=reader:" + pgPassword}, "unpublished", status...)
-	try(1, []string{"ETCDCTL_USER=reader", "ETCDCTL_PASSWORD=" + pgPassword}, "permission denied: let the user's role read this key, or write it and its note", apply...)
+	try(1, []string{"ETCDCTL_USER=reader", "ETCDCTL_PASSWORD=" + pgPassword},
+		"permission denied: let the user's role read this key, or write it and its note", apply...)
 	try(0, []string{"ETCDCTL_USER=reader:" + pgPassword}, "unpublished", status...)
 	try(0, []string{"ETCDCTL_USER=writer", "ETCDCTL_PASSWORD=" + pgPassword}, "", apply...)
 	// ETCDCTL_USER takes precedence, as for etcdctl.
@@ -250,7 +263,8 @@ func cmdEtcd(cluster *servers.Etcd, client *clientv3.Client) func(*testscript.Te
 			ts.Check(err)
 		case "reads":
 			names := args[1:4]
-			store, err := etcd.OpenStore(ctx, etcd.Options{Endpoints: cluster.Endpoints(), Workspace: names[0], Project: names[1], Environment: names[2]})
+			store, err := etcd.OpenStore(ctx, etcd.Options{Endpoints: cluster.Endpoints(), Workspace: names[0],
+				Project: names[1], Environment: names[2]})
 			ts.Check(err)
 			defer store.Close()
 			addr, err := secret.ParseAddress(args[4])

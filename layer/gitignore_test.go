@@ -132,14 +132,18 @@ func TestGitStagesNothingPrivate(t *testing.T) {
 		init   []string
 		flags  []string // of apply
 	}{
-		"as the guide says":                         {init: []string{"--to", "dir:./secrets"}},
-		"ledger in a subfolder":                     {before: func(w *tree) { w.folder("sub") }, init: []string{"--to", "dir:secrets", "--ledger", "sub/l.age"}},
-		"target above the ledger":                   {before: func(w *tree) { w.folder("sub") }, init: []string{"--to", "dir:.", "--ledger", "sub/l.age"}},
-		"target by absolute path":                   {init: []string{"--to", "dir:TOP/deep/secrets"}},
-		"target in a folder above":                  {before: func(w *tree) { w.folder("sub"); w.here = w.in("sub") }, init: []string{"--to", "dir:../secrets"}},
+		"as the guide says": {init: []string{"--to", "dir:./secrets"}},
+		"ledger in a subfolder": {before: func(w *tree) { w.folder("sub") },
+			init: []string{"--to", "dir:secrets", "--ledger", "sub/l.age"}},
+		"target above the ledger": {before: func(w *tree) { w.folder("sub") },
+			init: []string{"--to", "dir:.", "--ledger", "sub/l.age"}},
+		"target by absolute path": {init: []string{"--to", "dir:TOP/deep/secrets"}},
+		"target in a folder above": {before: func(w *tree) { w.folder("sub"); w.here = w.in("sub") },
+			init: []string{"--to", "dir:../secrets"}},
 		"target that is this one":                   {init: []string{"--to", "dir:."}},
 		"target that is this one, by absolute path": {init: []string{"--to", "dir:TOP"}},
-		"target that is the folder above":           {before: func(w *tree) { w.folder("sub"); w.here = w.in("sub") }, init: []string{"--to", "dir:.."}},
+		"target that is the folder above": {before: func(w *tree) { w.folder("sub"); w.here = w.in("sub") },
+			init: []string{"--to", "dir:.."}},
 		"target through a link": {before: func(w *tree) {
 			w.folder("real", "place")
 			require.NoError(w.t, os.Symlink("real/place", w.in("link")))
@@ -152,33 +156,44 @@ func TestGitStagesNothingPrivate(t *testing.T) {
 			w.folder("real")
 			require.NoError(w.t, os.Symlink(w.in("real"), filepath.Join(w.top, "..", "link")))
 		}, init: []string{"--to", "dir:../link"}},
-		"ledger outside, target inside": {before: func(w *tree) { w.here = filepath.Dir(w.top) }, init: []string{"--to", "dir:top/secrets"}},
-		"identity elsewhere":            {init: []string{"--to", "dir:secrets", "--identity", "keys/my.key"}, before: func(w *tree) { w.folder("keys") }, flags: []string{"--identity", "keys/my.key"}},
-		"identity by absolute path":     {init: []string{"--to", "dir:secrets", "--identity", "TOP/keys/my.key"}, before: func(w *tree) { w.folder("keys") }, flags: []string{"--identity", "TOP/keys/my.key"}},
+		"ledger outside, target inside": {before: func(w *tree) { w.here = filepath.Dir(w.top) },
+			init: []string{"--to", "dir:top/secrets"}},
+		"identity elsewhere": {init: []string{"--to", "dir:secrets", "--identity", "keys/my.key"},
+			before: func(w *tree) { w.folder("keys") }, flags: []string{"--identity", "keys/my.key"}},
+		"identity by absolute path": {init: []string{"--to", "dir:secrets", "--identity", "TOP/keys/my.key"},
+			before: func(w *tree) { w.folder("keys") }, flags: []string{"--identity", "TOP/keys/my.key"}},
 		"identity above": {before: func(w *tree) { w.folder("sub"); w.here = w.in("sub") },
 			init: []string{"--to", "dir:secrets", "--identity", "../my.key"}, flags: []string{"--identity", "../my.key"}},
 		"identity beside a ledger in a subfolder": {before: func(w *tree) { w.folder("sub") },
-			init: []string{"--to", "dir:secrets", "--ledger", "sub/l.age", "--identity", "my.key"}, flags: []string{"--identity", "my.key"}},
+			init:  []string{"--to", "dir:secrets", "--ledger", "sub/l.age", "--identity", "my.key"},
+			flags: []string{"--identity", "my.key"}},
 		"identity in the folder of values": {before: func(w *tree) { w.folder("secrets") },
-			init: []string{"--to", "dir:secrets", "--identity", "secrets/my.key"}, flags: []string{"--identity", "secrets/my.key"}},
+			init:  []string{"--to", "dir:secrets", "--identity", "secrets/my.key"},
+			flags: []string{"--identity", "secrets/my.key"}},
 		"ledger in the folder of values": {before: func(w *tree) { w.folder("secrets") },
 			init: []string{"--to", "dir:secrets", "--ledger", "secrets/l.age"}},
-		"negation of the identity": {before: func(w *tree) { w.write("!layer.*\n", ".gitignore") }, init: []string{"--to", "dir:secrets"}},
+		"negation of the identity": {before: func(w *tree) { w.write("!layer.*\n", ".gitignore") },
+			init: []string{"--to", "dir:secrets"}},
 		"negation after our lines": {before: func(w *tree) {
 			w.write("layer.identity\nlayer.seen\nlayer.secrets.age.lock\n.layer-*.tmp\nsecrets/\n!*\n", ".gitignore")
 		}, init: []string{"--to", "dir:secrets"}},
 		"negation beside the identity": {before: func(w *tree) { w.write("!my.key\n!.layer*\n", "keys", ".gitignore") },
 			init: []string{"--to", "dir:secrets", "--identity", "keys/my.key"}, flags: []string{"--identity", "keys/my.key"}},
-		"negation in the folder of values": {before: func(w *tree) { w.write("!*\n", "secrets", ".gitignore") }, init: []string{"--to", "dir:secrets"}},
+		"negation in the folder of values": {before: func(w *tree) { w.write("!*\n", "secrets", ".gitignore") },
+			init: []string{"--to", "dir:secrets"}},
 		"negation of one value": {before: func(w *tree) {
 			w.write("*\n!LAYERON_SECRET_AUTH_*\n!.LAYERON_SECRET_AUTH_*\n", "conf", ".gitignore")
 			w.folder("sub")
 			w.here = w.in("sub")
 		},
 			init: []string{"--to", "dir:../conf"}},
-		"negation of the folder of values":          {before: func(w *tree) { w.write("secrets/*\n!secrets/\n!secrets/*\n", ".gitignore") }, init: []string{"--to", "dir:secrets"}},
-		"negation in the repository's own excludes": {before: func(w *tree) { w.write("!*\n", ".git", "info", "exclude") }, init: []string{"--to", "dir:secrets"}},
-		"negation with carriage returns":            {before: func(w *tree) { w.write("x\r\n!layer.identity\r\n", ".gitignore") }, init: []string{"--to", "dir:secrets"}},
+		"negation of the folder of values": {before: func(w *tree) {
+			w.write("secrets/*\n!secrets/\n!secrets/*\n", ".gitignore")
+		}, init: []string{"--to", "dir:secrets"}},
+		"negation in the repository's own excludes": {before: func(w *tree) { w.write("!*\n", ".git", "info", "exclude") },
+			init: []string{"--to", "dir:secrets"}},
+		"negation with carriage returns": {before: func(w *tree) { w.write("x\r\n!layer.identity\r\n", ".gitignore") },
+			init: []string{"--to", "dir:secrets"}},
 		"excludes of the user": {before: func(w *tree) {
 			w.write("!*\n", "..", "excludes")
 			w.gits("config", "core.excludesFile", filepath.Join(w.top, "..", "excludes"))
@@ -216,17 +231,22 @@ func TestGitStagesNothingPrivate(t *testing.T) {
 			w.git = w.gitAt(w.here)
 			w.top = w.here
 		}, init: []string{"--to", "dir:TOP/deep/secrets"}},
-		"GIT_DIR of another one": {before: func(w *tree) { w.env = []string{"GIT_DIR=/nowhere/.git", "GIT_WORK_TREE=/nowhere"} },
+		"GIT_DIR of another one": {before: func(w *tree) {
+			w.env = []string{"GIT_DIR=/nowhere/.git", "GIT_WORK_TREE=/nowhere"}
+		},
 			init: []string{"--to", "dir:TOP/deep/secrets"}},
-		"name with a colon":        {init: []string{"--to", "dir:./:(top)x", "--identity", "./:!my.key"}, flags: []string{"--identity", "./:!my.key"}},
-		"this folder has no files": {before: func(w *tree) { w.folder("empty"); w.here = w.in("empty") }, init: []string{"--to", "dir:.", "--identity", "TOP/my.key"}, flags: []string{"--identity", "TOP/my.key"}},
+		"name with a colon": {init: []string{"--to", "dir:./:(top)x", "--identity", "./:!my.key"},
+			flags: []string{"--identity", "./:!my.key"}},
+		"this folder has no files": {before: func(w *tree) { w.folder("empty"); w.here = w.in("empty") },
+			init: []string{"--to", "dir:.", "--identity", "TOP/my.key"}, flags: []string{"--identity", "TOP/my.key"}},
 		"case that differs": {before: func(w *tree) {
 			w.gits("config", "core.ignoreCase", "true")
 			w.write("!LAYER.*\n!SECRETS\n", ".gitignore")
 		},
 			init: []string{"--to", "dir:secrets"}},
 	}
-	for _, name := range []string{"a[1]", "a]b", "#hash", "!not", `back\slash`, " space ", "a  ", "*", "a*b?", "tab\t", "line\nbreak", "return\r", "schlüssel",
+	for _, name := range []string{"a[1]", "a]b", "#hash", "!not", `back\slash`, " space ", "a  ", "*", "a*b?", "tab\t",
+		"line\nbreak", "return\r", "schlüssel",
 		`"quoted"`, "-dash", "$HOME", "{a,b}", "\xff", "~", "'"} {
 		inits := map[string][]string{"all": {"--to", "dir:" + name, "--ledger", "lower/" + name, "--identity=../" + name}}
 		if slow.All() {
@@ -286,7 +306,8 @@ func TestGitStagesNothingPrivate(t *testing.T) {
 			check := func() {
 				w.remains(base)
 				stagesNothingPrivate(t, w.top, w.git)
-				for file := range strings.SplitSeq(w.gits("ls-files", "-z", "--others", "--ignored", "--exclude-standard"), "\x00") {
+				for file := range strings.SplitSeq(w.gits("ls-files", "-z", "--others", "--ignored", "--exclude-standard"),
+					"\x00") {
 					text, _ := os.ReadFile(w.in(file))
 					require.False(t, strings.HasPrefix(string(text), "-----BEGIN AGE"), "git ignores the ledger %q", file)
 				}

@@ -29,29 +29,41 @@ func TestLaterRepositoryStagesNothingPrivate(t *testing.T) {
 		flags  []string // of apply
 		then   func(w *tree)
 	}{
-		"as the guide says":         {init: []string{"--to", "dir:secrets"}},
-		"identity by absolute path": {init: []string{"--to", "dir:secrets", "--identity", "APP/my.key"}, flags: []string{"--identity", "APP/my.key"}},
-		"identity of odd spelling":  {init: []string{"--to", "dir:secrets", "--identity", "../app/./my.key"}, flags: []string{"--identity", "../app/my.key"}},
+		"as the guide says": {init: []string{"--to", "dir:secrets"}},
+		"identity by absolute path": {init: []string{"--to", "dir:secrets", "--identity", "APP/my.key"},
+			flags: []string{"--identity", "APP/my.key"}},
+		"identity of odd spelling": {init: []string{"--to", "dir:secrets", "--identity", "../app/./my.key"},
+			flags: []string{"--identity", "../app/my.key"}},
 		"identity in a folder below": {before: func(w *tree) { w.folder("app", "keys") },
-			init: []string{"--to", "dir:secrets", "--identity", "APP/keys/my.key"}, flags: []string{"--identity", "keys/my.key"}},
-		"identity in a folder above": {init: []string{"--to", "dir:secrets", "--identity", "../my.key"}, flags: []string{"--identity", "../my.key"}},
-		"identity through a link": {before: func(w *tree) { w.folder("real"); require.NoError(w.t, os.Symlink("../real", w.in("app", "link"))) },
+			init:  []string{"--to", "dir:secrets", "--identity", "APP/keys/my.key"},
+			flags: []string{"--identity", "keys/my.key"}},
+		"identity in a folder above": {init: []string{"--to", "dir:secrets", "--identity", "../my.key"},
+			flags: []string{"--identity", "../my.key"}},
+		"identity through a link": {before: func(w *tree) {
+			w.folder("real")
+			require.NoError(w.t, os.Symlink("../real", w.in("app", "link")))
+		},
 			init: []string{"--to", "dir:secrets", "--identity", "link/my.key"}, flags: []string{"--identity", "link/my.key"}},
 		"identity in another folder of the target": {before: func(w *tree) { w.folder("out") },
 			init: []string{"--to", "dir:../out", "--identity", "../out/x.key"}, flags: []string{"--identity", "../out/x.key"}},
-		"target with other files": {before: func(w *tree) { w.write("theirs", "app", "s", "foreign") }, init: []string{"--to", "dir:s"}},
+		"target with other files": {before: func(w *tree) { w.write("theirs", "app", "s", "foreign") },
+			init: []string{"--to", "dir:s"}},
 		"target with other files, by absolute path": {before: func(w *tree) { w.write("theirs", "app", "s", "foreign") },
 			init: []string{"--to", "dir:APP/s"}},
 		"all by absolute path": {before: func(w *tree) { w.write("theirs", "app", "s", "foreign") },
-			init: []string{"--to", "dir:APP/s", "--ledger", "APP/l.age", "--identity", "APP/k"}, flags: []string{"--ledger", "APP/l.age", "--identity", "APP/k"}},
-		"target of odd spelling": {before: func(w *tree) { w.write("theirs", "app", "s", "foreign") }, init: []string{"--to", "dir:../app/s"}},
-		"target here":            {init: []string{"--to", "dir:APP"}},
-		"another target with other files": {before: func(w *tree) { w.write("theirs", "app", "t", "foreign") }, init: []string{"--to", "dir:s"},
+			init:  []string{"--to", "dir:APP/s", "--ledger", "APP/l.age", "--identity", "APP/k"},
+			flags: []string{"--ledger", "APP/l.age", "--identity", "APP/k"}},
+		"target of odd spelling": {before: func(w *tree) { w.write("theirs", "app", "s", "foreign") },
+			init: []string{"--to", "dir:../app/s"}},
+		"target here": {init: []string{"--to", "dir:APP"}},
+		"another target with other files": {before: func(w *tree) { w.write("theirs", "app", "t", "foreign") },
+			init: []string{"--to", "dir:s"},
 			then: func(w *tree) { w.succeeds("target", "dir:t") }},
-		"another identity": {before: func(w *tree) { w.folder("keys") }, init: []string{"--to", "dir:s"}, then: func(w *tree) {
-			require.NoError(w.t, os.Rename(w.in("app", "layer.identity"), w.in("keys", "mine")))
-			w.succeeds("apply", "--identity", w.in("keys", "mine"))
-		}},
+		"another identity": {before: func(w *tree) { w.folder("keys") }, init: []string{"--to", "dir:s"},
+			then: func(w *tree) {
+				require.NoError(w.t, os.Rename(w.in("app", "layer.identity"), w.in("keys", "mine")))
+				w.succeeds("apply", "--identity", w.in("keys", "mine"))
+			}},
 		"negation beside the identity": {before: func(w *tree) { w.write("my.key\n!*.key\n", "app", ".gitignore") },
 			init: []string{"--to", "dir:secrets", "--identity", "my.key"}, flags: []string{"--identity", "my.key"}},
 		"negation in the target": {before: func(w *tree) { w.write("*\n!LAYERON*\n!.LAYERON*\n", "app", "s", ".gitignore") },
@@ -66,7 +78,8 @@ func TestLaterRepositoryStagesNothingPrivate(t *testing.T) {
 			w.write("theirs", "app", "s", "foreign")
 			w.folder("keys")
 			w.write("app/\nkeys/\n", ".git", "info", "exclude")
-		}, init: []string{"--to", "dir:APP/s", "--identity", "../keys/my.key"}, flags: []string{"--identity", "../keys/my.key"}},
+		}, init: []string{"--to", "dir:APP/s", "--identity", "../keys/my.key"},
+			flags: []string{"--identity", "../keys/my.key"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +116,8 @@ func TestLaterRepositoryStagesNothingPrivate(t *testing.T) {
 					stagesNothingPrivate(t, w.in(folder), repository(t, w.in(folder)))
 				}
 			}
-			if _, err := os.Stat(w.in("app", "s", "foreign")); err == nil && strings.Contains(strings.Join(tc.init, " "), "APP/s") {
+			if _, err := os.Stat(w.in("app", "s", "foreign")); err == nil &&
+				strings.Contains(strings.Join(tc.init, " "), "APP/s") {
 				out, err := w.gitAt(w.in("app"))("ls-files")
 				require.NoError(t, err, out)
 				require.Contains(t, out, "s/foreign", "their file is not ignored")
@@ -152,8 +166,9 @@ func TestWorkTreeElsewhereIsAsked(t *testing.T) {
 		"core.worktree":                     {before: func(w *tree) { w.gitsIn("app", "config", "core.worktree", "../..") }},
 		"core.worktree, absolute":           {before: func(w *tree) { w.gitsIn("app", "config", "core.worktree", w.top) }},
 		"GIT_WORK_TREE is the folder above": {env: []string{"GIT_WORK_TREE=.."}, args: []string{"--work-tree", ".."}},
-		"GIT_WORK_TREE is elsewhere":        {before: func(w *tree) { w.folder("other") }, env: []string{"GIT_WORK_TREE=TOP/other"}},
-		"GIT_WORK_TREE is nowhere":          {env: []string{"GIT_WORK_TREE=/nowhere"}},
+		"GIT_WORK_TREE is elsewhere": {before: func(w *tree) { w.folder("other") },
+			env: []string{"GIT_WORK_TREE=TOP/other"}},
+		"GIT_WORK_TREE is nowhere": {env: []string{"GIT_WORK_TREE=/nowhere"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -39,18 +39,23 @@ func pulled(t *testing.T, file string, args ...string) *tree {
 func TestPulledFileIsRefused(t *testing.T) {
 	t.Parallel()
 	address := "$SECRET.auth.session-key"
-	commands := [][]string{{"status"}, {"run", "--", "true"}, {"reveal", address}, {"log"}, {"timeline"}, {"ledger", "id"}, {"ledger", "recipients"},
-		{"ledger", "copy", "layer.secrets.age", "copy.age"}, {"plan"}, {"apply"}, {"rotate"}, {"target"}, {"bindings"}, {"set", address, "--value-env", "PATH"}, {"revoke", address, "v1"},
-		{"remove", address, "-y"}, {"rename", address, "$SECRET.auth.other"}, {"rollback", address}, {"target", "--remove", "dir:x"}, {"rotate", "--adopt-ledger", "--dry-run"}}
+	commands := [][]string{{"status"}, {"run", "--", "true"}, {"reveal", address}, {"log"}, {"timeline"}, {"ledger", "id"},
+		{"ledger", "recipients"},
+		{"ledger", "copy", "layer.secrets.age", "copy.age"}, {"plan"}, {"apply"}, {"rotate"}, {"target"}, {"bindings"},
+		{"set", address, "--value-env", "PATH"}, {"revoke", address, "v1"},
+		{"remove", address, "-y"}, {"rename", address, "$SECRET.auth.other"}, {"rollback", address},
+		{"target", "--remove", "dir:x"}, {"rotate", "--adopt-ledger", "--dry-run"}}
 	for name, tc := range map[string]struct {
 		file  string
 		flags []string
 		env   []string
 		says  []string
 	}{
-		"memory":                  {"layer.seen", nil, nil, []string{"layer.seen is ", "and git tracks it", "git rm -f -- layer.seen`"}},
-		"identity":                {"layer.identity", nil, nil, []string{"layer.identity is the identity and git tracks it", "git rm --cached -f -- layer.identity`", "compare it"}},
-		"identity in a subfolder": {"keys/my.key", []string{"--identity", "keys/my.key"}, nil, []string{"keys/my.key is the identity and git tracks it"}},
+		"memory": {"layer.seen", nil, nil, []string{"layer.seen is ", "and git tracks it", "git rm -f -- layer.seen`"}},
+		"identity": {"layer.identity", nil, nil,
+			[]string{"layer.identity is the identity and git tracks it", "git rm --cached -f -- layer.identity`", "compare it"}},
+		"identity in a subfolder": {"keys/my.key", []string{"--identity", "keys/my.key"}, nil,
+			[]string{"keys/my.key is the identity and git tracks it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

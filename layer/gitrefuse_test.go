@@ -28,12 +28,13 @@ func TestTrackedSecretIsRefused(t *testing.T) {
 	}{
 		"identity":         {[]string{"layer.identity"}, "layer.identity is the identity and git tracks it", nil},
 		"identity, intent": {[]string{"-N", "layer.identity"}, "layer.identity is the identity and git tracks it", nil},
-		"identity of another case": {[]string{"layer.identity"}, "LAYER.Identity is the identity and git tracks it", func(w *tree) {
-			w.gits("config", "core.ignoreCase", "false")
-			w.gits("mv", "-f", "layer.identity", "LAYER.Identity")
-			require.NoError(w.t, os.Rename(w.in("LAYER.Identity"), w.in("layer.identity")))
-			w.gits("config", "core.ignoreCase", "true")
-		}},
+		"identity of another case": {[]string{"layer.identity"}, "LAYER.Identity is the identity and git tracks it",
+			func(w *tree) {
+				w.gits("config", "core.ignoreCase", "false")
+				w.gits("mv", "-f", "layer.identity", "LAYER.Identity")
+				require.NoError(w.t, os.Rename(w.in("LAYER.Identity"), w.in("layer.identity")))
+				w.gits("config", "core.ignoreCase", "true")
+			}},
 		"value":  {[]string{value}, value + " is a value and git tracks it", nil},
 		"note":   {[]string{note}, note + " is a value and git tracks it", nil},
 		"memory": {[]string{"layer.seen"}, "layer.seen is the memory of ledgers seen and git tracks it", nil},
@@ -332,7 +333,8 @@ func TestGoesOnWithoutGit(t *testing.T) {
 			w.folder(".git")
 		}},
 		"a repository without a work tree": {before: func(w *tree) { w.gits("config", "core.bare", "true") }},
-		"GIT_DIR that leads nowhere":       {env: []string{"GIT_DIR=/nowhere/.git"}, before: func(w *tree) { require.NoError(w.t, os.RemoveAll(w.in(".git"))) }},
+		"GIT_DIR that leads nowhere": {env: []string{"GIT_DIR=/nowhere/.git"},
+			before: func(w *tree) { require.NoError(w.t, os.RemoveAll(w.in(".git"))) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -405,11 +407,13 @@ func TestGitIsAskedWithoutCredentials(t *testing.T) {
 	real, err := exec.LookPath("git")
 	require.NoError(t, err)
 	seen := filepath.Join(tools, "environment")
-	require.NoError(t, os.WriteFile(filepath.Join(tools, "git"), []byte("#!/bin/sh\nenv >> "+seen+"\nexec "+real+" \"$@\"\n"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "git"),
+		[]byte("#!/bin/sh\nenv >> "+seen+"\nexec "+real+" \"$@\"\n"), 0o700))
 	ran := filepath.Join(tools, "ran")
 	require.NoError(t, os.WriteFile(filepath.Join(tools, "hook"), []byte("#!/bin/sh\n: > "+ran+"\n"), 0o700))
 	w.gits("config", "core.fsmonitor", filepath.Join(tools, "hook"))
-	w.env = []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "CLOUDFLARE_API_TOKEN=madeup_token", "PGPASSWORD=madeup_password", "AWS_SECRET_ACCESS_KEY=madeup_key"}
+	w.env = []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "CLOUDFLARE_API_TOKEN=madeup_token",
+		"PGPASSWORD=madeup_password", "AWS_SECRET_ACCESS_KEY=madeup_key"}
 	w.succeeds("init", "--to", "dir:secrets")
 	w.succeeds("apply")
 	text, err := os.ReadFile(seen)

@@ -22,7 +22,8 @@ func TestRefusedLedgerChangesNoFile(t *testing.T) {
 	require.NoError(t, os.Rename(w.in("layer.identity"), key))
 	before := everyFile(t, w.top)
 	pin := []string{"--identity", key, "--ledger-id", strings.Repeat("0", 32)}
-	for _, command := range [][]string{{"status"}, {"apply"}, {"run", "--", "true"}, {"log"}, {"ledger", "id"}, {"ledger", "recipients"}, {"rotate", "--adopt-ledger", "-y"},
+	for _, command := range [][]string{{"status"}, {"apply"}, {"run", "--", "true"}, {"log"}, {"ledger", "id"},
+		{"ledger", "recipients"}, {"rotate", "--adopt-ledger", "-y"},
 		{"ledger", "copy", "layer.secrets.age", "copy.age"}} {
 		args := append(append([]string{"secret", command[0]}, pin...), "--spec", w.in("spec.json"))
 		r := runIn(t, w.here, w.env, append(args, command[1:]...)...)
@@ -52,7 +53,8 @@ func TestMemoryOfAdoptedLedgerIsKeptOut(t *testing.T) {
 	require.NoError(t, os.Mkdir(tools, 0o700))
 	real, err := exec.LookPath("git")
 	require.NoError(t, err)
-	script := "#!/bin/sh\n[ -e " + w.in("layer.seen") + " ] || echo \"$@\" >> " + tools + "/before\nexec " + real + " \"$@\"\n"
+	script := "#!/bin/sh\n[ -e " + w.in("layer.seen") + " ] || echo \"$@\" >> " + tools + "/before\nexec " + real +
+		" \"$@\"\n"
 	require.NoError(t, os.WriteFile(filepath.Join(tools, "git"), []byte(script), 0o700))
 	w.env = []string{"PATH=" + tools + ":" + os.Getenv("PATH")}
 	w.succeeds("rotate", "--adopt-ledger", "-y", "--identity", "../k")

@@ -123,13 +123,18 @@ func (g guarded) trackedError(r worktree, file string) error {
 	}
 	switch {
 	case g.what == identityWhat:
-		return fmt.Errorf("%s is %s and git tracks it, so a pull may have put another person's in its place: nothing was made or published, and it was not read. Compare it "+
-			"with your copy. If it is your own, %s ends that and keeps the file: commit that, and replace the key, which the history keeps. If it is not, "+
+		return fmt.Errorf("%s is %s and git tracks it, so a pull may have put another person's in its place: nothing was "+
+			"made or published, and it was not read. Compare it "+
+			"with your copy. If it is your own, %s ends that and keeps the file: commit that, and replace the key, which the "+
+			"history keeps. If it is not, "+
 			"%s deletes it: commit that, and restore your own", file, g.what, git("--cached -f"), git("-f"))
 	case strings.EqualFold(filepath.Base(filepath.FromSlash(file)), memoryName):
-		return fmt.Errorf("%s is the memory of ledgers seen and git tracks it, so a pull may have brought it, to make a forged ledger pass: nothing was "+
-			"made or published, and it was not read. %s deletes it: commit that. The ledger is recognized by its id then", file, git("-f"))
+		return fmt.Errorf("%s is the memory of ledgers seen and git tracks it, so a pull may have brought it, to make a "+
+			"forged ledger pass: nothing was "+
+			"made or published, and it was not read. %s deletes it: commit that. The ledger is recognized by its id then", file,
+			git("-f"))
 	}
-	return fmt.Errorf("%s is %s and git tracks it, so the next commit takes it in: nothing was made or published. %s ends that and keeps the file; %s",
+	return fmt.Errorf("%s is %s and git tracks it, so the next commit takes it in: nothing was made or published. %s "+
+		"ends that and keeps the file; %s",
 		file, g.what, git("--cached -f"), g.tracked)
 }

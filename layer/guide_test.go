@@ -14,7 +14,8 @@ import (
 
 // recipes maps the guide's sections to the scripts that test them.
 var recipes = map[string]string{
-	"First set-up": "first_set_up", "Cron and CI": "cron_and_ci", "A rotation out of turn": "out_of_turn", "A leaked key": "leaked_key",
+	"First set-up": "first_set_up", "Cron and CI": "cron_and_ci", "A rotation out of turn": "out_of_turn",
+	"A leaked key":    "leaked_key",
 	"A new colleague": "new_colleague", "A lost identity": "lost_identity", "A lost ledger": "lost_ledger",
 	"A renamed secret": "renamed_secret", "An existing Worker's secret under rotation": "existing_worker_secret",
 	"A value that stays as it is": "bound_value", "Monitoring": "monitoring", "Another target": "another_target",
@@ -23,7 +24,8 @@ var recipes = map[string]string{
 // teamRecipes maps the sections of the teams' guide that contain commands to
 // their scripts.
 var teamRecipes = map[string]string{
-	"Setting one up": "setting_one_up", "Moving": "moving", "What a departure costs": "departure", "Who did what": "who_did_what",
+	"Setting one up": "setting_one_up", "Moving": "moving", "What a departure costs": "departure",
+	"Who did what":   "who_did_what",
 	"Values in etcd": "values_in_etcd",
 }
 
@@ -142,14 +144,18 @@ func differences(section, script string) (list []string) {
 }
 
 func TestDifferencesAreFound(t *testing.T) {
-	section := "Text.\n\n```sh\nlayer secret rotate --now '$SECRET.a.b'\ngit push\n```\n\nThen `layer secret\nrollback` or `git log`.\n"
-	script := "secret init\nguide 'layer secret rotate --now ''$SECRET.a.b'''\nguide 1 'git push'\nguide 'git log'\nexit 1 secret rollback x\n" +
+	section := "Text.\n\n```sh\nlayer secret rotate --now '$SECRET.a.b'\ngit push\n```\n\nThen `layer secret\nrollback` " +
+		"or `git log`.\n"
+	script := "secret init\nguide 'layer secret rotate --now ''$SECRET.a.b'''\nguide 1 'git push'\nguide 'git " +
+		"log'\nexit " +
+		"1 secret rollback x\n" +
 		"secret status\n"
 	require.Empty(t, differences(section, script))
 	for _, test := range []struct{ name, in, from, to string }{
 		{"the guide's line changes", section, "--now", "--immediate"},
 		{"the guide has a line more", section, "git push", "git push\ngit pull"},
-		{"the guide's order changes", section, "layer secret rotate --now '$SECRET.a.b'\ngit push", "git push\nlayer secret rotate --now '$SECRET.a.b'"},
+		{"the guide's order changes", section, "layer secret rotate --now '$SECRET.a.b'\ngit push",
+			"git push\nlayer secret rotate --now '$SECRET.a.b'"},
 		{"the guide names another command", section, "`git log`", "`git log --oneline`"},
 		{"the guide names a command more", section, "Text.", "Text, `layer secret apply`."},
 		{"the guide does not name a command", section, "or `git log`", ""},

@@ -12,7 +12,8 @@ import (
 // The modules have their own versions, so outside tests no module imports
 // another's internal packages.
 func TestNoModuleImportsAnothersInternal(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}", "./...", "../etcd/...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}",
+		"./...", "../etcd/...").Output()
 	require.NoError(t, err)
 	packages := 0
 	for line := range strings.Lines(string(out)) {
@@ -51,14 +52,17 @@ func TestPackagesImportNoMoreThanTheyNeed(t *testing.T) {
 		{".", "github.com/spf13/cobra", []string{""}, nil},
 	} {
 		t.Run(tc.pkg, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{.ImportPath}} {{.Standard}}", tc.pkg).Output()
+			out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{.ImportPath}} {{.Standard}}",
+				tc.pkg).Output()
 			require.NoError(t, err)
 			foreign := 0
 			for line := range strings.Lines(string(out)) {
 				path, standard, _ := strings.Cut(strings.TrimSpace(line), " ")
-				for _, test := range []string{"testing", own + "/internal/", own + "/layer/internal/cloudflarefake", own + "/layer/ledger/internal/stress",
+				for _, test := range []string{"testing", own + "/internal/", own + "/layer/internal/cloudflarefake",
+					own + "/layer/ledger/internal/stress",
 					own + "/driver/drivertest", own + "/layer/rotate/rotatetest"} {
-					if !slices.Contains([]string{own + "/internal/family", own + "/internal/swap", own + "/internal/sha256", own + "/internal/timeout"}, path) {
+					if !slices.Contains([]string{own + "/internal/family", own + "/internal/swap", own + "/internal/sha256",
+						own + "/internal/timeout"}, path) {
 						require.False(t, path == test || strings.HasSuffix(test, "/") && strings.HasPrefix(path, test), path)
 					}
 				}

@@ -115,7 +115,8 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 	t.Run("stdin", func(t *testing.T) {
 		t.Parallel()
 		dir := folder(t, stripe)
-		cmd := exec.CommandContext(t.Context(), program(t), "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json", "--from-stdin")
+		cmd := exec.CommandContext(t.Context(), program(t), "secret", "set", "$SECRET.billing.stripe-secret", "--spec",
+			"spec.json", "--from-stdin")
 		cmd.Dir, cmd.Env = dir, plainEnv()
 		in, err := cmd.StdinPipe()
 		require.NoError(t, err)
@@ -140,7 +141,8 @@ func TestInterruptedInTheCompiler(t *testing.T) {
 	dir := folder(t)
 	tools, begun := t.TempDir(), filepath.Join(dir, "begun")
 	require.NoError(t, syscall.Mkfifo(begun, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(tools, "go"), []byte("#!/bin/sh\necho > "+begun+"\nexec sleep 60\n"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "go"), []byte("#!/bin/sh\necho > "+begun+"\nexec sleep 60\n"),
+		0o700))
 	cmd, stdout, stderr := start(t, dir, []string{"PATH=" + tools + ":" + os.Getenv("PATH")}, "secret", "apply", "--json")
 	_, err := os.ReadFile(begun)
 	require.NoError(t, err)
@@ -180,7 +182,8 @@ func TestRunIsTheProgram(t *testing.T) {
 			// the program does too.
 			continue
 		}
-		cmd := exec.CommandContext(t.Context(), program(t), "secret", "run", "--spec", "spec.json", "--", "sh", "-c", "echo ready; exec sleep 60")
+		cmd := exec.CommandContext(t.Context(), program(t), "secret", "run", "--spec", "spec.json", "--", "sh", "-c",
+			"echo ready; exec sleep 60")
 		cmd.Dir, cmd.Env = dir, plainEnv()
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
@@ -219,7 +222,8 @@ func TestKilledRunIsFinishedByTheNext(t *testing.T) {
 				env = g.env
 			}
 			dir := t.TempDir()
-			declare(t, dir, rotating, `{"kind": "random", "namespace": "auth", "name": "token", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`)
+			declare(t, dir, rotating,
+				`{"kind": "random", "namespace": "auth", "name": "token", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`)
 			layerIn(t, dir, env, 0, "secret", "init", "--to", target)
 			values := map[string]string{} // address and id -> value; a value never changes
 			kills := 0

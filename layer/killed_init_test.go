@@ -37,7 +37,8 @@ func TestInitGoesOnFromWhatKilledOneLeft(t *testing.T) {
 		"a half temporary identity":   {write("# public key: age1", ".layer-layer.identity.0123456789abcdef.tmp")},
 		"an identity":                 {identity},
 		"an identity of two names": {identity, func(t *testing.T, dir string) {
-			require.NoError(t, os.Link(filepath.Join(dir, "layer.identity"), filepath.Join(dir, ".layer-layer.identity.0123456789abcdef.tmp")))
+			require.NoError(t, os.Link(filepath.Join(dir, "layer.identity"),
+				filepath.Join(dir, ".layer-layer.identity.0123456789abcdef.tmp")))
 		}},
 		"an empty lock":      {identity, write("", "layer.secrets.age.lock")},
 		"a half lock":        {identity, write("process 1", "layer.secrets.age.lock")},
@@ -66,13 +67,15 @@ func TestReadersRemoveWhatKilledRunLeft(t *testing.T) {
 	dir := folder(t, rotating)
 	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
 	for _, args := range [][]string{{"status", "--spec", "spec.json"}, {"plan", "--spec", "spec.json"}, {"log"},
-		{"reveal", "$SECRET.auth.session-key", "--yes", "--spec", "spec.json"}, {"run", "--spec", "spec.json", "--", "true"}, {"ledger", "recipients"}} {
+		{"reveal", "$SECRET.auth.session-key", "--yes", "--spec", "spec.json"}, {"run", "--spec", "spec.json", "--", "true"},
+		{"ledger", "recipients"}} {
 		for _, name := range []string{"layer.secrets.age", "layer.seen", "layer.identity", ".gitignore", ".gitattributes"} {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, aTemporary(name)), []byte("half"), 0o600))
 		}
 		looksAtTarget := args[0] == "status" || args[0] == "plan"
 		if looksAtTarget {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "secrets", aTemporary("LAYERON_SECRET_AUTH_SESSION_KEY")), []byte("half"), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "secrets", aTemporary("LAYERON_SECRET_AUTH_SESSION_KEY")),
+				[]byte("half"), 0o600))
 		}
 		layerIn(t, dir, nil, 0, append([]string{"secret"}, args...)...)
 		require.Empty(t, temporaries(t, dir), args[0])

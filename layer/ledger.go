@@ -43,7 +43,8 @@ prints. A machine that has not seen the ledger refuses it until you give it the 
   layer secret ledger recipients --add age1qqz…
   layer secret ledger recipients --remove age1qqz…`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.recipients(c.Context(), add, remove) }}
-	c.Flags().StringArrayVar(&add, "add", nil, "a public `KEY` (age1…) that may open the ledger from now on; repeat for more")
+	c.Flags().StringArrayVar(&add, "add", nil,
+		"a public `KEY` (age1…) that may open the ledger from now on; repeat for more")
 	c.Flags().StringArrayVar(&remove, "remove", nil, "a public `KEY` that may no longer open the ledger; repeat for more")
 	return c
 }
@@ -99,7 +100,8 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		l.out.line("%s", r)
 	}
 	if out.ID != "" {
-		l.say("the ledger's id is now %s. In place of %s, put it into LAYER_LEDGER_ID and into the line `# ledger ID` of each "+
+		l.say("the ledger's id is now %s. In place of %s, put it into LAYER_LEDGER_ID and into the line `# ledger ID` of "+
+			"each "+
 			"identity file, on every machine that has not seen the ledger since, such as those of CI: a removed recipient can "+
 			"deceive a machine that accepts the old id", out.ID, out.before)
 	}

@@ -109,8 +109,11 @@ func versity(t testing.TB) s3Engine {
 	program := servers.Find(t, "versitygw")
 	dir, address := t.TempDir(), servers.Address(t)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "ledgers"), 0o700))
-	servers.Start(t, address, []string{"ROOT_ACCESS_KEY=" + s3ID, "ROOT_SECRET_KEY=" + s3Key}, program, "--port", address, "--quiet", "posix", dir)
-	return s3Engine{"http://" + address, func(object string) error { return os.Remove(filepath.Join(dir, "ledgers", filepath.FromSlash(object))) }}
+	servers.Start(t, address, []string{"ROOT_ACCESS_KEY=" + s3ID, "ROOT_SECRET_KEY=" + s3Key}, program, "--port", address,
+		"--quiet", "posix", dir)
+	return s3Engine{"http://" + address, func(object string) error {
+		return os.Remove(filepath.Join(dir, "ledgers", filepath.FromSlash(object)))
+	}}
 }
 
 // pgEngine is a Postgres that asks for a password.
@@ -129,7 +132,8 @@ func newPostgres(t testing.TB) pgEngine {
 	// Any user but this test's administrator must send a password.
 	var rules string
 	require.NoError(t, e.admin.QueryRow("SHOW hba_file").Scan(&rules))
-	require.NoError(t, os.WriteFile(rules, []byte("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"), 0o600))
+	require.NoError(t, os.WriteFile(rules,
+		[]byte("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"), 0o600))
 	for _, statement := range []string{"SELECT pg_reload_conf()", "CREATE ROLE layer LOGIN PASSWORD '" + pgPassword + "'",
 		"CREATE ROLE reader LOGIN PASSWORD '" + pgPassword + "'", "CREATE DATABASE ledgers OWNER layer"} {
 		_, err := e.admin.Exec(statement)
@@ -233,7 +237,8 @@ func ledgerScripts(t *testing.T, e engine, setUp func(*testscript.Env) error, fi
 	if len(files) == 0 {
 		dir = "testdata/ledger"
 	}
-	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: scriptCommands(), Condition: condition,
+	testscript.Run(t, testscript.Params{Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: scriptCommands(), Condition: condition,
 		Setup: func(env *testscript.Env) error {
 			if err := setUp(env); err != nil {
 				return err

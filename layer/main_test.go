@@ -58,8 +58,9 @@ func (s suite) Run() int {
 func TestCommandScripts(t *testing.T) {
 	t.Parallel()
 	inBothWays(t, func(t *testing.T, setUp func(*testscript.Env) error) {
-		testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
-			Cmds: scriptCommands(), Condition: condition})
+		testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setUp, RequireExplicitExec: true,
+			RequireUniqueNames: true,
+			Cmds:               scriptCommands(), Condition: condition})
 	})
 }
 
@@ -93,9 +94,11 @@ func condition(name string) (bool, error) {
 
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue, "private": cmdPrivate,
-		"mode": cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps, "identity": cmdIdentity,
-		"place": cmdPlace, "lines": cmdLines, "holds": cmdHolds, "word": cmdWord,
+		"secret": cmdSecret, "exit": cmdExit, "json": cmdJSON, "cloudflare": cmdCloudflare, "value": cmdValue,
+		"private": cmdPrivate,
+		"mode":    cmdMode, "until": cmdUntil, "sealed": cmdSealed, "bytes": cmdBytes, "helps": cmdHelps,
+		"identity": cmdIdentity,
+		"place":    cmdPlace, "lines": cmdLines, "holds": cmdHolds, "word": cmdWord,
 	}
 }
 
@@ -287,7 +290,8 @@ var (
 
 // complaints checks the rules that every command must follow.
 func complaints(args []string, status int, stdout, stderr string) (list []string) {
-	helps := has(args, "--help") || has(args, "-h") || has(args, "completion") || has(args, "help") || has(args, "__complete")
+	helps := has(args, "--help") || has(args, "-h") || has(args, "completion") || has(args, "help") ||
+		has(args, "__complete")
 	helps = helps || has(args, "log") // one object a line
 	if asksJSON(args) && !helps && !(has(args, "run") && status != 1 && status != 2) {
 		d := json.NewDecoder(strings.NewReader(stdout))

@@ -32,8 +32,9 @@ func TestServerPostgresContest(t *testing.T) { contests(t, newPostgres(t)) }
 
 func contests(t *testing.T, e engine) {
 	for name, test := range map[string]func(*testing.T, crowd){
-		"init apart": initApart, "init together": initTogether, "rotate": rotateAtOnce, "set": setAtOnce, "recipients": recipientsAtOnce,
-		"copy": copyAtOnce, "copy while others work": copyUnderWay,
+		"init apart": initApart, "init together": initTogether, "rotate": rotateAtOnce, "set": setAtOnce,
+		"recipients": recipientsAtOnce,
+		"copy":       copyAtOnce, "copy while others work": copyUnderWay,
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := newGate(t)
@@ -118,7 +119,8 @@ func (c crowd) state(dir string) rotate.State {
 func initApart(t *testing.T, c crowd) {
 	dirs := c.people(6, "")
 	winner := ""
-	for i, r := range c.commands(len(dirs), func(i int) string { return dirs[i] }, func(int) []string { return []string{"init", "--to", "cloudflare"} }) {
+	for i, r := range c.commands(len(dirs), func(i int) string { return dirs[i] },
+		func(int) []string { return []string{"init", "--to", "cloudflare"} }) {
 		if r.status == 0 {
 			require.Empty(t, winner, "one makes it")
 			winner = dirs[i]
@@ -141,7 +143,8 @@ func initApart(t *testing.T, c crowd) {
 func initTogether(t *testing.T, c crowd) {
 	dir := c.people(1, "")[0]
 	made := 0
-	for _, r := range c.commands(6, func(int) string { return dir }, func(int) []string { return []string{"init", "--to", "cloudflare"} }) {
+	for _, r := range c.commands(6, func(int) string { return dir },
+		func(int) []string { return []string{"init", "--to", "cloudflare"} }) {
 		if r.status == 0 {
 			made++
 		} else {
@@ -214,7 +217,8 @@ func setAtOnce(t *testing.T, c crowd) {
 	var all sync.WaitGroup
 	for i, dir := range others {
 		all.Go(func() {
-			cmd := exec.CommandContext(t.Context(), program(t), "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json", "--value-env", "MINE")
+			cmd := exec.CommandContext(t.Context(), program(t), "secret", "set", "$SECRET.billing.stripe-secret", "--spec",
+				"spec.json", "--value-env", "MINE")
 			cmd.Dir, cmd.Env = dir, append(append(plainEnv(), c.at()...), "MINE="+value(i))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
@@ -275,7 +279,8 @@ func copyAtOnce(t *testing.T, c crowd) {
 	places := []string{c.e.place(), c.e.place()}
 	to := func(i int) string { return places[i/(len(others)-1)] }
 	moved := map[string]int{}
-	for i, r := range c.commands(len(others), func(i int) string { return others[i] }, func(i int) []string { return []string{"ledger", "copy", c.place, to(i)} }) {
+	for i, r := range c.commands(len(others), func(i int) string { return others[i] },
+		func(i int) []string { return []string{"ledger", "copy", c.place, to(i)} }) {
 		if r.status == 0 {
 			moved[to(i)]++
 			continue
@@ -326,8 +331,10 @@ func copyUnderWay(t *testing.T, c crowd) {
 // publicKey returns one of several public keys whose private key does not
 // exist.
 func publicKey(i int) string {
-	return []string{"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
-		"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg", "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa"}[i]
+	return []string{"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj",
+		"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+		"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+		"age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa"}[i]
 }
 
 // status returns the status that every operator sees, by address. The value of

@@ -21,11 +21,16 @@ import (
 // included.
 var ofPsql = map[string]string{
 	"passfile": "", "require_auth": "", "channel_binding": "prefer", "connect_timeout": "7", "client_encoding": "auto",
-	"options": "-c geqo=on", "application_name": "", "fallback_application_name": "psql", "keepalives": "1", "keepalives_idle": "60",
-	"keepalives_interval": "10", "keepalives_count": "5", "tcp_user_timeout": "1000", "replication": "false", "gssencmode": "disable",
-	"sslmode": "disable", "requiressl": "0", "sslnegotiation": "postgres", "sslcompression": "0", "sslcert": "", "sslkey": "", "sslkeylogfile": "",
-	"sslcertmode": "allow", "sslrootcert": "", "sslcrl": "", "sslcrldir": "", "sslsni": "1", "requirepeer": "", "ssl_min_protocol_version": "TLSv1.2",
-	"ssl_max_protocol_version": "TLSv1.3", "min_protocol_version": "3.0", "max_protocol_version": "3.0", "krbsrvname": "postgres", "gsslib": "gssapi",
+	"options": "-c geqo=on", "application_name": "", "fallback_application_name": "psql", "keepalives": "1",
+	"keepalives_idle":     "60",
+	"keepalives_interval": "10", "keepalives_count": "5", "tcp_user_timeout": "1000", "replication": "false",
+	"gssencmode": "disable",
+	"sslmode":    "disable", "requiressl": "0", "sslnegotiation": "postgres", "sslcompression": "0", "sslcert": "",
+	"sslkey": "", "sslkeylogfile": "",
+	"sslcertmode": "allow", "sslrootcert": "", "sslcrl": "", "sslcrldir": "", "sslsni": "1", "requirepeer": "",
+	"ssl_min_protocol_version": "TLSv1.2",
+	"ssl_max_protocol_version": "TLSv1.3", "min_protocol_version": "3.0", "max_protocol_version": "3.0",
+	"krbsrvname": "postgres", "gsslib": "gssapi",
 	"gssdelegation": "0", "target_session_attrs": "any", "load_balance_hosts": "disable", "hostaddr": "",
 }
 
@@ -68,8 +73,10 @@ func TestParametersOfPsqlStayHere(t *testing.T) {
 		require.NoError(t, err, name)
 	}
 	for _, address := range []string{
-		"postgres://h/d?sslmode=disable&sslcrl=/x", "postgres://h/d?sslmode=disable&sslcrldir=/x", "postgres://h/d?sslmode=disable&ssl_min_protocol_version=TLSv1.3",
-		"postgres://h/d?sslmode=require&requiressl=1", "postgres:///d?host=/tmp&requiressl=1", "postgres:///d?host=/tmp&sslcrl=/x", "postgres://h/d?requirepeer=postgres",
+		"postgres://h/d?sslmode=disable&sslcrl=/x", "postgres://h/d?sslmode=disable&sslcrldir=/x",
+		"postgres://h/d?sslmode=disable&ssl_min_protocol_version=TLSv1.3",
+		"postgres://h/d?sslmode=require&requiressl=1", "postgres:///d?host=/tmp&requiressl=1",
+		"postgres:///d?host=/tmp&sslcrl=/x", "postgres://h/d?requirepeer=postgres",
 	} {
 		_, err := settled(t, with(nil), address)
 		require.NoError(t, err, address)
@@ -79,9 +86,12 @@ func TestParametersOfPsqlStayHere(t *testing.T) {
 // TestParametersForTheServerReachIt checks that the server gets these
 // parameters unchanged.
 func TestParametersForTheServerReachIt(t *testing.T) {
-	config, err := settled(t, with(nil), "postgres://h/d?search_path=a%2Cb&name=the+shop&options=-c%20a%3Db%2Bc+d&application_name=layer&fallback_application_name=x&")
+	config, err := settled(t, with(nil),
+		"postgres://h/d?search_path=a%2Cb&name=the+shop&options=-c%20a%3Db%2Bc+d&application_name=layer&"+
+			"fallback_application_name=x&")
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"search_path": "a,b", "options": "-c a=b+c+d", "application_name": "layer", "client_encoding": "UTF8",
+	require.Equal(t, map[string]string{"search_path": "a,b", "options": "-c a=b+c+d", "application_name": "layer",
+		"client_encoding":             "UTF8",
 		"standard_conforming_strings": "on"}, config.RuntimeParams)
 	at, err := postgresPlace("postgres://h/d?search_path=a&n%61me=the%20shop")
 	require.NoError(t, err)
@@ -135,16 +145,21 @@ func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 		"PGSSLCRLDIR=" + pgPassword:       "the variable PGSSLCRLDIR asks",
 		"PGSSLMINPROTOCOLVERSION=TLSv1.3": "the variable PGSSLMINPROTOCOLVERSION asks for a version above TLS 1.2",
 	} {
-		t.Run(variable[:strings.Index(variable, "=")], func(t *testing.T) { refused(t, []string{variable}, strings.TrimSuffix(at, "?"), says) })
+		t.Run(variable[:strings.Index(variable, "=")], func(t *testing.T) {
+			refused(t, []string{variable}, strings.TrimSuffix(at, "?"), says)
+		})
 	}
 	t.Run("PGREQUIREPEER", func(t *testing.T) {
-		refused(t, []string{"PGREQUIREPEER=" + pgPassword}, "postgres:///d?host=/tmp", "the variable PGREQUIREPEER asks for a check of the user")
+		refused(t, []string{"PGREQUIREPEER=" + pgPassword}, "postgres:///d?host=/tmp",
+			"the variable PGREQUIREPEER asks for a check of the user")
 	})
 
 	// A service's file, which no address shows.
 	file := filepath.Join(dir, "services")
-	for name, says := range map[string]string{"scram_client_key": "give it in PGPASSWORD", "oauth_client_secret": "OAuth", "gssencmode": ""} {
-		require.NoError(t, os.WriteFile(file, []byte(fmt.Sprintf("[team]\nhost=db.internal\n%s=%s\n", name, pgPassword)), 0o600))
+	for name, says := range map[string]string{"scram_client_key": "give it in PGPASSWORD", "oauth_client_secret": "OAuth",
+		"gssencmode": ""} {
+		require.NoError(t, os.WriteFile(file, []byte(fmt.Sprintf("[team]\nhost=db.internal\n%s=%s\n", name, pgPassword)),
+			0o600))
 		config, err := pgx.ParseConfig("postgres://?service=team&servicefile=" + url.QueryEscape(file))
 		require.NoError(t, err)
 		err = with(nil).settleParameters(config)
@@ -162,7 +177,8 @@ func TestParametersThatWouldBeMissedAreNamed(t *testing.T) {
 // role.
 func TestServerPostgresTakesAddressesOfPsql(t *testing.T) {
 	e := newPostgres(t)
-	for _, setting := range []string{"search_path = ''", "default_transaction_read_only = on", "statement_timeout = '1s'", "client_encoding = LATIN1",
+	for _, setting := range []string{"search_path = ''", "default_transaction_read_only = on", "statement_timeout = '1s'",
+		"client_encoding = LATIN1",
 		"bytea_output = escape", "standard_conforming_strings = off", "synchronous_commit = off", "lock_timeout = 1"} {
 		_, err := e.admin.Exec("ALTER ROLE layer SET " + setting)
 		require.NoError(t, err)
@@ -184,16 +200,20 @@ func TestServerPostgresTakesAddressesOfPsql(t *testing.T) {
 		})
 	}
 	for address, says := range map[string]string{
-		"postgres://layer@127.0.0.1:1/ledgers?sslmode=disable":                                  "no server answers at that host and port",
-		"postgres://layer@" + e.server.Address + "/ledgers?sslmode=require":                     "the server has no TLS, which sslmode asks for",
-		"postgres://layer@" + e.server.Address + "/missing":                                     "SQLSTATE 3D000: there is no such database",
-		"postgres://missing@" + e.server.Address + "/ledgers":                                   "SQLSTATE 28P01: the user or the password is refused",
-		"postgres://layer@" + e.server.Address + "/ledgers?" + pgPassword + "=1":                "SQLSTATE 42704: the server does not take a parameter",
-		"postgres://layer@" + e.server.Address + "/ledgers?target_session_attrs=standby&name=x": "none of the given servers fits target_session_attrs",
+		"postgres://layer@127.0.0.1:1/ledgers?sslmode=disable":              "no server answers at that host and port",
+		"postgres://layer@" + e.server.Address + "/ledgers?sslmode=require": "the server has no TLS, which sslmode asks for",
+		"postgres://layer@" + e.server.Address +
+			"/missing": "SQLSTATE 3D000: there is no such database",
+		"postgres://missing@" + e.server.Address + "/ledgers": "SQLSTATE 28P01: the user or the password is refused",
+		"postgres://layer@" + e.server.Address + "/ledgers?" + pgPassword +
+			"=1": "SQLSTATE 42704: the server does not take a parameter",
+		"postgres://layer@" + e.server.Address +
+			"/ledgers?target_session_attrs=standby&name=x": "none of the given servers fits target_session_attrs",
 	} {
 		t.Run(says, func(t *testing.T) {
 			dir := t.TempDir()
-			_, stderr := layerIn(t, dir, append(e.environment(), "LAYER_LEDGER="+address), 1, "secret", "init", "--to", "dir:out")
+			_, stderr := layerIn(t, dir, append(e.environment(), "LAYER_LEDGER="+address), 1, "secret", "init", "--to",
+				"dir:out")
 			require.Contains(t, stderr, says)
 			for _, private := range []string{pgPassword, e.server.Address, "missing"} {
 				require.NotContains(t, stderr, private)

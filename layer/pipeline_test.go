@@ -47,10 +47,12 @@ func newPipeline(t *testing.T) *pipeline {
 	require.NoError(t, os.Mkdir(bin, 0o755))
 	// The declarations come from a file, which is faster. $AFTER runs after a
 	// rotation, and before the push.
-	fake := fmt.Sprintf("#!/bin/sh\n'%s' \"$@\" --spec spec.json\nstatus=$?\n[ -z \"${AFTER-}\" ] || eval \"$AFTER\"\nexit $status\n", program(t))
+	fake := fmt.Sprintf("#!/bin/sh\n'%s' \"$@\" --spec spec.json\nstatus=$?\n[ -z \"${AFTER-}\" ] || eval "+
+		"\"$AFTER\"\nexit $status\n", program(t))
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "layer"), []byte(fake), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(base, "rotate.sh"), []byte(documented(t)), 0o755))
-	p.env = append(plainEnv(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull,
+	p.env = append(plainEnv(), "PATH="+bin+string(filepath.ListSeparator)+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_CONFIG_GLOBAL="+os.DevNull,
 		"HOME="+base)
 
 	p.must(base, "git init -q -b main --bare origin.git && git clone -q origin.git owner 2>/dev/null")
@@ -58,7 +60,8 @@ func newPipeline(t *testing.T) *pipeline {
 	p.must(owner, "git config user.name Owner && git config user.email owner@example.com && git checkout -q -b main")
 	p.write(owner, "spec.json", fmt.Sprintf(pipelineSpec, ""))
 	p.must(owner, "layer secret init --to dir:"+filepath.Join(base, "target")+" && layer secret apply")
-	p.write(owner, "spec.json", fmt.Sprintf(pipelineSpec, `, {"kind": "random", "namespace": "auth", "name": "new", "bytes": 16}`))
+	p.write(owner, "spec.json", fmt.Sprintf(pipelineSpec,
+		`, {"kind": "random", "namespace": "auth", "name": "new", "bytes": 16}`))
 	p.must(owner, "git add . && git commit -qm Secrets && git push -q -u origin main")
 	identity, err := os.ReadFile(filepath.Join(owner, "layer.identity"))
 	require.NoError(t, err)
@@ -128,8 +131,9 @@ func (p *pipeline) colleague(line string) string {
 
 const (
 	otherFile   = "echo more > more.txt && git add more.txt && git commit -qm More"
-	otherLedger = "layer secret ledger recipients --add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p && git commit -qam Recipient"
-	made        = "$SECRET.auth.new: created v1"
+	otherLedger = "layer secret ledger recipients --add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p " +
+		"&& git commit -qam Recipient"
+	made = "$SECRET.auth.new: created v1"
 )
 
 // TestPipelineKeepsTheLedger runs the CI script in various clones. The job
@@ -152,12 +156,15 @@ func TestPipelineKeepsTheLedger(t *testing.T) {
 		"a clone": {setUp: func(p *pipeline) { p.cloned("") }, ends: pushed, says: made},
 		"no author": {setUp: func(p *pipeline) {
 			p.cloned("")
-			p.must(p.clone, "git config --unset user.name && git config --unset user.email && git config user.useConfigOnly true")
+			p.must(p.clone, "git config --unset user.name && git config --unset user.email && git config user.useConfigOnly "+
+				"true")
 		}, status: 1, ends: untouched, says: "git has no author to commit as: nothing was rotated"},
 		"an author in the environment": {setUp: func(p *pipeline) {
 			p.cloned("")
-			p.must(p.clone, "git config --unset user.name && git config --unset user.email && git config user.useConfigOnly true")
-		}, env: []string{"GIT_AUTHOR_NAME=CI", "GIT_AUTHOR_EMAIL=ci@example.com", "GIT_COMMITTER_NAME=CI", "GIT_COMMITTER_EMAIL=ci@example.com"},
+			p.must(p.clone,
+				"git config --unset user.name && git config --unset user.email && git config user.useConfigOnly true")
+		}, env: []string{"GIT_AUTHOR_NAME=CI", "GIT_AUTHOR_EMAIL=ci@example.com", "GIT_COMMITTER_NAME=CI",
+			"GIT_COMMITTER_EMAIL=ci@example.com"},
 			ends: pushed, says: made},
 		"a detached head": {setUp: func(p *pipeline) {
 			p.cloned("")
@@ -215,7 +222,8 @@ func TestPipelineKeepsTheLedger(t *testing.T) {
 			p.cloned("")
 			p.must(p.clone, otherFile)
 		}, status: 1, ends: untouched, says: "change more than the ledger"},
-		"another branch": {setUp: func(p *pipeline) { p.cloned("") }, env: []string{"BRANCH=none"}, status: 1, ends: untouched,
+		"another branch": {setUp: func(p *pipeline) { p.cloned("") }, env: []string{"BRANCH=none"}, status: 1,
+			ends: untouched,
 			says: "nothing was rotated"},
 		"the ledger is not in git": {setUp: func(p *pipeline) {
 			p.cloned("")
@@ -232,7 +240,8 @@ func TestPipelineKeepsTheLedger(t *testing.T) {
 		}, ends: pushed, says: "nothing to do"},
 		"a value that only a person has": {setUp: func(p *pipeline) {
 			owner := filepath.Join(p.base, "owner")
-			p.write(owner, "spec.json", fmt.Sprintf(pipelineSpec, `, {"kind": "random", "namespace": "auth", "name": "new", "bytes": 16},
+			p.write(owner, "spec.json", fmt.Sprintf(pipelineSpec,
+				`, {"kind": "random", "namespace": "auth", "name": "new", "bytes": 16},
 				{"kind": "static", "namespace": "billing", "name": "stripe"}`))
 			p.must(owner, "git commit -qam Stripe && git push -q")
 			p.cloned("")

@@ -22,7 +22,8 @@ import (
 
 // hostile is a name that erases the screen, forges a line, hides the remaining
 // text, reverses its direction, and is not UTF-8.
-const hostile = "mallory\x1b[2J\x1b]0;title\a\nlayer: forged\r\t\x00\x7f\u0085\u009b31m\u202e\u2066\u200b\u2028\ufeff\u00ad\u3164\U000e0041\xffend"
+const hostile = "mallory\x1b[2J\x1b]0;title\a\nlayer: " +
+	"forged\r\t\x00\x7f\u0085\u009b31m\u202e\u2066\u200b\u2028\ufeff\u00ad\u3164\U000e0041\xffend"
 
 // requireHarmless checks that an output contains no control sequence for a
 // terminal.
@@ -30,7 +31,8 @@ func requireHarmless(t *testing.T, output string) {
 	t.Helper()
 	require.True(t, utf8.ValidString(output), "%q", output)
 	for _, r := range output {
-		require.True(t, r == '\n' || r == '\t' || unicode.IsPrint(r) && !strings.ContainsRune(blank, r), "%q in %q", r, output)
+		require.True(t, r == '\n' || r == '\t' || unicode.IsPrint(r) && !strings.ContainsRune(blank, r), "%q in %q", r,
+			output)
 	}
 	for line := range strings.Lines(output) {
 		require.False(t, strings.HasPrefix(line, "layer: forged"), "%q", output)
@@ -38,7 +40,8 @@ func requireHarmless(t *testing.T, output string) {
 }
 
 func TestHiddenCharactersAreEscaped(t *testing.T) {
-	require.Equal(t, `mallory\x1b[2J\x1b]0;title\x07\nlayer: forged\r\t\x00\x7f\u0085\u009b31m\u202e\u2066\u200b\u2028\ufeff\u00ad\u3164\U000e0041\xffend`,
+	require.Equal(t,
+		`mallory\x1b[2J\x1b]0;title\x07\nlayer: forged\r\t\x00\x7f\u0085\u009b31m\u202e\u2066\u200b\u2028\ufeff\u00ad\u3164\U000e0041\xffend`,
 		printable(hostile))
 	for _, text := range []string{"", "anna@büro-1", "шарик", "名前", `C:\x`, "a → b …", "é", "שלום", "🦊", "'\"<&>"} {
 		require.Equal(t, text, printable(text))
@@ -84,13 +87,15 @@ func forged(t *testing.T, change func(rotate.Settings) rotate.Settings, moved bo
 	state, rev, err := l.Load(t.Context())
 	require.NoError(t, err)
 	next := state.WithSettings(change(state.Settings()))
-	next = next.WithLog(rotate.LogEntry{At: time.Now(), By: inLedger, Op: rotate.Op(inLedger), Address: inLedger, IDs: []string{"v1", inLedger}})
+	next = next.WithLog(rotate.LogEntry{At: time.Now(), By: inLedger, Op: rotate.Op(inLedger), Address: inLedger,
+		IDs: []string{"v1", inLedger}})
 	_, _, err = rotate.Commit(t.Context(), l, rev, next)
 	require.NoError(t, err)
 	if moved {
 		to, err := file.Open(filepath.Join(t.TempDir(), "to.age"), file.Options{Identities: ids})
 		require.NoError(t, err)
-		_, err = rotate.Move(t.Context(), l, to, rotate.MoveOptions{From: "here", To: inLedger, Target: "dir:x", By: inLedger})
+		_, err = rotate.Move(t.Context(), l, to, rotate.MoveOptions{From: "here", To: inLedger, Target: "dir:x",
+			By: inLedger})
 		require.NoError(t, err)
 	}
 	return dir
@@ -116,8 +121,10 @@ func TestNothingOfALedgerControlsATerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := forged(t, change, false)
-			for _, args := range [][]string{{"log"}, {"log", "--json"}, {"target"}, {"target", "--json"}, {"status"}, {"status", "--json"}, {"plan"}, {"rotate"},
-				{"timeline"}, {"ledger", "recipients"}, {"target", "dir:./other"}, {"status", "--to", "dir:./other"}, {"target", "--remove", "dir:./x", "--yes"},
+			for _, args := range [][]string{{"log"}, {"log", "--json"}, {"target"}, {"target", "--json"}, {"status"},
+				{"status", "--json"}, {"plan"}, {"rotate"},
+				{"timeline"}, {"ledger", "recipients"}, {"target", "dir:./other"}, {"status", "--to", "dir:./other"},
+				{"target", "--remove", "dir:./x", "--yes"},
 				{"ledger", "copy", "layer.secrets.age", "moved.age"}, {"log"}, {"status"}} {
 				r := runHere(t, dir, nil, append([]string{"secret", "--spec", "spec.json"}, args...)...)
 				requireHarmless(t, r.stdout)
@@ -150,12 +157,17 @@ func TestNothingOfAFileControlsATerminal(t *testing.T) {
 	odd := strings.ReplaceAll(hostile, "\x00", "")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "x"), 0o700))
 	bad := filepath.Join(dir, "x", strings.ReplaceAll(odd, "/", "")+".json")
-	require.NoError(t, os.WriteFile(bad, []byte(`{"secrets":[{"kind":"random","namespace":"a","name":"`+"\\u001b[2J\\u202e\\nlayer: forged"+`"}]}`), 0o600))
+	require.NoError(t, os.WriteFile(bad, []byte(`{"secrets":[{"kind":"random","namespace":"a","name":"`+
+		"\\u001b[2J\\u202e\\nlayer: forged"+`"}]}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/x\n\ngo 1.26\n"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.go"), []byte("package x\n\nvar _ = \u202e\nlayer: forged\n//line \x1b[2J.go:1\nvar x int = y\n"), 0o600))
-	for _, args := range [][]string{{"status", "--spec", bad}, {"status", "--spec", bad, "--json"}, {"spec"}, {"spec", "--json"}, {"plan"},
-		{"status", "--spec", "spec.json", "--ledger", "./" + odd + ".age"}, {"status", "--spec", "./" + odd}, {"run", "--", "./" + odd}, {"set", "$SECRET.auth.session-key", "--spec", "spec.json",
-			"--from-file", bad}, {"timeline", "--spec", "spec.json", "--svg", bad + "/x"}, {"init", "--to", "dir:x", "--ledger", "./" + strings.ReplaceAll(odd, "/", "") + ".age"}} {
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.go"),
+		[]byte("package x\n\nvar _ = \u202e\nlayer: forged\n//line \x1b[2J.go:1\nvar x int = y\n"), 0o600))
+	for _, args := range [][]string{{"status", "--spec", bad}, {"status", "--spec", bad, "--json"}, {"spec"},
+		{"spec", "--json"}, {"plan"},
+		{"status", "--spec", "spec.json", "--ledger", "./" + odd + ".age"}, {"status", "--spec", "./" + odd},
+		{"run", "--", "./" + odd}, {"set", "$SECRET.auth.session-key", "--spec", "spec.json",
+			"--from-file", bad}, {"timeline", "--spec", "spec.json", "--svg", bad + "/x"},
+		{"init", "--to", "dir:x", "--ledger", "./" + strings.ReplaceAll(odd, "/", "") + ".age"}} {
 		r := runIn(t, dir, nil, append([]string{"secret"}, args...)...)
 		requireHarmless(t, r.stdout)
 		requireHarmless(t, r.stderr)
@@ -164,9 +176,11 @@ func TestNothingOfAFileControlsATerminal(t *testing.T) {
 
 // TestPicturesAndTablesAreHarmless covers all pictures and tables of a result.
 func TestPicturesAndTablesAreHarmless(t *testing.T) {
-	result := rotate.Result{Secrets: []rotate.SecretStatus{{Address: secret.Address{Namespace: "auth", Name: "key"}, State: rotate.StateOK, Current: hostile,
+	result := rotate.Result{Secrets: []rotate.SecretStatus{{Address: secret.Address{Namespace: "auth", Name: "key"},
+		State: rotate.StateOK, Current: hostile,
 		Pending: hostile, Ready: time.Now(), Versions: []rotate.Life{{ID: hostile}, {ID: "v2", ActiveFrom: time.Now()}}}},
-		Actions: []rotate.Action{{Address: secret.Address{Namespace: "auth", Name: "key"}, Action: rotate.OpPublish, Version: hostile, By: hostile}}}
+		Actions: []rotate.Action{{Address: secret.Address{Namespace: "auth", Name: "key"}, Action: rotate.OpPublish,
+			Version: hostile, By: hostile}}}
 	result.Unconfirmed = result.Actions
 	picture := timeline.SVG(lives(result), time.Now(), time.UTC)
 	requireHarmless(t, picture)
@@ -174,7 +188,8 @@ func TestPicturesAndTablesAreHarmless(t *testing.T) {
 	for _, width := range []int{0, 20, 80, 500} {
 		for _, terminal := range []bool{false, true} {
 			var out, err strings.Builder
-			l := &layer{process: with(nil), out: &screen{w: &out, terminal: terminal, plain: true, width: width}, err: &screen{w: &err}}
+			l := &layer{process: with(nil), out: &screen{w: &out, terminal: terminal, plain: true, width: width},
+				err: &screen{w: &err}}
 			l.printStatus(result)
 			l.printActions(&rotate.Operator{By: "me"}, result)
 			l.printUnconfirmed(result)
@@ -198,10 +213,13 @@ func TestRevealPrintsTheValueAsItIs(t *testing.T) {
 	dir := folder(t, stripe)
 	value := "madeup_Sx28\x1b[31m\u202e\tw\x7fVb9Nd"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "value"), []byte(value), 0o600))
-	layerIn(t, dir, nil, 0, "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json", "--from-file", "value")
-	stdout, _ := layerIn(t, dir, nil, 0, "secret", "reveal", "--yes", "$SECRET.billing.stripe-secret", "--spec", "spec.json")
+	layerIn(t, dir, nil, 0, "secret", "set", "$SECRET.billing.stripe-secret", "--spec", "spec.json", "--from-file",
+		"value")
+	stdout, _ := layerIn(t, dir, nil, 0, "secret", "reveal", "--yes", "$SECRET.billing.stripe-secret", "--spec",
+		"spec.json")
 	require.Equal(t, value+"\n", stdout)
-	stdout, _ = layerIn(t, dir, nil, 0, "secret", "reveal", "--yes", "$SECRET.billing.stripe-secret", "--spec", "spec.json", "--json")
+	stdout, _ = layerIn(t, dir, nil, 0, "secret", "reveal", "--yes", "$SECRET.billing.stripe-secret", "--spec",
+		"spec.json", "--json")
 	var shown struct{ Value string }
 	require.NoError(t, json.Unmarshal([]byte(stdout), &shown))
 	require.Equal(t, value, shown.Value)

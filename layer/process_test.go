@@ -20,9 +20,11 @@ type result struct {
 }
 
 // inProcess runs a command in this process.
-func inProcess(ctx context.Context, dir string, lookup func(string) (string, bool), environ func() []string, args ...string) result {
+func inProcess(ctx context.Context, dir string, lookup func(string) (string, bool), environ func() []string,
+	args ...string) result {
 	var stdout, stderr strings.Builder
-	status := execute(ctx, args, process{in: strings.NewReader(""), stdout: &stdout, stderr: &stderr, dir: dir, lookup: lookup, environ: environ,
+	status := execute(ctx, args, process{in: strings.NewReader(""), stdout: &stdout, stderr: &stderr, dir: dir,
+		lookup: lookup, environ: environ,
 		exec: func(string, []string, []string) error {
 			panic("a command that becomes a program needs a process of its own")
 		}})

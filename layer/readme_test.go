@@ -184,7 +184,8 @@ func copyRepository(t *testing.T) string {
 			return fs.SkipDir
 		case !d.Type().IsRegular() || strings.HasPrefix(name, "."):
 			return nil
-		case name == "layer" || name == "layer.identity" || name == "layer.seen" || strings.HasPrefix(name, "layer.secrets.age"):
+		case name == "layer" || name == "layer.identity" || name == "layer.seen" ||
+			strings.HasPrefix(name, "layer.secrets.age"):
 			return nil // left by a session outside the tests
 		}
 		rel, err := filepath.Rel(from, path)

@@ -44,8 +44,9 @@ func TestRecipesWork(t *testing.T) {
 		env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+tools)
 		return setUpRecipe(env)
 	}
-	testscript.Run(t, testscript.Params{Dir: "testdata/recipes", Setup: setUp, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: recipeCommands()})
+	testscript.Run(t, testscript.Params{Dir: "testdata/recipes", Setup: setUp, RequireExplicitExec: true,
+		RequireUniqueNames: true,
+		Cmds:               recipeCommands()})
 }
 
 // buildKeygen builds age-keygen and returns its folder. It is from the version
@@ -100,7 +101,8 @@ func setUpRecipe(env *testscript.Env) error {
 			env.T().(interface{ Errorf(string, ...any) }).Errorf("%s", found)
 		}
 	})
-	git := exec.Command("bash", "-ec", `git init -q -b main --bare ../origin.git; git init -q -b main; git add .; git commit -qm Program
+	git := exec.Command("bash", "-ec",
+		`git init -q -b main --bare ../origin.git; git init -q -b main; git add .; git commit -qm Program
 git remote add origin ../origin.git; git push -qu origin main`)
 	git.Dir, git.Env = env.Cd, env.Vars
 	if out, err := git.CombinedOutput(); err != nil {
@@ -198,8 +200,9 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // credentials are the values that the guides leave to the reader.
-var credentials = map[string]string{"CLOUDFLARE_ACCOUNT_ID": cloudflarefake.Account, "CLOUDFLARE_API_TOKEN": cloudflarefake.Token,
-	"AWS_ACCESS_KEY_ID": s3ID, "AWS_SECRET_ACCESS_KEY": s3Key, "PGPASSWORD": pgPassword, "ETCDCTL_PASSWORD": pgPassword}
+var credentials = map[string]string{"CLOUDFLARE_ACCOUNT_ID": cloudflarefake.Account,
+	"CLOUDFLARE_API_TOKEN": cloudflarefake.Token,
+	"AWS_ACCESS_KEY_ID":    s3ID, "AWS_SECRET_ACCESS_KEY": s3Key, "PGPASSWORD": pgPassword, "ETCDCTL_PASSWORD": pgPassword}
 
 var question = regexp.MustCompile(`\(not shown\): $|\[y/N\] $`)
 

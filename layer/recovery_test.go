@@ -32,7 +32,8 @@ func TestLedgerOpensWithoutLayer(t *testing.T) {
 	declare(t, dir, rotating, stripe, old)
 	run := func(status int, args ...string) {
 		t.Helper()
-		layerIn(t, dir, []string{"VALUE=madeup_\"Qv71\\xKz8Rt\n"}, status, append(append([]string{"secret"}, args...), "--spec", "spec.json")...)
+		layerIn(t, dir, []string{"VALUE=madeup_\"Qv71\\xKz8Rt\n"}, status,
+			append(append([]string{"secret"}, args...), "--spec", "spec.json")...)
 	}
 	layerIn(t, dir, nil, 0, "secret", "init", "--to", "dir:secrets")
 	run(0, "set", "$SECRET.billing.stripe-secret", "--value-env", "VALUE")
@@ -88,7 +89,8 @@ func TestLedgerOpensWithoutLayer(t *testing.T) {
 	}
 	require.Len(t, read["LAYERON_SECRET_AUTH_SESSION_KEY"].Versions, 3, "two accepted versions and an announced one")
 	current := read["LAYERON_SECRET_AUTH_SESSION_KEY"]
-	require.True(t, strings.Contains(string(values), "LAYERON_SECRET_AUTH_SESSION_KEY\t"+current.Versions[current.Current].Value+"\n"))
+	require.True(t, strings.Contains(string(values), "LAYERON_SECRET_AUTH_SESSION_KEY\t"+
+		current.Versions[current.Current].Value+"\n"))
 }
 
 func sameJSON(t *testing.T, a, b any) bool {

@@ -111,7 +111,8 @@ development.`,
 			}
 			return l.report(o, r, true)
 		}}
-	c.Flags().BoolVar(&how.Now, "now", false, "rotate regardless of the schedule; a rotation in progress is only continued")
+	c.Flags().BoolVar(&how.Now, "now", false,
+		"rotate regardless of the schedule; a rotation in progress is only continued")
 	c.Flags().BoolVar(&how.Immediate, "immediate", false, "run both phases at once; implies --now")
 	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "use this ledger after a stop: publish its values over those "+
 		"in the target")

@@ -155,7 +155,8 @@ func TestRecordFindsValuesThatShow(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	write("out/LAYERON_SECRET_AUTH_KEY", `{"current":"v2","versions":{"v1":{"value":"made-up-first"},"v2":{"value":"made-up-second"}}}`)
+	write("out/LAYERON_SECRET_AUTH_KEY",
+		`{"current":"v2","versions":{"v1":{"value":"made-up-first"},"v2":{"value":"made-up-second"}}}`)
 	write("layer.identity", "AGE-SECRET-KEY-1MADEUPMADEUPMADEUP\n")
 	write("mine", "made-up-second")
 	r := newRecord(dir)
@@ -194,7 +195,8 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 		{"a child's output", "secret run --json -- x", 3, "anything", "panic: x", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			require.Equal(t, test.complains, len(complaints(strings.Fields(test.args), test.status, test.stdout, test.stderr)) > 0)
+			require.Equal(t, test.complains, len(complaints(strings.Fields(test.args), test.status, test.stdout, test.stderr)) >
+				0)
 		})
 	}
 }

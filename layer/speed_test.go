@@ -16,7 +16,8 @@ func TestStatusOfAHundredSecretsIsFast(t *testing.T) {
 	dir := folder(t)
 	var list []string
 	for i := range 100 {
-		list = append(list, fmt.Sprintf(`{"kind": "random", "namespace": "speed", "name": "key-%d", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`, i))
+		list = append(list,
+			fmt.Sprintf(`{"kind": "random", "namespace": "speed", "name": "key-%d", "rotation": {"everyDays": 90, "retain": {"mode": "retain_forever"}}}`, i))
 	}
 	declare(t, dir, list...)
 	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")

@@ -117,7 +117,8 @@ func (l *layer) tidy(ctx context.Context, p place, how opening) {
 
 // tidyBeforeMemory calls tidy where Load writes the memory itself, which is on a
 // person's word.
-func (l *layer) tidyBeforeMemory(ctx context.Context, p place, how opening, opened rotate.Ledger, o *ledger.RememberOptions) {
+func (l *layer) tidyBeforeMemory(ctx context.Context, p place, how opening, opened rotate.Ledger,
+	o *ledger.RememberOptions) {
 	if how.peek || how.any {
 		return
 	}

@@ -24,7 +24,8 @@ func TestServerTeams(t *testing.T) {
 	tools := buildKeygen(t)
 	commands := recipeCommands()
 	commands["etcd"] = cmdEtcd(members, client)
-	testscript.Run(t, testscript.Params{Dir: "testdata/teams", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands,
+	testscript.Run(t, testscript.Params{Dir: "testdata/teams", RequireExplicitExec: true, RequireUniqueNames: true,
+		Cmds: commands,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+tools)
 			if err := setUpRecipe(env); err != nil {

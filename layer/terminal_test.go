@@ -256,12 +256,14 @@ func TestOnlyYesIsAYes(t *testing.T) {
 		yes    bool
 	}{
 		"y": {"y\n", 0, true}, "yes": {"yes\n", 0, true}, "Y": {"Y\n", 0, true},
-		"n": {"n\n", 1, false}, "Enter": {"\n", 1, false}, "yet": {"yet\n", 1, false}, "Ctrl-D": {"\x04", 1, false}, "Ctrl-C": {"\x03", 130, false},
+		"n": {"n\n", 1, false}, "Enter": {"\n", 1, false}, "yet": {"yet\n", 1, false}, "Ctrl-D": {"\x04", 1, false},
+		"Ctrl-C": {"\x03", 130, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := folder(t, stripe)
-			layerIn(t, dir, []string{"VALUE=madeup_Wm29bHs4Ly"}, 0, "secret", "set", "$SECRET.billing.stripe-secret", "--value-env", "VALUE", "--spec", "spec.json")
+			layerIn(t, dir, []string{"VALUE=madeup_Wm29bHs4Ly"}, 0, "secret", "set", "$SECRET.billing.stripe-secret",
+				"--value-env", "VALUE", "--spec", "spec.json")
 			x := atTerminal(t, dir, nil, 120, "secret", "reveal", "$SECRET.billing.stripe-secret")
 			x.expect(asks)
 			x.types(test.answer)
@@ -339,14 +341,16 @@ func TestTableFitsTheTerminal(t *testing.T) {
 		screen := x.ends(1)
 		require.Contains(t, screen, "\x1b[3", "colours")
 		text := escape.ReplaceAllString(screen, "")
-		for _, want := range []string{"$SECRET.auth.session-key", "$SECRET.billing.stripe-secret", "$SECRET.storage.media-bucket-credentials",
+		for _, want := range []string{"$SECRET.auth.session-key", "$SECRET.billing.stripe-secret",
+			"$SECRET.storage.media-bucket-credentials",
 			"v1 → v2", "pending", "external_value_required"} {
 			require.Contains(t, text, want, "%d columns", columns)
 		}
 		table, _, _ := strings.Cut(text, "layer: ")
 		for line := range strings.Lines(table) {
 			line = strings.TrimRight(line, "\r\n")
-			require.LessOrEqual(t, len([]rune(line)), max(columns, len("$SECRET.storage.media-bucket-credentials")), "%d columns: %q", columns, line)
+			require.LessOrEqual(t, len([]rune(line)), max(columns, len("$SECRET.storage.media-bucket-credentials")),
+				"%d columns: %q", columns, line)
 			require.Equal(t, strings.TrimRight(line, " "), line, "no blanks at the end")
 		}
 		require.Equal(t, columns >= 80, strings.Contains(table, "address"), "%d columns: a table", columns)

@@ -103,7 +103,8 @@ func certified(t *testing.T, host string) (*tls.Config, string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
@@ -116,7 +117,8 @@ func certified(t *testing.T, host string) (*tls.Config, string) {
 // without TLS if sslmode=disable is set.
 func TestPasswordLeavesThisMachineOverVerifiedTLSAlone(t *testing.T) {
 	service := filepath.Join(t.TempDir(), "services")
-	require.NoError(t, os.WriteFile(service, []byte("[plain]\nsslmode=disable\n[weak]\nsslmode=prefer\n[bare]\nhost=db.internal\n"), 0o600))
+	require.NoError(t, os.WriteFile(service,
+		[]byte("[plain]\nsslmode=disable\n[weak]\nsslmode=prefer\n[bare]\nhost=db.internal\n"), 0o600))
 	served, root := certified(t, "db.internal")
 	for name, tc := range map[string]struct {
 		address string
@@ -124,39 +126,44 @@ func TestPasswordLeavesThisMachineOverVerifiedTLSAlone(t *testing.T) {
 		tls     bool // with a certificate that the system does not trust
 		sends   bool
 	}{
-		"nothing given":                     {address: "postgres://u@db.internal/d"},
-		"nothing given, and TLS":            {address: "postgres://u@db.internal/d", tls: true},
-		"an empty mode":                     {address: "postgres://u@db.internal/d?sslmode="},
-		"prefer":                            {address: "postgres://u@db.internal/d?sslmode=prefer"},
-		"prefer, and TLS":                   {address: "postgres://u@db.internal/d?sslmode=prefer", tls: true},
-		"allow":                             {address: "postgres://u@db.internal/d?sslmode=allow"},
-		"allow, and TLS":                    {address: "postgres://u@db.internal/d?sslmode=allow", tls: true},
-		"require":                           {address: "postgres://u@db.internal/d?sslmode=require"},
-		"verify-full":                       {address: "postgres://u@db.internal/d?sslmode=verify-full"},
-		"verify-full, and TLS":              {address: "postgres://u@db.internal/d?sslmode=verify-full", tls: true},
-		"TLS at once":                       {address: "postgres://u@db.internal/d?sslnegotiation=direct", tls: true},
-		"the host as a parameter":           {address: "postgres:///d?host=db.internal"},
-		"by the variable, prefer":           {address: "postgres://u@db.internal/d", env: [2]string{"PGSSLMODE", "prefer"}},
-		"by the variable, allow":            {address: "postgres://u@db.internal/d", env: [2]string{"PGSSLMODE", "allow"}},
-		"the host by the variable":          {address: "postgres:///d", env: [2]string{"PGHOST", "db.internal"}},
-		"by a service, prefer":              {address: "postgres://u@db.internal/d?service=weak&servicefile=" + service},
-		"by a service, nothing":             {address: "postgres:///d?service=bare&servicefile=" + service},
-		"several hosts":                     {address: "postgres://u@db.internal,db2.internal:5433/d"},
-		"several hosts, this machine last":  {address: "postgres://u@db.internal,127.0.0.1:1/d?name=x"},
-		"several hosts, preferring":         {address: "postgres://u@a.internal,b.internal/d?sslmode=prefer"},
-		"an address that is not this one":   {address: "postgres://u@10.1.2.3/d"},
-		"all addresses":                     {address: "postgres://u@0.0.0.0/d"},
-		"a name like this machine's":        {address: "postgres://u@localhost.internal/d"},
-		"typed":                             {address: "postgres://u@db.internal/d?sslmode=disable", sends: true},
-		"typed into the variable":           {address: "postgres://u@db.internal/d", env: [2]string{"PGSSLMODE", "disable"}, sends: true},
-		"typed into the service's file":     {address: "postgres://u@db.internal/d?service=plain&servicefile=" + service, sends: true},
-		"this machine":                      {address: "postgres://u@127.0.0.1/d", sends: true},
-		"this machine by name":              {address: "postgres://u@localhost/d", sends: true},
-		"this machine by IPv6":              {address: "postgres://u@[::1]/d", sends: true},
-		"a socket":                          {address: "postgres:///d?host=/tmp", sends: true},
-		"an authority that is trusted":      {address: "postgres://u@db.internal/d?sslrootcert=" + root, tls: true, sends: true},
-		"the same, at once":                 {address: "postgres://u@db.internal/d?sslnegotiation=direct&sslrootcert=" + root, tls: true, sends: true},
-		"encrypted at once, as typed":       {address: "postgres://u@db.internal/d?sslnegotiation=direct&sslmode=require", tls: true, sends: true},
+		"nothing given":                    {address: "postgres://u@db.internal/d"},
+		"nothing given, and TLS":           {address: "postgres://u@db.internal/d", tls: true},
+		"an empty mode":                    {address: "postgres://u@db.internal/d?sslmode="},
+		"prefer":                           {address: "postgres://u@db.internal/d?sslmode=prefer"},
+		"prefer, and TLS":                  {address: "postgres://u@db.internal/d?sslmode=prefer", tls: true},
+		"allow":                            {address: "postgres://u@db.internal/d?sslmode=allow"},
+		"allow, and TLS":                   {address: "postgres://u@db.internal/d?sslmode=allow", tls: true},
+		"require":                          {address: "postgres://u@db.internal/d?sslmode=require"},
+		"verify-full":                      {address: "postgres://u@db.internal/d?sslmode=verify-full"},
+		"verify-full, and TLS":             {address: "postgres://u@db.internal/d?sslmode=verify-full", tls: true},
+		"TLS at once":                      {address: "postgres://u@db.internal/d?sslnegotiation=direct", tls: true},
+		"the host as a parameter":          {address: "postgres:///d?host=db.internal"},
+		"by the variable, prefer":          {address: "postgres://u@db.internal/d", env: [2]string{"PGSSLMODE", "prefer"}},
+		"by the variable, allow":           {address: "postgres://u@db.internal/d", env: [2]string{"PGSSLMODE", "allow"}},
+		"the host by the variable":         {address: "postgres:///d", env: [2]string{"PGHOST", "db.internal"}},
+		"by a service, prefer":             {address: "postgres://u@db.internal/d?service=weak&servicefile=" + service},
+		"by a service, nothing":            {address: "postgres:///d?service=bare&servicefile=" + service},
+		"several hosts":                    {address: "postgres://u@db.internal,db2.internal:5433/d"},
+		"several hosts, this machine last": {address: "postgres://u@db.internal,127.0.0.1:1/d?name=x"},
+		"several hosts, preferring":        {address: "postgres://u@a.internal,b.internal/d?sslmode=prefer"},
+		"an address that is not this one":  {address: "postgres://u@10.1.2.3/d"},
+		"all addresses":                    {address: "postgres://u@0.0.0.0/d"},
+		"a name like this machine's":       {address: "postgres://u@localhost.internal/d"},
+		"typed":                            {address: "postgres://u@db.internal/d?sslmode=disable", sends: true},
+		"typed into the variable": {address: "postgres://u@db.internal/d", env: [2]string{"PGSSLMODE", "disable"},
+			sends: true},
+		"typed into the service's file": {address: "postgres://u@db.internal/d?service=plain&servicefile=" + service,
+			sends: true},
+		"this machine":         {address: "postgres://u@127.0.0.1/d", sends: true},
+		"this machine by name": {address: "postgres://u@localhost/d", sends: true},
+		"this machine by IPv6": {address: "postgres://u@[::1]/d", sends: true},
+		"a socket":             {address: "postgres:///d?host=/tmp", sends: true},
+		"an authority that is trusted": {address: "postgres://u@db.internal/d?sslrootcert=" + root, tls: true,
+			sends: true},
+		"the same, at once": {address: "postgres://u@db.internal/d?sslnegotiation=direct&sslrootcert=" + root,
+			tls: true, sends: true},
+		"encrypted at once, as typed": {address: "postgres://u@db.internal/d?sslnegotiation=direct&sslmode=require",
+			tls: true, sends: true},
 		"the same, and another host's name": {address: "postgres://u@db2.internal/d?sslrootcert=" + root, tls: true},
 		"encrypted, as typed":               {address: "postgres://u@db.internal/d?sslmode=require", tls: true, sends: true},
 	} {

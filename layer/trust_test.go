@@ -34,7 +34,8 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 	recipient, _ := layerIn(t, victim, nil, 0, "secret", "ledger", "recipients")
 	thief := t.TempDir()
 	declare(t, thief, rotating)
-	layerIn(t, thief, nil, 0, "secret", "init", "--to", "etcd://"+listener.Addr().String(), "--recipient", strings.TrimSpace(recipient))
+	layerIn(t, thief, nil, 0, "secret", "init", "--to", "etcd://"+listener.Addr().String(), "--recipient",
+		strings.TrimSpace(recipient))
 	id, _ := layerIn(t, thief, nil, 0, "secret", "ledger", "id")
 	forged, err := os.ReadFile(filepath.Join(thief, "layer.secrets.age"))
 	require.NoError(t, err)
@@ -45,13 +46,18 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 	declare(t, machine, rotating)
 	require.NoError(t, os.WriteFile(filepath.Join(machine, "layer.secrets.age"), forged, 0o600))
 	const session = "$SECRET.auth.session-key"
-	commands := [][]string{{"status"}, {"plan"}, {"apply"}, {"rotate"}, {"rotate", "--adopt-ledger", "--yes"}, {"rotate", "--dry-run"},
-		{"set", session, "--value-env", "VALUE"}, {"rollback", session}, {"revoke", session, "v1"}, {"rename", session, session},
-		{"remove", session, "--yes"}, {"target"}, {"target", "dir:elsewhere"}, {"target", "--remove", "dir:secrets", "--yes"}, {"timeline"},
-		{"bindings"}, {"run", "--", "true"}, {"reveal", session, "--yes"}, {"log"}, {"ledger", "id"}, {"ledger", "recipients"},
+	commands := [][]string{{"status"}, {"plan"}, {"apply"}, {"rotate"}, {"rotate", "--adopt-ledger", "--yes"},
+		{"rotate", "--dry-run"},
+		{"set", session, "--value-env", "VALUE"}, {"rollback", session}, {"revoke", session, "v1"},
+		{"rename", session, session},
+		{"remove", session, "--yes"}, {"target"}, {"target", "dir:elsewhere"}, {"target", "--remove", "dir:secrets", "--yes"},
+		{"timeline"},
+		{"bindings"}, {"run", "--", "true"}, {"reveal", session, "--yes"}, {"log"}, {"ledger", "id"},
+		{"ledger", "recipients"},
 		{"ledger", "copy", "layer.secrets.age", "other.age"}}
 	for _, identity := range []string{string(key), identityKey.FindString(string(key))} {
-		env := []string{"LAYER_IDENTITY=" + identity, "ETCDCTL_USER=root", "ETCDCTL_PASSWORD=madeup_Wm29bHs4Ly", "VALUE=madeup_Qv71xKz8Rt"}
+		env := []string{"LAYER_IDENTITY=" + identity, "ETCDCTL_USER=root", "ETCDCTL_PASSWORD=madeup_Wm29bHs4Ly",
+			"VALUE=madeup_Qv71xKz8Rt"}
 		for _, args := range commands {
 			r := runIn(t, machine, env, append(append([]string{"secret"}, args...), "--spec", "spec.json")...)
 			if args[0] == "bindings" && r.status == 0 {
@@ -67,7 +73,8 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 	require.Zero(t, connections.Load())
 
 	// The commands would have connected to this listener.
-	layerIn(t, machine, []string{"LAYER_IDENTITY=" + string(key), "ETCDCTL_USER=root", "ETCDCTL_PASSWORD=madeup_Wm29bHs4Ly"}, 1,
+	layerIn(t, machine, []string{"LAYER_IDENTITY=" + string(key), "ETCDCTL_USER=root",
+		"ETCDCTL_PASSWORD=madeup_Wm29bHs4Ly"}, 1,
 		"secret", "status", "--spec", "spec.json", "--ledger-id", strings.TrimSpace(id))
 	require.NotZero(t, connections.Load())
 }

@@ -42,19 +42,26 @@ func TestPastedValueIsNotRepeated(t *testing.T) {
 			before := contents(t, dir)
 			for _, args := range [][]string{
 				{value}, {"help", value}, {"completion", value},
-				{"secret", value}, {"secret", "help", value}, {"secret", "ledger", value}, {"secret", "set", value}, {"secret", "reveal", value, "--yes"},
-				{"secret", "rollback", value}, {"secret", "remove", value, "--yes"}, {"secret", "rotate", value}, {"secret", "timeline", value},
-				{"secret", "revoke", value, "v1"}, {"secret", "revoke", key, value, "--spec", "spec.json"}, {"secret", "rename", value, key},
+				{"secret", value}, {"secret", "help", value}, {"secret", "ledger", value}, {"secret", "set", value},
+				{"secret", "reveal", value, "--yes"},
+				{"secret", "rollback", value}, {"secret", "remove", value, "--yes"}, {"secret", "rotate", value},
+				{"secret", "timeline", value},
+				{"secret", "revoke", value, "v1"}, {"secret", "revoke", key, value, "--spec", "spec.json"},
+				{"secret", "rename", value, key},
 				{"secret", "rename", key, value, "--spec", "spec.json"}, {"secret", "apply", value}, {"secret", "status", value},
 				{"secret", "set", addr, value}, {"secret", "set", addr, "--spec", "spec.json", "--from-file", value},
 				{"secret", "set", addr, "--spec", "spec.json", "--value-env", value},
-				{"secret", "status", "--ledger", value}, {"secret", "ledger", "copy", value, "new.age"}, {"secret", "log", "--identity", value},
-				{"secret", "init", "--to", "dir:out", "--ledger", "new.age", "--identity", value + "/x/y"}, {"secret", "status", "--spec", value},
+				{"secret", "status", "--ledger", value}, {"secret", "ledger", "copy", value, "new.age"},
+				{"secret", "log", "--identity", value},
+				{"secret", "init", "--to", "dir:out", "--ledger", "new.age", "--identity", value + "/x/y"},
+				{"secret", "status", "--spec", value},
 				{"secret", "init", "--to", "dir:out", "--ledger", value + "/x/y"},
 				{"secret", "status", "--to", value}, {"secret", "target", value}, {"secret", "target", "--remove", value, "--yes"},
 				{"secret", "ledger", "recipients", "--add", value}, {"secret", "ledger", "recipients", "--remove", value},
-				{"secret", "bindings", "--spec", "spec.json", "--store", value}, {"secret", "timeline", "--spec", "spec.json", "--svg", value + "/x/y"},
-				{"secret", "status", "--window", value}, {"secret", "status", "--limit", value}, {"secret", "--json=" + value, "status"},
+				{"secret", "bindings", "--spec", "spec.json", "--store", value},
+				{"secret", "timeline", "--spec", "spec.json", "--svg", value + "/x/y"},
+				{"secret", "status", "--window", value}, {"secret", "status", "--limit", value},
+				{"secret", "--json=" + value, "status"},
 				{"secret", "status", "--" + value}, {"secret", "run", "--spec", "spec.json", "--keep-env", value, "--", "true"},
 				{"__complete", "secret", "revoke", key, "v" + value},
 			} {
@@ -101,7 +108,8 @@ func TestIdentityItselfIsRefusedForAFile(t *testing.T) {
 	require.NoError(t, err)
 	dir := folder(t, rotating)
 	before := contents(t, dir)
-	for _, args := range [][]string{{"init", "--to", "dir:out", "--ledger", "new.age"}, {"status", "--spec", "spec.json"}} {
+	for _, args := range [][]string{{"init", "--to", "dir:out", "--ledger", "new.age"},
+		{"status", "--spec", "spec.json"}} {
 		_, stderr := layerIn(t, dir, nil, 2, append([]string{"secret", "--identity", identity.Reveal()}, args...)...)
 		require.Contains(t, stderr, "--identity takes the name of a file, and LAYER_IDENTITY the key itself")
 		require.Contains(t, stderr, "make another")
@@ -119,7 +127,8 @@ func TestOddNamesOfFilesWorkAsPaths(t *testing.T) {
 		to := fmt.Sprintf("dir:./v=%d", i)
 		stdout, _ := layerIn(t, dir, nil, 0, "secret", "init", "--to", to, "--ledger", name, "--identity", "./me@home:1")
 		require.Contains(t, stdout, "made the ledger "+name)
-		layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json", "--ledger", name, "--identity", "me@home:1", "--to", to)
+		layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json", "--ledger", name, "--identity", "me@home:1", "--to",
+			to)
 	}
 }
 
@@ -128,10 +137,12 @@ func TestNamesOfFilesAreRepeated(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "ops"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, pgPassword), nil, 0o600))
 	p := process{dir: dir}
-	for _, name := range []string{"layer.secrets.age", "ops/shop", "./shop", "../shop", "/nowhere/spec.json", pgPassword, "/"} {
+	for _, name := range []string{"layer.secrets.age", "ops/shop", "./shop", "../shop", "/nowhere/spec.json", pgPassword,
+		"/"} {
 		require.Equal(t, name, p.fileName(name, "?"), name)
 	}
-	for _, name := range []string{s3Key, "/" + s3Key, "nowhere/shop", "u:p@h.age", "a=b.json", "//h/x.age", "a\nb.age", strings.Repeat("x", 300) + ".age", ""} {
+	for _, name := range []string{s3Key, "/" + s3Key, "nowhere/shop", "u:p@h.age", "a=b.json", "//h/x.age", "a\nb.age",
+		strings.Repeat("x", 300) + ".age", ""} {
 		require.Equal(t, "?", p.fileName(name, "?"), name)
 	}
 }
@@ -139,9 +150,12 @@ func TestNamesOfFilesAreRepeated(t *testing.T) {
 // FuzzAddress puts a credential between two texts. No error shows it, no
 // connection takes it from the address, and no file has the name.
 func FuzzAddress(f *testing.F) {
-	for _, seed := range [][2]string{{"postgres://u:", "@h/d"}, {"host=db password=", ""}, {"postgres:/u:", "@h"}, {"u:", "@h/db"}, {"s3:b?secret=", ""},
-		{"s3://b/p?endpoint=https://u:", "@h"}, {"etcd://u:", "@h:2379"}, {"dir:", ""}, {"jdbc:postgresql://h/d?password=", ""}, {"POSTGRES://u:", "@h"},
-		{"postgres://h/d?sslmode=verify-full&x=", "&name=y"}, {"postgresql://u@h:", "/d"}, {"u%3A", "%40h"}, {"postgres://h/d?options=-c%20a.token%3D", ""}} {
+	for _, seed := range [][2]string{{"postgres://u:", "@h/d"}, {"host=db password=", ""}, {"postgres:/u:", "@h"},
+		{"u:", "@h/db"}, {"s3:b?secret=", ""},
+		{"s3://b/p?endpoint=https://u:", "@h"}, {"etcd://u:", "@h:2379"}, {"dir:", ""},
+		{"jdbc:postgresql://h/d?password=", ""}, {"POSTGRES://u:", "@h"},
+		{"postgres://h/d?sslmode=verify-full&x=", "&name=y"}, {"postgresql://u@h:", "/d"}, {"u%3A", "%40h"},
+		{"postgres://h/d?options=-c%20a.token%3D", ""}} {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, before, after string) {
@@ -157,7 +171,8 @@ func FuzzAddress(f *testing.F) {
 		at, err := l.parsePlace(text)
 		if err != nil {
 			// The error names the right endpoint.
-			require.True(t, strings.Contains(err.Error(), "the endpoint ends with the bucket's name") || !strings.Contains(err.Error(), private), err)
+			require.True(t, strings.Contains(err.Error(), "the endpoint ends with the bucket's name") ||
+				!strings.Contains(err.Error(), private), err)
 			return
 		}
 		switch at.kind {

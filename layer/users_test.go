@@ -57,7 +57,8 @@ func newHousehold(t *testing.T, uid, gid int, mode os.FileMode) household {
 func (p household) command(uid, gid int, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), name, args...)
 	cmd.Dir, cmd.Env = p.dir, []string{"PATH=" + os.Getenv("PATH")}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), Groups: []uint32{uint32(gid)}}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid),
+		Groups: []uint32{uint32(gid)}}}
 	return cmd
 }
 
@@ -152,7 +153,8 @@ func TestRootIdentityMadeWithSudoSaysHowToGetItBack(t *testing.T) {
 		require.NoError(t, os.Chown(path, 0, 0))
 		r := p.as(alice, alice, nil, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status, name)
-		require.Contains(t, r.stderr, "it belongs to root (mode 0600), perhaps after a run with sudo: take it back with `sudo chown 61001 ", name)
+		require.Contains(t, r.stderr,
+			"it belongs to root (mode 0600), perhaps after a run with sudo: take it back with `sudo chown 61001 ", name)
 		require.NoError(t, os.Chown(path, alice, alice))
 	}
 	p.succeeds(alice, alice, "rotate", "--immediate", "--spec", "spec.json")
@@ -179,7 +181,8 @@ func TestRootLedgerSharedByGroupKeepsWorking(t *testing.T) {
 		// The error about a file that is not shared yet names who can share it.
 		r := p.as(bob, team, env, "rotate", "--immediate", "--spec", "spec.json")
 		require.Equal(t, 1, r.status)
-		require.Contains(t, r.stderr, "it belongs to user 61001 (mode 0600): that user can share it with a group, with `chgrp GROUP ")
+		require.Contains(t, r.stderr,
+			"it belongs to user 61001 (mode 0600): that user can share it with a group, with `chgrp GROUP ")
 
 		require.NoError(t, os.Chown(filepath.Join(p.dir, "spec.json"), alice, alice))
 		cmd := p.command(alice, team, "sh", "-c", strings.Replace(line[1], "team", strconv.Itoa(team), 1))
@@ -269,7 +272,8 @@ func TestRootRemovalReportsTheIDThatNoFileTakes(t *testing.T) {
 		const other = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 		p.succeeds(uid, gid, "ledger", "recipients", "--add", other, "--identity", "keys/mine")
 		require.NoError(t, os.Chmod(keys, 0o500))
-		r := p.as(uid, gid, nil, append([]string{"ledger", "recipients", "--remove", other, "--identity", "keys/mine"}, more...)...)
+		r := p.as(uid, gid, nil, append([]string{"ledger", "recipients", "--remove", other, "--identity", "keys/mine"},
+			more...)...)
 		require.Equal(t, 1, r.status)
 		id := strings.TrimSpace(p.succeeds(uid, gid, "ledger", "id", "--identity", "keys/mine"))
 		require.Contains(t, r.stdout+r.stderr, "the recipients have changed and the ledger's id is now "+id)

@@ -20,7 +20,8 @@ const (
 // declarations are the specs of a static secret by their format.
 func declarations() map[secret.Format]secret.SpecSecret {
 	list := map[secret.Format]secret.SpecSecret{}
-	for _, format := range []secret.Format{secret.FormatAuto, secret.FormatPlain, secret.FormatJSON, secret.FormatCompact} {
+	for _, format := range []secret.Format{secret.FormatAuto, secret.FormatPlain, secret.FormatJSON,
+		secret.FormatCompact} {
 		list[format] = secret.SpecSecret{Kind: secret.KindStatic, Namespace: "billing", Name: "stripe", Format: format}
 	}
 	return list
@@ -39,9 +40,10 @@ func TestValueThatIsNoneIsRefused(t *testing.T) {
 		"JSON":                     {wholeJSON, "whole stored document, in JSON: .*`jq -r '.versions\\[.current\\].value'`"},
 		"JSON, white space around": {"\n " + wholeJSON + "\n", "whole stored document, in JSON"},
 		"JSON, cut off":            {wholeJSON[:60], "whole stored document, .*damaged"},
-		"compact":                  {wholeCompact, "whole stored document, in the compact format: .*behind the id that `current=` names"},
-		"compact, one version":     {"current=v1;v1=madeup_Qv71xKz8Rt", "in the compact format"},
-		"compact, with an end":     {"v1=madeup_Qv71xKz8Rt;v1_expires=2026-06-01T00:00:00Z", "in the compact format"},
+		"compact": {wholeCompact,
+			"whole stored document, in the compact format: .*behind the id that `current=` names"},
+		"compact, one version": {"current=v1;v1=madeup_Qv71xKz8Rt", "in the compact format"},
+		"compact, with an end": {"v1=madeup_Qv71xKz8Rt;v1_expires=2026-06-01T00:00:00Z", "in the compact format"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,8 +106,10 @@ func TestValueReadAsAnotherIsRefused(t *testing.T) {
 func TestValueIsTakenWithoutAWarning(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"madeup_Wm29bHs4Ly", " with spaces ", "line\nline\n", `{"accessKeyId": "a", "secretAccessKey": "b"}`, "Server=db;User=sa;Password=x", "v1=abc;def",
-		`{"versions": {}}`, `"quoted"`, "# no comment", "nullable", "undefined_behaviour", "none of it", "shop://x", "{ {", "$HOME/x", "${A}b", "été",
+		"madeup_Wm29bHs4Ly", " with spaces ", "line\nline\n", `{"accessKeyId": "a", "secretAccessKey": "b"}`,
+		"Server=db;User=sa;Password=x", "v1=abc;def",
+		`{"versions": {}}`, `"quoted"`, "# no comment", "nullable", "undefined_behaviour", "none of it", "shop://x", "{ {",
+		"$HOME/x", "${A}b", "été",
 		"emoji \U0001f469\u200d\U0001f4bb", "[1, 2]", "***x", "x",
 	} {
 		for format, spec := range declarations() {
@@ -173,7 +177,8 @@ func TestEveryWayOfSetChecksTheValue(t *testing.T) {
 		x.types(text + "\r")
 		require.Contains(t, strings.Join(strings.Fields(x.ends(1)), " "), want)
 	}
-	for text, want := range map[string]string{"null": "layer: the value looks like a placeholder", "a\u00a0b": "layer: the value has a no-break space"} {
+	for text, want := range map[string]string{"null": "layer: the value looks like a placeholder",
+		"a\u00a0b": "layer: the value has a no-break space"} {
 		_, stderr := layerIn(t, dir, []string{"VALUE=" + text}, 0, append(set, "--value-env", "VALUE", "--json")...)
 		require.Contains(t, stderr, want)
 		require.Equal(t, 1, strings.Count(stderr, "\n"))

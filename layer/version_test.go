@@ -15,11 +15,15 @@ func TestVersionNamesModuleRevisionAndGo(t *testing.T) {
 		info debug.BuildInfo
 		want string
 	}{
-		"installed by version":  {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v0.1.0"}}, "layer v0.1.0 go1.26.8"},
-		"no version is known":   {debug.BuildInfo{GoVersion: "go1.26.8"}, "layer (devel) go1.26.8"},
-		"built in a checkout":   {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{revision, modified("false")}}, "layer (devel) 4fd683b0c1 go1.26.8"},
-		"in a changed checkout": {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{revision, modified("true")}}, "layer (devel) 4fd683b0c1 modified go1.26.8"},
-		"changed, no revision":  {debug.BuildInfo{GoVersion: "go1.26.8", Settings: []debug.BuildSetting{modified("true")}}, "layer (devel) go1.26.8"},
+		"installed by version": {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "v0.1.0"}},
+			"layer v0.1.0 go1.26.8"},
+		"no version is known": {debug.BuildInfo{GoVersion: "go1.26.8"}, "layer (devel) go1.26.8"},
+		"built in a checkout": {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"},
+			Settings: []debug.BuildSetting{revision, modified("false")}}, "layer (devel) 4fd683b0c1 go1.26.8"},
+		"in a changed checkout": {debug.BuildInfo{GoVersion: "go1.26.8", Main: debug.Module{Version: "(devel)"},
+			Settings: []debug.BuildSetting{revision, modified("true")}}, "layer (devel) 4fd683b0c1 modified go1.26.8"},
+		"changed, no revision": {debug.BuildInfo{GoVersion: "go1.26.8", Settings: []debug.BuildSetting{modified("true")}},
+			"layer (devel) go1.26.8"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, versionOf(&tc.info)) })
 	}

@@ -193,7 +193,8 @@ func firstDifference(a, b string) int {
 
 func checkMissing(s secret.Store, _ map[secret.Address]string) (problems []error) {
 	for _, a := range []secret.Address{
-		addr("text", "missing"), addr("missing", "token"), addr("near", "ke"), addr("near", "key-222"), addr("default", "token"),
+		addr("text", "missing"), addr("missing", "token"), addr("near", "ke"), addr("near", "key-222"),
+		addr("default", "token"),
 	} {
 		add := func(format string, args ...any) {
 			problems = append(problems, fmt.Errorf("Get(%s), which is missing, "+format, append([]any{a}, args...)...))
@@ -239,8 +240,9 @@ func checkContext(s secret.Store, values map[secret.Address]string) (problems []
 			case err == nil:
 				problems = append(problems, fmt.Errorf("Get(%s) does not mind that its context was %s before", a, c.name))
 			case !endedBy(c.ctx, err):
-				problems = append(problems, fmt.Errorf("Get(%s) with a context that was %s before gives another error than the context's: %w",
-					a, c.name, err))
+				problems = append(problems,
+					fmt.Errorf("Get(%s) with a context that was %s before gives another error than the context's: %w",
+						a, c.name, err))
 			}
 			if err != nil && text != "" {
 				problems = append(problems, fmt.Errorf("Get(%s) returns a text beside the error", a))
@@ -252,7 +254,8 @@ func checkContext(s secret.Store, values map[secret.Address]string) (problems []
 	}
 	problems = append(problems, checkEndMeanwhile(s, values)...)
 	// The end of one caller's context must not affect another's read.
-	return append(problems, checkText(s, map[secret.Address]string{addr("text", "token"): values[addr("text", "token")]})...)
+	return append(problems, checkText(s,
+		map[secret.Address]string{addr("text", "token"): values[addr("text", "token")]})...)
 }
 
 // checkEndMeanwhile ends the context while Get may be running: then Get may
@@ -268,7 +271,8 @@ func checkEndMeanwhile(s secret.Store, values map[secret.Address]string) (proble
 		case problem != nil:
 			return append(problems, fmt.Errorf("after its context has ended, %w", problem))
 		case err != nil && !endedBy(ctx, err):
-			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a, err))
+			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a,
+				err))
 		case err == nil && text != values[a]:
 			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, returns another text and no error", a))
 		}
@@ -294,9 +298,11 @@ func checkConcurrent(s secret.Store, values map[secret.Address]string) (problems
 				if problem := readBack(s, a, values[a]); problem != nil {
 					found[r] = append(found[r], fmt.Errorf("beside other calls, %w", problem))
 				}
-				if _, err, problem := get(context.Background(), s, addr("text", "missing")); problem != nil || !errors.Is(err, secret.ErrNotFound) {
-					found[r] = append(found[r], fmt.Errorf("beside other calls, Get(%s), which is missing, does not give secret.ErrNotFound",
-						addr("text", "missing")))
+				if _, err, problem := get(context.Background(), s, addr("text", "missing")); problem != nil ||
+					!errors.Is(err, secret.ErrNotFound) {
+					found[r] = append(found[r],
+						fmt.Errorf("beside other calls, Get(%s), which is missing, does not give secret.ErrNotFound",
+							addr("text", "missing")))
 				}
 			}
 		})
@@ -330,5 +336,7 @@ func silent(what string, v any) (problems []error) {
 }
 
 func sorted(values map[secret.Address]string) []secret.Address {
-	return slices.SortedFunc(maps.Keys(values), func(a, b secret.Address) int { return strings.Compare(a.String(), b.String()) })
+	return slices.SortedFunc(maps.Keys(values), func(a, b secret.Address) int {
+		return strings.Compare(a.String(), b.String())
+	})
 }

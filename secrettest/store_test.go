@@ -110,7 +110,8 @@ func refusing(other func(a secret.Address, err error) error) func(map[secret.Add
 	})
 }
 
-func around(get func(context.Context, *secret.Memory, secret.Address) (string, error)) func(map[secret.Address]string) secret.Store {
+func around(get func(context.Context, *secret.Memory, secret.Address) (string,
+	error)) func(map[secret.Address]string) secret.Store {
 	return func(values map[secret.Address]string) secret.Store { return broken{memory(values), get} }
 }
 
@@ -240,7 +241,8 @@ func TestChecksCatch(t *testing.T) {
 			}
 			return err
 		}), []string{"missing"}, "does not say where"},
-		{"an empty text for a missing one", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
+		{"an empty text for a missing one", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string,
+			error) {
 			text, err := good.Get(ctx, a)
 			if errors.Is(err, secret.ErrNotFound) {
 				err = nil
@@ -255,11 +257,13 @@ func TestChecksCatch(t *testing.T) {
 			return text, err
 		}), []string{"missing", "context"}, "a text beside the error"},
 		{"white space trimmed", changed(strings.TrimSpace), []string{"text", "concurrent"}, "returns another text"},
-		{"line ends changed", changed(func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }), []string{"text", "concurrent"}, "returns another text"},
+		{"line ends changed", changed(func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }),
+			[]string{"text", "concurrent"}, "returns another text"},
 		{"only the first line", changed(func(s string) string { first, _, _ := strings.Cut(s, "\n"); return first }),
 			[]string{"text", "large", "concurrent", "context"}, "returns another text"},
 		{"expanded variables", changed(os.ExpandEnv), []string{"text", "concurrent"}, "returns another text"},
-		{"a limit of 64 KiB", changed(func(s string) string { return s[:min(len(s), 1<<16)] }), []string{"large"}, "65536 bytes instead of 1048576"},
+		{"a limit of 64 KiB", changed(func(s string) string { return s[:min(len(s), 1<<16)] }), []string{"large"},
+			"65536 bytes instead of 1048576"},
 		{"a newline added", changed(func(s string) string { return s + "\n" }),
 			[]string{"text", "large", "missing", "context", "concurrent", "shown"}, "returns another text"},
 		{"names mixed up", func(v map[secret.Address]string) secret.Store {
@@ -282,7 +286,8 @@ func TestChecksCatch(t *testing.T) {
 				return mapStore(v).Get(ctx, a)
 			}}
 		}, []string{"text", "missing", "concurrent"}, "returns another text"},
-		{"values in the error", func(v map[secret.Address]string) secret.Store { return &leaky{v} }, []string{"missing", "shown"}, "shows a value"},
+		{"values in the error", func(v map[secret.Address]string) secret.Store { return &leaky{v} },
+			[]string{"missing", "shown"}, "shows a value"},
 		{"values in what the error wraps", refusing(func(a secret.Address, err error) error {
 			if errors.Is(err, secret.ErrNotFound) {
 				return fmt.Errorf("%s: %w", a, &hiddenLeak{markers[1]})
@@ -337,13 +342,20 @@ func TestChecksCatch(t *testing.T) {
 		{"panics", around(func(context.Context, *secret.Memory, secret.Address) (string, error) {
 			panic(markers[0])
 		}), []string{"text", "large", "missing", "context", "concurrent", "shown"}, "panicked with a string"},
-		{"a map", func(v map[secret.Address]string) secret.Store { return mapStore(v) }, []string{"shown"}, "the store shows a value: %v"},
-		{"a pointer to a map", func(v map[secret.Address]string) secret.Store { return &pointerStore{v} }, []string{"shown"}, "the store shows a value: %v"},
-		{"a map that hides, by value", func(v map[secret.Address]string) secret.Store { return shyStore{v} }, []string{"shown"}, "the store in an unexported field shows"},
-		{"a map that hides, by pointer", func(v map[secret.Address]string) secret.Store { return &shyStore{v} }, []string{"shown"}, "the store in an unexported field shows a value: %s"},
-		{"a map in JSON", func(v map[secret.Address]string) secret.Store { return &formattedStore{byText(v)} }, []string{"shown"}, "encoding/json"},
-		{"a map in the log", func(v map[secret.Address]string) secret.Store { return &loggedStore{byText(v)} }, []string{"shown"}, "slog"},
-		{"a place that tells too much", func(v map[secret.Address]string) secret.Store { return locatingStore{memory(v)} }, []string{"shown"}, "Locate shows"},
+		{"a map", func(v map[secret.Address]string) secret.Store { return mapStore(v) }, []string{"shown"},
+			"the store shows a value: %v"},
+		{"a pointer to a map", func(v map[secret.Address]string) secret.Store { return &pointerStore{v} }, []string{"shown"},
+			"the store shows a value: %v"},
+		{"a map that hides, by value", func(v map[secret.Address]string) secret.Store { return shyStore{v} },
+			[]string{"shown"}, "the store in an unexported field shows"},
+		{"a map that hides, by pointer", func(v map[secret.Address]string) secret.Store { return &shyStore{v} },
+			[]string{"shown"}, "the store in an unexported field shows a value: %s"},
+		{"a map in JSON", func(v map[secret.Address]string) secret.Store { return &formattedStore{byText(v)} },
+			[]string{"shown"}, "encoding/json"},
+		{"a map in the log", func(v map[secret.Address]string) secret.Store { return &loggedStore{byText(v)} },
+			[]string{"shown"}, "slog"},
+		{"a place that tells too much", func(v map[secret.Address]string) secret.Store { return locatingStore{memory(v)} },
+			[]string{"shown"}, "Locate shows"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,8 @@ import (
 //
 // It works in real time, and in a bubble of testing/synctest if the store does.
 // Nothing else that starts goroutines may run meanwhile: no parallel test.
-func TestWatcher(t *testing.T, open func(t *testing.T) (store secret.Store, set func(addr secret.Address, text string), remove func(addr secret.Address))) {
+func TestWatcher(t *testing.T, open func(t *testing.T) (store secret.Store, set func(addr secret.Address, text string),
+	remove func(addr secret.Address))) {
 	t.Helper()
 	for _, c := range watchChecks {
 		t.Run(c.name, func(t *testing.T) {
@@ -96,7 +97,8 @@ func (s watched) reset() {
 // may be nil.
 func (s watched) watch(ctx context.Context, during func(secret.Address)) *watching {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watching{cancel: cancel, returned: make(chan struct{}), news: make(chan struct{}, 1), calls: map[secret.Address]int{}}
+	w := &watching{cancel: cancel, returned: make(chan struct{}), news: make(chan struct{}, 1),
+		calls: map[secret.Address]int{}}
 	go func() {
 		defer close(w.returned)
 		w.err = s.w.Watch(ctx, watchAddrs, func(addr secret.Address) { w.call(addr, during) })
@@ -225,7 +227,8 @@ func (s watched) beside(f func(*watching) error) error {
 
 // after makes a change and waits for a hint after which Get returns what want
 // accepts.
-func (s watched) after(w *watching, addr secret.Address, what string, change func(), want func(text string, err error) bool) error {
+func (s watched) after(w *watching, addr secret.Address, what string, change func(), want func(text string,
+	err error) bool) error {
 	before := w.count(addr)
 	change()
 	var text string

@@ -58,7 +58,8 @@ func watchChange(s watched) error {
 				return err
 			}
 		}
-		if err := s.after(w, watchNone, "its first value", func() { s.set(watchNone, "came late") }, wantText("came late")); err != nil {
+		if err := s.after(w, watchNone, "its first value", func() { s.set(watchNone, "came late") },
+			wantText("came late")); err != nil {
 			return err
 		}
 		return s.after(w, watchB, "a change", func() { s.set(watchB, "second b") }, wantText("second b"))
@@ -75,7 +76,8 @@ func watchBurst(s watched) error {
 			// Only a hint after the start of the last change counts. Every round has
 			// another last text: a store that compares contents may miss those between.
 			last := "last of round " + strconv.Itoa(round)
-			err := s.after(w, watchA, "the last of "+strconv.Itoa(changes)+" changes", func() { s.set(watchA, last) }, wantText(last))
+			err := s.after(w, watchA, "the last of "+strconv.Itoa(changes)+" changes", func() { s.set(watchA, last) },
+				wantText(last))
 			if err != nil {
 				return err
 			}
@@ -128,7 +130,8 @@ func watchSubscribed(s watched) error {
 	if err == nil {
 		<-changed
 		addr := <-first
-		err = w.until("another hint for "+addr.String()+", which changed during its first one,", func() bool { return w.count(addr) > 1 })
+		err = w.until("another hint for "+addr.String()+", which changed during its first one,",
+			func() bool { return w.count(addr) > 1 })
 	}
 	if err == nil {
 		err = w.settled()
@@ -151,7 +154,8 @@ func watchGap(s watched) error {
 	if err == nil {
 		text, got := s.store.Get(context.Background(), watchA)
 		if !wantText("in the gap")(text, got) {
-			err = fmt.Errorf("after the first hint of a new Watch Get(%s) returned %q, %v; want what was set before it began", watchA, text, got)
+			err = fmt.Errorf("after the first hint of a new Watch Get(%s) returned %q, %v; want what was set before it began",
+				watchA, text, got)
 		}
 	}
 	return errors.Join(err, w.stop())
@@ -199,7 +203,8 @@ func watchQuiet(s watched) error {
 		before := w.count()
 		<-time.After(watchCalm)
 		if calls := w.count() - before; calls > len(watchAddrs) {
-			return fmt.Errorf("%d calls of changed for %d addresses in %s in which nothing changed", calls, len(watchAddrs), watchCalm)
+			return fmt.Errorf("%d calls of changed for %d addresses in %s in which nothing changed", calls, len(watchAddrs),
+				watchCalm)
 		}
 		return nil
 	})

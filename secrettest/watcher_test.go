@@ -92,73 +92,82 @@ func TestWatchChecksCatch(t *testing.T) {
 		says  string
 		watch watch
 	}{
-		{"no hint for what is not there", "initial", "first hint", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			return good.Watch(ctx, addrs, func(a secret.Address) {
-				if a != watchNone {
-					changed(a)
-				}
-			})
-		}},
-		{"hints for others", "initial", "not asked for", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			return good.Watch(ctx, append(addrs, watchForeign), changed)
-		}},
-		{"gives up", "initial", "although its context goes on", func(context.Context, secret.Watcher, []secret.Address, func(secret.Address)) error {
-			return errors.New("no connection")
-		}},
-		{"hints for an unwatched change", "change", "not asked for", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			first := map[secret.Address]bool{}
-			return good.Watch(ctx, append(addrs, watchForeign), func(a secret.Address) {
-				if a != watchForeign || first[a] {
-					changed(a)
-				}
-				first[a] = true
-			})
-		}},
-		{"nothing after the first hints", "change", "after a change", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			first := map[secret.Address]bool{}
-			return good.Watch(ctx, addrs, func(a secret.Address) {
-				if !first[a] {
-					changed(a)
-				}
-				first[a] = true
-			})
-		}},
-		{"deaf to deletion", "change", "after a deletion", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			first := map[secret.Address]bool{}
-			return good.Watch(ctx, addrs, func(a secret.Address) {
-				_, err := good.(secret.Store).Get(ctx, a)
-				if err == nil || !first[a] {
-					changed(a)
-				}
-				first[a] = true
-			})
-		}},
-		{"no hint soon after another", "burst", "the last of 50 changes", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			last := map[secret.Address]time.Time{}
-			return good.Watch(ctx, addrs, func(a secret.Address) {
-				if old := last[a]; old.IsZero() || time.Since(old) > time.Second {
-					changed(a)
-				}
-				last[a] = time.Now()
-			})
-		}},
-		{"calls at once", "serial", "under way", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+		{"no hint for what is not there", "initial", "first hint",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				return good.Watch(ctx, addrs, func(a secret.Address) {
+					if a != watchNone {
+						changed(a)
+					}
+				})
+			}},
+		{"hints for others", "initial", "not asked for",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				return good.Watch(ctx, append(addrs, watchForeign), changed)
+			}},
+		{"gives up", "initial", "although its context goes on",
+			func(context.Context, secret.Watcher, []secret.Address, func(secret.Address)) error {
+				return errors.New("no connection")
+			}},
+		{"hints for an unwatched change", "change", "not asked for",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				first := map[secret.Address]bool{}
+				return good.Watch(ctx, append(addrs, watchForeign), func(a secret.Address) {
+					if a != watchForeign || first[a] {
+						changed(a)
+					}
+					first[a] = true
+				})
+			}},
+		{"nothing after the first hints", "change", "after a change",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				first := map[secret.Address]bool{}
+				return good.Watch(ctx, addrs, func(a secret.Address) {
+					if !first[a] {
+						changed(a)
+					}
+					first[a] = true
+				})
+			}},
+		{"deaf to deletion", "change", "after a deletion",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				first := map[secret.Address]bool{}
+				return good.Watch(ctx, addrs, func(a secret.Address) {
+					_, err := good.(secret.Store).Get(ctx, a)
+					if err == nil || !first[a] {
+						changed(a)
+					}
+					first[a] = true
+				})
+			}},
+		{"no hint soon after another", "burst", "the last of 50 changes",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				last := map[secret.Address]time.Time{}
+				return good.Watch(ctx, addrs, func(a secret.Address) {
+					if old := last[a]; old.IsZero() || time.Since(old) > time.Second {
+						changed(a)
+					}
+					last[a] = time.Now()
+				})
+			}},
+		{"calls at once", "serial", "under way", func(ctx context.Context, good secret.Watcher, addrs []secret.Address,
+			changed func(secret.Address)) error {
 			var calls sync.WaitGroup
 			defer calls.Wait()
 			return good.Watch(ctx, addrs, func(a secret.Address) { calls.Go(func() { changed(a) }) })
 		}},
-		{"subscribes after the first hints", "subscribed", "another hint", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			for _, a := range addrs {
-				changed(a)
-			}
-			first := map[secret.Address]bool{}
-			return good.Watch(ctx, addrs, func(a secret.Address) {
-				if first[a] {
+		{"subscribes after the first hints", "subscribed", "another hint",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				for _, a := range addrs {
 					changed(a)
 				}
-				first[a] = true
-			})
-		}},
+				first := map[secret.Address]bool{}
+				return good.Watch(ctx, addrs, func(a secret.Address) {
+					if first[a] {
+						changed(a)
+					}
+					first[a] = true
+				})
+			}},
 		{"first hints in the first Watch alone", "gap", "first hint", func() watch {
 			again := false
 			return func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
@@ -187,34 +196,40 @@ func TestWatchChecksCatch(t *testing.T) {
 				return good.Watch(ctx, addrs, changed)
 			}
 		}()},
-		{"returns nil", "end", "returned nil", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+		{"returns nil", "end", "returned nil", func(ctx context.Context, good secret.Watcher, addrs []secret.Address,
+			changed func(secret.Address)) error {
 			_ = good.Watch(ctx, addrs, changed)
 			return nil
 		}},
-		{"loses the cause", "end", "cause", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+		{"loses the cause", "end", "cause", func(ctx context.Context, good secret.Watcher, addrs []secret.Address,
+			changed func(secret.Address)) error {
 			_ = good.Watch(ctx, addrs, changed)
 			return ctx.Err()
 		}},
-		{"is late to return", "end", "did not return", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+		{"is late to return", "end", "did not return", func(ctx context.Context, good secret.Watcher, addrs []secret.Address,
+			changed func(secret.Address)) error {
 			err := good.Watch(ctx, addrs, changed)
 			time.Sleep(time.Minute)
 			return err
 		}},
-		{"calls after it returned", "end", "after Watch had returned", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			defer time.AfterFunc(time.Second, func() { changed(addrs[0]) })
-			return good.Watch(ctx, addrs, changed)
-		}},
-		{"runs hot", "quiet", "in which nothing changed", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
-			for {
-				bounded, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-				_ = good.Watch(bounded, addrs, changed)
-				cancel()
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
+		{"calls after it returned", "end", "after Watch had returned",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				defer time.AfterFunc(time.Second, func() { changed(addrs[0]) })
+				return good.Watch(ctx, addrs, changed)
+			}},
+		{"runs hot", "quiet", "in which nothing changed",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				for {
+					bounded, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+					_ = good.Watch(bounded, addrs, changed)
+					cancel()
+					if ctx.Err() != nil {
+						return context.Cause(ctx)
+					}
 				}
-			}
-		}},
-		{"leaves a goroutine", "leak", "goroutines", func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+			}},
+		{"leaves a goroutine", "leak", "goroutines", func(ctx context.Context, good secret.Watcher, addrs []secret.Address,
+			changed func(secret.Address)) error {
 			go time.Sleep(time.Hour)
 			return good.Watch(ctx, addrs, changed)
 		}},

@@ -39,7 +39,8 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 		return "", context.Cause(ctx)
 	}
 	if b.env.Type() != js.TypeObject {
-		return "", &failure{": workers.Bindings was given a value of type " + b.env.Type().String() + ", not a Worker's env", secret.ErrInvalid}
+		return "", &failure{": workers.Bindings was given a value of type " + b.env.Type().String() + ", not a Worker's env",
+			secret.ErrInvalid}
 	}
 	where, name := b.Locate(addr), addr.Binding()
 	binding, err := guarded(func() js.Value { return js.Global().Get("Reflect").Call("get", b.env, name) })
@@ -48,7 +49,8 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 	}
 	switch binding.Type() {
 	case js.TypeUndefined, js.TypeNull:
-		return "", &failure{": the Worker has no binding " + name + "; add to its wrangler config, and to each env.* block that is used: " +
+		return "", &failure{": the Worker has no binding " + name +
+			"; add to its wrangler config, and to each env.* block that is used: " +
 			`"secrets_store_secrets": [{"binding": "` + name + `", "store_id": "…", "secret_name": "…"}]`, secret.ErrNotFound}
 	case js.TypeObject, js.TypeFunction: // stubs of remote objects are functions
 		binding, err = ask(ctx, binding)

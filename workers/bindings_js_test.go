@@ -64,25 +64,33 @@ func TestFailuresNameTheBinding(t *testing.T) {
 		want error // nil: one that is none of the sentinels
 		says string
 	}{
-		{"no binding", run(`{}`), secret.ErrNotFound, "not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; " +
-			"add to its wrangler config, and to each env.* block that is used: " +
-			`"secrets_store_secrets": [{"binding": "LAYERON_SECRET_AUTH_SESSION_KEY", "store_id": "…", "secret_name": "…"}]`},
+		{"no binding", run(`{}`), secret.ErrNotFound,
+			"not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; " +
+				"add to its wrangler config, and to each env.* block that is used: " +
+				`"secrets_store_secrets": [{"binding": "LAYERON_SECRET_AUTH_SESSION_KEY", "store_id": "…", "secret_name": "…"}]`},
 		{"null", env(`null`), secret.ErrNotFound, "add to its wrangler config"},
-		{"no such secret in the store", env(`{async get() { throw new Error('Secret "lo_5f" not found') }}`), secret.ErrNotFound,
+		{"no such secret in the store", env(`{async get() { throw new Error('Secret "lo_5f" not found') }}`),
+			secret.ErrNotFound,
 			"not found: " + where + `Secret "lo_5f" not found`},
-		{"another rejection", env(`{async get() { throw new TypeError("the store is out of order") }}`), nil, where + "the store is out of order"},
-		{"a rejection that is near", env(`{async get() { throw new Error('Network not found') }}`), nil, where + "Network not found"},
+		{"another rejection", env(`{async get() { throw new TypeError("the store is out of order") }}`), nil,
+			where + "the store is out of order"},
+		{"a rejection that is near", env(`{async get() { throw new Error('Network not found') }}`), nil,
+			where + "Network not found"},
 		{"get throws", env(`{get() { throw new Error("no such luck") }}`), nil, where + "no such luck"},
-		{"get throws what get also says", env(`{get() { throw new Error('Secret "x" not found') }}`), secret.ErrNotFound, `Secret "x" not found`},
-		{"a rejection with a text", env(`{get: () => Promise.reject("made-up")}`), nil, where + "it threw a value of type string"},
+		{"get throws what get also says", env(`{get() { throw new Error('Secret "x" not found') }}`), secret.ErrNotFound,
+			`Secret "x" not found`},
+		{"a rejection with a text", env(`{get: () => Promise.reject("made-up")}`), nil,
+			where + "it threw a value of type string"},
 		{"a rejection with nothing", env(`{get: () => Promise.reject()}`), nil, where + "it threw a value of type undefined"},
 		{"env throws", run(`new Proxy({}, {get() { throw new Error("no such luck") }})`), nil, where + "no such luck"},
 		{"no get", env(`{put() {}}`), nil, where + "the binding has no method get: it is none of a Secrets Store"},
 		{"a number", env(`12345`), nil, where + "the value is of type number, not a string"},
-		{"a promise of an object", env(`{get: async () => ({value: "made-up"})}`), nil, where + "the value is of type object, not a string"},
+		{"a promise of an object", env(`{get: async () => ({value: "made-up"})}`), nil,
+			where + "the value is of type object, not a string"},
 		{"a promise of null", env(`{get: async () => null}`), nil, where + "the value is of type null, not a string"},
 		{"half a surrogate pair", env(`"made-up \ud83d"`), nil, where + "the value is not valid Unicode"},
-		{"no env", js.Undefined(), secret.ErrInvalid, "invalid: workers.Bindings was given a value of type undefined, not a Worker's env"},
+		{"no env", js.Undefined(), secret.ErrInvalid,
+			"invalid: workers.Bindings was given a value of type undefined, not a Worker's env"},
 		{"the zero Value", js.Value{}, secret.ErrInvalid, "of type undefined"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,7 +19,8 @@ func TestWorkerSizesStayWithinTheBudget(t *testing.T) {
 	constant := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/constant"))
 	reader := wasm.Kilobytes(t, wasm.Build(t, "workers/internal/reader"))
 	example := wasm.Kilobytes(t, wasm.Build(t, "examples/worker"))
-	t.Logf("a Worker that answers a constant: %.1f KB; that reads Text: %.1f more (budget 105); examples/worker: %.1f more (budget 255)",
+	t.Logf("a Worker that answers a constant: %.1f KB; that reads Text: %.1f more (budget 105); examples/worker: %.1f "+
+		"more (budget 255)",
 		constant, reader-constant, example-constant)
 	require.LessOrEqual(t, reader-constant, 105.0)
 	require.LessOrEqual(t, example-constant, 255.0)

@@ -46,7 +46,8 @@ func hexKey(key string) string { return fmt.Sprintf("%x", bytes.Repeat([]byte(ke
 // no other variable.
 func TestServiceRunsOnItsEnvironment(t *testing.T) {
 	service := exec.Command(build(t), "-addr", "127.0.0.1:0")
-	service.Env = []string{binding + "=current=v2;v1=" + hexKey("a") + ";v0=" + hexKey("z") + ";v0_expires=2020-01-01T00:00:00Z;v2=" + hexKey("b")}
+	service.Env = []string{binding + "=current=v2;v1=" + hexKey("a") + ";v0=" + hexKey("z") +
+		";v0_expires=2020-01-01T00:00:00Z;v2=" + hexKey("b")}
 	out, err := service.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, service.Start())

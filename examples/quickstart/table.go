@@ -27,7 +27,8 @@ ACTIVE   what to accept now
 // printTable shows the versions of each secret: how long each lives, and which
 // reads return it.
 func printTable(w io.Writer, now time.Time, secrets ...*secret.Secret) error {
-	fmt.Fprintf(w, "Which read returns which version?\n\n"+row, "ID", "FROM", "UNTIL", "CURRENT", "VERSION", "AT", "ACTIVE")
+	fmt.Fprintf(w, "Which read returns which version?\n\n"+row, "ID", "FROM", "UNTIL", "CURRENT", "VERSION", "AT",
+		"ACTIVE")
 	for _, s := range secrets {
 		// One load, so that all the answers in the table are about the same stored
 		// text.

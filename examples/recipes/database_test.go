@@ -106,8 +106,9 @@ func TestPoolReportsWhyNoPasswordOpensAConnection(t *testing.T) {
 		s := &server{password: "another"}
 		pool := openPool(r.app, connector{s, s.login})
 		defer pool.Close()
-		require.EqualError(t, pool.PingContext(t.Context()), "no active version of $SECRET.billing.db-password opens a connection\n"+
-			"version v2: password authentication failed\nversion v1: password authentication failed")
+		require.EqualError(t, pool.PingContext(t.Context()),
+			"no active version of $SECRET.billing.db-password opens a connection\n"+
+				"version v2: password authentication failed\nversion v1: password authentication failed")
 	})
 }
 

@@ -80,7 +80,8 @@ func standard(sent time.Time, body string, keys ...string) http.Header {
 		mac.Write([]byte("msg_1." + seconds + "." + body))
 		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
-	return http.Header{"Webhook-Id": {"msg_1"}, "Webhook-Timestamp": {seconds}, "Webhook-Signature": {strings.Join(signatures, " ")}}
+	return http.Header{"Webhook-Id": {"msg_1"}, "Webhook-Timestamp": {seconds},
+		"Webhook-Signature": {strings.Join(signatures, " ")}}
 }
 
 func whsec(key string) string { return "whsec_" + base64.StdEncoding.EncodeToString([]byte(key)) }

@@ -67,7 +67,8 @@ func demonstrate(ctx context.Context, out io.Writer) error {
 
 // rotate publishes a document and has the App look at once; left alone it looks
 // once a minute.
-func rotate(ctx context.Context, app *secret.App, store *secret.Memory, current string, versions ...secret.Version) error {
+func rotate(ctx context.Context, app *secret.App, store *secret.Memory, current string,
+	versions ...secret.Version) error {
 	if err := publish(store, current, versions...); err != nil {
 		return err
 	}

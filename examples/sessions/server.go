@@ -28,7 +28,8 @@ func handler(app *secret.App) http.Handler {
 			unavailable(w, err)
 			return
 		}
-		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true,
+			SameSite: http.SameSiteLaxMode})
 		fmt.Fprintln(w, "logged in")
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

@@ -70,7 +70,8 @@ func (c *container) start(r *http.Request) {
 	c.process, c.ended = process, make(chan struct{})
 	ended := c.ended
 	line, _ := bufio.NewReader(out).ReadString('\n')
-	c.proxy = httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: strings.TrimSpace(strings.TrimPrefix(line, "listening on "))})
+	c.proxy = httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http",
+		Host: strings.TrimSpace(strings.TrimPrefix(line, "listening on "))})
 	go func() {
 		process.Wait()
 		c.mu.Lock()

@@ -80,12 +80,15 @@ func TestServerLayerPublishesForAWorker(t *testing.T) {
 	wrangler, err := filepath.Abs("node_modules/.bin/wrangler")
 	require.NoError(t, err)
 	site := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(site, "worker.mjs"), []byte("export default { fetch() { return new Response() } }"), 0o600))
-	wranglerConfig := `{"name": "w", "main": "worker.mjs", "compatibility_date": "2026-04-01",` + strings.TrimPrefix(strings.TrimSpace(string(block)), "{")
+	require.NoError(t, os.WriteFile(filepath.Join(site, "worker.mjs"),
+		[]byte("export default { fetch() { return new Response() } }"), 0o600))
+	wranglerConfig := `{"name": "w", "main": "worker.mjs", "compatibility_date": "2026-04-01",` +
+		strings.TrimPrefix(strings.TrimSpace(string(block)), "{")
 	require.NoError(t, os.WriteFile(filepath.Join(site, "wrangler.jsonc"), []byte(wranglerConfig), 0o600))
 	deploy := exec.Command(wrangler, "deploy", "--dry-run", "--outdir", t.TempDir())
 	deploy.Dir = site
-	deploy.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1", "NO_COLOR=1", "XDG_CONFIG_HOME="+t.TempDir())
+	deploy.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1",
+		"NO_COLOR=1", "XDG_CONFIG_HOME="+t.TempDir())
 	out, err := deploy.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for binding, name := range names {

@@ -17,7 +17,8 @@ type cold struct{ constant, text []time.Duration }
 func (c cold) ratio() float64 { return float64(median(c.text)) / float64(median(c.constant)) }
 
 func (c cold) String() string {
-	return fmt.Sprintf("a constant %v, a secret's Text %v: %.2f × (medians of %d)", median(c.constant), median(c.text), c.ratio(), len(c.text))
+	return fmt.Sprintf("a constant %v, a secret's Text %v: %.2f × (medians of %d)", median(c.constant), median(c.text),
+		c.ratio(), len(c.text))
 }
 
 // TestServerColdStart compares the time to the first answer with that of a
@@ -26,7 +27,8 @@ func (c cold) String() string {
 // the emulated store's own first answer.
 func TestServerColdStart(t *testing.T) {
 	h := newHarness(t)
-	constant, reader := program(t, exampleGlue, "workers/internal/constant"), program(t, exampleGlue, "workers/internal/reader")
+	constant, reader := program(t, exampleGlue, "workers/internal/constant"), program(t, exampleGlue,
+		"workers/internal/reader")
 	first := func(dir, want string, plain bool) (fromStart, alone time.Duration) {
 		options := map[string]any{}
 		if plain {

@@ -41,7 +41,8 @@ func TestServerReadsWhatRotatePublishes(t *testing.T) {
 	ledger := &rotate.MemoryLedger{}
 	_, _, err := rotate.Commit(ctx, ledger, "", rotate.NewState(rotate.Settings{Window: time.Second, Margin: time.Second}))
 	require.NoError(t, err)
-	o := &rotate.Operator{Ledger: ledger, Publisher: &emulated{t: t, w: w}, Spec: secret.NewApp(secret.AppOptions{}).Use(key).Spec()}
+	o := &rotate.Operator{Ledger: ledger, Publisher: &emulated{t: t, w: w},
+		Spec: secret.NewApp(secret.AppOptions{}).Use(key).Spec()}
 	did := func(r rotate.Result, err error) (list []string) {
 		require.NoError(t, err)
 		require.True(t, r.OK())

@@ -112,7 +112,8 @@ func TestServerSessionsThroughARotation(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	w.put(t, sessionKey, newKey())
 	require.Equal(t, "ann, signed by v1", w.signedBy(t, w.login(t)), "created again")
-	require.Contains(t, w.h.log.String(), "load $SECRET.auth.session-key from Worker binding LAYERON_SECRET_AUTH_SESSION_KEY, at byte 20: malformed")
+	require.Contains(t, w.h.log.String(),
+		"load $SECRET.auth.session-key from Worker binding LAYERON_SECRET_AUTH_SESSION_KEY, at byte 20: malformed")
 	require.NotContains(t, w.h.log.String(), "cut o")
 }
 
@@ -244,7 +245,8 @@ func TestServerThousandRequests(t *testing.T) {
 		default:
 		}
 	}
-	t.Logf("%d requests, %d at a time, %d rotations: %v", requests, atATime, rotations, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d requests, %d at a time, %d rotations: %v", requests, atATime, rotations,
+		time.Since(began).Round(time.Millisecond))
 	require.Greater(t, rotations, 1)
 }
 

@@ -74,7 +74,8 @@ func TestServerPlainSecret(t *testing.T) {
 	_, body := start(map[string]string{sessionKey: "current=v2;v1=old;v2=made-up"}).ask(t, "/")
 	require.Equal(t, "made-up", body)
 	_, body = start(map[string]string{}).ask(t, "/")
-	require.Contains(t, body, `not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; add to its wrangler config`)
+	require.Contains(t, body,
+		`not found: the Worker has no binding LAYERON_SECRET_AUTH_SESSION_KEY; add to its wrangler config`)
 }
 
 // A Worker in JavaScript gets the stored document and picks the current version

@@ -177,7 +177,8 @@ func TestServerWranglerAcceptsTheExample(t *testing.T) {
 	require.NoError(t, err)
 	deploy := exec.Command(wrangler, "deploy", "--dry-run", "--outdir", t.TempDir())
 	deploy.Dir = "../../examples/worker"
-	deploy.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1", "NO_COLOR=1", "XDG_CONFIG_HOME="+t.TempDir())
+	deploy.Env = append(os.Environ(), "CLOUDFLARE_CF_FETCH_ENABLED=false", "WRANGLER_SEND_METRICS=false", "CI=1",
+		"NO_COLOR=1", "XDG_CONFIG_HOME="+t.TempDir())
 	out, err := deploy.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for binding, name := range secrets {

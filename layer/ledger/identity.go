@@ -157,7 +157,8 @@ func leadsNowhere(path string) bool {
 }
 
 func linkToNowhere(path string) error {
-	return fmt.Errorf("identity %s: it is a link that leads nowhere: restore the file that it leads to, or remove the link", path)
+	return fmt.Errorf("identity %s: it is a link that leads nowhere: restore the file that it leads to, or remove the "+
+		"link", path)
 }
 
 // IdentitiesFromEnv parses the environment variable [IdentityVariable]. ok is

@@ -23,7 +23,8 @@ func (r *remembered) checkNew() error {
 		return r.explain(err)
 	}
 	if origin := known.Places[r.place]; origin != "" {
-		return r.explain(fmt.Errorf("ledger %s was here before, as this machine remembers: restore it from git or a backup. To begin anew without it, "+
+		return r.explain(fmt.Errorf("ledger %s was here before, as this machine remembers: restore it from git or a backup. "+
+			"To begin anew without it, "+
 			"delete %s first", known.id(origin), r.seenPath))
 	}
 	return nil

@@ -96,7 +96,8 @@ func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 	if o.Place == "" {
 		return nil, errors.New("a ledger that is remembered needs a place as its name")
 	}
-	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs), keys: o.Identities.markKeys()}
+	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs),
+		keys: o.Identities.markKeys()}
 	r.ask = o.Ask
 	if locker, ok := l.(rotate.Locker); ok {
 		return &rememberedLocker{r, locker}, nil

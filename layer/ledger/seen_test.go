@@ -14,7 +14,9 @@ import (
 func TestDamagedMemoryIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "layer.seen")
 	for _, tc := range []struct{ name, text, want string }{
-		{"empty", "", "it is damaged. Make sure that the ledger is that of the latest commit (`git log`) or backup, then delete this file"},
+		{"empty", "",
+			"it is damaged. Make sure that the ledger is that of the latest commit (`git log`) or backup, then delete this " +
+				"file"},
 		{"not JSON", "<<<<<<< HEAD", "it is damaged"},
 		{"no format", "{}", "it is damaged"},
 		{"from the future", `{"format":2,"places":7}`, "it is damaged"},

@@ -239,7 +239,8 @@ func TestForgedMemoryTrustsNothing(t *testing.T) {
 	delete(members, "marks")
 	bare, err := json.Marshal(members)
 	require.NoError(t, err)
-	for _, memory := range []string{text, string(bare), strings.Replace(text, stateOf(forgery).Fingerprint(), strings.Repeat("0", 32), 1)} {
+	for _, memory := range []string{text, string(bare),
+		strings.Replace(text, stateOf(forgery).Fingerprint(), strings.Repeat("0", 32), 1)} {
 		require.NoError(t, os.WriteFile(m.seen, []byte(memory), 0o600))
 		for _, how := range []func(*RememberOptions){holding(mine), holding(mine, named(inner)), holding(mine, adopting)} {
 			_, _, err := m.remember(forgery, "b", how).Load(t.Context())

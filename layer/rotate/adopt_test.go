@@ -161,8 +161,9 @@ func TestALedgerThatFitsNoNote(t *testing.T) {
 		st.ByKey, st.FpKey = randomBytes(32), randomBytes(32)
 	})
 	for name, do := range map[string]func() (Result, error){
-		"apply": s.apply, "rotate": func() (Result, error) { return s.rotate() }, "revoke": func() (Result, error) { return s.revoke(a, "v1") },
-		"set": func() (Result, error) { return s.set(a, s.nth(a, 9)) },
+		"apply": s.apply, "rotate": func() (Result, error) { return s.rotate() },
+		"revoke": func() (Result, error) { return s.revoke(a, "v1") },
+		"set":    func() (Result, error) { return s.set(a, s.nth(a, 9)) },
 	} {
 		err := s.stopped(do)
 		require.ErrorIs(t, err, Stopped, name)

@@ -67,8 +67,9 @@ func TestLastID(t *testing.T) {
 				if left == 0 {
 					err := s.problem(key)(s.unchanged(do))
 					require.ErrorIs(t, err, Refused)
-					require.ErrorContains(t, err, "v2000000000 is the last id. Declare the secret under another name, give it a value there, "+
-						"and remove this one")
+					require.ErrorContains(t, err,
+						"v2000000000 is the last id. Declare the secret under another name, give it a value there, "+
+							"and remove this one")
 					return
 				}
 				r, err := s.seen(do())
@@ -137,8 +138,9 @@ func TestLastGeneration(t *testing.T) {
 	refused := func(t *testing.T, err error) {
 		t.Helper()
 		require.ErrorIs(t, err, Refused)
-		require.ErrorContains(t, err, "generation 9223372036854775807 is the last one. Declare the secret under another name, give it a value "+
-			"there, and remove this one")
+		require.ErrorContains(t, err,
+			"generation 9223372036854775807 is the last one. Declare the secret under another name, give it a value "+
+				"there, and remove this one")
 	}
 	for op, change := range newIDs {
 		t.Run(op, func(t *testing.T) {

@@ -28,7 +28,8 @@ var (
 	crashOther = aRandom("other", retained(10))
 	crashNew   = aRandom("new", retained(10))
 	crashFixed = aStatic("stripe", retained(10))
-	crashMade  = secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: tokenMaker, Rotation: retained(10)})
+	crashMade  = secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: tokenMaker,
+		Rotation: retained(10)})
 )
 
 func operations() map[string]operation {
@@ -49,23 +50,28 @@ func operations() map[string]operation {
 	fixed := []*secret.Secret{crashFixed}
 	made := []*secret.Secret{crashMade}
 	return map[string]operation{
-		"apply":        {func(*scene) {}, all(order{op: orderApply}), "apply", two, nil},
-		"add":          {created, all(order{op: orderRotate, force: true}), "rotate", two, nil},
-		"flip":         {announced, all(order{op: orderRotate}), "rotate", two, nil},
-		"prune":        {func(s *scene) { flipped(s); s.pass(12 * day) }, all(order{op: orderRotate}), "rotate", two, nil},
-		"immediate":    {created, all(order{op: orderRotate, force: true, immediate: true}), "rotate", two, nil},
-		"set":          {set, one(crashFixed, order{op: orderSet, value: "sk_live_third_value"}), "set", fixed, nil},
-		"first set":    {func(*scene) {}, one(crashFixed, order{op: orderSet, value: "sk_live_third_value"}), "set", fixed, nil},
-		"rollback":     {set, one(crashFixed, order{op: orderRollback}), "rollback", fixed, nil},
-		"withdraw":     {announced, one(crashKey, order{op: orderRollback}), "rollback", two, nil},
-		"revoke":       {flipped, one(crashKey, order{op: orderRevoke, version: "v1", immediate: true}), "revoke", two, nil},
-		"revoke it":    {flipped, one(crashKey, order{op: orderRevoke, version: "v2", immediate: true}), "revoke", two, nil},
-		"rename":       {flipped, one(crashNew, order{op: orderRename, source: crashKey.Address()}), "rename", two, []*secret.Secret{crashNew, crashOther}},
+		"apply":     {func(*scene) {}, all(order{op: orderApply}), "apply", two, nil},
+		"add":       {created, all(order{op: orderRotate, force: true}), "rotate", two, nil},
+		"flip":      {announced, all(order{op: orderRotate}), "rotate", two, nil},
+		"prune":     {func(s *scene) { flipped(s); s.pass(12 * day) }, all(order{op: orderRotate}), "rotate", two, nil},
+		"immediate": {created, all(order{op: orderRotate, force: true, immediate: true}), "rotate", two, nil},
+		"set":       {set, one(crashFixed, order{op: orderSet, value: "sk_live_third_value"}), "set", fixed, nil},
+		"first set": {func(*scene) {}, one(crashFixed, order{op: orderSet, value: "sk_live_third_value"}), "set", fixed,
+			nil},
+		"rollback":  {set, one(crashFixed, order{op: orderRollback}), "rollback", fixed, nil},
+		"withdraw":  {announced, one(crashKey, order{op: orderRollback}), "rollback", two, nil},
+		"revoke":    {flipped, one(crashKey, order{op: orderRevoke, version: "v1", immediate: true}), "revoke", two, nil},
+		"revoke it": {flipped, one(crashKey, order{op: orderRevoke, version: "v2", immediate: true}), "revoke", two, nil},
+		"rename": {flipped, one(crashNew, order{op: orderRename, source: crashKey.Address()}), "rename", two,
+			[]*secret.Secret{crashNew, crashOther}},
 		"make":         {func(*scene) {}, all(order{op: orderApply}), "apply", made, nil},
 		"make another": {created, all(order{op: orderRotate, force: true}), "rotate", made, nil},
-		"made, revoke": {flipped, one(crashMade, order{op: orderRevoke, version: "v2", immediate: true}), "revoke", made, nil},
-		"repair":       {func(s *scene) { flipped(s); s.shop.late(s.shop.sent[0]) }, all(order{op: orderRotate}), "rotate", two, nil},
-		"adopt":        {func(s *scene) { flipped(s); s.shop.Set(s.called(crashKey), "by hand") }, all(order{op: orderRotate, adopt: true}), "rotate", two, nil},
+		"made, revoke": {flipped, one(crashMade, order{op: orderRevoke, version: "v2", immediate: true}), "revoke", made,
+			nil},
+		"repair": {func(s *scene) { flipped(s); s.shop.late(s.shop.sent[0]) }, all(order{op: orderRotate}), "rotate", two,
+			nil},
+		"adopt": {func(s *scene) { flipped(s); s.shop.Set(s.called(crashKey), "by hand") },
+			all(order{op: orderRotate, adopt: true}), "rotate", two, nil},
 	}
 }
 
@@ -167,7 +173,8 @@ func TestACrashAfterAnyStep(t *testing.T) {
 						}
 					}
 					s.pass(after)
-					if s.state().Gen == gen || slices.ContainsFunc(s.state().Secrets, func(r *record) bool { return r.Making != nil }) {
+					if s.state().Gen == gen || slices.ContainsFunc(s.state().Secrets,
+						func(r *record) bool { return r.Making != nil }) {
 						// The ledger has no version of the secret: order it again.
 						_, err := s.seen(s.run(ctx, op.orders(s), op.op))
 						require.NoError(t, err)

@@ -21,7 +21,8 @@ type bench struct {
 }
 
 func newBench(t *testing.T, secrets ...*secret.Secret) *bench {
-	b := &bench{t: t, ledger: &MemoryLedger{}, store: &drivertest.MemoryPublisher{}, at: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	b := &bench{t: t, ledger: &MemoryLedger{}, store: &drivertest.MemoryPublisher{},
+		at: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	b.Operator = &Operator{Ledger: b.ledger, Publisher: b.store, clock: func() time.Time { return b.at }}
 	b.declare(secrets...)
 	_, _, err := Commit(context.Background(), b.ledger, "", NewState(Settings{}))

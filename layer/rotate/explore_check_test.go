@@ -236,7 +236,8 @@ func (w *world) accepts(i int, reader, signer *reading, until time.Time) error {
 	case l.value != c.value:
 		return fmt.Errorf("3: v%d has two values", c.number)
 	case !l.expires.IsZero() && until.Add(w.readerSkew).After(l.expires):
-		return fmt.Errorf("1: v%d is signed with until %s, and for readers it ends at %s", c.number, shown(until), shown(l.expires))
+		return fmt.Errorf("1: v%d is signed with until %s, and for readers it ends at %s", c.number, shown(until),
+			shown(l.expires))
 	}
 	return nil
 }

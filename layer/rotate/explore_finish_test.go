@@ -124,7 +124,8 @@ func (w *world) finished() bool {
 		if rec.empty() && spec.Kind == secret.KindStatic {
 			continue // only a person has its value
 		}
-		if rec.empty() || rec.Intent != nil || rec.Announced != "" || rec.Published == nil || rec.Published.Note != w.slots[i].note {
+		if rec.empty() || rec.Intent != nil || rec.Announced != "" || rec.Published == nil ||
+			rec.Published.Note != w.slots[i].note {
 			return false
 		}
 		for _, v := range rec.Versions {

@@ -73,8 +73,9 @@ func (m *months) step() error {
 
 // badLuck draws the outcome of a run's next call.
 func (m *months) badLuck(r *run) outcome {
-	which := map[stage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect, stagePublish: callPublish,
-		stageMake: callMake, stageClean: callClean}[r.stage]
+	which := map[stage]call{stageDecide: callSwap, stageInspect: callInspect, stageLook: callInspect,
+		stagePublish: callPublish,
+		stageMake:    callMake, stageClean: callClean}[r.stage]
 	if r.stage == stageMake && len(r.pass.minting) == 0 {
 		which = callPublish
 	}
@@ -109,7 +110,8 @@ func (m *months) command(who int) error {
 	case n == 7:
 		c = rollbackCommand
 	case n == 8 && versions > 0:
-		c = command{name: "revoke", op: "revoke", one: order{op: orderRevoke, version: "v" + strconv.Itoa(1+m.IntN(versions)), immediate: true}}
+		c = command{name: "revoke", op: "revoke", one: order{op: orderRevoke, version: "v" + strconv.Itoa(1+m.IntN(versions)),
+			immediate: true}}
 	default:
 		only = false
 	}
@@ -127,8 +129,9 @@ func (m *months) command(who int) error {
 }
 
 var (
-	livesFlag = flag.Int("lives", 0, "how many lives TestMonthsOfRotations goes through; 0: as many as the tests that were asked for say")
-	seedFlag  = flag.Uint64("seed", 1, "which life is the first")
+	livesFlag = flag.Int("lives", 0,
+		"how many lives TestMonthsOfRotations goes through; 0: as many as the tests that were asked for say")
+	seedFlag = flag.Uint64("seed", 1, "which life is the first")
 )
 
 // TestMonthsOfRotations simulates 18 months repeatedly.
@@ -145,7 +148,8 @@ func TestMonthsOfRotations(t *testing.T) {
 		secret.Random(secret.Options{Namespace: "auth", Name: "key", Bytes: 16,
 			Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor, Days: 10}}}),
 		secret.Static(secret.Options{Namespace: "mail", Name: "password", Rotation: &secret.Rotation{EveryDays: 90}}),
-		secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "fake", Rotation: &secret.Rotation{EveryDays: 14}}),
+		secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "fake",
+			Rotation: &secret.Rotation{EveryDays: 14}}),
 	))
 	moves, published := 0, 0
 	for i := range lives {
@@ -160,5 +164,6 @@ func TestMonthsOfRotations(t *testing.T) {
 		require.NoError(t, m.finishes(m.w, false), "seed %d: %v", seed+uint64(i), m.w.last)
 		published += m.w.writes
 	}
-	t.Logf("seeds %d to %d: %d lives of 18 months, %d moves, %d documents published", seed, seed+uint64(lives)-1, lives, moves, published)
+	t.Logf("seeds %d to %d: %d lives of 18 months, %d moves, %d documents published", seed, seed+uint64(lives)-1, lives,
+		moves, published)
 }

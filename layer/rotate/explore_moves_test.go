@@ -130,7 +130,8 @@ func (k *walker) edit(w *world) {
 		{"puts a value of its own there", slot{true, "by hand", "", -1}},
 		{"changes the value, not its note", slot{true, "by hand", w.slots[0].note, -1}},
 		{"publishes from a later ledger", slot{true, "by hand", st.newNote(rec.Name, rec.Gen+1, rec.Current, "by hand"), -1}},
-		{"publishes from a ledger beside it", slot{true, "by hand", st.newNote(rec.Name, rec.Gen, rec.Current, "by hand"), -1}},
+		{"publishes from a ledger beside it", slot{true, "by hand", st.newNote(rec.Name, rec.Gen, rec.Current, "by hand"),
+			-1}},
 		{"deletes it", slot{}},
 	} {
 		n, s := w.fork(), edit.slot

@@ -59,24 +59,28 @@ func mutants() []mutant {
 	return []mutant{
 		// The rows of the state table.
 		{name: "intent, older in the store: settled", where: "faults/due", judge: becomes(verdictResend, verdictWaiting)},
-		{name: "intent, too late: the same bytes", where: "faults/ready", judge: func(v verdict, s sighting, r *record) verdict {
-			switch {
-			case v == verdictFresh && s.Note == r.Intent.Note:
-				return verdictConfirm
-			case v == verdictFresh:
-				return verdictResend
-			}
-			return v
-		}},
+		{name: "intent, too late: the same bytes", where: "faults/ready",
+			judge: func(v verdict, s sighting, r *record) verdict {
+				switch {
+				case v == verdictFresh && s.Note == r.Intent.Note:
+					return verdictConfirm
+				case v == verdictFresh:
+					return verdictResend
+				}
+				return v
+			}},
 		{name: "intent stands: not confirmed", where: "faults/due", judge: becomes(verdictConfirm, verdictWaiting)},
-		{name: "published, older in the store: settled", where: "faults/ready", judge: becomes(verdictRepair, verdictSettled)},
-		{name: "published, older in the store: drifted", where: "faults/ready", judge: becomes(verdictRepair, verdictDrifted)},
-		{name: "a stray may have come and gone: hand edit", where: "faults/due", judge: func(v verdict, s sighting, r *record) verdict {
-			if v == verdictRepair && r.Published != nil && s.Note == r.Published.Note {
-				return verdictDrifted
-			}
-			return v
-		}},
+		{name: "published, older in the store: settled", where: "faults/ready",
+			judge: becomes(verdictRepair, verdictSettled)},
+		{name: "published, older in the store: drifted", where: "faults/ready",
+			judge: becomes(verdictRepair, verdictDrifted)},
+		{name: "a stray may have come and gone: hand edit", where: "faults/due",
+			judge: func(v verdict, s sighting, r *record) verdict {
+				if v == verdictRepair && r.Published != nil && s.Note == r.Published.Note {
+					return verdictDrifted
+				}
+				return v
+			}},
 		{name: "hand edit: repaired", where: "edited/ready", judge: becomes(verdictDrifted, verdictRepair)},
 		{name: "ahead: repaired", where: "edited/ready", judge: becomes(verdictAhead, verdictRepair)},
 		{name: "somebody's value: nothing there", where: "bound", judge: becomes(verdictBound, verdictNothing)},
@@ -94,11 +98,12 @@ func mutants() []mutant {
 				next.Ready = d.policy.now
 			}
 		})},
-		{name: "window from the announcement, not its confirmation", where: "faults/due", amend: change(func(d *desk, _, next *record) {
-			if next.Announced != "" && !next.Ready.IsZero() {
-				next.Ready = next.Rotated.Add(d.policy.window).UTC()
-			}
-		})},
+		{name: "window from the announcement, not its confirmation", where: "faults/due",
+			amend: change(func(d *desk, _, next *record) {
+				if next.Announced != "" && !next.Ready.IsZero() {
+					next.Ready = next.Rotated.Add(d.policy.window).UTC()
+				}
+			})},
 		{name: "flip before strays have come", where: "short/due", amend: change(func(d *desk, old, next *record) {
 			if old.Ready.IsZero() && !next.Ready.IsZero() {
 				next.Ready = d.policy.now.Add(d.policy.window).UTC()
@@ -107,7 +112,8 @@ func mutants() []mutant {
 		{name: "no window in a life", where: "faults/ready", amend: change(func(d *desk, old, next *record) {
 			for i := range next.Versions {
 				v := &next.Versions[i]
-				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) || was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
+				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) ||
+					was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
 					v.ExpiresAt, v.Base = v.ExpiresAt.Add(-d.policy.window), v.Base.Add(-d.policy.window)
 				}
 			}
@@ -115,7 +121,8 @@ func mutants() []mutant {
 		{name: "no margin in a life", where: "short/ready", amend: change(func(d *desk, old, next *record) {
 			for i := range next.Versions {
 				v := &next.Versions[i]
-				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) || was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
+				if was := old.version(v.ID); was != nil && v.ExpiresAt.After(was.ExpiresAt) ||
+					was != nil && was.ExpiresAt.IsZero() && !v.ExpiresAt.IsZero() {
 					v.ExpiresAt, v.Base = v.ExpiresAt.Add(-d.policy.margin), v.Base.Add(-d.policy.margin)
 				}
 			}
@@ -136,7 +143,8 @@ func mutants() []mutant {
 			}
 		})},
 		{name: "ids count what is there", where: "rollback/ready", amend: change(func(_ *desk, _, next *record) {
-			for next.Highest > 0 && (next.version("v"+strconv.Itoa(next.Highest)) == nil || next.version("v"+strconv.Itoa(next.Highest)).Gone != "") {
+			for next.Highest > 0 && (next.version("v"+strconv.Itoa(next.Highest)) == nil ||
+				next.version("v"+strconv.Itoa(next.Highest)).Gone != "") {
 				next.Versions = next.Versions[:len(next.Versions)-1]
 				next.Highest--
 			}
@@ -158,7 +166,8 @@ func mutants() []mutant {
 				next.Ready = old.Ready
 			}
 		})},
-		{name: "a lost answer is not noted", where: "faults/due", amend: change(func(_ *desk, old, next *record) { next.Stray = old.Stray })},
+		{name: "a lost answer is not noted", where: "faults/due",
+			amend: change(func(_ *desk, old, next *record) { next.Stray = old.Stray })},
 
 		// Crashes and concurrent runs.
 		{name: "sent before it is in the ledger", where: "faults/due", first: true},
@@ -194,7 +203,8 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 			start := time.Now()
 			r := explore(t, &s)
 			require.NotNil(t, r.broken, "nothing breaks in %d worlds", r.worlds)
-			t.Logf("%s: %d worlds, %s: %v\nafter\n%s", m.name, r.worlds, time.Since(start).Round(time.Millisecond), r.broken.err, r.broken.w.last)
+			t.Logf("%s: %d worlds, %s: %v\nafter\n%s", m.name, r.worlds, time.Since(start).Round(time.Millisecond), r.broken.err,
+				r.broken.w.last)
 		})
 	}
 }

@@ -65,7 +65,8 @@ func (p *port) sendFirst(next State) {
 func (p *port) swap(next State) {
 	if p.w.unread&(1<<p.who) != 0 && p.bad == nil {
 		for _, rec := range next.state().Secrets {
-			if old := p.w.ledger.state().find(rec.Address); old != nil && rec.Published != nil && old.Published != rec.Published {
+			if old := p.w.ledger.state().find(rec.Address); old != nil && rec.Published != nil &&
+				old.Published != rec.Published {
 				p.bad = fmt.Errorf("table: %s is confirmed, though readers cannot read it yet", rec.Address)
 			}
 		}

@@ -32,7 +32,8 @@ func specOf(secrets ...*secret.Secret) secret.Spec {
 func newWorld(s *setting) *world {
 	fixed := &state{Format: 1, ID: "explored", Gen: 1, FpKey: make([]byte, 32), ByKey: make([]byte, 32)}
 	n := len(s.spec.Secrets)
-	return &world{setting: s, at: beginning, ledger: wrapState(fixed), rev: 1, slots: make([]slot, n), views: make([]view, n)}
+	return &world{setting: s, at: beginning, ledger: wrapState(fixed), rev: 1, slots: make([]slot, n),
+		views: make([]view, n)}
 }
 
 var (
@@ -40,7 +41,8 @@ var (
 	nowCommand       = command{name: "rotate --now", op: "rotate", one: order{op: orderRotate, force: true}}
 	immediateCommand = command{name: "rotate --immediate", op: "rotate", one: order{op: orderRotate, immediate: true}}
 	rollbackCommand  = command{name: "rollback", op: "rollback", one: order{op: orderRollback}}
-	revokeCommand    = command{name: "revoke v1", op: "revoke", one: order{op: orderRevoke, version: "v1", immediate: true}}
+	revokeCommand    = command{name: "revoke v1", op: "revoke",
+		one: order{op: orderRevoke, version: "v1", immediate: true}}
 )
 
 func setCommand(value string) command {
@@ -183,7 +185,8 @@ func generatedKey() secret.Spec {
 // quarters of the window behind, as rotation.md requires. The margin covers the
 // clocks, a run that is delayed between ledger and store, and late requests.
 func times(window, margin, skew time.Duration) setting {
-	return setting{window: window, margin: margin, lag: window * 3 / 4, late: margin - 2*skew - 2*policy{margin: margin}.prompt(),
+	return setting{window: window, margin: margin, lag: window * 3 / 4,
+		late: margin - 2*skew - 2*policy{margin: margin}.prompt(),
 		skew: [2]time.Duration{skew / 2, -skew / 2}, readerSkew: skew, instants: 3, commands: []command{rotateCommand}}
 }
 
@@ -280,7 +283,8 @@ func TestEveryInterleavingIsSafe(t *testing.T) {
 			if !r.whole {
 				bound = "the first"
 			}
-			t.Logf("%s: %s %d worlds, %d moves deep, %s", s.name, bound, r.worlds, r.depth, time.Since(start).Round(time.Millisecond))
+			t.Logf("%s: %s %d worlds, %d moves deep, %s", s.name, bound, r.worlds, r.depth,
+				time.Since(start).Round(time.Millisecond))
 			if r.broken != nil {
 				t.Fatalf("%v\nafter\n%s", r.broken.err, r.broken.w.last)
 			}

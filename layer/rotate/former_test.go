@@ -131,7 +131,8 @@ func TestFormerKeysReachUnderEveryName(t *testing.T) {
 		}
 
 		// A late request for a removed secret is not another writer's value.
-		s.shop.late(driver.Item{Name: gone.Binding(), Text: driver.NewValue("any"), Note: left.newNote(gone.Binding(), 1, "v1", "any")})
+		s.shop.late(driver.Item{Name: gone.Binding(), Text: driver.NewValue("any"),
+			Note: left.newNote(gone.Binding(), 1, "v1", "any")})
 		s.declare(to, gone)
 		require.Equal(t, []string{"create v2"}, s.did(s.apply()))
 	})
@@ -145,7 +146,8 @@ func TestFormerKeysReachUnderEveryName(t *testing.T) {
 		left := s.rekey()
 		taker := named("taker", "lo_before")
 		s.declare(after, taker)
-		s.shop.late(driver.Item{Name: "lo_before", Text: driver.NewValue(foreignValue), Note: left.newNote("lo_before", 1, "v1", "any")})
+		s.shop.late(driver.Item{Name: "lo_before", Text: driver.NewValue(foreignValue),
+			Note: left.newNote("lo_before", 1, "v1", "any")})
 		require.ErrorIs(t, s.problem(taker)(s.rotate()), Bound, "and the others go on")
 	})
 	t.Run("removed, under a name with a longer history", func(t *testing.T) {
@@ -160,7 +162,8 @@ func TestFormerKeysReachUnderEveryName(t *testing.T) {
 		left := s.rekey()
 		swapped, other := named("short", "lo_long"), named("other", "lo_other")
 		s.declare(swapped, other)
-		s.shop.late(driver.Item{Name: "lo_long", Text: driver.NewValue(foreignValue), Note: left.newNote("lo_long", 2, "v2", "any")})
+		s.shop.late(driver.Item{Name: "lo_long", Text: driver.NewValue(foreignValue),
+			Note: left.newNote("lo_long", 2, "v2", "any")})
 		r, err := s.seen(s.apply())
 		require.NoError(t, err)
 		require.ErrorIs(t, r.Secrets[1].Problem, Bound)
@@ -188,7 +191,8 @@ func TestFormerKeysReachUnderEveryName(t *testing.T) {
 
 // A move to another target and back, with a removal at any point.
 func TestFormerKeysReachFormerTargets(t *testing.T) {
-	for name, removal := range map[string]int{"before the move": 0, "after the move": 1, "after a rotation": 2, "after the move back": 3} {
+	for name, removal := range map[string]int{"before the move": 0, "after the move": 1, "after a rotation": 2,
+		"after the move back": 3} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", retained(2))
 			s, second, move := moving(t, key)
@@ -226,7 +230,8 @@ func TestFormerKeysReachFormerTargets(t *testing.T) {
 
 			// A note of the removed recipient hides no change in a former target.
 			require.Contains(t, s.ledger.state.FormerTargets(), "second")
-			second.late(driver.Item{Name: s.called(key), Text: driver.NewValue(foreignValue), Note: left.newNote(s.called(key), 9, "v1", "any")})
+			second.late(driver.Item{Name: s.called(key), Text: driver.NewValue(foreignValue),
+				Note: left.newNote(s.called(key), 9, "v1", "any")})
 			r, err = s.seen(s.Status(t.Context()))
 			require.NoError(t, err)
 			require.Len(t, r.Failed, 1)

@@ -71,7 +71,9 @@ func (g *tokens) Sweep(_ context.Context, names, known []string) error {
 	if g.sweep != nil {
 		return g.sweep
 	}
-	maps.DeleteFunc(g.names, func(id, name string) bool { return slices.Contains(names, name) && !slices.Contains(known, id) })
+	maps.DeleteFunc(g.names, func(id, name string) bool {
+		return slices.Contains(names, name) && !slices.Contains(known, id)
+	})
 	return nil
 }
 
@@ -140,7 +142,8 @@ func TestATokenLivesAsLongAsAnyVersion(t *testing.T) {
 	t.Run("a rename too", func(t *testing.T) {
 		s, key, g := withTokens(t, nil)
 		s.did(s.apply())
-		to := secret.Generated(secret.Options{Namespace: "storage", Name: "new", Generator: tokenMaker, Params: map[string]string{"bucket": "media"}})
+		to := secret.Generated(secret.Options{Namespace: "storage", Name: "new", Generator: tokenMaker,
+			Params: map[string]string{"bucket": "media"}})
 		s.declare(to)
 		s.did(s.rename(key, to))
 		s.did(s.remove(key))

@@ -29,11 +29,13 @@ func TestOnlyConfirmedActionsAreReportedAsDone(t *testing.T) {
 		"flip": {aRandom("key", every(30)), func(s *scene, key *secret.Secret) { s.announce(key); s.pass(day) },
 			func(s *scene, _ *secret.Secret) (Result, error) { return s.rotate() }, []string{"flip v2"}},
 		"immediate": {aRandom("key", nil), func(s *scene, _ *secret.Secret) { s.did(s.apply()) },
-			func(s *scene, _ *secret.Secret) (Result, error) { return s.rotate(RotateOptions{Immediate: true}) }, []string{"flip v2"}},
+			func(s *scene, _ *secret.Secret) (Result, error) { return s.rotate(RotateOptions{Immediate: true}) },
+			[]string{"flip v2"}},
 		"revoke": {aRandom("key", kept()), func(s *scene, key *secret.Secret) { s.flip(key) },
 			func(s *scene, key *secret.Secret) (Result, error) { return s.revoke(key, "v1") }, []string{"revoke v1"}},
 		"set": {aStatic("key", fixed), func(s *scene, key *secret.Secret) { s.did(s.set(key, "sk_live_first_value")) },
-			func(s *scene, key *secret.Secret) (Result, error) { return s.set(key, "sk_live_second_value") }, []string{"set v2"}},
+			func(s *scene, key *secret.Secret) (Result, error) { return s.set(key, "sk_live_second_value") },
+			[]string{"set v2"}},
 		"rollback": {aStatic("key", fixed), func(s *scene, key *secret.Secret) {
 			s.did(s.set(key, "sk_live_first_value"))
 			s.did(s.set(key, "sk_live_second_value"))
@@ -125,7 +127,8 @@ func TestUndeclaredSecretsAreListed(t *testing.T) {
 	s := newScene(t, a, b)
 	s.did(s.apply())
 	s.declare(a)
-	for _, do := range []func() (Result, error){func() (Result, error) { return s.Status(t.Context()) }, s.apply, func() (Result, error) { return s.rotate() }} {
+	for _, do := range []func() (Result, error){func() (Result, error) { return s.Status(t.Context()) }, s.apply,
+		func() (Result, error) { return s.rotate() }} {
 		r, err := s.seen(do())
 		require.NoError(t, err)
 		require.True(t, r.OK() && r.Settled())
@@ -163,7 +166,8 @@ func TestTargetThatIsNotWhereItWasStopsARun(t *testing.T) {
 			require.Equal(t, "device 1", s.state().Place)
 			require.Empty(t, s.shop.Remove(t.Context(), []string{s.called(key)}))
 			p.place = place
-			for _, do := range []func() (Result, error){s.apply, func() (Result, error) { return s.rotate() }, func() (Result, error) { return s.revoke(key, "v1") }} {
+			for _, do := range []func() (Result, error){s.apply, func() (Result, error) { return s.rotate() },
+				func() (Result, error) { return s.revoke(key, "v1") }} {
 				err := s.stopped(do)
 				require.ErrorIs(t, err, Stopped)
 				require.ErrorIs(t, err, WrongPlace)
@@ -208,7 +212,8 @@ func TestTargetThatCannotBeAskedIsAnError(t *testing.T) {
 // A value that this ledger never sent is drifted, after any failure. A text
 // that the ledger did send, and that a late request brought back, is repaired.
 func TestTargetWithADigestTellsHandEditsFromLateRequests(t *testing.T) {
-	for name, failed := range map[string]func(driver.Item) (bool, error){"nothing failed": nil, "a write was lost": swallowed, "an answer was lost": lost} {
+	for name, failed := range map[string]func(driver.Item) (bool, error){"nothing failed": nil,
+		"a write was lost": swallowed, "an answer was lost": lost} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", every(300))
 			s := newScene(t, key)

@@ -67,12 +67,14 @@ func TestThroughRotationsByRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		declare := func() *secret.Secret {
-			return secret.Random(secret.Options{Namespace: "auth", Name: "session-key", Rotation: &secret.Rotation{EveryDays: 7}})
+			return secret.Random(secret.Options{Namespace: "auth", Name: "session-key",
+				Rotation: &secret.Rotation{EveryDays: 7}})
 		}
 		published, ledger := &propagation{}, &rotate.MemoryLedger{}
 		_, _, err := rotate.Commit(ctx, ledger, "", rotate.NewState(rotate.Settings{}))
 		require.NoError(t, err)
-		operator := &rotate.Operator{Ledger: ledger, Publisher: published, Spec: secret.NewApp(secret.AppOptions{}).Use(declare()).Spec()}
+		operator := &rotate.Operator{Ledger: ledger, Publisher: published,
+			Spec: secret.NewApp(secret.AppOptions{}).Use(declare()).Spec()}
 		run := func(how rotate.RotateOptions) {
 			r, err := operator.Rotate(ctx, how)
 			require.NoError(t, err)
@@ -87,7 +89,8 @@ func TestThroughRotationsByRotate(t *testing.T) {
 		}
 		start := func(lag, refresh time.Duration) program {
 			key := declare()
-			app := secret.NewApp(secret.AppOptions{Store: behind{published, lag}, Refresh: refresh, Logger: slog.New(slog.DiscardHandler)}).Use(key)
+			app := secret.NewApp(secret.AppOptions{Store: behind{published, lag}, Refresh: refresh,
+				Logger: slog.New(slog.DiscardHandler)}).Use(key)
 			require.NoError(t, app.Start(ctx))
 			t.Cleanup(func() { _ = app.Close() })
 			return program{keyring.NewSigner(key, "session cookie"), keyring.NewSealer(key, "record"), key}

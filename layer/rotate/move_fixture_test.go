@@ -60,7 +60,8 @@ func (j *journey) change(l *MemoryLedger) {
 		return
 	}
 	require.NoError(j.t, err)
-	_, _, err = Commit(context.Background(), l, rev, s.WithLog(LogEntry{At: time.Now(), By: fmt.Sprint("change ", j.made), Op: "test"}))
+	_, _, err = Commit(context.Background(), l, rev, s.WithLog(LogEntry{At: time.Now(), By: fmt.Sprint("change ", j.made),
+		Op: "test"}))
 	require.NoError(j.t, err)
 	j.made++
 	j.oneAtMost()

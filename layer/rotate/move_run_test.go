@@ -194,7 +194,8 @@ func TestAdoptResumes(t *testing.T) {
 		old := s.ledger
 		s.moved()
 		s.ledger, s.Ledger = old, old
-		first, second := newRun(s.Operator, s.all(order{op: orderRotate, adopt: true}), "rotate"), newRun(s.Operator, s.all(order{op: orderRotate, adopt: true}), "rotate")
+		first, second := newRun(s.Operator, s.all(order{op: orderRotate, adopt: true}), "rotate"), newRun(s.Operator,
+			s.all(order{op: orderRotate, adopt: true}), "rotate")
 		for _, r := range []*run{first, second, first, second} {
 			require.NoError(t, r.step(t.Context()))
 		}

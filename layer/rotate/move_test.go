@@ -23,7 +23,8 @@ func TestMoveEndsWithOneLedgerInUse(t *testing.T) {
 	require.Equal(t, before.Settings(), s.Settings())
 	require.Equal(t, before.Generation()+2, s.Generation(), "the fence, and the ledger without it")
 	log := s.Log()
-	require.Equal(t, LogEntry{Gen: before.Generation() + 1, At: log[len(log)-1].At, By: "mover", Op: "move", IDs: []string{"b"}}, log[len(log)-1])
+	require.Equal(t, LogEntry{Gen: before.Generation() + 1, At: log[len(log)-1].At, By: "mover", Op: "move",
+		IDs: []string{"b"}}, log[len(log)-1])
 
 	// Again, also after others continued with the ledger, for longer than the ring
 	// of writes: it changes nothing.
@@ -203,12 +204,14 @@ func TestMoveRefuses(t *testing.T) {
 		says  []string
 		kind  Kind
 	}{
-		"one place":         {names: MoveOptions{From: "a", To: "a"}, says: []string{"name two"}},
-		"no first place":    {names: MoveOptions{To: "a"}, says: []string{"name two"}},
-		"no second place":   {names: MoveOptions{From: "a"}, says: []string{"name two"}},
-		"no ledger":         {put: func(a, _ *MemoryLedger) { *a = MemoryLedger{} }, says: []string{"not found"}},
-		"another ledger":    {put: func(_, b *MemoryLedger) { commit(b, NewState(Settings{})) }, says: []string{"another ledger is in b, and is not overwritten: name another place"}},
-		"another's remains": {put: func(_, b *MemoryLedger) { commit(b, NewState(Settings{}).MovedTo("a")) }, says: []string{"another ledger is in b"}},
+		"one place":       {names: MoveOptions{From: "a", To: "a"}, says: []string{"name two"}},
+		"no first place":  {names: MoveOptions{To: "a"}, says: []string{"name two"}},
+		"no second place": {names: MoveOptions{From: "a"}, says: []string{"name two"}},
+		"no ledger":       {put: func(a, _ *MemoryLedger) { *a = MemoryLedger{} }, says: []string{"not found"}},
+		"another ledger": {put: func(_, b *MemoryLedger) { commit(b, NewState(Settings{})) },
+			says: []string{"another ledger is in b, and is not overwritten: name another place"}},
+		"another's remains": {put: func(_, b *MemoryLedger) { commit(b, NewState(Settings{}).MovedTo("a")) },
+			says: []string{"another ledger is in b"}},
 		"another, and a fence here": {put: func(a, b *MemoryLedger) {
 			commit(a, a.state.MovedTo("b"))
 			commit(b, NewState(Settings{}))
@@ -218,7 +221,8 @@ func TestMoveRefuses(t *testing.T) {
 		"a copy that is behind": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(a, a.state)
-		}, says: []string{"the same ledger is in b, and no move put it there: one of the two is a copy", "Delete the one that is behind"}, kind: Copies},
+		}, says: []string{"the same ledger is in b, and no move put it there: one of the two is a copy",
+			"Delete the one that is behind"}, kind: Copies},
 		"a copy that went on": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(b, a.state)
@@ -227,11 +231,13 @@ func TestMoveRefuses(t *testing.T) {
 			b.n, b.state = a.n, a.state
 			commit(b, commit(b, b.state).MovedTo("c"))
 		}, says: []string{"the same ledger is in b, and no move put it there"}},
-		"moved elsewhere": {put: func(a, _ *MemoryLedger) { commit(a, a.state.MovedTo("c")) }, says: []string{"a has moved to c: move that one"}, kind: Moved},
+		"moved elsewhere": {put: func(a, _ *MemoryLedger) { commit(a, a.state.MovedTo("c")) },
+			says: []string{"a has moved to c: move that one"}, kind: Moved},
 		"a copy, made before the fence": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			commit(a, a.state.MovedTo("b"))
-		}, says: []string{"a has moved to b, and the ledger there does not come from it: one of the two is a copy"}, kind: Copies},
+		}, says: []string{"a has moved to b, and the ledger there does not come from it: one of the two is a copy"},
+			kind: Copies},
 		"a copy that went on, made before the fence": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = a.n, a.state
 			for range 5 {
@@ -242,7 +248,8 @@ func TestMoveRefuses(t *testing.T) {
 		"moved on": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = 1, commit(a, a.state.MovedTo("b")).MovedTo("").stamped()
 			commit(b, b.state.MovedTo("c"))
-		}, says: []string{"a has moved to b, and that has moved on to c: if the ledger is not in use there, move it from b to c"}},
+		}, says: []string{"a has moved to b, and that has moved on to c: if the ledger is not in use there, move it from b " +
+			"to c"}},
 		"half moved back": {put: func(a, b *MemoryLedger) {
 			b.n, b.state = 1, commit(a, a.state.MovedTo("b")).MovedTo("").stamped()
 			commit(b, b.state.MovedTo("a"))
@@ -278,7 +285,8 @@ func TestMoveBackAndForth(t *testing.T) {
 	at := "a"
 	for i, next := range []string{"b", "a", "b", "a", "b", "c", "a", "c", "b", "c", "a"} {
 		before := places[at].state
-		s, err := Move(t.Context(), places[at], places[next], MoveOptions{From: at, To: next, By: "mover", Target: fmt.Sprint("dir:", i)})
+		s, err := Move(t.Context(), places[at], places[next],
+			MoveOptions{From: at, To: next, By: "mover", Target: fmt.Sprint("dir:", i)})
 		require.NoError(t, err)
 		require.Equal(t, before.Generation()+2, s.Generation())
 		require.Equal(t, fmt.Sprint("dir:", i), s.Settings().Target)

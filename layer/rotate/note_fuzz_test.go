@@ -24,12 +24,16 @@ func written(st *state, name string, gen uint64, id int, text string) (string, b
 // Every generation and id that a record can reach is written, and read back
 // unchanged. No other note that is read is the ledger's.
 func FuzzNote(f *testing.F) {
-	for _, gen := range []uint64{0, 1, 9, 10, 17, 999_999_999, 1_000_000_000, maxGen - 1, maxGen, maxGen + 1, 9_999_999_999_999_999_999, math.MaxUint64} {
-		for _, id := range []int{math.MinInt32, -1, 0, 1, 9, 10, 999_999_999, 1_000_000_000, maxID - 1, maxID, maxID + 1, math.MaxInt32} {
-			f.Add("KEY", gen, int64(id), "text", "sv1 gen=1 cur=v1 fp=00000000000000000000000000000000 by=0000000000000000", 7, byte('0'))
+	for _, gen := range []uint64{0, 1, 9, 10, 17, 999_999_999, 1_000_000_000, maxGen - 1, maxGen, maxGen + 1,
+		9_999_999_999_999_999_999, math.MaxUint64} {
+		for _, id := range []int{math.MinInt32, -1, 0, 1, 9, 10, 999_999_999, 1_000_000_000, maxID - 1, maxID, maxID + 1,
+			math.MaxInt32} {
+			f.Add("KEY", gen, int64(id), "text", "sv1 gen=1 cur=v1 fp=00000000000000000000000000000000 by=0000000000000000", 7,
+				byte('0'))
 		}
 	}
-	f.Add("", uint64(1), int64(1), "", "sv1 gen=18446744073709551616 cur=v9999999999 fp=00000000000000000000000000000000 by=0000000000000000", 11, byte(1))
+	f.Add("", uint64(1), int64(1), "",
+		"sv1 gen=18446744073709551616 cur=v9999999999 fp=00000000000000000000000000000000 by=0000000000000000", 11, byte(1))
 	before := NewState(Settings{}).state()
 	after := wrapState(before).Rekeyed().state()
 	f.Fuzz(func(t *testing.T, name string, gen uint64, wide int64, text, any string, at int, change byte) {

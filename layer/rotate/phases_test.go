@@ -125,7 +125,8 @@ func TestSettingsOfTheLedgerAndOfOneCommand(t *testing.T) {
 	s := newScene(t, key)
 	st, rev, err := s.ledger.Load(context.Background())
 	require.NoError(t, err)
-	_, _, err = Commit(context.Background(), s.ledger, rev, st.WithSettings(Settings{Window: 2 * time.Hour, Margin: 3 * time.Hour}))
+	_, _, err = Commit(context.Background(), s.ledger, rev,
+		st.WithSettings(Settings{Window: 2 * time.Hour, Margin: 3 * time.Hour}))
 	require.NoError(t, err)
 	s.announce(key)
 	s.pass(2*time.Hour - time.Second)
@@ -343,7 +344,8 @@ func TestImmediateRotationSkipsTheWindow(t *testing.T) {
 		s.shop.publish = nil
 		require.ErrorIs(t, s.problem(key)(s.rotate(RotateOptions{Immediate: true})), NotMade)
 		require.Equal(t, []string{"v1", "v2"}, s.ids(key), "no third one")
-		require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})), "there is nothing to finish any more")
+		require.Equal(t, []string{"flip v3"}, s.did(s.rotate(RotateOptions{Immediate: true})),
+			"there is nothing to finish any more")
 	})
 }
 
@@ -351,13 +353,16 @@ func TestNowRotatesBeforeItIsDue(t *testing.T) {
 	key := aRandom("key", every(30))
 	other := aRandom("other", every(30))
 	s := newScene(t, key, other)
-	require.Equal(t, []string{"create v1", "create v1"}, s.did(s.rotate(RotateOptions{Now: true})), "a first value is not rotated at once")
+	require.Equal(t, []string{"create v1", "create v1"}, s.did(s.rotate(RotateOptions{Now: true})),
+		"a first value is not rotated at once")
 	require.Equal(t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})))
 	require.Equal(t, []string{"v1"}, s.ids(other))
 	s.pass(day)
-	require.Equal(t, []string{"flip v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})), "only resumes")
+	require.Equal(t, []string{"flip v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})),
+		"only resumes")
 	require.Equal(t, []string{"add v3"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})))
-	require.Equal(t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{other.Address()}})))
+	require.Equal(t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true,
+		Only: []secret.Address{other.Address()}})))
 }
 
 // A clock that was set back gives no version a life that is empty or begins

@@ -58,12 +58,16 @@ func large(n int) (State, []secret.SpecSecret, time.Time) {
 	var specs []secret.SpecSecret
 	for i := range n {
 		addr := secret.Address{Namespace: "auth", Name: fmt.Sprintf("key-%06d", i)}
-		spec := secret.SpecSecret{Address: addr, Kind: secret.KindRandom, Namespace: addr.Namespace, Name: addr.Name, Binding: addr.Binding(),
-			SecretName: addr.Binding(), Bytes: 32, Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainForever}}}
+		spec := secret.SpecSecret{Address: addr, Kind: secret.KindRandom, Namespace: addr.Namespace, Name: addr.Name,
+			Binding:    addr.Binding(),
+			SecretName: addr.Binding(), Bytes: 32, Rotation: &secret.Rotation{EveryDays: 30,
+				Retain: secret.Retention{Mode: secret.RetainForever}}}
 		specs = append(specs, spec)
-		r := &record{Address: addr, Name: addr.Binding(), Kind: secret.KindRandom, Gen: 50, Highest: 50, Current: "v50", Created: now.Add(-1500 * day), Rotated: now}
+		r := &record{Address: addr, Name: addr.Binding(), Kind: secret.KindRandom, Gen: 50, Highest: 50, Current: "v50",
+			Created: now.Add(-1500 * day), Rotated: now}
 		for v := 1; v <= 50; v++ {
-			r.Versions = append(r.Versions, version{ID: "v" + strconv.Itoa(v), Value: "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12345",
+			r.Versions = append(r.Versions, version{ID: "v" + strconv.Itoa(v),
+				Value:      "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12345",
 				ActiveFrom: now.Add(time.Duration(v-51) * 30 * day)})
 		}
 		r.Published = &published{Gen: 50, Note: st.newNote(r.Name, 50, "v50", "text"), Modified: "1"}

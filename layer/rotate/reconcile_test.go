@@ -420,11 +420,12 @@ func TestErrorsOfThePublisher(t *testing.T) {
 		next     string
 		promised bool
 	}{
-		"unknown, and lost":           {swallowed, "publish v1", false},
-		"certainly not carried out":   {turnedDown, "publish v1", true},
-		"no error, and not there":     {func(driver.Item) (bool, error) { return false, nil }, "publish v1", false},
-		"unknown, and there":          {lost, "", false},
-		"not carried out, and it was": {func(driver.Item) (bool, error) { return true, driver.NotApplied(errLost) }, "", true},
+		"unknown, and lost":         {swallowed, "publish v1", false},
+		"certainly not carried out": {turnedDown, "publish v1", true},
+		"no error, and not there":   {func(driver.Item) (bool, error) { return false, nil }, "publish v1", false},
+		"unknown, and there":        {lost, "", false},
+		"not carried out, and it was": {func(driver.Item) (bool, error) { return true, driver.NotApplied(errLost) }, "",
+			true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := aRandom("key", every(30))
@@ -646,7 +647,8 @@ func TestAnImmediateRotationIsFinishedNotRepeated(t *testing.T) {
 	s.interrupt(lost, now)
 	err := s.problem(key)(now())
 	require.ErrorIs(t, err, NotMade)
-	require.ErrorContains(t, err, "this run has finished v2, which tester had recorded before, and made no version of its own")
+	require.ErrorContains(t, err,
+		"this run has finished v2, which tester had recorded before, and made no version of its own")
 	require.Equal(t, []string{"v1", "v2"}, s.ids(key))
 }
 

@@ -29,7 +29,8 @@ func within[T any](v T) foreign[T] {
 
 func noLeak[T any](t *testing.T, what string, v T, values ...string) {
 	t.Helper()
-	for how, one := range map[string]any{"itself": v, "its address": &v, "in a slice": []T{v}, "in somebody's struct": within(v),
+	for how, one := range map[string]any{"itself": v, "its address": &v, "in a slice": []T{v},
+		"in somebody's struct":  within(v),
 		"in the address of one": &foreign[T]{held: v}} {
 		require.Empty(t, redacttest.Check(one, values...), "%s, %s", what, how)
 	}

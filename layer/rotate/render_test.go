@@ -80,7 +80,8 @@ func TestAWrongDeclaration(t *testing.T) {
 		"bytes":     secret.Random(secret.Options{Name: "key", Bytes: 8}),
 		"no period": secret.Random(secret.Options{Name: "key", Rotation: every(0)}),
 		"period":    secret.Random(secret.Options{Name: "key", Rotation: every(6)}),
-		"retain":    secret.Random(secret.Options{Name: "key", Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor}}}),
+		"retain": secret.Random(secret.Options{Name: "key",
+			Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor}}}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, key)
@@ -244,7 +245,8 @@ func TestDrawnValues(t *testing.T) {
 
 // A text that would be read back differently is never sent.
 func TestReadBack(t *testing.T) {
-	spec := secret.SpecSecret{Kind: secret.KindStatic, Namespace: "auth", Name: "key", Address: secret.Address{Namespace: "auth", Name: "key"},
+	spec := secret.SpecSecret{Kind: secret.KindStatic, Namespace: "auth", Name: "key",
+		Address: secret.Address{Namespace: "auth", Name: "key"},
 		Binding: "LAYERON_SECRET_AUTH_KEY"}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	make := func() *record {

@@ -21,7 +21,8 @@ func TestRollbackBringsThePreviousValueUnderANewID(t *testing.T) {
 		s.pass(time.Hour)
 		require.Equal(t, []string{"flip v3"}, s.did(s.rollback(key, false)))
 		require.Equal(t, "v3", s.current(key))
-		require.Equal(t, map[string]string{"v1": "sk_live_first_value", "v2": "sk_live_second_value", "v3": "sk_live_first_value"}, s.reads(key))
+		require.Equal(t, map[string]string{"v1": "sk_live_first_value", "v2": "sk_live_second_value",
+			"v3": "sk_live_first_value"}, s.reads(key))
 		require.Equal(t, s.at.Add(12*day), s.version(key, "v2").ExpiresAt)
 		// History only grows, so At stays true.
 		for at, id := range map[time.Time]string{set.Add(-time.Second): "v1", set: "v2", s.at: "v3"} {

@@ -96,8 +96,10 @@ func together(t *testing.T, a, b operation, turns func(i int) int) *scene {
 func TestTwoOperationsThatMeet(t *testing.T) {
 	ops := operations()
 	for _, pair := range [][2]string{
-		{"apply", "apply"}, {"add", "add"}, {"flip", "flip"}, {"immediate", "immediate"}, {"immediate", "add"}, {"flip", "withdraw"}, {"withdraw", "flip"}, {"revoke", "revoke it"},
-		{"revoke it", "revoke"}, {"set", "rollback"}, {"rollback", "set"}, {"rename", "rename"}, {"prune", "prune"}, {"repair", "repair"},
+		{"apply", "apply"}, {"add", "add"}, {"flip", "flip"}, {"immediate", "immediate"}, {"immediate", "add"},
+		{"flip", "withdraw"}, {"withdraw", "flip"}, {"revoke", "revoke it"},
+		{"revoke it", "revoke"}, {"set", "rollback"}, {"rollback", "set"}, {"rename", "rename"}, {"prune", "prune"},
+		{"repair", "repair"},
 	} {
 		t.Run(pair[0]+" and "+pair[1], func(t *testing.T) {
 			a, b := ops[pair[0]], ops[pair[1]]
@@ -115,7 +117,8 @@ func TestTwoOperationsThatMeet(t *testing.T) {
 							return 1
 						})
 						if pair[0] == "apply" || pair[0] == "add" || pair[0] == "flip" && pair[1] == "flip" {
-							require.Len(t, s.ids(crashKey), map[string]int{"apply": 1, "add": 2, "flip": 2}[pair[0]], "one of the two made it")
+							require.Len(t, s.ids(crashKey), map[string]int{"apply": 1, "add": 2, "flip": 2}[pair[0]],
+								"one of the two made it")
 						}
 					}
 				}

@@ -332,7 +332,8 @@ func (s *scene) announce(key *secret.Secret) {
 	s.t.Helper()
 	require.Equal(s.t, []string{"create v1"}, s.did(s.apply()))
 	s.pass(time.Hour)
-	require.Equal(s.t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true, Only: []secret.Address{key.Address()}})))
+	require.Equal(s.t, []string{"add v2"}, s.did(s.rotate(RotateOptions{Now: true,
+		Only: []secret.Address{key.Address()}})))
 }
 
 // flip continues to the second phase.

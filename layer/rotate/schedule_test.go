@@ -51,7 +51,8 @@ func TestNextRotationIsTheFirstDueInstant(t *testing.T) {
 			r.StartAt = begin.Add(time.Duration(draw.IntN(1200*86_400)-400*86_400) * time.Second)
 		}
 		next := nextRotation(r, addr, created, rotated)
-		what := fmt.Sprintf("case %d: %+v, jitter %v, created %v, rotated %v: next %v", i, r, jitter(addr), created, rotated, next)
+		what := fmt.Sprintf("case %d: %+v, jitter %v, created %v, rotated %v: next %v", i, r, jitter(addr), created, rotated,
+			next)
 		require.True(t, naiveDue(r, addr, created, rotated, next), what)
 		require.False(t, naiveDue(r, addr, created, rotated, next.Add(-time.Second)), what)
 		for now := rotated; now.Before(next); now = now.Add(24 * time.Hour) {
@@ -75,18 +76,23 @@ func TestNextRotation(t *testing.T) {
 		rotated time.Time
 		want    time.Time
 	}{
-		"the creation is the anchor, and a rotation":      {30, time.Time{}, created, created.Add(30*day + j)},
-		"within the jitter after the creation":            {30, time.Time{}, created.Add(j / 2), created.Add(30*day + j)},
-		"by hand in the first slot":                       {30, time.Time{}, created.Add(20 * day), created.Add(30*day + j)},
-		"in the last second of a slot":                    {30, time.Time{}, created.Add(30*day + j - time.Second), created.Add(30*day + j)},
-		"in the first second of a slot":                   {30, time.Time{}, created.Add(30*day + j), created.Add(60*day + j)},
-		"late: the anchor does not drift":                 {30, time.Time{}, created.Add(47 * day), created.Add(60*day + j)},
-		"ten slots missed":                                {30, time.Time{}, created.Add(330 * day), created.Add(330*day + j)},
-		"an anchor to come":                               {30, at("2026-06-01T00:00:00Z"), created, at("2026-06-01T00:00:00Z").Add(j)},
-		"an anchor far off: no earlier slot counts":       {7, at("2027-06-01T00:00:00Z"), created, at("2027-06-01T00:00:00Z").Add(j)},
-		"an anchor before the creation":                   {30, at("2026-03-01T00:00:00Z"), created, at("2026-03-31T00:00:00Z").Add(j)},
+		"the creation is the anchor, and a rotation": {30, time.Time{}, created, created.Add(30*day + j)},
+		"within the jitter after the creation":       {30, time.Time{}, created.Add(j / 2), created.Add(30*day + j)},
+		"by hand in the first slot":                  {30, time.Time{}, created.Add(20 * day), created.Add(30*day + j)},
+		"in the last second of a slot": {30, time.Time{}, created.Add(30*day + j - time.Second),
+			created.Add(30*day + j)},
+		"in the first second of a slot":   {30, time.Time{}, created.Add(30*day + j), created.Add(60*day + j)},
+		"late: the anchor does not drift": {30, time.Time{}, created.Add(47 * day), created.Add(60*day + j)},
+		"ten slots missed":                {30, time.Time{}, created.Add(330 * day), created.Add(330*day + j)},
+		"an anchor to come": {30, at("2026-06-01T00:00:00Z"), created,
+			at("2026-06-01T00:00:00Z").Add(j)},
+		"an anchor far off: no earlier slot counts": {7, at("2027-06-01T00:00:00Z"), created,
+			at("2027-06-01T00:00:00Z").Add(j)},
+		"an anchor before the creation": {30, at("2026-03-01T00:00:00Z"), created,
+			at("2026-03-31T00:00:00Z").Add(j)},
 		"created at the anchor, before the jitter passed": {30, created, created, created.Add(j)},
-		"an anchor in another zone":                       {30, at("2026-06-01T02:00:00+02:00"), created, at("2026-06-01T00:00:00Z").Add(j)},
+		"an anchor in another zone": {30, at("2026-06-01T02:00:00+02:00"), created,
+			at("2026-06-01T00:00:00Z").Add(j)},
 		"far away": {36_500, at("1970-01-01T00:00:00Z"), at("9000-01-01T00:00:00Z"),
 			at("1970-01-01T00:00:00Z").Add(j).AddDate(0, 0, 36_500*71)},
 	} {
@@ -113,9 +119,11 @@ func TestJitterIsSpreadOverSixHours(t *testing.T) {
 	for h := range 6 {
 		require.InDelta(t, 500, hours[h], 100, "hour %d", h)
 	}
-	require.NotEqual(t, jitter(secret.Address{Namespace: "a-b", Name: "c"}), jitter(secret.Address{Namespace: "a", Name: "b-c"}))
+	require.NotEqual(t, jitter(secret.Address{Namespace: "a-b", Name: "c"}),
+		jitter(secret.Address{Namespace: "a", Name: "b-c"}))
 	// Part of the contract: an update of `layer` does not move existing rotations.
-	require.Equal(t, 3*time.Hour+25*time.Minute+13*time.Second, jitter(secret.Address{Namespace: "auth", Name: "session-key"}))
+	require.Equal(t, 3*time.Hour+25*time.Minute+13*time.Second,
+		jitter(secret.Address{Namespace: "auth", Name: "session-key"}))
 }
 
 func TestASecretIsDueAtItsInstant(t *testing.T) {

@@ -36,7 +36,8 @@ func postQuantum(t testing.TB) (age.Identity, string) {
 func holding(value string, recipients ...string) State {
 	s := NewState(Settings{Recipients: recipients})
 	addr := secret.Address{Namespace: "auth", Name: "key"}
-	return wrapState(s.state().with(&record{Address: addr, Kind: secret.KindStatic, Name: "x", Current: "v1", Versions: []version{{ID: "v1", Value: value}}}))
+	return wrapState(s.state().with(&record{Address: addr, Kind: secret.KindStatic, Name: "x", Current: "v1",
+		Versions: []version{{ID: "v1", Value: value}}}))
 }
 
 func TestSealRecipients(t *testing.T) {
@@ -68,7 +69,8 @@ func TestSealRecipients(t *testing.T) {
 			}
 			for _, ids := range tc.not {
 				_, err := Unseal(sealed, ids)
-				require.ErrorContains(t, err, "encrypted to others: none of the identities given opens it. Use the identity of one of its recipients")
+				require.ErrorContains(t, err,
+					"encrypted to others: none of the identities given opens it. Use the identity of one of its recipients")
 			}
 			got, err := Unseal(sealed, append(tc.not, tc.opens[0])[0], tc.opens[0])
 			require.NoError(t, err)
@@ -91,7 +93,8 @@ func TestSealRefuses(t *testing.T) {
 	}{
 		{"no recipients", holding(hidden), "no recipients: no identity could open it"},
 		{"not a key", holding(hidden, to, "age1"+hidden), "recipient 2 of the ledger is not an age public key"},
-		{"a private key", holding(hidden, identity.String()), "recipient 1 of the ledger is a private key: put the public key"},
+		{"a private key", holding(hidden, identity.String()),
+			"recipient 1 of the ledger is a private key: put the public key"},
 		{"mixed", holding(hidden, to, quantum), "age takes only one sort: replace all of them at once"},
 		{"zero", State{}.WithSettings(Settings{Recipients: []string{to}}), "a new one begins with NewState"},
 		{"not UTF-8", holding(hidden+"\xff", to), "a text in it is not UTF-8"},
@@ -163,7 +166,8 @@ func TestUnsealRefuses(t *testing.T) {
 		{"not a state", encryptText(t, hidden, recipient), "its content is not a ledger: another file was put in its place"},
 		{"half a state", encryptText(t, `{"format":1,"id":"`+hidden+`"}`, recipient), "its content is not a ledger"},
 		{"a secret that is null", nullSecret(t, recipient, to), "its content is not a ledger"},
-		{"from the future", encryptText(t, `{"format":4,"id":"`+hidden+`"}`, recipient), "written by a newer version of layer (format 4): update layer"},
+		{"from the future", encryptText(t, `{"format":4,"id":"`+hidden+`"}`, recipient),
+			"written by a newer version of layer (format 4): update layer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Unseal(tc.in, ids)
@@ -173,10 +177,12 @@ func TestUnsealRefuses(t *testing.T) {
 	}
 	for _, none := range [][]age.Identity{nil, {nil}} {
 		_, err = Unseal(sealed, none...)
-		require.ErrorContains(t, err, "no identity to open it with: name the file that holds one, or put the key into LAYER_IDENTITY")
+		require.ErrorContains(t, err,
+			"no identity to open it with: name the file that holds one, or put the key into LAYER_IDENTITY")
 	}
 	windows := bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
-	for name, in := range map[string][]byte{"binary": sealed, "armored": text, "line ends of Windows": windows, "space around it": []byte("\n" + string(text) + "\n\n")} {
+	for name, in := range map[string][]byte{"binary": sealed, "armored": text, "line ends of Windows": windows,
+		"space around it": []byte("\n" + string(text) + "\n\n")} {
 		_, err := Unseal(in, ids)
 		require.NoError(t, err, name)
 	}
@@ -233,7 +239,8 @@ func FuzzUnseal(f *testing.F) {
 	s := holding(hidden, ids.Recipient().String())
 	sealed, err := Seal(s)
 	require.NoError(f, err)
-	for _, in := range [][]byte{nil, sealed, armored(f, sealed), []byte(ageHeader + "\n-> X25519 a\n\n---"), []byte("<<<<<<< a\n>>>>>>> b")} {
+	for _, in := range [][]byte{nil, sealed, armored(f, sealed), []byte(ageHeader + "\n-> X25519 a\n\n---"),
+		[]byte("<<<<<<< a\n>>>>>>> b")} {
 		f.Add(in)
 	}
 	f.Fuzz(func(t *testing.T, in []byte) { fuzzed(t, func() (State, error) { return Unseal(in, ids) }) })
@@ -244,7 +251,8 @@ func FuzzUnseal(f *testing.F) {
 func FuzzState(f *testing.F) {
 	plain, err := holding(hidden, "age1").encode()
 	require.NoError(f, err)
-	for _, in := range []string{"", "{}", string(plain), `{"format":2}`, `{"format":1,"id":"` + hidden + `","secrets":[null]}`} {
+	for _, in := range []string{"", "{}", string(plain), `{"format":2}`,
+		`{"format":1,"id":"` + hidden + `","secrets":[null]}`} {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) { fuzzed(t, func() (State, error) { return decodeState(in) }) })

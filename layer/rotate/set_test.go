@@ -24,7 +24,8 @@ func TestSetOnAStaticSecretCountsAtOnce(t *testing.T) {
 }
 
 func TestSettingTheCurrentValueAgainDoesNothing(t *testing.T) {
-	for name, key := range map[string]*secret.Secret{"static": aStatic("stripe", nil), "random": aRandom("key", every(30))} {
+	for name, key := range map[string]*secret.Secret{"static": aStatic("stripe", nil),
+		"random": aRandom("key", every(30))} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, key)
 			value := strings.Repeat("Ab1_", 10) + "AAA"
@@ -42,14 +43,16 @@ func TestAnOlderValueSetAgainIsANewVersion(t *testing.T) {
 		s.did(s.set(key, value))
 		s.pass(time.Hour)
 	}
-	require.Equal(t, map[string]string{"v1": "sk_live_first_value", "v2": "sk_live_second_value", "v3": "sk_live_first_value"}, s.reads(key))
+	require.Equal(t, map[string]string{"v1": "sk_live_first_value", "v2": "sk_live_second_value",
+		"v3": "sk_live_first_value"}, s.reads(key))
 	require.Equal(t, "v3", s.current(key))
 }
 
 func TestSetOnARandomSecretTakesBothPhases(t *testing.T) {
 	for name, key := range map[string]*secret.Secret{
 		"random": aRandom("key", every(30)),
-		"generated of N bytes, without a generator": secret.Generated(secret.Options{Namespace: "auth", Name: "key", Bytes: 32}),
+		"generated of N bytes, without a generator": secret.Generated(secret.Options{Namespace: "auth", Name: "key",
+			Bytes: 32}),
 		"generated text": secret.Generated(secret.Options{Namespace: "auth", Name: "key"}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,15 +80,19 @@ func TestSetRefusesWhatDoesNotFit(t *testing.T) {
 		value string
 		is    error
 	}{
-		"too short a key":           {aRandom("key", nil), "c2hvcnQtdmFsdWUtb2Ytc2l4dGVlbg", secret.ErrEncoding},
-		"hex of half":               {aRandom("key", nil), strings.Repeat("0f", 16), secret.ErrEncoding},
-		"no alphabet":               {aRandom("key", nil), strings.Repeat("!?", 16), secret.ErrEncoding},
-		"raw, too long":             {secret.Random(secret.Options{Name: "key", Bytes: 32, Encoding: secret.EncodingRaw}), strings.Repeat("x", 33), secret.ErrEncoding},
-		"generated with N":          {secret.Generated(secret.Options{Name: "key", Bytes: 32}), "not-a-key-of-32-bytes", secret.ErrEncoding},
-		"empty":                     {aStatic("stripe", nil), "", nil},
-		"not UTF-8":                 {aStatic("stripe", nil), "sk_live_\xff\xfe_value", nil},
-		"compact with ;":            {secret.Static(secret.Options{Name: "key", Format: secret.FormatCompact}), "one;two;three-value", nil},
-		"compact with room":         {secret.Static(secret.Options{Name: "key", Format: secret.FormatCompact}), " padded-value-here ", nil},
+		"too short a key": {aRandom("key", nil), "c2hvcnQtdmFsdWUtb2Ytc2l4dGVlbg", secret.ErrEncoding},
+		"hex of half":     {aRandom("key", nil), strings.Repeat("0f", 16), secret.ErrEncoding},
+		"no alphabet":     {aRandom("key", nil), strings.Repeat("!?", 16), secret.ErrEncoding},
+		"raw, too long": {secret.Random(secret.Options{Name: "key", Bytes: 32, Encoding: secret.EncodingRaw}),
+			strings.Repeat("x", 33), secret.ErrEncoding},
+		"generated with N": {secret.Generated(secret.Options{Name: "key", Bytes: 32}), "not-a-key-of-32-bytes",
+			secret.ErrEncoding},
+		"empty":     {aStatic("stripe", nil), "", nil},
+		"not UTF-8": {aStatic("stripe", nil), "sk_live_\xff\xfe_value", nil},
+		"compact with ;": {secret.Static(secret.Options{Name: "key", Format: secret.FormatCompact}),
+			"one;two;three-value", nil},
+		"compact with room": {secret.Static(secret.Options{Name: "key", Format: secret.FormatCompact}),
+			" padded-value-here ", nil},
 		"larger than a store takes": {aStatic("stripe", nil), strings.Repeat("large-value-", 6000), secret.ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,8 @@ func TestMoveTargetPublishesEverythingAndLeavesTheOldPlace(t *testing.T) {
 }
 
 func TestMoveTargetResumesAfterAnyInterruption(t *testing.T) {
-	for name, publish := range map[string]func(driver.Item) (bool, error){"lost": lost, "swallowed": swallowed, "refused": turnedDown} {
+	for name, publish := range map[string]func(driver.Item) (bool, error){"lost": lost, "swallowed": swallowed,
+		"refused": turnedDown} {
 		t.Run(name, func(t *testing.T) {
 			a, b := aRandom("a", every(30)), aRandom("b", nil)
 			s, second, move := moving(t, a, b)

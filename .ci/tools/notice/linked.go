@@ -39,7 +39,8 @@ func linked(own string, platforms []string) ([]*module, error) {
 	for _, platform := range platforms {
 		system, machine, _ := strings.Cut(platform, "/")
 		for _, cgo := range []string{"0", "1"} {
-			out, err := output([]string{"GOOS=" + system, "GOARCH=" + machine, "CGO_ENABLED=" + cgo}, "list", "-deps", "-json", ".")
+			out, err := output([]string{"GOOS=" + system, "GOARCH=" + machine, "CGO_ENABLED=" + cgo}, "list", "-deps", "-json",
+				".")
 			if err != nil {
 				return nil, err
 			}

@@ -45,7 +45,8 @@ func notice(modules []*module) (string, error) {
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
-		return "", fmt.Errorf("%w\nread these licences: use another module, or change the rules in .ci/tools/notice/licence.go", err)
+		return "", fmt.Errorf("%w\nread these licences: use another module, or change the rules in "+
+			".ci/tools/notice/licence.go", err)
 	}
 	for _, e := range entries {
 		fmt.Fprintf(&list, "\n%s\n%s\n\n%s", strings.Repeat("-", 80), strings.Join(e.files, "\n"), e.text)

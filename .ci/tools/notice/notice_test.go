@@ -88,7 +88,8 @@ func made(t *testing.T, files map[string]string) *module {
 			sources = append(sources, filepath.Base(name))
 		}
 	}
-	m := &module{path: "example.com/m", version: "v1.2.3", packages: map[string][]string{}, texts: map[string]string{}, sources: map[string]string{}}
+	m := &module{path: "example.com/m", version: "v1.2.3", packages: map[string][]string{}, texts: map[string]string{},
+		sources: map[string]string{}}
 	require.NoError(t, m.add("example.com/m/sub", filepath.Join(root, "sub"), root, sources))
 	return m
 }
@@ -103,13 +104,19 @@ func TestLicencesThatAreNotAllowedFail(t *testing.T) {
 		{"a notice alone", map[string]string{"NOTICE": "Copyright 2020 Ada\n"}, "no file has its licence"},
 		{"the text of a program alone", map[string]string{"sub/license.go": "package a\n"}, "no file has its licence"},
 		{"an empty one", map[string]string{"LICENSE": ""}, "LICENSE: it has no text of a licence"},
-		{"an address alone", map[string]string{"LICENSE": "https://opensource.org/licenses/MIT\n"}, "no known licence has the line"},
-		{"an unknown one", map[string]string{"LICENSE": "Copyright 2020 Ada\n\nFor good, not evil.\n"}, "no known licence has the line"},
-		{"a condition before", map[string]string{"LICENSE": "For no use by a bank.\n\nCopyright 2020 Ada\n\n" + mit}, `"For no use by a bank."`},
-		{"a condition after", map[string]string{"LICENSE": "Copyright 2020 Ada\n\n" + mit + "\nThe Software shall be used for good, not evil.\n"},
+		{"an address alone", map[string]string{"LICENSE": "https://opensource.org/licenses/MIT\n"},
+			"no known licence has the line"},
+		{"an unknown one", map[string]string{"LICENSE": "Copyright 2020 Ada\n\nFor good, not evil.\n"},
+			"no known licence has the line"},
+		{"a condition before", map[string]string{"LICENSE": "For no use by a bank.\n\nCopyright 2020 Ada\n\n" + mit},
+			`"For no use by a bank."`},
+		{"a condition after", map[string]string{"LICENSE": "Copyright 2020 Ada\n\n" + mit +
+			"\nThe Software shall be used for good, not evil.\n"},
 			`"The Software shall be used for good, not evil."`},
-		{"the GPL", map[string]string{"COPYING": strings.ReplaceAll(strings.TrimSuffix(gplHeader, "package a\n"), "// ", "")}, "COPYING: "},
-		{"an unknown one in the folder", map[string]string{"LICENSE": mit, "sub/LICENCE.md": "Ask me.\n"}, "sub/LICENCE.md: "},
+		{"the GPL", map[string]string{"COPYING": strings.ReplaceAll(strings.TrimSuffix(gplHeader, "package a\n"), "// ", "")},
+			"COPYING: "},
+		{"an unknown one in the folder", map[string]string{"LICENSE": mit, "sub/LICENCE.md": "Ask me.\n"},
+			"sub/LICENCE.md: "},
 		{"the GPL in a source", map[string]string{"LICENSE": mit, "sub/a.go": gplHeader}, "sub/a.go: GPL-3.0"},
 		{"the GPL in a notice", map[string]string{"LICENSE": mit, "NOTICE": gplHeader}, "NOTICE: GPL-3.0"},
 	} {
@@ -129,15 +136,21 @@ func TestNoticeHasWhatALicenceRequires(t *testing.T) {
 		never []string
 	}{
 		{"a licence", map[string]string{"LICENSE": "MIT License\r\n\r\nCopyright 2020 Ada\r\n\r\n" + mit},
-			[]string{"example.com/m  v1.2.3  MIT\n", "\nexample.com/m LICENSE\n\nMIT License\n\nCopyright 2020 Ada\n\nPermission"}, nil},
-		{"a notice", map[string]string{"LICENSE": mit, "NOTICE.txt": "Made by Ada.\n"}, []string{"\nexample.com/m NOTICE.txt\n\nMade by Ada.\n"}, nil},
+			[]string{"example.com/m  v1.2.3  MIT\n",
+				"\nexample.com/m LICENSE\n\nMIT License\n\nCopyright 2020 Ada\n\nPermission"}, nil},
+		{"a notice", map[string]string{"LICENSE": mit, "NOTICE.txt": "Made by Ada.\n"},
+			[]string{"\nexample.com/m NOTICE.txt\n\nMade by Ada.\n"}, nil},
 		{"a licence of the folder", map[string]string{"LICENSE": mit, "sub/LICENSE": "Copyright 2020 Ada\n\n" + isc},
 			[]string{"  ISC, MIT\n", "\nexample.com/m sub/LICENSE\n\nCopyright 2020 Ada\n\nPermission"}, nil},
-		{"another licence in a source", map[string]string{"LICENSE": mit, "sub/a.go": comment("Copyright 2020 Ada\n\n" + isc)},
-			[]string{"  ISC, MIT\n", "\nexample.com/m sub/a.go\n\nCopyright 2020 Ada\n\nPermission", "PERFORMANCE OF THIS SOFTWARE."}, []string{"//"}},
-		{"another author in a source", map[string]string{"LICENSE": "Copyright 2020 Ada\n\n" + mit, "sub/a.go": comment("Copyright 2021 Bob\n\n" + mit)},
+		{"another licence in a source", map[string]string{"LICENSE": mit,
+			"sub/a.go": comment("Copyright 2020 Ada\n\n" + isc)},
+			[]string{"  ISC, MIT\n", "\nexample.com/m sub/a.go\n\nCopyright 2020 Ada\n\nPermission",
+				"PERFORMANCE OF THIS SOFTWARE."}, []string{"//"}},
+		{"another author in a source", map[string]string{"LICENSE": "Copyright 2020 Ada\n\n" + mit,
+			"sub/a.go": comment("Copyright 2021 Bob\n\n" + mit)},
 			[]string{"\nexample.com/m in its files\n\nCopyright 2021 Bob\n"}, nil},
-		{"the same author in a source", map[string]string{"LICENSE": "Copyright 2020 Ada\n\n" + mit, "sub/a.go": comment("Copyright 2020 Ada\n\n" + mit)},
+		{"the same author in a source", map[string]string{"LICENSE": "Copyright 2020 Ada\n\n" + mit,
+			"sub/a.go": comment("Copyright 2020 Ada\n\n" + mit)},
 			[]string{"  MIT\n"}, []string{"in its files"}},
 		{"the Apache License in a source", map[string]string{"LICENSE": mit, "sub/a.go": apacheHeader},
 			[]string{"  Apache-2.0, MIT\n", "Copyright 2020 Ada\n\nLicensed under the Apache License"}, nil},

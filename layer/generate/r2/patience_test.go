@@ -45,7 +45,8 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 					time.Sleep(20 * time.Second)
 					request := r.Method + " " + r.URL.Path
 					if met[request]++; met[request] <= tc.times {
-						return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"60"}}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+						return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"60"}},
+							Body: io.NopCloser(strings.NewReader("{}"))}, nil
 					}
 					in := httptest.NewRequest(r.Method, r.URL.String(), r.Body)
 					in.Header = r.Header.Clone()
@@ -53,7 +54,8 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 					fake.ServeHTTP(w, in)
 					return w.Result(), nil
 				})
-				g, err := New(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token), HTTPClient: &http.Client{Transport: way}})
+				g, err := New(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token),
+					HTTPClient: &http.Client{Transport: way}})
 				require.NoError(t, err)
 				began := time.Now()
 				err = tc.call(t, g)

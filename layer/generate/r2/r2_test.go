@@ -48,7 +48,8 @@ func media(access string) map[string]string {
 }
 
 func TestMakeGrantsOneBucket(t *testing.T) {
-	for access, group := range map[string]string{"read": cloudflarefake.BucketRead, "read-write": cloudflarefake.BucketWrite} {
+	for access, group := range map[string]string{"read": cloudflarefake.BucketRead,
+		"read-write": cloudflarefake.BucketWrite} {
 		fake, g := generator(t, cloudflarefake.Options{})
 		made, err := g.Make(t.Context(), "layer 7f/1", media(access))
 		require.NoError(t, err)
@@ -57,7 +58,8 @@ func TestMakeGrantsOneBucket(t *testing.T) {
 		token := fake.Tokens()[0]
 		require.Equal(t, "layer 7f/1", token.Name)
 		require.Equal(t, []string{group}, token.Groups)
-		require.Equal(t, map[string]string{"com.cloudflare.edge.r2.bucket." + cloudflarefake.Account + "_default_media-2": "*"}, token.Resources)
+		require.Equal(t, map[string]string{"com.cloudflare.edge.r2.bucket." + cloudflarefake.Account +
+			"_default_media-2": "*"}, token.Resources)
 
 		require.Equal(t, token.ID, made.ID)
 		key := sha256.Sum256([]byte(token.Value))
@@ -76,13 +78,16 @@ func TestWrongParamsAreRefused(t *testing.T) {
 	}{
 		{"none", "n", nil, `the param bucket of cloudflare/r2-credentials is ""`},
 		{"no bucket", "n", map[string]string{"access": "read"}, "the param bucket"},
-		{"no access", "n", map[string]string{"bucket": "media"}, `the param access of cloudflare/r2-credentials is "": it can be read or read-write`},
-		{"other access", "n", map[string]string{"bucket": "media", "access": "admin"}, `"admin": it can be read or read-write`},
+		{"no access", "n", map[string]string{"bucket": "media"},
+			`the param access of cloudflare/r2-credentials is "": it can be read or read-write`},
+		{"other access", "n", map[string]string{"bucket": "media", "access": "admin"},
+			`"admin": it can be read or read-write`},
 		{"upper case", "n", map[string]string{"bucket": "Media", "access": "read"}, "3 to 63 of a-z"},
 		{"short", "n", map[string]string{"bucket": "me", "access": "read"}, "3 to 63 of a-z"},
 		{"a hyphen at the end", "n", map[string]string{"bucket": "media-", "access": "read"}, "3 to 63 of a-z"},
 		{"every bucket", "n", map[string]string{"bucket": "*", "access": "read"}, "3 to 63 of a-z"},
-		{"another member", "n", map[string]string{"bucket": "media", "access": "read", "jurisdiction": "eu"}, `takes no param "jurisdiction": remove it`},
+		{"another member", "n", map[string]string{"bucket": "media", "access": "read", "jurisdiction": "eu"},
+			`takes no param "jurisdiction": remove it`},
 		{"no name", "", media("read"), "a token's name is 1 to 120"},
 		{"a name of lines", "a\nb", media("read"), "a token's name is 1 to 120"},
 	} {
@@ -108,7 +113,8 @@ func TestRetireEndsAToken(t *testing.T) {
 		fault fault
 		err   string
 	}{
-		{fault{Status: 403}, "delete the token " + id + ": status 403: add the permission Account > API Tokens > Edit (API Tokens Write)"},
+		{fault{Status: 403}, "delete the token " + id +
+			": status 403: add the permission Account > API Tokens > Edit (API Tokens Write)"},
 		{fault{Status: 404, Code: 7003}, "check the account id"},
 		{fault{Status: 404, Raw: "<html>"}, "the answer was not understood"},
 		{fault{Status: 500}, "status 500"},
@@ -164,7 +170,8 @@ func TestSweepEndsUnknownTokensAlone(t *testing.T) {
 	require.ElementsMatch(t, keep, left())
 
 	fake.Fail(fault{Method: "GET", Skip: 1, Status: 403})
-	require.ErrorContains(t, g.Sweep(t.Context(), []string{"Ours"}, nil), "list the API tokens: status 403: add the permission Account > API Tokens > Edit")
+	require.ErrorContains(t, g.Sweep(t.Context(), []string{"Ours"}, nil),
+		"list the API tokens: status 403: add the permission Account > API Tokens > Edit")
 	require.ElementsMatch(t, keep, left(), "half a list sweeps nothing")
 }
 
@@ -178,14 +185,16 @@ func TestMakeFaults(t *testing.T) {
 		notApplied bool
 		made       int
 	}{
-		{"no permission", fault{Status: 403, Code: 10000}, "add the permission Account > API Tokens > Edit (API Tokens Write) to the API token", true, 0},
+		{"no permission", fault{Status: 403, Code: 10000},
+			"add the permission Account > API Tokens > Edit (API Tokens Write) to the API token", true, 0},
 		{"invalid", fault{Status: 400, Code: 1001}, "status 400", true, 0},
 		{"conflict", fault{Applied: now, Status: 409}, "status 409", false, 1},
 		{"broken", fault{Applied: now, Status: 500}, "status 500", false, 1},
 		{"dropped", fault{Applied: now, Drop: true}, "the connection ended", false, 1},
 		{"late", fault{Applied: late, Drop: true}, "the connection ended", false, 1},
 		{"no success", fault{Applied: now, Status: 200}, "no success", false, 1},
-		{"no value", fault{Applied: now, Raw: `{"success":true,"result":{"id":"` + cloudflarefake.Account + `"}}`}, "the answer holds no usable token", false, 1},
+		{"no value", fault{Applied: now, Raw: `{"success":true,"result":{"id":"` + cloudflarefake.Account + `"}}`},
+			"the answer holds no usable token", false, 1},
 		{"no result", fault{Applied: now, Raw: `{"success":true}`}, "the answer holds no usable token", false, 1},
 		{"another kind of result", fault{Applied: now, Raw: `{"success":true,"result":["x"]}`}, "answer", false, 1},
 	} {

@@ -76,8 +76,9 @@ func SVG(secrets []Secret, now time.Time, loc *time.Location) string {
 
 	height := bottom + 56
 	var doc strings.Builder
-	fmt.Fprintf(&doc, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%.0f" viewBox="0 0 %[1]d %.0[2]f" role="img" `+
-		`aria-labelledby="timeline-title timeline-desc">`+"\n", svgWidth, height)
+	fmt.Fprintf(&doc,
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%.0f" viewBox="0 0 %[1]d %.0[2]f" role="img" `+
+			`aria-labelledby="timeline-title timeline-desc">`+"\n", svgWidth, height)
 	fmt.Fprintf(&doc, "<title id=\"timeline-title\">The lives of secrets' versions, %s</title>\n", p.instant(p.span.now))
 	fmt.Fprintf(&doc, "<desc id=\"timeline-desc\">%s</desc>\n", html.EscapeString(p.inWords(blocks)))
 	fmt.Fprintf(&doc, "<style>%s</style>\n", svgStyle)

@@ -326,7 +326,8 @@ func TestFullDiskLeavesTheLedgerAsItWas(t *testing.T) {
 			require.NoError(t, err)
 			out, err := child(t, path, identity, fmt.Sprint("limit ", size)).CombinedOutput()
 			require.NoError(t, err, "%s", out)
-			require.Regexp(t, `commit: ledger .*: cannot be written|commit: ledger .*layer\.seen cannot be written|commit: ledger .*: it cannot be written`, string(out))
+			require.Regexp(t,
+				`commit: ledger .*: cannot be written|commit: ledger .*layer\.seen cannot be written|commit: ledger .*: it cannot be written`, string(out))
 			require.Contains(t, string(out), "file too large. The ledger is as it was; free some space")
 			require.Contains(t, string(out), "load: <nil>")
 			after, now, err := f.Load(context.Background())

@@ -28,7 +28,8 @@ const (
 	// hinders is true if a setting may be the reason why a request was refused.
 	hinders = `
 SELECT EXISTS (SELECT FROM pg_settings
-	WHERE name = 'default_transaction_read_only' AND setting = 'on' AND ` + ofRole + ` OR name = 'row_security' AND setting = 'off')`
+	WHERE name = 'default_transaction_read_only' AND setting = 'on' AND ` + ofRole +
+		` OR name = 'row_security' AND setting = 'off')`
 
 	// putAside replaces settings until the transaction ends. Older servers lack some
 	// of the settings. The time limits are one minute, in milliseconds: a client that

@@ -49,7 +49,8 @@ changed AS (`
 SELECT rev, pg_notify('layer_ledger', name || ' ' || rev) FROM changed`
 
 	insertRow = durable + `
-	INSERT INTO %s (name, rev, blob) SELECT ` + ledgerName + `, 1, $2::bytea FROM durable ON CONFLICT DO NOTHING RETURNING name, rev)
+	INSERT INTO %s (name, rev, blob) SELECT ` + ledgerName +
+		`, 1, $2::bytea FROM durable ON CONFLICT DO NOTHING RETURNING name, rev)
 SELECT rev, pg_notify('layer_ledger', name || ' ' || rev) FROM changed`
 
 	createTable = `CREATE TABLE IF NOT EXISTS %s (name text PRIMARY KEY, rev bigint NOT NULL, blob bytea NOT NULL)`

@@ -90,22 +90,25 @@ func TestChecksFindBrokenLedgers(t *testing.T) {
 			return l.CompareAndSwap(ctx, old, next)
 		}}},
 		{"the last one wins", "conflict", broken{swap: overwrite}},
-		{"a conflict is any error", "conflict", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev, error) {
+		{"a conflict is any error", "conflict", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev,
+			error) {
 			r, err := l.CompareAndSwap(ctx, old, next)
 			if err != nil {
 				err = errors.New("no")
 			}
 			return r, err
 		}}},
-		{"a conflict is not known to be one", "conflict", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev, error) {
-			r, err := l.CompareAndSwap(ctx, old, next)
-			if errors.Is(err, rotate.ErrConflict) {
-				err = errors.Join(err, rotate.ErrUnknown)
-			}
-			return r, err
-		}}},
+		{"a conflict is not known to be one", "conflict",
+			broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev, error) {
+				r, err := l.CompareAndSwap(ctx, old, next)
+				if errors.Is(err, rotate.ErrConflict) {
+					err = errors.Join(err, rotate.ErrUnknown)
+				}
+				return r, err
+			}}},
 		{"what is sent again is stored again", "again", broken{swap: overwrite}},
-		{"superseded is a conflict only", "again", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev, error) {
+		{"superseded is a conflict only", "again", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev,
+			error) {
 			r, err := l.CompareAndSwap(ctx, old, next)
 			if errors.Is(err, rotate.ErrSuperseded) {
 				err = rotate.ErrConflict
@@ -126,7 +129,8 @@ func TestChecksFindBrokenLedgers(t *testing.T) {
 				return rev("p" + next.Settings().Project), err
 			}}},
 		{"everybody creates", "creation", broken{swap: overwrite}},
-		{"some changes are lost", "concurrent", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev, error) {
+		{"some changes are lost", "concurrent", broken{swap: func(l *mem, ctx context.Context, old rev, next st) (rev,
+			error) {
 			if next.Generation() == 17 {
 				return "lost", nil
 			}

@@ -183,11 +183,13 @@ func checkState(ctx context.Context, s subject) error {
 		func(st rotate.State) rotate.State { return st },
 		func(st rotate.State) rotate.State { return st.WithLog(rotate.LogEntry{}) },
 		func(st rotate.State) rotate.State {
-			return st.WithLog(rotate.LogEntry{At: at, By: "a\x00b\u2028\ufffd\U0001f511<&>\"\\", Op: " op\n", Address: "$SECRET.a.b", IDs: []string{"", "v1"}})
+			return st.WithLog(rotate.LogEntry{At: at, By: "a\x00b\u2028\ufffd\U0001f511<&>\"\\", Op: " op\n",
+				Address: "$SECRET.a.b", IDs: []string{"", "v1"}})
 		},
 		func(st rotate.State) rotate.State { return st.WithSettings(rotate.Settings{Recipients: s.to}) },
 		func(st rotate.State) rotate.State {
-			return st.WithSettings(rotate.Settings{Workspace: "acme", Project: "shop", Environment: "production", Target: "dir:x",
+			return st.WithSettings(rotate.Settings{Workspace: "acme", Project: "shop", Environment: "production",
+				Target: "dir:x",
 				Window: time.Hour, Margin: 1, Recipients: append(slices.Clone(s.to), s.to...)})
 		},
 	} {
@@ -231,7 +233,8 @@ func checkConflict(ctx context.Context, s subject) error {
 	for _, old := range []rotate.Revision{rev, "", "made up"} {
 		for _, h := range []rotate.Ledger{l, second} {
 			_, _, err = rotate.Commit(ctx, h, old, step(st, "late"))
-			if err := mustBe(fmt.Sprintf("a change of revision %q when the latest is %q", old, now), err, rotate.ErrConflict); err != nil {
+			if err := mustBe(fmt.Sprintf("a change of revision %q when the latest is %q", old, now), err,
+				rotate.ErrConflict); err != nil {
 				return err
 			}
 			if errors.Is(err, rotate.ErrSuperseded) || errors.Is(err, rotate.ErrUnknown) {
@@ -338,7 +341,8 @@ func checkShown(ctx context.Context, s subject) error {
 	}
 	for _, v := range []any{l, struct{ L rotate.Ledger }{l}, struct{ l rotate.Ledger }{l}, st} {
 		for how, text := range printed(v) {
-			if strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimPrefix(s.identity.Reveal(), "AGE-SECRET-KEY-1"))) {
+			if strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimPrefix(s.identity.Reveal(),
+				"AGE-SECRET-KEY-1"))) {
 				return fmt.Errorf("the identity is shown by %s", how)
 			}
 		}

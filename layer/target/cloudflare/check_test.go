@@ -23,14 +23,23 @@ func TestCheckFindsRoom(t *testing.T) {
 		err      string
 	}{
 		{"room for all", cloudflarefake.Options{}, 10, 90, fault{}, []string{"GET"}, ""},
-		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, []string{"GET"}, "the account uses 10 of its 100 secrets, so 91 more do not fit: remove unused secrets"},
+		{"one too many", cloudflarefake.Options{}, 10, 91, fault{}, []string{"GET"},
+			"the account uses 10 of its 100 secrets, so 91 more do not fit: remove unused secrets"},
 		{"nothing to create", cloudflarefake.Options{Quota: 3}, 3, 0, fault{}, nil, ""},
-		{"no quota to be had", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Status: 500, Code: 1, Message: "quota_not_known"}, []string{"GET"}, "ask how many secrets fit: status 500, quota_not_known: "},
-		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1, fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, []string{"GET"}, ""},
-		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Status: 401}, []string{"GET"}, "the API token is no longer valid"},
-		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Status: 400, Code: 6003}, []string{"GET"}, "the API token is malformed"},
-		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1, fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, []string{"GET"}, "ask how many secrets fit: status 429: Cloudflare asks to wait"},
-		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Drop: true}, []string{"GET"}, "ask how many secrets fit: the connection ended"},
+		{"no quota to be had", cloudflarefake.Options{}, 0, 1,
+			fault{Path: "/quota", Status: 500, Code: 1, Message: "quota_not_known"}, []string{"GET"},
+			"ask how many secrets fit: status 500, quota_not_known: "},
+		{"a quota that tells nothing", cloudflarefake.Options{}, 0, 1,
+			fault{Path: "/quota", Raw: `{"success":true,"result":{}}`, Applied: now}, []string{"GET"}, ""},
+		{"token refused", cloudflarefake.Options{}, 0, 1, fault{Status: 401}, []string{"GET"},
+			"the API token is no longer valid"},
+		{"malformed token", cloudflarefake.Options{}, 0, 1, fault{Status: 400, Code: 6003}, []string{"GET"},
+			"the API token is malformed"},
+		{"no end of the rate limit", cloudflarefake.Options{}, 0, 1,
+			fault{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, []string{"GET"},
+			"ask how many secrets fit: status 429: Cloudflare asks to wait"},
+		{"no answer", cloudflarefake.Options{}, 0, 1, fault{Drop: true}, []string{"GET"},
+			"ask how many secrets fit: the connection ended"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, o := start(t, tc.o)

@@ -38,40 +38,64 @@ func TestAppliedWriteIsNeverCalledNotApplied(t *testing.T) {
 		// request; or "halves": the batch is sent again in halves.
 		batch string
 	}{
-		{"token refused", fault{Status: 401, Code: 1000, Message: "Invalid API Token"}, "status 401, code 1000: the API token is no longer valid: set CLOUDFLARE_API_TOKEN to one with the permission Account > Secrets Store > Edit (Secrets Store Write)", true, ""},
-		{"malformed token", fault{Status: 400, Code: 6003, Message: "Invalid request headers"}, "the API token is malformed", true, ""},
-		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"}, "add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token, if it is one of this account", true, ""},
-		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"}, "status 404, secret_not_found: another process has deleted the secret: run again", true, ""},
-		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of an existing store", true, ""},
-		{"no such store, in another way", fault{Status: 400, Code: 1001, Message: "store_not_found"}, "give the id of an existing store", true, ""},
-		{"no such account", fault{Status: 404, Code: 7003, Message: "Could not route to /x"}, "code 7003: check the account id", true, ""},
-		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, to continue", false, ""},
+		{"token refused", fault{Status: 401, Code: 1000, Message: "Invalid API Token"},
+			"status 401, code 1000: the API token is no longer valid: set CLOUDFLARE_API_TOKEN to one with the permission " +
+				"Account > Secrets Store > Edit (Secrets Store Write)", true, ""},
+		{"malformed token", fault{Status: 400, Code: 6003, Message: "Invalid request headers"}, "the API token is malformed",
+			true, ""},
+		{"no permission", fault{Status: 403, Code: 10000, Message: "Authentication error"},
+			"add the permission Account > Secrets Store > Edit (Secrets Store Write) to the API token, if it is one of this " +
+				"account", true, ""},
+		{"gone", fault{Status: 404, Code: 1001, Message: "secret_not_found"},
+			"status 404, secret_not_found: another process has deleted the secret: run again", true, ""},
+		{"no such store", fault{Status: 404, Code: 1001, Message: "store_not_found"}, "give the id of an existing store",
+			true, ""},
+		{"no such store, in another way", fault{Status: 400, Code: 1001, Message: "store_not_found"},
+			"give the id of an existing store", true, ""},
+		{"no such account", fault{Status: 404, Code: 7003, Message: "Could not route to /x"},
+			"code 7003: check the account id", true, ""},
+		{"conflict", fault{Status: 409, Code: 1003, Message: "conflict"}, "status 409, code 1003: run again, to continue",
+			false, ""},
 		{"conflict after it was applied", fault{Applied: now, Status: 409}, "status 409", false, ""},
-		{"invalid", fault{Status: 400, Code: 1001, Message: "secret_value_too_long"}, "secret_value_too_long: keep the value within 65,536 bytes", true, "halves"},
-		{"invalid, in words that are new", fault{Status: 422, Code: 1099, Message: "secret_moon_phase_wrong"}, "status 422, secret_moon_phase_wrong: ", true, "unknown"},
-		{"invalid, in other words that are new", fault{Status: 400, Code: 1001, Message: "secret_moon_phase_wrong"}, "status 400, secret_moon_phase_wrong: ", true, "halves"},
-		{"full", fault{Status: 400, Code: 1003, Message: "maximum_secrets_exceeded"}, "maximum_secrets_exceeded: remove unused secrets", true, "unknown"},
+		{"invalid", fault{Status: 400, Code: 1001, Message: "secret_value_too_long"},
+			"secret_value_too_long: keep the value within 65,536 bytes", true, "halves"},
+		{"invalid, in words that are new", fault{Status: 422, Code: 1099, Message: "secret_moon_phase_wrong"},
+			"status 422, secret_moon_phase_wrong: ", true, "unknown"},
+		{"invalid, in other words that are new", fault{Status: 400, Code: 1001, Message: "secret_moon_phase_wrong"},
+			"status 400, secret_moon_phase_wrong: ", true, "halves"},
+		{"full", fault{Status: 400, Code: 1003, Message: "maximum_secrets_exceeded"},
+			"maximum_secrets_exceeded: remove unused secrets", true, "unknown"},
 		{"refused without a reason", fault{Status: 400}, "status 400", true, "unknown"},
-		{"the name exists", fault{Status: 400, Code: 1003, Message: "secret_name_already_exists: x"}, "secret_name_already_exists: another process has created", false, ""},
+		{"the name exists", fault{Status: 400, Code: 1003, Message: "secret_name_already_exists: x"},
+			"secret_name_already_exists: another process has created", false, ""},
 		{"an answer that repeats the value", fault{Status: 400, Raw: echo}, "status 400, code 1001", true, "halves"},
 		{"a word that repeats the value", fault{Status: 400, Code: 1, Message: "versions_of"}, "code 1", true, "unknown"},
-		{"too large", fault{Status: 413, Raw: "<html>413</html>"}, "status 413: the answer was not understood", true, "halves"},
+		{"too large", fault{Status: 413, Raw: "<html>413</html>"}, "status 413: the answer was not understood", true,
+			"halves"},
 		{"timeout at the server", fault{Status: 408}, "status 408", false, ""},
-		{"broken", fault{Status: 500, Code: 10001, Message: value}, "status 500, code 10001: Cloudflare has a problem", false, ""},
+		{"broken", fault{Status: 500, Code: 10001, Message: value}, "status 500, code 10001: Cloudflare has a problem", false,
+			""},
 		{"broken after it was applied", fault{Applied: now, Status: 500}, "status 500", false, ""},
-		{"a gateway's page", fault{Applied: now, Status: 502, Raw: "<html>" + value}, "status 502: the answer was not understood", false, ""},
+		{"a gateway's page", fault{Applied: now, Status: 502, Raw: "<html>" + value},
+			"status 502: the answer was not understood", false, ""},
 		{"dropped before", fault{Drop: true}, "the connection ended before the answer did", false, ""},
 		{"dropped after", fault{Applied: now, Drop: true}, "the connection ended before the answer did", false, ""},
 		{"late", fault{Applied: late, Drop: true}, "the connection ended before the answer did", false, ""},
 		{"no success", fault{Status: 200}, "status 200, but no success: run again", false, ""},
-		{"no success after it was applied", fault{Applied: now, Status: 200, Code: 1, Message: "x"}, "status 200, but no success, code 1", false, ""},
-		{"an answer cut off", fault{Applied: now, Raw: `{"success":true,"result":[{"id":"` + value}, "the answer was not understood", false, ""},
-		{"an envelope of another kind", fault{Applied: now, Raw: `{"success":true,"errors":"none","result":[]}`}, "status 200: the answer was not understood", false, ""},
+		{"no success after it was applied", fault{Applied: now, Status: 200, Code: 1, Message: "x"},
+			"status 200, but no success, code 1", false, ""},
+		{"an answer cut off", fault{Applied: now, Raw: `{"success":true,"result":[{"id":"` + value},
+			"the answer was not understood", false, ""},
+		{"an envelope of another kind", fault{Applied: now, Raw: `{"success":true,"errors":"none","result":[]}`},
+			"status 200: the answer was not understood", false, ""},
 		{"null", fault{Applied: now, Raw: `null`}, "status 200, but no success", false, ""},
-		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", 8<<20) + `"}`}, "the answer is too long", false, ""},
-		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}}, "status 307: the answer is a redirect", false, ""},
+		{"an endless answer", fault{Applied: now, Raw: `{"success":true,"result":"` + strings.Repeat(" ", 8<<20) + `"}`},
+			"the answer is too long", false, ""},
+		{"a redirect", fault{Status: 307, Header: http.Header{"Location": {"/elsewhere"}}},
+			"status 307: the answer is a redirect", false, ""},
 	} {
-		for kind, list := range map[string][]driver.Item{"create": items(1), "create a batch": items(3), "replace": items(1)} {
+		for kind, list := range map[string][]driver.Item{"create": items(1), "create a batch": items(3),
+			"replace": items(1)} {
 			t.Run(tc.name+"/"+kind, func(t *testing.T) {
 				fake, o := start(t, cloudflarefake.Options{})
 				s, _ := open(t, o)
@@ -221,7 +245,8 @@ func TestLostRequestIsExplained(t *testing.T) {
 		{"nobody listens", closed.URL, "connection refused: check the network", true, nil},
 		{"no such host", "https://nowhere.invalid", "dial tcp: lookup nowhere.invalid", true, nil},
 		{"no trust", untrusted.URL, "the server's certificate is not trusted", true, nil},
-		{"no answer", hanging.URL, "no answer in time: context deadline exceeded: run again", false, context.DeadlineExceeded},
+		{"no answer", hanging.URL, "no answer in time: context deadline exceeded: run again", false,
+			context.DeadlineExceeded},
 		{"no HTTP", garbled.URL, "the connection ended before the answer did", false, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -292,7 +317,8 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 func TestIDs(t *testing.T) {
 	bad := `"../../../tokens"`
 	stores := `{"success":true,"result":[{"id":` + bad + `,"name":"x"}]}`
-	secrets := `{"success":true,"result":[{"id":` + bad + `,"name":"` + item(0).Name + `","status":"active","modified":"2026-01-01T00:00:00Z"}],"result_info":{"per_page":100}}`
+	secrets := `{"success":true,"result":[{"id":` + bad + `,"name":"` + item(0).Name +
+		`","status":"active","modified":"2026-01-01T00:00:00Z"}],"result_info":{"per_page":100}}`
 	made := `{"success":true,"result":{"id":` + bad + `,"value":"Zt9qWm4xKp7Rb2Vn"}}`
 	for _, tc := range []struct {
 		name, path, raw, err string
@@ -337,7 +363,8 @@ func TestNoEnd(t *testing.T) {
 	fake, o := start(t, cloudflarefake.Options{})
 	o.StoreID = fake.StoreID()
 	s, _ := open(t, o)
-	fake.Fail(fault{Times: -1, Raw: `{"success":true,"result":[{"id":"` + o.StoreID + `","name":"n","status":"active"}]}`, Applied: now})
+	fake.Fail(fault{Times: -1, Raw: `{"success":true,"result":[{"id":"` + o.StoreID + `","name":"n","status":"active"}]}`,
+		Applied: now})
 	_, err := s.Inspect(t.Context(), []string{"n"})
 	require.ErrorContains(t, err, "list the secrets: the list has no end")
 	require.Len(t, fake.Requests(), 100)
@@ -351,7 +378,8 @@ func TestNoEnd(t *testing.T) {
 
 // FuzzAnswer: no answer causes a panic, or an error that shows the request.
 func FuzzAnswer(f *testing.F) {
-	f.Add(200, `{"success":true,"result":[{"id":"`+cloudflarefake.Account+`","name":"n","status":"active","modified":"2026-01-01T00:00:00Z"}],"result_info":{"total_count":1}}`)
+	f.Add(200, `{"success":true,"result":[{"id":"`+cloudflarefake.Account+
+		`","name":"n","status":"active","modified":"2026-01-01T00:00:00Z"}],"result_info":{"total_count":1}}`)
 	f.Add(200, `{"success":true,"result":{"id":"`+cloudflarefake.Account+`","value":"x"}}`)
 	f.Add(200, `{"success":true,"result":{"secrets":{"quota":1e99,"usage":-1}}}`)
 	f.Add(200, `{"success":true,"result":null,"result_info":null}`)
@@ -361,9 +389,11 @@ func FuzzAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		o := Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token), StoreID: cloudflarefake.Account,
+		o := Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token),
+			StoreID: cloudflarefake.Account,
 			HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)),
+					Request: r}, nil
 			})}}
 		s, _ := open(t, o)
 		g, err := generator(o)
@@ -375,7 +405,8 @@ func FuzzAnswer(f *testing.F) {
 		_, err = g.Make(t.Context(), "n", map[string]string{"bucket": "media-2", "access": "read"})
 		for _, err := range append(errs, err) {
 			if err != nil {
-				require.Empty(t, redacttest.Find(err.Error(), value[len(`{"current":"v1","versions":{`):])+redacttest.Find(err.Error(), cloudflarefake.Token))
+				require.Empty(t, redacttest.Find(err.Error(), value[len(`{"current":"v1","versions":{`):])+
+					redacttest.Find(err.Error(), cloudflarefake.Token))
 			}
 		}
 	})
@@ -388,11 +419,13 @@ func TestTwoSecretsOfOneNameAreRefused(t *testing.T) {
 	entry := func(id string) string {
 		return `{"id":"` + strings.Repeat(id, 32) + `","name":"n","status":"active","modified":"2026-01-01T00:00:00Z"}`
 	}
-	fake.Fail(fault{Applied: now, Raw: `{"success":true,"result":[` + entry("a") + `,` + entry("b") + `],"result_info":{"per_page":100}}`})
+	fake.Fail(fault{Applied: now, Raw: `{"success":true,"result":[` + entry("a") + `,` + entry("b") +
+		`],"result_info":{"per_page":100}}`})
 	_, err := s.Inspect(t.Context(), []string{"n"})
 	require.ErrorContains(t, err, `two secrets named "n": delete one of them`)
 
-	fake.Fail(fault{Applied: now, Raw: `{"success":true,"result":[` + strings.Replace(entry("a"), "2026-01-01T00:00:00Z", "", 1) + `],"result_info":{"per_page":100}}`})
+	fake.Fail(fault{Applied: now, Raw: `{"success":true,"result":[` +
+		strings.Replace(entry("a"), "2026-01-01T00:00:00Z", "", 1) + `],"result_info":{"per_page":100}}`})
 	_, err = s.Inspect(t.Context(), []string{"n"})
 	require.ErrorContains(t, err, "does not return when n was modified")
 }

@@ -18,7 +18,8 @@ import (
 )
 
 // operate returns an Operator on a fake account, with a new ledger.
-func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret) (*cloudflarefake.Server, func() *rotate.Operator) {
+func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret) (*cloudflarefake.Server,
+	func() *rotate.Operator) {
 	t.Helper()
 	fake, o := start(t, fo)
 	ledger := &rotate.MemoryLedger{}
@@ -28,7 +29,8 @@ func operate(t *testing.T, fo cloudflarefake.Options, secrets ...*secret.Secret)
 		store, _ := open(t, o)
 		tokens, err := generator(o)
 		require.NoError(t, err)
-		return &rotate.Operator{Ledger: ledger, Publisher: store, Spec: secret.NewApp(secret.AppOptions{}).Use(secrets...).Spec(),
+		return &rotate.Operator{Ledger: ledger, Publisher: store,
+			Spec:       secret.NewApp(secret.AppOptions{}).Use(secrets...).Spec(),
 			Generators: map[string]driver.Generator{r2.Name: tokens}}
 	}
 }
@@ -74,7 +76,8 @@ func TestRefusedBeforeAnythingChanges(t *testing.T) {
 		allow   cloudflarefake.Permission
 		says    string
 	}{
-		"one store name":    {secrets: []*secret.Secret{secret.Random(secret.Options{Name: "a", SecretName: "same"}), secret.Random(secret.Options{Name: "b", SecretName: "same"})}, says: "same name"},
+		"one store name": {secrets: []*secret.Secret{secret.Random(secret.Options{Name: "a", SecretName: "same"}),
+			secret.Random(secret.Options{Name: "b", SecretName: "same"})}, says: "same name"},
 		"the store is full": {secrets: randoms(101), says: "100"},
 		"may not even read": {secrets: []*secret.Secret{one}, allow: cloudflarefake.WriteTokens, says: "Secrets Store"},
 	} {
@@ -133,8 +136,10 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 		"429":                      {Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"2"}}},
 	}
 	secrets := []*secret.Secret{
-		secret.Random(secret.Options{Namespace: "auth", Name: "key"}), secret.Random(secret.Options{Namespace: "auth", Name: "other"}),
-		secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: r2.Name, Params: map[string]string{"bucket": "media", "access": "read"}}),
+		secret.Random(secret.Options{Namespace: "auth", Name: "key"}),
+		secret.Random(secret.Options{Namespace: "auth", Name: "other"}),
+		secret.Generated(secret.Options{Namespace: "storage", Name: "r2", Generator: r2.Name,
+			Params: map[string]string{"bucket": "media", "access": "read"}}),
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {

@@ -24,24 +24,29 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 	}{
 		{"complete", func(*Options) {}, ""},
 		{"everything", func(o *Options) {
-			o.StoreID, o.Scopes, o.BaseURL, o.Timeout = id, []string{"workers", "containers"}, "http://127.0.0.1:1/x/", time.Second
+			o.StoreID, o.Scopes, o.BaseURL, o.Timeout = id, []string{"workers",
+				"containers"}, "http://127.0.0.1:1/x/", time.Second
 		}, ""},
 		{"no account", func(o *Options) { o.AccountID = "" }, "there is no account id: set CLOUDFLARE_ACCOUNT_ID"},
 		{"a path for an account", func(o *Options) { o.AccountID = "../" + id[3:] }, "not 32 hexadecimal digits"},
 		{"upper case", func(o *Options) { o.AccountID = strings.ToUpper(id) }, "in lower case"},
 		{"a line too many", func(o *Options) { o.AccountID += "\n" }, "not 32 hexadecimal digits"},
 		{"no token", func(o *Options) { o.Token = driver.Value{} }, "there is no API token: set CLOUDFLARE_API_TOKEN"},
-		{"a token with a line end", func(o *Options) { o.Token = driver.NewValue(cloudflarefake.Token + "\n") }, "white space"},
-		{"a token with a header", func(o *Options) { o.Token = driver.NewValue(cloudflarefake.Token + "\r\nX: y") }, "white space"},
+		{"a token with a line end", func(o *Options) { o.Token = driver.NewValue(cloudflarefake.Token + "\n") },
+			"white space"},
+		{"a token with a header", func(o *Options) { o.Token = driver.NewValue(cloudflarefake.Token + "\r\nX: y") },
+			"white space"},
 		{"a path for a store", func(o *Options) { o.StoreID = "../../tokens" }, "the store id is not 32"},
-		{"no such scope", func(o *Options) { o.Scopes = []string{"worker"} }, `"worker" is no scope: choose from workers, ai_gateway`},
+		{"no such scope", func(o *Options) { o.Scopes = []string{"worker"} },
+			`"worker" is no scope: choose from workers, ai_gateway`},
 		{"no URL", func(o *Options) { o.BaseURL = "api.cloudflare.com" }, "not of the form https://host/path"},
 		{"another scheme", func(o *Options) { o.BaseURL = "file:///etc" }, "correct CLOUDFLARE_API_BASE_URL"},
 		{"a password", func(o *Options) { o.BaseURL = "https://u:" + cloudflarefake.Token + "@host/" }, "without user"},
 		{"a query", func(o *Options) { o.BaseURL = "https://host/?x=y" }, "without user, query"},
 		{"an empty query", func(o *Options) { o.BaseURL = "https://host/?" }, "without user, query"},
 		{"a port alone", func(o *Options) { o.BaseURL = "https://:443/" }, "not of the form"},
-		{"in the open", func(o *Options) { o.BaseURL = "http://api.internal/client/v4" }, "plain http, on which others can read the token"},
+		{"in the open", func(o *Options) { o.BaseURL = "http://api.internal/client/v4" },
+			"plain http, on which others can read the token"},
 		{"in the open, in capitals", func(o *Options) { o.BaseURL = "HTTP://API.INTERNAL" }, "plain http"},
 		{"in the open, by address", func(o *Options) { o.BaseURL = "http://10.0.0.1" }, "plain http"},
 		{"in the open, like this machine", func(o *Options) { o.BaseURL = "http://127.0.0.1.example" }, "plain http"},
@@ -115,7 +120,8 @@ func TestNothingShowsTheToken(t *testing.T) {
 		g *r2.Generator
 		c *cloudflareapi.Client
 	}
-	for _, v := range []any{o, &o, s, g, deep{s}, []any{s, g}, map[string]any{"x": g}, kept{s, g, s.client}, &kept{s, g, s.client}} {
+	for _, v := range []any{o, &o, s, g, deep{s}, []any{s, g}, map[string]any{"x": g}, kept{s, g, s.client},
+		&kept{s, g, s.client}} {
 		require.Empty(t, redacttest.Check(v, cloudflarefake.Token))
 	}
 	require.Equal(t, "secrets store of Cloudflare account "+cloudflarefake.Account, s.String())

@@ -64,7 +64,8 @@ func (b *busy) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // onBusy runs a test inside a synctest bubble, on a Store with the given number of
 // published secrets, whose transport is busy from then on.
-func onBusy(t *testing.T, fo cloudflarefake.Options, secrets int, way *busy, test func(t *testing.T, fake *cloudflarefake.Server, s *Store)) {
+func onBusy(t *testing.T, fo cloudflarefake.Options, secrets int, way *busy, test func(t *testing.T,
+	fake *cloudflarefake.Server, s *Store)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fake := cloudflarefake.New(fo)
@@ -72,7 +73,8 @@ func onBusy(t *testing.T, fo cloudflarefake.Options, secrets int, way *busy, tes
 			fake.Put(i.Name, "x", i.Note)
 		}
 		way.fake = fake
-		s, err := NewStore(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token), HTTPClient: &http.Client{Transport: way}})
+		s, err := NewStore(Options{AccountID: cloudflarefake.Account, Token: driver.NewValue(cloudflarefake.Token),
+			HTTPClient: &http.Client{Transport: way}})
 		require.NoError(t, err)
 		test(t, fake, s)
 	})
@@ -87,16 +89,18 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 		way  busy
 		call func(t *testing.T, s *Store) []error
 	}{
-		"Publish, of secrets that exist": {busy{takes: 20 * time.Second, times: 2, after: "60"}, func(t *testing.T, s *Store) []error {
-			return s.Publish(t.Context(), items(5))
-		}},
+		"Publish, of secrets that exist": {busy{takes: 20 * time.Second, times: 2, after: "60"},
+			func(t *testing.T, s *Store) []error {
+				return s.Publish(t.Context(), items(5))
+			}},
 		"Publish, of new ones": {busy{takes: 20 * time.Second, times: 3, after: "60"}, func(t *testing.T, s *Store) []error {
 			return s.Publish(t.Context(), items(12)[8:])
 		}},
-		"Publish, put off six times": {busy{takes: 20 * time.Second, times: 6, after: "60"}, func(t *testing.T, s *Store) []error {
-			s.id, s.ids = "0123456789abcdef0123456789abcdef", map[string]string{item(0).Name: "0123456789abcdef0123456789abcdef"}
-			return s.Publish(t.Context(), items(1))
-		}},
+		"Publish, put off six times": {busy{takes: 20 * time.Second, times: 6, after: "60"},
+			func(t *testing.T, s *Store) []error {
+				s.id, s.ids = "0123456789abcdef0123456789abcdef", map[string]string{item(0).Name: "0123456789abcdef0123456789abcdef"}
+				return s.Publish(t.Context(), items(1))
+			}},
 		"Inspect": {busy{takes: 20 * time.Second, times: 2, after: "60"}, func(t *testing.T, s *Store) []error {
 			_, err := s.Inspect(t.Context(), namesOf(items(5)))
 			return []error{err}
@@ -121,25 +125,27 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			most := 0
-			if name == "requests that are slow alone" || name == "Inspect" || name == "a limit that never ends" || strings.HasPrefix(name, "Remove") {
+			if name == "requests that are slow alone" || name == "Inspect" || name == "a limit that never ends" ||
+				strings.HasPrefix(name, "Remove") {
 				most = 1 // one secret per page
 			}
-			onBusy(t, cloudflarefake.Options{PageCap: most}, 8, &tc.way, func(t *testing.T, fake *cloudflarefake.Server, s *Store) {
-				began := time.Now()
-				errs := tc.call(t, s)
-				require.LessOrEqual(t, time.Since(began), patience)
-				failed := 0
-				for _, err := range errs {
-					if err == nil {
-						continue
+			onBusy(t, cloudflarefake.Options{PageCap: most}, 8, &tc.way,
+				func(t *testing.T, fake *cloudflarefake.Server, s *Store) {
+					began := time.Now()
+					errs := tc.call(t, s)
+					require.LessOrEqual(t, time.Since(began), patience)
+					failed := 0
+					for _, err := range errs {
+						if err == nil {
+							continue
+						}
+						failed++
+						require.ErrorContains(t, err, "run again")
+						quiet(t, err)
 					}
-					failed++
-					require.ErrorContains(t, err, "run again")
-					quiet(t, err)
-				}
-				require.Positive(t, failed, "more than there is patience for")
-				require.ErrorIs(t, errs[len(errs)-1], driver.ErrNotApplied, "it was never sent, or put off")
-			})
+					require.Positive(t, failed, "more than there is patience for")
+					require.ErrorIs(t, errs[len(errs)-1], driver.ErrNotApplied, "it was never sent, or put off")
+				})
 		})
 	}
 }
@@ -147,23 +153,27 @@ func TestOneCallEndsWithinItsPatience(t *testing.T) {
 // TestPutOffSixTimes: a request meets the rate limit six times, with the pauses
 // that Cloudflare gives, and with the default pauses for answers without one.
 func TestPutOffSixTimes(t *testing.T) {
-	for after, want := range map[string]time.Duration{"": 85 * time.Second, "30": 187 * time.Second, "52": 319 * time.Second} {
+	for after, want := range map[string]time.Duration{"": 85 * time.Second, "30": 187 * time.Second,
+		"52": 319 * time.Second} {
 		t.Run(after, func(t *testing.T) {
-			onBusy(t, cloudflarefake.Options{}, 1, &busy{takes: time.Second, times: 6, after: after}, func(t *testing.T, fake *cloudflarefake.Server, s *Store) {
-				began := time.Now()
-				_, err := s.ID(t.Context())
-				require.NoError(t, err)
-				require.LessOrEqual(t, time.Since(began), want)
-			})
+			onBusy(t, cloudflarefake.Options{}, 1, &busy{takes: time.Second, times: 6, after: after},
+				func(t *testing.T, fake *cloudflarefake.Server, s *Store) {
+					began := time.Now()
+					_, err := s.ID(t.Context())
+					require.NoError(t, err)
+					require.LessOrEqual(t, time.Since(began), want)
+				})
 		})
 	}
-	onBusy(t, cloudflarefake.Options{}, 1, &busy{takes: time.Second, times: 6, after: "60"}, func(t *testing.T, fake *cloudflarefake.Server, s *Store) {
-		began := time.Now()
-		_, err := s.ID(t.Context())
-		require.ErrorContains(t, err, "look for the account's store: status 429, code 10429: Cloudflare asks to wait: run again in 1m0s")
-		require.ErrorIs(t, err, driver.ErrNotApplied)
-		require.LessOrEqual(t, time.Since(began), patience)
-	})
+	onBusy(t, cloudflarefake.Options{}, 1, &busy{takes: time.Second, times: 6, after: "60"},
+		func(t *testing.T, fake *cloudflarefake.Server, s *Store) {
+			began := time.Now()
+			_, err := s.ID(t.Context())
+			require.ErrorContains(t, err,
+				"look for the account's store: status 429, code 10429: Cloudflare asks to wait: run again in 1m0s")
+			require.ErrorIs(t, err, driver.ErrNotApplied)
+			require.LessOrEqual(t, time.Since(began), patience)
+		})
 }
 
 // TestSlowPublishGoesOnInTheNextCall: each call publishes as many secrets as its
@@ -184,7 +194,8 @@ func TestSlowPublishGoesOnInTheNextCall(t *testing.T) {
 				}
 				next = append(next, left[i])
 				require.ErrorIs(t, err, driver.ErrNotApplied, "none is cut off")
-				require.ErrorContains(t, err, "replace "+left[i].Name+": not sent, because all requests of a call together may take 6m0s: run again")
+				require.ErrorContains(t, err, "replace "+left[i].Name+
+					": not sent, because all requests of a call together may take 6m0s: run again")
 			}
 			require.Less(t, len(next), len(left), "it gets on")
 			left = next

@@ -28,15 +28,21 @@ func TestRateLimit(t *testing.T) {
 	}{
 		{"seconds", func(time.Time) string { return "7" }, 1, 0, 0, []time.Duration{second(7)}, ""},
 		{"a fraction", func(time.Time) string { return "0.5" }, 1, 0, 0, []time.Duration{second(0.5)}, ""},
-		{"a date", func(now time.Time) string { return now.Add(90 * time.Second).UTC().Format(http.TimeFormat) }, 1, 0, 0, []time.Duration{second(89)}, ""},
-		{"nothing said", func(time.Time) string { return "" }, 4, 0, 0, []time.Duration{second(1), second(2), second(4), second(8)}, ""},
+		{"a date", func(now time.Time) string { return now.Add(90 * time.Second).UTC().Format(http.TimeFormat) }, 1, 0, 0,
+			[]time.Duration{second(89)}, ""},
+		{"nothing said", func(time.Time) string { return "" }, 4, 0, 0,
+			[]time.Duration{second(1), second(2), second(4), second(8)}, ""},
 		{"nonsense", func(time.Time) string { return "soon" }, 1, 0, 0, []time.Duration{second(1)}, ""},
 		{"zero", func(time.Time) string { return "0" }, 2, 0, 0, []time.Duration{second(1), second(2)}, ""},
 		{"below zero", func(time.Time) string { return "-5" }, 1, 0, 0, []time.Duration{second(1)}, ""},
-		{"a date gone by", func(now time.Time) string { return now.Add(-time.Hour).UTC().Format(http.TimeFormat) }, 1, 0, 0, []time.Duration{second(1)}, ""},
-		{"too long", func(time.Time) string { return "3600" }, 1, 0, 0, nil, "status 429, code 10429: Cloudflare asks to wait: run again in 1h0m0s"},
-		{"no end", func(time.Time) string { return "100" }, -1, 0, 0, []time.Duration{second(100), second(100), second(100)}, "run again in 1m40s"},
-		{"little patience", func(time.Time) string { return "3" }, -1, 7 * time.Second, 0, []time.Duration{second(3), second(3)}, "run again in 3s"},
+		{"a date gone by", func(now time.Time) string { return now.Add(-time.Hour).UTC().Format(http.TimeFormat) }, 1, 0, 0,
+			[]time.Duration{second(1)}, ""},
+		{"too long", func(time.Time) string { return "3600" }, 1, 0, 0, nil,
+			"status 429, code 10429: Cloudflare asks to wait: run again in 1h0m0s"},
+		{"no end", func(time.Time) string { return "100" }, -1, 0, 0, []time.Duration{second(100), second(100), second(100)},
+			"run again in 1m40s"},
+		{"little patience", func(time.Time) string { return "3" }, -1, 7 * time.Second, 0,
+			[]time.Duration{second(3), second(3)}, "run again in 3s"},
 		{"beyond the deadline", func(time.Time) string { return "30" }, 1, 0, 20 * time.Second, nil, "run again in 30s"},
 		{"within the deadline", func(time.Time) string { return "30" }, 1, 0, time.Minute, []time.Duration{second(30)}, ""},
 	} {
@@ -94,7 +100,8 @@ func TestRateLimitOfReads(t *testing.T) {
 	errs := s.Publish(t.Context(), items(3))
 	require.NoError(t, errs[0])
 	require.ErrorContains(t, errs[1], "replace "+item(1).Name+": status 429")
-	require.ErrorContains(t, errs[2], "not sent, since another was refused: status 429: Cloudflare asks to wait: run again in 8m20s")
+	require.ErrorContains(t, errs[2],
+		"not sent, since another was refused: status 429: Cloudflare asks to wait: run again in 8m20s")
 	require.Len(t, fake.Requests(), 2)
 }
 
@@ -102,8 +109,10 @@ func TestRateLimitOfReads(t *testing.T) {
 // answer requests.
 func TestPausesHaveAFloorAndRetriesACount(t *testing.T) {
 	long := []string{"3600", "1e5", "999999", time.Now().Add(240 * time.Hour).UTC().Format(http.TimeFormat)}
-	for _, after := range append([]string{"1e-9", "0.0000001", "1e-300", "5e-324", "0", "-0", "-1", "-1e308", "NaN", "+Inf", "-Inf", "infinity", "1e308", "1e400",
-		"0x1p-1074", "1_0", "", " ", "soon", "1, 2", "Mon, 01 Jan 0001 00:00:00 GMT", time.Now().Add(time.Millisecond).UTC().Format(http.TimeFormat),
+	for _, after := range append([]string{"1e-9", "0.0000001", "1e-300", "5e-324", "0", "-0", "-1", "-1e308", "NaN",
+		"+Inf", "-Inf", "infinity", "1e308", "1e400",
+		"0x1p-1074", "1_0", "", " ", "soon", "1, 2", "Mon, 01 Jan 0001 00:00:00 GMT",
+		time.Now().Add(time.Millisecond).UTC().Format(http.TimeFormat),
 		time.Now().Add(-time.Second).UTC().Format(http.TimeFormat), "Fri, 31 Dec 9999 23:59:59 GMT"}, long...) {
 		t.Run(after, func(t *testing.T) {
 			way := &busy{times: -1, after: after}
