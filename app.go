@@ -105,9 +105,9 @@ func (a *App) log(level slog.Level, text string, args ...any) {
 
 // Use adds secrets to the App and returns a. It does not read a store. Before
 // Start, the first read of each secret loads it, and later reads return the
-// same document. The same secret may be given twice. Start does not check a
-// secret that is given after it; the App refreshes such a secret like the
-// others once it has been read.
+// same document. The same secret may be given twice. A secret that is given to
+// Use after Start was called is not checked by Start. The App refreshes it like
+// the others once it has been read.
 func (a *App) Use(secrets ...*Secret) *App {
 	if !a.made() {
 		return a

@@ -43,8 +43,8 @@ type calls struct {
 // OnChange registers call for every change of a current value that a refresh
 // finds, until stop or Close. Calls to one function are serial and follow the
 // order of the changes of each secret. A call may block: it delays neither
-// refreshing nor other functions. A panic in it is logged by its type and ends
-// nothing.
+// refreshing nor other functions. If call panics, the App logs the type of the
+// panic's value and continues.
 //
 // stop may be called several times, also by the function itself. It does not
 // wait for a running call.

@@ -16,8 +16,8 @@ type Warning struct {
 const (
 	// WarnCurrentMissing: "current" names a version that the document does not
 	// hold; reads return the last version instead. An App accepts such a document
-	// only at Start. Found by a refresh, it counts as a failed load and does not
-	// replace a good document.
+	// only at Start. If a refresh finds such a document, the load counts as failed,
+	// and the last good document stays in use.
 	WarnCurrentMissing = "current_missing"
 	// WarnCurrentExpired: the current version has expired. Programs still use it
 	// for new work, and readers reject the results.

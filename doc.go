@@ -21,7 +21,8 @@
 // string, the versions that it holds. A version has an id, a value (neither is
 // ever empty), an instant from which it is active (absent: always active) and
 // one at which it expires (absent: never). It is active at t when activeFrom <=
-// t < expiresAt. The document may also name the current version.
+// t < expiresAt. The text may also name the current version: this is the
+// marker. A parsed text is called a document.
 //
 // The format is decided in this order. "Trimmed" means without a byte order
 // mark at the very beginning and without white space (space, \t, \n, \v, \f,
@@ -30,18 +31,19 @@
 //  1. Trimmed is empty: [ErrEmpty].
 //  2. Trimmed begins with {, is one valid JSON object and has an object
 //     "versions": JSON.
-//  3. Trimmed begins with { and is not valid JSON, and among the complete
-//     top-level names before the fault the first is "current" or any is
-//     "versions": [ErrMalformed]. Such a text is a damaged version document,
-//     and would do harm if it were used as a key.
+//  3. Trimmed begins with { and is not valid JSON. Consider the top-level names
+//     that are complete before the fault: if the first one is "current", or one
+//     of them is "versions", the text is [ErrMalformed]. It is a damaged version
+//     document, and would do harm if it were used as a key.
 //     The same holds for a version document in disguise: in quotes, unchanged
 //     or encoded again as a JSON string; with comments (//, # or /* */) before
 //     it or right after its brace; or with the first name, current or versions,
-//     in single quotes or bare, as in a Python dict. As a plain value it would
-//     pass every version to a third party.
-//     The work on one text is bounded: a text is [ErrMalformed] as well if it
-//     has so many layers of quotes that its escapes are resolved 16 times, or
-//     that the resolved texts together have three times its size plus 16 KiB.
+//     in single quotes or bare, as in a Python dict. If such a text were used as
+//     a plain value, the program would send every version to a third party.
+//     The work on one text is bounded. A text is also [ErrMalformed] if its
+//     quotes are nested so deeply that its escapes would have to be resolved
+//     more than 16 times, or that the resolved texts together would exceed three
+//     times its size plus 16 KiB.
 //  4. Trimmed begins with current=: compact.
 //  5. Every non-empty segment of trimmed between semicolons is KEY=VALUE, KEY
 //     being current, v<digits>, or v<digits>_ and anything, and at least one is
@@ -68,8 +70,8 @@
 // "expiresAt" are times, null or absent. Other members are allowed in both
 // places, and [Document.Encode] keeps them byte for byte. These are errors: a
 // name given twice in one object, at any depth; invalid UTF-8 anywhere; half of
-// a surrogate pair in an id, a value or "current". If "versions" is empty, the
-// whole text is the plain value.
+// a surrogate pair in an id, a value or "current". If "versions" is empty and
+// no format is pinned, the whole text is the plain value.
 //
 // # Compact
 //
@@ -80,17 +82,17 @@
 // ID=value is a version. ID_active=time and ID_expires=time are its life, and
 // may come before or after it. An id is a letter or digit followed by letters,
 // digits, . and -. Errors: no version; an empty value; a key given twice;
-// versions separated by line breaks instead of semicolons (a value may have
-// line breaks, but no line after its first may begin with a KEY= of rule 5); an
-// _active or _expires whose id has no version; a suffix other than these two; a
-// bad time; a segment without =.
+// versions separated by line breaks instead of semicolons (a value may contain
+// line breaks, but no line after the first line of the value may begin with a
+// KEY= of rule 5); an _active or _expires whose id has no version; a suffix
+// other than these two; a bad time; a segment without =.
 //
 // # Times
 //
-// RFC 3339, strictly: T and Z in upper case, two digits each, no leap second, 1
-// to 9 digits after a dot, an offset of at most 23:59, an instant from
-// 1970-01-01T00:00:00Z to the end of 9999 in UTC. The end of a life must lie
-// after its beginning.
+// RFC 3339, strictly: T and Z in upper case, two digits for each of month, day,
+// hour, minute and second, no leap second, 1 to 9 digits after a dot, an offset
+// of at most 23:59, an instant from 1970-01-01T00:00:00Z to the end of 9999 in
+// UTC. The end of a life must lie after its beginning.
 //
 // # Reads
 //

@@ -291,8 +291,8 @@ func (d *Document) accepted(accept func(*entry) bool) []Version {
 }
 
 // StoredAs returns the format of the text: FormatPlain, FormatJSON or
-// FormatCompact. It is FormatJSON for a document made by [NewDocument]. (fmt
-// would call a method named Format.)
+// FormatCompact. It is FormatJSON for a document made by [NewDocument]. (Its
+// name is not Format, because that is the method of [fmt.Formatter].)
 func (d *Document) StoredAs() Format { return d.data().format }
 
 // Current returns the version for new work: the one that "current" names, else

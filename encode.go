@@ -8,8 +8,9 @@ import (
 
 // Encode returns a text that [Parse] reads as the same document: the same
 // versions in the same order with the same lives, the same current version, and
-// the same members that the formats do not name. FormatAuto means the format
-// that the document is stored in.
+// the same further JSON members, those other than current, versions, value,
+// activeFrom and expiresAt. FormatAuto means the format that the document is
+// stored in.
 //
 // If a format cannot hold the document, the error wraps [ErrEncoding] and
 // contains the reason. Compact holds no ';', no white space at either end of a

@@ -44,8 +44,8 @@ type Error struct {
 	// a Locator. For a missing value Err contains the place instead.
 	Where string
 	// Version is the id of the version with the fault, or empty. For a malformed
-	// text it holds only ids of the form v<digits>: another "id" may be a piece of
-	// a value that was split.
+	// text it holds only ids of the form v<digits>: any other "id" may be a part of
+	// a value that contains a semicolon.
 	Version string
 	// Member is the member or option with the fault ("current", "expiresAt",
 	// "Bytes"), or empty.

@@ -47,7 +47,8 @@ const (
 // String returns static, random or generated.
 func (k Kind) String() string { return constantName(k, kindNames) }
 
-// MarshalText returns the name; a value without one is [ErrInvalid].
+// MarshalText returns the name. For a constant that this package does not
+// define it returns [ErrInvalid].
 func (k Kind) MarshalText() ([]byte, error) { return constantText(k, kindNames) }
 
 // UnmarshalText parses a name; any other text is [ErrInvalid].

@@ -19,7 +19,8 @@ const (
 // String returns auto, plain, json or compact.
 func (f Format) String() string { return constantName(f, formatNames) }
 
-// MarshalText returns the name; a value without one is [ErrInvalid].
+// MarshalText returns the name. For a constant that this package does not
+// define it returns [ErrInvalid].
 func (f Format) MarshalText() ([]byte, error) { return constantText(f, formatNames) }
 
 // UnmarshalText parses a name; any other text is [ErrInvalid].
@@ -40,7 +41,8 @@ const (
 // String returns auto or raw.
 func (e Encoding) String() string { return constantName(e, encodingNames) }
 
-// MarshalText returns the name; a value without one is [ErrInvalid].
+// MarshalText returns the name. For a constant that this package does not
+// define it returns [ErrInvalid].
 func (e Encoding) MarshalText() ([]byte, error) { return constantText(e, encodingNames) }
 
 // UnmarshalText parses a name; any other text is [ErrInvalid].

@@ -31,8 +31,8 @@ type Retention struct {
 type RetentionMode uint8
 
 const (
-	// RetainNone, the zero value: a replaced version ends with the overlap of its
-	// rotation.
+	// RetainNone, the zero value: a replaced version expires a window and a margin
+	// after its replacement. `layer secret init` sets both.
 	RetainNone RetentionMode = iota
 	// RetainFor keeps a replaced version for Retention.Days more.
 	RetainFor
@@ -44,7 +44,8 @@ const (
 // retain_forever.
 func (m RetentionMode) String() string { return constantName(m, retentionModeNames) }
 
-// MarshalText returns the name; a value without one is [ErrInvalid].
+// MarshalText returns the name. For a constant that this package does not
+// define it returns [ErrInvalid].
 func (m RetentionMode) MarshalText() ([]byte, error) { return constantText(m, retentionModeNames) }
 
 // UnmarshalText parses a name; any other text is [ErrInvalid].

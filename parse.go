@@ -15,8 +15,8 @@ const byteOrderMark = "\ufeff"
 // Errors wrap [ErrEmpty], [ErrMalformed] or [ErrTooLarge], are of type
 // [*Error], and contain the place of the fault but none of the text. Parse
 // takes time and memory in proportion to the text, for every text, and may be
-// called concurrently. A text that it refuses costs at most four times its
-// size, and 32 KiB (on js/wasm more).
+// called concurrently. For a text that it refuses, Parse allocates at most four
+// times the size of the text plus 32 KiB (more on js/wasm).
 func Parse(text string) (*Document, error) {
 	d, err := parse(text, FormatAuto)
 	if err != nil {

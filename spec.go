@@ -9,10 +9,10 @@ import (
 	"github.com/layeron-hq/secret/internal/sha256"
 )
 
-// Spec is the set of declarations of an App: `layer secret` creates, rotates
-// and publishes secrets by it. It holds no value, is safe to commit, and gives
-// the same JSON for the same declarations; testdata/spec.schema.json describes
-// that JSON.
+// Spec is the set of declarations of an App: `layer secret` takes from it which
+// secrets to create, rotate and publish. It holds no value, is safe to commit,
+// and gives the same JSON for the same declarations; testdata/spec.schema.json
+// describes that JSON.
 type Spec struct {
 	Workspace   string `json:"workspace,omitempty"`
 	Project     string `json:"project,omitempty"`

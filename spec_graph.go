@@ -9,19 +9,20 @@ type Graph struct {
 
 // Node is a secret, a value or a binding.
 type Node struct {
-	// ID is the kind, a colon, and the address, the name in the secrets store, or
-	// the binding's name.
+	// ID is the kind, a colon and a name: for a secret its address, for a value its
+	// name in the secrets store, for a binding the binding's name.
 	ID string `json:"id"`
 	// Kind is secret, value or binding.
 	Kind string `json:"kind"`
-	// Intent is the source of a secret's value: operator, random, the generator's
-	// name, or external_value_required for a generated secret without a generator.
-	// It is empty for the other kinds.
+	// Intent is the declared source of a secret's value (not an intent of package
+	// rotate): operator, random, the generator's name, or external_value_required
+	// for a generated secret without a generator. It is empty for the other kinds.
 	Intent string `json:"intent,omitempty"`
 }
 
-// Edge leads from a secret to the value that it is stored_as, or from a binding
-// to the value that it reads.
+// Edge is a directed edge of the graph. Its Kind is stored_as from a secret to
+// its stored value, and reads from a binding to the value that programs read
+// through it.
 type Edge struct {
 	From string `json:"from"`
 	To   string `json:"to"`

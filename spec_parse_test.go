@@ -181,8 +181,7 @@ func TestParseSpecRefusals(t *testing.T) {
 			"$SECRET.default.first is declared twice; declare it once"},
 		"same binding": {one(`{"kind":"static","namespace":"auth","name":"session-key"},{"kind":"static","name":"a"},{"kind":"static","namespace":"auth-session","name":"key"}`),
 			"", "$SECRET.auth.session-key and $SECRET.auth-session.key have the same binding name " +
-				"LAYERON_SECRET_AUTH_SESSION_KEY: " +
-				"one would read the other's value; rename one of them"},
+				"LAYERON_SECRET_AUTH_SESSION_KEY: one would read the other's value; rename one of them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec, err := secret.ParseSpec([]byte(c.text))

@@ -41,11 +41,12 @@ func locate(s Store, addr Address) string {
 // is a hint and carries no value: the App calls Get, which after a hint must
 // return the state at the hint or a later one.
 //
-// Watch first subscribes, then calls changed once for every address, which
-// closes the gap, and then calls it on changes; a deletion is a change. It may
-// merge hints, but a call always follows the last change. Calls are serial, and
-// changed never blocks. Watch detects a dead peer within 30 seconds. It never
-// retries in silence across a gap: it returns a non-nil error, either ctx's
+// Watch first subscribes. Then it calls changed once for every address, so that
+// a change before the subscription is not missed. After that it calls changed
+// for each change; a deletion is a change. It may merge hints, but a call
+// always follows the last change. Calls are serial, and changed never blocks.
+// Watch detects a dead peer within 30 seconds. If changes may have been missed,
+// it does not reconnect silently: it returns a non-nil error, either ctx's
 // cause or the reason why delivery stopped. It then leaves nothing running, and
 // the App starts it again.
 //

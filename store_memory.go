@@ -81,8 +81,8 @@ func memoryKey(key string) string {
 }
 
 // Set stores text under key, an address or a binding name. A text under any
-// other key can never be read; the error of a read that finds nothing mentions
-// that there is such a key.
+// other key can never be read. If a read finds nothing, its error reports how
+// many such keys the store holds.
 func (m *Memory) Set(key, text string) {
 	d := m.data()
 	d.mu.Lock()

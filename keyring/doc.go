@@ -15,8 +15,8 @@
 //
 // # Which one
 //
-//   - A client returns data that you issued, and may read it: [Signer]. Session
-//     cookies, links to confirm an address.
+//   - A client keeps data that you issue, may read it, and sends it back:
+//     [Signer]. Session cookies, links to confirm an address.
 //   - You store or issue data that no one else may read: [Sealer]. Columns,
 //     files of some megabytes, cookies with a secret.
 //   - Another party signs with a secret that you share: [VerifyHMAC]. Webhooks.
@@ -51,22 +51,24 @@
 //
 // # Rotation
 //
-// A program does nothing for a rotation. An announced version is accepted
-// before any program uses it. During the overlap tokens of the old version are
-// accepted. A token expires with its version, so retain versions for at least
-// as long as tokens live. Sealed texts open for as long as the store holds the
-// version, expired or not. Retain the versions of a Sealer for ever, or seal
-// again the texts that Stale reports before the version is removed.
+// A program needs no code for a rotation. An announced version is accepted
+// before any program uses it. After the flip, tokens of the old version are
+// accepted until it expires. A token expires with its version, so retain
+// versions for at least as long as tokens live. Sealed texts open for as long
+// as the store holds the version, expired or not. Retain the versions of a
+// Sealer for ever. Otherwise, before a version is removed, seal again every
+// text for which Stale returns true.
 //
 // After `layer secret rotate --immediate` a machine receives tokens and sealed
 // texts of versions that it has not read yet. Verify and Open then ask the
 // store, at most once in ten seconds for all Signers and Sealers of a secret
-// and of the copies that [secret.Secret.With] made. So ids that a client
-// invents put no load on the store. All callers that come while the store is
-// asked wait for the answer, each no longer than its context. After the answer,
-// until the ten seconds are over, a version that is still unknown is refused at
-// once. Copies for tenants share the ten seconds: declare a secret for each
-// tenant if one must not wait for another.
+// and of the copies that [secret.Secret.With] made. So a client that invents
+// ids causes at most one request to the store in ten seconds. All callers that
+// come while the store is asked wait for the answer, each no longer than its
+// context. After the answer, until the ten seconds are over, a version that is
+// still unknown is refused at once. The copies that With makes for several
+// tenants share the ten seconds: declare a secret for each tenant if one must
+// not wait for another.
 //
 // `layer secret revoke` removes a version from the store. As soon as a machine
 // has read the change, tokens of that version are refused and its sealed texts

@@ -8,11 +8,12 @@ import (
 )
 
 // Every refusal wraps ErrInvalidToken or ErrOpen; test for them with
-// [errors.Is]. If the version that a text names is the reason, the error also
-// wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive], and the error
-// that kept the store from being asked. A fault of the store, the declaration
-// or the key wraps neither: it does not judge the text, and the same text may
-// be accepted later.
+// [errors.Is]. If a text is refused because of the version that it names, the
+// error also wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive]. If the
+// store could not be asked for an unknown version, it wraps that error too. An
+// error of the store, the declaration or the key wraps neither ErrInvalidToken
+// nor ErrOpen: it does not mean that the text is bad, and the same text may be
+// accepted later.
 var (
 	// ErrInvalidToken: the token or the code is not accepted. Answer as for a
 	// request without a token.

@@ -14,9 +14,9 @@ import (
 // a log it shows its secret's address and its purpose, never a key. All calls
 // on the zero Sealer fail with [secret.ErrInvalid].
 //
-// It panics under GODEBUG=fips140=only, which does not allow a program to
-// choose the nonce of AES-GCM: a Sealer has a new key for each text instead of
-// a new nonce.
+// It panics under GODEBUG=fips140=only. A Sealer derives a new key for each
+// text and chooses the nonce itself, and that mode does not allow a chosen
+// nonce of AES-GCM.
 type Sealer struct {
 	ring atomic.Pointer[ring] // set once; hidden from reflection
 }
@@ -78,8 +78,8 @@ func (r *ring) seal(plaintext, context []byte) ([]byte, error) {
 //
 // A text may name a version that is newer than this machine's copy of the
 // secret. Open then asks the store, at most once in ten seconds, and waits for
-// the answer, no longer than ctx. Otherwise no call waits under an App. The
-// slice belongs to the caller.
+// the answer, no longer than ctx. Under an App no other call of Open waits for
+// the store. The slice belongs to the caller.
 func (s *Sealer) Open(ctx context.Context, sealed, context []byte) (plaintext []byte, err error) {
 	r := s.made()
 	if r == nil {

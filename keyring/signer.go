@@ -82,16 +82,16 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 	return string(base64url.AppendEncode(append(b, '.'), m.of())), nil
 }
 
-// Verify returns the payload of a token that was signed for this purpose by a
-// version that has not expired, and that has not expired itself. Any other
-// token is refused with [ErrInvalidToken]; a genuine one after its time also
-// with [ErrExpired]. Verify does not detect that a token was used before or was
+// Verify returns the payload of a token that was signed for this purpose, if
+// neither the token nor the version that signed it has expired. Any other token
+// is refused with [ErrInvalidToken]; a genuine one after its time also with
+// [ErrExpired]. Verify does not detect that a token was used before or was
 // copied.
 //
 // A token may name a version that is newer than this machine's copy of the
 // secret. Verify then asks the store, at most once in ten seconds, and waits
-// for the answer, no longer than ctx. Otherwise no call waits under an App. The
-// slice belongs to the caller.
+// for the answer, no longer than ctx. Under an App no other call of Verify
+// waits for the store. The slice belongs to the caller.
 func (s *Signer) Verify(ctx context.Context, token string) (payload []byte, err error) {
 	r := s.made()
 	if r == nil {

@@ -31,11 +31,12 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.ValueUnknown: func(p *rotate.Problem) string {
 		return fill(": run `layer secret set '%s'` with that value first", p.Address)
 	},
-	rotate.Ahead:       fixed(". If there is no newer one, run `layer secret rotate --adopt-ledger` to use this one"),
+	rotate.Ahead:       fixed(". If there is no newer one, use this one with `layer secret rotate --adopt-ledger`"),
 	rotate.WrongTarget: fixed(". Get the right ledger, or run `layer secret rotate --adopt-ledger` to use this one"),
-	rotate.NoValue:     fixed(": create it with `layer secret apply`, or set it with `layer secret set`"),
-	rotate.NoVersion:   fixed(": `layer secret status --json` lists its versions"),
-	rotate.NoPrevious:  fixed(". Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"),
+	rotate.NoValue: fixed(": `layer secret apply` makes a value that is random or generated, and `layer secret set` " +
+		"takes one from you"),
+	rotate.NoVersion:  fixed(": `layer secret status --json` lists its versions"),
+	rotate.NoPrevious: fixed(". Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"),
 	rotate.CurrentVersion: func(p *rotate.Problem) string {
 		return fill(": set a new value first, with `layer secret set '%s'`", p.Address)
 	},
@@ -47,20 +48,21 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 		return fill(": to replace the value at once, run `layer secret rotate --immediate '%s'`", p.Address)
 	},
 	rotate.NewName: func(p *rotate.Problem) string {
-		return fill(": to publish it under the new name, run `layer secret rename '%s' '%s'`", p.Address, p.Address)
+		return fill(": `layer secret rename '%s' '%s'`, with the same address twice, publishes it "+
+			"under the new name", p.Address, p.Address)
 	},
 	rotate.NameTaken: func(p *rotate.Problem) string {
 		return fill(": to hand the name over, run `layer secret rename '%s' '%s'`", p.Other, p.Address)
 	},
-	rotate.WrongPlace: fixed(". To publish every secret to the target as it is now, run `layer secret rotate " +
+	rotate.WrongPlace: fixed(". If its values are lost for good, publish every secret again with `layer secret rotate " +
 		"--adopt-ledger`"),
 	rotate.NotMade:    fixed(": run the command again to make one"),
 	rotate.Undeclared: fixed(": `layer secret status` lists the declared secrets"),
 	rotate.NoLedger:   fixed(": make one with `layer secret init`"),
 	rotate.WrongLedger: fixed(". If this ledger is the right one, delete layer.seen and give the ledger's id with " +
 		"--ledger-id, or run `layer secret rotate --adopt-ledger` to use it"),
-	rotate.Untrusted: fixed(". Run `layer secret ledger id` on a machine where the ledger is in use, and give the id " +
-		"that it prints with --ledger-id or LAYER_LEDGER_ID"),
+	rotate.Untrusted: fixed(". Run `layer secret ledger id` on a machine where the ledger is in use, and pass " +
+		"the printed id here, in --ledger-id or LAYER_LEDGER_ID"),
 	rotate.Moved: fixed(", with --ledger or LAYER_LEDGER. If no ledger is there, run `layer secret rotate " +
 		"--adopt-ledger` to use the one here"),
 	rotate.HalfMoved: fixed(". Move it again, or run `layer secret rotate --adopt-ledger` to use the old one"),

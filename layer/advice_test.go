@@ -51,22 +51,22 @@ func TestWordsAddTheAdvice(t *testing.T) {
 			"external_value_required: the reason: set the value with `layer secret set '$SECRET.auth.a'`"},
 		{problem(rotate.Bound),
 			"bound: the reason: to rotate it, run `layer secret set '$SECRET.auth.a'` with the value that the target has, " +
-				"then " +
-				"`layer secret rotate --adopt-ledger`"},
+				"then `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.Drifted),
 			"drifted: the reason: to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.ValueKept),
 			"drifted: the reason: to publish the kept value over it, run `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.ValueUnknown), "drifted: the reason: run `layer secret set '$SECRET.auth.a'` with that value first"},
 		{problem(rotate.Ahead),
-			"the store is ahead of the ledger: the reason. If there is no newer one, run `layer secret rotate --adopt-ledger` " +
-				"to use this one"},
+			"the target is ahead of the ledger: the reason. If there is no newer one, use this one with `layer secret " +
+				"rotate --adopt-ledger`"},
 		{problem(rotate.WrongTarget),
 			"stopped before anything was changed: the reason. Get the right ledger, or run `layer secret rotate " +
 				"--adopt-ledger` to use this one"},
-		{problem(rotate.Unsettled), "not settled: the reason"},
+		{problem(rotate.Unsettled), "unsettled: the reason"},
 		{problem(rotate.Refused), "the reason"},
-		{problem(rotate.NoValue), "the reason: create it with `layer secret apply`, or set it with `layer secret set`"},
+		{problem(rotate.NoValue), "the reason: `layer secret apply` makes a value that is random or generated, " +
+			"and `layer secret set` takes one from you"},
 		{problem(rotate.NoVersion), "the reason: `layer secret status --json` lists its versions"},
 		{problem(rotate.NoPrevious),
 			"the reason. Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"},
@@ -77,12 +77,13 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		{problem(rotate.PlainValue),
 			"the reason: to replace the value at once, run `layer secret rotate --immediate '$SECRET.auth.a'`"},
 		{problem(rotate.NewName),
-			"the reason: to publish it under the new name, run `layer secret rename '$SECRET.auth.a' '$SECRET.auth.a'`"},
+			"the reason: `layer secret rename '$SECRET.auth.a' '$SECRET.auth.a'`, with the same address twice, publishes it " +
+				"under the new name"},
 		{problem(rotate.NameTaken),
 			"the reason: to hand the name over, run `layer secret rename '$SECRET.auth.b' '$SECRET.auth.a'`"},
 		{problem(rotate.WrongPlace),
-			"stopped before anything was changed: the reason. To publish every secret to the target as it is now, run `layer " +
-				"secret rotate --adopt-ledger`"},
+			"stopped before anything was changed: the reason. If its values are lost for good, publish every secret again " +
+				"with `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.NotMade), "the reason: run the command again to make one"},
 		{problem(rotate.Foreign), "the reason"},
 		{problem(rotate.Undeclared), "the reason: `layer secret status` lists the declared secrets"},
@@ -92,16 +93,14 @@ func TestWordsAddTheAdvice(t *testing.T) {
 				"`layer secret rotate --adopt-ledger` to use it"},
 		{problem(rotate.Moved),
 			"the reason, with --ledger or LAYER_LEDGER. If no ledger is there, run `layer secret rotate --adopt-ledger` to " +
-				"use " +
-				"the one here"},
+				"use the one here"},
 		{problem(rotate.HalfMoved),
 			"the reason. Move it again, or run `layer secret rotate --adopt-ledger` to use the old one"},
 		{problem(rotate.Copies), "the reason. Compare them with `layer secret log`"},
 		{fmt.Errorf("ledger x: %w", problem(rotate.NoLedger)), "ledger x: the reason: make one with `layer secret init`"},
 		{&rotate.Problem{Kind: rotate.Stopped, Err: fmt.Errorf("%s: %w", a, problem(rotate.Ahead))},
-			"stopped before anything was changed: $SECRET.auth.a: the store is ahead of the ledger: the reason. If there is " +
-				"no " +
-				"newer one, run `layer secret rotate --adopt-ledger` to use this one"},
+			"stopped before anything was changed: $SECRET.auth.a: the target is ahead of the ledger: the reason. If there is " +
+				"no newer one, use this one with `layer secret rotate --adopt-ledger`"},
 		{errors.Join(problem(rotate.NoVersion), errors.New("unlock")),
 			"the reason: `layer secret status --json` lists its versions\nunlock"},
 	} {

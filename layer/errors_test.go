@@ -62,7 +62,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))
 			require.NoError(t, os.Symlink("/dev/null", file))
-		}, "rotate", []string{"session-key: drifted: something else has changed the value", "is safe", "--adopt-ledger"}},
+		}, "rotate", []string{"session-key: drifted: the value in the target, or its note, was changed by something other than `layer`",
+			"still has its own value", "--adopt-ledger"}},
 		"a link over which to publish": {func(t *testing.T, dir string) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))
@@ -71,7 +72,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			"move it away and run again"}},
 		"a target that leads nowhere": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Symlink("/nowhere/at/all", filepath.Join(dir, "link")))
-		}, "target dir:link", []string{"directory link cannot be opened", "its target if it is a link"}},
+		}, "target dir:link", []string{"directory link cannot be opened", "the directory that it points to"}},
 		"a merged ledger": {change("layer.secrets.age", func(s string) string {
 			return "<<<<<<< ours\n" + s + ">>>>>>> theirs\n"
 		}), "status", []string{"conflict markers", "git checkout --ours"}},

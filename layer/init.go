@@ -58,9 +58,9 @@ in Postgres: give the place with --ledger.`,
 
 // nameFlags adds the flags from which the names in a store are derived.
 func (l *layer) nameFlags(c *cobra.Command) {
-	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace's `NAME`, a part of the names in the store")
-	c.Flags().StringVar(&l.project, "project", "", "the project's `NAME`, a part of the names in the store")
-	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, a part of the names in the store")
+	c.Flags().StringVar(&l.workspace, "workspace", "", "the workspace's `NAME`, a part of the names in the target")
+	c.Flags().StringVar(&l.project, "project", "", "the project's `NAME`, a part of the names in the target")
+	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, a part of the names in the target")
 }
 
 func (l *layer) init(ctx context.Context, recipients []string) error {

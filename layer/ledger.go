@@ -100,10 +100,9 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		l.out.line("%s", r)
 	}
 	if out.ID != "" {
-		l.say("the ledger's id is now %s. In place of %s, put it into LAYER_LEDGER_ID and into the line `# ledger ID` of "+
-			"each "+
-			"identity file, on every machine that has not seen the ledger since, such as those of CI: a removed recipient can "+
-			"deceive a machine that accepts the old id", out.ID, out.before)
+		l.say("the ledger's id is now %s. It replaces %s in LAYER_LEDGER_ID and in the line `# ledger ID` of each identity "+
+			"file. Change it on every machine where `layer` does not use this ledger after the removal, such as those of CI: a "+
+			"removed recipient can give a forged ledger to a machine that accepts the old id", out.ID, out.before)
 	}
 	if len(out.Rotate) > 0 {
 		l.say("a removed recipient can still open older copies of the ledger: in git's history for ever, among a " +

@@ -182,7 +182,7 @@ func rotateAtOnce(t *testing.T, c crowd) {
 				if strings.Contains(r.stdout, "is now current") {
 					own++
 				} else { // a version of another run, made after this run had loaded the ledger
-					require.Regexp(t, `which (an earlier run|.*@.*) recorded: v\d+`, r.stdout)
+					require.Regexp(t, `as (an earlier run|.*@.*) had recorded: v\d+`, r.stdout)
 				}
 				continue
 			}

@@ -174,7 +174,7 @@ var planned = map[rotate.Op]string{
 var recorded = map[rotate.Op]string{
 	rotate.OpCreate:   "the first value, %s",
 	rotate.OpSet:      "%s as the current version",
-	rotate.OpAdd:      "%s as announced",
+	rotate.OpAdd:      "the announcement of %s",
 	rotate.OpFlip:     "%s as the current version",
 	rotate.OpPrune:    "the end of %s, which has expired",
 	rotate.OpExtend:   "a longer life of %s",
@@ -234,9 +234,9 @@ func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
 		switch {
 		case a.By == "":
 		case a.By == o.By:
-			words += ", which an earlier run recorded: " + a.Version
+			words += ", as an earlier run had recorded: " + a.Version
 		default:
-			words += ", which " + a.By + " recorded: " + a.Version
+			words += ", as " + a.By + " had recorded: " + a.Version
 		}
 		l.out.line("%s: %s", a.Address, words)
 	}

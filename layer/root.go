@@ -170,7 +170,7 @@ func (l *layer) command() *cobra.Command {
 	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it;\n"+
 		"LAYER_LEDGER_ID changes the default")
 	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY,\n"+
-		"else layer.identity beside the ledger file, else here)")
+		"else layer.identity beside the ledger file,\nelse layer.identity in the working directory)")
 	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them;\n"+
 		"- for stdin (default the declarations in ./...)")
 	f.StringVar(&l.to, "to", "", "the `TARGET` where values are published: "+targets+"\n(default the target of init)")

@@ -190,17 +190,17 @@ func (l *layer) printAdoptions(list []rotate.Adoption, what string) {
 	for _, a := range list {
 		line := fmt.Sprintf("%s: %s %s, with %s current", a.Address, what, strings.Join(a.Versions, ", "), a.Current)
 		if a.Found != "" {
-			line += ", over a value whose current version is " + a.Found
+			line += ", over the value in the target, whose note names " + a.Found + " as current"
 		} else {
 			line += ", over a value that layer did not make"
 		}
 		if len(a.Back) > 0 {
-			line += "; it brings back " + strings.Join(a.Back, ", ") + ", which was pruned or revoked before"
+			line += "; " + strings.Join(a.Back, ", ") + " would come back, pruned or revoked before"
 		} else if !a.Known && a.Found != "" {
 			line += "; versions that were revoked after this copy of the ledger come back"
 		}
 		if len(a.Vanish) > 0 {
-			line += "; " + strings.Join(a.Vanish, ", ") + " vanish, and no reader accepts them any more"
+			line += "; readers would no longer accept " + strings.Join(a.Vanish, ", ")
 		}
 		l.say("%s", line)
 	}

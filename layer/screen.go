@@ -128,7 +128,7 @@ func (l *layer) printError(err error) {
 // ask asks a yes-or-no question. It returns a usage error without a terminal.
 func (l *layer) ask(ctx context.Context, question string) (bool, error) {
 	if !l.interactive() {
-		return false, usagef("there is no terminal to ask the question: answer it with --yes")
+		return false, usagef("the command asks for a confirmation, and there is no terminal: confirm with --yes")
 	}
 	fmt.Fprintf(l.err, "%s [y/N] ", printable(question))
 	type line struct {

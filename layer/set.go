@@ -102,8 +102,8 @@ func (l *layer) value(ctx context.Context, spec secret.SpecSecret, fromEnv bool,
 			_ = f.Close()
 		}
 		if err != nil && !l.exists(file) { // operators paste the value itself here
-			return driver.Value{}, errors.New("the file that --from-file names is missing: give the name of a file that " +
-				"contains the value. Nothing was changed")
+			return driver.Value{}, errors.New("--from-file: there is no such file: give the name of a file that contains " +
+				"the value. Nothing was changed")
 		}
 		if err != nil && ctx.Err() == nil {
 			err = fmt.Errorf("the value cannot be read from %s: %w. Nothing was changed", file, cause(err))

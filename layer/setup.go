@@ -142,8 +142,8 @@ func (l *layer) target(set rotate.Settings) (string, error) {
 		return "", err
 	}
 	if to != set.Target {
-		return "", fmt.Errorf("the ledger publishes to %s, and --to names another target, which would fork every secret: "+
-			"move all values there with `layer secret target '%s'`", set.Target, l.to)
+		return "", fmt.Errorf("the ledger's target is %s, and --to names another one. With two targets, programs could "+
+			"read different versions of one secret. To change the target, move all values with `layer secret target '%s'`", set.Target, l.to)
 	}
 	return l.to, nil
 }
@@ -170,9 +170,9 @@ func (l *layer) checkFlags() error {
 			return usageError{err}
 		}
 	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
-		return usagef("--to is none of the targets: use one of %s", targets)
+		return usagef("--to names no target: use one of %s", targets)
 	case kind == "dir" && (resemblesAddress(path) || resemblesKey(path)):
-		return usagef("--to is none of the targets, %s: a folder with one of : = @ in its name is written dir:./NAME",
+		return usagef("--to names no target, %s: a folder with one of : = @ in its name is written dir:./NAME",
 			targets)
 	}
 	switch {
@@ -343,8 +343,8 @@ func address(arg string) (secret.Address, error) {
 		return addr, usagef("an address is '$SECRET.namespace.name': namespace and name have 1 to 63 of a-z, 0-9, and " +
 			"between them - and _")
 	}
-	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes: a shell replaces $SECRET " +
-		"otherwise")
+	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes, because a shell " +
+		"replaces $SECRET")
 }
 
 // cause returns the reason of a file error, without the operation and the path,

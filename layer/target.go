@@ -86,9 +86,8 @@ func (l *layer) moveTarget(c *cobra.Command, to string) error {
 		return err
 	}
 	if from != kept {
-		l.say("%s keeps its values until `layer secret target --remove '%s'`. Make all programs read the new target "+
-			"before a window and "+
-			"a margin have passed", from, from)
+		l.say("%s keeps its values until `layer secret target --remove '%s'`. From now, all programs have "+
+			"the time of the window and the margin to change to the new target", from, from)
 	}
 	return nil
 }

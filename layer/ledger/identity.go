@@ -122,8 +122,8 @@ func ReadIdentities(path string) (Identities, error) {
 	case errors.Is(err, fs.ErrNotExist) && leadsNowhere(path):
 		return Identities{}, linkToNowhere(path)
 	case errors.Is(err, fs.ErrNotExist):
-		return Identities{}, fmt.Errorf("identity %s: %w: name the file that holds it, put the key itself into %s, "+
-			"or begin with `layer secret init`",
+		return Identities{}, fmt.Errorf("identity %s: %w: give the file with the private key in --identity, or the key itself in %s. "+
+			"For a new ledger, begin with `layer secret init`",
 			path, fs.ErrNotExist, IdentityVariable)
 	case errors.Is(err, fs.ErrPermission) && atomicfile.DeniedByRoot(path) != "":
 		return Identities{}, fmt.Errorf("identity %s: %w: %s", path, fs.ErrPermission, atomicfile.DeniedByRoot(path))

@@ -107,8 +107,8 @@ func TestReadIdentitiesRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(at("wrong"), []byte(hidden), 0o600))
 	require.NoError(t, syscall.Mkfifo(at("pipe"), 0o600))
 	for name, want := range map[string]string{
-		"missing": "file does not exist: name the file that holds it, put the key itself into LAYER_IDENTITY, or " +
-			"begin with `layer secret init`",
+		"missing": "file does not exist: give the file with the private key in --identity, or the key itself in " +
+			"LAYER_IDENTITY. For a new ledger, begin with `layer secret init`",
 		"":      "it is a folder: give the name of a file",
 		"huge":  "more than 65536 bytes",
 		"wrong": "line 1 is no age key",

@@ -142,8 +142,8 @@ func (s seen) checkProgress(last seenLedger, st rotate.State) error {
 			"(`git pull`, or a backup)", st.Generation(), last.Generation)
 	case last.Write != "" && st.Covers(last.Generation-1) && !st.Wrote(last.Write):
 		return wrong("it was changed in two clones: its generation %d lacks a change made or seen on this machine. "+
-			"Keep the "+
-			"clone whose values were published, and repeat the other clone's changes in it", st.Generation())
+			"Keep the clone from which `layer` published last (`git log` shows when each copy of the ledger was "+
+			"committed), and repeat the other clone's changes in it", st.Generation())
 	}
 	return nil
 }

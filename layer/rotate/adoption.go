@@ -24,9 +24,9 @@ type Adoption struct {
 	// of all versions that would be published.
 	Current  string
 	Versions []string
-	// Back are the versions that would come back: they have left the value in the
-	// target, perhaps because they were revoked. Vanish are the versions in the
-	// target that would no longer be there.
+	// Back are the versions that would come back: they are no longer in the value
+	// in the target, perhaps because they were revoked. Vanish are the versions in
+	// the target that would no longer be there.
 	Back, Vanish []string
 	// Known reports that the target can be read. Otherwise Back is empty, and
 	// Vanish is derived from the note.

@@ -17,9 +17,10 @@ import (
 // [Problem] of kind [Ahead] if this ledger signed a note there with a later
 // generation than s records: s is then an old copy. It ignores every other
 // note. If a note shows that s is genuine, a ledger that is a [Confirmer]
-// remembers s. bare are the secrets that s records as published and that have
-// no note of this ledger there: the target says nothing about their age.
-// CompareNotes changes nothing else, and needs neither Spec nor the lock.
+// remembers s. bare lists the secrets that s records as published and whose
+// values in the target have no note of this ledger. For these the target cannot
+// show whether s is old. CompareNotes changes nothing else, and needs neither
+// Spec nor the lock.
 func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSecret) (bare []secret.Address,
 	err error) {
 	names := map[secret.Address]string{}
@@ -38,7 +39,7 @@ func (o *Operator) CompareNotes(ctx context.Context, s State, of []secret.SpecSe
 	confirmed, ahead := s.state().compareNotes(names, found)
 	if ahead != nil {
 		return nil, problemf(Ahead, "%s: the value in the target is of a later generation than the ledger's. "+
-			"This is an old copy of the ledger: get the newest one", *ahead).of(*ahead)
+			"This ledger is an old copy: get the newest copy", *ahead).of(*ahead)
 	}
 	if confirmed {
 		o.confirmed(ctx, s)

@@ -99,7 +99,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 		w.r.Name = name
 	}
 	if w.r.Name != name && o.op != orderRename {
-		w.problem(NewName, "the declaration now names its value %q in the store, and it was published there as %q",
+		w.problem(NewName, "the declaration now names its value %q in the target, and it was published there as %q",
 			name, w.r.Name)
 		w.out.verdict = verdictSettled
 		return w.out
@@ -176,7 +176,7 @@ func (w *work) settle() bool {
 			return true // each handles the value itself
 		}
 		if w.spec.Rotation != nil {
-			w.problem(Bound, "the store holds a value that `layer` did not make, so nothing can rotate it")
+			w.problem(Bound, "the target holds a value that `layer` did not make, so nothing can rotate it")
 		}
 		return false
 	case verdictConfirm:
@@ -188,12 +188,12 @@ func (w *work) settle() bool {
 		w.out.next, w.out.confirmed = w.r, w.r.clone()
 		return true
 	case verdictWaiting:
-		w.problem(Unsettled, "the store has accepted it, and readers cannot read it yet: the next run confirms it")
+		w.problem(Unsettled, "the target has accepted the text, and readers cannot read it yet: the next run confirms it")
 		return false
 	case verdictResend:
 		if mine {
-			w.problem(Unsettled, "the store does not hold the text that was sent to it. "+
-				"The ledger does, and the next run sends it again%s", notBegun[w.order.op])
+			w.problem(Unsettled, "the target does not hold the text that was sent to it. "+
+				"The text is recorded in the ledger, and the next run sends it again%s", notBegun[w.order.op])
 			return false
 		}
 		// Another run may have sent the intent, and its request may still be late. So
@@ -241,8 +241,8 @@ func (w *work) settle() bool {
 		return false
 	}
 	if mine && w.order.adopt {
-		w.problem(Unsettled, "the store does not hold the text that was sent to it. "+
-			"The ledger does, and the next run sends it again")
+		w.problem(Unsettled, "the target does not hold the text that was sent to it. "+
+			"The text is recorded in the ledger, and the next run sends it again")
 		return false
 	}
 	return w.contradicted()
@@ -281,19 +281,20 @@ func (w *work) contradicted() bool {
 		return true // another value instead of one that only the ledger holds
 	}
 	if w.order.adopt && w.r.empty() {
-		w.problem(ValueUnknown, "the store holds a value and the ledger has none for it")
+		w.problem(ValueUnknown, "the target holds a value and the ledger has none for it")
 		return false
 	}
 	if !w.order.adopt {
 		switch {
 		case w.out.verdict == verdictAhead:
-			w.problem(Ahead, "its value there is of a later generation. "+
-				"This is an old copy of the ledger, or a second one: get the newest one")
+			w.problem(Ahead, "its value has a later generation. "+
+				"This ledger is an old copy, or a second ledger: get the newest copy")
 		case w.r.Intent != nil && w.r.Intent.Unsent:
-			w.problem(ValueKept, "the store holds a value that `layer` did not make. "+
+			w.problem(ValueKept, "the target holds a value that `layer` did not make. "+
 				"The ledger keeps the value that was set")
 		default:
-			w.problem(Drifted, "something else has changed the value in the store since. The ledger's copy is safe")
+			w.problem(Drifted, "the value in the target, or its note, was changed by something other than `layer` "+
+				"after the last confirmation. The ledger still has its own value")
 		}
 		return false
 	}

@@ -74,7 +74,7 @@ func (w *work) createMissing() {
 func (w *work) whoMakesIt() string {
 	switch {
 	case w.spec.Kind == secret.KindStatic:
-		return "only you have its value"
+		return "an operator must supply its value"
 	case w.spec.Generator == "":
 		return "nothing is declared that makes its value"
 	}
@@ -264,7 +264,7 @@ func (w *work) keep() {
 
 func (w *work) keeps() {
 	w.problem(ValueKept, "the ledger keeps the value as %s. "+
-		"The store holds a value that `layer` did not make, which was not replaced", w.r.Current)
+		"The target holds a value that `layer` did not make, which was not replaced", w.r.Current)
 }
 
 // rollback withdraws an announced version. If none is announced, it adds the
@@ -273,7 +273,7 @@ func (w *work) keeps() {
 func (w *work) rollback() {
 	switch {
 	case w.r.empty():
-		w.problem(NoValue, "the ledger holds no value of it yet")
+		w.problem(NoValue, "the ledger has no value of this secret yet")
 		return
 	case w.r.Announced != "":
 		w.act(OpWithdraw, w.r.Announced)
@@ -284,7 +284,7 @@ func (w *work) rollback() {
 	}
 	v := w.r.previous()
 	if v == nil {
-		w.problem(NoPrevious, "there is no previous version: it was pruned, revoked or never there")
+		w.problem(NoPrevious, "there is no previous version to return to: either there never was one, or it was pruned or revoked")
 		return
 	}
 	w.replaceAndPublish(v.Value, v.Resource)
@@ -313,7 +313,12 @@ func (w *work) revoke() {
 		case w.r.Announced != "" && !slices.Contains(victims, w.r.Announced):
 			w.r.flip(w.r.Announced, w.spec.Rotation, w.desk.policy)
 		case !w.rotates():
-			w.problem(CurrentVersion, "%s is current, and %s", w.order.version, w.whoMakesIt())
+			held := w.order.version + " is current"
+			if w.order.version != w.r.Current {
+				held = w.order.version + " has the same value as the current version " + w.r.Current +
+					", so both would be revoked"
+			}
+			w.problem(CurrentVersion, "%s, and %s", held, w.whoMakesIt())
 			w.out.problem.Version = w.order.version
 			return
 		default:

@@ -36,7 +36,7 @@ func (s *state) renaming(to *record, o order, name string) (*record, order, erro
 // rename moves the versions of another record to the new address or name.
 func (w *work) rename() {
 	if w.out.verdict == verdictBound && w.order.from.Name != w.name {
-		w.problem(Refused, "the store holds a value that `layer` did not make under the new name: "+
+		w.problem(Refused, "under the new name the target holds a value that `layer` did not make: "+
 			"it would be overwritten")
 		return
 	}

@@ -12,13 +12,14 @@
 //
 // # Ledger and target
 //
-// A [Ledger] is the record of truth. It has compare-and-swap, and contains every
-// version of every secret before anything is published.
+// A [Ledger] is the source of truth. It has compare-and-swap, and contains
+// every version of every secret before anything is published.
 //
 // A [driver.Publisher] is a target: it replaces the text that programs read. It
-// returns no text and has no compare-and-set. Of two writers the later one wins, and
-// a request may be applied after its sender stopped waiting. So a note is published
-// beside each text, signed with keys that only the ledger contains:
+// returns no text and has no compare-and-swap. Of two writers the later one
+// wins, and a request may be applied after its sender stopped waiting. So a
+// note is published beside each text, signed with keys that only the ledger
+// contains:
 //
 //	sv1 gen=17 cur=v3 fp=<32 hex digits> by=<16 hex digits>
 //
@@ -26,11 +27,12 @@
 // an HMAC of name, generation and text, and by is an HMAC of name and the note
 // before it.
 //
-// A note counts only if it is signed, for its name in the target, with a key of the
-// ledger. Other notes have no effect on ids and generations. The removal of a
-// recipient replaces the keys. A former key is then valid only for notes from before
-// the removal. A note under it with a later generation or id, or for another name,
-// counts as not signed. No note under it proves that the ledger is an old copy.
+// A note counts only if it is signed, for its name in the target, with a key of
+// the ledger. Other notes have no effect on ids and generations. The removal of
+// a recipient replaces the keys. A former key is then valid only for notes from
+// before the removal. A note under it with a later generation or id, or for
+// another name, counts as not signed. A note under a former key never proves
+// that the ledger is an old copy.
 //
 // Ids end at v2000000000 and generations at 2^63-1. A change beyond that is refused
 // before it is recorded. The secret then needs another name.
@@ -62,24 +64,27 @@
 // one expires as after a flip. RotateOptions.Immediate does both phases at once:
 // readers that do not have the new version yet reject it, for up to a window.
 //
-// Ids are v1, v2 and so on, above those in the ledger's own notes. No id is used
-// twice, and a value never changes under its id. A text has the format that
-// [secret.Options].Format pins. If none is pinned, it is JSON, or compact if JSON
-// exceeds the limit and compact can hold every value. Before a text is sent, package
-// secret must be able to read it.
+// Ids are v1, v2 and so on. A new id is above every id that the ledger has
+// used, and above the id in a note of this ledger that a set or an adoption has
+// found. No id is used twice, and a value never changes under its id. A text
+// has the format that [secret.Options].Format pins. If none is pinned, it is
+// JSON, or compact if JSON exceeds the limit and compact can hold every value.
+// Before a text is sent, package secret must be able to read it.
 //
 // # Schedule
 //
-// A rotation is due once in each slot of EveryDays days of 24 h, after the slot of
-// the last rotation. Slots begin at StartAt, else at the creation, plus a jitter of
-// up to 6 h that depends on the address alone. The creation counts as a rotation,
-// and so does a rotation by command. Missed slots are made up by one rotation. If
-// only an operator has a secret's values, it remains due until the operator sets
-// one.
+// Time is divided into slots of EveryDays days of 24 h. A rotation is due as
+// soon as a later slot than that of the last rotation has begun. Slots begin at
+// StartAt, else at the creation, plus a jitter of up to 6 h that depends on the
+// address alone. The creation counts as a rotation, and so does a rotation by
+// command. Missed slots are made up by one rotation. If only an operator has a
+// secret's values, it remains due until the operator sets one.
 //
 // # Runs
 //
-// A run first compares ledger and target:
+// A run first compares ledger and target. Modified is the time, revision or
+// digest that the target reports for a value, and that changes when the value
+// is written:
 //
 //	ledger        target                          the run
 //	intent        an older text of the ledger     sends the same bytes again, or with fresh times
@@ -99,17 +104,19 @@
 // never makes a second value for it. A second run directly after the first changes
 // nothing.
 //
-// RotateOptions.Adopt is the operator's consent to continue after a stop. The run
-// then publishes the ledger's versions, above the generation in the target.
+// RotateOptions.Adopt is the operator's consent to continue after a stop. The
+// run then publishes the ledger's versions with a generation above the one in
+// the target.
 //
 // # Ledgers
 //
-// Package layer/ledger/file keeps a ledger in one file, for one pipeline. Packages
-// layer/ledger/bucket and layer/ledger/postgres keep it for a team: several runs may
-// change it at once, and the slower one continues from the result of the faster.
-// Remember, in package layer/ledger, rejects a ledger older than one that this
-// machine has seen, and one that it does not recognize by its [State.ID]. [Move]
-// moves a ledger from one place to another.
+// Package layer/ledger/file keeps a ledger in one file, for one pipeline.
+// Packages layer/ledger/bucket and layer/ledger/postgres keep it for a team:
+// several runs may change it at once, and the slower one continues from the
+// result of the faster. The function Remember of package layer/ledger wraps a
+// Ledger. It rejects a state older than one that this machine has seen, and a
+// ledger whose [State.ID] the machine does not know. [Move] moves a ledger from
+// one place to another.
 //
 // # Errors
 //

@@ -58,7 +58,7 @@ func change(f func(d *desk, old, next *record)) func(*desk, secret.SpecSecret, *
 func mutants() []mutant {
 	return []mutant{
 		// The rows of the state table.
-		{name: "intent, older in the store: settled", where: "faults/due", judge: becomes(verdictResend, verdictWaiting)},
+		{name: "intent, older in the target: settled", where: "faults/due", judge: becomes(verdictResend, verdictWaiting)},
 		{name: "intent, too late: the same bytes", where: "faults/ready",
 			judge: func(v verdict, s sighting, r *record) verdict {
 				switch {
@@ -69,26 +69,26 @@ func mutants() []mutant {
 				}
 				return v
 			}},
-		{name: "intent stands: not confirmed", where: "faults/due", judge: becomes(verdictConfirm, verdictWaiting)},
-		{name: "published, older in the store: settled", where: "faults/ready",
+		{name: "intent in the target: not confirmed", where: "faults/due", judge: becomes(verdictConfirm, verdictWaiting)},
+		{name: "published, older in the target: settled", where: "faults/ready",
 			judge: becomes(verdictRepair, verdictSettled)},
-		{name: "published, older in the store: drifted", where: "faults/ready",
+		{name: "published, older in the target: drifted", where: "faults/ready",
 			judge: becomes(verdictRepair, verdictDrifted)},
-		{name: "a stray may have come and gone: hand edit", where: "faults/due",
+		{name: "replaced for a while by a late request: drifted", where: "faults/due",
 			judge: func(v verdict, s sighting, r *record) verdict {
 				if v == verdictRepair && r.Published != nil && s.Note == r.Published.Note {
 					return verdictDrifted
 				}
 				return v
 			}},
-		{name: "hand edit: repaired", where: "edited/ready", judge: becomes(verdictDrifted, verdictRepair)},
+		{name: "another writer's change: repaired", where: "edited/ready", judge: becomes(verdictDrifted, verdictRepair)},
 		{name: "ahead: repaired", where: "edited/ready", judge: becomes(verdictAhead, verdictRepair)},
-		{name: "somebody's value: nothing there", where: "bound", judge: becomes(verdictBound, verdictNothing)},
+		{name: "another writer's value: nothing in the target", where: "bound", judge: becomes(verdictBound, verdictNothing)},
 		{name: "missing: settled", where: "edited/ready", judge: becomes(verdictMissing, verdictSettled)},
 		{name: "not readable yet: confirmed", where: "both/ready", judge: becomes(verdictWaiting, verdictConfirm)},
 
 		// The two phases.
-		{name: "in use when it is announced", where: "faults/due", amend: change(func(_ *desk, _, next *record) {
+		{name: "current when it is announced", where: "faults/due", amend: change(func(_ *desk, _, next *record) {
 			if next.Announced != "" && next.Intent != nil {
 				next.Current = next.Announced
 			}
@@ -104,7 +104,7 @@ func mutants() []mutant {
 					next.Ready = next.Rotated.Add(d.policy.window).UTC()
 				}
 			})},
-		{name: "flip before strays have come", where: "short/due", amend: change(func(d *desk, old, next *record) {
+		{name: "flip before late requests have arrived", where: "short/due", amend: change(func(d *desk, old, next *record) {
 			if old.Ready.IsZero() && !next.Ready.IsZero() {
 				next.Ready = d.policy.now.Add(d.policy.window).UTC()
 			}
@@ -142,7 +142,7 @@ func mutants() []mutant {
 				}
 			}
 		})},
-		{name: "ids count what is there", where: "rollback/ready", amend: change(func(_ *desk, _, next *record) {
+		{name: "ids count only the versions in the text", where: "rollback/ready", amend: change(func(_ *desk, _, next *record) {
 			for next.Highest > 0 && (next.version("v"+strconv.Itoa(next.Highest)) == nil ||
 				next.version("v"+strconv.Itoa(next.Highest)).Gone != "") {
 				next.Versions = next.Versions[:len(next.Versions)-1]
@@ -166,20 +166,20 @@ func mutants() []mutant {
 				next.Ready = old.Ready
 			}
 		})},
-		{name: "a lost answer is not noted", where: "faults/due",
+		{name: "a lost answer is not recorded", where: "faults/due",
 			amend: change(func(_ *desk, old, next *record) { next.Stray = old.Stray })},
 
 		// Crashes and concurrent runs.
 		{name: "sent before it is in the ledger", where: "faults/due", first: true},
-		{name: "taking over is not marked", where: "held/due", amend: change(func(_ *desk, old, next *record) {
+		{name: "sending again is not recorded", where: "held/due", amend: change(func(_ *desk, old, next *record) {
 			next.Stray = old.Stray
 			if next.Intent != nil {
 				next.Intent.Taken = false
 			}
 		})},
-		{name: "the ledger is not asked again", where: "held/due", step: func(r *run) { r.loaded.certain = true }},
-		{name: "held up, and sent all the same", where: "held/due", step: func(r *run) { r.pass.recorded = r.now() }},
-		{name: "held up, and decided by what it saw", where: "both/ready", step: func(r *run) { r.target.at = r.now() }},
+		{name: "the ledger is not loaded again", where: "held/due", step: func(r *run) { r.loaded.certain = true }},
+		{name: "sent later than P", where: "held/due", step: func(r *run) { r.pass.recorded = r.now() }},
+		{name: "decided later than P", where: "both/ready", step: func(r *run) { r.target.at = r.now() }},
 	}
 }
 

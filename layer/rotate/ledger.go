@@ -66,8 +66,9 @@ var (
 	ErrUnknown = errors.New("it is not known whether the change was stored")
 )
 
-// Commit gives next the following generation and an id for this write, and
-// stores it with CompareAndSwap. It returns the state as it was stored.
+// Commit raises the generation of the state next by one, gives the state an id
+// for this write, and stores it with CompareAndSwap. It returns the state as it
+// was stored.
 func Commit(ctx context.Context, l Ledger, old Revision, next State) (State, Revision, error) {
 	next = next.stamped()
 	rev, err := l.CompareAndSwap(ctx, old, next)

@@ -27,18 +27,20 @@ type MoveOptions struct {
 }
 
 // Move moves the ledger from one place to the other, and returns its state
-// there. First it puts a fence into from: no run changes that ledger from then
-// on, and each returns an error that names the new place. Then it stores the
-// state in to. So two ledgers are never in use at once. A crash in between
-// leaves a ledger that is not in use; the same Move again continues.
+// there. First it marks the ledger in the old place, from, with a fence. After
+// that no run changes that ledger, and each returns an error that names the new
+// place. Then Move stores the state in the new place, to. So two ledgers are
+// never in use at once. A crash in between leaves a ledger that is not in use;
+// the same Move again continues.
 //
-// If the state cannot be stored in to, Move removes the fence again, unless an
-// earlier Move left it: a late write from there may still arrive.
+// If the state cannot be stored in the new place, Move removes the fence again,
+// unless an earlier Move set it: a late write of that Move may still arrive in
+// the new place.
 //
-// Move never overwrites another ledger in to. It replaces only this ledger
-// itself, left there under a fence when it was moved away. A Move that was
-// completed before changes nothing. Move locks both ledgers if they are
-// [Locker]s.
+// Move never overwrites another ledger in the new place. It overwrites only a
+// copy of this same ledger, if that has the fence of an earlier Move away from
+// there. A Move that was completed before changes nothing. Move locks both
+// ledgers if they are [Locker]s.
 func Move(ctx context.Context, from, to Ledger, o MoveOptions) (State, error) {
 	if o.From == "" || o.To == "" || o.From == o.To {
 		return State{}, errors.New("a ledger is moved from one place to another: name two")

@@ -181,7 +181,7 @@ func (o *Operator) checkSpec() error {
 				other, s.Address, s.Binding).of(s.Address)
 		}
 		if other, ok := names[o.name(s)]; ok {
-			return problemf(Refused, "%s and %s have the same name in the store, %s: give one another SecretName",
+			return problemf(Refused, "%s and %s have the same name in the target, %s: give one another SecretName",
 				other, s.Address, o.name(s)).of(s.Address)
 		}
 		bindings[s.Binding], names[o.name(s)] = s.Address, s.Address

@@ -108,9 +108,9 @@ const (
 func (k Kind) Error() string {
 	switch general, _, _ := strings.Cut(string(k), "/"); Kind(general) {
 	case Ahead:
-		return "the store is ahead of the ledger"
+		return "the target is ahead of the ledger"
 	case Unsettled:
-		return "not settled"
+		return "unsettled"
 	case Stopped:
 		return "stopped before anything was changed"
 	default:

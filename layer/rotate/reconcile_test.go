@@ -314,7 +314,7 @@ func TestANoteThatIsNotOurs(t *testing.T) {
 				require.NoError(t, err)
 				require.False(t, r.OK(), "a rotation is declared, so it needs a person")
 				require.ErrorIs(t, r.Secrets[0].Problem, Bound)
-				require.ErrorContains(t, r.Secrets[0].Problem, "the store holds a value that `layer` did not make")
+				require.ErrorContains(t, r.Secrets[0].Problem, "the target holds a value that `layer` did not make")
 				require.NoError(t, r.Secrets[1].Problem, "bound as it is")
 			}
 			require.Equal(t, StateBound, s.status(key.Address()).State)

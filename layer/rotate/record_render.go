@@ -85,10 +85,10 @@ func tooLarge(size, limit int, doc *secret.Document) error {
 		n++
 	}
 	if n < 2 {
-		return fmt.Errorf("%w: the text would have %d bytes, and the store takes %d: a shorter value is needed",
+		return fmt.Errorf("%w: the text would have %d bytes, and the target takes %d: a shorter value is needed",
 			secret.ErrTooLarge, size, limit)
 	}
-	return fmt.Errorf("%w: the text would have %d bytes in %d versions, and the store takes %d: nothing was changed. "+
+	return fmt.Errorf("%w: the text would have %d bytes in %d versions, and the target takes %d: nothing was changed. "+
 		"It is full: declare a shorter retention for later versions and revoke old ones now, or use a shorter value",
 		secret.ErrTooLarge, size, n, limit)
 }

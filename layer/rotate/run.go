@@ -206,7 +206,8 @@ func (r *run) load(ctx context.Context) error {
 	return nil
 }
 
-// MovedError returns the [Problem] of kind [Moved] for a state with a fence.
+// MovedError returns the [Problem] of kind [Moved] for a state with a fence,
+// the mark that [Move] leaves in a ledger that has moved to another place.
 func MovedError(s State) error {
 	return problemf(Moved, "this ledger has moved to %s: use that one", s.Moved())
 }
@@ -598,6 +599,6 @@ func (r *run) interrupted() error {
 	if left > 1 {
 		what = fmt.Sprintf("%d secrets are", left)
 	}
-	return fmt.Errorf("%w: %s recorded in the ledger and not confirmed in the store: the next run finishes that",
+	return fmt.Errorf("%w: %s recorded in the ledger and not confirmed by the target: the next run finishes that",
 		ErrInterrupted, what)
 }

@@ -145,7 +145,7 @@ func (r *run) objection(st *state) error {
 		}
 	}
 	if foreign > 0 && foreign == standing {
-		return problemf(WrongTarget, "the ledger records published values, but none in the store is its own: "+
+		return problemf(WrongTarget, "the ledger records published values, but none in the target is its own: "+
 			"this ledger is a stale or forged copy, or the target belongs to another ledger")
 	}
 	return nil
@@ -163,7 +163,7 @@ func (r *run) misplaced(st *state) error {
 	case st.Place == "" || !published || st.Place == r.target.place:
 		return nil
 	case r.target.place == "":
-		return problemf(WrongPlace, "the target is gone: it was there when it last confirmed a value. "+
+		return problemf(WrongPlace, "the target is missing, although it has confirmed values before. "+
 			"Mount it or restore it")
 	}
 	return problemf(WrongPlace, "the target is on another device than when it last confirmed a value: "+
@@ -251,7 +251,7 @@ func (r *run) checkNames(st *state) error {
 	for _, s := range r.targets() {
 		if other, ok := users[r.name(s)]; ok && other != s.Address && other != r.orders[s.Address].source {
 			return &Problem{Kind: NameTaken, Address: s.Address, Other: other,
-				Err: fmt.Errorf("the name %s in the store belongs to %s in the ledger", r.name(s), other)}
+				Err: fmt.Errorf("the name %s in the target belongs to %s in the ledger", r.name(s), other)}
 		}
 	}
 	return nil

@@ -143,7 +143,7 @@ func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 		return err
 	}
 	if _, ok := found[name]; ok {
-		return problemf(Unsettled, "the store still holds %s: try again in a minute", name)
+		return problemf(Unsettled, "the target still holds %s: try again in a minute", name)
 	}
 	return nil
 }

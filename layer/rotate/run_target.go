@@ -44,10 +44,11 @@ func (s State) FormerTargets() []string {
 	return names
 }
 
-// MoveTarget moves the values to target, to which Publisher publishes. It
-// begins only if the present target has confirmed every text, and never
-// overwrites a value of another writer. If target is the ledger's target
-// already, it finishes an earlier move.
+// MoveTarget publishes the values to a new target, and records it in the
+// ledger. target is its name, and Publisher must publish to it. It begins only
+// if the present target has confirmed every text, and never overwrites a value
+// of another writer. If target is the ledger's target already, it finishes an
+// earlier move.
 //
 // Secrets that are not declared move too. The values in the old target stay
 // until [Operator.RemoveFormer].

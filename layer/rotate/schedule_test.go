@@ -172,7 +172,7 @@ func TestAStaticSecretPastItsSlotNeedsAPerson(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, r.OK())
 	require.ErrorIs(t, r.Secrets[0].Problem, NeedsValue)
-	require.ErrorContains(t, r.Secrets[0].Problem, "only you have its value")
+	require.ErrorContains(t, r.Secrets[0].Problem, "an operator must supply its value")
 	require.Equal(t, []string{"set v2"}, s.did(s.set(key, "sk_live_second_value")))
 	require.Equal(t, StateOK, s.status(key.Address()).State)
 	s.still()

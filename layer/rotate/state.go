@@ -45,8 +45,8 @@ type Settings struct {
 }
 
 // LogEntry is one entry of the ledger's log: an operator's change and its time.
-// The log is a record among colleagues, and no evidence against any
-// colleague: every process that can write the ledger can write its log.
+// The log is for information. It does not prove who made a change, because
+// every process that can write the ledger can write any entry.
 type LogEntry struct {
 	Gen     uint64    `json:"gen"` // the ledger's generation with this change
 	At      time.Time `json:"at"`
@@ -195,8 +195,8 @@ func fingerprint(key []byte) string {
 	return hex.EncodeToString(mac(key, "layer ledger fingerprint")[:16])
 }
 
-// Succeeds reports whether a ledger with that fingerprint is this one, now or
-// before its keys were replaced.
+// Succeeds reports whether print is the fingerprint of this ledger's present
+// key or of one of its former keys. Then this ledger continues the other one.
 func (s State) Succeeds(print string) bool {
 	return print == s.Fingerprint() ||
 		slices.ContainsFunc(s.state().Former, func(key []byte) bool { return print == fingerprint(key) })
@@ -273,9 +273,10 @@ func (s State) stamped() State {
 	return wrapState(&next)
 }
 
-// WriteID returns the id of the write that made this state. After a lost answer
-// a [Ledger] looks for it, with [State.Wrote], in the state that it finds. It
-// is empty if Commit has not prepared the state.
+// WriteID returns the id of the write that made this state. If the answer to a
+// write was lost, a [Ledger] loads the state and asks [State.Wrote] whether the
+// write with this id is in it. It is empty if Commit has not prepared the
+// state.
 func (s State) WriteID() string {
 	if w := s.state().Writes; len(w) > 0 {
 		return w[len(w)-1].ID
@@ -289,8 +290,9 @@ func (s State) Wrote(id string) bool {
 	return id != "" && slices.ContainsFunc(s.state().Writes, func(w write) bool { return w.ID == id })
 }
 
-// Covers reports whether this state lists every write after that generation, so
-// that a false result of Wrote is certain.
+// Covers reports whether the last 64 writes, which this state lists, include
+// every write after generation gen. If so, and Wrote returns false for such a
+// write, the write was not stored.
 func (s State) Covers(gen uint64) bool {
 	st := s.state()
 	return gen >= st.Gen || len(st.Writes) > 0 && st.Writes[0].Gen <= gen+1

@@ -43,12 +43,12 @@ func Seal(s State, identities ...age.Identity) ([]byte, error) {
 // ledger of a hundred secrets with the largest documents.
 const MaxSealed = 64 << 20
 
-// CheckSize returns an error if size is more than most, which is [MaxSealed]
-// except in tests.
-func CheckSize(size, most int) error {
-	if size > most {
+// CheckSize returns an error if size is greater than limit. The limit is
+// [MaxSealed], except in tests.
+func CheckSize(size, limit int) error {
+	if size > limit {
 		return fmt.Errorf("it would have %d bytes, and %d is the most: "+
-			"remove secrets, or retain versions for a shorter time", size, most)
+			"remove secrets, or retain versions for a shorter time", size, limit)
 	}
 	return nil
 }
@@ -117,8 +117,8 @@ func parseRecipients(texts []string) ([]age.Recipient, error) {
 			r, err = age.ParseX25519Recipient(text)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("recipient %d of the ledger is not an age public key, which begins with age1: "+
-				"look for a typing error, `age-keygen -y` prints it", i+1)
+			return nil, fmt.Errorf("recipient %d of the ledger is not an age public key: "+
+				"look for a typing error, `age-keygen -y` prints the key of an identity", i+1)
 		}
 		to = append(to, r)
 	}

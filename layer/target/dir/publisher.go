@@ -435,7 +435,7 @@ func (d *Publisher) failed(name, what string, err error) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EFBIG):
 		advice = "; free some space and run again"
 	case errors.Is(err, fs.ErrNotExist) && name == "":
-		advice = "; make it, or its target if it is a link"
+		advice = "; create it; if it is a symbolic link, create the directory that it points to"
 	case errors.Is(err, syscall.ENOTDIR):
 		advice = "; name a directory, not a file"
 	}
