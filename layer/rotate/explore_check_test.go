@@ -231,7 +231,7 @@ func (w *world) accepts(i int, reader, signer *reading, until time.Time) error {
 	case l == nil && slices.Contains(v.sudden, c.number) && reader.versions[reader.current].number < c.number:
 		return nil // it became current at once, and the reader has not seen it yet
 	case l == nil:
-		return fmt.Errorf("1: v%d is signed with, and readers go by a document without it (current v%d)", c.number,
+		return fmt.Errorf("1: v%d is signed with, and readers use a document without it (current v%d)", c.number,
 			reader.versions[reader.current].number)
 	case l.value != c.value:
 		return fmt.Errorf("3: v%d has two values", c.number)

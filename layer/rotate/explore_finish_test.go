@@ -66,7 +66,7 @@ func (k *walker) once(w *world) error {
 	}
 	for i, spec := range w.spec.Secrets {
 		if rec := w.ledger.state().find(spec.Address); !rec.empty() && !w.slots[i].exists {
-			return fmt.Errorf("liveness: a run leaves a value missing in the store")
+			return fmt.Errorf("liveness: a run leaves a value missing in the target")
 		}
 	}
 	rev, writes := w.rev, w.writes

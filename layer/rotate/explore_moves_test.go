@@ -142,7 +142,7 @@ func (k *walker) edit(w *world) {
 			v.past = append(slices.Clip(v.past), standing{v.now, n.at})
 			v.now = nil
 		}
-		k.reached(n, nil, func() string { return "somebody " + edit.how })
+		k.reached(n, nil, func() string { return "another writer " + edit.how })
 	}
 }
 

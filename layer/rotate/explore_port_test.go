@@ -88,7 +88,7 @@ func (p *port) Publish(_ context.Context, items []driver.Item) []error {
 			p.bad = err
 		}
 		if w.edited && p.bad == nil {
-			p.bad = errors.New("table: a person's value is overwritten")
+			p.bad = errors.New("table: another writer's value is overwritten")
 		}
 		if p.goes != goesWell {
 			errs[i] = errInjected

@@ -111,11 +111,11 @@ const (
 	fails      outcome = "fails"
 	unanswered outcome = "carried out, the answer is lost"
 	vanishes   outcome = "lost, the outcome is unknown"
-	late       outcome = "under way for long, given up"
+	late       outcome = "late, the run goes on"
 	twice      outcome = "carried out, and once more later, given up"
-	lateCrash  outcome = "under way for long, crash"
+	lateCrash  outcome = "late, the run crashes"
 	twiceCrash outcome = "carried out, and once more later, crash"
-	superseded outcome = "carried out, and somebody has built on it"
+	superseded outcome = "carried out, and another run has built on it"
 	refused    outcome = "refused"
 	pending    outcome = "not readable yet"
 )
@@ -228,12 +228,12 @@ func falseStop(r *run, err error) error {
 	for _, e := range r.report.problems {
 		if errors.Is(e, Drifted) || errors.Is(e, Bound) || errors.Is(e, Ahead) {
 			if r.stage == stageDone || r.stage == stageClean || err != nil {
-				return fmt.Errorf("liveness: no person has edited anything: %w", e)
+				return fmt.Errorf("liveness: no other writer has changed anything: %w", e)
 			}
 		}
 	}
 	if errors.Is(err, Drifted) || errors.Is(err, Bound) || errors.Is(err, Ahead) || errors.Is(err, Stopped) {
-		return fmt.Errorf("liveness: no person has edited anything: %w", err)
+		return fmt.Errorf("liveness: no other writer has changed anything: %w", err)
 	}
 	return nil
 }
