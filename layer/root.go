@@ -184,7 +184,7 @@ func (l *layer) command() *cobra.Command {
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
 		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
 		l.targetCommand(), l.timelineCommand(),
-		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
+		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.doctorCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
 		group.AddCommand(c)
 	}
 	root.AddCommand(group)
@@ -195,6 +195,10 @@ func (l *layer) command() *cobra.Command {
 		}
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(func(c *cobra.Command) error {
+		usage(c.OutOrStderr(), c)
+		return nil
+	})
 	return root
 }
 

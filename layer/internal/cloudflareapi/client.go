@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
@@ -25,6 +26,18 @@ type Client struct {
 	// Now and Wait are the clock; tests replace them.
 	Now  func() time.Time
 	Wait func(context.Context, time.Duration) error
+
+	ahead atomic.Pointer[time.Duration]
+}
+
+// Ahead returns the time by which the API's clock is ahead of this machine's, as
+// the date of its last answer showed, to the second. known is false before the
+// first answer.
+func (c *Client) Ahead() (d time.Duration, known bool) {
+	if p := c.ahead.Load(); p != nil {
+		return *p, true
+	}
+	return 0, false
 }
 
 func New(o Options) (*Client, error) {
@@ -134,6 +147,10 @@ func (c *Client) once(ctx context.Context, left time.Duration,
 	err := send(bounded,
 		option.WithBaseURL(c.base), option.WithHTTPClient(c.http), option.WithAPIToken(c.token.Reveal()),
 		option.WithMaxRetries(0), option.WithMiddleware(x.roundTrip))
+	if !x.date.IsZero() {
+		ahead := x.date.Sub(c.Now()).Truncate(time.Second)
+		c.ahead.Store(&ahead)
+	}
 	switch {
 	case x.failure != nil:
 		if ctx.Err() != nil && x.failure.Status == 0 {

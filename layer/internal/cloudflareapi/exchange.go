@@ -24,6 +24,7 @@ type Exchange struct {
 	begun    bool
 	envelope envelope
 	failure  *Failure
+	date     time.Time // of the answer; zero if it has none
 }
 
 // envelope is the outer object of every answer of the API.
@@ -57,6 +58,9 @@ func (x *Exchange) roundTrip(req *http.Request,
 		// It asked for a connection and never had one.
 		x.failure.NotApplied = asked.Load() && !connected.Load() || req.Method == http.MethodGet
 		return nil, errNoSuccess
+	}
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		x.date = date
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, largestAnswer+1))
 	_ = res.Body.Close()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/secrets_store"
@@ -52,6 +53,11 @@ func NewStore(o Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Ahead returns the time by which the API's clock is ahead of this machine's, to
+// the second, as the date of the last answer showed. known is false before the
+// first answer.
+func (s *Store) Ahead() (d time.Duration, known bool) { return s.client.Ahead() }
 
 // ID returns the id of the store for use in bindings: Options.StoreID, or the id
 // of the account's only store.
