@@ -1,8 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
 )
@@ -16,14 +21,22 @@ type bindingJSON struct {
 }
 
 func (l *layer) bindingsCommand() *cobra.Command {
-	return &cobra.Command{Use: "bindings", Short: "Print the secrets_store_secrets block for wrangler's config",
+	format := "json"
+	c := &cobra.Command{Use: "bindings", Short: "Print the secrets_store_secrets block for wrangler's config",
 		Args: noArgs,
 		Long: `Print the secrets_store_secrets block for wrangler's config. The block binds a Worker to the
 published values. wrangler does not inherit it to env.NAME: repeat it there. The store's id comes
-from --store, else from a request to the account.`,
+from --store, else from a request to the account. --format toml is for wrangler.toml, and jsonc for
+wrangler.jsonc, with the address of each secret as a comment.`,
 		Example: `  layer secret bindings --store 0123456789abcdef0123456789abcdef
-  layer secret bindings > bindings.json`,
+  layer secret bindings --format toml >> wrangler.toml`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains(bindingFormats, format) {
+				return usagef("--format is one of %s", strings.Join(bindingFormats, ", "))
+			}
+			if l.json && format != "json" {
+				return usagef("give only one of --json and --format %s", format)
+			}
 			set, err := l.settings(c)
 			if err != nil {
 				return err
@@ -58,9 +71,45 @@ from --store, else from a request to the account.`,
 				}{true, list})
 				return nil
 			}
-			l.printJSON(struct {
-				Secrets []bindingJSON `json:"secrets_store_secrets"`
-			}{list})
+			switch format {
+			case "toml":
+				l.printTOML(spec, list)
+			case "jsonc":
+				l.printJSONC(spec, list)
+			default:
+				l.printJSON(struct {
+					Secrets []bindingJSON `json:"secrets_store_secrets"`
+				}{list})
+			}
 			return nil
 		}}
+	c.Flags().StringVar(&format, "format", format, "the `FORMAT` of the output: json, jsonc or toml")
+	return c
+}
+
+var bindingFormats = []string{"json", "jsonc", "toml"}
+
+// printTOML prints an array of tables. The names consist of letters, digits and
+// a few signs that no string of TOML escapes.
+func (l *layer) printTOML(spec secret.Spec, list []bindingJSON) {
+	for i, b := range list {
+		if i > 0 {
+			fmt.Fprintln(l.out)
+		}
+		fmt.Fprintf(l.out, "# %s\n[[secrets_store_secrets]]\nbinding = %q\nstore_id = %q\nsecret_name = %q\n",
+			spec.Secrets[i].Address, b.Binding, b.StoreID, b.SecretName)
+	}
+}
+
+func (l *layer) printJSONC(spec secret.Spec, list []bindingJSON) {
+	fmt.Fprintln(l.out, "{\n  \"secrets_store_secrets\": [")
+	for i, b := range list {
+		comma := ","
+		if i == len(list)-1 {
+			comma = ""
+		}
+		fmt.Fprintf(l.out, "    // %s\n    { \"binding\": %q, \"store_id\": %q, \"secret_name\": %q }%s\n",
+			spec.Secrets[i].Address, b.Binding, b.StoreID, b.SecretName, comma)
+	}
+	fmt.Fprintln(l.out, "  ]\n}")
 }

@@ -70,7 +70,7 @@ func TestGuidesAndScriptsAgree(t *testing.T) {
 
 // anywhere are the commands that a script may use without the guide. They
 // change nothing, or only make a change that any next run would make.
-var anywhere = []string{"status", "timeline", "log", "spec", "plan", "bindings", "apply", "rotate"}
+var anywhere = []string{"status", "timeline", "log", "spec", "plan", "bindings", "apply", "rotate", "doctor"}
 
 var (
 	block  = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
