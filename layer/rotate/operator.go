@@ -45,6 +45,10 @@ type Operator struct {
 	// DryRun: nothing is changed; the Result has the actions that would be carried
 	// out.
 	DryRun bool
+	// Reports: the caller reports published changes to a program outside. The
+	// ledger then keeps which ones were reported, from the first such run on: see
+	// Result.Unreported.
+	Reports bool
 	// Progress, if not nil, is called before each stage.
 	Progress func(Event)
 

@@ -29,6 +29,11 @@ type Result struct {
 	// Undeclared are the secrets of the ledger that no declaration names, if the
 	// run concerned all declared secrets.
 	Undeclared []SecretStatus
+	// Unreported are the confirmed changes of the declared secrets that were not
+	// reported yet, also those of earlier runs. It is empty unless
+	// Operator.Reports. After the report has succeeded, call
+	// [Operator.MarkReported]. With DryRun it has the planned changes too.
+	Unreported []Change
 	// Failed are the errors that concern no secret's text, such as an unused token
 	// that could not be deleted.
 	Failed []error
@@ -127,6 +132,7 @@ const (
 func (r *run) result() Result {
 	result := Result{Failed: r.report.notes, Adoptions: r.report.adoptions}
 	st := r.loaded.state.state()
+	result.Unreported = r.reports(st)
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)
 	if r.Overdue != 0 {
 		p.overdue = r.Overdue

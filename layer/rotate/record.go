@@ -88,6 +88,9 @@ type record struct {
 	// to another target clears them. It is empty unless the target is a
 	// driver.Recognizer.
 	Sent []sent `json:"sent,omitempty"`
+	// Reported is the generation of the text that was reported last: see
+	// state.Reporting. MarkReported sets it. It never falls.
+	Reported uint64 `json:"reported,omitempty"`
 }
 
 // version is the value and the life of one version.

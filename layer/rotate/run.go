@@ -110,6 +110,7 @@ type stage int
 const (
 	stageLoad stage = iota
 	stageResume
+	stageBegin
 	stageInspect
 	stageDecide
 	stageAscertain
@@ -157,6 +158,8 @@ func (r *run) step(ctx context.Context) error {
 		return r.load(ctx)
 	case stageResume:
 		return r.resume(ctx)
+	case stageBegin:
+		return r.begin(ctx)
 	case stageInspect:
 		return r.inspect(ctx, stageDecide)
 	case stageDecide:
@@ -195,7 +198,8 @@ func (r *run) load(ctx context.Context) error {
 	}
 	// A value that was made for an earlier state may have been swept by another
 	// run.
-	r.loaded.state, r.loaded.rev, r.mine.made, r.stage = st, rev, map[secret.Address]version{}, stageInspect
+	r.loaded.state, r.loaded.rev, r.mine.made = st, rev, map[secret.Address]version{}
+	r.stage = r.afterLoad()
 	switch {
 	case st.Moved() == "" || r.DryRun: // a dry run changes nothing, so a fence does not stop it
 	case r.adopts():
@@ -222,7 +226,8 @@ func (r *run) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.loaded.state, r.loaded.rev, r.stage = st, rev, stageInspect
+	r.loaded.state, r.loaded.rev = st, rev
+	r.stage = r.afterLoad()
 	return nil
 }
 
@@ -397,10 +402,11 @@ func (r *run) record(ctx context.Context, st *state) error {
 	}
 	var all []Action
 	for _, s := range r.targets() {
-		all = append(all, r.pass.decisions[s.Address].actions...)
-	}
-	for _, e := range logOf(all, r.By, r.now()) {
-		swapped.log(e)
+		dec := r.pass.decisions[s.Address]
+		all = append(all, dec.actions...)
+		for _, e := range logOf(dec, r.By, r.now()) {
+			swapped.log(e)
+		}
 	}
 	r.tell(Event{Stage: StageRecord, Secrets: len(records), Actions: all})
 	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(swapped))
@@ -452,11 +458,14 @@ func (r *run) again() error {
 	return nil
 }
 
-// logOf returns the log entries for actions.
-func logOf(actions []Action, by string, at time.Time) []LogEntry {
+// logOf returns the log entries for a decision.
+func logOf(dec decision, by string, at time.Time) []LogEntry {
 	var entries []LogEntry
-	for _, a := range actions {
+	for _, a := range dec.actions {
 		e := LogEntry{At: at, By: by, Op: a.Action, Address: a.Address.String()}
+		if dec.next != nil {
+			e.Document = dec.next.Gen
+		}
 		if a.Version != "" {
 			e.IDs = []string{a.Version}
 		}

@@ -54,6 +54,9 @@ type LogEntry struct {
 	Op      Op        `json:"op"`
 	Address string    `json:"address,omitempty"`
 	IDs     []string  `json:"ids,omitempty"`
+	// Document is the generation of the secret's text with this change. Zero: the
+	// entry concerns no text, or an earlier version of layer wrote it.
+	Document uint64 `json:"document,omitempty"`
 }
 
 // state is the content of a State. It never changes once a State holds it, and
@@ -100,6 +103,10 @@ type state struct {
 	Sweep []sweep `json:"sweep,omitempty"`
 	// Log are the last 10,000 entries, the newest last.
 	Log []LogEntry `json:"log,omitempty"`
+	// Reporting: the records keep which generation was reported last. The first
+	// run with Operator.Reports sets it; nothing clears it. A program that does not
+	// know it would drop the generations, so it makes the format 4.
+	Reporting bool `json:"reporting,omitempty"`
 }
 
 // write is one CompareAndSwap. By the id a writer recognizes its own write
@@ -109,10 +116,20 @@ type write struct {
 	ID  string `json:"id"`
 }
 
-// stateFormat is the format that is written. Formats 1 and 2 are read too:
-// format 1 has no sums and no place, and neither has an anchor or the reach of
-// former keys. A program refuses a later format, because it would drop fields.
-const stateFormat = 3
+// stateFormat is the latest format that is read. Format 1 has no sums and no
+// place. Formats 1 and 2 have no anchor and no reach of former keys. Format 3
+// keeps no reports, and is written until the first one, so that programs without
+// reports read the ledger. A program refuses a later format, because it would
+// drop fields.
+const stateFormat = 4
+
+// format returns the format in which the state is written.
+func (s *state) format() int {
+	if s.Reporting {
+		return stateFormat
+	}
+	return 3
+}
 
 const (
 	keepWrites = 64
@@ -123,7 +140,7 @@ const (
 // keys.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
-	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32),
+	return wrapState(&state{Format: new(state).format(), ID: randomHex(16), Anchor: randomBytes(32),
 		FpKey: randomBytes(32), ByKey: randomBytes(32), SumKey: randomBytes(32), Config: s})
 }
 
@@ -263,7 +280,7 @@ func (s *state) log(e LogEntry) {
 // generation and an id for this write.
 func (s State) stamped() State {
 	next := *s.state()
-	next.Format = stateFormat
+	next.Format = next.format()
 	next.Gen++
 	old := next.Writes
 	if len(old) >= keepWrites {
