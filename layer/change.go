@@ -35,11 +35,12 @@ or pruned version never comes back.`,
 			})
 		}}
 	c.Flags().BoolVar(&immediate, "immediate", false, "run both phases at once")
+	l.thenFlags(c)
 	return c
 }
 
 func (l *layer) revokeCommand() *cobra.Command {
-	return &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Revoke a version in the ledger and the target, " +
+	c := &cobra.Command{Use: "revoke ADDRESS VERSION", Short: "Revoke a version in the ledger and the target, " +
 		"immediately", Args: count(2, 2),
 		ValidArgsFunction: l.completeVersion,
 		Long: `Revoke a version in the ledger and the target, immediately, and with it every other version that
@@ -56,6 +57,8 @@ version cannot be revoked: set a new value first.`,
 				return o.Revoke(ctx, addr, args[1])
 			})
 		}}
+	l.thenFlags(c)
+	return c
 }
 
 // versionForm matches the id of a version in a ledger.
@@ -84,7 +87,7 @@ func (l *layer) change(ctx context.Context, arg string,
 }
 
 func (l *layer) renameCommand() *cobra.Command {
-	return &cobra.Command{Use: "rename OLD NEW", Short: "Publish the versions under a new address", Args: count(2, 2),
+	c := &cobra.Command{Use: "rename OLD NEW", Short: "Publish the versions under a new address", Args: count(2, 2),
 		ValidArgsFunction: l.completeAddresses(2),
 		Long: `Publish the versions of OLD under the address and name of NEW, which the program must declare. The
 old value stays, for programs that still read it, until ` + "`layer secret remove`" + `.`,
@@ -99,6 +102,8 @@ old value stays, for programs that still read it, until ` + "`layer secret remov
 				return o.Rename(ctx, from, to)
 			})
 		}}
+	l.thenFlags(c)
+	return c
 }
 
 func (l *layer) removeCommand() *cobra.Command {

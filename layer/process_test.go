@@ -34,10 +34,10 @@ func inProcess(ctx context.Context, dir string, lookup func(string) (string, boo
 }
 
 // needsProcess reports whether a command cannot run in this process: it
-// replaces itself with a program, or reads the standard input of a script,
-// which testscript does not pass on.
+// replaces itself with a program, passes its environment on to one, or reads
+// the standard input of a script, which testscript does not pass on.
 func needsProcess(args []string) bool {
-	return has(args, "run") || has(args, "--from-stdin") || has(args, "-")
+	return has(args, "run") || has(args, "--then") || has(args, "--from-stdin") || has(args, "-")
 }
 
 // variables parses an environment in the form of os/exec: the last value of a

@@ -27,7 +27,9 @@ type reportJSON struct {
 	// Undeclared are secrets of the ledger that no declaration names. Status lists
 	// them among the secrets.
 	Undeclared []string `json:"undeclared,omitempty"`
-	Error      string   `json:"error,omitempty"`
+	// Then is the report to the command of --then; nil without --then.
+	Then  *thenJSON `json:"then,omitempty"`
+	Error string    `json:"error,omitempty"`
 }
 
 type secretJSON struct {
@@ -76,15 +78,26 @@ func timeOrNull(t time.Time) *string {
 // After a dry run only the former counts.
 func (l *layer) report(o *rotate.Operator, r rotate.Result, changes bool) error {
 	ok := r.OK() && (r.Settled() || o.DryRun)
-	if l.json {
-		l.printJSON(l.reportJSON(o, r, ok, changes))
-	} else {
+	if !l.json {
 		if changes {
 			l.printActions(o, r)
 			l.printUnconfirmed(r)
 		}
 		l.printProblems(r)
 		l.printUndeclared(r)
+	}
+	then, failure, interrupted := l.reportThen(o, r)
+	if interrupted != nil {
+		return interrupted
+	}
+	ok = ok && failure == nil
+	if l.json {
+		out := l.reportJSON(o, r, ok, changes)
+		out.Then = then
+		if failure != nil {
+			out.Error = strings.TrimPrefix(out.Error+"\n"+words(failure), "\n")
+		}
+		l.printJSON(out)
 	}
 	if !ok {
 		return errSilent
@@ -220,7 +233,7 @@ func (l *layer) printUndeclared(r rotate.Result) {
 }
 
 func (l *layer) printActions(o *rotate.Operator, r rotate.Result) {
-	if len(r.Actions) == 0 && r.OK() && r.Settled() {
+	if len(r.Actions) == 0 && len(r.Unreported) == 0 && r.OK() && r.Settled() {
 		fmt.Fprintln(l.out, "nothing to do")
 	}
 	for _, a := range r.Actions {

@@ -54,6 +54,8 @@ type layer struct {
 	dry              bool // rotate --dry-run
 	offline          bool // run and reveal: the target is not asked
 	moves            bool // secret target: --to is the target to move to
+	// then reports a result to the command of --then. nil: there is no --then.
+	then func(*rotate.Operator, rotate.Result) (*thenJSON, error)
 	// Rotate --now: print a hint if a version is already announced.
 	asksForNow                      bool
 	json                            bool

@@ -41,7 +41,7 @@ func (l *layer) planCommand() *cobra.Command {
 }
 
 func (l *layer) applyCommand() *cobra.Command {
-	return &cobra.Command{Use: "apply", Short: "Create the values that are missing", Args: noArgs,
+	c := &cobra.Command{Use: "apply", Short: "Create the values that are missing", Args: noArgs,
 		Long: `Create the missing values: random values, and generated values by their generator. A value that only
 a person can supply is reported as external_value_required. apply first finishes the work that an
 interrupted command left.`,
@@ -58,6 +58,8 @@ interrupted command left.`,
 			}
 			return l.report(o, r, true)
 		}}
+	l.thenFlags(c)
+	return c
 }
 
 func (l *layer) rotateCommand() *cobra.Command {
@@ -75,7 +77,8 @@ development.`,
 		Example: `  layer secret rotate
   layer secret rotate --now '$SECRET.auth.session-key'
   layer secret rotate --immediate '$SECRET.auth.session-key'
-  layer secret rotate --dry-run`,
+  layer secret rotate --dry-run
+  layer secret rotate --then 'systemctl reload shop'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, arg := range args {
 				addr, err := address(arg)
@@ -118,6 +121,7 @@ development.`,
 		"in the target")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --adopt-ledger: do not ask")
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print the changes that rotate would make")
+	l.thenFlags(c)
 	return c
 }
 

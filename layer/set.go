@@ -68,6 +68,7 @@ declaration retains it. A value of a random or generated secret is announced fir
 	c.Flags().StringVar(&env, "value-env", "", "the `NAME` of the environment variable with the value")
 	c.Flags().BoolVar(&stdin, "from-stdin", false, "read the value from stdin")
 	c.Flags().StringVar(&file, "from-file", "", "the `FILE` with the value")
+	l.thenFlags(c)
 	return c
 }
 

@@ -104,7 +104,7 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 		return nil, rotate.State{}, err
 	}
 	o := &rotate.Operator{Ledger: ledger, Spec: spec, Window: l.window, Margin: l.margin, Limit: l.limit,
-		By:       operatorName(),
+		By: operatorName(), Reports: l.then != nil,
 		Progress: l.progress}
 	target, err := l.target(set)
 	if err != nil {

@@ -155,13 +155,12 @@ func (r *record) phase(id string) Phase {
 
 // distinct drops each change that the list contains already.
 func distinct(list []Change) []Change {
-	var kept []Change
-	for _, c := range list {
-		if !slices.Contains(kept, c) {
-			kept = append(kept, c)
-		}
-	}
-	return kept
+	seen := map[Change]bool{}
+	return slices.DeleteFunc(list, func(c Change) bool {
+		again := seen[c]
+		seen[c] = true
+		return again
+	})
 }
 
 // reports returns Result.Unreported.

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Runs a command of the operator in sh. Its output goes to stderr, unchanged.
+// Signals to layer reach it, and layer waits until it ends.
+
+// ended is the end of a command.
+type ended struct {
+	status int
+	signal syscall.Signal // 0: it ended by itself
+}
+
+func (e ended) String() string {
+	switch {
+	case e.signal != 0:
+		return fmt.Sprintf("was ended by a signal (%v)", e.signal)
+	case e.status == 0:
+		return "has succeeded"
+	}
+	return fmt.Sprintf("failed with exit status %d", e.status)
+}
+
+// shell runs a command in sh. It returns an error if sh cannot be started. The
+// command and the environment are in no error.
+func (l *layer) shell(ctx context.Context, command string, environ []string) (ended, error) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		return ended{}, errors.New("there is no sh in PATH")
+	}
+	// Without -- the shell takes a command that begins with - for an option.
+	cmd := exec.Command(sh, "-c", "--", command)
+	cmd.Env, cmd.Dir = environ, l.dir
+	cmd.Stdout, cmd.Stderr = l.stderr, l.stderr
+	shared := inForeground()
+	if shared && l.interactive() {
+		cmd.Stdin = l.in // else it is empty: the input belongs to the caller's next commands
+	}
+	// In the foreground of a terminal the command must be in layer's own group, to
+	// read from the terminal and to stop with Ctrl-Z. Elsewhere it gets a group of
+	// its own, so that a signal also reaches the programs that sh has started.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !shared}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return ended{}, cause(err)
+	}
+	send := func(s os.Signal) {
+		if number, ok := s.(syscall.Signal); ok && !shared {
+			_ = syscall.Kill(-cmd.Process.Pid, number)
+			return
+		}
+		_ = cmd.Process.Signal(s)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	interrupted := ctx.Done()
+	var unheard <-chan time.Time
+	for {
+		select {
+		case err := <-done:
+			return endOf(cmd, err)
+		case s := <-signals:
+			unheard = nil
+			// The terminal sends Ctrl-C to the whole group. A second interrupt would make
+			// many programs abandon their orderly end.
+			if !shared || s != os.Interrupt {
+				send(s)
+			}
+		case <-interrupted:
+			// The signal may have arrived before Notify.
+			interrupted, unheard = nil, time.After(100*time.Millisecond)
+		case <-unheard:
+			send(os.Interrupt)
+		}
+	}
+}
+
+func endOf(cmd *exec.Cmd, err error) (ended, error) {
+	if state, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && state.Signaled() {
+		return ended{128 + int(state.Signal()), state.Signal()}, nil
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return ended{}, err // its output could not be copied
+	}
+	return ended{status: cmd.ProcessState.ExitCode()}, nil
+}
+
+// inForeground reports whether layer is in the foreground of a terminal, which
+// then sends Ctrl-C to layer and to every process in its group.
+func inForeground() bool {
+	terminal, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer terminal.Close()
+	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == syscall.Getpgrp()
+}
