@@ -231,11 +231,9 @@ func (o *Operator) MarkReported(ctx context.Context, changes []Change) (err erro
 		if next == nil {
 			return nil
 		}
-		// Another run may change the ledger afterwards: the reports are stored then.
+		// After ErrSuperseded, which is a conflict too, the next round finds the
+		// reports in the ledger.
 		_, _, err = Commit(ctx, o.Ledger, rev, wrapState(next))
-		if err == nil || errors.Is(err, ErrSuperseded) {
-			return nil
-		}
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}

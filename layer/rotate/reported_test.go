@@ -168,9 +168,14 @@ func TestADryRunListsItsReport(t *testing.T) {
 	key := aRandom("key", retained(2))
 	s := newScene(t, key)
 	s.did(s.apply())
+	before := s.state().Gen
+	s.DryRun = true
+	require.Empty(t, s.reports())
+	require.Equal(t, before, s.state().Gen, "a dry run begins no reports")
+	s.DryRun = false
 	require.Empty(t, s.reports())
 	s.did(s.rotate(RotateOptions{Immediate: true}))
-	before := s.state().Gen
+	before = s.state().Gen
 	s.DryRun, s.Reports = true, true
 	r, err := s.seen(s.rotateNow())
 	require.NoError(t, err)
@@ -190,6 +195,19 @@ func TestAMoveOfTheValuesIsReported(t *testing.T) {
 	_, err := s.MoveTarget(context.Background(), "elsewhere")
 	require.NoError(t, err)
 	require.Equal(t, []string{"key publish v1 current"}, told(s.reports()))
+}
+
+// A ledger that had moved and is adopted begins its reports too.
+func TestReportsBeginInAnAdoptedLedger(t *testing.T) {
+	key := aRandom("key", retained(2))
+	s := newScene(t, key)
+	s.did(s.apply())
+	s.change(func(st *state) { st.Fenced = "elsewhere" })
+	s.Reports = true
+	r, err := s.seen(s.rotate(RotateOptions{Immediate: true, Adopt: true}))
+	require.NoError(t, err)
+	require.True(t, s.state().Reporting)
+	require.Equal(t, []string{"key flip v2 current"}, told(r.Unreported))
 }
 
 // Two slow operators report the same change, and neither reopens or loses one.
