@@ -74,9 +74,7 @@ func (l *layer) shell(ctx context.Context, command string, environ []string) (en
 			return endOf(cmd, err)
 		case s := <-signals:
 			unheard = nil
-			// The terminal sends Ctrl-C to the whole group. A second interrupt would make
-			// many programs abandon their orderly end.
-			if !shared || s != os.Interrupt {
+			if passesOn(s, shared) {
 				send(s)
 			}
 		case <-interrupted:
@@ -87,6 +85,11 @@ func (l *layer) shell(ctx context.Context, command string, environ []string) (en
 		}
 	}
 }
+
+// passesOn reports whether layer sends a signal on to the command. In the
+// foreground of a terminal, the terminal sends Ctrl-C to the whole group, and a
+// second interrupt would make many programs abandon their orderly end.
+func passesOn(s os.Signal, shared bool) bool { return !shared || s != os.Interrupt }
 
 func endOf(cmd *exec.Cmd, err error) (ended, error) {
 	if state, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && state.Signaled() {

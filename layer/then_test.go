@@ -182,20 +182,33 @@ func TestASignalReachesTheCommand(t *testing.T) {
 	}
 }
 
-// At a terminal the command reads what the operator types, and gets Ctrl-C
-// once.
+// The system may merge two signals, so the tests at a terminal cannot count
+// them.
+func TestTheTerminalAloneSendsCtrlC(t *testing.T) {
+	t.Parallel()
+	require.False(t, passesOn(os.Interrupt, true))
+	require.True(t, passesOn(os.Interrupt, false))
+	require.True(t, passesOn(syscall.SIGTERM, true))
+	require.True(t, passesOn(syscall.SIGTERM, false))
+}
+
+// At a terminal the command reads what the operator types, and gets Ctrl-C from
+// the terminal and SIGTERM from layer.
 func TestTheCommandAtATerminal(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, rotating)
 	require.Equal(t, []string{"v1"}, reported(t, dir))
 	x := atTerminal(t, dir, nil, 80, "secret", "rotate", "--immediate", "--spec", "spec.json", "--then",
-		`trap 'echo caught; exit 5' INT; echo "deploy?"; read answer; echo "it is $answer"; sleep 60`)
+		`trap 'echo caught' INT; trap 'kill $!; exit 5' TERM
+		echo "deploy?"; read answer; echo "it is $answer"; sleep 60 & wait; wait; wait`)
 	x.expect("deploy?")
 	x.types("fine\r")
 	x.expect("it is fine")
 	x.types("\x03")
+	x.expect("caught")
+	require.NoError(t, x.cmd.Process.Signal(syscall.SIGTERM)) // is passed on after any interrupt
 	screen := x.ends(130)
-	require.Equal(t, 1, strings.Count(screen, "caught"), "one Ctrl-C is one signal")
+	require.Equal(t, 1, strings.Count(screen, "caught"))
 	require.Contains(t, screen, "interrupted: every change is confirmed, and the command of --then failed with exit "+
 		"status 5")
 	require.Equal(t, []string{"v2"}, reported(t, dir))
