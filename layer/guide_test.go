@@ -19,6 +19,7 @@ var recipes = map[string]string{
 	"A new colleague": "new_colleague", "A lost identity": "lost_identity", "A lost ledger": "lost_ledger",
 	"A renamed secret": "renamed_secret", "An existing Worker's secret under rotation": "existing_worker_secret",
 	"A value that stays as it is": "bound_value", "Monitoring": "monitoring", "Another target": "another_target",
+	"After a rotation: deploy, reload, notify": "after_a_rotation",
 }
 
 // teamRecipes maps the sections of the teams' guide that contain commands to

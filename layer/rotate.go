@@ -73,7 +73,11 @@ Run it from cron or CI as often as you like: a second run changes nothing.
 
 --immediate runs both phases at once. Readers that do not have the new version yet then reject
 everything that others make with it, for up to the window. Use it for a leaked key, and in
-development.`,
+development.
+
+--then runs a command if something was published, for a deploy, a reload or a message. LAYER_CHANGED
+lists the changes, as JSON without values. If the command fails, the rotation stays, and the next run
+with --then reports the same changes again.`,
 		Example: `  layer secret rotate
   layer secret rotate --now '$SECRET.auth.session-key'
   layer secret rotate --immediate '$SECRET.auth.session-key'
