@@ -35,6 +35,7 @@ func contests(t *testing.T, e engine) {
 		"init apart": initApart, "init together": initTogether, "rotate": rotateAtOnce, "set": setAtOnce,
 		"recipients": recipientsAtOnce,
 		"copy":       copyAtOnce, "copy while others work": copyUnderWay,
+		"then": thenAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := newGate(t)

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -107,20 +109,57 @@ func TestKilledRunsLoseNoReport(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, kills, 10, "the runs are killed at all")
 	layerIn(t, dir, nil, 0, "secret", "rotate", "--spec", "spec.json", "--then", then)
-	told := map[string]bool{}
-	file, err := os.Open(filepath.Join(dir, "told"))
-	require.NoError(t, err)
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var list []changedJSON
-		require.NoError(t, json.Unmarshal(lines.Bytes(), &list))
-		for _, c := range list {
-			told[*c.Version] = true
-		}
-	}
+	told := toldIn(t, dir)
 	for _, v := range statusOf(t, dir, nil)["$SECRET.auth.session-key"].Versions {
 		require.True(t, told[v.ID], "%s was not reported", v.ID)
 	}
+}
+
+// toldIn returns the versions that the commands in these folders have written
+// to the file told, from LAYER_CHANGED.
+func toldIn(t *testing.T, dirs ...string) map[string]bool {
+	t.Helper()
+	told := map[string]bool{}
+	for _, dir := range dirs {
+		file, err := os.Open(filepath.Join(dir, "told"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		require.NoError(t, err)
+		defer file.Close()
+		for lines := bufio.NewScanner(file); lines.Scan(); {
+			var list []changedJSON
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &list))
+			for _, c := range list {
+				told[*c.Version] = true
+			}
+		}
+	}
+	return told
+}
+
+// Several machines rotate the same secret at once with --then, in one ledger.
+// Each version is reported on at least one of them, and nothing is left to
+// report.
+func thenAtOnce(t *testing.T, c crowd) {
+	first, others := c.begin(5)
+	args := func(more ...string) []string {
+		return append([]string{"rotate", "$SECRET.auth.session-key", "--spec", "spec.json", "--then",
+			`printf '%s\n' "$LAYER_CHANGED" >> told`}, more...)
+	}
+	c.layer(first, 0, args()...)
+	for range 4 {
+		c.commands(len(others), func(i int) string { return others[i] }, func(int) []string { return args("--immediate") })
+	}
+	c.layer(first, 0, args()...)
+	told := toldIn(t, append(others, first)...)
+	var status reportJSON
+	require.NoError(t, json.Unmarshal([]byte(c.layer(first, 1, "status", "--spec", "spec.json", "--json")), &status))
+	require.Greater(t, len(status.Secrets[0].Versions), 4)
+	for _, v := range status.Secrets[0].Versions {
+		require.True(t, told[v.ID], "%s was not reported", v.ID)
+	}
+	require.Equal(t, "nothing to do\n", c.layer(first, 0, args()...))
 }
 
 // A signal to layer reaches every program that the command has started, and the

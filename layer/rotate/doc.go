@@ -108,6 +108,14 @@
 // run then publishes the ledger's versions with a generation above the one in
 // the target.
 //
+// # Reports
+//
+// With Operator.Reports a run returns the confirmed changes that were not reported
+// to a program outside yet, in Result.Unreported, also those of earlier runs.
+// [Operator.MarkReported] records that a report has succeeded. A change is
+// reported at least once, also after a crash. The first such run begins the
+// reports, and returns nothing from before. The ledger has format 4 from then on.
+//
 // # Ledgers
 //
 // Package layer/ledger/file keeps a ledger in one file, for one pipeline.

@@ -210,6 +210,32 @@ func TestReportsBeginInAnAdoptedLedger(t *testing.T) {
 	require.Equal(t, []string{"key flip v2 current"}, told(r.Unreported))
 }
 
+// Two programs with one ledger report their own secrets each.
+func TestReportsAreOfDeclaredSecrets(t *testing.T) {
+	key, token := aRandom("key", retained(2)), aRandom("token", retained(2))
+	s := newScene(t, key, token)
+	s.did(s.apply())
+	require.Empty(t, s.reports())
+	s.did(s.rotate(RotateOptions{Immediate: true}))
+	for _, one := range []*secret.Secret{key, token} {
+		s.declare(one)
+		list := s.reports()
+		require.Equal(t, []string{one.Address().Name + " flip v2 current"}, told(list))
+		s.mark(list)
+	}
+	s.declare(key, token)
+	require.Empty(t, s.reports())
+
+	// A removal is not reported. If the secret is made again, its removed version
+	// has ended.
+	s.did(s.rotate(RotateOptions{Immediate: true}))
+	s.declare(key)
+	_, err := s.Remove(context.Background(), token.Address())
+	require.NoError(t, err)
+	s.declare(key, token)
+	require.Equal(t, []string{"key flip v3 current", "token flip v3 ended", "token create v4 current"}, told(s.reports()))
+}
+
 // Two slow operators report the same change, and neither reopens or loses one.
 func TestTwoOperatorsReport(t *testing.T) {
 	key, token := aRandom("key", retained(2)), aRandom("token", retained(2))
