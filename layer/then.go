@@ -28,14 +28,14 @@ const changedVariable = "LAYER_CHANGED"
 // command.
 const maxChanged = 100_000
 
-// thenJSON is what a command with --then reports about it.
+// thenJSON is the member then of the JSON that a command with --then prints.
 type thenJSON struct {
 	// Ran reports whether the command was run. Status is its exit status then, 128
 	// and the number of the signal if a signal ended it.
 	Ran    bool `json:"ran"`
 	Status *int `json:"status,omitempty"`
-	// Changed is the content of LAYER_CHANGED. If the command was not run, it is
-	// what the next run with --then reports.
+	// Changed is the content of LAYER_CHANGED. If the command was not run, the next
+	// run with --then reports these changes.
 	Changed []changedJSON `json:"changed"`
 }
 
@@ -62,8 +62,8 @@ func changedList(changes []rotate.Change) []changedJSON {
 func (l *layer) thenFlags(c *cobra.Command) {
 	var command string
 	var keep []string
-	c.Flags().StringVar(&command, "then", "", "a `COMMAND` for sh, to run when everything is confirmed and something was\n"+
-		"published; LAYER_CHANGED lists the changes")
+	c.Flags().StringVar(&command, "then", "", "a `COMMAND` for sh, to run when everything is confirmed and something\n"+
+		"was published; LAYER_CHANGED lists the changes")
 	c.Flags().StringArrayVar(&keep, "keep-env", nil, "with --then: the `NAME` of one of layer's own credentials to pass "+
 		"on;\nrepeat for more")
 	c.PreRunE = func(c *cobra.Command, _ []string) error {

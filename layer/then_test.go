@@ -259,8 +259,8 @@ func TestWithoutAShellTheChangeIsReportedLater(t *testing.T) {
 	dir := folder(t, rotating)
 	_, stderr := layerIn(t, dir, []string{"PATH=" + t.TempDir()}, 1, "secret", "rotate", "--spec", "spec.json", "--then",
 		"echo madeup_Wm29bHs4Ly")
-	require.Contains(t, stderr, "every change is confirmed, and the command of --then could not be started: there is no sh "+
-		"in PATH: the next run")
+	require.Contains(t, stderr, "every change is confirmed, and the command of --then could not be started: there is "+
+		"no sh in PATH: the next run")
 	require.NotContains(t, stderr, "madeup", "no message repeats the command")
 	require.Equal(t, []string{"v1"}, reported(t, dir))
 }

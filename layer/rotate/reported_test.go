@@ -13,7 +13,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// told returns changes in a short form.
+// told formats changes.
 func told(list []Change) []string {
 	out := []string{}
 	for _, c := range list {
@@ -38,7 +38,7 @@ func (s *scene) mark(list []Change) {
 }
 
 // The first report contains nothing from before. Later ones contain every
-// change since the last success, whoever made it.
+// change since the last success, also those of runs without Reports.
 func TestReportsBeginWithTheFirst(t *testing.T) {
 	key, token := aRandom("key", retained(2)), aRandom("token", retained(2))
 	s := newScene(t, key, token)
