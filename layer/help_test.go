@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -76,8 +77,10 @@ func TestExamplesOfTheHelpAreAccepted(t *testing.T) {
 		for line := range strings.Lines(c.Example) {
 			line = strings.TrimSpace(line)
 			_, line, _ = strings.Cut(line, "layer ")
-			line, _, _ = strings.Cut(line, " > ")
-			args := strings.Fields(strings.ReplaceAll(line, "'", ""))
+			line, _, _ = strings.Cut(strings.ReplaceAll(line, ">>", ">"), " > ")
+			words, err := exec.Command("sh", "-c", "printf '%s\\0' "+line).Output()
+			require.NoError(t, err, line)
+			args := strings.Split(strings.TrimRight(string(words), "\x00"), "\x00")
 			root := l.command()
 			found, rest, err := root.Find(args)
 			require.NoError(t, err, line)
