@@ -18,18 +18,18 @@ import (
 // without an entry needs no advice: its reason already names the next step.
 var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NeedsValue: func(p *rotate.Problem) string {
-		return fill(": set the value with `layer secret set '%s'`",
+		return fill(": set the value with `layer secret set %s`",
 			p.Address)
 	},
 	rotate.Bound: func(p *rotate.Problem) string {
-		return fill(": to rotate it, run `layer secret set '%s'` with the value that the target has, then `layer secret "+
+		return fill(": to rotate it, run `layer secret set %s` with the value that the target has, then `layer secret "+
 			"rotate --adopt-ledger`",
 			p.Address)
 	},
 	rotate.Drifted:   fixed(": to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"),
 	rotate.ValueKept: fixed(": to publish the kept value over it, run `layer secret rotate --adopt-ledger`"),
 	rotate.ValueUnknown: func(p *rotate.Problem) string {
-		return fill(": run `layer secret set '%s'` with that value first", p.Address)
+		return fill(": run `layer secret set %s` with that value first", p.Address)
 	},
 	rotate.Ahead:       fixed(". If there is no newer one, use this one with `layer secret rotate --adopt-ledger`"),
 	rotate.WrongTarget: fixed(". Get the right ledger, or run `layer secret rotate --adopt-ledger` to use this one"),
@@ -38,21 +38,21 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NoVersion:  fixed(": `layer secret status --json` lists its versions"),
 	rotate.NoPrevious: fixed(". Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"),
 	rotate.CurrentVersion: func(p *rotate.Problem) string {
-		return fill(": set a new value first, with `layer secret set '%s'`", p.Address)
+		return fill(": set a new value first, with `layer secret set %s`", p.Address)
 	},
 	rotate.AlreadyAnnounced: func(p *rotate.Problem) string {
-		return fill(": `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback '%s'` "+
+		return fill(": `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback %s` "+
 			"withdraws it", p.Address)
 	},
 	rotate.PlainValue: func(p *rotate.Problem) string {
-		return fill(": to replace the value at once, run `layer secret rotate --immediate '%s'`", p.Address)
+		return fill(": to replace the value at once, run `layer secret rotate --immediate %s`", p.Address)
 	},
 	rotate.NewName: func(p *rotate.Problem) string {
-		return fill(": `layer secret rename '%s' '%s'`, with the same address twice, publishes it "+
+		return fill(": `layer secret rename %s %s`, with the same address twice, publishes it "+
 			"under the new name", p.Address, p.Address)
 	},
 	rotate.NameTaken: func(p *rotate.Problem) string {
-		return fill(": to hand the name over, run `layer secret rename '%s' '%s'`", p.Other, p.Address)
+		return fill(": to hand the name over, run `layer secret rename %s %s`", p.Other, p.Address)
 	},
 	rotate.WrongPlace: fixed(". If its values are lost for good, publish every secret again with `layer secret rotate " +
 		"--adopt-ledger`"),
@@ -76,7 +76,7 @@ func fixed(text string) func(*rotate.Problem) string {
 func fill(format string, addrs ...secret.Address) string {
 	args := make([]any, len(addrs))
 	for i, addr := range addrs {
-		args[i] = addr
+		args[i] = short(addr)
 	}
 	return fmt.Sprintf(format, args...)
 }
@@ -150,16 +150,16 @@ func stateAdvice(s rotate.SecretStatus) string {
 	case rotate.StatePending:
 		return fmt.Sprintf("pending%s: %s is announced: make it current with `layer secret rotate`", late, s.Pending)
 	case rotate.StateExternal:
-		return fmt.Sprintf("%s: set the value with `layer secret set '%s'`", s.State, s.Address)
+		return fmt.Sprintf("%s: set the value with `layer secret set %s`", s.State, short(s.Address))
 	case rotate.StateDue:
 		if !s.NeedsPerson {
 			return "due" + late + ": it is time for a new value: make one with `layer secret rotate`"
 		}
-		return fmt.Sprintf("due%s: it is time for a new value: set it with `layer secret set '%s'`", late, s.Address)
+		return fmt.Sprintf("due%s: it is time for a new value: set it with `layer secret set %s`", late, short(s.Address))
 	case rotate.StateBound:
 		return fmt.Sprintf("bound: the target has a value that layer did not make, so no rotation replaces it: to rotate "+
 			"it, run "+
-			"`layer secret set '%s'` with that value, then `layer secret rotate --adopt-ledger`", s.Address)
+			"`layer secret set %s` with that value, then `layer secret rotate --adopt-ledger`", short(s.Address))
 	case rotate.StateDrifted:
 		return "drifted: the value in the target was changed by another program or person: to publish the ledger's " +
 			"value again, run `layer secret rotate --adopt-ledger`"

@@ -48,15 +48,15 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		want string
 	}{
 		{problem(rotate.NeedsValue),
-			"external_value_required: the reason: set the value with `layer secret set '$SECRET.auth.a'`"},
+			"external_value_required: the reason: set the value with `layer secret set auth.a`"},
 		{problem(rotate.Bound),
-			"bound: the reason: to rotate it, run `layer secret set '$SECRET.auth.a'` with the value that the target has, " +
+			"bound: the reason: to rotate it, run `layer secret set auth.a` with the value that the target has, " +
 				"then `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.Drifted),
 			"drifted: the reason: to publish the ledger's value again, run `layer secret rotate --adopt-ledger`"},
 		{problem(rotate.ValueKept),
 			"drifted: the reason: to publish the kept value over it, run `layer secret rotate --adopt-ledger`"},
-		{problem(rotate.ValueUnknown), "drifted: the reason: run `layer secret set '$SECRET.auth.a'` with that value first"},
+		{problem(rotate.ValueUnknown), "drifted: the reason: run `layer secret set auth.a` with that value first"},
 		{problem(rotate.Ahead),
 			"the target is ahead of the ledger: the reason. If there is no newer one, use this one with `layer secret " +
 				"rotate --adopt-ledger`"},
@@ -70,17 +70,17 @@ func TestWordsAddTheAdvice(t *testing.T) {
 		{problem(rotate.NoVersion), "the reason: `layer secret status --json` lists its versions"},
 		{problem(rotate.NoPrevious),
 			"the reason. Set a new value with `layer secret set`, or make one with `layer secret rotate --now`"},
-		{problem(rotate.CurrentVersion), "the reason: set a new value first, with `layer secret set '$SECRET.auth.a'`"},
+		{problem(rotate.CurrentVersion), "the reason: set a new value first, with `layer secret set auth.a`"},
 		{problem(rotate.AlreadyAnnounced),
 			"the reason: `layer secret rotate` finishes that rotation when it is due, and `layer secret rollback " +
-				"'$SECRET.auth.a'` withdraws it"},
+				"auth.a` withdraws it"},
 		{problem(rotate.PlainValue),
-			"the reason: to replace the value at once, run `layer secret rotate --immediate '$SECRET.auth.a'`"},
+			"the reason: to replace the value at once, run `layer secret rotate --immediate auth.a`"},
 		{problem(rotate.NewName),
-			"the reason: `layer secret rename '$SECRET.auth.a' '$SECRET.auth.a'`, with the same address twice, publishes it " +
+			"the reason: `layer secret rename auth.a auth.a`, with the same address twice, publishes it " +
 				"under the new name"},
 		{problem(rotate.NameTaken),
-			"the reason: to hand the name over, run `layer secret rename '$SECRET.auth.b' '$SECRET.auth.a'`"},
+			"the reason: to hand the name over, run `layer secret rename auth.b auth.a`"},
 		{problem(rotate.WrongPlace),
 			"stopped before anything was changed: the reason. If its values are lost for good, publish every secret again " +
 				"with `layer secret rotate --adopt-ledger`"},

@@ -24,7 +24,7 @@ func (l *layer) rollbackCommand() *cobra.Command {
 		Long: `Withdraw an announced version. If none is announced, restore the previous version's value under
 a new id: at once for a static secret, else in two phases unless --immediate is given. A revoked
 or pruned version never comes back.`,
-		Example: `  layer secret rollback '$SECRET.billing.stripe-secret'`,
+		Example: `  layer secret rollback billing.stripe-secret`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator,
 				addr secret.Address) (rotate.Result, error) {
@@ -46,7 +46,7 @@ func (l *layer) revokeCommand() *cobra.Command {
 		Long: `Revoke a version in the ledger and the target, immediately, and with it every other version that
 has the same value. The current version gets a successor first. For a static secret the current
 version cannot be revoked: set a new value first.`,
-		Example: `  layer secret revoke '$SECRET.auth.session-key' v2`,
+		Example: `  layer secret revoke auth.session-key v2`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := address(args[0]); err == nil && !versionForm().MatchString(args[1]) {
 				// Not repeated: it may be a value.
@@ -91,7 +91,7 @@ func (l *layer) renameCommand() *cobra.Command {
 		ValidArgsFunction: l.completeAddresses(2),
 		Long: `Publish the versions of OLD under the address and name of NEW, which the program must declare. The
 old value stays, for programs that still read it, until ` + "`layer secret remove`" + `.`,
-		Example: `  layer secret rename '$SECRET.auth.session-key' '$SECRET.web.session-key'`,
+		Example: `  layer secret rename auth.session-key web.session-key`,
 		RunE: func(c *cobra.Command, args []string) error {
 			from, err := address(args[0])
 			if err != nil {
@@ -111,7 +111,7 @@ func (l *layer) removeCommand() *cobra.Command {
 	c := &cobra.Command{Use: "remove ADDRESS", Short: "Delete a secret that is no longer declared", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
 		Long:              `Delete a secret that is no longer declared from ledger and target. A declared secret is refused.`,
-		Example:           `  layer secret remove '$SECRET.auth.old-key' --yes`,
+		Example:           `  layer secret remove auth.old-key --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
 			if err != nil {

@@ -145,9 +145,9 @@ func differences(section, script string) (list []string) {
 }
 
 func TestDifferencesAreFound(t *testing.T) {
-	section := "Text.\n\n```sh\nlayer secret rotate --now '$SECRET.a.b'\ngit push\n```\n\nThen `layer secret\nrollback` " +
+	section := "Text.\n\n```sh\nlayer secret rotate --now a.b\ngit push\n```\n\nThen `layer secret\nrollback` " +
 		"or `git log`.\n"
-	script := "secret init\nguide 'layer secret rotate --now ''$SECRET.a.b'''\nguide 1 'git push'\nguide 'git " +
+	script := "secret init\nguide 'layer secret rotate --now a.b'\nguide 1 'git push'\nguide 'git " +
 		"log'\nexit " +
 		"1 secret rollback x\n" +
 		"secret status\n"
@@ -155,8 +155,8 @@ func TestDifferencesAreFound(t *testing.T) {
 	for _, test := range []struct{ name, in, from, to string }{
 		{"the guide's line changes", section, "--now", "--immediate"},
 		{"the guide has a line more", section, "git push", "git push\ngit pull"},
-		{"the guide's order changes", section, "layer secret rotate --now '$SECRET.a.b'\ngit push",
-			"git push\nlayer secret rotate --now '$SECRET.a.b'"},
+		{"the guide's order changes", section, "layer secret rotate --now a.b\ngit push",
+			"git push\nlayer secret rotate --now a.b"},
 		{"the guide names another command", section, "`git log`", "`git log --oneline`"},
 		{"the guide names a command more", section, "Text.", "Text, `layer secret apply`."},
 		{"the guide does not name a command", section, "or `git log`", ""},

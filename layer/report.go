@@ -227,8 +227,8 @@ func (l *layer) printUnconfirmed(r rotate.Result) {
 // printUndeclared lists the secrets of the ledger that no declaration names.
 func (l *layer) printUndeclared(r rotate.Result) {
 	for _, s := range r.Undeclared {
-		l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`",
-			s.Address, s.Address)
+		l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove %s`",
+			s.Address, short(s.Address))
 	}
 }
 

@@ -18,7 +18,7 @@ func (l *layer) revealCommand() *cobra.Command {
 		Long: `Print the current value, from the ledger. reveal asks first, because others may read, log or record
 the terminal. It refuses an old copy of the ledger, which it detects by the notes in the target.
 Without a credential for the target it does not read the notes.`,
-		Example: `  layer secret reveal '$SECRET.billing.stripe-secret'`,
+		Example: `  layer secret reveal billing.stripe-secret`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
 			if err != nil {
@@ -43,8 +43,8 @@ Without a credential for the target it does not read the notes.`,
 			case err != nil:
 				return err
 			case undeclared:
-				l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove '%s'`",
-					addr, addr)
+				l.say("%s: undeclared: it is in the ledger, and no declaration names it: delete it with `layer secret remove %s`",
+					addr, short(addr))
 			}
 			if err := l.compareNotes(c.Context(), opened, state, secret.SpecSecret{Address: addr}); err != nil {
 				return err

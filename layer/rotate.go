@@ -79,8 +79,8 @@ development.
 lists the changes, as JSON without values. If the command fails, the rotation stays, and the next run
 with --then reports the same changes again.`,
 		Example: `  layer secret rotate
-  layer secret rotate --now '$SECRET.auth.session-key'
-  layer secret rotate --immediate '$SECRET.auth.session-key'
+  layer secret rotate --now auth.session-key
+  layer secret rotate --immediate auth.session-key
   layer secret rotate --dry-run
   layer secret rotate --then 'systemctl reload shop'`,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -31,9 +31,9 @@ as another value are refused. Other likely mistakes give a warning.
 
 The value of a static secret becomes current at once, and the old value stays active as long as the
 declaration retains it. A value of a random or generated secret is announced first.`,
-		Example: `  layer secret set '$SECRET.billing.stripe-secret'
-  layer secret set '$SECRET.billing.stripe-secret' --value-env STRIPE_SECRET
-  pass show stripe | layer secret set '$SECRET.billing.stripe-secret' --from-stdin`,
+		Example: `  layer secret set billing.stripe-secret
+  layer secret set billing.stripe-secret --value-env STRIPE_SECRET
+  pass show stripe | layer secret set billing.stripe-secret --from-stdin`,
 		RunE: func(c *cobra.Command, args []string) error {
 			addr, err := address(args[0])
 			if err != nil {

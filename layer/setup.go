@@ -332,21 +332,6 @@ func operatorName() string {
 	return name
 }
 
-// address parses an argument. The error does not repeat it: it may be a value,
-// or contain the text that a shell put in the place of $SECRET.
-func address(arg string) (secret.Address, error) {
-	addr, err := secret.ParseAddress(arg)
-	switch {
-	case err == nil:
-		return addr, nil
-	case strings.HasPrefix(arg, "$SECRET."):
-		return addr, usagef("an address is '$SECRET.namespace.name': namespace and name have 1 to 63 of a-z, 0-9, and " +
-			"between them - and _")
-	}
-	return addr, usagef("an address is written '$SECRET.namespace.name', in single quotes, because a shell " +
-		"replaces $SECRET")
-}
-
 // cause returns the reason of a file error, without the operation and the path,
 // which the message already names.
 func cause(err error) error {
