@@ -48,7 +48,7 @@ has the same value. The current version gets a successor first. For a static sec
 version cannot be revoked: set a new value first.`,
 		Example: `  layer secret revoke auth.session-key v2`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := address(args[0]); err == nil && !versionForm().MatchString(args[1]) {
+			if checkName(args[0]) == nil && !versionForm().MatchString(args[1]) {
 				// Not repeated: it may be a value.
 				return usagef("the version is not of the form v2: `layer secret status --json` lists the versions")
 			}
@@ -64,22 +64,19 @@ version cannot be revoked: set a new value first.`,
 // versionForm matches the id of a version in a ledger.
 var versionForm = lazyregexp.New(`^v[0-9]{1,20}$`)
 
-// change runs one change of a declared secret and reports the result. It
-// returns a usage error if the address is wrong or not declared.
+// change runs one change of the declared secret that the argument names, and
+// reports the result. It returns a usage error if the argument is wrong or the
+// secret is not declared.
 func (l *layer) change(ctx context.Context, arg string,
 	do func(context.Context, *rotate.Operator, secret.Address) (rotate.Result, error)) error {
-	addr, err := address(arg)
+	o, _, addrs, err := l.operatorOn(ctx, false, []string{arg})
 	if err != nil {
 		return err
 	}
-	o, _, err := l.operator(ctx, false)
-	if err != nil {
+	if err := declared(o.Spec, addrs[0]); err != nil {
 		return err
 	}
-	if err := declared(o.Spec, addr); err != nil {
-		return err
-	}
-	r, err := do(ctx, o, addr)
+	r, err := do(ctx, o, addrs[0])
 	if err != nil {
 		return l.failed(o, r, err)
 	}
@@ -93,14 +90,19 @@ func (l *layer) renameCommand() *cobra.Command {
 old value stays, for programs that still read it, until ` + "`layer secret remove`" + `.`,
 		Example: `  layer secret rename auth.session-key web.session-key`,
 		RunE: func(c *cobra.Command, args []string) error {
-			from, err := address(args[0])
+			o, state, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
-			return l.change(c.Context(), args[1], func(ctx context.Context, o *rotate.Operator,
-				to secret.Address) (rotate.Result, error) {
-				return o.Rename(ctx, from, to)
-			})
+			from, to := addrs[0], addrs[1]
+			if err := declared(o.Spec, to); err != nil {
+				return err
+			}
+			r, err := o.Rename(c.Context(), from, to)
+			if err != nil {
+				return l.failed(o, r, namesOf(o.Spec, state).hint(err, from))
+			}
+			return l.report(o, r, true)
 		}}
 	l.thenFlags(c)
 	return c
@@ -113,14 +115,11 @@ func (l *layer) removeCommand() *cobra.Command {
 		Long:              `Delete a secret that is no longer declared from ledger and target. A declared secret is refused.`,
 		Example:           `  layer secret remove auth.old-key --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
-			addr, err := address(args[0])
+			o, state, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
-			o, _, err := l.operator(c.Context(), false)
-			if err != nil {
-				return err
-			}
+			addr := addrs[0]
 			if _, ok := find(o.Spec, addr); ok {
 				return fmt.Errorf("%s is still declared: take the declaration out of the program first", addr)
 			}
@@ -136,7 +135,7 @@ func (l *layer) removeCommand() *cobra.Command {
 			}
 			r, err := o.Remove(c.Context(), addr)
 			if err != nil {
-				return l.failed(o, r, err)
+				return l.failed(o, r, namesOf(o.Spec, state).hint(err, addr))
 			}
 			return l.report(o, r, true)
 		}}

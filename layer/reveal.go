@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,23 +21,27 @@ the terminal. It refuses an old copy of the ledger, which it detects by the note
 Without a credential for the target it does not read the notes.`,
 		Example: `  layer secret reveal billing.stripe-secret`,
 		RunE: func(c *cobra.Command, args []string) error {
-			addr, err := address(args[0])
-			if err != nil {
+			if err := checkName(args[0]); err != nil {
 				return err
 			}
 			opened, state, err := l.current(c.Context(), opening{})
 			if err != nil {
-				return err
+				return orWrongName(err, args)
 			}
-			value, err := state.Value(addr)
 			// An error in the declarations does not prevent the output of a value.
 			spec, specErr := l.readSpec(c.Context(), state.Settings())
+			known := namesOf(spec, state)
+			addr, err := known.resolve(args[0])
+			if err != nil {
+				return errors.Join(err, specErr) // the declarations may contain the name
+			}
+			value, err := state.Value(addr)
 			undeclared := specErr == nil && !slices.ContainsFunc(spec.Secrets,
 				func(d secret.SpecSecret) bool { return d.Address == addr })
 			switch missing := errors.Is(err, rotate.ErrNotFound); {
 			case missing && undeclared:
-				return fmt.Errorf("%s is not declared and has no value in the ledger: `layer secret status` lists the secrets",
-					addr)
+				return fmt.Errorf("%s is not declared and has no value in the ledger%s `layer secret status` lists the secrets",
+					addr, cmp.Or(known.near(addr.String()), ":"))
 			case missing:
 				return fmt.Errorf("the ledger has no value of %s: create it with `layer secret apply`, or set it with `layer "+
 					"secret set`", addr)

@@ -84,23 +84,17 @@ with --then reports the same changes again.`,
   layer secret rotate --dry-run
   layer secret rotate --then 'systemctl reload shop'`,
 		RunE: func(c *cobra.Command, args []string) error {
-			for _, arg := range args {
-				addr, err := address(arg)
-				if err != nil {
-					return err
-				}
-				how.Only = append(how.Only, addr)
-			}
 			l.dry = dry
 			if how.Adopt && !dry {
-				if err := l.confirmAdoption(c.Context(), how, yes); err != nil {
+				if err := l.confirmAdoption(c.Context(), how, args, yes); err != nil {
 					return err
 				}
 			}
-			o, state, err := l.operator(c.Context(), how.Adopt)
+			o, state, addrs, err := l.operatorOn(c.Context(), how.Adopt, args)
 			if err != nil {
 				return err
 			}
+			how.Only = addrs
 			if err := declared(o.Spec, how.Only...); err != nil {
 				return err
 			}
@@ -133,16 +127,6 @@ with --then reports the same changes again.`,
 const risk = "readers that do not have the new version yet reject everything that others make with it, for up to " +
 	"the window"
 
-// declared returns a usage error if one of the addresses is not declared.
-func declared(spec secret.Spec, addrs ...secret.Address) error {
-	for _, addr := range addrs {
-		if _, ok := find(spec, addr); !ok {
-			return usagef("%s is not declared: `layer secret spec` lists the declarations", addr)
-		}
-	}
-	return nil
-}
-
 func find(spec secret.Spec, addr secret.Address) (secret.SpecSecret, bool) {
 	for _, s := range spec.Secrets {
 		if s.Address == addr {
@@ -163,13 +147,14 @@ func needsAdoption(r rotate.Result, err error) bool {
 // confirmAdoption shows the values that --adopt-ledger would publish over the
 // target, and asks the operator. It only reads the ledger: a ledger that the
 // operator refuses is not remembered.
-func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, yes bool) error {
+func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, args []string, yes bool) error {
 	l.dry = true
 	defer func() { l.dry = false }()
-	o, _, err := l.operator(ctx, true)
+	o, _, addrs, err := l.operatorOn(ctx, true, args)
 	if err != nil {
 		return err
 	}
+	how.Only = addrs
 	if err := declared(o.Spec, how.Only...); err != nil {
 		return err
 	}

@@ -35,8 +35,7 @@ declaration retains it. A value of a random or generated secret is announced fir
   layer secret set billing.stripe-secret --value-env STRIPE_SECRET
   pass show stripe | layer secret set billing.stripe-secret --from-stdin`,
 		RunE: func(c *cobra.Command, args []string) error {
-			addr, err := address(args[0])
-			if err != nil {
+			if err := checkName(args[0]); err != nil {
 				return err
 			}
 			if n := c.Flags(); countTrue(n.Changed("value-env"), n.Changed("from-stdin"), n.Changed("from-file")) > 1 {
@@ -45,10 +44,11 @@ declaration retains it. A value of a random or generated secret is announced fir
 			if stdin && l.spec == "-" {
 				return usagef("--spec - and --from-stdin cannot both read stdin")
 			}
-			o, _, err := l.operator(c.Context(), false)
+			o, _, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
+			addr := addrs[0]
 			if err := declared(o.Spec, addr); err != nil {
 				return err
 			}

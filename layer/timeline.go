@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/internal/timeline"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -26,15 +25,7 @@ func (l *layer) timelineCommand() *cobra.Command {
 		Example: `  layer secret timeline
   layer secret timeline auth.session-key --svg timeline.svg`,
 		RunE: func(c *cobra.Command, args []string) error {
-			var only []secret.Address
-			for _, arg := range args {
-				addr, err := address(arg)
-				if err != nil {
-					return err
-				}
-				only = append(only, addr)
-			}
-			o, _, err := l.operator(c.Context(), false)
+			o, _, only, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
