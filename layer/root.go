@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -211,7 +210,7 @@ func helpCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Parent().Find(args)
 			if err != nil || len(rest) > 0 {
-				return usagef("there is no such command in `%s`: `%[1]s --help` lists the commands", c.Parent().CommandPath())
+				return unknownCommand(c.Parent(), args[0])
 			}
 			return about.Help()
 		}}
@@ -233,34 +232,6 @@ func needsCommand(c *cobra.Command, _ []string) error {
 	return usagef("`%s` needs a command: `%[1]s --help` lists them", c.CommandPath())
 }
 
-// flagName matches the form of a flag's name. Any other text may be a value in
-// the wrong place, and is not repeated.
-var flagName = lazyregexp.New(`^[a-z][a-z-]{0,20}$`)
-
-// flagError replaces the errors of pflag, which repeat the argument.
-func flagError(_ *cobra.Command, err error) error {
-	var (
-		unknown *pflag.NotExistError
-		missing *pflag.ValueRequiredError
-		invalid *pflag.InvalidValueError
-	)
-	switch {
-	case errors.As(err, &unknown):
-		switch name := unknown.GetSpecifiedName(); {
-		case unknown.GetSpecifiedShortnames() != "":
-			return usagef("there is no flag -%.1s", unknown.GetSpecifiedShortnames())
-		case flagName().MatchString(name):
-			return usagef("there is no flag --%s", name)
-		}
-		return usagef("there is no such flag")
-	case errors.As(err, &missing):
-		return usagef("--%s needs a value", missing.GetFlag().Name)
-	case errors.As(err, &invalid):
-		return usagef("--%s takes %s", invalid.GetFlag().Name, takes[invalid.GetFlag().Value.Type()])
-	}
-	return usagef("a flag is written --name or --name=value")
-}
-
 // takes describes the values that each type of flag accepts.
 var takes = map[string]string{"bool": "no value", "duration": "a time such as 24h or 90m", "int": "a whole number"}
 
@@ -274,13 +245,7 @@ func count(least, most int) cobra.PositionalArgs {
 		case len(args) < least:
 			return usagef("`%s` needs more arguments: %s %s", c.CommandPath(), c.Parent().CommandPath(), c.Use)
 		case most >= 0 && len(args) > most && c.HasSubCommands():
-			c.SuggestionsMinimumDistance = 2
-			if near := c.SuggestionsFor(args[most]); len(near) > 0 {
-				return usagef("there is no command %q in `%s`: did you mean `%s %s`?", args[most], c.CommandPath(), c.CommandPath(),
-					near[0])
-			}
-			// Not repeated: it may be a value.
-			return usagef("there is no such command in `%s`", c.CommandPath())
+			return unknownCommand(c, args[most])
 		case most == 0 && len(args) > 0:
 			return usagef("`%s` takes no arguments", c.CommandPath())
 		case most >= 0 && len(args) > most:
