@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -14,26 +16,66 @@ import (
 // zero, all arguments. The addresses come from --spec, else from the ledger. It
 // does not read the source, which would take too long for a completion.
 func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
-	return func(c *cobra.Command, args []string, _ string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
+	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most >= 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		if l.spec != "" && l.spec != "-" {
 			spec, _ := l.readSpec(c.Context(), rotate.Settings{})
-			for _, s := range spec.Secrets {
-				if !slices.Contains(args, s.Address.String()) {
-					list = append(list, cobra.CompletionWithDesc(s.Address.String(), s.Kind.String()))
-				}
-			}
-			return list, cobra.ShellCompDirectiveNoFileComp
+			return completions(spec, rotate.State{}, args, typed), cobra.ShellCompDirectiveNoFileComp
 		}
-		for _, addr := range l.state(c).Addresses() {
-			if !slices.Contains(args, addr.String()) {
-				list = append(list, addr.String())
-			}
-		}
-		return list, cobra.ShellCompDirectiveNoFileComp
+		return completions(secret.Spec{}, l.state(c), args, typed), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completions returns the names that begin with the typed text, in the form
+// that no shell changes: addresses, or bindings if the text begins no address.
+// It leaves out the secrets that other arguments name, and a name that two
+// secrets have.
+func completions(spec secret.Spec, state rotate.State, args []string, typed string) []cobra.Completion {
+	known := namesOf(spec, state)
+	kinds, owners := map[secret.Address]string{}, map[string]int{}
+	for _, s := range spec.Secrets {
+		kinds[s.Address] = s.Kind.String()
+	}
+	known = slices.DeleteFunc(known, func(one name) bool { return one.removed })
+	for _, one := range known {
+		owners[short(one.Address)]++
+		if one.binding != short(one.Address) {
+			owners[one.binding]++
+		}
+	}
+	var given []secret.Address
+	for _, arg := range args {
+		if addr, err := known.resolve(arg); err == nil {
+			given = append(given, addr)
+		}
+	}
+	if strings.HasPrefix(addressPrefix, typed) {
+		typed = ""
+	}
+	typed = strings.TrimPrefix(typed, addressPrefix)
+	begins := func(text string) bool { return strings.HasPrefix(text, typed) && owners[text] == 1 }
+	var addresses, bindings []cobra.Completion
+	for _, one := range known {
+		described := func(text string) cobra.Completion {
+			if kind := kinds[one.Address]; kind != "" {
+				return cobra.CompletionWithDesc(text, kind)
+			}
+			return text
+		}
+		switch {
+		case slices.Contains(given, one.Address):
+		case begins(short(one.Address)):
+			addresses = append(addresses, described(short(one.Address)))
+		case begins(one.binding):
+			bindings = append(bindings, described(one.binding))
+		}
+	}
+	if len(addresses) == 0 {
+		return bindings
+	}
+	return addresses
 }
 
 // completeVersion completes an address, and then one of its versions.
@@ -42,10 +84,19 @@ func (l *layer) completeVersion(c *cobra.Command, args []string,
 	if len(args) != 1 {
 		return l.completeAddresses(1)(c, args, typed)
 	}
-	for _, e := range l.state(c).Log() {
+	state := l.state(c)
+	var spec secret.Spec
+	if l.spec != "" && l.spec != "-" {
+		spec, _ = l.readSpec(c.Context(), state.Settings())
+	}
+	addr, err := namesOf(spec, state).resolve(args[0])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, e := range state.Log() {
 		for _, id := range e.IDs {
 			switch {
-			case e.Address != args[0] || !versionForm().MatchString(id):
+			case e.Address != addr.String() || !versionForm().MatchString(id):
 			case e.Op == "revoke" || e.Op == "prune" || e.Op == "withdraw":
 				list = slices.DeleteFunc(list, func(v string) bool { return v == id })
 			case !slices.Contains(list, id):

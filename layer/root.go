@@ -191,8 +191,8 @@ func (l *layer) command() *cobra.Command {
 	root.AddCommand(group)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" { // cobra accepts an unknown shell
-			c.Args, c.RunE = noArgs, needsCommand
+		if c.Name() == "completion" {
+			l.completions(c)
 		}
 	}
 	root.SetFlagErrorFunc(flagError)

@@ -37,6 +37,11 @@ const patient = 15 * time.Second
 
 func atTerminal(t *testing.T, dir string, env []string, columns int, args ...string) *terminal {
 	t.Helper()
+	return programAtTerminal(t, dir, env, columns, program(t), args...)
+}
+
+func programAtTerminal(t *testing.T, dir string, env []string, columns int, program string, args ...string) *terminal {
+	t.Helper()
 	x := &terminal{t: t, changed: make(chan struct{}, 1)}
 	var err error
 	x.keyboard, x.device, err = pty.Open()
@@ -45,7 +50,7 @@ func atTerminal(t *testing.T, dir string, env []string, columns int, args ...str
 	require.NoError(t, pty.Setsize(x.keyboard, &pty.Winsize{Rows: 24, Cols: uint16(columns)}))
 	x.before, err = term.GetState(int(x.device.Fd()))
 	require.NoError(t, err)
-	x.cmd = exec.CommandContext(t.Context(), program(t), args...)
+	x.cmd = exec.CommandContext(t.Context(), program, args...)
 	x.cmd.Dir, x.cmd.Env = dir, append(plainEnv(), env...)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = x.device, x.device, x.device
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
