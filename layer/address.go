@@ -42,8 +42,8 @@ func address(arg string) (secret.Address, error) {
 		"have 1 to 63 of a-z, 0-9, and between them - and _")
 }
 
-// checkName returns a usage error if an argument can name no secret, whatever
-// the declarations are.
+// checkName returns a usage error if an argument can name no secret under any
+// declarations.
 func checkName(arg string) error {
 	_, err := address(arg)
 	if err == nil || bindingForm().MatchString(arg) {

@@ -51,7 +51,7 @@ func TestShellsCompleteAddresses(t *testing.T) {
 				{"layer secret set --spec spec.json '$SECRET.db\ts\t", "secret set --spec spec.json db.user"},
 				{"layer secret rotate --spec spec.json 'auth.session-key' \"db.ur\t",
 					"secret rotate --spec spec.json auth.session-key db.url"},
-				// One address is left: $SEC stands for any.
+				// One address is left, which replaces $SEC.
 				{"layer secret rotate --spec spec.json 'db.url' 'db.user' billing.stripe-secret '$SEC\t",
 					"secret rotate --spec spec.json db.url db.user billing.stripe-secret auth.session-key"},
 				// Without a quote, in a path with a variable, and in the middle of a line.

@@ -33,7 +33,7 @@ func TestRefusedLedgerChangesNoFile(t *testing.T) {
 	}
 	r := runIn(t, w.here, w.env, "__complete", "secret", "reveal", "--identity", key, "")
 	require.Zero(t, r.status)
-	require.Contains(t, r.stdout, "$SECRET.auth.session-key", "the ledger is good")
+	require.Contains(t, r.stdout, "auth.session-key", "the ledger is good")
 	require.Equal(t, before, everyFile(t, w.top), "completion changes no file of a good ledger either")
 	w.succeeds("status", "--identity", key)
 	require.FileExists(t, w.in("layer.seen"))

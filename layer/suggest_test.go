@@ -104,7 +104,7 @@ func TestAWrongFlagGetsOneOfTheSameMeaning(t *testing.T) {
 		{"secret status --nonsense", "there is no flag --nonsense"},
 		{"secret status -x", "there is no flag -x"},
 		{"secret status --madeup_Qv71xKz8Rt", "there is no such flag"},
-		{"--verison", "there is no flag --verison: did you mean `--version`?"},
+		{"--versoin", "there is no flag --versoin: did you mean `--version`?"},
 		{"-v", "there is no flag -v"},
 	} {
 		t.Run(test.line, func(t *testing.T) {
