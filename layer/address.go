@@ -71,11 +71,12 @@ type names []name
 // accepts them.
 func namesOf(spec secret.Spec, state rotate.State) names {
 	var n names
+	declared := map[secret.Address]bool{}
 	for _, s := range spec.Secrets {
-		n = append(n, name{Address: s.Address, binding: s.Binding})
+		n, declared[s.Address] = append(n, name{Address: s.Address, binding: s.Binding}), true
 	}
 	for _, addr := range state.Addresses() {
-		if _, ok := find(spec, addr); !ok {
+		if !declared[addr] {
 			n = append(n, name{Address: addr, binding: addr.Binding()})
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -91,6 +92,38 @@ func declaration(namespace, name, binding string) secret.SpecSecret {
 		binding = addr.Binding()
 	}
 	return secret.SpecSecret{Address: addr, Namespace: namespace, Name: name, Binding: binding}
+}
+
+// A completion inserts only names that the command then accepts.
+func TestCompletionsNameOneSecret(t *testing.T) {
+	spec := secret.Spec{Secrets: []secret.SpecSecret{
+		declaration("auth", "key", ""), declaration("db", "url", "DATABASE_URL"), declaration("edge", "cert", "tls.crt"),
+		declaration("tls", "crt", "TLS"), declaration("web", "key", "web.key"),
+	}}
+	for _, test := range []struct {
+		args  string
+		typed string
+		want  string
+	}{
+		{"", "", "auth.key db.url edge.cert TLS web.key"},
+		{"", "$", "auth.key db.url edge.cert TLS web.key"},
+		{"", "$SECRET.", "auth.key db.url edge.cert TLS web.key"},
+		{"auth.key DATABASE_URL $SECRET.tls.crt", "", "edge.cert web.key"},
+		{"", "DATA", "DATABASE_URL"},
+		{"", "$SECRET.a", "auth.key"},
+		{"", "web.k", "web.key"},
+		{"", "tls", ""},
+		{"", "x", ""},
+	} {
+		var got []string
+		for _, one := range completions(spec, rotate.State{}, strings.Fields(test.args), test.typed) {
+			text, _, _ := strings.Cut(one, "\t")
+			_, err := namesOf(spec, rotate.State{}).resolve(text)
+			require.NoError(t, err, text)
+			got = append(got, text)
+		}
+		require.ElementsMatch(t, strings.Fields(test.want), got, "%q %q", test.args, test.typed)
+	}
 }
 
 func TestDistanceCountsTypingErrors(t *testing.T) {

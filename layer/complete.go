@@ -68,6 +68,8 @@ func completions(spec secret.Spec, state rotate.State, args []string, typed stri
 		case slices.Contains(given, one.Address):
 		case begins(short(one.Address)):
 			addresses = append(addresses, described(short(one.Address)))
+		case begins(one.binding) && owners[short(one.Address)] > 1:
+			addresses = append(addresses, described(one.binding)) // the only name in its place
 		case begins(one.binding):
 			bindings = append(bindings, described(one.binding))
 		}

@@ -104,7 +104,7 @@ func TestAWrongFlagGetsOneOfTheSameMeaning(t *testing.T) {
 		{"secret status --nonsense", "there is no flag --nonsense"},
 		{"secret status -x", "there is no flag -x"},
 		{"secret status --madeup_Qv71xKz8Rt", "there is no such flag"},
-		{"--versoin", "there is no flag --versoin: did you mean `--version`?"},
+		{"--versio", "there is no flag --versio: did you mean `--version`?"},
 		{"-v", "there is no flag -v"},
 	} {
 		t.Run(test.line, func(t *testing.T) {

@@ -60,7 +60,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "after the sweep:        %s\n", invoices)
 
 	// A version that is kept for ever ends when an operator revokes it: `layer
-	// secret revoke '$SECRET.storage.encryption-key' v1`.
+	// secret revoke storage.encryption-key v1`.
 	if err := history.keepLast(store); err != nil {
 		return err
 	}
