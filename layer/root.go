@@ -156,6 +156,10 @@ func (l *layer) command() *cobra.Command {
 	root.SetErr(l.stderr)
 	group := &cobra.Command{Use: "secret", Short: "Create, rotate and publish the secrets that a program declares",
 		Args: noArgs,
+		Long: `Create, rotate and publish the secrets that a program declares.
+
+An ADDRESS is namespace.name, as in billing.stripe-secret; the default namespace is written too, as
+in default.token. The name of the secret's binding works in its place.`,
 		Example: `  layer secret init --to dir:./secrets
   layer secret apply
   layer secret rotate`,

@@ -144,7 +144,10 @@ func kebab(name string) string {
 // resembles reports whether a word is a name with a typing error, or at least
 // the first letters of one.
 func resembles(word, name string, letters int) bool {
-	if len(word) >= letters && strings.HasPrefix(name, word) {
+	switch {
+	case len(word) > len(name)+2: // perhaps a pasted file
+		return false
+	case len(word) >= letters && strings.HasPrefix(name, word):
 		return true
 	}
 	return distance(word, name) <= min(2, len(word)/3)
