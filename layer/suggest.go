@@ -27,7 +27,7 @@ func unknownCommand(c *cobra.Command, arg string) error {
 
 // commandsLike returns the end of a message about a wrong command.
 func commandsLike(c *cobra.Command, arg string) string {
-	word := strings.ToLower(arg)
+	word := strings.ToLower(strings.TrimSpace(arg))
 	group, _, _ := c.Root().Find([]string{"secret"})
 	path := func(names string) string {
 		found, rest, err := group.Find(strings.Fields(names))

@@ -10,13 +10,13 @@ import (
 )
 
 // wrong returns the error of a command line that cannot be parsed.
-func wrong(t *testing.T, line string) error {
+func wrong(t *testing.T, args ...string) error {
 	l := &layer{out: newScreen(io.Discard, noVariables), err: newScreen(io.Discard, noVariables)}
 	l.process.lookup = noVariables
 	root := l.command()
-	root.SetArgs(strings.Fields(line))
+	root.SetArgs(args)
 	err := root.Execute()
-	require.Error(t, err, line)
+	require.Error(t, err, args)
 	return err
 }
 
@@ -70,11 +70,18 @@ func TestAWrongCommandGetsOneOfTheSameMeaning(t *testing.T) {
 		{"madeup_Qv71xKz8Rt", "there is no such command in `layer`"},
 	} {
 		t.Run(test.line, func(t *testing.T) {
-			err := wrong(t, test.line)
+			err := wrong(t, strings.Fields(test.line)...)
 			require.ErrorAs(t, err, new(usageError))
 			require.True(t, strings.HasSuffix(err.Error(), test.want), "%s", err)
 			require.NotContains(t, err.Error(), "madeup")
 		})
+	}
+}
+
+// A pasted text of any length is no command, and is compared with none.
+func TestOddCommandsGetNoSuggestion(t *testing.T) {
+	for _, arg := range []string{"", " ", "\n", "rotate madeup_Qv71xKz8Rt", strings.Repeat("madeup_Qv71xKz8Rt", 1<<16)} {
+		require.EqualError(t, wrong(t, "secret", arg), "there is no such command in `layer secret`")
 	}
 }
 
@@ -108,7 +115,7 @@ func TestAWrongFlagGetsOneOfTheSameMeaning(t *testing.T) {
 		{"-v", "there is no flag -v"},
 	} {
 		t.Run(test.line, func(t *testing.T) {
-			err := wrong(t, test.line)
+			err := wrong(t, strings.Fields(test.line)...)
 			require.ErrorAs(t, err, new(usageError))
 			require.EqualError(t, err, test.want)
 		})
