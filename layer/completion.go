@@ -23,12 +23,21 @@ var zshWord string
 // replaces.
 const evaluated = "    out=$(eval ${requestComp} 2>/dev/null)\n"
 
+// Cobra's help for bash, and what replaces it.
+const (
+	needsPackage = "This script depends on the 'bash-completion' package.\n" +
+		"If it is not installed already, you can install it via your OS's package manager.\n"
+	needsNone = "Without the package bash-completion, which reads /etc/bash_completion.d, load the\n" +
+		"script in ~/.bashrc, with the line below.\n"
+)
+
 // completions replaces the scripts of cobra's completion command.
 func (l *layer) completions(c *cobra.Command) {
 	c.Args, c.RunE = noArgs, needsCommand // cobra accepts an unknown shell
 	for _, shell := range c.Commands() {
 		switch shell.Name() {
 		case "bash":
+			shell.Long = strings.Replace(shell.Long, needsPackage, needsNone, 1)
 			shell.RunE = l.script(shell, c.Root().GenBashCompletionV2, func(text string) string { return text + bashWord })
 		case "zsh":
 			generate := func(w io.Writer, descriptions bool) error {
