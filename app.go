@@ -32,8 +32,9 @@ type AppOptions struct {
 	// Logger receives failures, recoveries and new versions, by id, never a value.
 	// Nil: slog.Default().
 	Logger *slog.Logger
-	// Workspace, Project and Environment are written to the Spec, and are parts of
-	// the names under which values are kept in a secrets store.
+	// Workspace, Project and Environment are written to the Spec. The name of a
+	// value in a secrets store is derived from them, unless Options.SecretName is
+	// set.
 	Workspace, Project, Environment string
 }
 

@@ -27,7 +27,8 @@ type Options struct {
 	// Params are the generator's own settings. They are not secret: the spec
 	// contains them. Refused without a Generator.
 	Params map[string]string
-	// SecretName is the name of a value that is in the secrets store already:
+	// SecretName is the name of a value that is already in an account's secrets
+	// store, such as Cloudflare's Secrets Store; a folder and etcd use the binding:
 	// letters, digits, - and _. Empty: a name derived from address, workspace,
 	// project and environment.
 	SecretName string

@@ -13,8 +13,8 @@ type Rotation struct {
 	// StartAt anchors the period, so that many secrets can rotate on a chosen day.
 	// Zero: the value's creation.
 	StartAt time.Time `json:"startAt,omitzero"`
-	// Retain is how long a replaced version stays accepted beyond the overlap that
-	// every rotation has.
+	// Retain is how long a replaced version stays accepted beyond window and
+	// margin, see [RetainNone].
 	Retain Retention `json:"retain"`
 }
 
@@ -31,8 +31,10 @@ type Retention struct {
 type RetentionMode uint8
 
 const (
-	// RetainNone, the zero value: a replaced version expires a window and a margin
-	// after its replacement. `layer secret init` sets both.
+	// RetainNone, the zero value: a replaced version expires a window (the time
+	// after which every reader has a published text) and a margin (for late
+	// requests and clocks) after its replacement. `layer secret init` sets both;
+	// each is 24 hours by default.
 	RetainNone RetentionMode = iota
 	// RetainFor keeps a replaced version for Retention.Days more.
 	RetainFor

@@ -63,12 +63,12 @@
 // texts of versions that it has not read yet. Verify and Open then ask the
 // store, at most once in ten seconds for all Signers and Sealers of a secret
 // and of the copies that [secret.Secret.With] made. So a client that invents
-// ids causes at most one request to the store in ten seconds. All callers that
-// come while the store is asked wait for the answer, each no longer than its
-// context. After the answer, until the ten seconds are over, a version that is
-// still unknown is refused at once. The copies that With makes for several
-// tenants share the ten seconds: declare a secret for each tenant if one must
-// not wait for another.
+// ids causes at most one request to the store in ten seconds. All callers with
+// an unknown version that come while the store is asked wait for the answer,
+// each no longer than its context. After the answer, until the ten seconds are
+// over, a version that is still unknown is refused at once. The copies that
+// With makes for several tenants share the ten seconds: declare a secret for
+// each tenant if one must not wait for another.
 //
 // `layer secret revoke` removes a version from the store. As soon as a machine
 // has read the change, tokens of that version are refused and its sealed texts

@@ -10,10 +10,11 @@ import (
 // Every refusal wraps ErrInvalidToken or ErrOpen; test for them with
 // [errors.Is]. If a text is refused because of the version that it names, the
 // error also wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive]. If the
-// store could not be asked for an unknown version, it wraps that error too. An
-// error of the store, the declaration or the key wraps neither ErrInvalidToken
-// nor ErrOpen: it does not mean that the text is bad, and the same text may be
-// accepted later.
+// store could not be asked for an unknown version, the refusal also wraps the
+// reason, such as an error of the store or of ctx. If instead the secret cannot
+// be read at all, or the declaration or the key is at fault, the error wraps
+// neither ErrInvalidToken nor ErrOpen: it does not mean that the text is bad,
+// and the same text may be accepted later.
 var (
 	// ErrInvalidToken: the token or the code is not accepted. Answer as for a
 	// request without a token.

@@ -10,17 +10,17 @@ import (
 )
 
 // VerifyHMAC checks the signature of a webhook. It returns nil if mac is the
-// HMAC-SHA256 of message under a version of s that has not expired, and
-// otherwise an error that wraps [ErrInvalidToken]. mac is the code itself, 32
+// HMAC-SHA256 of message under a version of s that has not expired. If no such
+// version fits, the error wraps [ErrInvalidToken]. mac is the code itself, 32
 // bytes: decode the hex or base64 of the header first.
 //
 // The sender chose the key, so its bytes are used unchanged: there is no
 // purpose and no minimum length. Every holder of the key, the receiver
 // included, can make valid codes. All versions are tried, even after a match,
 // and compared in constant time. A version that does not decode as declared is
-// left out; if none decodes, VerifyHMAC returns that error. A message that is
-// sent again is accepted again: check the time or the id that the sender signed
-// with it.
+// left out; if none decodes, VerifyHMAC returns the errors of decoding, which
+// do not wrap ErrInvalidToken. A message that is sent again is accepted again:
+// check the time or the id that the sender signed with it.
 //
 // Errors of reading the secret are those of [secret.Secret.Active]. It is safe
 // for concurrent use.

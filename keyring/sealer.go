@@ -78,8 +78,9 @@ func (r *ring) seal(plaintext, context []byte) ([]byte, error) {
 //
 // A text may name a version that is newer than this machine's copy of the
 // secret. Open then asks the store, at most once in ten seconds, and waits for
-// the answer, no longer than ctx. Under an App no other call of Open waits for
-// the store. The slice belongs to the caller.
+// the answer, no longer than ctx. Under an App only the calls for a version
+// that this machine does not have wait for the store. The slice belongs to the
+// caller.
 func (s *Sealer) Open(ctx context.Context, sealed, context []byte) (plaintext []byte, err error) {
 	r := s.made()
 	if r == nil {

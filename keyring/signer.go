@@ -90,8 +90,9 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 //
 // A token may name a version that is newer than this machine's copy of the
 // secret. Verify then asks the store, at most once in ten seconds, and waits
-// for the answer, no longer than ctx. Under an App no other call of Verify
-// waits for the store. The slice belongs to the caller.
+// for the answer, no longer than ctx. Under an App only the calls for a version
+// that this machine does not have wait for the store. The slice belongs to the
+// caller.
 func (s *Signer) Verify(ctx context.Context, token string) (payload []byte, err error) {
 	r := s.made()
 	if r == nil {

@@ -29,7 +29,7 @@ or pruned version never comes back.`,
 			return l.change(c.Context(), args[0], func(ctx context.Context, o *rotate.Operator,
 				addr secret.Address) (rotate.Result, error) {
 				if immediate {
-					l.say(risk)
+					l.say("if this makes a new version current, " + risk)
 				}
 				return o.Rollback(ctx, addr, immediate)
 			})

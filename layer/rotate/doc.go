@@ -29,10 +29,11 @@
 //
 // A note counts only if it is signed, for its name in the target, with a key of
 // the ledger. Other notes have no effect on ids and generations. The removal of
-// a recipient replaces the keys. A former key is then valid only for notes from
-// before the removal. A note under it with a later generation or id, or for
-// another name, counts as not signed. A note under a former key never proves
-// that the ledger is an old copy.
+// a recipient, a holder of an age key that decrypts the ledger, replaces the
+// keys. A former key is then valid only for notes from before the removal. A
+// note under it with a later generation or id, or for another name, counts as
+// not signed. A note under a former key never proves that the ledger is an old
+// copy.
 //
 // Ids end at v2000000000 and generations at 2^63-1. A change beyond that is refused
 // before it is recorded. The secret then needs another name.
@@ -65,11 +66,12 @@
 // readers that do not have the new version yet reject it, for up to a window.
 //
 // Ids are v1, v2 and so on. A new id is above every id that the ledger has
-// used, and above the id in a note of this ledger that a set or an adoption has
-// found. No id is used twice, and a value never changes under its id. A text
-// has the format that [secret.Options].Format pins. If none is pinned, it is
-// JSON, or compact if JSON exceeds the limit and compact can hold every value.
-// Before a text is sent, package secret must be able to read it.
+// used, and above the id in a note of this ledger that a set or an adoption
+// (RotateOptions.Adopt) has found. No id is used twice, and a value never
+// changes under its id. A text has the format that [secret.Options].Format
+// pins. If none is pinned, it is JSON, or compact if JSON exceeds the limit and
+// compact can hold every value. Before a text is sent, package secret must be
+// able to read it.
 //
 // # Schedule
 //
@@ -82,9 +84,11 @@
 //
 // # Runs
 //
-// A run first compares ledger and target. Modified is the time, revision or
-// digest that the target reports for a value, and that changes when the value
-// is written:
+// A run first compares ledger and target. An intent is a text that the ledger
+// records and the target has not confirmed, and published is the text that it
+// confirmed last. Fresh times are lives that count from the instant of a new
+// text. Modified is the time or the revision of the last write, or a digest of
+// the text, as the target reports it:
 //
 //	ledger        target                          the run
 //	intent        an older text of the ledger     sends the same bytes again, or with fresh times
@@ -104,9 +108,9 @@
 // never makes a second value for it. A second run directly after the first changes
 // nothing.
 //
-// RotateOptions.Adopt is the operator's consent to continue after a stop. The
-// run then publishes the ledger's versions with a generation above the one in
-// the target.
+// RotateOptions.Adopt is the operator's consent to continue after a stop, or to
+// overwrite a value that is drifted. The run then publishes the ledger's
+// versions with a generation above the one in the target.
 //
 // # Reports
 //

@@ -24,5 +24,5 @@ const (
 	StageMake    Stage = "make"    // ask a generator for a value
 	StagePublish Stage = "publish" // publish to the target
 	StageWait    Stage = "wait"    // wait until readers can read the text
-	StageClean   Stage = "clean"   // end the resources that no version uses
+	StageClean   Stage = "clean"   // delete the credentials that a generator made and that no version uses
 )

@@ -41,7 +41,7 @@ type Locker interface {
 }
 
 // Confirmer is a Ledger that remembers the confirmed states, so that it can
-// reject older ones and other ledgers later. The engine calls Confirmed with
+// reject older ones and other ledgers later. An [Operator] calls Confirmed with
 // the state of the last Load or CompareAndSwap when the target has shown a note
 // that this state contains, and no note of a later generation.
 type Confirmer interface {

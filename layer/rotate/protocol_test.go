@@ -293,7 +293,7 @@ func TestProtocolTable(t *testing.T) {
 func TestProtocolLinks(t *testing.T) {
 	page, err := os.ReadFile("../../docs/protocol.md")
 	require.NoError(t, err)
-	links := regexp.MustCompile(`\[([^\]]+)\]\(([^)#]+)\)`).FindAllStringSubmatch(string(page), -1)
+	links := regexp.MustCompile(`\[([^\]]+)\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(page), -1)
 	require.Greater(t, len(links), 20)
 	for _, link := range links {
 		source, err := os.ReadFile(filepath.Join("../../docs", link[2]))

@@ -169,10 +169,10 @@ func (s State) state() *state {
 
 // ID returns the ledger's id, 32 hexadecimal digits: a commitment to a random
 // key inside the encrypted state. Only a program with that key can make a
-// ledger with that id. So a machine that has only the identity can check by the
-// id that a ledger was not forged with a recipient's public key. The id changes
-// when a recipient is removed ([State.Rekeyed]), and never otherwise. It is not
-// secret. The zero State has an empty id.
+// ledger with that id. So a machine that has only the identity, a private age
+// key, can check by the id that a ledger was not forged with a recipient's
+// public key. The id changes when a recipient is removed ([State.Rekeyed]), and
+// never otherwise. It is not secret. The zero State has an empty id.
 func (s State) ID() string {
 	if anchor := s.state().Anchor; len(anchor) > 0 {
 		return fingerprint(anchor)
