@@ -11,6 +11,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/johannesboyne/gofakes3 v1.2.0
+	github.com/joho/godotenv v1.5.1
 	github.com/layeron-hq/secret v0.1.0
 	github.com/layeron-hq/secret/etcd v0.1.0
 	github.com/rogpeppe/go-internal v1.16.0
