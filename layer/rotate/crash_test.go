@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,12 @@ func operations() map[string]operation {
 		"set":       {set, one(crashFixed, order{op: orderSet, value: "sk_live_third_value"}), "set", fixed, nil},
 		"first set": {func(*scene) {}, one(crashFixed, order{op: orderSet, value: "sk_live_third_value"}), "set", fixed,
 			nil},
+		"set all": {func(s *scene) { set(s); created(s) }, func(*scene) map[secret.Address]order {
+			return map[secret.Address]order{
+				crashFixed.Address(): {op: orderSet, value: "sk_live_third_value", whole: true},
+				crashKey.Address():   {op: orderSet, value: strings.Repeat("Ab1_", 10) + "AAA", whole: true},
+			}
+		}, "set", []*secret.Secret{crashFixed, crashKey}, nil},
 		"rollback":  {set, one(crashFixed, order{op: orderRollback}), "rollback", fixed, nil},
 		"withdraw":  {announced, one(crashKey, order{op: orderRollback}), "rollback", two, nil},
 		"revoke":    {flipped, one(crashKey, order{op: orderRevoke, version: "v1", immediate: true}), "revoke", two, nil},

@@ -21,6 +21,7 @@ type order struct {
 	named     bool           // the operator named this secret
 	immediate bool           // both phases at once
 	adopt     bool           // overwrite a contradicting value in the target
+	whole     bool           // carried out with the run's other orders, in one change, or not at all
 	value     string         // for orderSet
 	version   string         // for orderRevoke: an id
 	highest   int            // the highest id when this run first loaded the ledger

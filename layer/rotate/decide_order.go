@@ -227,6 +227,8 @@ func (w *work) set() {
 		w.publish(OpCreate, false, "")
 	case w.r.version(w.r.Current).Value == w.order.value:
 		w.out.done = true // current already
+	case w.r.Announced != "" && w.r.version(w.r.Announced).Value == w.order.value:
+		w.out.done = true // announced already: it becomes current
 	case w.r.Announced != "":
 		w.problem(AlreadyAnnounced, "version %s is announced already", w.r.Announced)
 	default:

@@ -105,8 +105,9 @@ func (o *Operator) Rotate(ctx context.Context, how RotateOptions) (Result, error
 
 // Set adds a value from outside. The value of a static secret becomes current
 // at once, and so does a first value; a value of a random or generated secret
-// goes through both phases. Setting the current value again changes nothing. If
-// the value does not fit the declaration, the error wraps [secret.ErrEncoding].
+// goes through both phases. Setting the current or the announced value again
+// changes nothing. If the value does not fit the declaration, the error wraps
+// [secret.ErrEncoding].
 func (o *Operator) Set(ctx context.Context, addr secret.Address, value driver.Value) (Result, error) {
 	return o.change(ctx, addr, order{op: orderSet, value: value.Reveal()}, "set")
 }

@@ -69,6 +69,7 @@ type pass struct {
 	items     []driver.Item    // to be published
 	to        []secret.Address // the secrets of items, at the same index
 	recorded  time.Time        // when the ledger had stored the decisions
+	refused   error            // why orders that belong together are not carried out
 }
 
 // tries are the counts of repeated steps, and the steps that are done once.

@@ -42,6 +42,9 @@ func (r *run) decideAll(ctx context.Context) error {
 	if err := r.objection(d.state); err != nil {
 		return err
 	}
+	if r.pass.refused != nil {
+		return r.pass.refused
+	}
 	// A recorded note in the target shows that this ledger is genuine.
 	if confirmed, _ := d.state.compareNotes(r.target.names, r.target.found); confirmed {
 		r.confirmed(ctx, r.loaded.state)
@@ -75,35 +78,44 @@ func (r *run) decideEach(d *desk) error {
 	if err := r.checkNames(d.state); err != nil {
 		return err
 	}
-	r.pass.decisions = map[secret.Address]decision{}
+	r.pass.decisions, r.pass.refused = map[secret.Address]decision{}, nil
 	makes := 0
 	for _, spec := range r.targets() {
-		rec, one := d.state.find(spec.Address), r.orders[spec.Address]
-		if r.mine.done[spec.Address] {
-			one = order{adopt: one.adopt} // the order is in the ledger: only settle
+		dec, err := r.decideOne(d, spec, r.orders[spec.Address])
+		if err != nil {
+			return err
 		}
-		// With the highest id at the first load, decide can separate a version of this
-		// run from one that was recorded before.
-		one.highest = r.highest[spec.Address]
-		name := r.name(spec)
-		if one.op == orderRename {
-			var err error
-			if rec, one, err = d.state.renaming(rec, one, name); err != nil {
-				return err
-			}
-		}
-		dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
 		if dec.make {
 			if makes++; makes > maxMakes {
 				dec = decision{verdict: dec.verdict} // the next pass makes it
 			}
 		}
-		if r.amend != nil {
-			r.amend(d, spec, rec, &dec)
-		}
 		r.pass.decisions[spec.Address] = dec
 	}
-	return nil
+	return r.together(d)
+}
+
+// decideOne decides on one secret.
+func (r *run) decideOne(d *desk, spec secret.SpecSecret, one order) (decision, error) {
+	rec := d.state.find(spec.Address)
+	if r.mine.done[spec.Address] {
+		one = order{adopt: one.adopt} // the order is in the ledger: only settle
+	}
+	// With the highest id at the first load, decide can separate a version of this
+	// run from one that was recorded before.
+	one.highest = r.highest[spec.Address]
+	name := r.name(spec)
+	if one.op == orderRename {
+		var err error
+		if rec, one, err = d.state.renaming(rec, one, name); err != nil {
+			return decision{}, err
+		}
+	}
+	dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
+	if r.amend != nil {
+		r.amend(d, spec, rec, &dec)
+	}
+	return dec, nil
 }
 
 // objection returns the reason to stop the whole run, before it has published

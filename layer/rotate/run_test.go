@@ -98,7 +98,8 @@ func TestTwoOperationsThatMeet(t *testing.T) {
 	for _, pair := range [][2]string{
 		{"apply", "apply"}, {"add", "add"}, {"flip", "flip"}, {"immediate", "immediate"}, {"immediate", "add"},
 		{"flip", "withdraw"}, {"withdraw", "flip"}, {"revoke", "revoke it"},
-		{"revoke it", "revoke"}, {"set", "rollback"}, {"rollback", "set"}, {"rename", "rename"}, {"prune", "prune"},
+		{"revoke it", "revoke"}, {"set", "rollback"}, {"rollback", "set"},
+		{"set all", "set all"}, {"rename", "rename"}, {"prune", "prune"},
 		{"repair", "repair"},
 	} {
 		t.Run(pair[0]+" and "+pair[1], func(t *testing.T) {

@@ -67,6 +67,7 @@ func TestSetOnARandomSecretTakesBothPhases(t *testing.T) {
 			err := s.problem(key)(s.unchanged(func() (Result, error) { return s.set(key, strings.Repeat("Ef3_", 10)+"AAA") }))
 			require.ErrorIs(t, err, Refused, "while announced")
 			require.ErrorIs(t, err, AlreadyAnnounced)
+			require.Empty(t, s.did(s.unchanged(func() (Result, error) { return s.set(key, second) })), "the announced value")
 			s.pass(day)
 			require.Equal(t, []string{"flip v2"}, s.did(s.rotate()))
 			require.Equal(t, second, s.doc(key).Current().Text())
