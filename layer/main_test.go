@@ -310,7 +310,7 @@ func complaints(args []string, status int, stdout, stderr string) (list []string
 	} else if status != 0 && status != 130 && !has(args, "run") && stderr == "" && !helps {
 		list = append(list, "it failed and said nothing on stderr")
 	}
-	if !has(args, "run") && !has(args, "reveal") && colours.MatchString(stdout+stderr) {
+	if !has(args, "run") && !has(args, "reveal") && !has(args, "export") && colours.MatchString(stdout+stderr) {
 		list = append(list, "escape sequences in a pipe")
 	}
 	if has(args, "run") {

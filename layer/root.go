@@ -189,7 +189,8 @@ in default.token. The name of the secret's binding works in its place.`,
 	for _, c := range []*cobra.Command{l.initCommand(), l.specCommand(), l.planCommand(), l.applyCommand(), l.setCommand(),
 		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
 		l.targetCommand(), l.timelineCommand(),
-		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.doctorCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
+		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.exportCommand(), l.importCommand(), l.doctorCommand(),
+		l.ledgerCommand(), l.logCommand(), helpCommand()} {
 		group.AddCommand(c)
 	}
 	root.AddCommand(group)

@@ -134,15 +134,18 @@ func (l *layer) checked(spec secret.SpecSecret, text string) (driver.Value, erro
 	return driver.NewValue(text), nil
 }
 
-// readAll reads until the end of input, or until ctx is cancelled.
-func readAll(ctx context.Context, r io.Reader) (string, error) {
+// readAll reads a value until the end of input, or until ctx is cancelled.
+func readAll(ctx context.Context, r io.Reader) (string, error) { return readUpTo(ctx, r, maxValue+3) }
+
+// readUpTo is readAll with another limit in bytes.
+func readUpTo(ctx context.Context, r io.Reader, limit int64) (string, error) {
 	type read struct {
 		data []byte
 		err  error
 	}
 	c := make(chan read, 1)
 	go func() {
-		data, err := io.ReadAll(io.LimitReader(r, maxValue+3))
+		data, err := io.ReadAll(io.LimitReader(r, limit))
 		c <- read{data, err}
 	}()
 	select {

@@ -38,13 +38,13 @@ func newRecord(dir string) *record {
 	return &record{dir: dir, values: map[string]string{}, private: map[string]bool{}}
 }
 
-// add records the output of a command. The stdout of run and reveal may contain
-// a value.
+// add records the output of a command. The stdout of run, reveal and export may
+// contain a value.
 func (r *record) add(what string, args []string, stdout, stderr string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.printed = append(r.printed, printed{"stderr of " + what, stderr})
-	if len(args) > 1 && (args[1] == "run" || args[1] == "reveal") {
+	if len(args) > 1 && slices.Contains([]string{"run", "reveal", "export"}, args[1]) {
 		return
 	}
 	r.printed = append(r.printed, printed{"stdout of " + what, stdout})

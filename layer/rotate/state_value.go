@@ -20,6 +20,16 @@ func (s State) Value(addr secret.Address) (driver.Value, error) {
 	return driver.NewValue(rec.version(rec.Current).Value), nil
 }
 
+// Announced returns the value that is announced for a secret, and false if none
+// is.
+func (s State) Announced(addr secret.Address) (driver.Value, bool) {
+	rec := s.state().find(addr)
+	if rec.empty() || rec.Announced == "" {
+		return driver.Value{}, false
+	}
+	return driver.NewValue(rec.version(rec.Announced).Value), true
+}
+
 // Text returns the text of a secret as it is published, with all versions in
 // its document. If a text is recorded and not yet confirmed, it returns that
 // one. The error wraps [ErrNotFound] if the ledger holds no value.

@@ -27,7 +27,8 @@ type Entry struct {
 	// Problem is the reason why programs read this value differently. The Value is
 	// then empty.
 	Problem string
-	// Comment reports whether text behind the value was skipped as a comment.
+	// Comment reports whether text behind a value without quotes was skipped as a
+	// comment.
 	Comment bool
 }
 
@@ -187,11 +188,8 @@ func (p *parser) value(e *Entry) (value string, borrows bool, reason string) {
 		return "", false, reason
 	}
 	behind := p.take(lineEnd(p.rest))
-	if after := strings.TrimLeft(behind, blanks); after != "" {
-		if after[0] != '#' {
-			return "", false, afterQuote
-		}
-		e.Comment = true
+	if after := strings.TrimLeft(behind, blanks); after != "" && after[0] != '#' {
+		return "", false, afterQuote
 	}
 	return value, borrows, ""
 }
