@@ -39,7 +39,8 @@ func pulled(t *testing.T, file string, args ...string) *tree {
 func TestPulledFileIsRefused(t *testing.T) {
 	t.Parallel()
 	address := "$SECRET.auth.session-key"
-	commands := [][]string{{"status"}, {"run", "--", "true"}, {"reveal", address}, {"log"}, {"timeline"}, {"ledger", "id"},
+	commands := [][]string{{"status"}, {"run", "--", "true"}, {"reveal", address}, {"export"},
+		{"import", "none.env"}, {"log"}, {"timeline"}, {"ledger", "id"},
 		{"ledger", "recipients"},
 		{"ledger", "copy", "layer.secrets.age", "copy.age"}, {"plan"}, {"apply"}, {"rotate"}, {"target"}, {"bindings"},
 		{"set", address, "--value-env", "PATH"}, {"revoke", address, "v1"},

@@ -52,7 +52,8 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 		{"rename", session, session},
 		{"remove", session, "--yes"}, {"target"}, {"target", "dir:elsewhere"}, {"target", "--remove", "dir:secrets", "--yes"},
 		{"timeline"},
-		{"bindings"}, {"run", "--", "true"}, {"reveal", session, "--yes"}, {"log"}, {"ledger", "id"},
+		{"bindings"}, {"run", "--", "true"}, {"reveal", session, "--yes"}, {"export", "--yes"},
+		{"import", "none.env", "--yes"}, {"log"}, {"ledger", "id"},
 		{"ledger", "recipients"},
 		{"ledger", "copy", "layer.secrets.age", "other.age"}}
 	for _, identity := range []string{string(key), identityKey.FindString(string(key))} {

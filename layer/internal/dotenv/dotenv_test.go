@@ -2,32 +2,14 @@ package dotenv_test
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/joho/godotenv"
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/layer/internal/dotenv"
+	"github.com/layeron-hq/secret/layer/internal/dotenv/dotenvtest"
 )
-
-// awkward returns values made of the pieces that dialects read differently.
-func awkward(n int) []string {
-	pieces := []string{"\n", "\r", "\r\n", `"`, "'", "`", `\`, "$", "#", " ", "\t", "=", ":", `\n`, `\r`, `\"`, `\'`, `\$`,
-		"${EMPTY}", "$HOME", "${X}", "$(id)", "$$", "!", "{", "}", "export ", " #", "# ", "a", "Z", "0", "key=value", "é",
-		"\u00a0", "\u2028", "\ufeff", "\u0085", "\v", "\x01", "😀", ";", "&", "|", "<", ">", "%s", "-----BEGIN KEY-----\n"}
-	r := rand.New(rand.NewPCG(17, 4))
-	list := []string{"a", " ", `\`, `"`, "'", "$", "#", "\n", "\r"}
-	for len(list) < n {
-		var b strings.Builder
-		for range 1 + r.IntN(8) {
-			b.WriteString(pieces[r.IntN(len(pieces))])
-		}
-		list = append(list, b.String())
-	}
-	return list
-}
 
 // same fails without showing a value.
 func same(t *testing.T, want, got, what string) {
@@ -64,7 +46,7 @@ func checkRoundTrip(t *testing.T, values []string) (file string) {
 }
 
 func TestQuotedValuesAreReadBack(t *testing.T) {
-	checkRoundTrip(t, awkward(3_000))
+	checkRoundTrip(t, dotenvtest.Awkward(3_000))
 }
 
 // The form of a line decides which other programs read it.
@@ -251,7 +233,7 @@ func checkAgreement(t *testing.T, text string) {
 }
 
 func TestParseAgreesWithTheOthersOrReturnsNothing(t *testing.T) {
-	for _, value := range awkward(3_000) {
+	for _, value := range dotenvtest.Awkward(3_000) {
 		checkAgreement(t, "KEY="+value)
 		checkAgreement(t, `KEY="`+value+`"`)
 		checkAgreement(t, "KEY='"+value+"'\n")
@@ -259,7 +241,7 @@ func TestParseAgreesWithTheOthersOrReturnsNothing(t *testing.T) {
 }
 
 func FuzzQuote(f *testing.F) {
-	for _, value := range awkward(100) {
+	for _, value := range dotenvtest.Awkward(100) {
 		f.Add(value, "x")
 	}
 	f.Fuzz(func(t *testing.T, one, two string) {
@@ -273,7 +255,7 @@ func FuzzQuote(f *testing.F) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, value := range awkward(100) {
+	for _, value := range dotenvtest.Awkward(100) {
 		f.Add("KEY=" + value)
 		f.Add(`KEY="` + value + `"`)
 	}
