@@ -17,16 +17,16 @@ import (
 )
 
 // `layer secret import` sets the secrets whose values a file has, as one change
-// of the ledger. It shows first what it would set, and no value. A file that is
+// of the ledger. It shows its changes first, and no value. A file that is
 // read wrongly changes secrets silently, so a value that programs read
 // differently fails the whole import.
 
 // importJSON is one value of the file in the JSON of import.
 type importJSON struct {
-	Address string `json:"address"`
-	Name    string `json:"name"`
-	Line    int    `json:"line"`
-	Change  change `json:"change"`
+	Address string       `json:"address"`
+	Name    string       `json:"name"`
+	Line    int          `json:"line"`
+	Change  importChange `json:"change"`
 }
 
 func (l *layer) importCommand() *cobra.Command {
@@ -85,9 +85,9 @@ quotes is an error. Unknown names are listed and left out.`,
 	return c
 }
 
-// readImport reads the file and decides what it sets.
+// readImport reads the file and plans its changes.
 func (l *layer) readImport(ctx context.Context, name, format string, spec secret.Spec, state rotate.State,
-	mapped []mapping) (importPlan, error) {
+	mapped []importMapping) (importPlan, error) {
 	text, shown, err := l.readFile(ctx, name)
 	if err != nil {
 		return importPlan{}, err
@@ -207,9 +207,8 @@ func (p importPlan) json(report reportJSON) any {
 	return out
 }
 
-// showPlan prints what the file would set, has set already and does not mean: to
-// stdout if it is the output of the command, else to stderr, before the
-// question.
+// showPlan prints the change of each secret and the unknown names: to stdout if
+// they are the output of the command, else to stderr, before the question.
 func (l *layer) showPlan(plan importPlan, isOutput bool) {
 	show := l.say
 	if isOutput {

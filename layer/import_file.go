@@ -19,8 +19,8 @@ import (
 // one.
 
 // errSops names the next step for a file whose values are still encrypted.
-var errSops = errors.New("the values are encrypted by sops: pipe the output of `sops decrypt --output-type json FILE` " +
-	"into `layer secret import -`")
+var errSops = errors.New("the values are encrypted by sops: pipe the output of `sops decrypt --output-type json " +
+	"FILE` into `layer secret import -`")
 
 // parseFile returns the entries of a file. An empty format is detected: a file
 // that begins with a brace is JSON.
@@ -80,7 +80,7 @@ func parseJSON(text string) ([]dotenv.Entry, error) {
 		var value string
 		switch {
 		case raw[0] != '"':
-			e.Problem = kinds[raw[0]]
+			e.Problem = jsonKinds[raw[0]]
 			if e.Problem == "" {
 				e.Problem = "it is a number, and numbers have several spellings: write the value as a string"
 			}
@@ -100,8 +100,8 @@ func parseJSON(text string) ([]dotenv.Entry, error) {
 	return list, nil
 }
 
-// kinds are the reasons why a value of JSON is no secret, by its first byte.
-var kinds = map[byte]string{
+// jsonKinds are the reasons why a value of JSON is no secret, by its first byte.
+var jsonKinds = map[byte]string{
 	'{': "it is an object: write the value as a string, and an object that is the value as its JSON text",
 	'[': "it is an array: write the value as a string, and an array that is the value as its JSON text",
 	't': "it is a boolean: write the value as a string",

@@ -13,23 +13,23 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// Decides what an import would set: it gives each entry of a file to the secret
+// Plans the changes of an import: it gives each entry of a file to the secret
 // that its name means, and compares the value with the ledger. These functions
 // are pure, and their results show no value.
 
-// change is the effect of one entry on its secret.
-type change string
+// importChange is the effect of one entry on its secret.
+type importChange string
 
 const (
-	changeFirst     change = "create"
-	changeReplace   change = "replace"
-	changeAnnounce  change = "announce"
-	changeNone      change = "none"      // it is the current value
-	changeAnnounced change = "announced" // it is the announced value
+	changeFirst     importChange = "create"
+	changeReplace   importChange = "replace"
+	changeAnnounce  importChange = "announce"
+	changeNone      importChange = "none"      // it is the current value
+	changeAnnounced importChange = "announced" // it is the announced value
 )
 
 // importWords has the text for each change.
-var importWords = map[change]string{
+var importWords = map[importChange]string{
 	changeFirst:     "would set its first value",
 	changeReplace:   "would replace its current value",
 	changeAnnounce:  "would announce the value, which then becomes current",
@@ -41,7 +41,7 @@ var importWords = map[change]string{
 type importItem struct {
 	spec   secret.SpecSecret
 	entry  dotenv.Entry
-	change change
+	change importChange
 }
 
 // sets reports whether the item changes a secret.
@@ -53,15 +53,15 @@ type importPlan struct {
 	unknown []dotenv.Entry
 }
 
-// mapping is one --map: the name in the file, and the secret that it means.
-type mapping struct {
+// importMapping is one --map: the name in the file, and the secret that it means.
+type importMapping struct {
 	name string
 	addr secret.Address
 }
 
 // parseMappings parses the values of --map. The errors repeat none: each may be
 // a value.
-func parseMappings(args []string) (list []mapping, err error) {
+func parseMappings(args []string) (list []importMapping, err error) {
 	for _, arg := range args {
 		at := strings.LastIndex(arg, "=")
 		if at <= 0 {
@@ -71,25 +71,25 @@ func parseMappings(args []string) (list []mapping, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(list, func(m mapping) bool { return m.addr == addr }) {
+		if slices.ContainsFunc(list, func(m importMapping) bool { return m.addr == addr }) {
 			return nil, usagef("--map names %s twice", addr)
 		}
-		list = append(list, mapping{arg[:at], addr})
+		list = append(list, importMapping{arg[:at], addr})
 	}
 	return list, nil
 }
 
-// planImport decides what each entry sets. An error lists every entry that
+// planImport plans the change of each entry. An error lists every entry that
 // cannot be imported.
-func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, maps []mapping) (importPlan, error) {
+func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, maps []importMapping) (importPlan, error) {
 	var plan importPlan
-	var wrong []flaw
+	var wrong []importFlaw
 	claimed := map[secret.Address]dotenv.Entry{}
 	used := map[string]bool{}
 	claim := func(s secret.SpecSecret, e dotenv.Entry) {
 		used[e.Name] = true
 		if before, twice := claimed[s.Address]; twice {
-			wrong = append(wrong, flaw{e.Line, fmt.Errorf("%s is a second value for %s, after line %d: remove one of them",
+			wrong = append(wrong, importFlaw{e.Line, fmt.Errorf("%s is a second value for %s, after line %d: remove one of them",
 				claimedName(e), s.Address, before.Line)})
 			return
 		}
@@ -99,7 +99,7 @@ func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, ma
 		s, _ := find(spec, m.addr) // the caller checked that it is declared
 		at := slices.IndexFunc(entries, func(e dotenv.Entry) bool { return e.Name == m.name })
 		if at < 0 {
-			wrong = append(wrong, flaw{0, fmt.Errorf("%s: the file does not define the name that --map gives", m.addr)})
+			wrong = append(wrong, importFlaw{0, fmt.Errorf("%s: the file does not define the name that --map gives", m.addr)})
 			continue
 		}
 		claim(s, entries[at])
@@ -108,14 +108,14 @@ func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, ma
 		if used[e.Name] {
 			continue
 		}
-		switch meant := meaning(spec, e.Name); len(meant) {
+		switch meant := secretsNamed(spec, e.Name); len(meant) {
 		case 0:
 			plan.unknown = append(plan.unknown, e)
 		case 1:
 			claim(meant[0], e)
 		default:
-			wrong = append(wrong, flaw{e.Line, fmt.Errorf("%s is the binding name of one secret and the address of another: "+
-				"write the address as $SECRET.namespace.name, or give the name with --map", e.Name)})
+			wrong = append(wrong, importFlaw{e.Line, fmt.Errorf("%s is the binding name of one secret and the address of "+
+				"another: write the address as $SECRET.namespace.name, or give the name with --map", e.Name)})
 		}
 	}
 	for _, s := range spec.Secrets {
@@ -124,7 +124,7 @@ func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, ma
 			continue
 		}
 		if err := checkEntry(s, e); err != nil {
-			wrong = append(wrong, flaw{e.Line, fmt.Errorf("%s, for %s: %w", claimedName(e), s.Address, err)})
+			wrong = append(wrong, importFlaw{e.Line, fmt.Errorf("%s, for %s: %w", claimedName(e), s.Address, err)})
 			continue
 		}
 		plan.items = append(plan.items, importItem{s, e, changeOf(s, state, e.Value)})
@@ -132,16 +132,16 @@ func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, ma
 	return plan, inOrder(wrong)
 }
 
-// flaw is the reason why an entry cannot be imported. Line 0 is none of the
+// importFlaw is the reason why an entry cannot be imported. Line 0 is none of the
 // file.
-type flaw struct {
+type importFlaw struct {
 	line int
 	err  error
 }
 
 // inOrder returns all flaws as one error, by their lines.
-func inOrder(flaws []flaw) error {
-	slices.SortStableFunc(flaws, func(a, b flaw) int { return a.line - b.line })
+func inOrder(flaws []importFlaw) error {
+	slices.SortStableFunc(flaws, func(a, b importFlaw) int { return a.line - b.line })
 	var list []error
 	for _, f := range flaws {
 		if f.line > 0 {
@@ -152,9 +152,9 @@ func inOrder(flaws []flaw) error {
 	return errors.Join(list...)
 }
 
-// meaning returns the secrets that a name in a file means: by their binding
+// secretsNamed returns the secrets that a name in a file means: by their binding
 // name, or by their address with or without $SECRET.
-func meaning(spec secret.Spec, name string) (list []secret.SpecSecret) {
+func secretsNamed(spec secret.Spec, name string) (list []secret.SpecSecret) {
 	for _, s := range spec.Secrets {
 		full := s.Address.String()
 		if name == s.Binding || name == full || name == strings.TrimPrefix(full, "$SECRET.") {
@@ -180,7 +180,7 @@ func checkEntry(s secret.SpecSecret, e dotenv.Entry) error {
 	return nil
 }
 
-func changeOf(s secret.SpecSecret, state rotate.State, value driver.Value) change {
+func changeOf(s secret.SpecSecret, state rotate.State, value driver.Value) importChange {
 	current, err := state.Value(s.Address)
 	announced, pending := state.Announced(s.Address)
 	switch {
@@ -199,22 +199,26 @@ func changeOf(s secret.SpecSecret, state rotate.State, value driver.Value) chang
 // nameForm matches the name of a variable or a short address.
 var nameForm = lazyregexp.New(`^(?:\$SECRET\.)?[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 
-// notShown is the word for a name that may be a piece of a value.
-const notShown = "a name that is not shown"
+// hiddenName is the word for a name that may be a piece of a value.
+const hiddenName = "a name that is not shown"
 
 // claimedName returns the words for the name of an entry that means a secret.
 func claimedName(e dotenv.Entry) string {
 	if nameForm().MatchString(e.Name) {
 		return e.Name
 	}
-	return notShown
+	return hiddenName
 }
+
+// wordsForm matches a name of several words in capitals.
+var wordsForm = lazyregexp.New(`^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$`)
 
 // shownName returns the words for the name of any entry. The last line of a key
 // may look like a name: it ends with equals signs.
 func shownName(e dotenv.Entry) string {
-	if text := e.Value.Reveal(); e.Problem == "" && (text == "" || text[0] == '=') {
-		return notShown
+	if text := e.Value.Reveal(); e.Problem == "" && (text == "" && !wordsForm().MatchString(e.Name) ||
+		strings.HasPrefix(text, "=")) {
+		return hiddenName
 	}
 	return claimedName(e)
 }

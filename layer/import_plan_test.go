@@ -42,9 +42,11 @@ func TestNamesOfAFileMeanSecrets(t *testing.T) {
 		"unknown with a problem": {"A=$HOME\nbilling.stripe=madeup_1", nil, []secret.Address{stripe}, []string{"A"}},
 		"unknown values of every kind": {`{"a": null, "b": {"c": [1]}, "d": 1, "billing.stripe": "madeup_1"}`, nil,
 			[]secret.Address{stripe}, []string{"a", "b", "d"}},
-		"a piece of a key": {"billing.stripe=madeup_1\nTWFkZXVw==", nil, []secret.Address{stripe}, []string{notShown}},
+		"a piece of a key": {"billing.stripe=madeup_1\nTWFkZXVw==", nil, []secret.Address{stripe}, []string{hiddenName}},
+		"an empty variable": {"billing.stripe=madeup_1\nSENTRY_DSN=\nPORT=", nil, []secret.Address{stripe},
+			[]string{"SENTRY_DSN", hiddenName}},
 		"a text as a name": {`{"made up": "x", "billing.stripe": "madeup_1"}`, nil, []secret.Address{stripe},
-			[]string{notShown}},
+			[]string{hiddenName}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			entries, err := parseFile(tc.file, "")

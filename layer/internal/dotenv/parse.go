@@ -43,10 +43,11 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.Line,
 
 // The reasons for a [SyntaxError].
 const (
-	noPair      = "it is not of the form NAME=VALUE"
-	noEnd       = "the quotes that begin here do not end"
-	afterQuote  = "text follows the closing quote: put the whole value in quotes"
-	backQuote   = "a backslash is before a single quote within single quotes, which programs read differently: use double quotes"
+	noPair     = "it is not of the form NAME=VALUE"
+	noEnd      = "the quotes that begin here do not end"
+	afterQuote = "text follows the closing quote: put the whole value in quotes"
+	backQuote  = "a backslash is before a single quote within single quotes, which programs read differently: use " +
+		"double quotes"
 	bareReturn  = "it has a carriage return without a newline: save the file with the line ends of Unix"
 	unknownByte = "it has a zero byte"
 )
@@ -55,10 +56,11 @@ const (
 const (
 	isReference = "it contains a reference such as $NAME, and layer expands none: write the value itself, and put a $ " +
 		"that belongs to it in single quotes"
-	escapedBare  = "it has \\$ outside quotes, which programs read differently: put the value in single quotes"
-	hashInValue  = "it has a # outside quotes, where some programs begin a comment: put the value in quotes"
-	backtick     = "it begins with a backtick, which some programs read as a quote: use single or double quotes"
-	otherEscape  = "it has a backslash in double quotes that is none of \\\\ \\\" \\$ \\n \\r: write \\\\ for a backslash, or use single quotes"
+	escapedBare = "it has \\$ outside quotes, which programs read differently: put the value in single quotes"
+	hashInValue = "it has a # outside quotes, where some programs begin a comment: put the value in quotes"
+	backtick    = "it begins with a backtick, which some programs read as a quote: use single or double quotes"
+	otherEscape = "it has a backslash in double quotes that is none of \\\\ \\\" \\$ \\n \\r: write \\\\ for a backslash, " +
+		"or use single quotes"
 	foreignSpace = "white space that is not ASCII is at its end or beginning: put the value in quotes"
 )
 
@@ -69,9 +71,15 @@ const Empty = "EMPTY"
 
 const emptyReference = "${" + Empty + "}"
 
-// reference matches what godotenv, or a program that also expands lower-case
-// names in braces, replaces outside single quotes.
+// reference matches the start of a text that godotenv, or a program that also
+// expands lower-case names in braces, replaces outside single quotes.
 var reference = regexp.MustCompile(`\$(?:\(|\{?[A-Z0-9_]|\{[a-z])`)
+
+// refers reports whether a text begins with a reference.
+func refers(text string) bool {
+	at := reference.FindStringIndex(text[:min(len(text), 3)])
+	return at != nil && at[0] == 0
+}
 
 // Parse returns the variables of a file, in their order. Names may repeat. An
 // error is a [SyntaxError].
@@ -170,7 +178,7 @@ func lineEnd(text string) int {
 	return len(text)
 }
 
-// value reads a value up to the end of its line. borrows reports that it ends
+// value reads a value and the rest of its line. borrows reports that it ends
 // with a reference to Empty. reason is that of a SyntaxError.
 func (p *parser) value(e *Entry) (value string, borrows bool, reason string) {
 	if p.rest == "" {
@@ -228,7 +236,7 @@ func (p *parser) double(e *Entry) (value string, borrows bool, reason string) {
 		case strings.HasSuffix(text[:i], `\"`) && strings.HasPrefix(text[i:], emptyReference+`"`):
 			borrows = true
 			i += len(emptyReference) - 1
-		case text[i] == '$' && reference.MatchString(text[i:min(len(text), i+3)]) && reference.FindStringIndex(text[i:])[0] == 0:
+		case refers(text[i:]):
 			e.Problem = isReference
 			b.WriteByte('$')
 		default:
