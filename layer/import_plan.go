@@ -81,7 +81,8 @@ func parseMappings(args []string) (list []importMapping, err error) {
 
 // planImport plans the change of each entry. An error lists every entry that
 // cannot be imported.
-func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry, maps []importMapping) (importPlan, error) {
+func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry,
+	maps []importMapping) (importPlan, error) {
 	var plan importPlan
 	var wrong []importFlaw
 	claimed := map[secret.Address]dotenv.Entry{}

@@ -178,7 +178,7 @@ func lineEnd(text string) int {
 	return len(text)
 }
 
-// value reads a value and the rest of its line. borrows reports that it ends
+// value reads a value and the rest of the line. borrows reports that it ends
 // with a reference to Empty. reason is that of a SyntaxError.
 func (p *parser) value(e *Entry) (value string, borrows bool, reason string) {
 	if p.rest == "" {
