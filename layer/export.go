@@ -171,7 +171,7 @@ func exportJSON(list []exported) (string, []string, error) {
 // exportDotenv returns a file of variables, and a note for each value that npm's
 // dotenv reads differently.
 func exportDotenv(list []exported) (text string, notes []string, err error) {
-	var names []string
+	var names, lines []string
 	for _, e := range list {
 		names = append(names, e.spec.Binding)
 	}
@@ -183,8 +183,9 @@ func exportDotenv(list []exported) (text string, notes []string, err error) {
 		if err != nil {
 			return "", nil, fmt.Errorf("%s: %w: use --format json, or leave it out", e.spec.Address, err)
 		}
-		text += line + "\n"
+		lines = append(lines, line+"\n")
 	}
+	text = strings.Join(lines, "")
 	npm := dotenv.NPM(text)
 	for _, e := range list {
 		if npm[e.spec.Binding] != e.value.Reveal() {
@@ -197,7 +198,8 @@ func exportDotenv(list []exported) (text string, notes []string, err error) {
 
 // exportShell returns lines for eval in a POSIX shell. Everything within single
 // quotes is literal there, so only a single quote needs to be written outside.
-func exportShell(list []exported) (text string, _ []string, err error) {
+func exportShell(list []exported) (string, []string, error) {
+	var b strings.Builder
 	for _, e := range list {
 		if err := checkIdentifier(e.spec); err != nil {
 			return "", nil, err
@@ -207,9 +209,9 @@ func exportShell(list []exported) (text string, _ []string, err error) {
 			return "", nil, fmt.Errorf("%s: the value contains a zero byte, which a variable cannot: use --format json, or "+
 				"leave it out", e.spec.Address)
 		}
-		text += "export " + e.spec.Binding + "='" + strings.ReplaceAll(value, "'", `'\''`) + "'\n"
+		fmt.Fprintf(&b, "export %s='%s'\n", e.spec.Binding, strings.ReplaceAll(value, "'", `'\''`))
 	}
-	return text, nil, nil
+	return b.String(), nil, nil
 }
 
 // checkIdentifier returns an error if the binding name cannot be the name of a
