@@ -20,7 +20,7 @@ var recipes = map[string]string{
 	"A renamed secret": "renamed_secret", "An existing Worker's secret under rotation": "existing_worker_secret",
 	"A value that stays as it is": "bound_value", "Monitoring": "monitoring", "Another target": "another_target",
 	"After a rotation: deploy, reload, notify": "after_a_rotation",
-	"Moving values in and out": "values_in_and_out",
+	"Moving values in and out":                 "values_in_and_out",
 }
 
 // teamRecipes maps the sections of the teams' guide that contain commands to

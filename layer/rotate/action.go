@@ -35,6 +35,8 @@ const (
 	OpRename   Op = "rename"   // the versions move to a new address or name
 	OpRemove   Op = "remove"   // the secret leaves ledger and target
 	OpTarget   Op = "target"   // publish to another target
+	OpBare     Op = "bare"     // the text becomes the bare value, as declared now
+	OpDocument Op = "document" // the bare value becomes a document, as declared now
 	OpKeep     Op = "keep"     // in the ledger only: the target holds another writer's value
 )
 

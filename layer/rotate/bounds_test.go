@@ -56,7 +56,7 @@ func TestLastID(t *testing.T) {
 	for op, change := range newIDs {
 		for _, left := range []int{0, 1} {
 			t.Run(fmt.Sprintf("%s, %d left", op, left), func(t *testing.T) {
-				random, static := aRandom("key", retained(60)), aStatic("stripe", nil)
+				random, static := aRandom("key", retained(60)), aStatic("stripe", every(30))
 				s := newScene(t, random, static)
 				s.did(s.set(static, "sk_live_first_value"))
 				s.did(s.apply())

@@ -31,6 +31,7 @@ type order struct {
 
 const (
 	orderSettle   = ""       // only finish the steps of earlier runs
+	orderLook     = "look"   // the same, and report a text that cannot get its declared form
 	orderApply    = "apply"  // create a missing value
 	orderRotate   = "rotate" // begin or continue a rotation, and prune
 	orderSet      = "set"
@@ -68,6 +69,7 @@ type desk struct {
 	judge  func(verdict, sighting, *record) verdict   // replaces a verdict: for tests
 	sum    func(text string) string                   // see run.sum
 	by     string                                     // the operator
+	loses  bool                                       // the operator agrees that ids stop resolving
 }
 
 // work is the decision on one secret in progress.
@@ -99,6 +101,9 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	if w.r.Name == "" || w.r.empty() {
 		w.r.Name = name
 	}
+	if w.r.empty() {
+		w.r.Bare = bare(spec)
+	}
 	if w.r.Name != name && o.op != orderRename {
 		w.problem(NewName, "the declaration now names its value %q in the target, and it was published there as %q",
 			name, w.r.Name)
@@ -115,6 +120,9 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	// The order failed and nothing is to be sent: record the confirmation alone.
 	if w.out.problem != nil && !w.out.send && !w.out.make && len(w.out.actions) == 0 {
 		w.out.next = w.out.confirmed
+	}
+	if w.out.problem == nil && !w.out.send && !w.out.make && o.op != orderSettle {
+		_, _, w.out.problem = w.reformed()
 	}
 	w.abandon(r)
 	return w.out

@@ -17,6 +17,12 @@ import (
 // carryOut carries out the order on a settled secret.
 func (w *work) carryOut() {
 	switch w.order.op {
+	case orderApply, orderRotate, orderSet, orderRollback, orderRevoke:
+		if w.reform() {
+			return
+		}
+	}
+	switch w.order.op {
 	case orderApply:
 		w.createMissing()
 	case orderRotate:
@@ -39,10 +45,10 @@ func (w *work) rotates() bool {
 }
 
 // atOnce reports whether a new value becomes current without an announcement:
-// by order, because a static value is valid elsewhere already, or because the
-// plain format cannot hold a second version.
+// by order, because a static value is valid elsewhere already, or because a
+// bare value cannot hold a second version.
 func (w *work) atOnce() bool {
-	return w.order.immediate || w.spec.Kind == secret.KindStatic || w.spec.Format == secret.FormatPlain
+	return w.order.immediate || w.spec.Kind == secret.KindStatic || w.r.Bare || bare(w.spec)
 }
 
 func (w *work) createMissingOr(then func()) {
@@ -147,7 +153,10 @@ func (w *work) rotate() {
 		}
 	}
 	w.out.done = w.out.problem == nil
-	if op != "" {
+	switch {
+	case op == OpPrune && w.r.Bare:
+		w.out.next = w.r // the text stays the same
+	case op != "":
 		w.publish(op, timed, replaced)
 	}
 }
@@ -176,10 +185,10 @@ func (w *work) begin() Op {
 	return ""
 }
 
-// plainInTwoPhases reports whether a rotation is impossible, because the pinned
-// plain format cannot hold an announced version.
+// plainInTwoPhases reports whether a rotation is impossible, because a bare
+// value cannot hold an announced version.
 func (w *work) plainInTwoPhases() bool {
-	return w.spec.Format == secret.FormatPlain && !w.order.immediate
+	return (w.r.Bare || bare(w.spec)) && !w.order.immediate
 }
 
 // replace adds a value to a secret that has one, and returns its action.
@@ -253,6 +262,7 @@ func (w *work) keep() {
 		}
 		v.leave(GoneWithdrawn)
 	}
+	w.r.Bare = bare(w.spec)
 	w.r.create(w.order.value, nil, w.desk.policy)
 	w.act(OpKeep, w.r.Current)
 	w.out.done = true

@@ -316,7 +316,7 @@ func TestLedgerOfFormat2RecordsTheReach(t *testing.T) {
 
 		// The next change stores it, and later generations do not count.
 		stored := old.stamped().state()
-		require.Equal(t, 3, stored.Format)
+		require.Equal(t, stateFormat, stored.Format)
 		again := *stored.find(key.Address())
 		again.Gen, again.Highest = 9, 9
 		plain, err = wrapState(stored.with(&again)).encode()

@@ -42,6 +42,9 @@ type Operator struct {
 	// Former are the targets from which the ledger's values were moved, by the
 	// names that State.FormerTargets returns. Status inspects them too.
 	Former map[string]driver.Publisher
+	// LosesIDs: the operator agrees that a document becomes a bare value although
+	// ids stop resolving. Otherwise such a secret has a Problem of kind LosesIDs.
+	LosesIDs bool
 	// DryRun: nothing is changed; the Result has the actions that would be carried
 	// out.
 	DryRun bool
@@ -138,7 +141,7 @@ func (o *Operator) change(ctx context.Context, addr secret.Address, one order, o
 func (o *Operator) Status(ctx context.Context) (Result, error) {
 	look := *o
 	look.DryRun = true
-	result, err := look.run(ctx, o.all(order{op: orderSettle}), "status")
+	result, err := look.run(ctx, o.all(order{op: orderLook}), "status")
 	result.Actions = nil
 	return result, err
 }

@@ -231,7 +231,7 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 	s.Current, s.Pending, s.Ready = rec.Current, rec.Announced, rec.Ready
 	for _, ver := range rec.Versions {
 		life := Life{ver.ID, ver.ActiveFrom, ver.ExpiresAt, ver.Gone}
-		if ver.Gone != "" || spec.Format == secret.FormatPlain && ver.ID != rec.Current {
+		if ver.Gone != "" || rec.Bare && ver.ID != rec.Current {
 			s.Past = append(s.Past, life)
 			continue
 		}
@@ -246,7 +246,7 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 	case rec.Published != nil:
 		s.Bytes = rec.Published.Bytes
 	}
-	s.Room = rec.room(spec, s.Bytes, p.limit)
+	s.Room = rec.room(s.Bytes, p.limit)
 	s.Future = rec.future(p.now.Add(time.Minute))
 	due := rec.Announced == "" && !s.NextRotation.IsZero() && !p.now.Before(s.NextRotation)
 	late := func(at time.Time) bool { return !at.IsZero() && p.now.After(at.Add(p.overdue)) }

@@ -77,6 +77,9 @@ const (
 	// PlainValue: the declaration pins the plain format, which cannot hold an
 	// announced version.
 	PlainValue Kind = "refused/plain"
+	// LosesIDs: the declaration asks for the bare value, and versions in the
+	// published document would stop resolving.
+	LosesIDs Kind = "refused/ids"
 	// NewName: the declaration gives the value another name in the target.
 	NewName Kind = "refused/name"
 	// NameTaken: another secret of the ledger, Other, has that name in the target.

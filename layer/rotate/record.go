@@ -37,6 +37,9 @@ type record struct {
 	// Current is the id of the current version; empty while the ledger holds no
 	// value. The first value and every flip set it; a removal clears it.
 	Current string `json:"current,omitempty"`
+	// Bare: the text is the value of Current alone, and readers see it as v1. The
+	// form of the first text is the declared one; reform changes it.
+	Bare bool `json:"bare,omitempty"`
 	// Announced is the id of the version that is published and not yet current.
 	// The first phase of a rotation sets it; the flip to that version, its
 	// withdrawal and a removal clear it.
@@ -110,6 +113,10 @@ type version struct {
 	// version's successor sets it, so that a longer Retain can count from it; a
 	// repair or a refresh moves it later. Zero: the version was never replaced.
 	Base time.Time `json:"base,omitzero"`
+	// Bare: no document has the version under this id. It was made, or replaced,
+	// while the text was a bare value. A later document contains it only if it is
+	// current then, as v1.
+	Bare bool `json:"bare,omitempty"`
 	// Gone is why the version has left the document; empty while it is in it.
 	Gone Gone `json:"gone,omitempty"`
 	// Resource is the generator's resource for the value; nil if there is none. It

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/layeron-hq/secret"
 )
@@ -21,26 +22,28 @@ const DefaultLimit = 65_536
 // parsed the text to exactly the record's document. It returns
 // secret.ErrTooLarge if no permitted format fits into limit bytes.
 func (r *record) render(spec secret.SpecSecret, limit int) (string, error) {
-	doc, err := r.document(spec)
-	if err != nil {
-		return "", err
-	}
-	text, err := encode(doc, spec.Format, limit)
+	spec = r.published(spec)
+	text, err := r.text(spec.Format, limit)
 	if err != nil {
 		return "", err
 	}
 	return text, r.readBack(spec, text)
 }
 
-// document returns the document for readers: the versions that have not left.
-// If the declaration pins plain, that is the current version alone.
-func (r *record) document(spec secret.SpecSecret) (*secret.Document, error) {
-	if spec.Format == secret.FormatPlain {
-		if v := r.version(r.Current); v != nil {
-			return secret.NewDocument("v1", secret.NewVersion("v1", v.Value, noTime, noTime))
-		}
-		return nil, fmt.Errorf("%w: no current version", secret.ErrInvalid)
+// text returns the bare value, or the encoded document.
+func (r *record) text(pinned secret.Format, limit int) (string, error) {
+	if r.Bare {
+		return bareText(r.version(r.Current), limit)
 	}
+	doc, err := r.document()
+	if err != nil {
+		return "", err
+	}
+	return encode(doc, pinned, limit)
+}
+
+// document returns the document for readers: the versions that have not left.
+func (r *record) document() (*secret.Document, error) {
 	var versions []secret.Version
 	for _, v := range r.Versions {
 		if v.Gone == "" {
@@ -56,13 +59,6 @@ func encode(doc *secret.Document, pinned secret.Format, limit int) (string, erro
 	format := pinned
 	if format == secret.FormatAuto {
 		format = secret.FormatJSON
-	}
-	if pinned == secret.FormatPlain {
-		text := doc.Current().Text() // readers do not parse it: the declaration pins plain
-		if len(text) > limit {
-			return "", tooLarge(len(text), limit, doc)
-		}
-		return text, nil
 	}
 	text, err := doc.Encode(format)
 	if err == nil && len(text) <= limit {
@@ -94,10 +90,10 @@ func tooLarge(size, limit int, doc *secret.Document) error {
 }
 
 // room returns how many more versions like the current one fit into limit
-// bytes. It is 0 for a plain value, which has one version.
-func (r *record) room(spec secret.SpecSecret, size, limit int) int {
+// bytes. It is 0 for a bare value, which has one version.
+func (r *record) room(size, limit int) int {
 	v := r.version(r.Current)
-	if v == nil || spec.Format == secret.FormatPlain {
+	if v == nil || r.Bare {
 		return 0
 	}
 	one := len(v.Value) + len(v.ID) +
@@ -112,8 +108,8 @@ func (r *record) readBack(spec secret.SpecSecret, text string) error {
 	if err != nil {
 		return err
 	}
-	if spec.Format == secret.FormatPlain {
-		if v := r.version(r.Current); !doc.Current().Equal(v.Value) {
+	if r.Bare {
+		if doc.StoredAs() != secret.FormatPlain || !doc.Current().Equal(r.version(r.Current).Value) {
 			return errOtherText
 		}
 		return nil
@@ -147,11 +143,11 @@ var errOtherText = fmt.Errorf("%w: the text would be read as another document", 
 // checkValue returns an error unless a program with this declaration can use
 // the value. Above all it checks the length.
 func checkValue(spec secret.SpecSecret, value string) error {
-	doc, err := secret.NewDocument("v1", secret.NewVersion("v1", value, noTime, noTime))
-	if err != nil {
-		return err
+	if !utf8.ValidString(value) {
+		return fmt.Errorf("%w: the value is not UTF-8 text", secret.ErrEncoding) // JSON would change it
 	}
-	text, err := encode(doc, spec.Format, 1<<20)
+	r := &record{Current: bareID, Bare: bare(spec), Versions: []version{{ID: bareID, Value: value}}}
+	text, err := r.render(spec, 1<<20)
 	if err != nil {
 		return err
 	}

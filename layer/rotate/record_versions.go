@@ -55,13 +55,15 @@ func (r *record) clone() *record {
 }
 
 // version returns the version with that id, whether it has left or not, or nil.
-func (r *record) version(id string) *version {
+// A version that has left may have had the id v1 before the present one: see
+// toDocument.
+func (r *record) version(id string) (found *version) {
 	for i := range r.Versions {
-		if r.Versions[i].ID == id {
-			return &r.Versions[i]
+		if v := &r.Versions[i]; v.ID == id && (found == nil || found.Gone != "") {
+			found = v
 		}
 	}
-	return nil
+	return found
 }
 
 // empty reports whether the ledger holds no value for the secret.
@@ -70,9 +72,13 @@ func (r *record) empty() bool { return r == nil || r.Current == "" }
 // append adds a version under an id that was never used, and returns it.
 func (r *record) append(value string, res *resource) *version {
 	r.Highest++
-	r.Versions = append(r.Versions, version{ID: "v" + strconv.Itoa(r.Highest), Value: value, Resource: res})
+	r.Versions = append(r.Versions, version{ID: numbered(r.Highest), Value: value, Resource: res,
+		Bare: r.Bare})
 	return &r.Versions[len(r.Versions)-1]
 }
+
+// numbered returns the id vN.
+func numbered(n int) string { return "v" + strconv.Itoa(n) }
 
 // create makes a first value current. It has no activeFrom, since no reader
 // depends on an older value.
@@ -102,6 +108,7 @@ func (r *record) flip(id string, rotation *secret.Rotation, p policy) {
 		// If a clock was set back, At(now) would otherwise return the older version.
 		v.ActiveFrom = later(v.ActiveFrom, old.ActiveFrom)
 		r.retire(old, rotation, p)
+		old.Bare = old.Bare || r.Bare
 	}
 	r.Current = id
 	if r.Announced == id {
@@ -222,6 +229,7 @@ const (
 	GoneRevoked   Gone = "revoked"   // it was ended before its time
 	GoneWithdrawn Gone = "withdrawn" // it was announced and never became current
 	GoneRemoved   Gone = "removed"   // its secret was removed
+	GoneReplaced  Gone = "replaced"  // it was replaced while the text was a bare value
 )
 
 // withdraw takes an announced version back. It was never current, and its id is
@@ -241,9 +249,10 @@ func (r *record) previous() *version {
 	current := r.version(r.Current).Value
 	for i := range r.Versions {
 		switch v := &r.Versions[i]; {
+		case v.Gone != "":
 		case v.ID == r.Current:
 			return found
-		case v.Gone == "" && v.ID != r.Announced && v.Value != current:
+		case v.ID != r.Announced && v.Value != current:
 			found = v
 		}
 	}

@@ -245,7 +245,7 @@ func TestDrawnValues(t *testing.T) {
 
 // A text that would be read back differently is never sent.
 func TestReadBack(t *testing.T) {
-	spec := secret.SpecSecret{Kind: secret.KindStatic, Namespace: "auth", Name: "key",
+	spec := secret.SpecSecret{Kind: secret.KindRandom, Namespace: "auth", Name: "key", Bytes: 32,
 		Address: secret.Address{Namespace: "auth", Name: "key"},
 		Binding: "LAYERON_SECRET_AUTH_KEY"}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -271,9 +271,16 @@ func TestReadBack(t *testing.T) {
 		require.ErrorIs(t, err, secret.ErrEncoding, name)
 		require.NotContains(t, err.Error(), "value")
 	}
-	plain := spec
-	plain.Format = secret.FormatPlain
-	require.NoError(t, make().readBack(plain, "second-value"))
-	require.ErrorIs(t, make().readBack(plain, "first-value"), secret.ErrEncoding)
+	plain, static := spec, spec
+	plain.Format, static.Kind, static.Bytes = secret.FormatPlain, secret.KindStatic, 0
+	bare := make()
+	bare.Bare = true
+	for _, spec := range []secret.SpecSecret{plain, static} {
+		require.NoError(t, bare.readBack(spec, "second-value"))
+		require.ErrorIs(t, bare.readBack(spec, "first-value"), secret.ErrEncoding)
+	}
+	bare.Versions[1].Value = "v1=second-value"
+	require.NoError(t, bare.readBack(plain, "v1=second-value"))
+	require.ErrorIs(t, bare.readBack(static, "v1=second-value"), secret.ErrEncoding)
 	require.Error(t, make().readBack(spec, "{"))
 }

@@ -297,7 +297,7 @@ func (r *run) desk() *desk {
 		d.judge = r.judge
 	}
 	d.able = func(name string) bool { return r.Generators[name] != nil }
-	d.sum, d.by = r.sum, r.By
+	d.sum, d.by, d.loses = r.sum, r.By, r.LosesIDs
 	d.made = func(a secret.Address) (version, bool) { v, ok := r.mine.made[a]; return v, ok }
 	if r.DryRun {
 		d.made = plannedValue

@@ -99,7 +99,7 @@ func (r *run) decideEach(d *desk) error {
 func (r *run) decideOne(d *desk, spec secret.SpecSecret, one order) (decision, error) {
 	rec := d.state.find(spec.Address)
 	if r.mine.done[spec.Address] {
-		one = order{adopt: one.adopt} // the order is in the ledger: only settle
+		one = order{op: orderLook, adopt: one.adopt} // the order is in the ledger: only settle
 	}
 	// With the highest id at the first load, decide can separate a version of this
 	// run from one that was recorded before.

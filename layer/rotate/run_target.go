@@ -136,6 +136,9 @@ func withUndeclared(spec secret.Spec, st *state) secret.Spec {
 		if s.Kind = st.find(s.Address).Kind; s.Kind == secret.KindRandom {
 			s.Bytes = 32 // the declared number is unknown, and no new value is made with it
 		}
+		if st.find(s.Address).Bare {
+			s.Format = secret.FormatPlain
+		}
 		spec.Secrets = append(spec.Secrets, s)
 	}
 	return spec

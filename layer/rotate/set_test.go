@@ -138,11 +138,19 @@ func TestSetKeepsAValueAsItIs(t *testing.T) {
 		"quotes and such": "\"\\<>&'\u2028\u2029-value",
 	} {
 		t.Run(name, func(t *testing.T) {
-			key := aStatic("stripe", nil)
-			s := newScene(t, key)
-			s.did(s.set(key, value))
-			require.Equal(t, value, s.doc(key).Current().Text())
-			require.Equal(t, "v1", s.current(key))
+			for form, key := range map[string]*secret.Secret{"document": aStatic("stripe", kept()),
+				"plain": secret.Static(secret.Options{Name: "stripe", Format: secret.FormatPlain}),
+				"bare":  aStatic("stripe", nil)} {
+				s := newScene(t, key)
+				if form == "bare" && (name == "a document" || name == "like compact") {
+					err := s.problem(key)(s.unchanged(func() (Result, error) { return s.set(key, value) }))
+					require.ErrorIs(t, err, Refused, "readers would detect a document")
+					continue
+				}
+				s.did(s.set(key, value))
+				require.Equal(t, value, s.doc(key).Current().Text(), form)
+				require.Equal(t, "v1", s.current(key), form)
+			}
 		})
 	}
 }

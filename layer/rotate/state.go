@@ -116,20 +116,11 @@ type write struct {
 	ID  string `json:"id"`
 }
 
-// stateFormat is the latest format that is read. Format 1 has no sums and no
-// place. Formats 1 and 2 have no anchor and no reach of former keys. Format 3
-// keeps no reports, and is written until the first one, so that programs without
-// reports read the ledger. A program refuses a later format, because it would
-// drop fields.
+// stateFormat is the format that is written. Formats 1 to 3 are read too. Format
+// 1 has no sums and no place. Formats 1 and 2 have no anchor and no reach of
+// former keys. Format 3 does not record which texts are bare values, and keeps
+// no reports. A program refuses a later format, because it would drop fields.
 const stateFormat = 4
-
-// format returns the format in which the state is written.
-func (s *state) format() int {
-	if s.Reporting {
-		return stateFormat
-	}
-	return 3
-}
 
 const (
 	keepWrites = 64
@@ -140,7 +131,7 @@ const (
 // keys.
 func NewState(s Settings) State {
 	s.Recipients = slices.Clone(s.Recipients)
-	return wrapState(&state{Format: new(state).format(), ID: randomHex(16), Anchor: randomBytes(32),
+	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32),
 		FpKey: randomBytes(32), ByKey: randomBytes(32), SumKey: randomBytes(32), Config: s})
 }
 
@@ -280,7 +271,7 @@ func (s *state) log(e LogEntry) {
 // generation and an id for this write.
 func (s State) stamped() State {
 	next := *s.state()
-	next.Format = next.format()
+	next.Format = stateFormat
 	next.Gen++
 	old := next.Writes
 	if len(old) >= keepWrites {
@@ -348,6 +339,11 @@ func decodeState(data []byte) (State, error) {
 	}
 	if len(st.Anchor) == 0 && st.Format < 3 {
 		st.Anchor = st.ByKey // the id is then the fingerprint, which colleagues may have noted
+	}
+	if st.Format < 4 {
+		for _, r := range st.Secrets {
+			r.recognizeBare()
+		}
 	}
 	st.Reach = st.reaches()
 	return wrapState(st), nil
