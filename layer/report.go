@@ -165,6 +165,8 @@ var done = map[rotate.Op]string{
 	rotate.OpRename:   "published under its new name, %s is current",
 	rotate.OpRemove:   "deleted from ledger and target",
 	rotate.OpTarget:   "published to the new target, %s is current",
+	rotate.OpBare:     "published as the bare value, which programs read as v1",
+	rotate.OpDocument: "published as a document, with the value as %s",
 	rotate.OpKeep:     "kept in the ledger as %s, not published",
 }
 
@@ -180,6 +182,9 @@ var planned = map[rotate.Op]string{
 	rotate.OpPublish: "would publish again",
 	rotate.OpConfirm: "is found as published, %s is current",
 	rotate.OpAdopt:   "would publish over another value, as %s",
+
+	rotate.OpBare:     "would publish the bare value, which programs read as v1",
+	rotate.OpDocument: "would publish a document, with the value as %s",
 }
 
 // recorded has the text for a change that is in the ledger and that the target
@@ -201,6 +206,8 @@ var recorded = map[rotate.Op]string{
 	rotate.OpRevoke:   "the revocation of %s",
 	rotate.OpRename:   "its new name",
 	rotate.OpRemove:   "its removal",
+	rotate.OpBare:     "the bare value",
+	rotate.OpDocument: "a document, with the value as %s",
 }
 
 // printUnconfirmed prints, for each secret, the changes in the ledger that are

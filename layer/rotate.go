@@ -41,10 +41,15 @@ func (l *layer) planCommand() *cobra.Command {
 }
 
 func (l *layer) applyCommand() *cobra.Command {
+	yes := false
 	c := &cobra.Command{Use: "apply", Short: "Create the values that are missing", Args: noArgs,
 		Long: `Create the missing values: random values, and generated values by their generator. A value that only
 a person can supply is reported as external_value_required. apply first finishes the work that an
-interrupted command left.`,
+interrupted command left.
+
+A static secret without a Rotation is published as the value itself, every other one as a document of
+versions. apply and rotate change the form with the declaration. Where versions would stop resolving,
+they ask first.`,
 		Example: `  layer secret apply
   layer secret apply --spec spec.json --json`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -52,13 +57,14 @@ interrupted command left.`,
 			if err != nil {
 				return err
 			}
-			r, err := o.Apply(c.Context())
+			r, err := l.withConsent(c.Context(), o, yes, func() (rotate.Result, error) { return o.Apply(c.Context()) })
 			if err != nil {
 				return l.failed(o, r, err)
 			}
 			return l.report(o, r, true)
 		}}
 	l.thenFlags(c)
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "publish bare values also where versions stop resolving: do not ask")
 	return c
 }
 
@@ -106,7 +112,7 @@ with --then reports the same changes again.`,
 				l.say(risk)
 			}
 			l.asksForNow = how.Now && !how.Immediate
-			r, err := o.Rotate(c.Context(), how)
+			r, err := l.withConsent(c.Context(), o, yes, func() (rotate.Result, error) { return o.Rotate(c.Context(), how) })
 			if err != nil {
 				return l.failed(o, r, err)
 			}
@@ -117,7 +123,7 @@ with --then reports the same changes again.`,
 	c.Flags().BoolVar(&how.Immediate, "immediate", false, "run both phases at once; implies --now")
 	c.Flags().BoolVar(&how.Adopt, "adopt-ledger", false, "use this ledger after a stop: publish its values over those "+
 		"in the target")
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --adopt-ledger: do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "with --adopt-ledger, and where versions stop resolving: do not ask")
 	c.Flags().BoolVar(&dry, "dry-run", false, "change nothing, print the changes that rotate would make")
 	l.thenFlags(c)
 	return c

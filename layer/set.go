@@ -29,8 +29,9 @@ file. The value is never taken from the command line, which other processes can 
 its end is dropped. A byte order mark, a whole stored document, and a value that programs would read
 as another value are refused. Other likely mistakes give a warning.
 
-The value of a static secret becomes current at once, and the old value stays active as long as the
-declaration retains it. A value of a random or generated secret is announced first.`,
+The value of a static secret becomes current at once. With a Rotation, the old value stays active as
+long as the declaration retains it. Without one, the target has only the value itself. A value of a
+random or generated secret is announced first.`,
 		Example: `  layer secret set billing.stripe-secret
   layer secret set billing.stripe-secret --value-env STRIPE_SECRET
   pass show stripe | layer secret set billing.stripe-secret --from-stdin`,

@@ -42,7 +42,7 @@ func (r *run) preview(ctx context.Context, st *state) error {
 		}
 		a := Adoption{Address: s.Address, Current: dec.next.Current}
 		for _, v := range dec.next.Versions {
-			if v.Gone == "" {
+			if v.Gone == "" && (!dec.next.Bare || v.ID == a.Current) {
 				a.Versions = append(a.Versions, v.ID)
 			}
 		}
@@ -57,6 +57,9 @@ func (r *run) preview(ctx context.Context, st *state) error {
 			}
 			a.Known = true
 			a.Back, a.Vanish = without(a.Versions, there), without(there, a.Versions)
+			if dec.next.Bare { // readers see it as v1, under whatever id the ledger has it
+				a.Back, a.Vanish = nil, without(there, []string{bareID})
+			}
 		} else if a.Found != "" {
 			last := number(n.cur) // and at most the hundred ids before it
 			for id := max(st.find(s.Address).Highest+1, last-100); id <= last; id++ {

@@ -17,6 +17,12 @@ type view struct {
 	recorded []string   // the value of version N+1, from the time it is in the ledger
 	sudden   []int      // versions that became current at once, by command
 	ended    []int      // revoked versions
+
+	last   *reading // the text that was recorded last
+	texts  []string // the value of version N+1 in the recorded texts
+	former []string // earlier values of v1 in recorded
+	bared  []string // the values of the recorded bare texts
+	given  []int    // versions that an operator gave up for a bare text
 }
 
 // standing is a document that was in the store until then.
@@ -28,6 +34,7 @@ type standing struct {
 // reading is a text as package secret parses it. It never changes.
 type reading struct {
 	text     string
+	bare     bool
 	current  int // index of the version
 	versions []life
 }
@@ -49,7 +56,7 @@ func read(text string) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{text: text, current: -1}
+	r := &reading{text: text, bare: doc.StoredAs() == secret.FormatPlain, current: -1}
 	for v := range doc.All() {
 		if v.ID == doc.Current().ID {
 			r.current = len(r.versions)
@@ -95,7 +102,14 @@ func (w *world) newLedger(next State, sudden uint) error {
 				v.recorded = slices.Clone(v.recorded)
 				v.recorded[n-1] = ver.Value
 			default:
-				return fmt.Errorf("3: %s had another value before", ver.ID)
+				// A document calls the last bare value v1.
+				if old := w.ledger.state().find(s.Address); n != 1 || old == nil || !old.Bare ||
+					old.version(old.Current).Value != ver.Value {
+					return fmt.Errorf("3: %s had another value before", ver.ID)
+				}
+				v.recorded = slices.Clone(v.recorded)
+				v.recorded[0] = ver.Value
+				v.former = append(slices.Clip(v.former), known)
 			}
 		}
 		if rec.Intent == nil {
@@ -105,8 +119,11 @@ func (w *world) newLedger(next State, sudden uint) error {
 		if err != nil {
 			return fmt.Errorf("2: the text to be published cannot be read: %w", err)
 		}
+		if err := w.newText(v, r); err != nil {
+			return err
+		}
 		for _, l := range r.versions {
-			if slices.Contains(v.ended, l.number) {
+			if !r.bare && slices.Contains(v.ended, l.number) {
 				return fmt.Errorf("5: v%d was revoked and is to be published again", l.number)
 			}
 		}
@@ -115,6 +132,52 @@ func (w *world) newLedger(next State, sudden uint) error {
 				v.sudden = append(slices.Clip(v.sudden), n)
 			}
 		}
+	}
+	return nil
+}
+
+// newText checks a text against the texts that were recorded before. A bare text
+// gives its value the id v1; in documents no id changes its value.
+func (w *world) newText(v *view, r *reading) error {
+	before := v.last
+	if before == r {
+		return nil
+	}
+	v.last = r
+	v.texts = slices.Clone(v.texts)
+	for _, l := range r.versions {
+		for len(v.texts) < l.number {
+			v.texts = append(v.texts, "")
+		}
+		if known := v.texts[l.number-1]; known != "" && known != l.value && !r.bare {
+			return fmt.Errorf("3: v%d had another value in an earlier document", l.number)
+		}
+		v.texts[l.number-1] = l.value
+	}
+	switch {
+	case r.bare:
+		v.bared = append(slices.Clip(v.bared), r.versions[0].value)
+		if before != nil && !before.bare {
+			return w.newBare(v, before)
+		}
+	case before != nil && before.bare:
+		if l := r.find(1); l == nil || l.value != before.versions[0].value {
+			return fmt.Errorf("3: the bare value is not v1 in the document")
+		}
+	}
+	return nil
+}
+
+// newBare checks a bare text that follows a document.
+func (w *world) newBare(v *view, document *reading) error {
+	for i, l := range document.versions {
+		if l.number == 1 && i == document.current {
+			continue
+		}
+		if !w.agreed && (i == document.current || l.expires.IsZero() || l.expires.After(w.at.Add(time.Minute))) {
+			return fmt.Errorf("5: v%d stops resolving, and no operator has agreed", l.number)
+		}
+		v.given = append(slices.Clip(v.given), l.number)
 	}
 	return nil
 }
@@ -139,6 +202,9 @@ func (w *world) mayLeave(f flight) error {
 	}
 	for _, l := range r.versions {
 		known := w.views[f.secret].recorded
+		if r.bare && slices.Contains(known, l.value) || l.number == 1 && slices.Contains(w.views[f.secret].former, l.value) {
+			continue
+		}
 		if l.number > len(known) || known[l.number-1] != l.value {
 			return fmt.Errorf("3: v%d leaves and was not in the ledger first", l.number)
 		}
@@ -226,8 +292,13 @@ func (w *world) accepts(i int, reader, signer *reading, until time.Time) error {
 	c := signer.versions[signer.current]
 	l := reader.find(c.number)
 	switch {
-	case slices.Contains(v.ended, c.number):
+	case slices.Contains(v.ended, c.number), slices.Contains(v.given, c.number):
 		return nil
+	case c.number == 1 && l == nil && len(v.given) > 0:
+		return nil // the operator agreed to a bare text, and the reader has the document before it
+	case c.number == 1 && l != nil && l.value != c.value &&
+		(slices.Contains(v.bared, l.value) || slices.Contains(v.bared, c.value)):
+		return nil // a new bare value is v1 at once
 	case l == nil && slices.Contains(v.sudden, c.number) && reader.versions[reader.current].number < c.number:
 		return nil // it became current at once, and the reader has not seen it yet
 	case l == nil:

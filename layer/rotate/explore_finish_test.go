@@ -145,7 +145,7 @@ func (w *world) finished() bool {
 // sameAfterCrash checks that a crashed run that is started again at once leaves
 // the same result as a run without a crash.
 func (k *walker) sameAfterCrash(w *world, who int) error {
-	if w.runs[1-who] != nil || w.disturbed&(1<<who) != 0 {
+	if w.as[who] != 0 || w.runs[1-who] != nil || w.disturbed&(1<<who) != 0 {
 		return nil
 	}
 	r := w.runs[who]

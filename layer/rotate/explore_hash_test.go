@@ -132,12 +132,15 @@ func (p *printer) record(r *record) {
 	p.int(r.Highest)
 	p.int(number(r.Current))
 	p.int(number(r.Announced))
+	p.flag(r.Bare)
 	for i := range r.Versions {
 		v := &r.Versions[i]
 		p.str(string(v.Gone))
 		if v.Gone != "" && v.Resource == nil {
 			continue
 		}
+		p.int(number(v.ID))
+		p.flag(v.Bare)
 		p.int(index(p.values, v.Value))
 		p.time(v.ActiveFrom)
 		p.time(v.ExpiresAt)
@@ -223,12 +226,20 @@ func (p *printer) world(w *world) print {
 		p.int(len(v.recorded))
 		p.int(len(v.sudden))
 		p.int(len(v.ended))
+		p.int(len(v.given))
+		p.int(len(v.bared))
+		p.int(len(v.former))
+		if len(v.bared) > 0 {
+			p.reading(v.last)
+			p.int(index(p.values, v.texts[0]))
+		}
 	}
 	var parts [2][]byte
 	for i, r := range w.runs {
 		start := len(p.b)
 		p.flag(r != nil, r != nil && w.disturbed&(1<<i) != 0, r != nil && w.actor == i, w.unread&(1<<i) != 0)
 		if r != nil {
+			p.int(w.as[i])
 			p.run(w, r)
 		}
 		parts[i] = p.b[start:]
@@ -243,7 +254,7 @@ func (p *printer) world(w *world) print {
 	p.int(w.faults)
 	p.int(w.switches)
 	p.int(w.edits)
-	p.flag(w.edited)
+	p.flag(w.edited, w.agreed)
 	p.int(int(w.used))
 	return p.sum()
 }

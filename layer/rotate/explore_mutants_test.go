@@ -169,6 +169,19 @@ func mutants() []mutant {
 		{name: "a lost answer is not recorded", where: "faults/due",
 			amend: change(func(_ *desk, old, next *record) { next.Stray = old.Stray })},
 
+		// The bare value.
+		{name: "the bare value gets its ledger id", where: "bare, then a document/set",
+			amend: change(func(_ *desk, old, next *record) {
+				if old.Bare && !next.Bare {
+					next.version(next.Current).ID, next.Current = old.Current, old.Current
+				}
+			})},
+		{name: "bare without the operator", where: "a document, then bare/set", step: func(r *run) {
+			o := *r.Operator
+			o.LosesIDs = true
+			r.Operator = &o
+		}},
+
 		// Crashes and concurrent runs.
 		{name: "sent before it is in the ledger", where: "faults/due", first: true},
 		{name: "sending again is not recorded", where: "held/due", amend: change(func(_ *desk, old, next *record) {

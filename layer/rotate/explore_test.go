@@ -83,7 +83,7 @@ func explore(t *testing.T, s *scenario) result {
 	}
 	w.setting = &s.setting
 	w.begins, w.ticks, w.faults, w.switches, w.last = s.begins, s.ticks, s.faults, s.switches, nil
-	w.runs, w.edits = [2]*run{}, s.edits
+	w.runs, w.edits, w.agreed = [2]*run{}, s.edits, false
 	seen := map[print]struct{}{new(printer).world(w): {}}
 	frontier := []*world{w}
 	var walkers [workers]*walker
@@ -204,6 +204,40 @@ func stated(t *testing.T, w *world, p *port) {
 	require.Equal(t, "v2", w.ledger.state().Secrets[0].Current)
 }
 
+// by returns the command with another variant.
+func (c command) by(variant int) command {
+	c.name, c.as = fmt.Sprintf("%s, variant %d", c.name, variant), variant
+	return c
+}
+
+// bareKey is staticKey without its Rotation: its text is the bare value.
+func bareKey() secret.Spec {
+	return specOf(secret.Static(secret.Options{Namespace: "mail", Name: "password"}))
+}
+
+// forms returns a setting in which two declarations of a static secret take
+// turns: spec, and as variants the other one, without and with consent.
+func (s setting) forms(spec, other secret.Spec, commands ...command) setting {
+	s = s.of(spec, commands...)
+	s.variants = []variant{{other, false}, {other, true}, {spec, true}}
+	return s
+}
+
+// statedBy: stated, under the first variant.
+func statedBy(t *testing.T, w *world, p *port) {
+	require.NoError(t, p.complete(w, 0, setCommand("first").by(1)))
+	w.at = w.at.Add(day)
+	require.NoError(t, p.complete(w, 0, setCommand("second").by(1)))
+	require.Equal(t, "v2", w.ledger.state().Secrets[0].Current)
+}
+
+// turned: a document, then a bare value by consent, in the first variant.
+func turned(t *testing.T, w *world, p *port) {
+	stated(t, w, p)
+	require.NoError(t, p.complete(w, 0, rotateCommand.by(2)))
+	require.True(t, w.ledger.state().Secrets[0].Bare)
+}
+
 func scenarios() []*scenario {
 	usual, same := times(day, day, time.Minute), times(day, day, 0)
 	short, long := times(6*time.Hour, day, time.Minute), times(48*time.Hour, day, time.Minute)
@@ -241,6 +275,18 @@ func scenarios() []*scenario {
 	add("static/empty", same.of(static, setCommand("one")), nil, 3, 2, 1, 1)
 	add("static/set", same.of(static, setCommand("one"), rollbackCommand), stated, 3, 2, 1, 0)
 	add("static/revoke", same.of(static, setCommand("one"), revokeCommand), stated, 3, 2, 1, 0)
+	bare := bareKey()
+	once := func(c command) command { c.always = false; return c }
+	turns := []command{setCommand("one"), setCommand("two").by(1), once(rotateCommand).by(1), once(rotateCommand).by(2)}
+	add("bare, then a document/empty", same.forms(static, bare, turns...), nil, 4, 2, 1, 0)
+	add("bare, then a document/set", same.forms(static, bare, turns...), statedBy, 3, 2, 1, 0)
+	add("bare, then a document, held/set", same.forms(static, bare, turns...), statedBy, 3, 1, 0, 2)
+	add("bare, then a document/turned", same.forms(static, bare, append(turns, rollbackCommand)...), turned, 3, 2, 1, 0)
+	add("a document, then bare/empty", same.forms(bare, static, turns...), nil, 4, 2, 1, 0)
+	add("a document, then bare/set", same.forms(bare, static, append(turns, once(rotateCommand).by(3))...), statedBy,
+		3, 2, 1, 0)
+	add("a document, then bare, held/set", same.forms(bare, static, append(turns, once(rotateCommand).by(3))...),
+		statedBy, 3, 1, 0, 2)
 	for _, root := range []struct {
 		name    string
 		prepare func(*testing.T, *world, *port)

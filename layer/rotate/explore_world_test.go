@@ -29,6 +29,7 @@ type world struct {
 	flights []flight
 	tokens  []token
 	runs    [2]*run
+	as      [2]int // the variant of each run
 	views   []view
 	minted  int // values made so far
 	writes  int // changes of the store so far
@@ -40,6 +41,7 @@ type world struct {
 	used      uint // commands that have begun, by bit
 	disturbed int  // runs, by bit, since whose start others have changed the store
 	edits     int  // how often a person may still change the store by hand
+	agreed    bool // an operator agreed that ids stop resolving
 	unread    uint // operators, by bit, whose last Inspect was pending
 	edited    bool // a person has changed the store by hand
 
@@ -55,6 +57,7 @@ type setting struct {
 	skew           [2]time.Duration // of the operators' clocks
 	readerSkew     time.Duration    // readers' clocks are fast by up to this
 	commands       []command
+	variants       []variant // other than spec without consent, from index 1
 	mutant         *mutant
 	instants       int // how many of the next interesting instants a clock may move to
 }
@@ -88,6 +91,14 @@ type command struct {
 	op     string
 	one    order
 	always bool // more than once
+	as     int  // index of the variant; 0: the setting's spec
+}
+
+// variant is a declaration of the same secrets, and the operator's consent that
+// ids stop resolving.
+type variant struct {
+	spec secret.Spec
+	yes  bool
 }
 
 func (w *world) fork() *world {
@@ -150,21 +161,24 @@ type port struct {
 	who  int
 	goes outcome
 	did  call
-	bad  error // the rule that a call broke
-	ops  [2]*Operator
+	bad  error          // the rule that a call broke
+	ops  [2][]*Operator // by variant
 }
 
 func newPort(s *setting) *port {
 	p := &port{}
 	for i := range p.ops {
-		p.ops[i] = &Operator{Ledger: p, Publisher: p, Spec: s.spec, Window: s.window, Margin: s.margin,
-			Generators: map[string]driver.Generator{"fake": p},
-			clock:      func() time.Time { return p.w.at.Add(s.skew[i]) },
-			mint:       func(secret.SpecSecret) string { return p.mint() },
-			pause:      func(context.Context, time.Duration) error { return nil },
-		}
-		if m := s.mutant; m != nil {
-			p.ops[i].judge, p.ops[i].amend = m.judge, m.amend
+		for _, as := range append([]variant{{spec: s.spec}}, s.variants...) {
+			o := &Operator{Ledger: p, Publisher: p, Spec: as.spec, LosesIDs: as.yes, Window: s.window, Margin: s.margin,
+				Generators: map[string]driver.Generator{"fake": p},
+				clock:      func() time.Time { return p.w.at.Add(s.skew[i]) },
+				mint:       func(secret.SpecSecret) string { return p.mint() },
+				pause:      func(context.Context, time.Duration) error { return nil },
+			}
+			if m := s.mutant; m != nil {
+				o.judge, o.amend = m.judge, m.amend
+			}
+			p.ops[i] = append(p.ops[i], o)
 		}
 	}
 	return p
@@ -183,8 +197,9 @@ func (p *port) begin(w *world, who int, c command) error {
 	for _, s := range w.spec.Secrets {
 		orders[s.Address] = c.one
 	}
-	r := newRun(p.ops[who], orders, c.op)
-	w.runs[who] = r
+	r := newRun(p.ops[who][c.as], orders, c.op)
+	w.runs[who], w.as[who] = r, c.as
+	w.agreed = w.agreed || r.LosesIDs
 	w.disturbed &^= 1 << who
 	_, err := p.step(w, who, goesWell)
 	return err
@@ -196,7 +211,7 @@ func (p *port) step(w *world, who int, goes outcome) (call, error) {
 	r := w.runs[who].copy()
 	w.runs[who], w.actor = r, who
 	p.w, p.who, p.goes, p.did, p.bad = w, who, goes, callNone, nil
-	r.Operator = p.ops[who]
+	r.Operator = p.ops[who][w.as[who]]
 	var err error
 	for err == nil && p.did == callNone && r.stage != stageDone {
 		if w.mutant != nil && w.mutant.step != nil {

@@ -152,7 +152,7 @@ func (w *work) reformed() (next *record, replaced string, problem *Problem) {
 		replaced = next.toDocument(w.spec.Rotation, w.desk.policy)
 	} else {
 		if ids := w.r.lost(w.desk.policy.now); len(ids) > 0 && !w.desk.loses {
-			problem = problemf(LosesIDs, "its declaration now asks for the bare value, which readers know as v1. "+
+			problem = problemf(LosesIDs, "its declaration now asks for the bare value, which has no versions. "+
 				"%s would stop resolving, so it stays a document", strings.Join(ids, ", ")).of(w.spec.Address)
 		}
 		next.toBare()

@@ -44,9 +44,9 @@ func TestReportsBeginWithTheFirst(t *testing.T) {
 	s := newScene(t, key, token)
 	s.did(s.apply())
 	s.did(s.rotate(RotateOptions{Immediate: true}))
-	require.Equal(t, 3, s.state().Format)
+	require.False(t, s.state().Reporting)
 	require.Empty(t, s.reports())
-	require.Equal(t, 4, s.state().Format)
+	require.True(t, s.state().Reporting)
 	s.still()
 
 	// A run without Reports changes a secret, and the next report contains that,
@@ -347,15 +347,13 @@ func TestAReportNeedsNoLog(t *testing.T) {
 	require.Equal(t, "key flip v2 current", told(list)[maxChanges-1])
 }
 
-// The format rises only in a ledger that keeps reports: an earlier program
-// refuses that, and reads every other one.
+// A ledger without a report has none of the fields of reports.
 func TestTheFormatOfALedgerWithReports(t *testing.T) {
 	s := newScene(t, aRandom("key", retained(2)))
 	s.did(s.apply())
 	plain, err := s.ledger.state.encode()
 	require.NoError(t, err)
 	require.NotContains(t, string(plain), "report")
-	require.Contains(t, string(plain), `"format":3`)
 
 	s.reports()
 	s.did(s.rotate(RotateOptions{Immediate: true}))
@@ -369,8 +367,8 @@ func TestTheFormatOfALedgerWithReports(t *testing.T) {
 	require.True(t, read.state().Reporting)
 	require.Equal(t, uint64(2), read.state().Secrets[0].Reported)
 
-	// Formats 1 and 2 keep no reports, and the first one raises them to 4.
-	for format := 1; format <= 2; format++ {
+	// Formats 1 to 3 keep no reports.
+	for format := 1; format <= 3; format++ {
 		var fields map[string]any
 		require.NoError(t, json.Unmarshal([]byte(strings.Replace(string(plain), `"reporting":true`, `"reporting":false`, 1)),
 			&fields))
@@ -379,7 +377,7 @@ func TestTheFormatOfALedgerWithReports(t *testing.T) {
 		require.NoError(t, err)
 		old, err := decodeState(plain)
 		require.NoError(t, err)
-		require.Equal(t, 3, old.stamped().state().Format)
+		require.Equal(t, 4, old.stamped().state().Format)
 		require.Equal(t, 4, wrapState(old.state().reporting()).stamped().state().Format)
 	}
 }
