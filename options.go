@@ -16,7 +16,8 @@ type Options struct {
 	// Encoding is how the text holds a key. Zero, EncodingAuto: hex or base64.
 	Encoding Encoding
 	// Format pins the format of the stored text. Zero, FormatAuto: the text
-	// decides.
+	// decides. `layer secret` then publishes a static secret without a Rotation as
+	// its bare value, and every other secret as a document of versions.
 	Format Format
 	// Rotation is the policy for renewal. Nil: never. Refused with FormatPlain.
 	Rotation *Rotation

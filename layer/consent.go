@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/layeron-hq/secret"
@@ -35,6 +36,8 @@ func (l *layer) withConsent(ctx context.Context, o *rotate.Operator, yes bool,
 	}
 	l.err.clear()
 	switch ok, err := l.ask(ctx, "Publish the bare value, without these versions?"); {
+	case errors.Is(err, rotate.ErrInterrupted):
+		return r, fmt.Errorf("%w: the texts of these secrets were not changed", rotate.ErrInterrupted)
 	case err != nil:
 		return r, err
 	case !ok:

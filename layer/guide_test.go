@@ -21,6 +21,7 @@ var recipes = map[string]string{
 	"A value that stays as it is": "bound_value", "Monitoring": "monitoring", "Another target": "another_target",
 	"After a rotation: deploy, reload, notify": "after_a_rotation",
 	"Moving values in and out":                 "values_in_and_out",
+	"An API key that gets a Rotation":          "api_key_rotation",
 }
 
 // teamRecipes maps the sections of the teams' guide that contain commands to

@@ -70,6 +70,7 @@ func TestLedgerOpensWithoutLayer(t *testing.T) {
 		Name     string             `json:"name"`
 		Current  string             `json:"current"`
 		Versions map[string]version `json:"versions"`
+		Value    string             `json:"value"`
 	}
 	read := map[string]document{}
 	for d := json.NewDecoder(bytes.NewReader(typed(0))); d.More(); {
@@ -83,7 +84,9 @@ func TestLedgerOpensWithoutLayer(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(dir, "secrets", name))
 		require.NoError(t, err)
 		published := document{Name: name}
-		require.NoError(t, json.Unmarshal(text, &published))
+		if json.Unmarshal(text, &published) != nil { // the bare value
+			published.Value = string(text)
+		}
 		require.True(t, sameJSON(t, published, read[name]), "%s is read as it is published", name)
 		require.True(t, strings.Contains(string(values), name+"\t"), name)
 	}

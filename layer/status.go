@@ -22,8 +22,8 @@ func (l *layer) statusCommand() *cobra.Command {
   external_value_required  only a person can supply the value
 
 status changes nothing. It exits with 1 if a secret is unsettled, missing or drifted, if a person is
-needed, or if a due rotation, an announced version or an unconfirmed text is late by more than
---overdue.`,
+needed (also to agree that versions stop resolving), or if a due rotation, an announced version or
+an unconfirmed text is late by more than --overdue.`,
 		Example: `  layer secret status
   layer secret status --json`,
 		RunE: func(c *cobra.Command, _ []string) error {

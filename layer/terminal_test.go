@@ -285,6 +285,48 @@ func TestOnlyYesIsAYes(t *testing.T) {
 	}
 }
 
+// apply and rotate ask before versions stop resolving, after the other secrets
+// are done.
+func TestVersionsStopResolvingAfterAYes(t *testing.T) {
+	t.Parallel()
+	const value = "madeup_Wm29bHs4Ly"
+	json := strings.Replace(stripe, "}", `, "format": "json"}`, 1)
+	for name, test := range map[string]struct {
+		args   []string
+		answer string
+		status int
+		yes    bool
+	}{
+		"apply, y": {[]string{"apply"}, "y\n", 0, true}, "apply, Enter": {[]string{"apply"}, "\n", 1, false},
+		"rotate, yes": {[]string{"rotate"}, "yes\n", 0, true}, "rotate, n": {[]string{"rotate"}, "n\n", 1, false},
+		"rotate --immediate, y": {[]string{"rotate", "--immediate"}, "y\n", 0, true},
+		"apply, Ctrl-C":         {[]string{"apply"}, "\x03", 130, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, json)
+			for _, v := range []string{"madeup_Kt61xPw8Zr", value} {
+				layerIn(t, dir, []string{"VALUE=" + v}, 0, "secret", "set", "$SECRET.billing.stripe-secret", "--value-env",
+					"VALUE", "--spec", "spec.json")
+			}
+			declare(t, dir, stripe, rotating)
+			x := atTerminal(t, dir, nil, 120, append(append([]string{"secret"}, test.args...), "--spec", "spec.json")...)
+			x.expect("v1, v2 would stop resolving")
+			x.expect("Publish the bare value, without these versions? [y/N] ")
+			x.types(test.answer)
+			screen := x.ends(test.status)
+			require.NotContains(t, screen, value)
+			text, err := os.ReadFile(filepath.Join(dir, "secrets", "LAYERON_SECRET_BILLING_STRIPE_SECRET"))
+			require.NoError(t, err)
+			require.Equal(t, test.yes, string(text) == value)
+			key, err := os.ReadFile(filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY"))
+			require.NoError(t, err)
+			require.Equal(t, 1, strings.Count(string(key), `"value"`), "the other secret is done, and done once")
+			require.Contains(t, screen, "$SECRET.auth.session-key: created v1")
+		})
+	}
+}
+
 // On a machine that has not seen the ledger, layer shows its id, target and
 // recipients, and asks the person once.
 func TestUnseenLedgerIsAskedFor(t *testing.T) {

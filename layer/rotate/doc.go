@@ -67,11 +67,14 @@
 //
 // Ids are v1, v2 and so on. A new id is above every id that the ledger has
 // used, and above the id in a note of this ledger that a set or an adoption
-// (RotateOptions.Adopt) has found. No id is used twice, and a value never
-// changes under its id. A text has the format that [secret.Options].Format
-// pins. If none is pinned, it is JSON, or compact if JSON exceeds the limit and
-// compact can hold every value. Before a text is sent, package secret must be
-// able to read it.
+// (RotateOptions.Adopt) has found. No id is used twice, and in documents a value
+// never changes under its id. A text has the format that [secret.Options].Format
+// pins. If none is pinned, a static secret without a Rotation is its bare value,
+// which readers know as v1. It stays v1 when a later declaration makes it a
+// document. The opposite change needs the operator (Operator.LosesIDs), unless
+// only v1 is in use. Every other text is JSON, or compact if JSON exceeds the
+// limit and compact can hold every value. Before a text is sent, package secret
+// must be able to read it.
 //
 // # Schedule
 //
