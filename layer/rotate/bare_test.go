@@ -75,6 +75,10 @@ func TestABareValueInTheLedger(t *testing.T) {
 	require.Equal(t, "v3", st.Current)
 	require.Len(t, st.Versions, 1)
 	require.Len(t, st.Past, 2)
+	for i, life := range st.Past {
+		require.Equal(t, GoneReplaced, life.Gone)
+		require.Equal(t, s.at.Add(-time.Duration(2-i)*time.Hour), life.ExpiresAt, "when the next value replaced it")
+	}
 	require.Zero(t, st.Room)
 
 	require.Equal(t, []string{"flip v4"}, s.did(s.rollback(key, false)))

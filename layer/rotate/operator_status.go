@@ -229,9 +229,15 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 		return s
 	}
 	s.Current, s.Pending, s.Ready = rec.Current, rec.Announced, rec.Ready
-	for _, ver := range rec.Versions {
+	for i, ver := range rec.Versions {
 		life := Life{ver.ID, ver.ActiveFrom, ver.ExpiresAt, ver.Gone}
 		if ver.Gone != "" || rec.Bare && ver.ID != rec.Current {
+			if ver.Bare || rec.Bare && ver.Gone == "" {
+				life.ExpiresAt = rec.hiddenSince(i, p.now)
+			}
+			if ver.Gone == "" {
+				life.Gone = GoneReplaced
+			}
 			s.Past = append(s.Past, life)
 			continue
 		}

@@ -104,6 +104,20 @@ func (r *record) toDocument(rotation *secret.Rotation, p policy) (replaced strin
 	return replaced
 }
 
+// hiddenSince returns when the bare value of a later version took the place of
+// version i: the start of the next version, if it is known, and at the latest
+// now or the end of version i.
+func (r *record) hiddenSince(i int, now time.Time) time.Time {
+	at := now
+	if end := r.Versions[i].ExpiresAt; !end.IsZero() {
+		at = earlier(at, end)
+	}
+	if r.Versions[i].Bare && i+1 < len(r.Versions) && !r.Versions[i+1].ActiveFrom.IsZero() {
+		at = earlier(at, r.Versions[i+1].ActiveFrom)
+	}
+	return at
+}
+
 // recognizeBare sets Bare in a record of an earlier format, which does not
 // contain it. A document is always longer than its current value.
 func (r *record) recognizeBare() {

@@ -24,7 +24,7 @@ type Version struct {
 	// From and Until are its life. Zero: no start, and no end.
 	From, Until time.Time
 	// Gone is the reason why readers no longer see it, in a word: pruned, revoked,
-	// withdrawn. Empty: they see it.
+	// withdrawn, replaced. Empty: they see it.
 	Gone string
 }
 
