@@ -123,7 +123,8 @@ func (w *world) newLedger(next State, sudden uint) error {
 			return err
 		}
 		for _, l := range r.versions {
-			if !r.bare && slices.Contains(v.ended, l.number) {
+			// A revoked v1 may have been another value than the bare one.
+			if slices.Contains(v.ended, l.number) && (l.number != 1 || !slices.Contains(v.bared, l.value)) {
 				return fmt.Errorf("5: v%d was revoked and is to be published again", l.number)
 			}
 		}

@@ -22,6 +22,7 @@ type months struct {
 	*rand.Rand
 	w    *world
 	sets int
+	as   int // the present variant of the declarations
 }
 
 // step makes one move.
@@ -115,6 +116,10 @@ func (m *months) command(who int) error {
 	default:
 		only = false
 	}
+	if m.IntN(60) == 0 {
+		m.as = m.IntN(1 + len(w.variants))
+	}
+	c = c.by(m.as)
 	err := m.begin(w, who, c)
 	if only {
 		r := w.runs[who]
@@ -144,13 +149,17 @@ func TestMonthsOfRotations(t *testing.T) {
 	default:
 		lives = 3
 	}
-	s := times(day, day, time.Minute).of(specOf(
-		secret.Random(secret.Options{Namespace: "auth", Name: "key", Bytes: 16,
-			Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor, Days: 10}}}),
-		secret.Static(secret.Options{Namespace: "mail", Name: "password", Rotation: &secret.Rotation{EveryDays: 90}}),
-		secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "fake",
-			Rotation: &secret.Rotation{EveryDays: 14}}),
-	))
+	spec := func(rotation *secret.Rotation) secret.Spec {
+		return specOf(
+			secret.Random(secret.Options{Namespace: "auth", Name: "key", Bytes: 16,
+				Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor, Days: 10}}}),
+			secret.Static(secret.Options{Namespace: "mail", Name: "password", Rotation: rotation}),
+			secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "fake",
+				Rotation: &secret.Rotation{EveryDays: 14}}),
+		)
+	}
+	// The static secret is a document and a bare value by turns.
+	s := times(day, day, time.Minute).forms(spec(&secret.Rotation{EveryDays: 90}), spec(nil))
 	moves, published := 0, 0
 	for i := range lives {
 		m := &months{walker: newWalker(&s), Rand: rand.New(rand.NewPCG(seed+uint64(i), 0)), w: newWorld(&s)}
