@@ -59,8 +59,10 @@ func (r *record) clone() *record {
 // toDocument.
 func (r *record) version(id string) (found *version) {
 	for i := range r.Versions {
-		if v := &r.Versions[i]; v.ID == id && (found == nil || found.Gone != "") {
-			found = v
+		if v := &r.Versions[i]; v.ID == id {
+			if found = v; v.Gone == "" {
+				break
+			}
 		}
 	}
 	return found
