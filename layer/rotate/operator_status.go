@@ -76,6 +76,9 @@ type SecretStatus struct {
 	Versions, Past []Life
 	// NextRotation is when its rotation is due. Zero: never.
 	NextRotation time.Time
+	// Changed is when the current version became current. Zero: the ledger holds no
+	// value.
+	Changed time.Time
 	// Ready is the earliest flip of a pending version. Zero: not known yet, because
 	// the target has not confirmed the announcement.
 	Ready time.Time
@@ -228,7 +231,10 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 		}
 		return s
 	}
-	s.Current, s.Pending, s.Ready = rec.Current, rec.Announced, rec.Ready
+	s.Current, s.Pending, s.Changed = rec.Current, rec.Announced, rec.lastChanged()
+	if !rec.Ready.IsZero() {
+		s.Ready = later(rec.Ready, rec.Hold)
+	}
 	for i, ver := range rec.Versions {
 		life := Life{ver.ID, ver.ActiveFrom, ver.ExpiresAt, ver.Gone}
 		if ver.Gone != "" || rec.Bare && ver.ID != rec.Current {
@@ -270,7 +276,7 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 		s.State, s.NeedsPerson, s.Overdue = StateDue, !made, late(s.NextRotation)
 	case rec.Announced != "":
 		s.State = StatePending
-		s.Overdue = !rec.Ready.IsZero() && late(later(rec.Ready, rec.Hold))
+		s.Overdue = late(s.Ready)
 	default:
 		s.State = StateOK
 	}

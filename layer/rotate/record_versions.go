@@ -71,6 +71,19 @@ func (r *record) version(id string) (found *version) {
 // empty reports whether the ledger holds no value for the secret.
 func (r *record) empty() bool { return r == nil || r.Current == "" }
 
+// lastChanged returns when the current version became current. A first value has no
+// activeFrom. Zero: there is no current version.
+func (r *record) lastChanged() time.Time {
+	switch v := r.version(r.Current); {
+	case v == nil:
+		return noTime
+	case v.ActiveFrom.IsZero():
+		return r.Created
+	default:
+		return v.ActiveFrom
+	}
+}
+
 // append adds a version under an id that was never used, and returns it.
 func (r *record) append(value string, res *resource) *version {
 	r.Highest++

@@ -80,6 +80,44 @@ func TestStatusTellsTheLives(t *testing.T) {
 	require.Equal(t, DefaultLimit, st.Limit)
 	require.InDelta(t, (st.Limit-st.Bytes)/130, st.Room, 20)
 	require.Empty(t, st.Past)
+	require.Equal(t, flip, st.Changed)
+}
+
+func TestStatusHasTheTimeOfTheLastChange(t *testing.T) {
+	random, static := aRandom("random", every(30)), aStatic("static", nil)
+	s := newScene(t, random, static)
+	require.Zero(t, s.status(random.Address()).Changed, "it has no value")
+	set := s.at.UTC()
+	s.did(s.set(static, "some-value-here"))
+	s.pass(day)
+	created := s.at.UTC()
+	s.did(s.apply())
+	require.Equal(t, set, s.status(static.Address()).Changed)
+	s.pass(day)
+	s.did(s.rotateNow())
+	require.Equal(t, created, s.status(random.Address()).Changed, "an announcement changes no value")
+	s.pass(25 * time.Hour)
+	flip := s.at.UTC()
+	s.did(s.rotate())
+	require.Equal(t, flip, s.status(random.Address()).Changed)
+	require.Equal(t, set, s.status(static.Address()).Changed)
+	s.pass(day)
+	rolled := s.at.UTC()
+	s.did(s.rollback(random, true))
+	require.Equal(t, rolled, s.status(random.Address()).Changed)
+}
+
+// After a repair no version becomes current until a window and a margin have
+// passed.
+func TestReadyIsNotBeforeTheHold(t *testing.T) {
+	key := aRandom("key", every(30))
+	s := newScene(t, key)
+	s.announce(key)
+	ready := s.status(key.Address()).Ready
+	require.NotZero(t, ready)
+	hold := ready.Add(time.Hour)
+	s.change(func(st *state) { st.Secrets[0].Hold = hold })
+	require.Equal(t, hold, s.status(key.Address()).Ready)
 }
 
 func TestNoLedger(t *testing.T) {
