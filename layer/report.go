@@ -44,6 +44,8 @@ type secretJSON struct {
 	Bytes        int           `json:"bytes"`
 	Limit        int           `json:"limit"`
 	Overdue      bool          `json:"overdue,omitempty"`
+	LastChanged  *string       `json:"lastChanged,omitempty"`  // of the current value
+	ComesIntoUse *string       `json:"comesIntoUse,omitempty"` // the pending version, with the first rotate from then on
 }
 
 type versionJSON struct {
@@ -124,7 +126,8 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, ok, changes bool
 			State:   string(s.State),
 			Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []versionJSON{},
 			NextRotation: timeOrNull(s.NextRotation),
-			Bytes:        s.Bytes, Limit: s.Limit, Overdue: s.Overdue}
+			Bytes:        s.Bytes, Limit: s.Limit, Overdue: s.Overdue,
+			LastChanged: timeOrNull(s.Changed), ComesIntoUse: timeOrNull(s.Ready)}
 		for _, v := range s.Versions {
 			one.Versions = append(one.Versions, versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)})
 		}

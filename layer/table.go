@@ -7,95 +7,99 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// printStatus prints a table for people, and tab-separated lines for a pipe.
+// printStatus prints a table for people, and tab-separated lines with a header
+// for a pipe.
 func (l *layer) printStatus(r rotate.Result) {
-	r.Secrets = slices.Concat(r.Secrets, r.Undeclared)
+	secrets := slices.Concat(r.Secrets, r.Undeclared)
 	if !l.out.terminal {
-		for _, s := range r.Secrets {
+		l.out.row("address", "kind", "state", "current", "pending", "versions", "nextRotation", "bytes", "lastChanged",
+			"comesIntoUse")
+		for _, s := range secrets {
 			l.out.row(s.Address.String(), s.Kind.String(), string(s.State), dash(s.Current), dash(s.Pending),
 				strconv.Itoa(len(s.Versions)),
-				stamp(s.NextRotation), fmt.Sprintf("%d/%d", s.Bytes, s.Limit))
+				stamp(s.NextRotation), fmt.Sprintf("%d/%d", s.Bytes, s.Limit), stamp(s.Changed), stamp(s.Ready))
 		}
 		return
 	}
-	if len(r.Secrets) == 0 {
-		fmt.Fprintln(l.out, "no secrets are declared")
+	now := time.Now()
+	if len(secrets) == 0 {
 		return
 	}
-	for _, columns := range tables {
-		if lines := l.table(r, columns); text.LongestLineLen(lines) <= l.out.width {
-			fmt.Fprintln(l.out, lines)
-			return
+	layout, table := fitting(statusLayouts, l.statusColumns(secrets, now), l.out.width)
+	if layout == nil {
+		l.printParagraphs(secrets, now)
+		return
+	}
+	fmt.Fprintln(l.out, table)
+	if slices.ContainsFunc(layout, func(name string) bool { return strings.HasPrefix(name, "in use") }) {
+		return
+	}
+	for _, s := range secrets { // the table has no room for it
+		if s.Pending != "" && !s.Ready.IsZero() {
+			text := printable(fmt.Sprintf("%s: %s in use from %s", s.Address, s.Pending, inUse(s.Ready, now)))
+			fmt.Fprintln(l.out, wrap(text, l.out.width))
 		}
 	}
-	// The terminal is too narrow for every table: print a paragraph for each
-	// secret.
-	for _, s := range r.Secrets {
+}
+
+// printParagraphs prints a paragraph for each secret, for a terminal that is
+// too narrow for every table.
+func (l *layer) printParagraphs(secrets []rotate.SecretStatus, now time.Time) {
+	for _, s := range secrets {
 		l.out.line("%s", s.Address)
 		fmt.Fprintf(l.out, "  %s, %s\n", s.Kind, l.paint(s))
 		if s.Current != "" {
 			l.out.line("  %s of %d versions, %s", current(s), len(s.Versions), used(s))
 		}
+		if !s.Ready.IsZero() {
+			l.out.line("  in use from %s", inUse(s.Ready, now))
+		}
+		if !s.Changed.IsZero() {
+			l.out.line("  changed %s (%s)", people(s.Changed), ago(s.Changed, now))
+		}
 		if !s.NextRotation.IsZero() {
-			fmt.Fprintf(l.out, "  next rotation %s\n", day(s.NextRotation))
+			l.out.line("  next rotation %s", day(s.NextRotation))
 		}
 	}
 }
 
-// tables are the possible column sets, for wide terminals first.
-var tables = [][]string{
-	{"address", "kind", "state", "current", "versions", "next rotation", "bytes"},
-	{"address", "kind", "state", "current", "versions", "next", "bytes"},
-	{"address", "kind", "state", "current", "next"},
-	{"address", "state", "current", "next"},
+// statusLayouts are the possible column sets, for wide terminals first.
+var statusLayouts = [][]string{
+	{"address", "kind", "state", "current", "in use", "changed at", "next at", "versions", "bytes"},
+	{"address", "kind", "state", "current", "in use", "changed day", "next day", "versions", "bytes"},
+	{"address", "kind", "state", "current", "in use", "changed day", "next day"},
+	{"address", "state", "current", "in use", "changed day", "next day"},
+	{"address", "state", "current", "in use in", "changed ago", "next in"},
+	{"address", "state", "current", "in use in", "changed ago"},
+	{"address", "state", "current", "in use in"},
 	{"address", "state", "current"},
 }
 
-func (l *layer) table(r rotate.Result, columns []string) string {
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format.Header = text.FormatDefault
-	t.SetStyle(style)
-	row := func(cell func(column string) any) (row table.Row) {
-		for _, c := range columns {
-			row = append(row, cell(c))
-		}
-		return row
+func (l *layer) statusColumns(secrets []rotate.SecretStatus, now time.Time) map[string]column {
+	of := func(title string, cell func(rotate.SecretStatus) string) column {
+		return newColumn(title, secrets, cell)
 	}
-	t.AppendHeader(row(func(column string) any { return column }))
-	for _, s := range r.Secrets {
-		t.AppendRow(row(func(column string) any {
-			switch column {
-			case "address":
-				return printable(s.Address.String())
-			case "kind":
-				return s.Kind.String()
-			case "state":
-				return l.paint(s)
-			case "current":
-				return printable(current(s))
-			case "versions":
-				return len(s.Versions)
-			case "next rotation":
-				return people(s.NextRotation)
-			case "next":
-				return day(s.NextRotation)
-			}
-			return used(s)
-		}))
+	return map[string]column{
+		"address":     of("address", func(s rotate.SecretStatus) string { return printable(s.Address.String()) }),
+		"kind":        of("kind", func(s rotate.SecretStatus) string { return s.Kind.String() }),
+		"state":       of("state", l.paint),
+		"current":     of("current", func(s rotate.SecretStatus) string { return printable(current(s)) }),
+		"in use":      of("in use from", func(s rotate.SecretStatus) string { return inUse(s.Ready, now) }),
+		"in use in":   of("in use", func(s rotate.SecretStatus) string { return within(s.Ready, now) }),
+		"changed at":  of("changed", func(s rotate.SecretStatus) string { return people(s.Changed) }),
+		"changed day": of("changed", func(s rotate.SecretStatus) string { return day(s.Changed) }),
+		"changed ago": of("changed", func(s rotate.SecretStatus) string { return ago(s.Changed, now) }),
+		"next at":     of("next rotation", func(s rotate.SecretStatus) string { return people(s.NextRotation) }),
+		"next day":    of("next", func(s rotate.SecretStatus) string { return day(s.NextRotation) }),
+		"next in":     of("next", func(s rotate.SecretStatus) string { return within(s.NextRotation, now) }),
+		"versions":    of("versions", func(s rotate.SecretStatus) string { return strconv.Itoa(len(s.Versions)) }),
+		"bytes":       of("bytes", used),
 	}
-	lines := strings.Split(t.Render(), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
 }
 
 // current returns the current version, followed by the announced one.
@@ -103,15 +107,7 @@ func current(s rotate.SecretStatus) string {
 	if s.Pending == "" {
 		return dash(s.Current)
 	}
-	return s.Current + " → " + s.Pending
-}
-
-// day formats an instant for people in a narrow table.
-func day(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.Local().Format(time.DateOnly)
+	return dash(s.Current) + " → " + s.Pending
 }
 
 func (l *layer) paint(s rotate.SecretStatus) string {
