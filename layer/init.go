@@ -63,7 +63,11 @@ func (l *layer) nameFlags(c *cobra.Command) {
 	c.Flags().StringVar(&l.environment, "environment", "", "the environment's `NAME`, a part of the names in the target")
 }
 
-func (l *layer) init(ctx context.Context, recipients []string) error {
+func (l *layer) init(ctx context.Context, texts []string) error {
+	recipients, err := parseRecipients(texts)
+	if err != nil {
+		return err
+	}
 	if l.ledgerID != "" {
 		return usagef("--ledger-id and LAYER_LEDGER_ID name an existing ledger, and init makes a new one: leave them out")
 	}
@@ -116,13 +120,11 @@ func (l *layer) init(ctx context.Context, recipients []string) error {
 	if err != nil {
 		return err
 	}
-	to := ids.Recipients()
-	for _, r := range recipients {
-		if !slices.Contains(to, r) {
-			to = append(to, r)
-		}
+	set.Recipients = ids.Recipients()
+	if set, _, err = withRecipients(set, recipients, nil); err != nil {
+		return err
 	}
-	set.Recipients = to
+	to := set.Recipients
 	ledger, err := l.open(ctx, p, ids, opening{})
 	if err != nil {
 		return err

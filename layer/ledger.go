@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,31 +33,40 @@ func (l *layer) recipientsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "recipients", Short: "Show, add and remove recipients of the ledger", Args: noArgs,
 		Long: `Show the recipients: the public keys that the ledger is encrypted to. --add and --remove change
 them. A colleague makes a key with ` + "`age-keygen -o layer.identity`" + ` and sends you the public half,
-which is no secret.
+which is no secret. The text behind a key is its name, which the log shows in place of the key; --add
+with a known key and another name changes the name. --remove also takes the name alone.
 
 A removed recipient can still open every older copy of the ledger and has its values: the command
 lists the secrets to rotate. Removing a recipient also renews the ledger's id, which the command
 prints. A machine that has not seen the ledger refuses it until you give it the new id.`,
 		Example: `  layer secret ledger recipients
-  layer secret ledger recipients --add age1qqz…
-  layer secret ledger recipients --remove age1qqz…`,
-		RunE: func(c *cobra.Command, _ []string) error { return l.recipients(c.Context(), add, remove) }}
+  layer secret ledger recipients --add 'age1qqz… ann@laptop'
+  layer secret ledger recipients --remove ann@laptop`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			added, err := parseRecipients(add)
+			if err != nil {
+				return err
+			}
+			return l.recipients(c.Context(), added, remove)
+		}}
 	c.Flags().StringArrayVar(&add, "add", nil,
-		"a public `KEY` (age1…) that may open the ledger from now on; repeat for more")
-	c.Flags().StringArrayVar(&remove, "remove", nil, "a public `KEY` that may no longer open the ledger; repeat for more")
+		"a public `KEY` (age1…) that may open the ledger from now on, and its name behind\nit if you like; repeat for more")
+	c.Flags().StringArrayVar(&remove, "remove", nil, "a public `KEY`, or its name, that may no longer open the ledger;\nrepeat for more")
 	return c
 }
 
 type recipientsJSON struct {
 	OK         bool     `json:"ok"`
 	Recipients []string `json:"recipients"`
-	ID         string   `json:"id,omitempty"` // the new id, if it was renewed
-	Rotate     []string `json:"rotate,omitempty"`
+	// Names are the names of recipients that have one, by key.
+	Names  map[string]string `json:"names,omitempty"`
+	ID     string            `json:"id,omitempty"` // the new id, if it was renewed
+	Rotate []string          `json:"rotate,omitempty"`
 
 	before string // the id before the renewal
 }
 
-func (l *layer) recipients(ctx context.Context, add, remove []string) (err error) {
+func (l *layer) recipients(ctx context.Context, add []recipient, remove []string) (err error) {
 	ledger, err := l.openLedger(ctx, opening{})
 	if err != nil {
 		return err
@@ -96,8 +104,15 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 		l.printJSON(out)
 		return nil
 	}
-	for _, r := range out.Recipients {
-		l.out.line("%s", r)
+	for _, key := range out.Recipients {
+		switch name := out.Names[key]; {
+		case name == "":
+			l.out.line("%s", key)
+		case l.out.terminal:
+			l.out.line("%s  %s", key, name)
+		default:
+			l.out.row(key, name)
+		}
 	}
 	if out.ID != "" {
 		l.say("the ledger's id is now %s. It replaces %s in LAYER_LEDGER_ID and in the line `# ledger ID` of each identity "+
@@ -120,7 +135,7 @@ func (l *layer) recipients(ctx context.Context, add, remove []string) (err error
 // changeRecipients loads the ledger, and writes it if the recipients change. It
 // returns [rotate.ErrConflict] if another run wrote in between.
 func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
-	add, remove []string) (recipientsJSON, error) {
+	add []recipient, remove []string) (recipientsJSON, error) {
 	state, rev, err := ledger.Load(ctx)
 	if err != nil {
 		return recipientsJSON{}, err
@@ -130,24 +145,13 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
 	if state.Moved() != "" {
 		return recipientsJSON{}, rotate.MovedError(state)
 	}
-	set := state.Settings()
+	set, changes, err := withRecipients(state.Settings(), add, remove)
+	if err != nil {
+		return recipientsJSON{}, err
+	}
 	list := set.Recipients
-	for _, r := range add {
-		if !slices.Contains(list, r) {
-			list = append(list, r)
-		}
-	}
-	for _, r := range remove {
-		i := slices.Index(list, r)
-		if i < 0 {
-			// Not repeated: it may be the private half.
-			return recipientsJSON{}, usagef("--remove names no recipient of the ledger: `layer secret ledger recipients` " +
-				"lists them")
-		}
-		list = slices.Delete(list, i, i+1)
-	}
-	out := recipientsJSON{OK: true, Recipients: list}
-	if slices.Equal(list, state.Settings().Recipients) {
+	out := recipientsJSON{OK: true, Recipients: list, Names: namesOfRecipients(set)}
+	if len(changes) == 0 {
 		return out, nil
 	}
 	ids, err := l.identities(p)
@@ -158,7 +162,6 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
 		return out, fmt.Errorf("the ledger would no longer open with your own keys: keep one of your keys among the " +
 			"recipients")
 	}
-	set.Recipients = list
 	next := state.WithSettings(set)
 	if len(remove) > 0 {
 		next = next.Rekeyed()
@@ -167,42 +170,7 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
 			out.Rotate = append(out.Rotate, addr.String())
 		}
 	}
-	entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients",
-		IDs: slices.Concat(prefixed("+", add), prefixed("-", remove))}
+	entry := rotate.LogEntry{At: time.Now(), By: operatorName(), Op: "recipients", IDs: changes}
 	_, _, err = rotate.Commit(ctx, ledger, rev, next.WithLog(entry))
 	return out, err
-}
-
-func prefixed(sign string, list []string) []string {
-	var out []string
-	for _, r := range list {
-		out = append(out, sign+r)
-	}
-	return out
-}
-
-func (l *layer) logCommand() *cobra.Command {
-	return &cobra.Command{Use: "log", Short: "Show the log of changes", Args: noArgs,
-		Long: `Show the log: the time, the operator and the change of every entry, oldest first. --json prints a
-JSON object a line. The log is a record among colleagues and proves nothing: every process that can
-write the ledger can write its log.`,
-		Example: `  layer secret log
-  layer secret log --json`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, state, err := l.load(c.Context(), opening{})
-			if err != nil {
-				return err
-			}
-			for _, entry := range state.Log() {
-				if l.json {
-					if err := writeJSON(l.out, entry, ""); err != nil {
-						return err
-					}
-					continue
-				}
-				l.out.row(stamp(entry.At), dash(entry.By), string(entry.Op), dash(entry.Address),
-					dash(strings.Join(entry.IDs, " ")))
-			}
-			return nil
-		}}
 }

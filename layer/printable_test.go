@@ -117,6 +117,10 @@ func TestNothingOfALedgerControlsATerminal(t *testing.T) {
 			s.Workspace, s.Project, s.Environment = inLedger, inLedger, inLedger
 			return s
 		},
+		"a recipient": func(s rotate.Settings) rotate.Settings {
+			s.Names = map[string]string{s.Recipients[0]: inLedger}
+			return s
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

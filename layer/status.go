@@ -40,9 +40,16 @@ secrets that these choose are shown, and only they count for the exit status.`,
 			if overdue < 0 {
 				return usagef("--overdue cannot be negative")
 			}
-			filter, err := newStatusFilter(args, stateNames, kindNames)
+			filter, err := newStatusFilter(stateNames, kindNames)
 			if err != nil {
 				return err
+			}
+			for _, arg := range args {
+				addr, err := address(arg)
+				if err != nil {
+					return err
+				}
+				filter.addresses = append(filter.addresses, addr)
 			}
 			o, _, err := l.operator(c.Context(), false)
 			if err != nil {
@@ -69,8 +76,8 @@ secrets that these choose are shown, and only they count for the exit status.`,
 	f := c.Flags()
 	f.StringArrayVar(&stateNames, "state", nil, "show only secrets in these `STATES`, with commas between them")
 	f.StringArrayVar(&kindNames, "kind", nil, "show only secrets of these `KINDS`: static, random, generated")
-	_ = c.RegisterFlagCompletionFunc("state", completeNames(names(states, stateName)))
-	_ = c.RegisterFlagCompletionFunc("kind", completeNames(names(kinds, secret.Kind.String)))
+	_ = c.RegisterFlagCompletionFunc("state", completeNames(listed(states, stateName)))
+	_ = c.RegisterFlagCompletionFunc("kind", completeNames(listed(kinds, secret.Kind.String)))
 	f.DurationVar(&overdue, "overdue", overdue, "the `TIME` by which a run may be late")
 	return c
 }

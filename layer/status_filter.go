@@ -26,15 +26,8 @@ type statusFilter struct {
 	kinds     []secret.Kind
 }
 
-// newStatusFilter parses the arguments and flags of status.
-func newStatusFilter(args, stateNames, kindNames []string) (f statusFilter, err error) {
-	for _, arg := range args {
-		addr, err := address(arg)
-		if err != nil {
-			return f, err
-		}
-		f.addresses = append(f.addresses, addr)
-	}
+// newStatusFilter parses the flags of status.
+func newStatusFilter(stateNames, kindNames []string) (f statusFilter, err error) {
 	if f.states, err = chosen("--state", stateNames, states, stateName); err != nil {
 		return f, err
 	}
@@ -52,7 +45,7 @@ func chosen[T any](flag string, texts []string, all []T, name func(T) string) (l
 			i := slices.IndexFunc(all, func(t T) bool { return name(t) == strings.TrimSpace(one) })
 			if i < 0 {
 				return nil, usagef("%s takes one or more of these, with commas between them: %s", flag,
-					strings.Join(names(all, name), ", "))
+					strings.Join(listed(all, name), ", "))
 			}
 			list = append(list, all[i])
 		}
@@ -60,7 +53,7 @@ func chosen[T any](flag string, texts []string, all []T, name func(T) string) (l
 	return list, nil
 }
 
-func names[T any](all []T, name func(T) string) (list []string) {
+func listed[T any](all []T, name func(T) string) (list []string) {
 	for _, t := range all {
 		list = append(list, name(t))
 	}

@@ -74,7 +74,7 @@ func TestHelpDescribesEveryState(t *testing.T) {
 	for _, d := range described {
 		list = append(list, d[1])
 	}
-	require.Equal(t, names(states, stateName), list)
+	require.Equal(t, listed(states, stateName), list)
 }
 
 func TestSummaryCountsStates(t *testing.T) {

@@ -43,7 +43,7 @@ func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities,
 		l.err.line("  id          %s", s.ID())
 		l.err.line("  target      %s", dash(set.Target))
 		for _, r := range set.Recipients {
-			l.err.line("  recipient   %s", r)
+			l.err.line("  recipient   %s", strings.TrimSpace(r+" "+set.Names[r]))
 		}
 		if yes, err = l.ask(ctx, "Is this the id that `layer secret ledger id` prints where the ledger is in use?"); yes {
 			l.trusted = s.ID()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,15 @@ type Settings struct {
 	Margin time.Duration `json:"margin,omitempty"`
 	// Recipients are the age public keys that the state is sealed to.
 	Recipients []string `json:"recipients,omitempty"`
+	// Names are the names of recipients, by public key, for people. Former
+	// recipients may be among them.
+	Names map[string]string `json:"names,omitempty"`
+}
+
+// clone returns a copy that shares neither the slice nor the map.
+func (s Settings) clone() Settings {
+	s.Recipients, s.Names = slices.Clone(s.Recipients), maps.Clone(s.Names)
+	return s
 }
 
 // LogEntry is one entry of the ledger's log: an operator's change and its time.
@@ -130,7 +140,7 @@ const (
 // NewState returns the state of a new ledger, with no secrets, a new id and new
 // keys.
 func NewState(s Settings) State {
-	s.Recipients = slices.Clone(s.Recipients)
+	s = s.clone()
 	return wrapState(&state{Format: stateFormat, ID: randomHex(16), Anchor: randomBytes(32),
 		FpKey: randomBytes(32), ByKey: randomBytes(32), SumKey: randomBytes(32), Config: s})
 }
@@ -180,18 +190,16 @@ func (s State) Origin() string { return s.state().ID }
 // later.
 func (s State) Generation() uint64 { return s.state().Gen }
 
-// Settings returns the ledger's settings. The caller may change the slice.
+// Settings returns the ledger's settings. The caller may change the slice
+// and the map.
 func (s State) Settings() Settings {
-	set := s.state().Config
-	set.Recipients = slices.Clone(set.Recipients)
-	return set
+	return s.state().Config.clone()
 }
 
 // WithSettings returns the state with other settings, for [Commit].
 func (s State) WithSettings(set Settings) State {
 	next := *s.state()
-	set.Recipients = slices.Clone(set.Recipients)
-	next.Config = set
+	next.Config = set.clone()
 	return wrapState(&next)
 }
 
