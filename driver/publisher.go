@@ -19,6 +19,8 @@ type Publisher interface {
 	// not prevent the others. An error that wraps [ErrNotApplied] promises that
 	// the request had no effect and never will. After any other error the
 	// outcome is unknown.
+	//
+	// A Publisher that needs a request for each item calls [Progress].
 	Publish(ctx context.Context, items []Item) []error
 	// Inspect returns the present state of the named values. A name without a
 	// value is absent from the map. One request should serve many names.

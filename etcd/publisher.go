@@ -73,6 +73,7 @@ func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []err
 		if err != nil {
 			errs[i] = err
 		}
+		driver.Progress(ctx, i+1)
 	}
 	return errs
 }
@@ -144,6 +145,7 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	asked := 0
 	for some := range slices.Chunk(names, atOnce) {
 		var ops []*pb.RequestOp
 		for _, name := range some {
@@ -175,6 +177,8 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 			}
 			found[name] = one
 		}
+		asked += len(some)
+		driver.Progress(ctx, asked)
 	}
 	return found, nil
 }

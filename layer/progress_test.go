@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/layer/internal/cloudflarefake"
+	"github.com/layeron-hq/secret/layer/rotate"
 )
 
 // gate is an account that can delay its answers.
@@ -98,4 +99,40 @@ func TestProgressShowsAfterHalfASecond(t *testing.T) {
 	<-g.waits
 	time.AfterFunc(patience+100*time.Millisecond, g.open)
 	require.NotContains(t, x.ends(0), "…")
+}
+
+// While many secrets are published, the progress counts them.
+func TestProgressCounts(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	dir := t.TempDir()
+	var list []string
+	for _, name := range []string{"a", "b", "c"} {
+		list = append(list, strings.Replace(rotating, "session-key", name, 1))
+	}
+	declare(t, dir, list...)
+	layerIn(t, dir, g.env, 0, "secret", "init", "--to", "cloudflare")
+	layerIn(t, dir, g.env, 0, "secret", "apply", "--spec", "spec.json")
+
+	g.hold(writes)
+	x := atTerminal(t, dir, g.env, 80, "secret", "rotate", "--now", "--spec", "spec.json")
+	<-g.waits
+	x.expect("publishing (3 secrets) …")
+	g.answer()
+	<-g.waits
+	x.expect("publishing (1 of 3) …")
+	g.answer()
+	<-g.waits
+	x.expect("publishing (2 of 3) …")
+	g.open()
+	screen := x.ends(0)
+	_, after, _ := strings.Cut(screen, "publishing (2 of 3) …")
+	require.NotContains(t, after, "…\n")
+	require.Contains(t, after, "announced v2")
+}
+
+func TestLargeProgressHasCommas(t *testing.T) {
+	l := &layer{err: &screen{terminal: true, width: 80, shown: true, w: new(strings.Builder)}}
+	l.progress(rotate.Event{Stage: rotate.StagePublish, Secrets: 1000, Done: 12})
+	require.Equal(t, "\r\x1b[Kpublishing (12 of 1,000) …", l.err.w.(*strings.Builder).String())
 }

@@ -337,8 +337,11 @@ var stages = map[rotate.Stage]string{
 
 func (l *layer) progress(e rotate.Event) {
 	words := stages[e.Stage]
-	if e.Secrets > 1 {
-		words += fmt.Sprintf(" (%d secrets)", e.Secrets)
+	switch {
+	case e.Secrets > 1 && e.Done > 0:
+		words += fmt.Sprintf(" (%s of %s)", number(e.Done), number(e.Secrets))
+	case e.Secrets > 1:
+		words += fmt.Sprintf(" (%s secrets)", number(e.Secrets))
 	}
 	l.progressText(words)
 }

@@ -38,7 +38,10 @@ type memoryValue struct {
 func (m *MemoryPublisher) Publish(ctx context.Context, items []driver.Item) []error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	done := 0
 	return each(items, func(item driver.Item) error {
+		done++
+		defer driver.Progress(ctx, done)
 		if err := m.out(ctx); err != nil {
 			return err
 		}

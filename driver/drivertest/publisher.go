@@ -22,6 +22,8 @@ import (
 //   - text: a text of any UTF-8 comes back unchanged, up to 65,536 bytes;
 //   - note: a note comes back unchanged, up to 200 characters;
 //   - many: 60 values in one Publish and one Inspect;
+//   - the numbers that Publish reports with [driver.Progress] never fall, and
+//     are at most the number of items; all checks that publish test this;
 //   - errors: an item that is refused (a dangerous name, a text of 3 MiB) has
 //     its error at its index, and the other items are published; an item whose
 //     error wraps [driver.ErrNotApplied] had no effect;
@@ -125,7 +127,14 @@ func (on *onPublisher) item(name, text string, gen int) driver.Item {
 
 // publish publishes items and expects no error.
 func (on *onPublisher) publish(items ...driver.Item) {
-	errs := on.p.Publish(on.ctx, items)
+	last := 0
+	ctx := driver.WithProgress(on.ctx, func(done int) {
+		if done < last || done > len(items) {
+			on.problem("Publish of %d items reports %d done after %d", len(items), done, last)
+		}
+		last = done
+	})
+	errs := on.p.Publish(ctx, items)
 	if errs != nil && !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
 		on.problem("Publish of %d items returns a slice where no error is in it: return nil", len(items))
 	}

@@ -108,6 +108,19 @@ func TestPublisherFindsFaults(t *testing.T) {
 				return make([]error, len(items))
 			}
 		}},
+		"reports more than there is": {"publish", func(f *faulty) {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
+				driver.Progress(ctx, len(items)+1)
+				return f.put(ctx, items)
+			}
+		}},
+		"counts down": {"publish", func(f *faulty) {
+			f.publish = func(ctx context.Context, items []driver.Item) []error {
+				errs := f.put(ctx, items)
+				driver.Progress(ctx, len(items)-1)
+				return errs
+			}
+		}},
 		"never replaces": {"publish", func(f *faulty) {
 			f.publish = func(ctx context.Context, items []driver.Item) []error {
 				return f.put(ctx, slices.DeleteFunc(slices.Clone(items),

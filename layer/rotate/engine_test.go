@@ -88,3 +88,18 @@ func TestARotationInTwoPhases(t *testing.T) {
 	require.Len(t, b.doc(key).Active(b.at), 1)
 	require.Empty(t, b.actions(b.Rotate(ctx, RotateOptions{})))
 }
+
+// A run reports how many secrets of a step are done.
+func TestProgressCountsTheSecrets(t *testing.T) {
+	s := newScene(t, aRandom("a", nil), aRandom("b", nil), aRandom("c", nil))
+	s.Publisher = s.store // shop publishes one by one
+	var published []Event
+	s.Progress = func(e Event) {
+		if e.Stage == StagePublish {
+			published = append(published, e)
+		}
+	}
+	s.did(s.apply())
+	require.Equal(t, []Event{{Stage: StagePublish, Secrets: 3}, {Stage: StagePublish, Secrets: 3, Done: 1},
+		{Stage: StagePublish, Secrets: 3, Done: 2}, {Stage: StagePublish, Secrets: 3, Done: 3}}, published)
+}

@@ -7,6 +7,10 @@ type Event struct {
 	// Secrets is the number of secrets that the step concerns; 0 if it concerns all
 	// or none.
 	Secrets int
+	// Done is how many of Secrets are done. It is more than 0 in later events of a
+	// step: in [StageInspect] and [StagePublish] if the target reports its progress,
+	// and in [StageMake].
+	Done int
 	// Actions are the actions that the run is about to record and carry out. They
 	// are set only in the event of [StageRecord].
 	Actions []Action

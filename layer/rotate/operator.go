@@ -52,7 +52,8 @@ type Operator struct {
 	// ledger then keeps which ones were reported, from the first such run on: see
 	// Result.Unreported.
 	Reports bool
-	// Progress, if not nil, is called before each stage.
+	// Progress, if not nil, is called before each stage, and during it when more
+	// secrets are done. It is called by one goroutine at a time.
 	Progress func(Event)
 
 	// For tests. nil: the time, random values of newDesk, and a timer.

@@ -66,6 +66,7 @@ type target struct {
 type pass struct {
 	decisions map[secret.Address]decision
 	minting   []secret.Address // a generator still has to make their values
+	toMake    int              // the length of minting at the start of the pass
 	items     []driver.Item    // to be published
 	to        []secret.Address // the secrets of items, at the same index
 	recorded  time.Time        // when the ledger had stored the decisions
@@ -150,6 +151,19 @@ func (r *run) tell(e Event) {
 	if r.Progress != nil {
 		r.Progress(e)
 	}
+}
+
+// tellDone tells the event, and returns a context that tells it again when the
+// target reports how many secrets are done.
+func (r *run) tellDone(ctx context.Context, e Event) context.Context {
+	r.tell(e)
+	if r.Progress == nil {
+		return ctx
+	}
+	return driver.WithProgress(ctx, func(done int) {
+		e.Done = done
+		r.tell(e)
+	})
 }
 
 // step does the next step of the run, with at most one call.
@@ -257,7 +271,7 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 		r.target.names[s.Address] = name
 		names = append(names, name)
 	}
-	r.tell(Event{Stage: StageInspect, Secrets: len(names)})
+	counting := r.tellDone(ctx, Event{Stage: StageInspect, Secrets: len(names)})
 	if r.op == "status" {
 		if err := r.watchFormer(ctx); err != nil {
 			return err
@@ -277,7 +291,7 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 		}
 		r.target.place = place
 	}
-	found, err := r.Publisher.Inspect(ctx, names)
+	found, err := r.Publisher.Inspect(counting, names)
 	if err != nil {
 		return err
 	}
@@ -430,7 +444,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 	r.collectDone()
 	r.collect()
 	r.loaded.state, r.loaded.rev = committed, rev
-	r.pass.recorded, r.stage = r.now(), stageMake
+	r.pass.recorded, r.stage, r.pass.toMake = r.now(), stageMake, len(r.pass.minting)
 	return nil
 }
 
@@ -492,7 +506,7 @@ func (r *run) makeOne(ctx context.Context) error {
 	r.pass.minting = r.pass.minting[1:]
 	spec, _ := r.Operator.find(addr)
 	m := r.loaded.state.state().find(addr).Making
-	r.tell(Event{Stage: StageMake, Secrets: 1})
+	r.tell(Event{Stage: StageMake, Secrets: r.pass.toMake, Done: r.pass.toMake - len(r.pass.minting) - 1})
 	made, err := r.Generators[m.Generator].Make(ctx, m.Name, maps.Clone(spec.Params))
 	if err == nil {
 		err = checkValue(spec, made.Value.Reveal())
@@ -521,7 +535,7 @@ func (r *run) publishAll(ctx context.Context) error {
 		r.stage = stageDecide
 		return nil
 	}
-	r.tell(Event{Stage: StagePublish, Secrets: len(r.pass.items)})
+	counting := r.tellDone(ctx, Event{Stage: StagePublish, Secrets: len(r.pass.items)})
 	// A run that was held up must not send: other runs may have taken over the
 	// intent and wait for late requests for a margin only. It loads and decides
 	// again.
@@ -531,7 +545,7 @@ func (r *run) publishAll(ctx context.Context) error {
 	}
 	// The answer decides only whether the outcome is certain. The note in the
 	// target decides whether the text is published.
-	errs := r.Publisher.Publish(ctx, r.pass.items)
+	errs := r.Publisher.Publish(counting, r.pass.items)
 	for i, addr := range r.pass.to {
 		s := sending{gen: r.loaded.state.state().find(addr).Gen}
 		if i < len(errs) {

@@ -64,6 +64,7 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 		}
 	}
 	ids := s.ids
+	done := len(items) - len(fresh) - len(known)
 	var stop error
 	for queue := batches(items, fresh); len(queue) > 0; {
 		batch := queue[0]
@@ -76,7 +77,10 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 		if stop = forAll(err); stop == nil && splits(err, len(batch)) {
 			fillOf(errs, batch, nil)
 			queue = append([][]int{batch[:len(batch)/2], batch[len(batch)/2:]}, queue...)
+			continue
 		}
+		done += len(batch)
+		driver.Progress(ctx, done)
 	}
 	for _, i := range known {
 		if stop != nil {
@@ -84,6 +88,8 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 			continue
 		}
 		errs[i] = s.replace(ctx, items[i], ids[items[i].Name])
+		done++
+		driver.Progress(ctx, done)
 		stop = forAll(errs[i])
 	}
 	for _, err := range errs {

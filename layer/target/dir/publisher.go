@@ -88,7 +88,10 @@ func (d *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	if folder.Root != nil {
 		defer folder.Root.Close()
 	}
+	done := 0
 	return each(items, func(item driver.Item) error {
+		done++
+		defer driver.Progress(ctx, done)
 		if err != nil {
 			return driver.NotApplied(err)
 		}
@@ -289,7 +292,8 @@ func (d *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 	root := folder.Root
 	defer root.Close()
 	folder.SweepDead(ours)
-	for _, name := range names {
+	for i, name := range names {
+		driver.Progress(ctx, i)
 		if err := checkName(name); err != nil {
 			return nil, err
 		}
