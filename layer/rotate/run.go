@@ -153,9 +153,9 @@ func (r *run) tell(e Event) {
 	}
 }
 
-// tellDone tells the event, and returns a context that tells it again when the
-// target reports how many secrets are done.
-func (r *run) tellDone(ctx context.Context, e Event) context.Context {
+// counted reports the event, and returns a context that reports it again when
+// more secrets are done.
+func (r *run) counted(ctx context.Context, e Event) context.Context {
 	r.tell(e)
 	if r.Progress == nil {
 		return ctx
@@ -271,7 +271,7 @@ func (r *run) inspect(ctx context.Context, next stage) error {
 		r.target.names[s.Address] = name
 		names = append(names, name)
 	}
-	counting := r.tellDone(ctx, Event{Stage: StageInspect, Secrets: len(names)})
+	counting := r.counted(ctx, Event{Stage: StageInspect, Secrets: len(names)})
 	if r.op == "status" {
 		if err := r.watchFormer(ctx); err != nil {
 			return err
@@ -535,7 +535,7 @@ func (r *run) publishAll(ctx context.Context) error {
 		r.stage = stageDecide
 		return nil
 	}
-	counting := r.tellDone(ctx, Event{Stage: StagePublish, Secrets: len(r.pass.items)})
+	counting := r.counted(ctx, Event{Stage: StagePublish, Secrets: len(r.pass.items)})
 	// A run that was held up must not send: other runs may have taken over the
 	// intent and wait for late requests for a margin only. It loads and decides
 	// again.
