@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -36,14 +35,15 @@ func (l *layer) printStatus(r rotate.Result) {
 		return
 	}
 	fmt.Fprintln(l.out, table)
-	if slices.ContainsFunc(layout, func(name string) bool { return strings.HasPrefix(name, "in use") }) {
+	// The instants for which the table has no room. More lines would hide it.
+	const most = 10
+	pending := slices.DeleteFunc(secrets, func(s rotate.SecretStatus) bool { return s.Ready.IsZero() })
+	if slices.Contains(layout, "in use") || slices.Contains(layout, "in use in") && len(pending) > most {
 		return
 	}
-	for _, s := range secrets { // the table has no room for it
-		if s.Pending != "" && !s.Ready.IsZero() {
-			text := printable(fmt.Sprintf("%s: %s in use from %s", s.Address, s.Pending, inUse(s.Ready, now)))
-			fmt.Fprintln(l.out, wrap(text, l.out.width))
-		}
+	for _, s := range pending {
+		text := printable(fmt.Sprintf("%s: %s in use from %s", s.Address, s.Pending, inUse(s.Ready, now)))
+		fmt.Fprintln(l.out, wrap(text, l.out.width))
 	}
 }
 

@@ -28,8 +28,8 @@ func inUse(t, now time.Time) string {
 	return fmt.Sprintf("%s (%s)", up.Local().Format("2006-01-02 15:04"), within(t, now))
 }
 
-// within returns the time until t, rounded up: a command that waits as long
-// does not come too early.
+// within returns the time until t. Hours, minutes and seconds are rounded up: a
+// command that waits as long does not come too early.
 func within(t, now time.Time) string {
 	switch {
 	case t.IsZero():
@@ -55,7 +55,10 @@ func rough(d time.Duration, up bool) string {
 		size time.Duration
 	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
 		n := d / unit.size
-		if up && d%unit.size > 0 {
+		switch {
+		case up && unit.name == "d":
+			n = d.Round(unit.size) / unit.size
+		case up && d%unit.size > 0:
 			n++
 		}
 		if d >= 2*unit.size || unit.size == time.Second {
