@@ -51,7 +51,8 @@ prints. A machine that has not seen the ledger refuses it until you give it the 
 		}}
 	c.Flags().StringArrayVar(&add, "add", nil,
 		"a public `KEY` (age1…) that may open the ledger from now on, and its name behind\nit if you like; repeat for more")
-	c.Flags().StringArrayVar(&remove, "remove", nil, "a public `KEY`, or its name, that may no longer open the ledger;\nrepeat for more")
+	c.Flags().StringArrayVar(&remove, "remove", nil,
+		"a public `KEY`, or its name, that may no longer open the ledger;\nrepeat for more")
 	return c
 }
 

@@ -45,8 +45,8 @@ func TestLogOnATerminal(t *testing.T) {
 	require.Contains(t, atTerminal(t, dir, nil, 120, "secret", "ledger", "recipients").ends(0), otherKey+"  ann@laptop")
 	lines := tableText(atTerminal(t, dir, nil, 120, "secret", "log", "$SECRET.auth.session-key").ends(0))
 	require.Len(t, lines, 2)
-	require.Equal(t, "the log has no such entry\r\n", atTerminal(t, dir, nil, 80, "secret", "log", "--since", "2999-01-01").
-		ends(0))
+	screen = atTerminal(t, dir, nil, 80, "secret", "log", "--since", "2999-01-01").ends(0)
+	require.Equal(t, "the log has no such entry\r\n", screen)
 
 	// A machine that has not seen the ledger shows the name too.
 	key, err := os.ReadFile(filepath.Join(dir, "layer.identity"))

@@ -45,7 +45,8 @@ func parseRecipient(text string) (recipient, error) {
 			"seen that key, so make another one")
 	case slices.ContainsFunc([]string{"age1", "ssh-", "ecdsa-sha2-", "sk-ssh-"},
 		func(start string) bool { return strings.HasPrefix(r.name, start) }):
-		return r, usagef("the text behind a public key is its name, and this one is another key: repeat the flag for each key")
+		return r, usagef("the text behind a public key is its name, and this one is another key: " +
+			"repeat the flag for each key")
 	case utf8.RuneCountInString(r.name) > maxRecipientName:
 		return r, usagef("the name behind a public key has more than %d characters: shorten it", maxRecipientName)
 	case strings.ContainsFunc(r.name, isHidden):

@@ -19,8 +19,8 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usagef("--since takes a time such as 24h or 7d, or a day such as 2026-11-01, with a time of day if " +
-		"you like: 2026-11-01T09:30")
+	return time.Time{}, usagef("--since takes a time such as 24h or 7d, or a day such as 2026-11-01, with a time of day " +
+		"if you like: 2026-11-01T09:30")
 }
 
 // maxDays is about a century: the largest number of days that is no mistake.

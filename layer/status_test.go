@@ -49,7 +49,8 @@ func TestStatusOnATerminal(t *testing.T) {
 		require.Regexp(t, `\nlayer: \$SECRET.billing.stripe-secret: external_value_required(.|\n)*\n2 secrets: `,
 			strings.Join(lines, "\n"))
 	}
-	lines := tableText(atTerminal(t, dir, nil, 80, "secret", "status", "--state", "pending", "--spec", "spec.json").ends(0))
+	screen := atTerminal(t, dir, nil, 80, "secret", "status", "--state", "pending", "--spec", "spec.json").ends(0)
+	lines := tableText(screen)
 	require.Equal(t, "1 of 2 secrets: 1 pending", lines[len(lines)-1])
 	lines = tableText(atTerminal(t, dir, nil, 80, "secret", "status", "--state", "due", "--spec", "spec.json").ends(0))
 	require.Equal(t, []string{"0 of 2 secrets"}, lines)
@@ -69,7 +70,8 @@ func TestStatusOfAnEmptyProgramSaysSo(t *testing.T) {
 func TestHelpDescribesEveryState(t *testing.T) {
 	t.Parallel()
 	help, _ := layerIn(t, t.TempDir(), nil, 0, "secret", "status", "--help")
-	described := regexp.MustCompile(`(?m)^  ([a-z_]+)  +\S`).FindAllStringSubmatch(help[:strings.Index(help, "Usage:")], -1)
+	text, _, _ := strings.Cut(help, "Usage:")
+	described := regexp.MustCompile(`(?m)^  ([a-z_]+)  +\S`).FindAllStringSubmatch(text, -1)
 	var list []string
 	for _, d := range described {
 		list = append(list, d[1])
