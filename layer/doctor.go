@@ -266,7 +266,7 @@ func (l *layer) specFinding(ctx context.Context, set rotate.Settings, spec secre
 		if err != nil {
 			return finding{Result: failing, Text: cause(err).Error()}
 		}
-		age = fmt.Sprintf("%s was written %s ago", l.spec, rough(time.Since(info.ModTime())))
+		age = fmt.Sprintf("%s was written %s ago", l.spec, roughly(time.Since(info.ModTime())))
 	}
 	if _, err := os.Stat(l.path("go.mod")); err != nil {
 		return finding{Result: healthy, Text: count + ", " + age}
@@ -308,8 +308,8 @@ func sameDeclaration(a, b secret.SpecSecret) bool {
 	return err == nil && err2 == nil && bytes.Equal(one, other)
 }
 
-// rough returns a duration in the largest unit that fits.
-func rough(d time.Duration) string {
+// roughly returns a duration in the largest unit that fits.
+func roughly(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return "less than a minute"

@@ -99,19 +99,20 @@ for each binding name. --json prints that object as the member values, beside ok
 // with their values from a ledger that the notes in the target do not
 // contradict.
 func (l *layer) toExport(c *cobra.Command, args []string) ([]exported, error) {
-	var only []secret.Address
 	for _, arg := range args {
-		addr, err := address(arg)
-		if err != nil {
+		if err := checkName(arg); err != nil {
 			return nil, err
 		}
-		only = append(only, addr)
 	}
 	opened, state, err := l.current(c.Context(), opening{})
 	if err != nil {
-		return nil, err
+		return nil, orWrongName(err, args)
 	}
 	spec, err := l.readSpec(c.Context(), state.Settings())
+	if err != nil {
+		return nil, orWrongName(err, args)
+	}
+	only, err := namesOf(spec, state).all(args)
 	if err != nil {
 		return nil, err
 	}

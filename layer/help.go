@@ -27,6 +27,7 @@ var usedFlags = map[string][]string{
 	"layer secret init":              {"identity", "json", "ledger", "margin", "to", "window"},
 	"layer secret spec":              ledgerFlags,
 	"layer secret log":               ledgerFlags,
+	"layer secret import":            publishFlags,
 	"layer secret ledger id":         ledgerFlags,
 	"layer secret ledger recipients": ledgerFlags,
 	"layer secret ledger copy":       ledgerFlags,

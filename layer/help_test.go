@@ -77,6 +77,7 @@ func TestExamplesOfTheHelpAreAccepted(t *testing.T) {
 		for line := range strings.Lines(c.Example) {
 			line = strings.TrimSpace(line)
 			_, line, _ = strings.Cut(line, "layer ")
+			line = strings.TrimSuffix(line, ")\"") // of eval "$(…)"
 			line, _, _ = strings.Cut(strings.ReplaceAll(line, ">>", ">"), " > ")
 			words, err := exec.Command("sh", "-c", "printf '%s\\0' "+line).Output()
 			require.NoError(t, err, line)

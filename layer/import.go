@@ -63,10 +63,8 @@ quotes is an error. Unknown names are listed and left out.`,
 			if err != nil {
 				return err
 			}
-			for _, m := range mapped {
-				if err := declared(o.Spec, m.addr); err != nil {
-					return err
-				}
+			if err := resolveMappings(mapped, o.Spec, state); err != nil {
+				return err
 			}
 			l.err.clear()
 			plan, err := l.readImport(c.Context(), args[0], format, o.Spec, state, mapped)

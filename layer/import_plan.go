@@ -53,10 +53,11 @@ type importPlan struct {
 	unknown []dotenv.Entry
 }
 
-// importMapping is one --map: the name in the file, and the secret that it means.
+// importMapping is one --map: the name in the file, the text that names the
+// secret, and the secret's address.
 type importMapping struct {
-	name string
-	addr secret.Address
+	name, arg string
+	addr      secret.Address
 }
 
 // parseMappings parses the values of --map. The errors repeat none: each may be
@@ -67,16 +68,32 @@ func parseMappings(args []string) (list []importMapping, err error) {
 		if at <= 0 {
 			return nil, usagef("--map takes NAME=ADDRESS: a name in the file and the secret that gets its value")
 		}
-		addr, err := address(arg[at+1:])
-		if err != nil {
+		if err := checkName(arg[at+1:]); err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(list, func(m importMapping) bool { return m.addr == addr }) {
-			return nil, usagef("--map names %s twice", addr)
-		}
-		list = append(list, importMapping{arg[:at], addr})
+		list = append(list, importMapping{name: arg[:at], arg: arg[at+1:]})
 	}
 	return list, nil
+}
+
+// resolveMappings sets the addresses of --map. Each secret must be declared, and
+// is named once.
+func resolveMappings(list []importMapping, spec secret.Spec, state rotate.State) error {
+	seen := map[secret.Address]bool{}
+	for i := range list {
+		addr, err := namesOf(spec, state).resolve(list[i].arg)
+		if err != nil {
+			return err
+		}
+		if err := declared(spec, addr); err != nil {
+			return err
+		}
+		if seen[addr] {
+			return usagef("--map names %s twice", addr)
+		}
+		list[i].addr, seen[addr] = addr, true
+	}
+	return nil
 }
 
 // planImport plans the change of each entry. An error lists every entry that

@@ -53,6 +53,7 @@ func TestNamesOfAFileMeanSecrets(t *testing.T) {
 			require.NoError(t, err)
 			maps, err := parseMappings(tc.maps)
 			require.NoError(t, err)
+			require.NoError(t, resolveMappings(maps, importSpec(t), rotate.State{}))
 			plan, err := planImport(importSpec(t), rotate.State{}, entries, maps)
 			require.NoError(t, err)
 			var got []secret.Address

@@ -21,8 +21,8 @@ addresses it shows only the changes of these secrets. A recipient is shown by th
 key, if it has one; of "recipients" entries, + is an added key, - a removed one and = another name.
 
 In a pipe the columns are separated by tabs, below a header. --json prints a JSON object a line.
-The log is a record among colleagues and proves nothing: every process that can write the ledger
-can write its log.`,
+The log is for information and proves nothing: every process that can write the ledger can write its
+log.`,
 		Example: `  layer secret log
   layer secret log billing.stripe-secret --since 7d
   layer secret log --since 2026-11-01 --json`,
@@ -34,15 +34,16 @@ can write its log.`,
 					return err
 				}
 			}
-			var only []secret.Address
 			for _, arg := range args {
-				addr, err := address(arg)
-				if err != nil {
+				if err := checkName(arg); err != nil {
 					return err
 				}
-				only = append(only, addr)
 			}
 			_, state, err := l.load(c.Context(), opening{})
+			if err != nil {
+				return orWrongName(err, args)
+			}
+			only, err := namesOf(secret.Spec{}, state).all(args)
 			if err != nil {
 				return err
 			}

@@ -44,17 +44,11 @@ secrets that these choose are shown, and only they count for the exit status.`,
 			if err != nil {
 				return err
 			}
-			for _, arg := range args {
-				addr, err := address(arg)
-				if err != nil {
-					return err
-				}
-				filter.addresses = append(filter.addresses, addr)
-			}
-			o, _, err := l.operator(c.Context(), false)
+			o, _, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
+			filter.addresses = addrs
 			o.Overdue = max(overdue, time.Nanosecond) // zero means the default
 			r, err := o.Status(c.Context())
 			if err != nil {
