@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"filippo.io/age"
-	"filippo.io/age/armor"
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
@@ -30,11 +29,19 @@ type Identities struct {
 }
 
 type identities struct {
-	keys    []age.Identity
-	ledgers []string // see Identities.Ledgers
+	keys      []key
+	ledgers   []string // see Identities.Ledgers
+	protected bool     // see Identities.Attended
 }
 
-func (ids Identities) list() []age.Identity {
+// key is one private key.
+type key struct {
+	age.Identity
+	recipient string // the public key; empty: unknown, as an age plugin may keep it
+	secret    []byte // makes marks, see markKeys; nil: another program has the key
+}
+
+func (ids Identities) list() []key {
 	if ids.p == nil {
 		return nil
 	}
@@ -43,20 +50,36 @@ func (ids Identities) list() []age.Identity {
 
 // All returns each private key as one [age.Identity], for [rotate.Unseal]. The
 // slice is never nil.
-func (ids Identities) All() []age.Identity { return append([]age.Identity{}, ids.list()...) }
+func (ids Identities) All() []age.Identity {
+	all := []age.Identity{}
+	for _, k := range ids.list() {
+		all = append(all, k.Identity)
+	}
+	return all
+}
 
-// Recipients returns the public keys, for [rotate.Settings].
+// Recipients returns the public keys, for [rotate.Settings]. The one of an age
+// plugin is known if a comment line of the file names it, as plugins write it:
+// "# public key: age1NAME1…" or "# Recipient: age1NAME1…".
 func (ids Identities) Recipients() []string {
 	var to []string
-	for _, id := range ids.list() {
-		switch id := id.(type) {
-		case *age.X25519Identity:
-			to = append(to, id.Recipient().String())
-		case *age.HybridIdentity:
-			to = append(to, id.Recipient().String())
+	for _, k := range ids.list() {
+		if k.recipient != "" {
+			to = append(to, k.recipient)
 		}
 	}
 	return to
+}
+
+// Attended reports whether the identities may need a person: a passphrase protects
+// them, or an age plugin has a key and may ask for a PIN or a touch. See [Prompts].
+func (ids Identities) Attended() bool {
+	for _, k := range ids.list() {
+		if _, ok := k.Identity.(pluginIdentity); ok {
+			return true
+		}
+	}
+	return ids.p != nil && ids.p.Load().protected
 }
 
 // String returns only the number of keys.
@@ -87,6 +110,13 @@ func WriteIdentity(path string, identity driver.Value, ledgers ...string) error 
 	if err != nil {
 		return err
 	}
+	for _, k := range ids.list() {
+		switch k.Identity.(type) {
+		case *age.X25519Identity, *age.HybridIdentity:
+		default:
+			return errors.New("only a key of age itself can be written to an identity file")
+		}
+	}
 	var text strings.Builder
 	text.WriteString(madeByLayer + "\n")
 	for _, id := range ledgers {
@@ -110,12 +140,15 @@ func WriteIdentity(path string, identity driver.Value, ledgers ...string) error 
 	return nil
 }
 
-// ReadIdentities reads a file of private keys in the format of age-keygen. If the
-// file does not exist, the error wraps [fs.ErrNotExist]. A file that other users
+// ReadIdentities is [Prompts.ReadIdentities] without a person to ask.
+func ReadIdentities(path string) (Identities, error) { return Prompts{}.ReadIdentities(path) }
+
+// ReadIdentities reads a file of private keys, see [Prompts.ParseIdentities]. If
+// the file does not exist, the error wraps [fs.ErrNotExist]. A file that other users
 // may write is refused; [IdentityReadable] warns of one that they may read.
 // ReadIdentities also removes the temporary files of a [WriteIdentity] that was
 // killed.
-func ReadIdentities(path string) (Identities, error) {
+func (p Prompts) ReadIdentities(path string) (Identities, error) {
 	atomicfile.SweepDeadOf(path)
 	text, mode, err := atomicfile.ReadInfo(path, maxIdentities)
 	switch {
@@ -139,7 +172,7 @@ func ReadIdentities(path string) (Identities, error) {
 			"nothing, so remove it and run again",
 			path)
 	}
-	ids, err := ParseIdentities(string(text))
+	ids, err := p.ParseIdentities("identity "+path, string(text))
 	if err != nil {
 		return Identities{}, fmt.Errorf("identity %s: %w", path, err)
 	}
@@ -173,63 +206,4 @@ func IdentitiesFromEnv() (ids Identities, ok bool, err error) {
 		return Identities{}, true, fmt.Errorf("%s: %w", IdentityVariable, err)
 	}
 	return ids, true, nil
-}
-
-// ParseIdentities parses private keys in the format of age-keygen, one per line:
-// AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. It skips empty lines and lines that
-// begin with #, except the ledger lines of [Identities.Ledgers]. The errors show
-// no part of the text.
-func ParseIdentities(text string) (Identities, error) {
-	var list []age.Identity
-	var ledgers []string
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		line = strings.TrimSpace(line)
-		if id, ok := ledgerOf(line); ok {
-			ledgers = append(ledgers, id)
-		}
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		id, err := parseIdentity(line)
-		if err != nil {
-			return Identities{}, fmt.Errorf("line %d %w", n, err)
-		}
-		list = append(list, id)
-	}
-	if len(list) == 0 {
-		return Identities{}, errors.New("no private key is in it: it must have a line that begins with " +
-			"AGE-SECRET-KEY-1, as `layer secret init` and `age-keygen` write it")
-	}
-	ids := Identities{new(atomic.Pointer[identities])}
-	ids.p.Store(&identities{list, ledgers})
-	return ids, nil
-}
-
-// parseIdentity parses one key. It drops age's errors: they quote characters of
-// the key.
-func parseIdentity(line string) (age.Identity, error) {
-	var id age.Identity
-	var err error
-	switch {
-	case strings.HasPrefix(line, "AGE-SECRET-KEY-1"):
-		id, err = age.ParseX25519Identity(line)
-	case strings.HasPrefix(line, "AGE-SECRET-KEY-PQ-1"):
-		id, err = age.ParseHybridIdentity(line)
-	case strings.HasPrefix(line, "age1"):
-		return nil, errors.New("is a public key: use the private key, which begins with AGE-SECRET-KEY-1")
-	case strings.HasPrefix(line, armor.Header), strings.HasPrefix(line, "age-encryption.org/v1"):
-		return nil, errors.New("begins an encrypted file: decrypt it with `age -d`, and use the result")
-	case strings.HasPrefix(line, "AGE-PLUGIN-"):
-		return nil, errors.New("names an age plugin, which is not supported: make a key with `age-keygen`")
-	case strings.HasPrefix(line, "-----BEGIN "), strings.HasPrefix(line, "ssh-"):
-		return nil, errors.New("is no age key, and SSH keys are not supported: make one with `age-keygen`")
-	default:
-		return nil, errors.New("is no age key: it should begin with AGE-SECRET-KEY-1")
-	}
-	if err != nil {
-		return nil, errors.New("is a damaged age key: a character is wrong or missing. Copy it again")
-	}
-	return id, nil
 }

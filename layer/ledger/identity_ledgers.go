@@ -42,8 +42,9 @@ func (ids Identities) Ledgers() []string {
 
 // AddLedger adds the line "# ledger ID" to an identity file that [WriteIdentity]
 // made, in place of the lines of the ids before, and reports whether the file has the
-// line now. It replaces the whole file. It never changes a file that age-keygen made,
-// or a file behind a link.
+// line now. It replaces the whole file. It never changes a file that another program
+// made, such as a key of age-keygen, an SSH key or an encrypted identity, or a file
+// behind a link.
 func AddLedger(path, id string, before ...string) (named bool, err error) {
 	defer func() {
 		if err != nil {
@@ -62,11 +63,13 @@ func AddLedger(path, id string, before ...string) (named bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	ids, err := ParseIdentities(string(text))
 	first, _, _ := strings.Cut(string(text), "\n")
-	switch {
-	case err != nil || strings.TrimSpace(first) != madeByLayer:
-		return slices.Contains(ids.Ledgers(), id), err
+	if strings.TrimSpace(first) != madeByLayer {
+		return slices.Contains(ledgersOf(string(text)), id), nil
+	}
+	ids, err := ParseIdentities(string(text))
+	if err != nil {
+		return false, err
 	}
 	next, had := withoutLedgers(string(text), before)
 	if slices.Contains(ids.Ledgers(), id) && !had {

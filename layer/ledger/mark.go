@@ -16,12 +16,14 @@ import (
 // holder has accepted a ledger. Without a valid mark the memory still refuses what
 // contradicts it, and a ledger needs its id as on a machine that has seen none.
 
-// markKeys returns a key for the marks of each identity.
+// markKeys returns a key for the marks of each identity. The key of an age plugin
+// makes no marks: layer does not have it, and the text that stands for it is no
+// secret.
 func (ids Identities) markKeys() [][]byte {
 	var keys [][]byte
-	for _, id := range ids.list() {
-		if text, ok := id.(fmt.Stringer); ok {
-			mac := hmac.New(sha256.New, []byte(text.String()))
+	for _, k := range ids.list() {
+		if k.secret != nil {
+			mac := hmac.New(sha256.New, k.secret)
 			_, _ = mac.Write([]byte("layer memory of ledgers seen"))
 			keys = append(keys, mac.Sum(nil))
 		}
@@ -45,14 +47,14 @@ func fingerprintOf(text string, keys [][]byte, origin string) (fingerprint strin
 }
 
 // accepted reports whether the holder of one of the keys has accepted the ledger. A
-// memory without keys to check it is believed.
-func (s seen) accepted(keys [][]byte, st rotate.State) bool {
-	if len(keys) == 0 {
+// memory that is read without identities is believed.
+func (s seen) accepted(m memory, st rotate.State) bool {
+	if m.believed {
 		last, ok := s.Ledgers[st.Origin()]
 		return ok && st.Succeeds(last.Fingerprint)
 	}
 	return slices.ContainsFunc(s.Marks[st.Origin()], func(text string) bool {
-		fingerprint, ok := fingerprintOf(text, keys, st.Origin())
+		fingerprint, ok := fingerprintOf(text, m.keys, st.Origin())
 		return ok && st.Succeeds(fingerprint)
 	})
 }

@@ -42,7 +42,8 @@ type RememberOptions struct {
 	IDs []string
 	// Identities authenticate the memory in Seen. A ledger counts as seen only if one
 	// of them has accepted it, so another file in the place of Seen makes no ledger
-	// trusted. The zero Identities believe Seen as it is.
+	// trusted. If an age plugin has all keys, no ledger counts as seen: ID, IDs or Ask
+	// decides each time. The zero Identities believe Seen as it is.
 	Identities Identities
 	// Ask asks the operator whether to trust a ledger that Seen does not remember.
 	// It is called if neither ID nor IDs are given. After true, the ledger is
@@ -97,7 +98,7 @@ func Remember(l rotate.Ledger, o RememberOptions) (rotate.Ledger, error) {
 		return nil, errors.New("a ledger that is remembered needs a place as its name")
 	}
 	r.memory = memory{seenPath: seen, place: o.Place, adopt: o.Adopt, peek: o.Peek, pin: o.ID, ids: slices.Clone(o.IDs),
-		keys: o.Identities.markKeys()}
+		keys: o.Identities.markKeys(), believed: len(o.Identities.list()) == 0}
 	r.ask = o.Ask
 	if locker, ok := l.(rotate.Locker); ok {
 		return &rememberedLocker{r, locker}, nil
@@ -203,6 +204,10 @@ func (r *remembered) askFor(ctx context.Context, s rotate.State) error {
 	}
 	refused := r.explain(untrusted("this machine has not seen this ledger before and was not given its id. A " +
 		"recipient's public key is enough to forge a ledger, so nothing was done with it"))
+	if r.unmarked() {
+		refused = r.explain(untrusted("it was not given its id, and an age plugin's key cannot sign the memory of ledgers " +
+			"seen. Give the id in --ledger-id, in LAYER_LEDGER_ID, or in a line \"# ledger ID\" of the identity file"))
+	}
 	if r.ask == nil {
 		return refused
 	}

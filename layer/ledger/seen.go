@@ -85,7 +85,7 @@ func untrusted(format string, args ...any) error {
 func (s seen) accept(m memory, st rotate.State) (known bool, err error) {
 	last, ok := s.Ledgers[st.Origin()]
 	same := ok && st.Succeeds(last.Fingerprint)
-	accepted := s.accepted(m.keys, st)
+	accepted := s.accepted(m, st)
 	switch {
 	case m.pin == "":
 	case m.pin != st.ID():
@@ -188,7 +188,8 @@ func (s seen) with(m memory, st rotate.State) seen {
 
 // knows reports whether the memory already contains the state in that place.
 func (s seen) knows(m memory, st rotate.State) bool {
-	return s.Places[m.place] == st.Origin() && s.Ledgers[st.Origin()] == seenOf(st) && s.accepted(m.keys, st)
+	return s.Places[m.place] == st.Origin() && s.Ledgers[st.Origin()] == seenOf(st) &&
+		(s.accepted(m, st) || m.unmarked())
 }
 
 func seenOf(st rotate.State) seenLedger {
@@ -203,7 +204,11 @@ type memory struct {
 	pin             string
 	ids             []string
 	keys            [][]byte // of marks
+	believed        bool     // there are no identities: the memory needs no mark
 }
+
+// unmarked reports whether the identities can make no mark.
+func (m memory) unmarked() bool { return !m.believed && len(m.keys) == 0 }
 
 func (m memory) known() (seen, error) {
 	known, err := readSeen(m.seenPath)

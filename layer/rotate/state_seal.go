@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -17,9 +16,9 @@ import (
 // writer, so an unsealed state may be forged: State.ID and the signed notes
 // reveal that.
 
-// Seal encrypts a state to the recipients in its settings: classic ones (age1…)
-// or post-quantum ones (age1pq1…), not both. The result is binary, and every
-// call returns different bytes. The errors show no recipient, because it may be
+// Seal encrypts a state to the recipients in its settings, see [CleanRecipient]:
+// classic ones or post-quantum ones (age1pq1…), not both. The result is binary,
+// and every call returns different bytes. The errors show no recipient, because it may be
 // a private key that was given by mistake.
 //
 // If identities are given, Seal returns an error if none can open the
@@ -71,11 +70,11 @@ func seal(s State) (sealed, plain []byte, err error) {
 	var out bytes.Buffer
 	out.Grow(len(plain) + len(plain)/1024 + 4096)
 	w, err := age.Encrypt(&out, to...)
-	if err == nil {
-		_, err = w.Write(plain)
-		err = errors.Join(err, w.Close())
-	}
 	if err != nil {
+		return nil, nil, encryptError(err)
+	}
+	_, err = w.Write(plain)
+	if err = errors.Join(err, w.Close()); err != nil {
 		return nil, nil, errors.New("the ledger cannot be encrypted to its recipients")
 	}
 	return out.Bytes(), plain, nil
@@ -94,39 +93,6 @@ func mended(encoded []byte) bool {
 		i++
 	}
 	return false
-}
-
-func parseRecipients(texts []string) ([]age.Recipient, error) {
-	if len(texts) == 0 {
-		return nil, errors.New("the ledger has no recipients: no identity could open it. " +
-			"Add the age public key (age1…) of each reader")
-	}
-	var to []age.Recipient
-	classic := 0
-	for i, text := range texts {
-		var r age.Recipient
-		var err error
-		switch {
-		case strings.HasPrefix(strings.ToUpper(text), "AGE-SECRET-KEY-"):
-			return nil, fmt.Errorf("recipient %d of the ledger is a private key: put the public key (age1…) there, "+
-				"and replace the private one if others may have seen it", i+1)
-		case strings.HasPrefix(text, "age1pq1"):
-			r, err = age.ParseHybridRecipient(text)
-		default:
-			classic++
-			r, err = age.ParseX25519Recipient(text)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("recipient %d of the ledger is not an age public key: "+
-				"look for a typing error, `age-keygen -y` prints the key of an identity", i+1)
-		}
-		to = append(to, r)
-	}
-	if classic > 0 && classic < len(to) {
-		return nil, errors.New("the ledger has classic (age1…) and post-quantum (age1pq1…) recipients, " +
-			"and age takes only one sort: replace all of them at once")
-	}
-	return to, nil
 }
 
 const (
@@ -178,7 +144,10 @@ func decrypt(sealed []byte, identities []age.Identity) ([]byte, error) {
 	}
 	r, err := age.Decrypt(in, identities...)
 	var foreign *age.NoIdentityMatchError
+	var failed *PluginError
 	switch {
+	case errors.As(err, &failed):
+		return nil, failed
 	case errors.As(err, &foreign) && slices.Contains(foreign.StanzaTypes, "scrypt"):
 		return nil, errors.New("it is encrypted with a passphrase, and a ledger never is: " + restore)
 	case errors.As(err, &foreign):

@@ -12,7 +12,7 @@ import (
 
 // allowed has the licences that a linked module may have, by their SPDX names.
 // Each asks for no more than to repeat its text and the notices beside a binary.
-var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"}
+var allowed = []string{"Apache-2.0", "BSD-1-Clause", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"}
 
 // title is a line of a licence's text that is no part of its terms.
 var title = regexp.MustCompile(`(?i)^(the )?(apache|bsd|isc|mit)( \d-clause)? licen[cs]e( \(\w+\))?$`)
