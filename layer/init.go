@@ -51,7 +51,7 @@ in Postgres: give the place with --ledger.`,
   layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
 		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
 	l.nameFlags(c)
-	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1…) of a colleague who may open the "+
+	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1… or ssh-…) of a colleague who may open the "+
 		"ledger too; repeat for more")
 	return c
 }
@@ -64,7 +64,7 @@ func (l *layer) nameFlags(c *cobra.Command) {
 }
 
 func (l *layer) init(ctx context.Context, texts []string) error {
-	recipients, err := parseRecipients(texts)
+	recipients, err := parseRecipients("--recipient", texts)
 	if err != nil {
 		return err
 	}
@@ -123,6 +123,9 @@ func (l *layer) init(ctx context.Context, texts []string) error {
 	set.Recipients = ids.Recipients()
 	if set, _, err = withRecipients(set, recipients, nil); err != nil {
 		return err
+	}
+	if len(set.Recipients) == 0 {
+		return errors.New("the identity file does not name the public key of its age plugin: give the key with --recipient")
 	}
 	to := set.Recipients
 	ledger, err := l.open(ctx, p, ids, opening{})

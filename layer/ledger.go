@@ -33,24 +33,27 @@ func (l *layer) recipientsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "recipients", Short: "Show, add and remove recipients of the ledger", Args: noArgs,
 		Long: `Show the recipients: the public keys that the ledger is encrypted to. --add and --remove change
 them. A colleague makes a key with ` + "`age-keygen -o layer.identity`" + ` and sends you the public half,
-which is no secret. The text behind a key is its name, which the log shows in place of the key; --add
-with a known key and another name changes the name. --remove also takes the name alone.
+which is no secret. A public key is an age key (age1…), an SSH key (a line ssh-ed25519 … or
+ssh-rsa …, as in a .pub file), or the key of an age plugin such as a YubiKey's (age1yubikey1…). The
+text behind a key is its name, which the log shows in place of the key; --add with a known key and
+another name changes the name. --remove also takes the name alone.
 
 A removed recipient can still open every older copy of the ledger and has its values: the command
 lists the secrets to rotate. Removing a recipient also renews the ledger's id, which the command
 prints. A machine that has not seen the ledger refuses it until you give it the new id.`,
 		Example: `  layer secret ledger recipients
   layer secret ledger recipients --add 'age1qqz… ann@laptop'
+  layer secret ledger recipients --add "$(cat ana.pub)"
   layer secret ledger recipients --remove ann@laptop`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			added, err := parseRecipients(add)
+			added, err := parseRecipients("--add", add)
 			if err != nil {
 				return err
 			}
 			return l.recipients(c.Context(), added, remove)
 		}}
-	c.Flags().StringArrayVar(&add, "add", nil,
-		"a public `KEY` (age1…) that may open the ledger from now on, and its name behind\nit if you like; repeat for more")
+	c.Flags().StringArrayVar(&add, "add", nil, "a public `KEY` (age1… or ssh-…) that may open the ledger from now on, "+
+		"and\nits name behind it if you like; repeat for more")
 	c.Flags().StringArrayVar(&remove, "remove", nil,
 		"a public `KEY`, or its name, that may no longer open the ledger;\nrepeat for more")
 	return c
@@ -159,7 +162,10 @@ func (l *layer) changeRecipients(ctx context.Context, ledger rotate.Ledger,
 	if err != nil {
 		return out, err
 	}
-	if !slices.ContainsFunc(ids.Recipients(), func(r string) bool { return slices.Contains(list, r) }) {
+	// The public key of an age plugin may be unknown here. The ledger checks before it
+	// writes that the identity opens it.
+	if known := ids.Recipients(); len(known) == len(ids.All()) &&
+		!slices.ContainsFunc(known, func(r string) bool { return slices.Contains(list, r) }) {
 		return out, fmt.Errorf("the ledger would no longer open with your own keys: keep one of your keys among the " +
 			"recipients")
 	}

@@ -91,6 +91,7 @@ func (l *layer) openLedger(ctx context.Context, how opening) (rotate.Ledger, err
 	if err := l.refuseTracked(ctx, p); err != nil {
 		return nil, err
 	}
+	l.unattended = how.quiet
 	ids, err := l.identities(p)
 	if err != nil {
 		return nil, err

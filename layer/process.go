@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -11,6 +12,10 @@ import (
 type process struct {
 	in             io.Reader
 	stdout, stderr io.Writer
+
+	// tty opens the terminal of the process, also if stdin is another file. Nil: there
+	// is none.
+	tty func() (*os.File, error)
 
 	// dir is the folder for relative paths. Empty: the working directory.
 	dir string

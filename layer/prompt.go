@@ -10,10 +10,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/term"
-
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -21,28 +20,70 @@ import (
 // the screen, and no part reaches the shell, which would run it and keep it in
 // its history.
 
-// prompt asks for a value without showing it. It puts the terminal into raw
-// mode: a terminal in line mode cuts lines off at 4,095 bytes or at 1,023, and
-// echoes input that was typed before the prompt.
+// prompt asks for a value without showing it.
 func (l *layer) prompt(ctx context.Context, spec secret.SpecSecret) (driver.Value, error) {
-	f, ok := l.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	k, ok := l.typing()
+	if !ok {
 		return driver.Value{}, usagef("there is no terminal to ask for the value: give it with --value-env, " +
 			"--from-stdin or --from-file")
 	}
-	before, err := term.MakeRaw(int(f.Fd()))
-	if err != nil {
-		return driver.Value{}, errors.New("the terminal would show the value: give it with --value-env, --from-stdin or " +
-			"--from-file. Nothing was changed")
-	}
-	fmt.Fprintf(l.err, "Value of %s (not shown): ", printable(spec.Address.String()))
-	line, err := typed(ctx, f)
-	_ = term.Restore(int(f.Fd()), before)
-	fmt.Fprintln(l.err)
+	line, err := l.askHidden(ctx, k, l.err, fmt.Sprintf("Value of %s (not shown): ", printable(spec.Address.String())))
+	_, _ = k.set(asBefore)
 	if err != nil {
 		return driver.Value{}, err
 	}
-	return l.checked(spec, string(line))
+	return l.checked(spec, line)
+}
+
+// typing returns the terminal that stdin is. ok is false if it is none.
+func (l *layer) typing() (k *keyboard, ok bool) {
+	if l.keys != nil {
+		return l.keys, true
+	}
+	f, ok := l.in.(*os.File)
+	if !ok {
+		return nil, false
+	}
+	if k, ok = openKeyboard(f); ok {
+		l.keys = k
+		l.atEnd(closer(func() { _, _ = k.set(asBefore) }))
+	}
+	return k, ok
+}
+
+type closer func()
+
+func (c closer) Close() error { c(); return nil }
+
+// hush stops the terminal from showing what is typed until the prompt for the value.
+// A command that asks for one calls it first: until then it reads the ledger and the
+// packages, which takes seconds.
+func (l *layer) hush() {
+	if k, ok := l.typing(); ok {
+		_, _ = k.set(hushed)
+	}
+}
+
+// askHidden asks for one line in raw mode: a terminal in line mode cuts lines off at
+// 4,095 bytes or at 1,023. It discards input that was typed before the prompt.
+func (l *layer) askHidden(ctx context.Context, k *keyboard, to io.Writer, question string) (string, error) {
+	last, err := k.set(raw)
+	if err != nil {
+		return "", errors.New("the terminal would show what is typed: give the value with --value-env, --from-stdin or " +
+			"--from-file, or the key in " + ledger.IdentityVariable + ". Nothing was changed")
+	}
+	if k.discard() {
+		l.say("what was typed before this question was discarded")
+	}
+	_, _ = io.WriteString(to, question)
+	k.onResume(func() { _, _ = io.WriteString(to, "\n"+question) })
+	in := &prompted{keyboard: k}
+	line, err := typed(ctx, in)
+	in.end()
+	k.onResume(nil)
+	_, _ = k.set(last)
+	_, _ = io.WriteString(to, "\n")
+	return string(line), err
 }
 
 var (
@@ -112,6 +153,10 @@ func typed(ctx context.Context, keyboard io.Reader) ([]byte, error) {
 						return nil, errLeft
 					}
 					end = time.After(quiet)
+				case 0x1a: // Ctrl-Z
+					if k, ok := keyboard.(interface{ suspend() }); ok {
+						k.suspend()
+					}
 				case 0x15: // Ctrl-U
 					line = nil
 				case 0x08, 0x7f: // Backspace

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -56,12 +57,17 @@ func parseRecipient(text string) (recipient, error) {
 	return r, nil
 }
 
-func parseRecipients(texts []string) ([]recipient, error) {
+// parseRecipients returns public keys as the ledger keeps them, and their names.
+// The error does not repeat a key, which may be a private one.
+func parseRecipients(flag string, texts []string) ([]recipient, error) {
 	var list []recipient
 	for _, text := range texts {
 		r, err := parseRecipient(text)
 		if err != nil {
 			return nil, err
+		}
+		if r.key, _, err = rotate.CleanRecipient(r.key); err != nil {
+			return nil, fmt.Errorf("the key in %s %w", flag, err)
 		}
 		list = append(list, r)
 	}
@@ -103,8 +109,13 @@ func withRecipients(set rotate.Settings, add []recipient, remove []string) (_ ro
 // with or without a name behind it, or by its name alone. Its errors do not
 // repeat the text: it may be a private key.
 func findRecipient(set rotate.Settings, text string) (string, error) {
-	if r, err := parseRecipient(text); err == nil && slices.Contains(set.Recipients, r.key) {
-		return r.key, nil
+	if r, err := parseRecipient(text); err == nil {
+		if key, _, err := rotate.CleanRecipient(r.key); err == nil {
+			r.key = key
+		}
+		if slices.Contains(set.Recipients, r.key) {
+			return r.key, nil
+		}
 	}
 	var keys []string
 	for _, key := range set.Recipients {

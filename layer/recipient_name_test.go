@@ -83,8 +83,12 @@ func TestRecipientsAreAddedNamedAndRemoved(t *testing.T) {
 		"no name":                 {remove: []string{""}, err: "no recipient"},
 		"unknown, with a private": {remove: []string{"AGE-SECRET-KEY-1QYQSZ"}, err: "no recipient"},
 	} {
-		add, err := parseRecipients(tc.add)
-		require.NoError(t, err, name)
+		var add []recipient
+		for _, text := range tc.add {
+			r, err := parseRecipient(text)
+			require.NoError(t, err, name)
+			add = append(add, r)
+		}
 		set, changes, err := withRecipients(before(), add, tc.remove)
 		if tc.err != "" {
 			require.ErrorContains(t, err, tc.err, name)

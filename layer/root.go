@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -63,6 +64,11 @@ type layer struct {
 	name    string      // of the command
 	warned  string      // the last warning of warnOnce
 	closers []io.Closer // connections to close at the end
+
+	ctx        context.Context // of the command, for questions that an identity asks
+	keys, own  *keyboard       // the terminals of stdin and of the process, once opened
+	unattended bool            // there is no person to ask
+	unlocked   map[string]ledger.Identities
 }
 
 // atEnd registers a connection that is closed when the command ends.
@@ -70,7 +76,7 @@ func (l *layer) atEnd(c io.Closer) { l.closers = append(l.closers, c) }
 
 // execute runs one command line and returns its exit status.
 func execute(ctx context.Context, args []string, p process) int {
-	l := &layer{process: p, out: newScreen(p.stdout, p.lookup), err: newScreen(p.stderr, p.lookup)}
+	l := &layer{process: p, ctx: ctx, out: newScreen(p.stdout, p.lookup), err: newScreen(p.stderr, p.lookup)}
 	l.out.beside = l.err
 	root := l.command()
 	root.SetArgs(args)

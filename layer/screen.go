@@ -130,6 +130,14 @@ func (l *layer) ask(ctx context.Context, question string) (bool, error) {
 	if !l.interactive() {
 		return false, usagef("the command asks for a confirmation, and there is no terminal: confirm with --yes")
 	}
+	// An answer that was typed before the question is none.
+	if k := l.keys; k != nil {
+		if last, err := k.set(raw); err == nil {
+			k.discard()
+			_, _ = k.set(asBefore)
+			defer func() { _, _ = k.set(last) }()
+		}
+	}
 	fmt.Fprintf(l.err, "%s [y/N] ", printable(question))
 	type line struct {
 		text string

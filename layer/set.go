@@ -45,6 +45,9 @@ random or generated secret is announced first.`,
 			if stdin && l.spec == "-" {
 				return usagef("--spec - and --from-stdin cannot both read stdin")
 			}
+			if n := c.Flags(); countTrue(n.Changed("value-env"), stdin, n.Changed("from-file")) == 0 {
+				l.hush()
+			}
 			o, _, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err

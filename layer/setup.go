@@ -38,12 +38,10 @@ func (l *layer) identityPath(p place) string {
 	return filepath.Join(p.folder(), "layer.identity")
 }
 
-// identities returns the keys to the ledger: from --identity, else from
-// LAYER_IDENTITY, else from the file beside the ledger.
-func (l *layer) identities(p place) (ledger.Identities, error) {
+func (l *layer) readIdentities(p place) (ledger.Identities, error) {
 	if l.identity == "" {
 		if text, _ := l.lookup(ledger.IdentityVariable); text != "" {
-			ids, err := ledger.ParseIdentities(text)
+			ids, err := l.prompts().ParseIdentities("identity in "+ledger.IdentityVariable, text)
 			if err != nil {
 				return ids, fmt.Errorf("%s: %w", ledger.IdentityVariable, err)
 			}
@@ -54,7 +52,7 @@ func (l *layer) identities(p place) (ledger.Identities, error) {
 		return ledger.Identities{}, err
 	}
 	path := l.path(l.identityPath(p))
-	ids, err := ledger.ReadIdentities(path)
+	ids, err := l.prompts().ReadIdentities(path)
 	if err == nil {
 		l.warnOnce(ledger.IdentityReadable(path))
 	}

@@ -40,7 +40,8 @@ func atTerminal(t *testing.T, dir string, env []string, columns int, args ...str
 	return programAtTerminal(t, dir, env, columns, program(t), args...)
 }
 
-func programAtTerminal(t *testing.T, dir string, env []string, columns int, program string, args ...string) *terminal {
+func programAtTerminal(t *testing.T, dir string, env []string, columns int, program string,
+	args ...string) *terminal {
 	t.Helper()
 	x := &terminal{t: t, changed: make(chan struct{}, 1)}
 	var err error
