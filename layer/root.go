@@ -186,9 +186,9 @@ in default.token. The name of the secret's binding works in its place.`,
 		"- for stdin (default the declarations in ./...)")
 	f.StringVar(&l.to, "to", "", "the `TARGET` where values are published: "+targets+"\n(default the target of init)")
 	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
-	f.DurationVar(&l.window, "window", 0, "the `TIME` after which every reader has the published text\n"+
-		"(default the window of init, 24h)")
-	f.DurationVar(&l.margin, "margin", 0, "the `TIME` to allow for late requests and clock skew (default the margin of "+
+	durationVar(f, &l.window, "window", 0, "the `TIME`, such as 90m or 1d12h, after which every reader has the\n"+
+		"published text (default the window of init, 24h)")
+	durationVar(f, &l.margin, "margin", 0, "the `TIME` to allow for late requests and clock skew (default the margin of "+
 		"init, 24h)")
 	f.IntVar(&l.limit, "limit", rotate.DefaultLimit, "the largest size of a published text, in `BYTES`")
 	f.BoolVar(&l.json, "json", false, "print one JSON object")

@@ -72,6 +72,6 @@ secrets that these choose are shown, and only they count for the exit status.`,
 	f.StringArrayVar(&kindNames, "kind", nil, "show only secrets of these `KINDS`: static, random, generated")
 	_ = c.RegisterFlagCompletionFunc("state", completeNames(listed(states, stateName)))
 	_ = c.RegisterFlagCompletionFunc("kind", completeNames(listed(kinds, secret.Kind.String)))
-	f.DurationVar(&overdue, "overdue", overdue, "the `TIME` by which a run may be late")
+	durationVar(f, &overdue, "overdue", overdue, "the `TIME` by which a run may be late")
 	return c
 }
