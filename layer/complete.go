@@ -20,6 +20,9 @@ func (l *layer) completeAddresses(most int) cobra.CompletionFunc {
 		if most >= 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		if l.findLedger(c) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		if l.spec != "" && l.spec != "-" {
 			spec, _ := l.readSpec(c.Context(), rotate.Settings{})
 			return completions(spec, rotate.State{}, args, typed), cobra.ShellCompDirectiveNoFileComp
@@ -85,6 +88,9 @@ func (l *layer) completeVersion(c *cobra.Command, args []string,
 	typed string) (list []cobra.Completion, _ cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return l.completeAddresses(1)(c, args, typed)
+	}
+	if l.findLedger(c) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	state := l.state(c)
 	var spec secret.Spec

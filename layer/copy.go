@@ -25,7 +25,8 @@ Another ledger in TO is never overwritten. Old copies stay as they are, in git's
 bucket's old versions.`,
 		Example: `  layer secret ledger copy layer.secrets.age 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'
   layer secret ledger copy layer.secrets.age 'postgres://layer@db.internal/ledgers?sslmode=verify-full&name=shop'`,
-		RunE: func(c *cobra.Command, args []string) error { return l.copy(c.Context(), args[0], args[1]) }}
+		Annotations: map[string]string{noSearch: "its arguments name the ledgers"},
+		RunE:        func(c *cobra.Command, args []string) error { return l.copy(c.Context(), args[0], args[1]) }}
 }
 
 func (l *layer) copy(ctx context.Context, fromText, toText string) error {

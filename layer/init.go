@@ -49,7 +49,11 @@ in Postgres: give the place with --ledger.`,
 		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
   layer secret init --to cloudflare --workspace acme --project shop --environment production
   layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
-		RunE: func(c *cobra.Command, _ []string) error { return l.init(c.Context(), recipients) }}
+		Annotations: map[string]string{noSearch: "it makes a ledger here"},
+		RunE: func(c *cobra.Command, _ []string) error {
+			l.sayLedgerAbove(c)
+			return l.init(c.Context(), recipients)
+		}}
 	l.nameFlags(c)
 	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1… or ssh-…) of a colleague who may open the "+
 		"ledger too; repeat for more")

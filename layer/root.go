@@ -46,6 +46,7 @@ type layer struct {
 	out, err *screen
 
 	ledger, ledgerID string
+	above            string // the folder of a ledger that was found above the current one
 	trusted          string // the id of a ledger that the operator has just trusted
 	identity, spec   string
 	to, store        string
@@ -170,20 +171,25 @@ in default.token. The name of the secret's binding works in its place.`,
   layer secret apply
   layer secret rotate`,
 		RunE: needsCommand}
-	group.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+	group.PersistentPreRunE = func(c *cobra.Command, _ []string) (err error) {
 		l.name = c.Name()
-		return cmp.Or(l.checkZeros(c.Flags()), l.checkLedgerID())
+		if err := cmp.Or(l.checkZeros(c.Flags()), l.checkLedgerID(), l.findLedger(c)); err != nil {
+			return err
+		}
+		l.to, err = l.typedTarget(l.to)
+		return err
 	}
 	f := group.PersistentFlags()
-	f.StringVar(&l.ledger, "ledger", "layer.secrets.age", "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://…\n"+
-		"or postgres://HOST/DATABASE; LAYER_LEDGER changes the default")
+	f.StringVar(&l.ledger, "ledger", ledgerName, "the ledger: a `FILE`, s3://BUCKET/PREFIX?endpoint=https://…\n"+
+		"or postgres://HOST/DATABASE; LAYER_LEDGER changes the default. A default file that is\n"+
+		"not here is looked for in the folders above")
 	l.ledger = cmp.Or(l.getenv("LAYER_LEDGER"), l.ledger)
 	f.StringVar(&l.ledgerID, "ledger-id", "", "the `ID` that the ledger must have, as layer secret ledger id prints it;\n"+
 		"LAYER_LEDGER_ID changes the default")
 	f.StringVar(&l.identity, "identity", "", "the `FILE` with the key to the ledger (default the key in LAYER_IDENTITY,\n"+
 		"else layer.identity beside the ledger file,\nelse layer.identity in the working directory)")
 	f.StringVar(&l.spec, "spec", "", "the `FILE` with the declarations, as layer secret spec prints them;\n"+
-		"- for stdin (default the declarations in ./...)")
+		"- for stdin (default the declarations in ./..., from the folder of the ledger file)")
 	f.StringVar(&l.to, "to", "", "the `TARGET` where values are published: "+targets+"\n(default the target of init)")
 	f.StringVar(&l.store, "store", "", "the `ID` of the Secrets Store (default the account's only one)")
 	durationVar(f, &l.window, "window", 0, "the `TIME`, such as 90m or 1d12h, after which every reader has the\n"+
@@ -218,6 +224,7 @@ in default.token. The name of the secret's binding works in its place.`,
 // rotate --help`.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{Use: "help [COMMAND]", Short: "Show the help of a command", Args: count(0, 1), Hidden: true,
+		Annotations: map[string]string{noSearch: "it needs none"},
 		RunE: func(c *cobra.Command, args []string) error {
 			about, rest, err := c.Parent().Find(args)
 			if err != nil || len(rest) > 0 {

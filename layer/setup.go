@@ -248,7 +248,7 @@ func (p process) targetToKeep(ledger place, target string) (string, error) {
 func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec, error) {
 	if l.spec == "" {
 		l.progressText("reading the declarations")
-		return l.readSource(ctx, []string{"./..."}, set)
+		return l.readSource(ctx, nil, set)
 	}
 	var data []byte
 	var err error
@@ -269,15 +269,24 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	return spec, nil
 }
 
-// readSource reads the declarations from the source of packages.
+// readSource reads the declarations from the source of packages. If none is named,
+// they are all below the folder of the ledger file, if that is above, else below the
+// current one.
 func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
 	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
 		return secret.Spec{}, usagef("the packages are not in the form of the go command, without version: write them " +
 			"like ./... or ./cmd/server")
 	}
+	folder := l.dir
+	if len(patterns) == 0 {
+		patterns = []string{"./..."}
+		if l.above != "" {
+			folder = l.path(l.above)
+		}
+	}
 	// The go command and the programs that it starts need no credential.
 	environ, _ := l.passedOn(nil)
-	spec, problems, err := source.Read(ctx, source.Options{Dir: l.dir, Env: environ, Patterns: patterns,
+	spec, problems, err := source.Read(ctx, source.Options{Dir: folder, Env: environ, Patterns: patterns,
 		Workspace: set.Workspace,
 		Project:   set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
 	if err != nil {

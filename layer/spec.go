@@ -25,9 +25,6 @@ a constant is reported with its position.`,
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 {
-				args = []string{"./..."}
-			}
 			spec, err := l.readSource(c.Context(), args, set)
 			if err != nil {
 				return err

@@ -27,6 +27,12 @@ Without an argument it prints the target and the former targets.`,
 		Example: `  layer secret target dir:/run/secrets
   layer secret target --remove dir:./secrets`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				var err error
+				if args[0], err = l.typedTarget(args[0]); err != nil {
+					return err
+				}
+			}
 			switch {
 			case len(args) == 0 && remove:
 				return usagef("--remove needs an argument: the former target whose values to delete")
