@@ -12,6 +12,11 @@ import (
 // agePlugin is age-plugin-layertest, a program that has keys like a hardware key: with
 // the PIN in its identity it asks for the PIN.
 func agePlugin() {
+	for _, name := range []string{"LAYER_IDENTITY", "CLOUDFLARE_API_TOKEN", "AWS_SECRET_ACCESS_KEY"} {
+		if os.Getenv(name) != "" {
+			fail("the plugin gets " + name)
+		}
+	}
 	p, err := plugin.New(pluginName)
 	if err != nil {
 		panic(err)
@@ -37,6 +42,11 @@ func agePlugin() {
 		}}, err
 	})
 	os.Exit(p.Main())
+}
+
+func fail(why string) {
+	_, _ = os.Stderr.WriteString(why + "\n")
+	os.Exit(1)
 }
 
 const pluginName = "layertest"

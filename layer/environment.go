@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,6 +22,28 @@ var (
 	// AWS_SECURITY_TOKEN is an older name of AWS_SESSION_TOKEN.
 	ofBucket = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 )
+
+// ownEnvironment returns the functions that read this process's environment, and
+// removes layer's own credentials from it, because packages such as age's start
+// programs that inherit it. Those of Postgres stay, which its driver reads there.
+func ownEnvironment() (lookup func(string) (string, bool), environ func() []string) {
+	all := os.Environ()
+	values := map[string]string{}
+	for _, variable := range all {
+		name, value, _ := strings.Cut(variable, "=")
+		values[name] = value
+	}
+	for _, name := range slices.Concat(ownCredentials, ofBucket) {
+		if !strings.HasPrefix(name, "PG") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	lookup = func(name string) (string, bool) {
+		value, ok := values[name]
+		return value, ok
+	}
+	return lookup, func() []string { return slices.Clone(all) }
+}
 
 // passedOn returns the variables for another program, without layer's own
 // credentials except those in keep. It also returns the names of the variables

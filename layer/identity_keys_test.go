@@ -294,3 +294,61 @@ func atTerminalWith(t *testing.T, dir, stdin string, env []string, args ...strin
 }
 
 func pluginIdentityOf(name string) string { return plugin.EncodeIdentity(name, []byte("data")) }
+
+// A person with a plugin's key is asked for the id each time, and learns how to be
+// asked no more.
+func TestPluginKeyIsAskedForTheID(t *testing.T) {
+	t.Parallel()
+	text, to := pluginKeys("")
+	dir := folder(t, rotating)
+	layerIn(t, dir, nil, 0, "secret", "ledger", "recipients", "--add", to)
+	id, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "id")
+	line := "# ledger " + strings.TrimSpace(id)
+	file := writeKey(t, t.TempDir(), "key", text)
+	for range 2 {
+		x := atTerminal(t, dir, nil, 120, "secret", "log", "--identity", file)
+		x.expect(line + "\r\n")
+		x.expect("[y/N] ")
+		x.types("y\n")
+		require.Contains(t, x.ends(0), "init")
+	}
+	writeKey(t, filepath.Dir(file), "key", line+"\n"+text)
+	require.NotContains(t, atTerminal(t, dir, nil, 120, "secret", "log", "--identity", file).ends(0), "[y/N]")
+}
+
+// A completion asks nothing: it completes nothing for such an identity.
+func TestCompletionAsksNoPerson(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, rotating)
+	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
+	key, err := os.ReadFile(filepath.Join(dir, "layer.identity"))
+	require.NoError(t, err)
+	withPIN, _ := pluginKeys("1234")
+	args := []string{"__complete", "secret", "reveal", "--identity"}
+	stdout, _ := layerIn(t, dir, nil, 0, append(args, "layer.identity", "")...)
+	require.Contains(t, stdout, "auth.session-key")
+	for _, text := range []string{underPassphrase(t, string(key)), withPIN} {
+		x := atTerminal(t, dir, nil, 120, append(args, writeKey(t, t.TempDir(), "key", text), "")...)
+		screen := x.ends(0)
+		require.NotContains(t, screen, "Passphrase")
+		require.NotContains(t, screen, "PIN")
+	}
+}
+
+// A plugin gets none of layer's own credentials. The plugin of these tests checks its
+// environment.
+func TestPluginGetsNoCredential(t *testing.T) {
+	t.Parallel()
+	text, to := pluginKeys("")
+	dir := folder(t, rotating)
+	layerIn(t, dir, nil, 0, "secret", "ledger", "recipients", "--add", to)
+	id, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "id")
+	env := []string{"LAYER_LEDGER_ID=" + strings.TrimSpace(id), "LAYER_IDENTITY=" + text, "CLOUDFLARE_API_TOKEN=madeup",
+		"AWS_SECRET_ACCESS_KEY=madeup"}
+	cmd, stdout, stderr := start(t, dir, env, "secret", "apply", "--spec", "spec.json")
+	require.NoError(t, cmd.Wait(), stderr.String())
+	require.Contains(t, stdout.String(), "auth.session-key")
+	cmd, stdout, stderr = start(t, dir, append(env, "LAYER_IDENTITY="), "secret", "run", "--spec", "spec.json", "--", "env")
+	require.NoError(t, cmd.Wait(), stderr.String())
+	require.Contains(t, stdout.String(), "AWS_SECRET_ACCESS_KEY=madeup", "a program still gets what is not layer's own")
+}

@@ -20,7 +20,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the current step; a second one ends the program.
 	context.AfterFunc(ctx, stop)
+	lookup, environ := ownEnvironment()
 	os.Exit(execute(ctx, os.Args[1:], process{in: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		lookup: os.LookupEnv, environ: os.Environ, exec: syscall.Exec,
+		lookup: lookup, environ: environ, exec: syscall.Exec,
 		tty: func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) }}))
 }

@@ -64,26 +64,30 @@ func (l *layer) pluginUI() *plugin.ClientUI {
 
 // terminalToAsk returns the terminal of the person, and where to write a question.
 func (l *layer) terminalToAsk() (k *keyboard, to io.Writer, ok bool) {
-	if l.interactive() {
-		k, ok = l.typing()
-		return k, l.err, ok
+	k, ok = l.typing()
+	if ok && l.err.isTerminal() {
+		return k, l.err, true
 	}
-	if l.own == nil && l.tty != nil {
+	if l.own == nil {
+		if l.tty == nil {
+			return nil, nil, false
+		}
 		f, err := l.tty()
 		if err != nil {
 			return nil, nil, false
 		}
-		l.atEnd(f)
-		if k, ok = openKeyboard(f); !ok {
+		own, isTerminal := openKeyboard(f)
+		if !isTerminal {
+			_ = f.Close()
 			return nil, nil, false
 		}
-		l.own = k
-		l.atEnd(closer(func() { _, _ = k.set(asBefore) }))
+		l.own = own
+		l.atEnd(closer(func() { _, _ = own.set(asBefore); _ = f.Close() }))
 	}
-	if l.own == nil {
-		return nil, nil, false
+	if !ok { // else stdin is the same terminal, and its mode may be changed already
+		k = l.own
 	}
-	return l.own, l.own.f, true
+	return k, l.own.f, true
 }
 
 // askPerson asks for one line at the terminal, without showing it.

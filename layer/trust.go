@@ -45,6 +45,11 @@ func (l *layer) trust(o *ledger.RememberOptions, p place, ids ledger.Identities,
 		for _, r := range set.Recipients {
 			l.err.line("  recipient   %s", strings.TrimSpace(r+" "+set.Names[r]))
 		}
+		if !ids.CanMark() {
+			l.err.line("An age plugin's key cannot sign the memory of ledgers seen. To be asked only once, put this line into " +
+				"the identity file:")
+			l.err.line("# ledger %s", s.ID())
+		}
 		if yes, err = l.ask(ctx, "Is this the id that `layer secret ledger id` prints where the ledger is in use?"); yes {
 			l.trusted = s.ID()
 		}

@@ -31,6 +31,10 @@ func (ids Identities) markKeys() [][]byte {
 	return keys
 }
 
+// CanMark reports whether the identities can mark a ledger as seen, see
+// [RememberOptions].Identities. A key that an age plugin has cannot.
+func (ids Identities) CanMark() bool { return len(ids.markKeys()) > 0 }
+
 // mark returns the mark of a ledger by its origin and the fingerprint of its keys.
 func mark(key []byte, origin, fingerprint string) string {
 	mac := hmac.New(sha256.New, key)
