@@ -35,7 +35,7 @@ func loading(t *testing.T, dir, script string) (x *terminal, goOn func()) {
 	}
 }
 
-// echoes reports whether the terminal shows what is typed.
+// echoes reports whether the terminal shows typed text.
 func (x *terminal) echoes() bool {
 	mode, err := unix.IoctlGetTermios(int(x.device.Fd()), getTermios)
 	require.NoError(x.t, err)
@@ -116,7 +116,7 @@ func TestHushedTerminalIsRestored(t *testing.T) {
 	}
 }
 
-// Ctrl-Z suspends layer and gives the shell a terminal that shows what is typed, while
+// Ctrl-Z suspends layer and gives the shell a terminal that shows typed text, while
 // layer loads and at the prompt. After fg the value is not shown.
 func TestSuspendedTerminalIsRestored(t *testing.T) {
 	t.Parallel()

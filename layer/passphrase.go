@@ -13,8 +13,8 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
-// Questions of an identity: its passphrase, and what an age plugin wants to know,
-// such as the PIN of a hardware key. They are asked at the terminal, also if stdin is
+// Questions of an identity: its passphrase, and those of an age plugin, such as for
+// the PIN of a hardware key. They are asked at the terminal, also if stdin is
 // a value or a spec. No variable takes a passphrase: LAYER_IDENTITY can contain the
 // key itself.
 

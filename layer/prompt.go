@@ -55,7 +55,7 @@ type closer func()
 
 func (c closer) Close() error { c(); return nil }
 
-// hush stops the terminal from showing what is typed until the prompt for the value.
+// hush stops the terminal from showing typed text until the prompt for the value.
 // A command that asks for one calls it first: until then it reads the ledger and the
 // packages, which takes seconds.
 func (l *layer) hush() {

@@ -50,8 +50,8 @@ const (
 	pemHeader = "-----BEGIN "
 )
 
-// parse parses the comments at the beginning, and then what the first other line
-// begins.
+// parse parses the comments at the beginning, and then the form that the first other
+// line has.
 func (p Prompts) parse(name, text string) (found identities, err error) {
 	comments, rest := cutComments(text)
 	switch {

@@ -14,8 +14,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// Prompts ask a person for what an identity needs besides its text. The zero Prompts
-// ask nothing: an identity with a passphrase is refused, and an age plugin gets no
+// Prompts ask a person for a passphrase, or for the answer to an age plugin. The zero
+// Prompts ask nothing: an identity with a passphrase is refused, and an age plugin gets no
 // answer.
 type Prompts struct {
 	// Passphrase returns the passphrase of the identity with that name. again is true
