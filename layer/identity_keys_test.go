@@ -348,7 +348,8 @@ func TestPluginGetsNoCredential(t *testing.T) {
 	cmd, stdout, stderr := start(t, dir, env, "secret", "apply", "--spec", "spec.json")
 	require.NoError(t, cmd.Wait(), stderr.String())
 	require.Contains(t, stdout.String(), "auth.session-key")
-	cmd, stdout, stderr = start(t, dir, append(env, "LAYER_IDENTITY="), "secret", "run", "--spec", "spec.json", "--", "env")
+	cmd, stdout, stderr = start(t, dir, append(env, "LAYER_IDENTITY="), "secret", "run", "--spec", "spec.json", "--",
+		"env")
 	require.NoError(t, cmd.Wait(), stderr.String())
 	require.Contains(t, stdout.String(), "AWS_SECRET_ACCESS_KEY=madeup", "a program still gets what is not layer's own")
 }

@@ -43,9 +43,9 @@ init makes these files, beside the ledger or, for a remote ledger, in the curren
   .gitattributes          gets the ledger's name, so that git never merges it or changes its lines
   .layer-NAME.….tmp       a file that is being written; after a crash the next run removes it
 
-TARGET is where values are published: dir:PATH, a folder with a file for each secret; cloudflare,
-the account's Secrets Store; or etcd://HOST:PORT,HOST:PORT. A team keeps its ledger in a bucket or
-in Postgres: give the place with --ledger.`,
+TARGET is where values are published: dir:PATH, a folder with a file for each secret, dir:~/PATH in
+the home folder; cloudflare, the account's Secrets Store; or etcd://HOST:PORT,HOST:PORT. A team keeps
+its ledger in a bucket or in Postgres: give the place with --ledger.`,
 		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
   layer secret init --to cloudflare --workspace acme --project shop --environment production
   layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,
@@ -55,8 +55,8 @@ in Postgres: give the place with --ledger.`,
 			return l.init(c.Context(), recipients)
 		}}
 	l.nameFlags(c)
-	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1… or ssh-…) of a colleague who may open the "+
-		"ledger too; repeat for more")
+	c.Flags().StringArrayVar(&recipients, "recipient", nil, "the public `KEY` (age1… or ssh-…) of a colleague who may "+
+		"open the ledger too; repeat for more")
 	return c
 }
 

@@ -25,9 +25,10 @@ func (l *layer) setCommand() *cobra.Command {
 	c := &cobra.Command{Use: "set ADDRESS", Short: "Set a secret to a value from outside", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
 		Long: `Set a secret to a value from a prompt that shows nothing, from the environment, from stdin or from a
-file. The value is never taken from the command line, which other processes can read. One newline at
-its end is dropped. A byte order mark, a whole stored document, and a value that programs would read
-as another value are refused. Other likely mistakes give a warning.
+file. The value is never taken from the command line, which other processes can read. Input that is
+typed before the prompt is not shown and is discarded. One newline at the value's end is dropped. A
+byte order mark, a whole stored document, and a value that programs would read as another value are
+refused. Other likely mistakes give a warning.
 
 The value of a static secret becomes current at once. With a Rotation, the old value stays active as
 long as the declaration retains it. Without one, the target has only the value itself. A value of a
