@@ -38,6 +38,10 @@ func ParseAddress(text string) (Address, error) {
 }
 
 // String returns the address in the form $SECRET.auth.session-key.
+//
+// (It is not inlined: at its calls that would add to a Worker.)
+//
+//go:noinline
 func (a Address) String() string {
 	a = a.withDefault()
 	return addressPrefix + a.Namespace + "." + a.Name

@@ -204,7 +204,8 @@ func (s *Secret) held(besides any) bool {
 // Start loads every secret, several at a time, and reports all problems in one
 // error, one line each: a declaration that breaks a rule; a value that is
 // missing, is malformed or does not have the declared length; two secrets with
-// one address or one binding name; a secret that another open App holds. The
+// one address, or with binding names that are equal or differ only in case; a
+// secret that another open App holds. The
 // error wraps the error of each problem and contains no part of a value. ctx
 // bounds only the loading.
 //
@@ -283,22 +284,30 @@ func appError(why string) error {
 
 // conflicts returns the declarations that one App cannot serve together.
 func (a *App) conflicts(secrets []*appSecret) (found []problem) {
-	bindings := map[string]*declaration{}
+	bindings, addresses := map[string]*declaration{}, map[Address]*declaration{}
 	for _, sec := range secrets {
 		d := sec.decl
 		if d.err != nil {
 			continue // its load reports the error
 		}
-		switch other := bindings[d.binding]; {
-		case other == nil:
-			bindings[d.binding] = d
-		case other.addr == d.addr:
-			found = append(found, problem{decl: d, err: because(ErrInvalid, "declared twice, differently: "+other.difference(d)+
+		first := addresses[d.addr]
+		if first != nil {
+			found = append(found, problem{decl: d, err: because(ErrInvalid, "declared twice, differently: "+first.difference(d)+
 				"; declare it once and share the variable")})
-		default:
+			continue
+		}
+		addresses[d.addr] = d
+		switch other := bindings[lowerCase(d.binding)]; {
+		case other == nil:
+			bindings[lowerCase(d.binding)] = d
+		case other.binding == d.binding:
 			found = append(found, problem{decl: d, err: because(ErrInvalid,
 				"has the binding name of "+other.addr.String()+", "+d.binding+
 					": one would read the other's value; rename one of them")})
+		default:
+			found = append(found, problem{decl: d, err: because(ErrInvalid,
+				"has a binding name that differs from the one of "+other.addr.String()+" only in case, "+d.binding+" and "+
+					other.binding+": some systems have one file for both; rename one of them")})
 		}
 	}
 	return found

@@ -19,7 +19,7 @@ type problem struct {
 func (sec *appSecret) problem(err error) problem {
 	p := problem{decl: sec.decl, err: err}
 	if stateOf(err) == errUnavailable {
-		p.where = guarded{sec.store}.Locate(sec.decl.addr)
+		p.where = sec.place()
 	}
 	return p
 }

@@ -270,6 +270,7 @@ func TestEveryDifferenceIsRefused(t *testing.T) {
 		"Generator":  func(o *secret.Options) { o.Generator = "test/two" },
 		"Params":     func(o *secret.Options) { o.Params = map[string]string{"a": "b"} },
 		"SecretName": func(o *secret.Options) { o.SecretName = "other" },
+		"Binding":    func(o *secret.Options) { o.Binding = "API_KEY" },
 		"Store":      func(o *secret.Options) { o.Store = secret.NewMemory(nil) },
 	} {
 		other := base

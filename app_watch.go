@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/layeron-hq/secret/internal/binding"
 )
 
 const (
@@ -35,9 +37,16 @@ func (a *App) watch(ctx context.Context) {
 func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	addrs := make([]Address, len(secrets))
 	byAddr := make(map[Address]*appSecret, len(secrets))
+	names := map[string]string{} // declared binding names, by address
 	for i, sec := range secrets {
 		addrs[i] = sec.decl.addr
 		byAddr[sec.decl.addr] = sec
+		if sec.decl.Binding != "" {
+			names[sec.decl.addr.String()] = sec.decl.Binding
+		}
+	}
+	if len(names) > 0 {
+		ctx = &binding.Names{In: ctx, Of: func(address string) string { return names[address] }}
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()

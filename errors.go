@@ -3,6 +3,8 @@ package secret
 import (
 	"errors"
 	"strconv"
+
+	"github.com/layeron-hq/secret/internal/binding"
 )
 
 // Every error of this package wraps one of these sentinels; test for them with
@@ -114,11 +116,8 @@ func quoteID(id string) string {
 	if len(id) > most {
 		id, cut = id[:most], "…"
 	}
-	for i := range len(id) {
-		c := id[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
-			return strconv.QuoteToASCII(id) + cut
-		}
+	if !binding.Only(id, "-.") {
+		id = strconv.QuoteToASCII(id)
 	}
 	return id + cut
 }

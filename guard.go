@@ -61,6 +61,10 @@ func (g guarded) Get(ctx context.Context, addr Address) (text string, err error)
 }
 
 func (g guarded) Locate(addr Address) (where string) {
-	guard(func() { where = locate(g.store, addr) })
+	guard(func() {
+		if l, ok := g.store.(Locator); ok {
+			where = l.Locate(addr)
+		}
+	})
 	return where
 }

@@ -20,16 +20,18 @@ func TestReadingSideImportsTheStandardLibraryAlone(t *testing.T) {
 		own         []string // packages of this module that it may import
 		never       []string
 	}{
-		{".", "linux/amd64", []string{"/internal/swap", "/internal/family", "/internal/sha256", "/internal/timeout"}, heavy},
-		{".", "windows/amd64", []string{"/internal/swap", "/internal/family", "/internal/sha256", "/internal/timeout"},
-			heavy},
-		{".", "js/wasm", []string{"/internal/family", "/internal/sha256", "/internal/timeout"}, heavy},
-		{"./driver", "linux/amd64", nil, heavy},
-		{"./keyring", "linux/amd64", []string{"", "/internal/swap", "/internal/family", "/internal/sha256",
+		{".", "linux/amd64", []string{"/internal/swap", "/internal/binding", "/internal/family", "/internal/sha256",
 			"/internal/timeout"}, heavy},
-		{"./workers", "js/wasm", []string{"", "/internal/family", "/internal/sha256", "/internal/timeout"}, heavy},
-		{"./statushttp", "linux/amd64", []string{"", "/internal/swap", "/internal/family", "/internal/sha256",
-			"/internal/timeout"}, nil},
+		{".", "windows/amd64", []string{"/internal/swap", "/internal/binding", "/internal/family", "/internal/sha256",
+			"/internal/timeout"}, heavy},
+		{".", "js/wasm", []string{"/internal/binding", "/internal/family", "/internal/sha256", "/internal/timeout"}, heavy},
+		{"./driver", "linux/amd64", nil, heavy},
+		{"./keyring", "linux/amd64", []string{"", "/internal/swap", "/internal/binding", "/internal/family",
+			"/internal/sha256", "/internal/timeout"}, heavy},
+		{"./workers", "js/wasm", []string{"", "/internal/binding", "/internal/family", "/internal/sha256",
+			"/internal/timeout"}, heavy},
+		{"./statushttp", "linux/amd64", []string{"", "/internal/swap", "/internal/binding", "/internal/family",
+			"/internal/sha256", "/internal/timeout"}, nil},
 	} {
 		t.Run(tc.pkg+" "+tc.target, func(t *testing.T) {
 			system, machine, _ := strings.Cut(tc.target, "/")

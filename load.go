@@ -85,7 +85,7 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
-	text, err := store.Get(ctx, d.addr)
+	text, err := store.Get(d.bound(ctx), d.addr)
 	if err != nil {
 		if err == ctx.Err() {
 			err = gaveUp(ctx)
@@ -98,9 +98,9 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	}
 	data, err := parse(text, d.Format)
 	if err != nil {
-		e := *err.(*Error)
-		e.Op, e.Address, e.Where = "load", d.addr, locate(store, d.addr)
-		return nil, &e
+		e := err.(*Error) // parse made it for this call
+		e.Op, e.Address, e.Where = "load", d.addr, locate(store, d)
+		return nil, e
 	}
 	data.decl = d
 	doc := newDocument(data)

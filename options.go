@@ -33,6 +33,14 @@ type Options struct {
 	// letters, digits, - and _. Empty: a name derived from address, workspace,
 	// project and environment.
 	SecretName string
+	// Binding is the name under which programs find the value, where the name exists
+	// already: DATABASE_URL, or the file db_password or tls.crt in a mounted folder.
+	// It begins with a letter, a digit or _, and has at most 128 of these, - and ".".
+	// Where it names an environment variable or a Worker's binding, it must have
+	// letters, digits and _ only, and no digit first. Refused are names that begin
+	// with "layer." or end in ".note", which are files of `layer`. Empty: the name
+	// derived from the address, see [Address.Binding].
+	Binding string
 	// Store is the store for reads. Nil: the App's store, else the environment.
 	Store Store
 }

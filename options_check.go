@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/layeron-hq/secret/internal/binding"
 	"github.com/layeron-hq/secret/internal/family"
 )
 
@@ -15,7 +16,7 @@ type declaration struct {
 	kind Kind
 	Options
 	addr    Address
-	binding string
+	binding string // the declared one, or the one derived from addr
 	err     error
 	family  *family.Family // shared with the copies that With makes
 }
@@ -31,6 +32,9 @@ func newDeclaration(kind Kind, o Options) *declaration {
 		maps.Copy(o.Params, given)
 	}
 	d := &declaration{kind: kind, Options: o, addr: addr, binding: addr.Binding(), family: new(family.Family)}
+	if d.Binding != "" {
+		d.binding = d.Binding
+	}
 	if faults := d.faults(); len(faults) > 0 {
 		d.err = &Error{Op: "declare", Address: addr, Member: faults[0].option,
 			Err: because(ErrInvalid, faults.String())}
@@ -50,6 +54,9 @@ type fault struct {
 
 type faults []fault
 
+// add is not inlined: at its many calls that would add 1 KB to a Worker.
+//
+//go:noinline
 func (f *faults) add(option, given, allowed string) {
 	*f = append(*f, fault{option: option, given: given, allowed: allowed})
 }
@@ -101,6 +108,9 @@ func (d *declaration) faults() (f faults) {
 	if !validSecretName(d.SecretName) {
 		f.addText("SecretName", d.SecretName, "letters, digits, - and _")
 	}
+	if d.Binding != "" && !validBinding(d.Binding) {
+		f.addText("Binding", d.Binding, bindingRule)
+	}
 	if d.Rotation != nil {
 		d.rotationFaults(&f)
 	}
@@ -128,15 +138,7 @@ func (d *declaration) rotationFaults(f *faults) {
 	}
 }
 
-func validSecretName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
-}
+func validSecretName(s string) bool { return binding.Only(s, "-") }
 
 // same reports whether two declarations are equal.
 func (d *declaration) same(o *declaration) bool { return d == o || d.difference(o) == "" }
@@ -162,6 +164,8 @@ func (d *declaration) difference(o *declaration) string {
 		return "Params"
 	case d.SecretName != o.SecretName:
 		return "SecretName"
+	case d.binding != o.binding:
+		return "Binding"
 	case !sameStore(d.Store, o.Store):
 		return "Store"
 	}

@@ -49,7 +49,8 @@ func (s *Secret) declared() *Secret {
 func (s *Secret) Address() Address { return s.declaration().addr }
 
 // Binding returns the name of the variable, file or Worker binding that holds
-// the value: see [Address.Binding].
+// the value: Options.Binding, else the name derived from the address, see
+// [Address.Binding].
 func (s *Secret) Binding() string { return s.declaration().binding }
 
 // Kind returns the kind of the declaration: who supplies the value.

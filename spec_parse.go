@@ -11,14 +11,14 @@ import (
 
 // ParseSpec parses the JSON of a Spec, written by an App, by `layer secret
 // spec` or by hand. It builds the graph anew and ignores members that a Spec
-// does not have. Namespace may be left out, as in a declaration. Address and
-// binding, if present, must fit the names. A missing secretName is derived.
+// does not have. Namespace may be left out, as in a declaration. A given
+// address must fit the names. A missing binding or secretName is derived.
 //
 // A member that breaks a rule, is null or is given twice is [ErrInvalid]. The
 // message and [Error.Member] contain the path of the member, such as
 // secrets[2].rotation.everyDays; no text of the spec is quoted. Two secrets
-// with one address or one binding name are [ErrInvalid] too: the message
-// contains both addresses, and no path.
+// with one address, or with binding names that are equal or differ only in
+// case, are [ErrInvalid] too: the message contains both addresses, and no path.
 func ParseSpec(data []byte) (Spec, error) {
 	var syntax *json.SyntaxError
 	if errors.As(json.Unmarshal(data, new(json.RawMessage)), &syntax) {
@@ -45,21 +45,24 @@ func ParseSpec(data []byte) (Spec, error) {
 		return Spec{}, specError("secrets", "is missing; [] means none")
 	}
 	s.Secrets = make([]SpecSecret, 0, len(secrets))
-	bindings := map[string]Address{}
+	bindings, addresses := map[string]*declaration{}, map[Address]bool{}
 	for i, one := range secrets {
 		path := "secrets[" + strconv.Itoa(i) + "]"
 		d, err := parseSpecSecret(path, one)
 		if err != nil {
 			return Spec{}, err
 		}
-		switch other, ok := bindings[d.binding]; {
-		case ok && other == d.addr:
+		switch other := bindings[lowerCase(d.binding)]; {
+		case addresses[d.addr]:
 			return Spec{}, specError("", d.addr.String()+" is declared twice; declare it once")
-		case ok:
-			return Spec{}, specError("", other.String()+" and "+d.addr.String()+" have the same binding name "+d.binding+
+		case other != nil && other.binding == d.binding:
+			return Spec{}, specError("", other.addr.String()+" and "+d.addr.String()+" have the same binding name "+d.binding+
 				": one would read the other's value; rename one of them")
+		case other != nil:
+			return Spec{}, specError("", other.addr.String()+" and "+d.addr.String()+" have binding names that differ only in "+
+				"case, "+other.binding+" and "+d.binding+": some systems have one file for both; rename one of them")
 		}
-		bindings[d.binding] = d.addr
+		bindings[lowerCase(d.binding)], addresses[d.addr] = d, true
 		s.Secrets = append(s.Secrets, d.spec(&s))
 	}
 	s.finish()
@@ -160,14 +163,14 @@ func parseSpecSecret(path string, data []byte) (*declaration, error) {
 	var kind Kind
 	var o Options
 	var params specParams
-	var address, binding *string
+	var address, given *string
 	var rotation specMembers
 	if err := m.readAll(path, []specMember{
 		{"kind", &kind, "static, random or generated"},
 		{"namespace", &o.Namespace, "a string"},
 		{"name", &o.Name, "a string"},
 		{"address", &address, "a string"},
-		{"binding", &binding, "a string"},
+		{"binding", &given, "a string"},
 		{"secretName", &o.SecretName, "a string"},
 		{"bytes", &o.Bytes, "a whole number"},
 		{"encoding", &o.Encoding, "auto or raw"},
@@ -191,14 +194,22 @@ func parseSpecSecret(path string, data []byte) (*declaration, error) {
 			return nil, err
 		}
 	}
+	if derived := (Address{o.Namespace, o.Name}).Binding(); given != nil && *given != derived {
+		o.Binding = *given
+	}
 	d := newDeclaration(kind, o)
-	switch faults := d.faults(); {
+	faults := d.faults()
+	if given != nil && *given == "" {
+		faults.addText("Binding", "", bindingRule)
+	}
+	if len(faults) > 0 && faults[0].option == "Binding" {
+		faults[0].allowed += "; without a binding it would be " + d.addr.Binding()
+	}
+	switch {
 	case len(faults) > 0:
 		return nil, specError(path+"."+memberOf(faults[0].option), faults[0].unquoted())
 	case address != nil && *address != d.addr.String():
 		return nil, specError(path+".address", "does not fit the names: it would be "+d.addr.String())
-	case binding != nil && *binding != d.binding:
-		return nil, specError(path+".binding", "does not fit the names: it would be "+d.binding)
 	}
 	return d, nil
 }

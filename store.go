@@ -14,23 +14,32 @@ import "context"
 // program.
 type Store interface {
 	// Get returns the text stored for addr, whole and unchanged, or an error that
-	// wraps [ErrNotFound] and contains the place where it looked.
+	// wraps [ErrNotFound] and contains the place where it looked. A store that finds
+	// texts by binding name takes that name from [BindingOf].
 	Get(ctx context.Context, addr Address) (string, error)
 }
 
 // Locator is an optional interface of a [Store]. It names the place where the
 // store looks for a secret, such as a variable or a file, for messages about a
 // value that is present but wrong.
+//
+// The place should end with the result of [Address.Binding]: for a secret with
+// an Options.Binding, messages have that name in its stead.
 type Locator interface {
 	Locate(addr Address) string
 }
 
 // locate returns the place from the store, or "" if the store is not a Locator.
-func locate(s Store, addr Address) string {
-	if l, ok := s.(Locator); ok {
-		return l.Locate(addr)
+func locate(s Store, d *declaration) string {
+	l, ok := s.(Locator)
+	if !ok {
+		return ""
 	}
-	return ""
+	where := l.Locate(d.addr)
+	if d.Binding != "" {
+		return declaredPlace(where, d)
+	}
+	return where
 }
 
 // Watcher is an optional interface of a [Store] that can report changes. An App
@@ -49,6 +58,8 @@ func locate(s Store, addr Address) string {
 // it does not reconnect silently: it returns a non-nil error, either ctx's
 // cause or the reason why delivery stopped. It then leaves nothing running, and
 // the App starts it again.
+//
+// ctx has the declared binding names of all addrs, for [BindingOf].
 //
 // secrettest.TestWatcher tests a Watcher.
 type Watcher interface {

@@ -44,12 +44,15 @@ func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
 	if addr = addr.withDefault(); !validName(addr.Namespace) || !validName(addr.Name) {
 		return "", because(ErrInvalid, "namespace and name are each "+nameRule)
 	}
-	text, err := s.read(addr.Binding())
+	name := BindingOf(ctx, addr)
+	text, err := s.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", because(ErrNotFound, s.Locate(addr)+" does not exist")
+		return "", because(ErrNotFound, s.file(name)+" does not exist")
 	}
 	return text, err
 }
+
+func (s dirStore) file(name string) string { return "file " + filepath.Join(s.path, name) }
 
 // read returns the content of a file. A mount is swapped by changing a link,
 // and the file itself stays a link through it. A link without a target may have
@@ -78,7 +81,7 @@ func (s dirStore) readIn(root *os.Root, name string) (string, error) {
 	if err != nil {
 		return "", s.named(name, err)
 	}
-	where := "file " + filepath.Join(s.path, name)
+	where := s.file(name)
 	if !info.Mode().IsRegular() {
 		return "", because(ErrInvalid, where+" is no regular file")
 	}
@@ -108,7 +111,7 @@ func (s dirStore) named(name string, err error) error {
 	var p *fs.PathError
 	var system syscall.Errno
 	if !errors.As(err, &system) {
-		return because(ErrInvalid, "file "+filepath.Join(s.path, name)+" is a link that leads out of the directory")
+		return because(ErrInvalid, s.file(name)+" is a link that leads out of the directory")
 	}
 	if errors.As(err, &p) {
 		return &fs.PathError{Op: p.Op, Path: filepath.Join(s.path, name), Err: p.Err}
@@ -116,7 +119,7 @@ func (s dirStore) named(name string, err error) error {
 	return err
 }
 
-func (s dirStore) Locate(addr Address) string { return "file " + filepath.Join(s.path, addr.Binding()) }
+func (s dirStore) Locate(addr Address) string { return s.file(addr.Binding()) }
 
 // lookEvery is the period in which Watch reads the files. Modification times
 // are not reliable, and mounts are swapped by links, so Watch compares the
@@ -126,9 +129,11 @@ const lookEvery = time.Second
 // Watch implements [Watcher]: it compares the content of the files every
 // second.
 func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
+	// Without the end of ctx, which is no state of a file.
+	lasting := context.WithoutCancel(ctx)
 	seen := make([]fileState, len(addrs))
 	for i, addr := range addrs {
-		seen[i] = s.state(addr)
+		seen[i] = s.state(lasting, addr)
 	}
 	for _, addr := range addrs {
 		changed(addr)
@@ -142,7 +147,7 @@ func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Addre
 		case <-tick.C:
 		}
 		for i, addr := range addrs {
-			if now := s.state(addr); now != seen[i] {
+			if now := s.state(lasting, addr); now != seen[i] {
 				seen[i] = now
 				changed(addr)
 			}
@@ -157,8 +162,8 @@ type fileState struct {
 	err   string
 }
 
-func (s dirStore) state(addr Address) fileState {
-	text, err := s.Get(context.Background(), addr)
+func (s dirStore) state(ctx context.Context, addr Address) fileState {
+	text, err := s.Get(ctx, addr)
 	if err != nil {
 		return fileState{err: err.Error()}
 	}

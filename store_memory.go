@@ -16,8 +16,12 @@ type Memory struct {
 
 type memory struct {
 	mu     sync.RWMutex
-	values map[string]string // by binding
-	misfit int               // the number of keys that are neither addresses nor bindings
+	values map[string]string // by binding name; of a text with an address, by the derived one
+	// byAddr are the texts with an address as key, for a secret with another binding
+	// name than the derived one.
+	byAddr map[Address]string
+	asked  map[string]bool // the declared binding names that were asked for
+	misfit int             // the number of keys that no secret can have
 	fail   error
 	feeds  map[*memoryFeed]struct{} // one for each running Watch
 }
@@ -30,16 +34,17 @@ var (
 
 // memoryFeed holds the addresses that a Watch has not reported yet.
 type memoryFeed struct {
-	due  map[Address]bool // guarded by memory.mu
-	wake chan struct{}
+	due   map[Address]bool   // guarded by memory.mu
+	names map[Address]string // binding names
+	wake  chan struct{}
 }
 
-// notify records a change of one binding, or of all if binding is empty. The
-// caller holds mu.
-func (d *memory) notify(binding string) {
+// notify records a change of the texts that changed accepts, or of all if it is
+// nil. The caller holds mu.
+func (d *memory) notify(changed func(addr Address, name string) bool) {
 	for f := range d.feeds {
 		for addr := range f.due {
-			if binding == "" || addr.Binding() == binding {
+			if changed == nil || changed(addr, f.names[addr]) {
 				f.due[addr] = true
 			}
 		}
@@ -52,7 +57,8 @@ func (d *memory) notify(binding string) {
 
 // NewMemory returns a store of the given texts. Keys are addresses
 // ($SECRET.auth.session-key) or binding names
-// (LAYERON_SECRET_AUTH_SESSION_KEY). The map is copied and may be nil.
+// (LAYERON_SECRET_AUTH_SESSION_KEY, or the Options.Binding of a secret). The map
+// is copied and may be nil.
 func NewMemory(values map[string]string) *Memory {
 	m := new(Memory)
 	for key, text := range values {
@@ -65,20 +71,28 @@ func (m *Memory) data() *memory {
 	if d := m.p.Load(); d != nil {
 		return d
 	}
-	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}, feeds: map[*memoryFeed]struct{}{}})
+	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}, byAddr: map[Address]string{},
+		asked: map[string]bool{}, feeds: map[*memoryFeed]struct{}{}})
 	return m.p.Load()
 }
 
-// memoryKey returns the binding that key names, or "".
-func memoryKey(key string) string {
-	if a, err := ParseAddress(key); err == nil {
-		return a.Binding()
-	}
-	if isBinding(key) {
-		return key
-	}
-	return ""
+// memoryKey is a parsed key: an address and its derived binding name, or a
+// binding name alone.
+type memoryKey struct {
+	addr Address // zero: the key is a binding name
+	name string
 }
+
+func parseMemoryKey(key string) (k memoryKey, ok bool) {
+	if a, err := ParseAddress(key); err == nil {
+		return memoryKey{a, a.Binding()}, true
+	}
+	return memoryKey{name: key}, isBinding(key) || validBinding(key)
+}
+
+// names reports whether the key is that of a secret: its address, or its binding
+// name.
+func (k memoryKey) names(addr Address, name string) bool { return name == k.name || addr == k.addr }
 
 // Set stores text under key, an address or a binding name. A text under any
 // other key can never be read. If a read finds nothing, its error reports how
@@ -87,12 +101,17 @@ func (m *Memory) Set(key, text string) {
 	d := m.data()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if binding := memoryKey(key); binding != "" {
-		d.values[binding] = text
-		d.notify(binding)
-	} else {
+	k, ok := parseMemoryKey(key)
+	if !ok {
 		d.misfit++
+		return
 	}
+	d.forget(k)
+	d.values[k.name] = text
+	if k.addr != (Address{}) {
+		d.byAddr[k.addr] = text
+	}
+	d.notify(k.names)
 }
 
 // Delete removes the text under key, if any.
@@ -100,9 +119,20 @@ func (m *Memory) Delete(key string) {
 	d := m.data()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if binding := memoryKey(key); binding != "" {
-		delete(d.values, binding)
-		d.notify(binding)
+	if k, ok := parseMemoryKey(key); ok {
+		d.forget(k)
+		d.notify(k.names)
+	}
+}
+
+// forget removes the text under a key. An address and its derived binding name
+// are one key.
+func (d *memory) forget(k memoryKey) {
+	delete(d.values, k.name)
+	for addr := range d.byAddr {
+		if addr.Binding() == k.name {
+			delete(d.byAddr, addr)
+		}
 	}
 }
 
@@ -113,7 +143,7 @@ func (m *Memory) Fail(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = err
-	d.notify("")
+	d.notify(nil)
 }
 
 // Get implements [Store].
@@ -121,32 +151,59 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	if ctx.Err() != nil {
 		return "", endOf(ctx)
 	}
-	d := m.data()
+	d, name := m.data(), BindingOf(ctx, addr)
 	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.fail != nil {
-		return "", d.fail
-	}
-	text, ok := d.values[addr.Binding()]
+	fail, known := d.fail, d.asked[name]
+	text, ok := d.values[name]
 	if !ok {
-		why := m.Locate(addr) + " is not set"
-		if d.misfit > 0 {
-			why += " (" + strconv.Itoa(d.misfit) + " given keys are neither addresses nor binding names)"
+		text, ok = d.byAddr[addr.withDefault()]
+	}
+	d.mu.RUnlock()
+	if !known && !isBinding(name) {
+		d.mu.Lock()
+		d.asked[name] = true
+		d.mu.Unlock()
+	}
+	switch {
+	case fail != nil:
+		return "", fail
+	case !ok:
+		why := memoryPlace + name + " is not set"
+		if n := d.misfits(); n > 0 {
+			why += " (" + strconv.Itoa(n) + " given keys are neither addresses nor binding names)"
 		}
 		return "", because(ErrNotFound, why)
 	}
 	return text, nil
 }
 
+// misfits returns the number of keys under which no text can be found: neither
+// an address, nor a derived binding name, nor one under which a secret has been
+// read.
+func (d *memory) misfits() int {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n := d.misfit
+	for name := range d.values {
+		if !isBinding(name) && !d.asked[name] {
+			n++
+		}
+	}
+	return n
+}
+
 // Locate implements [Locator].
-func (m *Memory) Locate(addr Address) string { return "memory store, " + addr.Binding() }
+func (m *Memory) Locate(addr Address) string { return memoryPlace + addr.Binding() }
+
+const memoryPlace = "memory store, "
 
 // Watch implements [Watcher]: an App sees each Set, Delete and Fail at once.
 func (m *Memory) Watch(ctx context.Context, addrs []Address, changed func(Address)) error {
 	d := m.data()
-	feed := &memoryFeed{due: make(map[Address]bool, len(addrs)), wake: make(chan struct{}, 1)}
+	feed := &memoryFeed{due: make(map[Address]bool, len(addrs)), names: make(map[Address]string, len(addrs)),
+		wake: make(chan struct{}, 1)}
 	for _, addr := range addrs {
-		feed.due[addr] = true
+		feed.due[addr], feed.names[addr] = true, BindingOf(ctx, addr)
 	}
 	d.mu.Lock()
 	d.feeds[feed] = struct{}{}

@@ -16,7 +16,8 @@ func TestImportsEtcdsClientAlone(t *testing.T) {
 	require.NoError(t, err)
 	const module = "github.com/layeron-hq/secret"
 	own := map[string]bool{module: true, module + "/etcd": true, module + "/driver": true, module + "/internal/swap": true,
-		module + "/internal/family": true, module + "/internal/sha256": true, module + "/internal/timeout": true}
+		module + "/internal/binding": true, module + "/internal/family": true,
+		module + "/internal/sha256": true, module + "/internal/timeout": true}
 	client := 0
 	for path := range strings.Lines(string(out)) {
 		path = strings.TrimSpace(path)

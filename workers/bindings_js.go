@@ -7,19 +7,21 @@ import (
 	"syscall/js"
 
 	"github.com/layeron-hq/secret"
+	names "github.com/layeron-hq/secret/internal/binding"
 )
 
 // Bindings returns the store of a Worker's bindings: env is the argument of the
 // Worker's handler. A secret is read from the binding of its own name, see
-// [secret.Address.Binding]: from a Secrets Store binding, which every read asks
+// [secret.BindingOf]: from a Secrets Store binding, which every read asks
 // anew, or from a string, such as a Worker's plain secret or a line of
 // .dev.vars.
 //
 // Errors wrap [secret.ErrNotFound] if env has no such binding, and then contain
 // the line to add to wrangler's config, or if the binding's secret is missing
-// from the store. They wrap [secret.ErrInvalid] if env is not an object. A
-// binding of another kind, a rejected promise and a value that is not a string
-// have errors of their own. A read returns as soon as ctx ends.
+// from the store. They wrap [secret.ErrInvalid] if env is not an object, or if
+// the name cannot be that of a Worker's binding. A binding of another kind, a
+// rejected promise and a value that is not a string have errors of their own. A
+// read returns as soon as ctx ends.
 //
 // The store may be used by several goroutines, and by all requests that share
 // an instance. It sets no timer. A read waits for the event loop, so a
@@ -30,8 +32,10 @@ type bindings struct{ env js.Value }
 
 var _ secret.Locator = bindings{}
 
+const place = "Worker binding "
+
 // Locate implements [secret.Locator].
-func (b bindings) Locate(addr secret.Address) string { return "Worker binding " + addr.Binding() }
+func (b bindings) Locate(addr secret.Address) string { return place + addr.Binding() }
 
 // Get implements [secret.Store].
 func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) {
@@ -39,19 +43,23 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 		return "", context.Cause(ctx)
 	}
 	if b.env.Type() != js.TypeObject {
-		return "", &failure{": workers.Bindings was given a value of type " + b.env.Type().String() + ", not a Worker's env",
-			secret.ErrInvalid}
+		return failed(secret.ErrInvalid, ": workers.Bindings was given a value of type "+b.env.Type().String()+
+			", not a Worker's env")
 	}
-	where, name := b.Locate(addr), addr.Binding()
+	name := secret.BindingOf(ctx, addr)
+	where := place + name
+	if !names.IsVariable(name) {
+		return failed(secret.ErrInvalid, ": "+where+": "+names.NotAVariable)
+	}
 	binding, err := guarded(func() js.Value { return js.Global().Get("Reflect").Call("get", b.env, name) })
 	if err != nil {
 		return fail(where, err.Error())
 	}
 	switch binding.Type() {
 	case js.TypeUndefined, js.TypeNull:
-		return "", &failure{": the Worker has no binding " + name +
-			"; add to its wrangler config, and to each env.* block that is used: " +
-			`"secrets_store_secrets": [{"binding": "` + name + `", "store_id": "…", "secret_name": "…"}]`, secret.ErrNotFound}
+		return failed(secret.ErrNotFound, ": the Worker has no binding "+name+
+			"; add to its wrangler config, and to each env.* block that is used: "+
+			`"secrets_store_secrets": [{"binding": "`+name+`", "store_id": "…", "secret_name": "…"}]`)
 	case js.TypeObject, js.TypeFunction: // stubs of remote objects are functions
 		binding, err = ask(ctx, binding)
 	}
@@ -59,7 +67,7 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 	case err != nil && ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case isMissing(err):
-		return "", &failure{": " + where + ": " + err.Error(), secret.ErrNotFound}
+		return failed(secret.ErrNotFound, ": "+where+": "+err.Error())
 	case err != nil:
 		return fail(where, err.Error())
 	case binding.Type() != js.TypeString:
@@ -74,7 +82,13 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 	return text, nil
 }
 
+// fail and failed are not inlined: at their calls that would add to a Worker.
+//
+//go:noinline
 func fail(where, why string) (string, error) { return "", errors.New(where + ": " + why) }
+
+//go:noinline
+func failed(err error, text string) (string, error) { return "", &failure{text, err} }
 
 // failure is an error with an explanation. fmt would add 10 KB to a Worker that
 // uses no formatting.
