@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -99,12 +100,15 @@ func connect(ctx context.Context, o Options) (*client, error) {
 
 // bindingForm is compiled at its first use: programs that only import the
 // package do not pay for it.
-var bindingForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z0-9_]{1,200}$`) })
+var bindingForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
+})
 
 // key returns the key of a text. The error repeats no part of the name.
 func (c *client) key(binding string) (string, error) {
-	if !bindingForm().MatchString(binding) {
-		return "", fmt.Errorf("etcd: %w: a binding name has 1 to 200 of A-Z, 0-9 and _", secret.ErrInvalid)
+	if !bindingForm().MatchString(binding) || strings.HasSuffix(binding, noteSuffix) {
+		return "", fmt.Errorf("etcd: %w: a binding name has 1 to 200 letters, digits, _, - and ., not - or . first, "+
+			"and does not end in .note", secret.ErrInvalid)
 	}
 	return c.prefix + binding, nil
 }

@@ -29,7 +29,7 @@ func OpenStore(ctx context.Context, o Options) (*Store, error) {
 // some seconds, also with other members. If there is no such key, the error wraps
 // [secret.ErrNotFound].
 func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
-	key, err := s.client.key(addr.Binding())
+	key, err := s.client.key(secret.BindingOf(ctx, addr))
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +47,8 @@ func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
 	return string(found.Kvs[0].Value), nil
 }
 
-// Locate implements [secret.Locator]: it names the key.
+// Locate implements [secret.Locator]: it names the key of the derived binding
+// name.
 func (s *Store) Locate(addr secret.Address) string { return place(s.client.prefix + addr.Binding()) }
 
 // Close ends the connections. Reads and Watches fail from then on.

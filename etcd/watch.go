@@ -49,7 +49,7 @@ func (s *Store) Watch(ctx context.Context, addrs []secret.Address, changed func(
 	}
 	w := watching{addrs: map[string][]secret.Address{}}
 	for _, addr := range addrs {
-		key, err := s.client.key(addr.Binding())
+		key, err := s.client.key(secret.BindingOf(ctx, addr))
 		if err != nil {
 			return err
 		}

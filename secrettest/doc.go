@@ -11,6 +11,13 @@
 //		})
 //	}
 //
+// The store finds a text by its binding name, which it takes from the context of
+// the read:
+//
+//	func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
+//		return s.fetch(ctx, secret.BindingOf(ctx, addr))
+//	}
+//
 // The values are made up for the test, so its messages may quote the store's
 // answers.
 package secrettest

@@ -25,6 +25,8 @@ import (
 //   - missing: a secret without a value is an error that wraps
 //     [secret.ErrNotFound], contains the place where the store looked (the
 //     address or the binding name), and shows nothing of other values;
+//   - binding: a secret with an Options.Binding is found under that name alone, as
+//     [secret.BindingOf] returns it, and an error contains that name;
 //   - context: Get returns at once when its context has ended, with the
 //     context's error;
 //   - concurrent: concurrent Gets return the same (run the test with -race);
@@ -63,6 +65,7 @@ var checks = []check{
 	{"text", texts, checkText},
 	{"large", map[secret.Address]string{addr("size", "large"): large()}, checkText},
 	{"missing", texts, checkMissing},
+	{"binding", texts, checkBinding},
 	{"context", texts, checkContext},
 	{"concurrent", texts, checkConcurrent},
 	{"shown", marked, checkShown},

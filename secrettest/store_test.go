@@ -121,10 +121,13 @@ func (m mapStore) Get(ctx context.Context, a secret.Address) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	if text, ok := m[a]; ok {
-		return text, nil
+	name := secret.BindingOf(ctx, a)
+	for k, text := range m {
+		if k.Binding() == name {
+			return text, nil
+		}
 	}
-	return "", fmt.Errorf("%s: %w", a, secret.ErrNotFound)
+	return "", fmt.Errorf("%s: %w", name, secret.ErrNotFound)
 }
 
 type pointerStore struct{ mapStore }
@@ -234,7 +237,7 @@ func TestChecksCatch(t *testing.T) {
 				return fmt.Errorf("%s: no such key", a.Binding())
 			}
 			return err
-		}), []string{"missing", "concurrent"}, "does not wrap secret.ErrNotFound"},
+		}), []string{"missing", "concurrent", "binding"}, "does not wrap secret.ErrNotFound"},
 		{"no place", refusing(func(_ secret.Address, err error) error {
 			if errors.Is(err, secret.ErrNotFound) {
 				return secret.ErrNotFound
@@ -302,7 +305,16 @@ func TestChecksCatch(t *testing.T) {
 		}), []string{"missing"}, "shows a value"},
 		{"no context", around(func(_ context.Context, good *secret.Memory, a secret.Address) (string, error) {
 			return good.Get(context.Background(), a)
-		}), []string{"context"}, "does not mind"},
+		}), []string{"context", "binding"}, "does not mind"},
+		{"no declared names", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
+			return good.Get(naming(ctx, a, a.Binding()), a)
+		}), []string{"binding"}, "take the name from secret.BindingOf(ctx, addr), not from addr.Binding()"},
+		{"one declared name for all", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
+			if missing := addr("text", "missing"); secret.BindingOf(ctx, missing) != missing.Binding() {
+				a = missing
+			}
+			return good.Get(ctx, a)
+		}), []string{"binding"}, "fails where another address has an Options.Binding"},
 		{"another error than the context's", refusing(func(a secret.Address, err error) error {
 			if errors.Is(err, secret.ErrNotFound) {
 				return err
@@ -338,10 +350,11 @@ func TestChecksCatch(t *testing.T) {
 		}, []string{"context"}, "fails"},
 		{"one at a time", func(v map[secret.Address]string) secret.Store {
 			return &alone{good: memory(v), both: make(chan struct{})}
-		}, []string{"text", "large", "missing", "context", "concurrent", "shown"}, ""},
+		}, []string{"text", "large", "missing", "binding", "context", "concurrent", "shown"}, ""},
 		{"panics", around(func(context.Context, *secret.Memory, secret.Address) (string, error) {
 			panic(markers[0])
-		}), []string{"text", "large", "missing", "context", "concurrent", "shown"}, "panicked with a string"},
+		}), []string{"text", "large", "missing", "binding", "context", "concurrent", "shown"},
+			"panicked with a string"},
 		{"a map", func(v map[secret.Address]string) secret.Store { return mapStore(v) }, []string{"shown"},
 			"the store shows a value: %v"},
 		{"a pointer to a map", func(v map[secret.Address]string) secret.Store { return &pointerStore{v} }, []string{"shown"},

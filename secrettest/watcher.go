@@ -24,6 +24,8 @@ import (
 //   - several: so do Watches that run at the same time;
 //   - end: when its context ends Watch returns the cause, soon, and does not
 //     call changed again;
+//   - binding: a secret with an Options.Binding is watched under that name, as
+//     [secret.BindingOf] returns it from Watch's context;
 //   - quiet: without changes there are few calls;
 //   - leak: a Watch that has returned leaves no goroutine behind.
 //
@@ -229,6 +231,12 @@ func (s watched) beside(f func(*watching) error) error {
 // accepts.
 func (s watched) after(w *watching, addr secret.Address, what string, change func(), want func(text string,
 	err error) bool) error {
+	return s.afterIn(context.Background(), w, addr, what, change, want)
+}
+
+// afterIn is after with a context for Get.
+func (s watched) afterIn(ctx context.Context, w *watching, addr secret.Address, what string, change func(),
+	want func(text string, err error) bool) error {
 	before := w.count(addr)
 	change()
 	var text string
@@ -239,7 +247,7 @@ func (s watched) after(w *watching, addr secret.Address, what string, change fun
 			return false
 		}
 		before = now
-		text, err = s.store.Get(context.Background(), addr)
+		text, err = s.store.Get(ctx, addr)
 		return want(text, err)
 	})
 	if waited != nil && (text != "" || err != nil) {

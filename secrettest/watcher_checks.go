@@ -28,6 +28,7 @@ var watchChecks = []watchCheck{
 	{"gap", watchGap},
 	{"several", watchSeveral},
 	{"end", watchEnd},
+	{"binding", watchBinding},
 	{"quiet", watchQuiet},
 	{"leak", watchLeak},
 }

@@ -217,6 +217,10 @@ func TestWatchChecksCatch(t *testing.T) {
 				defer time.AfterFunc(time.Second, func() { changed(addrs[0]) })
 				return good.Watch(ctx, addrs, changed)
 			}},
+		{"watches the derived names", "binding", "take the name from secret.BindingOf(ctx, addr)",
+			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
+				return good.Watch(naming(ctx, watchNone, watchNone.Binding()), addrs, changed)
+			}},
 		{"runs hot", "quiet", "in which nothing changed",
 			func(ctx context.Context, good secret.Watcher, addrs []secret.Address, changed func(secret.Address)) error {
 				for {

@@ -107,6 +107,28 @@ func TestFailuresNameTheBinding(t *testing.T) {
 	}
 }
 
+// TestDeclaredBinding: a Worker's existing binding is read under its own name,
+// which must be one that a Worker can have.
+func TestDeclaredBinding(t *testing.T) {
+	bound := func(name string) *secret.Secret {
+		return secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Binding: name,
+			Store: workers.Bindings(run(`{API_KEY: "text", "api-key": "another", BROKEN: '{"current":"v1","versions":{'}`))})
+	}
+	text, err := bound("API_KEY").Current().Text()
+	require.NoError(t, err)
+	require.Equal(t, "text", text)
+	_, err = bound("API_TOKEN").Current().Text()
+	require.ErrorIs(t, err, secret.ErrNotFound)
+	require.ErrorContains(t, err, `the Worker has no binding API_TOKEN; `)
+	require.ErrorContains(t, err, `[{"binding": "API_TOKEN", `)
+	_, err = bound("api-key").Current().Text()
+	require.ErrorIs(t, err, secret.ErrInvalid)
+	require.ErrorContains(t, err, "Worker binding api-key: such a name has only letters, digits and _")
+	_, err = bound("BROKEN").Current().Text()
+	require.ErrorIs(t, err, secret.ErrMalformed)
+	require.ErrorContains(t, err, " from binding BROKEN, at byte")
+}
+
 func TestCancelledBefore(t *testing.T) {
 	why := errors.New("the client is gone")
 	ctx, cancel := context.WithCancelCause(context.Background())

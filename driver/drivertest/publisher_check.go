@@ -282,6 +282,9 @@ func checkNames(on *onPublisher) {
 	for _, of := range []string{"key", "key-2", "key2", "k", "0", strings.Repeat("n", 63)} {
 		names := namesOf(of)
 		names.SecretName = fmt.Sprintf("lo_%024x", len(seen))
+		if of == "k" {
+			names.Binding = "db_password" // a declared one
+		}
 		name := n.NameOf(names)
 		if other, ok := seen[name]; ok || name == "" {
 			on.problem("NameOf gives %q for %q, as for %q", name, of, other)
