@@ -56,6 +56,9 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.NameTaken: func(p *rotate.Problem) string {
 		return fill(": to hand the name over, run `layer secret rename %s %s`", p.Other, p.Address)
 	},
+	rotate.FormerName: func(p *rotate.Problem) string {
+		return fill(": delete it with `layer secret remove %s`", p.Other)
+	},
 	rotate.WrongPlace: fixed(". If its values are lost for good, publish every secret again with `layer secret rotate " +
 		"--adopt-ledger`"),
 	rotate.NotMade:    fixed(": run the command again to make one"),

@@ -81,6 +81,7 @@ func TestWordsAddTheAdvice(t *testing.T) {
 				"under the new name"},
 		{problem(rotate.NameTaken),
 			"the reason: to hand the name over, run `layer secret rename auth.b auth.a`"},
+		{problem(rotate.FormerName), "bound: the reason: delete it with `layer secret remove auth.b`"},
 		{problem(rotate.WrongPlace),
 			"stopped before anything was changed: the reason. If its values are lost for good, publish every secret again " +
 				"with `layer secret rotate --adopt-ledger`"},

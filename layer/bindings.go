@@ -62,6 +62,9 @@ wrangler.jsonc, with the address of each secret as a comment.`,
 			}
 			list := []bindingJSON{}
 			for _, s := range spec.Secrets {
+				if err := checkVariable(s, "a Worker's binding", "declare another one, or none"); err != nil {
+					return err
+				}
 				list = append(list, bindingJSON{s.Binding, id, s.SecretName})
 			}
 			if l.json {

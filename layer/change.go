@@ -86,8 +86,9 @@ func (l *layer) change(ctx context.Context, arg string,
 func (l *layer) renameCommand() *cobra.Command {
 	c := &cobra.Command{Use: "rename OLD NEW", Short: "Publish the versions under a new address", Args: count(2, 2),
 		ValidArgsFunction: l.completeAddresses(2),
-		Long: `Publish the versions of OLD under the address and name of NEW, which the program must declare. The
-old value stays, for programs that still read it, until ` + "`layer secret remove`" + `.`,
+		Long: `Publish the versions of OLD under the address and name of NEW, which the program must declare. If
+only the name changed, such as Options.Binding for a folder, both are the same address. The old value
+stays, for programs that still read it, until ` + "`layer secret remove`" + `.`,
 		Example: `  layer secret rename auth.session-key web.session-key`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o, state, addrs, err := l.operatorOn(c.Context(), false, args)
@@ -112,8 +113,9 @@ func (l *layer) removeCommand() *cobra.Command {
 	yes := false
 	c := &cobra.Command{Use: "remove ADDRESS", Short: "Delete a secret that is no longer declared", Args: count(1, 1),
 		ValidArgsFunction: l.completeAddresses(1),
-		Long:              `Delete a secret that is no longer declared from ledger and target. A declared secret is refused.`,
-		Example:           `  layer secret remove auth.old-key --yes`,
+		Long: `Delete a secret that is no longer declared from ledger and target. A declared secret is refused,
+unless a rename left its value in the target under a former name: then only that value is deleted.`,
+		Example: `  layer secret remove auth.old-key --yes`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o, state, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
@@ -121,7 +123,7 @@ func (l *layer) removeCommand() *cobra.Command {
 			}
 			addr := addrs[0]
 			if _, ok := find(o.Spec, addr); ok {
-				return fmt.Errorf("%s is still declared: take the declaration out of the program first", addr)
+				return l.removeFormerNames(c.Context(), o, state, addr, yes)
 			}
 			if !yes {
 				l.err.clear()

@@ -127,7 +127,8 @@ func (l *layer) identityBelow(p place) string {
 }
 
 // values returns the guard for a folder of values. It checks the given names
-// and one example.
+// and one example. A declared binding name follows no pattern, so each has a
+// line of its own.
 func (l *layer) values(path string, names []string) (guarded, error) {
 	folder, err := realPath(l.path(path))
 	if err != nil {
@@ -135,15 +136,22 @@ func (l *layer) values(path string, names []string) (guarded, error) {
 	}
 	g := guarded{what: "a value", shown: path, folder: folder,
 		patterns: []string{"LAYERON_SECRET_*", ".LAYERON_SECRET_*", temporary},
-		matched:  isValue, lines: []string{"/LAYERON_SECRET_*", "/.LAYERON_SECRET_*", temporary},
-		tracked: "commit that, and rotate each value that was committed"}
+		lines:    []string{"/LAYERON_SECRET_*", "/.LAYERON_SECRET_*", temporary},
+		tracked:  "commit that, and rotate each value that was committed"}
+	declared := map[string]bool{} // in lower case: git may not distinguish the cases either
 	for _, name := range append([]string{"LAYERON_SECRET_ANY"}, names...) {
 		note := "." + name + ".note"
 		g.names = append(g.names, name, note, aTemporary(name), aTemporary(note))
+		if !isValue(name) {
+			declared[strings.ToLower(name)], declared[strings.ToLower(note)] = true, true
+			g.lines = append(g.lines, "/"+ignorePattern(name), "/"+ignorePattern(note))
+		}
 	}
+	g.matched = func(name string) bool { return isValue(name) || declared[strings.ToLower(name)] }
 	return g, nil
 }
 
+// valueName matches the files of derived binding names, and temporary files.
 var valueName = lazyregexp.New(`(?i)^(LAYERON_SECRET_[A-Z0-9_]+|\.LAYERON_SECRET_[A-Z0-9_]+\.note|\.layer-.+\.tmp)$`)
 
 func isValue(name string) bool { return valueName().MatchString(name) }
@@ -235,7 +243,7 @@ func (l *layer) guardValues(ctx context.Context, path string, names []string,
 		return nil, err
 	}
 	entries, err := os.ReadDir(g.folder)
-	foreign := func(e fs.DirEntry) bool { return !isValue(e.Name()) && e.Name() != ".gitignore" }
+	foreign := func(e fs.DirEntry) bool { return !g.matched(e.Name()) && e.Name() != ".gitignore" }
 	if err == nil && g.folder != besideLedger && !slices.ContainsFunc(entries, foreign) {
 		g.lines = []string{"*"}
 		if !exists(g.folder, ".gitignore") { // it may become a part of a repository later

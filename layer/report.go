@@ -46,6 +46,8 @@ type secretJSON struct {
 	Overdue      bool          `json:"overdue,omitempty"`
 	LastChanged  *string       `json:"lastChanged,omitempty"`  // of the current value
 	ComesIntoUse *string       `json:"comesIntoUse,omitempty"` // the pending version, with the first rotate from then on
+	// FormerNames are the names in the target where renames left its value.
+	FormerNames []string `json:"formerNames,omitempty"`
 }
 
 type versionJSON struct {
@@ -87,6 +89,7 @@ func (l *layer) report(o *rotate.Operator, r rotate.Result, changes bool) error 
 		}
 		l.printProblems(r)
 		l.printUndeclared(r)
+		l.printFormerNames(r)
 	}
 	then, failure, interrupted := l.reportThen(o, r)
 	if interrupted != nil {
@@ -126,7 +129,7 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, ok, changes bool
 			State:   string(s.State),
 			Current: orNull(s.Current), Pending: orNull(s.Pending), Versions: []versionJSON{},
 			NextRotation: timeOrNull(s.NextRotation),
-			Bytes:        s.Bytes, Limit: s.Limit, Overdue: s.Overdue,
+			Bytes:        s.Bytes, Limit: s.Limit, Overdue: s.Overdue, FormerNames: s.FormerNames,
 			LastChanged: timeOrNull(s.Changed), ComesIntoUse: timeOrNull(s.Ready)}
 		for _, v := range s.Versions {
 			one.Versions = append(one.Versions, versionJSON{v.ID, timeOrNull(v.ActiveFrom), timeOrNull(v.ExpiresAt)})

@@ -88,6 +88,9 @@ func (l *layer) withSecrets(c *cobra.Command, keep []string) ([]string, error) {
 	env, dropped := l.passedOn(kept)
 	var missing []string
 	for _, s := range spec.Secrets {
+		if err := checkVariable(s, "an environment variable", "read it from a folder instead"); err != nil {
+			return nil, err
+		}
 		text, err := state.Text(s)
 		switch {
 		case errors.Is(err, rotate.ErrNotFound):

@@ -89,6 +89,9 @@ func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.S
 	for _, addr := range state.Addresses() {
 		names = append(names, addr.Binding())
 	}
+	if _, ok := targetFolder(state.Settings().Target); ok {
+		names = append(names, state.Names()...) // also of undeclared and renamed secrets
+	}
 	slices.Sort(names)
 	added, err := l.keepOut(ctx, p, target, slices.Compact(names))
 	l.sayAdded(added)

@@ -97,7 +97,10 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	}
 	w.r = r.clone()
 	w.r.capInstants(d.policy)
-	w.r.Kind = spec.Kind
+	w.r.Kind, w.r.Binding = spec.Kind, ""
+	if spec.Binding != spec.Address.Binding() {
+		w.r.Binding = spec.Binding
+	}
 	if w.r.Name == "" || w.r.empty() {
 		w.r.Name = name
 	}
@@ -109,6 +112,13 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 			name, w.r.Name)
 		w.out.verdict = verdictSettled
 		return w.out
+	}
+	if w.r.empty() && found.exists {
+		if other, ok := d.state.leftBy(name); ok && other != spec.Address {
+			w.problem(FormerName, "the store still holds a value of %s under its former name %s", other, name)
+			w.out.problem.Other, w.out.verdict = other, verdictBound
+			return w.out
+		}
 	}
 	switch {
 	case o.op == orderRename && o.from.Name == name:

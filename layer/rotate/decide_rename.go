@@ -2,7 +2,7 @@ package rotate
 
 // This file renames: it publishes the versions of one record under another
 // address, or under another name in the target. The old value stays until it is
-// removed, because readers still use it. No id may be used twice under either
+// removed, because readers still use it: see state_names.go. No id may be used twice under either
 // name, so the new record takes the higher generation and the higher id of
 // both.
 
@@ -23,7 +23,7 @@ func (s *state) renaming(to *record, o order, name string) (*record, order, erro
 		return to, o, nil
 	case to == from && from.Name != name:
 		o.from = from
-		return nil, o, nil // only its name in the target changes
+		return from.renamed(name), o, nil // only its name in the target changes
 	case to == from:
 		return nil, o, problemf(Refused, "%s has that name already", o.source).of(o.source)
 	case to.Current == from.Current && to.version(to.Current).Value == from.version(from.Current).Value:
@@ -35,13 +35,21 @@ func (s *state) renaming(to *record, o order, name string) (*record, order, erro
 
 // rename moves the versions of another record to the new address or name.
 func (w *work) rename() {
-	if w.out.verdict == verdictBound && w.order.from.Name != w.name {
+	if w.order.from.Name != w.name && (w.out.verdict == verdictBound || w.order.from.edited(w.name, w.found)) {
 		w.problem(Refused, "under the new name the target holds a value that `layer` did not make: "+
 			"it would be overwritten")
 		return
 	}
 	moved := w.order.from.clone()
-	moved.Address, moved.Kind, moved.Name = w.spec.Address, w.spec.Kind, w.name
+	switch {
+	case w.order.from.Name == w.name: // the values under former names go with it
+	case w.order.from.Address == w.spec.Address:
+		moved.leave()
+		moved.Left = moved.without(w.name)
+	default:
+		moved.Left = w.r.without(w.name) // the old record keeps its own
+	}
+	moved.Address, moved.Kind, moved.Name, moved.Binding = w.spec.Address, w.spec.Kind, w.name, w.r.Binding
 	moved.Gen, moved.Highest = max(w.r.Gen, w.order.from.Gen), max(w.r.Highest, w.order.from.Highest)
 	moved.Making = nil
 	w.act(OpRename, moved.Current)
@@ -51,7 +59,7 @@ func (w *work) rename() {
 		// changes.
 		w.out.next, w.out.also = moved, w.order.from.clone()
 		w.out.also.Versions, w.out.also.Current, w.out.also.Announced = nil, "", ""
-		w.out.also.Intent, w.out.also.Published, w.out.also.Removed = nil, nil, true
+		w.out.also.Intent, w.out.also.Published, w.out.also.Removed, w.out.also.Left = nil, nil, true, nil
 		return
 	}
 	moved.Published, moved.Intent, moved.Ready = nil, nil, noTime

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/layeron-hq/secret"
@@ -178,22 +179,25 @@ func (o *Operator) name(s secret.SpecSecret) string {
 
 // checkSpec returns a problem if a declaration is wrong, or if two declarations
 // have the same binding or the same name in the target, and would overwrite
-// each other.
+// each other. Bindings that differ only in case are one file on some systems.
 func (o *Operator) checkSpec() error {
-	names, bindings := map[string]secret.Address{}, map[string]secret.Address{}
+	names, bindings := map[string]secret.Address{}, map[string]secret.SpecSecret{}
 	for _, s := range o.Spec.Secrets {
 		if err := checkDeclaration(s); err != nil {
 			return problemf(Refused, "%w", err).of(s.Address)
 		}
-		if other, ok := bindings[s.Binding]; ok {
+		if other, ok := bindings[strings.ToLower(s.Binding)]; ok && other.Binding == s.Binding {
 			return problemf(Refused, "%s and %s have the same binding name %s: rename one",
-				other, s.Address, s.Binding).of(s.Address)
+				other.Address, s.Address, s.Binding).of(s.Address)
+		} else if ok {
+			return problemf(Refused, "%s and %s have binding names that differ only in case, %s and %s: rename one",
+				other.Address, s.Address, other.Binding, s.Binding).of(s.Address)
 		}
 		if other, ok := names[o.name(s)]; ok {
 			return problemf(Refused, "%s and %s have the same name in the target, %s: give one another SecretName",
 				other, s.Address, o.name(s)).of(s.Address)
 		}
-		bindings[s.Binding], names[o.name(s)] = s.Address, s.Address
+		bindings[strings.ToLower(s.Binding)], names[o.name(s)] = s, s.Address
 	}
 	return nil
 }

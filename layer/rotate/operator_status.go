@@ -66,8 +66,11 @@ type SecretStatus struct {
 	Address secret.Address
 	Kind    secret.Kind
 	// Name is the name of its value in the target.
-	Name  string
-	State SecretState
+	Name string
+	// FormerNames are the names under which renames left its value in the target.
+	// Programs may still read it there: see [Operator.RemoveFormerNames].
+	FormerNames []string
+	State       SecretState
 	// Current is the id of the current version, Pending the id of an announced one.
 	// Each is empty if there is none.
 	Current, Pending string
@@ -161,7 +164,13 @@ func (r *run) result() Result {
 		if p := r.report.finished[spec.Address]; p != nil && s.Problem == nil && s.Current == p.Version {
 			s.Problem, s.NeedsPerson = p, true
 		}
+		s.FormerNames = st.formerNames(rec)
 		result.Secrets = append(result.Secrets, s)
+		if r.op == "revoke" && len(s.FormerNames) > 0 {
+			result.Failed = append(result.Failed, &Problem{Kind: FormerName, Address: s.Address, Other: s.Address,
+				Err: fmt.Errorf("%s: the store may still hold the revoked version under %s", s.Address,
+					strings.Join(s.FormerNames, ", "))})
+		}
 	}
 	for i := range result.Secrets {
 		s := &result.Secrets[i]
@@ -193,6 +202,7 @@ func (r *run) undeclared(st *state, p policy) []SecretStatus {
 		}
 		s := describe(secret.SpecSecret{Address: rec.Address, Kind: rec.Kind}, rec.Name, rec, verdictSettled, p, true)
 		s.State, s.Overdue, s.Future = StateUndeclared, false, noTime
+		s.FormerNames = st.formerNames(rec)
 		list = append(list, s)
 	}
 	return list

@@ -39,6 +39,10 @@ const (
 	// declared rotation cannot begin.
 	Bound Kind = "bound"
 
+	// FormerName: the value in the target is one of the secret Other, which had that
+	// name before it was renamed.
+	FormerName Kind = "bound/former name"
+
 	// Drifted: the value in the target was changed by something else.
 	Drifted Kind = "drifted"
 	// ValueKept: the ledger keeps a value that it did not publish, because the

@@ -26,6 +26,13 @@ type record struct {
 	// the ledger holds no value. After that only a rename or a move to another
 	// target changes it.
 	Name string `json:"name"`
+	// Binding is the declared Options.Binding, as of the last change. Empty: the
+	// name derived from the address.
+	Binding string `json:"binding,omitempty"`
+	// Left are the values that earlier renames left in the target, under other
+	// names. RemoveFormerNames and a removal clear it, and a move to another target
+	// hands them to former.Values.
+	Left []left `json:"left,omitempty"`
 	// Gen is the generation of the document: publish raises it by one for every
 	// intent. An adoption, and a move or a set that finds a note of this ledger,
 	// first raise it to that note's generation. It never falls.

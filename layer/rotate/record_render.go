@@ -170,7 +170,10 @@ func declared(spec secret.SpecSecret, text string) *secret.Secret {
 	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name,
 		Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,
 		Rotation: spec.Rotation, Generator: spec.Generator, Params: spec.Params, SecretName: spec.SecretName,
-		Store: secret.NewMemory(map[string]string{spec.Binding: text})}
+		Store: secret.NewMemory(map[string]string{spec.Address.String(): text})}
+	if spec.Binding != spec.Address.Binding() {
+		o.Binding = spec.Binding
+	}
 	switch spec.Kind {
 	case secret.KindRandom:
 		return secret.Random(o)

@@ -73,6 +73,9 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	if err := r.removeValue(ctx, st, rec); err != nil {
 		return false, err
 	}
+	if err := r.removeFormerNames(ctx, st, rec); err != nil {
+		return false, err
+	}
 	// Only now, after the target has confirmed the deletion, the values leave the
 	// ledger. Ids, lives and the generation stay.
 	gone := rec.clone()
@@ -81,7 +84,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 			v.leave(GoneRemoved)
 		}
 	}
-	gone.Current, gone.Announced, gone.Intent, gone.Published, gone.Removed = "", "", nil, nil, true
+	gone.Current, gone.Announced, gone.Intent, gone.Published, gone.Removed, gone.Left = "", "", nil, nil, true, nil
 	retire := gone.unused()
 	next := st.with(gone)
 	// A late request to a generator may still make a resource under this name.

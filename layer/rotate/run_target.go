@@ -129,7 +129,8 @@ func withUndeclared(spec secret.Spec, st *state) secret.Spec {
 		declared := slices.ContainsFunc(spec.Secrets,
 			func(s secret.SpecSecret) bool { return s.Address == rec.Address })
 		if !declared && !rec.empty() {
-			app.Use(secret.Static(secret.Options{Namespace: rec.Address.Namespace, Name: rec.Address.Name}))
+			app.Use(secret.Static(secret.Options{Namespace: rec.Address.Namespace, Name: rec.Address.Name,
+				Binding: rec.Binding}))
 		}
 	}
 	for _, s := range app.Spec().Secrets {
@@ -193,11 +194,12 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 		}
 		old.Values = append(old.Values,
 			left{rec.Address, rec.Name, rec.Published.Gen, rec.Published.Note, rec.Published.Modified})
+		old.Values = append(old.Values, rec.Left...)
 		w := &work{desk: d, spec: s, name: r.name(s), old: rec, r: rec.clone()}
 		w.r.capInstants(d.policy)
 		// The new target has confirmed nothing, and no late request for the old one can
 		// reach it.
-		w.r.Name, w.r.Published, w.r.Sent = r.name(s), nil, nil
+		w.r.Name, w.r.Published, w.r.Sent, w.r.Left = r.name(s), nil, nil, nil
 		// The new target may hold a value of an earlier move: go above its generation.
 		if n, ours := st.ownNote(w.r.Name, found[w.r.Name].Note); ours {
 			w.r.Gen = max(w.r.Gen, n.gen)

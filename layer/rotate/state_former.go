@@ -35,6 +35,9 @@ func (s *state) reached() extent {
 		if r != nil { // nil only in a damaged ledger, which Unseal refuses
 			add(r.Name, r.Gen, r.Highest)
 			highest[r.Address] = r.Highest
+			for _, l := range r.Left {
+				add(l.Name, l.Gen, r.Highest)
+			}
 		}
 	}
 	for _, f := range s.Targets {

@@ -10,21 +10,30 @@ import (
 // conflicts reports declarations that no App could serve together. Each problem
 // names the first declaration that conflicts.
 func (r *reader) conflicts() {
-	bindings, names := map[string]declared{}, map[string]declared{}
+	addresses, bindings, names := map[secret.Address]declared{}, map[string]declared{}, map[string]declared{}
 	for _, d := range r.found {
 		one := d.spec(r.options)
-		first, ok := bindings[one.Binding]
-		if !ok {
-			bindings[one.Binding] = d
-		} else if other := first.spec(r.options); other.Address != one.Address {
-			r.report(d.pos, "Name", "the declaration has the same binding name %s as the one at %s: one would read the "+
-				"other's value; rename one",
-				one.Binding, r.at(first.pos))
+		if first, ok := addresses[one.Address]; ok {
+			if different := difference(first.secret, d.secret, first.spec(r.options), one); different != "" {
+				r.report(d.pos, "", "%s is declared differently at %s (%s); declare it once and share the variable",
+					one.Address, r.at(first.pos), different)
+				continue
+			}
+		} else if first, ok := bindings[strings.ToLower(one.Binding)]; ok {
+			option := "Name"
+			if one.Binding != one.Address.Binding() {
+				option = "Binding"
+			}
+			if other := first.spec(r.options); other.Binding == one.Binding {
+				r.report(d.pos, option, "the declaration has the same binding name %s as the one at %s: one would read the "+
+					"other's value; rename one", one.Binding, r.at(first.pos))
+			} else {
+				r.report(d.pos, option, "the declaration has the binding name %s and the one at %s has %s, which differ only in "+
+					"case: some systems have one file for both; rename one", one.Binding, r.at(first.pos), other.Binding)
+			}
 			continue
-		} else if different := difference(first.secret, d.secret, other, one); different != "" {
-			r.report(d.pos, "", "%s is declared differently at %s (%s); declare it once and share the variable",
-				one.Address, r.at(first.pos), different)
-			continue
+		} else {
+			addresses[one.Address], bindings[strings.ToLower(one.Binding)] = d, d
 		}
 		other, ok := names[one.SecretName]
 		if !ok {

@@ -44,6 +44,7 @@ func (r *reader) declared(p *pkg, constructor string,
 		"Generator":  func(at string, e element) { o.Generator = d.text(at, e) },
 		"Params":     func(at string, e element) { o.Params = d.texts(at, e) },
 		"SecretName": func(at string, e element) { o.SecretName = d.text(at, e) },
+		"Binding":    func(at string, e element) { o.Binding = d.text(at, e) },
 	})
 	return o, d.places, d.ok
 }

@@ -56,7 +56,9 @@ const (
 	notRegular = "no regular file"
 )
 
-var dirName = lazyregexp.New(`^[A-Z0-9_]{1,200}$`)
+// dirName is the form of a binding name. A derived one is longer than a declared
+// one may be.
+var dirName = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
 
 func noteFile(name string) string { return "." + name + ".note" }
 
@@ -161,9 +163,11 @@ func (d *Publisher) ready(ctx context.Context, root *os.Root, name string) error
 }
 
 func checkName(name string) error {
-	if !dirName().MatchString(name) {
-		return fmt.Errorf("%w: %.200q cannot name a file in the directory; a binding has 1 to 200 of A-Z, 0-9 and _",
-			secret.ErrInvalid, name)
+	// A file system may not distinguish upper and lower case.
+	lower := strings.ToLower(name)
+	if !dirName().MatchString(name) || strings.HasPrefix(lower, "layer.") || strings.HasSuffix(lower, ".note") {
+		return fmt.Errorf(`%w: %.200q cannot name a file in the directory; a binding has 1 to 200 letters, digits, _, `+
+			`- and ., not - or . or "layer." first, nor ".note" last`, secret.ErrInvalid, name)
 	}
 	return nil
 }

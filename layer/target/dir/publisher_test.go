@@ -218,8 +218,8 @@ func TestDirRefusesNames(t *testing.T) {
 	p := New(dir)
 	publish(t, p, authBinding, "value", "note")
 	for _, name := range []string{
-		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "x", "X.txt", "X ", "X\n", "X\x00", "É",
-		"LAYERON-SECRET", strings.Repeat("X", 201),
+		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "X.note", "x.NOTE", "layer.seen", "Layer.identity", "-x", "X ", "X\n", "X\x00", "É",
+		strings.Repeat("X", 201),
 		".layer-0123456789abcdef0123456789abcdef.tmp", "X:Y",
 	} {
 		errs := p.Publish(t.Context(), []driver.Item{{Name: name, Text: driver.NewValue("x"), Note: "x"}})
@@ -233,12 +233,14 @@ func TestDirRefusesNames(t *testing.T) {
 		for _, err := range []error{errs[0], inspectErr, removed[0], nowhere[0],
 			p.Check(t.Context(), []string{authBinding, name})} {
 			require.ErrorIs(t, err, secret.ErrInvalid, "%q", name)
-			require.ErrorContains(t, err, "1 to 200 of A-Z, 0-9 and _")
+			require.ErrorContains(t, err, "1 to 200 letters, digits, _, - and .")
 		}
 	}
 	require.Equal(t, []string{"." + authBinding + ".note", authBinding}, dirFiles(t, dir))
 	require.Equal(t, []string{"secrets"}, dirFiles(t, parent))
-	publish(t, p, strings.Repeat("X", 200), "x", "x")
+	for _, name := range []string{strings.Repeat("X", 200), "DATABASE_URL", "db_password", "tls.crt", "0-9", "_", "layer", "check"} {
+		publish(t, p, name, "x", "x")
+	}
 }
 
 func TestDirRefusesItems(t *testing.T) {
