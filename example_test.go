@@ -387,6 +387,52 @@ func ExampleDir() {
 	// Output: "sk_test_xxx"
 }
 
+// Options.Binding is the name of a value that exists already: here a file in a
+// mounted folder.
+func ExampleSecret_Binding() {
+	dir, err := os.MkdirTemp("", "secrets-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "db_password"), []byte("pw_xxx\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+
+	password := secret.Static(secret.Options{Namespace: "shop", Name: "db-password", Binding: "db_password",
+		Store: secret.Dir(dir)})
+	fmt.Println(password.Binding())
+	fmt.Println(password.Current().Text())
+
+	// Without it the name is derived.
+	fmt.Println(password.Address().Binding())
+	// Output:
+	// db_password
+	// pw_xxx <nil>
+	// LAYERON_SECRET_SHOP_DB_PASSWORD
+}
+
+// A store of your own takes the name from BindingOf.
+func ExampleBindingOf() {
+	texts := map[string]string{"DATABASE_URL": "postgres://app@db/shop"}
+	store := storeFunc(func(ctx context.Context, addr secret.Address) (string, error) {
+		name := secret.BindingOf(ctx, addr)
+		text, ok := texts[name]
+		if !ok {
+			return "", fmt.Errorf("%s: %w", name, secret.ErrNotFound)
+		}
+		return text, nil
+	})
+	database := secret.Static(secret.Options{Namespace: "shop", Name: "db", Binding: "DATABASE_URL", Store: store})
+	fmt.Println(database.Current().Text())
+	// Output: postgres://app@db/shop <nil>
+}
+
+// storeFunc is a store of one function.
+type storeFunc func(ctx context.Context, addr secret.Address) (string, error)
+
+func (f storeFunc) Get(ctx context.Context, addr secret.Address) (string, error) { return f(ctx, addr) }
+
 // A plain value is version v1, and current.
 func ExampleParse_plain() {
 	doc, err := secret.Parse("sk_test_xxx")
