@@ -60,7 +60,7 @@ func (r *record) hide(value, what string) {
 }
 
 var (
-	valueFile   = regexp.MustCompile(`^LAYERON_SECRET_[A-Z0-9_]+$`)
+	valueFile   = regexp.MustCompile(`^(LAYERON_SECRET_[A-Z0-9_]+|DATABASE_URL|db_password|tls\.crt)$`)
 	identityKey = regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]+`)
 )
 

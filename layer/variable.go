@@ -4,13 +4,18 @@ import (
 	"fmt"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/binding"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
+// variableForm matches a name that an environment variable and a Worker's
+// binding can have.
+var variableForm = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // checkVariable returns an error for a secret whose binding name cannot be that
-// of what: "an environment variable" or "a Worker's binding".
+// of what: "an environment variable" or "a Worker's binding". The argument
+// instead is the next step.
 func checkVariable(s secret.SpecSecret, what, instead string) error {
-	if binding.IsVariable(s.Binding) {
+	if variableForm().MatchString(s.Binding) {
 		return nil
 	}
 	return fmt.Errorf("%s: its Options.Binding, %s, cannot be the name of %s, which has only letters, digits and _, and "+
