@@ -127,6 +127,14 @@ func TestBindingOfBelongsToOneRead(t *testing.T) {
 	require.Equal(t, "LAYERON_SECRET_DEFAULT_A", secret.BindingOf(ctx, secret.Address{Name: "a"}))
 }
 
+// TestReadWithoutADeclaredBindingAllocatesNoMore: the name alone.
+func TestReadWithoutADeclaredBindingAllocatesNoMore(t *testing.T) {
+	m := secret.NewMemory(map[string]string{authBinding: "text"})
+	ctx := t.Context()
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = m.Get(ctx, authKey) }), 1.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = secret.BindingOf(ctx, authKey) }), 1.0)
+}
+
 // TestContextOfADeclaredBindingEnds as that of its caller.
 func TestContextOfADeclaredBindingEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -222,10 +230,18 @@ func TestMemoryKeysOfADeclaredBinding(t *testing.T) {
 	require.ErrorContains(t, err, "memory store, DATABASE_URL is not set")
 	m.Delete("$SECRET.app.db")
 
+	// Two addresses with one derived name are two keys.
+	for range 10 { // maps have no order
+		m = secret.NewMemory(map[string]string{"$SECRET.app.a-b": "one", "$SECRET.app-a.b": "two"})
+		requireRead(t, "one", bound("a-b", "OTHER").With(m))
+		requireRead(t, "two", secret.Static(secret.Options{Namespace: "app-a", Name: "b", Store: m}))
+	}
+
 	m = secret.NewMemory(map[string]string{"DATABASE_URL": "x", "DATABASE_URI": "y"})
 	requireRead(t, "x", s.With(m))
 	_, err = bound("other", "OTHER").With(m).Current().Text()
-	require.ErrorContains(t, err, "OTHER is not set (1 given keys are neither addresses nor binding names)", "DATABASE_URI")
+	require.ErrorContains(t, err, "OTHER is not set (1 given keys are neither addresses nor binding names)",
+		"DATABASE_URI")
 }
 
 func TestSpecHasDeclaredBindings(t *testing.T) {

@@ -3,6 +3,7 @@ package secret
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -16,12 +17,10 @@ type Memory struct {
 
 type memory struct {
 	mu     sync.RWMutex
-	values map[string]string // by binding name; of a text with an address, by the derived one
-	// byAddr are the texts with an address as key, for a secret with another binding
-	// name than the derived one.
-	byAddr map[Address]string
-	asked  map[string]bool // the declared binding names that were asked for
-	misfit int             // the number of keys that no secret can have
+	values map[string]string     // by binding name; of a text with an address, by the derived one
+	byAddr map[Address]addressed // the texts with an address as key
+	asked  map[string]bool       // the declared binding names that were asked for
+	misfit int                   // the number of keys that no secret can have
 	fail   error
 	feeds  map[*memoryFeed]struct{} // one for each running Watch
 }
@@ -31,6 +30,10 @@ var (
 	_ Locator = (*Memory)(nil)
 	_ Watcher = (*Memory)(nil)
 )
+
+// addressed is a text with an address as key, and the derived binding name. Two
+// addresses may have one derived name.
+type addressed struct{ text, derived string }
 
 // memoryFeed holds the addresses that a Watch has not reported yet.
 type memoryFeed struct {
@@ -71,7 +74,7 @@ func (m *Memory) data() *memory {
 	if d := m.p.Load(); d != nil {
 		return d
 	}
-	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}, byAddr: map[Address]string{},
+	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}, byAddr: map[Address]addressed{},
 		asked: map[string]bool{}, feeds: map[*memoryFeed]struct{}{}})
 	return m.p.Load()
 }
@@ -109,7 +112,7 @@ func (m *Memory) Set(key, text string) {
 	d.forget(k)
 	d.values[k.name] = text
 	if k.addr != (Address{}) {
-		d.byAddr[k.addr] = text
+		d.byAddr[k.addr] = addressed{text, k.name}
 	}
 	d.notify(k.names)
 }
@@ -129,8 +132,8 @@ func (m *Memory) Delete(key string) {
 // are one key.
 func (d *memory) forget(k memoryKey) {
 	delete(d.values, k.name)
-	for addr := range d.byAddr {
-		if addr.Binding() == k.name {
+	for addr, a := range d.byAddr {
+		if addr == k.addr || k.addr == (Address{}) && a.derived == k.name {
 			delete(d.byAddr, addr)
 		}
 	}
@@ -155,11 +158,11 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	d.mu.RLock()
 	fail, known := d.fail, d.asked[name]
 	text, ok := d.values[name]
-	if !ok {
-		text, ok = d.byAddr[addr.withDefault()]
+	if a, given := d.byAddr[addr.withDefault()]; given && (!ok || a.derived == name) {
+		text, ok = a.text, true
 	}
 	d.mu.RUnlock()
-	if !known && !isBinding(name) {
+	if !known && !strings.HasPrefix(name, bindingPrefix) {
 		d.mu.Lock()
 		d.asked[name] = true
 		d.mu.Unlock()
