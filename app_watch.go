@@ -46,7 +46,7 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 		}
 	}
 	if len(names) > 0 {
-		ctx = &binding.Names{In: ctx, Of: func(address string) string { return names[address] }}
+		ctx = &binding.Names{In: ctx, Of: names}
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -39,7 +39,7 @@ func (a Address) Binding() string {
 // the context that Get or Watch was called with.
 func BindingOf(ctx context.Context, addr Address) string {
 	if names, ok := ctx.Value(binding.Key).(*binding.Names); ok {
-		if name := names.Of(addr.String()); name != "" {
+		if name := names.Of[addr.String()]; name != "" {
 			return name
 		}
 	}
@@ -51,12 +51,7 @@ func (d *declaration) bound(ctx context.Context) context.Context {
 	if d.Binding == "" {
 		return ctx
 	}
-	return &binding.Names{In: ctx, Of: func(address string) string {
-		if address == d.addr.String() {
-			return d.Binding
-		}
-		return ""
-	}}
+	return &binding.Names{In: ctx, Of: map[string]string{d.addr.String(): d.Binding}}
 }
 
 const bindingRule = `1 to 128 letters, digits, _, - and "."; not - or . or "layer." first, nor ".note" last`

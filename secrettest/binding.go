@@ -17,12 +17,7 @@ const bindingCure = ": take the name from secret.BindingOf(ctx, addr), not from 
 // naming returns the context of a read or a Watch in which addr has a declared
 // binding name.
 func naming(ctx context.Context, addr secret.Address, name string) context.Context {
-	return &binding.Names{In: ctx, Of: func(address string) string {
-		if address == addr.String() {
-			return name
-		}
-		return ""
-	}}
+	return &binding.Names{In: ctx, Of: map[string]string{addr.String(): name}}
 }
 
 // checkBinding reports only the faults of a store that ignores declared names.

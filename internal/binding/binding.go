@@ -13,8 +13,7 @@ import (
 // Context would add methods.
 type Names struct {
 	In context.Context
-	// Of returns the name that is declared for an address, or "".
-	Of func(address string) string
+	Of map[string]string // by address
 }
 
 // Key is the key of a context's Names.
