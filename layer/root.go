@@ -106,6 +106,10 @@ func wantsJSON(args []string) bool {
 // exit prints an error and returns the exit status.
 func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	l.err.clear()
+	var ended programEnded
+	if errors.As(err, &ended) {
+		return int(ended)
+	}
 	var wrong usageError
 	status, asJSON := exitFailed, l.json
 	if l.out.lost != nil {

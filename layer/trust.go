@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
@@ -105,34 +106,56 @@ secret: it proves that the ledger is not forged. It is renewed when a recipient 
 // from the target, and refuses a ledger that is older than the notes.
 func (l *layer) compareNotes(ctx context.Context, opened rotate.Ledger, state rotate.State,
 	of ...secret.SpecSecret) error {
-	if l.offline {
-		return nil
+	notice, err := (&noteReader{l: l}).compare(ctx, opened, state, of)
+	if notice != "" {
+		l.say("%s", notice)
+	}
+	return err
+}
+
+// noteReader compares ledgers with the notes in the target. It opens the target
+// once.
+type noteReader struct {
+	l         *layer
+	target    string
+	publisher driver.Publisher
+}
+
+// compare refuses a state that is older than the notes of these secrets in the
+// target. The notice says why it was not compared, or only in part; it is empty
+// after a whole comparison and with --offline.
+func (r *noteReader) compare(ctx context.Context, opened rotate.Ledger, state rotate.State,
+	of []secret.SpecSecret) (notice string, err error) {
+	if r.l.offline {
+		return "", nil
 	}
 	set := state.Settings()
-	target, err := l.target(set)
+	target, err := r.l.target(set)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if missing := l.missingCredential(target); missing != "" {
-		l.say("the ledger was not compared with %s: %s is not set", target, missing)
-		return nil
+	if missing := r.l.missingCredential(target); missing != "" {
+		return fmt.Sprintf("the ledger was not compared with %s: %s is not set", target, missing), nil
 	}
-	publisher, err := l.publisher(ctx, target, set)
+	if r.publisher == nil || r.target != target {
+		r.publisher, err = r.l.publisher(ctx, target, set)
+		r.target = target
+	}
 	if err == nil {
-		o := &rotate.Operator{Ledger: opened, Publisher: publisher}
+		o := &rotate.Operator{Ledger: opened, Publisher: r.publisher}
 		var bare []secret.Address
 		if bare, err = o.CompareNotes(ctx, state, of); len(bare) > 0 {
-			l.say("the ledger was not compared with %s for %s: it has no note of this ledger there", target, several(bare))
+			notice = fmt.Sprintf("the ledger was not compared with %s for %s: it has no note of this ledger there", target,
+				several(bare))
 		}
 	}
 	switch {
 	case err == nil, errors.Is(err, rotate.Ahead):
-		return err
+		return notice, err
 	case errors.Is(err, fs.ErrPermission):
-		l.say("the ledger was not compared with %s, which this user may not read: %v", target, err)
-		return nil
+		return fmt.Sprintf("the ledger was not compared with %s, which this user may not read: %v", target, err), nil
 	}
-	return fmt.Errorf("the ledger cannot be compared with %s: %w. Skip the comparison with --offline", target, err)
+	return notice, fmt.Errorf("the ledger cannot be compared with %s: %w. Skip the comparison with --offline", target, err)
 }
 
 // several returns the first address and the number of the others.

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// forwarded are the signals that layer passes on to a watched program.
+var forwarded = []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1,
+	syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGWINCH}
+
+// keyed are the signals that a terminal sends to its foreground process group,
+// and so to both layer and the program.
+var keyed = []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGWINCH}
+
+// terminalDevice is the controlling terminal of layer and the program. The zero
+// value is none.
+type terminalDevice struct {
+	file   *os.File
+	before *term.State // the settings at the start
+}
+
+func openTerminal() terminalDevice {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return terminalDevice{}
+	}
+	t := terminalDevice{file: f}
+	t.before, _ = term.GetState(int(f.Fd()))
+	return t
+}
+
+func (t terminalDevice) close() {
+	if t.file != nil {
+		_ = t.file.Close()
+	}
+}
+
+// foreground reports whether layer and the program are the terminal's foreground
+// job. gone reports that the terminal has hung up.
+func (t terminalDevice) foreground() (yes, gone bool) {
+	if t.file == nil {
+		return false, false
+	}
+	group, err := unix.IoctlGetInt(int(t.file.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp(), err != nil
+}
+
+// sent reports whether the terminal has sent a signal to the program too. The
+// kernel does not report the sender. So SIGINT, SIGQUIT, SIGTSTP and SIGWINCH
+// count as the terminal's while the job is in the foreground.
+func (t terminalDevice) sent(s syscall.Signal) bool {
+	foreground, gone := t.foreground()
+	return foreground && slices.Contains(keyed, s) || gone && t.hasShell() && s == syscall.SIGHUP
+}
+
+// hasShell reports whether another process leads the session: a shell, which
+// continues its jobs after a stop, and ends them when the terminal hangs up.
+// Otherwise the kernel reports the hang-up to layer alone.
+func (t terminalDevice) hasShell() bool {
+	session, err := unix.Getsid(0)
+	return t.file != nil && err == nil && session != os.Getpid()
+}
+
+// restore sets the terminal's settings as at the start. A background job is not
+// allowed to.
+func (t terminalDevice) restore() {
+	if foreground, _ := t.foreground(); foreground && t.before != nil {
+		_ = term.Restore(int(t.file.Fd()), t.before)
+	}
+}
