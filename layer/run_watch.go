@@ -119,10 +119,9 @@ type watched struct {
 	program  command
 	terminal terminalDevice
 
-	pid       int
-	ends      chan unix.WaitStatus // it has stopped or ended
-	stopped   bool
-	continued time.Time // the last SIGCONT to layer
+	pid     int
+	ends    chan unix.WaitStatus // it has stopped, continued or ended
+	stopped bool
 }
 
 // supervise handles signals, changes and the end of the program. It returns how
@@ -139,9 +138,6 @@ func (w *watched) supervise(signals <-chan os.Signal, changes <-chan change,
 		select {
 		case s := <-signals:
 			number := s.(syscall.Signal)
-			if number == syscall.SIGCONT {
-				w.continued, stop = time.Now(), nil
-			}
 			final = final || next != nil && slices.Contains(ending, number)
 			if !w.terminal.sent(number) {
 				w.send(number)
@@ -169,6 +165,8 @@ func (w *watched) supervise(signals <-chan os.Signal, changes <-chan change,
 			switch {
 			case status.Stopped():
 				w.stopped, stop = true, time.After(stopTime)
+			case status.Continued():
+				w.stopped, stop = false, nil
 			case next != nil && !final:
 				if status.Signaled() {
 					w.terminal.restore() // a killed program leaves its settings
@@ -182,7 +180,11 @@ func (w *watched) supervise(signals <-chan os.Signal, changes <-chan change,
 			}
 		case <-stop:
 			stop = nil
-			w.stopAlso()
+			if w.terminal.hasShell() {
+				// As a shell expects of a program that it has started. Its SIGCONT continues
+				// both.
+				_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
+			}
 		}
 	}
 }
@@ -192,7 +194,7 @@ var ending = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}
 
 func (w *watched) send(s syscall.Signal) { _ = unix.Kill(w.pid, s) }
 
-// start starts the program, and reports on w.ends when it stops and ends.
+// start starts the program, and reports its changes of state to w.ends.
 func (w *watched) start(env []string) error {
 	attr := &os.ProcAttr{Dir: w.l.dir, Env: env, Files: []*os.File{asFile(w.l.in), asFile(w.l.stdout), asFile(w.l.stderr)},
 		Sys: endsWithLayer()}
@@ -206,7 +208,7 @@ func (w *watched) start(env []string) error {
 	go func() {
 		for {
 			var status unix.WaitStatus
-			_, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil)
+			_, err := unix.Wait4(pid, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
 			switch {
 			case err == unix.EINTR:
 				continue
@@ -214,7 +216,7 @@ func (w *watched) start(env []string) error {
 				return // not possible: the program is this process's child
 			}
 			w.ends <- status
-			if !status.Stopped() {
+			if status.Exited() || status.Signaled() {
 				return
 			}
 		}
@@ -222,21 +224,9 @@ func (w *watched) start(env []string) error {
 	return nil
 }
 
-// stopTime is how long the program is stopped before layer stops too. A shell
+// stopTime is how long the program is stopped before layer stops too: a shell
 // that continues both may continue layer first.
 const stopTime = 50 * time.Millisecond
-
-// stopAlso stops layer, as the shell expects of a program that it has started.
-// The shell's SIGCONT continues both.
-func (w *watched) stopAlso() {
-	if time.Since(w.continued) < 4*stopTime {
-		w.send(syscall.SIGCONT)
-		return
-	}
-	if w.terminal.hasShell() {
-		_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
-	}
-}
 
 // endLike ends run as the program has ended: with its exit status, or by the
 // same signal.

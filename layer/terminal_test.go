@@ -25,6 +25,7 @@ type terminal struct {
 	before   *term.State
 	cmd      *exec.Cmd
 	began    time.Time
+	read     int // the bytes of the screen that expects has read
 
 	mu      sync.Mutex
 	screen  strings.Builder
