@@ -57,6 +57,10 @@ func TestReadmeSessionWorks(t *testing.T) {
 				}
 			}
 		},
+		`layer secret run --env SESSION_KEY=auth.session-key -- sh -c 'echo "the key has ${#SESSION_KEY} characters"'`: func(
+			out string) {
+			require.Contains(t, section, "`"+strings.TrimSpace(out)+"`")
+		},
 		"layer secret rotate --now": func(out string) {
 			require.Contains(t, out, "$SECRET.auth.session-key: announced v2\n")
 			people = append(people, logIn(t, addr, "bob", "v1"))
