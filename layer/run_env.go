@@ -12,7 +12,7 @@ import (
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
-// What `layer secret run` puts into the environment of a program. A program
+// The variables of `layer secret run`. A program
 // that uses package secret reads the stored texts, with all versions. Any other
 // program needs the current value itself: --env passes one on under any name,
 // and --plain passes on all under their binding names.
@@ -27,7 +27,7 @@ type passing struct {
 	flags []envFlag // env, parsed
 }
 
-// parse checks what can be checked before the ledger is opened.
+// parse checks the flags, before the ledger is opened.
 func (p *passing) parse() (err error) {
 	if p.kept, err = keptNames(p.keep); err != nil {
 		return err
@@ -106,8 +106,8 @@ func namedValues(list []envFlag, spec secret.Spec, state rotate.State) ([]namedV
 	return named, nil
 }
 
-// environment returns the whole environment of the program, and what it
-// contains of each secret.
+// environment returns the whole environment of the program, and the digests by
+// which --watch detects a change.
 //
 // A variable of --env takes precedence over each other variable of that name.
 // The secret of an --env is passed on under its binding name too, so that a

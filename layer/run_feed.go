@@ -45,7 +45,7 @@ func digestOf(text string) digest { return sha256.Sum256([]byte(text)) }
 // digests are the digests of the contents of secrets.
 type digests map[secret.Address]digest
 
-// view is what the program can see of the secrets.
+// view is the contents of all secrets, in the ledger and in the folder.
 type view struct{ ledger, folder digests }
 
 func (v view) equal(o view) bool {
@@ -72,7 +72,7 @@ func changed(a, b view) []secret.Address {
 // settle merges changes that follow each other closely. The zero value has
 // passed on nothing.
 type settle struct {
-	passed  view // what the program has been told of
+	passed  view // the last one that was passed on
 	pending *view
 	since   time.Time // when pending was first set
 }

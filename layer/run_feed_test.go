@@ -65,7 +65,7 @@ func TestChangedSecretsAreNamed(t *testing.T) {
 	require.Equal(t, []secret.Address{b}, changed(one, view{digests{a: digestOf("1")}, digests{a: digestOf("1")}}))
 }
 
-// feedIn returns what run passes on in a folder.
+// feedIn returns the feed of a run in a folder.
 func feedIn(t *testing.T, dir string, p passing) *feed {
 	t.Helper()
 	out := newScreen(new(strings.Builder), func(string) (string, bool) { return "", false })
@@ -152,13 +152,15 @@ func TestMissingFileIsNoChange(t *testing.T) {
 // The memory of this process decides, even if layer.seen is behind or missing.
 func TestOnlyALaterStateSucceeds(t *testing.T) {
 	t.Parallel()
-	state := func(s rotate.State) rotate.State {
-		next := s.WithLog(rotate.LogEntry{Op: "test"})
-		return next
-	}
 	one := rotate.NewState(rotate.Settings{})
+	ledger := &rotate.MemoryLedger{}
+	one, rev, err := rotate.Commit(t.Context(), ledger, "", one)
+	require.NoError(t, err)
+	two, _, err := rotate.Commit(t.Context(), ledger, rev, one.WithLog(rotate.LogEntry{Op: "test"}))
+	require.NoError(t, err)
 	require.NoError(t, succeeds(one, one))
-	require.NoError(t, succeeds(one, state(one)))
+	require.NoError(t, succeeds(one, two))
+	require.ErrorContains(t, succeeds(two, one), "older than the one")
 	require.ErrorContains(t, succeeds(one, rotate.NewState(rotate.Settings{})), "another ledger")
 	require.Error(t, succeeds(one, one.MovedTo("s3://elsewhere")))
 }

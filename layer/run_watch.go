@@ -50,7 +50,7 @@ func (w *watching) parse(given bool) error {
 	return nil
 }
 
-// command is what run starts.
+// command is a program with its arguments.
 type command struct {
 	path, name string // name is for messages
 	args       []string
@@ -236,8 +236,10 @@ func (l *layer) endLike(status unix.WaitStatus) error {
 	}
 	number := int(status.Signal())
 	// The Go runtime handles most signals itself. A shell in the place of this
-	// process does not, and leaves no second core dump.
-	_ = l.exec("/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -c 0; kill -%d $$", number)}, nil)
+	// process does not, and leaves no second core dump. The first process of a
+	// container ignores the signal.
+	_ = l.exec("/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -c 0; kill -%d $$; exit %d", number,
+		128+number)}, nil)
 	return programEnded(128 + number)
 }
 

@@ -137,8 +137,7 @@ func (w *watchTest) hasCurrent() {
 // script, so that nothing is left.
 const waits = "while :; do read -r _ <hold; done"
 
-// watchFolder makes a folder with a ledger, a value and a pipe that nobody
-// writes to.
+// watchFolder makes a folder with a ledger, a value and a pipe without a writer.
 func watchFolder(t *testing.T) string {
 	t.Helper()
 	dir := folder(t, rotating)
@@ -174,8 +173,8 @@ func TestWatchRestartsTheProgram(t *testing.T) {
 	require.Empty(t, readable(w.says()))
 }
 
-// With --signal the program stays, and is told that the folder of values has
-// changed.
+// With --signal the program stays, and gets the signal after a change in the
+// folder of values.
 func TestWatchSignalsTheProgram(t *testing.T) {
 	t.Parallel()
 	w := startWatch(t, watchFolder(t), nil, []string{"--signal", "sighup"},
@@ -341,4 +340,17 @@ func TestWatchedProgramEndsWithLayer(t *testing.T) {
 	w.prints("started")
 	w.signal(syscall.SIGKILL)
 	require.Equal(t, syscall.SIGKILL, w.ends().Signal()) // the program's end closes its stdout
+}
+
+// The program cannot read layer's credentials in the memory of layer.
+func TestRootWatchHidesLayersCredentials(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux hides the memory of a process")
+	}
+	t.Parallel()
+	p := newHousehold(t, alice, alice, 0o755)
+	p.succeeds(alice, alice, "init", "--to", "dir:./secrets")
+	p.succeeds(alice, alice, "apply", "--spec", "spec.json")
+	const look = "test ! -r /proc/$PPID/environ && ! cat /proc/$PPID/environ 2>/dev/null && test -r /proc/self/environ && echo hidden"
+	require.Equal(t, "hidden\n", p.succeeds(alice, alice, "run", "--watch", "--spec", "spec.json", "--", "sh", "-c", look))
 }
