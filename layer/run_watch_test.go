@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,7 @@ type watchTest struct {
 	dir    string
 	env    []string
 	cmd    *exec.Cmd
+	stdout io.Closer
 	lines  chan string // of the program's stdout
 	mu     sync.Mutex
 	stderr strings.Builder
@@ -42,6 +44,7 @@ func startWatch(t *testing.T, dir string, env, flags []string, script string) *w
 	w.cmd.Dir, w.cmd.Env = dir, append(plainEnv(), env...)
 	stdout, err := w.cmd.StdoutPipe()
 	require.NoError(t, err)
+	w.stdout = stdout
 	stderr, err := w.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, w.cmd.Start())
@@ -108,7 +111,10 @@ func (w *watchTest) signal(s syscall.Signal) {
 // ends waits for the end of layer.
 func (w *watchTest) ends() syscall.WaitStatus {
 	w.t.Helper()
-	hangs := time.AfterFunc(long, func() { _ = w.cmd.Process.Kill() })
+	hangs := time.AfterFunc(long, func() {
+		_ = w.cmd.Process.Kill()
+		_ = w.stdout.Close() // the program may have it still
+	})
 	for line := range w.lines {
 		w.t.Errorf("the program prints %q", line)
 	}
@@ -318,7 +324,7 @@ func TestWatchReportsAnOldCopy(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(clone, name), text, 0o600))
 	}
 	require.NoError(t, os.Symlink(filepath.Join(dir, "secrets"), filepath.Join(clone, "secrets")))
-	w := startWatch(t, dir, nil, nil, `trap 'exit 0' TERM; echo started; `+waits)
+	w := startWatch(t, dir, nil, []string{"--plain"}, `printf %s "$LAYERON_SECRET_AUTH_SESSION_KEY" >got; trap 'exit 0' TERM; echo started; `+waits)
 	w.prints("started")
 	layerIn(t, clone, nil, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
 	w.reports("This is an old copy of the ledger")
@@ -326,6 +332,7 @@ func TestWatchReportsAnOldCopy(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "layer.secrets.age"), text, 0o600))
 	w.prints("started")
+	w.hasCurrent()
 	w.signal(syscall.SIGTERM)
 	require.Equal(t, 0, w.ends().ExitStatus())
 }
