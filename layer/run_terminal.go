@@ -13,9 +13,9 @@ import (
 var forwarded = []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1,
 	syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGWINCH}
 
-// keyed are the signals that a terminal sends to its foreground process group,
-// and so to both layer and the program.
-var keyed = []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGWINCH}
+// shared are the signals that reach both layer and the program while they are in
+// the foreground: a terminal and a shell send them to the process group.
+var shared = []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGWINCH}
 
 // terminalDevice is the controlling terminal of layer and the program. The zero
 // value is none.
@@ -50,12 +50,12 @@ func (t terminalDevice) foreground() (yes, gone bool) {
 	return err == nil && group == unix.Getpgrp(), err != nil
 }
 
-// sent reports whether the terminal has sent a signal to the program too. The
-// kernel does not report the sender. So SIGINT, SIGQUIT, SIGTSTP and SIGWINCH
-// count as the terminal's while the job is in the foreground.
+// sent reports whether the program has got a signal itself. The kernel does not
+// report the sender, so in the foreground the shared signals count as sent to
+// both. A SIGCONT to the program once more, a moment later, could undo a Ctrl-Z.
 func (t terminalDevice) sent(s syscall.Signal) bool {
 	foreground, gone := t.foreground()
-	return foreground && slices.Contains(keyed, s) || gone && t.hasShell() && s == syscall.SIGHUP
+	return foreground && slices.Contains(shared, s) || gone && t.hasShell() && s == syscall.SIGHUP
 }
 
 // hasShell reports whether another process leads the session: a shell, which
