@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -96,4 +97,35 @@ func watchElsewhere(t *testing.T, e engine) *watchTest {
 	w.prints("started")
 	w.hasCurrent()
 	return w
+}
+
+// The target is on a server. A change starts the program again, and a change by
+// another clone of the ledger is reported.
+func TestWatchWithARemoteTarget(t *testing.T) {
+	slow.Test(t)
+	t.Parallel()
+	g := newGate(t)
+	dir, clone := t.TempDir(), t.TempDir()
+	declare(t, dir, rotating)
+	layerIn(t, dir, g.env, 0, "secret", "init", "--to", "cloudflare")
+	layerIn(t, dir, g.env, 0, "secret", "apply", "--spec", "spec.json")
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "hold"), 0o600))
+	w := startWatch(t, dir, g.env, []string{"--env", "KEY=auth.session-key"},
+		`printf %s "$KEY" >got; trap 'exit 0' TERM; echo started; `+waits)
+	w.prints("started")
+	for range 2 {
+		w.layer("rotate", "--immediate")
+		w.prints("started")
+		w.hasCurrent()
+	}
+	for _, name := range []string{"layer.secrets.age", "layer.identity", "spec.json"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(clone, name), text, 0o600))
+	}
+	layerIn(t, clone, g.env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
+	w.reports("This is an old copy of the ledger")
+	require.NotContains(t, w.says(), "can be used again")
+	w.signal(syscall.SIGTERM)
+	require.Equal(t, 0, w.ends().ExitStatus())
 }
