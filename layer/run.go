@@ -78,14 +78,15 @@ credential for the target it does not read the notes.`,
 		}}
 	l.offlineFlag(c)
 	f := c.Flags()
-	f.StringArrayVar(&p.env, "env", nil, "`NAME=ADDRESS`: put the current value of that secret into that variable; repeat for "+
-		"more")
+	f.StringArrayVar(&p.env, "env", nil, "put the current value of a secret into a variable, as `NAME=ADDRESS`; repeat "+
+		"for more")
 	f.BoolVar(&p.plain, "plain", false, "pass on current values, not stored texts with all versions")
 	f.BoolVar(&w.on, "watch", false, "restart the program when a value has changed")
 	f.StringVar(&w.signal, "signal", "", "with --watch: send this `SIGNAL`, such as HUP, instead of a restart")
 	f.StringArrayVar(&p.keep, "keep-env", nil, "the `NAME` of one of layer's own credentials to pass on; repeat "+
 		"for more")
 	f.SetInterspersed(false)
+	_ = c.RegisterFlagCompletionFunc("signal", cobra.FixedCompletions(sendable, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
