@@ -25,11 +25,12 @@ type watchTest struct {
 	dir    string
 	env    []string
 	cmd    *exec.Cmd
-	stdout io.Closer
+	pipes  []io.Closer
 	lines  chan string // of the program's stdout
 	mu     sync.Mutex
 	stderr strings.Builder
 	said   chan struct{}
+	silent chan struct{} // closed at the end of stderr
 }
 
 // long is longer than any step takes on a busy machine.
@@ -38,13 +39,13 @@ const long = time.Minute
 // startWatch runs a shell script under --watch.
 func startWatch(t *testing.T, dir string, env, flags []string, script string) *watchTest {
 	t.Helper()
-	w := &watchTest{t: t, dir: dir, env: env, lines: make(chan string, 100), said: make(chan struct{}, 1)}
+	w := &watchTest{t: t, dir: dir, env: env, lines: make(chan string, 100), said: make(chan struct{}, 1),
+		silent: make(chan struct{})}
 	args := append([]string{"secret", "run", "--watch", "--spec", "spec.json"}, flags...)
 	w.cmd = exec.CommandContext(t.Context(), program(t), append(args, "--", "sh", "-c", script)...)
 	w.cmd.Dir, w.cmd.Env = dir, append(plainEnv(), env...)
 	stdout, err := w.cmd.StdoutPipe()
 	require.NoError(t, err)
-	w.stdout = stdout
 	stderr, err := w.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, w.cmd.Start())
@@ -54,7 +55,9 @@ func startWatch(t *testing.T, dir string, env, flags []string, script string) *w
 			w.lines <- s.Text()
 		}
 	}()
+	w.pipes = []io.Closer{stdout, stderr}
 	go func() {
+		defer close(w.silent)
 		for s := bufio.NewScanner(stderr); s.Scan(); {
 			w.mu.Lock()
 			fmt.Fprintln(&w.stderr, s.Text())
@@ -113,11 +116,14 @@ func (w *watchTest) ends() syscall.WaitStatus {
 	w.t.Helper()
 	hangs := time.AfterFunc(long, func() {
 		_ = w.cmd.Process.Kill()
-		_ = w.stdout.Close() // the program may have it still
+		for _, p := range w.pipes {
+			_ = p.Close() // the program may have it still
+		}
 	})
 	for line := range w.lines {
 		w.t.Errorf("the program prints %q", line)
 	}
+	<-w.silent
 	_ = w.cmd.Wait()
 	require.True(w.t, hangs.Stop(), "layer hangs")
 	return w.cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -165,7 +171,7 @@ func TestWatchRestartsTheProgram(t *testing.T) {
 		w.prints("started")
 		w.hasCurrent()
 	}
-	require.Contains(t, w.says(), "layer: $SECRET.auth.session-key has changed: restarting sh\n")
+	w.reports("layer: $SECRET.auth.session-key has changed: restarting sh\n")
 	if runtime.GOOS == "linux" {
 		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", w.cmd.Process.Pid))
 		if err == nil && len(children) > 0 { // not every kernel has this file, and another thread may be the parent
@@ -193,7 +199,7 @@ func TestWatchSignalsTheProgram(t *testing.T) {
 	got, err := os.ReadFile(filepath.Join(w.dir, "got"))
 	require.NoError(t, err)
 	require.True(t, string(stored) == string(got))
-	require.Contains(t, w.says(), "layer: $SECRET.auth.session-key has changed: sending SIGHUP to sh\n")
+	w.reports("layer: $SECRET.auth.session-key has changed: sending SIGHUP to sh\n")
 
 	// A change in the folder alone.
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY"), []byte("by hand"),
