@@ -77,11 +77,13 @@ func TestExamplesOfTheHelpAreAccepted(t *testing.T) {
 		for line := range strings.Lines(c.Example) {
 			line = strings.TrimSpace(line)
 			_, line, _ = strings.Cut(line, "layer ")
-			line = strings.TrimSuffix(line, ")\"") // of eval "$(…)"
+			if strings.Contains(c.Example, `eval "$(layer `+line) {
+				line = strings.TrimSuffix(line, `)"`)
+			}
 			line, _, _ = strings.Cut(strings.ReplaceAll(line, ">>", ">"), " > ")
 			words, err := exec.Command("sh", "-c", "printf '%s\\0' "+line).Output()
 			require.NoError(t, err, line)
-			args := strings.Split(strings.TrimRight(string(words), "\x00"), "\x00")
+			args := strings.Split(strings.TrimSuffix(string(words), "\x00"), "\x00")
 			root := l.command()
 			found, rest, err := root.Find(args)
 			require.NoError(t, err, line)

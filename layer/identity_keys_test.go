@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,7 +97,7 @@ func TestColleagueWithAnotherKey(t *testing.T) {
 			layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
 			stdout, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "recipients", "--add", test.public)
 			key := strings.TrimSuffix(strings.TrimSpace(test.public), " ana@laptop")
-			require.Contains(t, stdout, key+"\n")
+			require.Regexp(t, "(?m)^"+regexp.QuoteMeta(key)+"(\t.*)?$", stdout)
 			id, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "id")
 			id = strings.TrimSpace(id)
 

@@ -203,10 +203,10 @@ func TestAmbiguousAddress(t *testing.T) {
 	t.Parallel()
 	a := secret.SpecSecret{Address: secret.Address{Namespace: "tls", Name: "crt"}, Binding: "TLS"}
 	b := secret.SpecSecret{Address: secret.Address{Namespace: "other", Name: "one"}, Binding: "tls.crt"}
-	both := []secret.SpecSecret{a, b}
-	_, err := resolve([]envFlag{{"K", "tls.crt"}}, both)
-	require.ErrorContains(t, err, "the binding name of one secret and the address of another")
-	named, err := resolve([]envFlag{{"K", "$SECRET.tls.crt"}, {"L", "TLS"}, {"M", "other.one"}}, both)
+	both := secret.Spec{Secrets: []secret.SpecSecret{a, b}}
+	_, err := namedValues([]envFlag{{"K", "tls.crt"}}, both, rotate.State{})
+	require.ErrorContains(t, err, "--env: tls.crt names more than one secret, by its address or its binding")
+	named, err := namedValues([]envFlag{{"K", "$SECRET.tls.crt"}, {"L", "TLS"}, {"M", "other.one"}}, both, rotate.State{})
 	require.NoError(t, err)
 	require.Equal(t, []namedValue{{"K", a}, {"L", a}, {"M", b}}, named)
 }

@@ -18,8 +18,8 @@ import (
 
 const watchArgs = "layer secret run --watch --plain --spec spec.json -- "
 
-// shellAtTerminal is an interactive shell with job control at a pseudo-terminal.
-func shellAtTerminal(t *testing.T, dir string) *terminal {
+// bashAtTerminal is an interactive shell with job control at a pseudo-terminal.
+func bashAtTerminal(t *testing.T, dir string) *terminal {
 	t.Helper()
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -76,12 +76,12 @@ done
 `), 0o600))
 	for name, start := range map[string]func(t *testing.T) *terminal{
 		"from a shell": func(t *testing.T) *terminal {
-			x := shellAtTerminal(t, filepath.Dir(script))
+			x := bashAtTerminal(t, filepath.Dir(script))
 			x.types(watchArgs + "sh program.sh; echo status $?; exit\n")
 			return x
 		},
 		"from a shell, in a pipeline": func(t *testing.T) *terminal {
-			x := shellAtTerminal(t, filepath.Dir(script))
+			x := bashAtTerminal(t, filepath.Dir(script))
 			x.types("set -o pipefail; " + watchArgs + "sh program.sh | (trap '' INT QUIT; exec cat); echo status $?; exit\n")
 			return x
 		},
@@ -126,7 +126,7 @@ while read -r line; do
 	echo "read $line"
 done
 `), 0o600))
-	x := shellAtTerminal(t, dir)
+	x := bashAtTerminal(t, dir)
 	x.types(watchArgs + "sh program.sh\n")
 	x.expect("\nstarted\r\n")
 	for _, line := range []string{"one", "two"} {
@@ -184,7 +184,7 @@ while read -r line; do
 	stty echo
 done
 `), 0o600))
-	x := shellAtTerminal(t, dir)
+	x := bashAtTerminal(t, dir)
 	x.types(watchArgs + "sh program.sh\n")
 	x.expects("\nstarted\r\n")
 	layerIn(t, dir, nil, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")

@@ -330,7 +330,7 @@ func TestWatchReportsAnOldCopy(t *testing.T) {
 		`printf %s "$LAYERON_SECRET_AUTH_SESSION_KEY" >got; trap 'exit 0' TERM; echo started; `+waits)
 	w.prints("started")
 	layerIn(t, clone, nil, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
-	w.reports("This is an old copy of the ledger")
+	w.reports("This ledger is an old copy")
 	text, err := os.ReadFile(filepath.Join(clone, "layer.secrets.age"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "layer.secrets.age"), text, 0o600))
