@@ -13,6 +13,8 @@
 //
 //	err := keyring.VerifyHMAC(webhookSecret, body, mac)
 //
+//	version, err := keyring.Find(ctx, jwtKey, kid)
+//
 // # Which one
 //
 //   - A client keeps data that you issue, may read it, and sends it back:
@@ -20,10 +22,11 @@
 //   - You store or issue data that no one else may read: [Sealer]. Columns,
 //     files of some megabytes, cookies with a secret.
 //   - Another party signs with a secret that you share: [VerifyHMAC]. Webhooks.
-//   - Another party must verify your signature: none of these, because a party
-//     that can verify can also sign. Use a signature with a public key, such as
-//     a JWT with EdDSA; [secret.Secret.ActiveVersion] finds the key that it
-//     names.
+//   - A token of another form names its key, such as a JWT in its header kid:
+//     [Find].
+//   - Another party must verify your signature: none of these alone, because a
+//     party that can verify can also sign. Use a signature with a public key,
+//     such as a JWT with EdDSA: see examples/jwks.
 //
 // # What each promises
 //
@@ -60,15 +63,15 @@
 // text for which Stale returns true.
 //
 // After `layer secret rotate --immediate` a machine receives tokens and sealed
-// texts of versions that it has not read yet. Verify and Open then ask the
-// store, at most once in ten seconds for all Signers and Sealers of a secret
-// and of the copies that [secret.Secret.With] made. So a client that invents
-// ids causes at most one request to the store in ten seconds. All callers with
-// an unknown version that come while the store is asked wait for the answer,
-// each no longer than its context. After the answer, until the ten seconds are
-// over, a version that is still unknown is refused at once. The copies that
-// With makes for several tenants share the ten seconds: declare a secret for
-// each tenant if one must not wait for another.
+// texts of versions that it has not read yet. Verify, Open and Find then ask the
+// store, at most once in ten seconds for all uses of a secret and of the copies
+// that [secret.Secret.With] made. So a client that invents ids causes at most
+// one request to the store in ten seconds. All callers with an unknown version
+// that come while the store is asked wait for the answer, each no longer than
+// its context. After the answer, until the ten seconds are over, a version that
+// is still unknown is refused at once. The copies that With makes for several
+// tenants share the ten seconds: declare a secret for each tenant if one must
+// not wait for another.
 //
 // `layer secret revoke` removes a version from the store. As soon as a machine
 // has read the change, tokens of that version are refused and its sealed texts

@@ -11,13 +11,13 @@ import (
 // [errors.Is]. If a text is refused because of the version that it names, the
 // error also wraps [secret.ErrVersionNotFound] or [secret.ErrNotActive]. If the
 // store could not be asked for an unknown version, the refusal also wraps the
-// reason, such as an error of the store or of ctx. If instead the secret cannot
-// be read at all, or the declaration or the key is at fault, the error wraps
-// neither ErrInvalidToken nor ErrOpen: it does not mean that the text is bad,
-// and the same text may be accepted later.
+// reason, such as an error of the store or of ctx; only [Find] then refuses
+// nothing. If instead the secret cannot be read at all, or the declaration or
+// the key is at fault, the error wraps neither ErrInvalidToken nor ErrOpen: it
+// does not mean that the text is bad, and the same text may be accepted later.
 var (
-	// ErrInvalidToken: the token or the code is not accepted. Answer as for a
-	// request without a token.
+	// ErrInvalidToken: the token or the code is not accepted, or [Find] found no
+	// key that it could accept. Answer as for a request without a token.
 	ErrInvalidToken = errors.New("invalid token")
 	// ErrOpen: the sealed text does not open under this key, purpose and context.
 	ErrOpen = errors.New("the sealed text does not open")

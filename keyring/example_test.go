@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -87,25 +89,73 @@ func ExampleVerifyHMAC() {
 // golang-jwt:
 //
 //	token, err := jwt.Parse(text, func(t *jwt.Token) (any, error) {
-//		id, _ := t.Header["kid"].(string)
-//		return keyOf(id)
+//		kid, _ := t.Header["kid"].(string)
+//		v, err := keyring.Find(ctx, jwtKey, kid)
+//		if err != nil {
+//			return nil, err    // err of Parse wraps it
+//		}
+//		return v.Bytes()
 //	}, jwt.WithValidMethods([]string{"HS256"}))    // never the method that the token names
 //
 // and to sign, put the version's id into the header:
 //
-//	v, err := sessionKey.Current().Get(ctx)
+//	v, err := jwtKey.Current().Get(ctx)
 //	t := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
 //	t.Header["kid"] = v.ID
-func Example_jwt() {
-	keyOf := func(kid string) ([]byte, error) { return sessionKey.ActiveVersion(kid).Bytes() }
+func ExampleFind() {
+	ctx := context.Background()
+	store := secret.NewMemory(map[string]string{"$SECRET.auth.jwt-key": "current=v2;v1=" + hexKey(1) + ";v2=" +
+		hexKey(2)})
+	jwtKey := secret.Random(secret.Options{Namespace: "auth", Name: "jwt-key"})
+	app := secret.NewApp(secret.AppOptions{Store: store, Refresh: -1, Logger: slog.New(slog.DiscardHandler)}).Use(jwtKey)
+	if err := app.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer app.Close()
+	status := func(kid string) int {
+		_, err := keyring.Find(ctx, jwtKey, kid)
+		switch {
+		case errors.Is(err, keyring.ErrInvalidToken):
+			return http.StatusUnauthorized
+		case err != nil:
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusOK
+	}
 
-	for _, kid := range []string{"v1", "v2", "v3", ""} {
-		key, err := keyOf(kid)
-		fmt.Println(strings.TrimSpace("kid "+kid)+":", len(key), "bytes,", errors.Is(err, secret.ErrVersionNotFound))
+	// Another machine already uses v3. The store is asked for it.
+	store.Set("$SECRET.auth.jwt-key", "current=v3;v2="+hexKey(2)+";v3="+hexKey(3))
+	for _, kid := range []string{"v2", "v3", "v1", "v4", ""} {
+		fmt.Println(strings.TrimSpace("kid "+kid)+":", status(kid))
 	}
 	// Output:
-	// kid v1: 32 bytes, false
-	// kid v2: 32 bytes, false
-	// kid v3: 0 bytes, true
-	// kid: 0 bytes, true
+	// kid v2: 200
+	// kid v3: 200
+	// kid v1: 401
+	// kid v4: 401
+	// kid: 401
+}
+
+// An unknown id may belong to a key, as long as the store cannot be asked.
+func ExampleFind_outage() {
+	ctx := context.Background()
+	store := secret.NewMemory(map[string]string{"$SECRET.auth.jwt-key": hexKey(1)})
+	jwtKey := secret.Random(secret.Options{Namespace: "auth", Name: "jwt-key"})
+	app := secret.NewApp(secret.AppOptions{Store: store, Refresh: -1, Logger: slog.New(slog.DiscardHandler)}).Use(jwtKey)
+	if err := app.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer app.Close()
+
+	outage := errors.New("no route to the store")
+	store.Fail(outage)
+	_, err := keyring.Find(ctx, jwtKey, "v1")
+	fmt.Println("v1:", err)
+	_, err = keyring.Find(ctx, jwtKey, "v2")
+	fmt.Println("v2:", errors.Is(err, keyring.ErrInvalidToken), errors.Is(err, outage))
+	// Output:
+	// v1: <nil>
+	// v2: false true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/layeron-hq/secret"
@@ -15,13 +16,14 @@ import (
 // versions cause. Any client can make up ids.
 const pause = 10 * time.Second
 
-// refresher limits how often the Signers and Sealers of a secret and its copies
-// ask the store.
+// refresher limits how often the Signers, Sealers and Finds of a secret and its
+// copies ask the store.
 type refresher struct {
-	mu      sync.Mutex
-	begun   time.Time // of the last refresh
-	last    *refresh  // nil: none yet
-	answers uint64    // refreshes that have ended, failed ones included
+	answers atomic.Uint64 // refreshes that have ended, failed ones included
+
+	mu    sync.Mutex
+	begun time.Time // of the last refresh
+	last  *refresh  // nil: none yet
 }
 
 // refresh is one refresh, shared by every caller with an unknown version.
@@ -30,29 +32,21 @@ type refresh struct {
 	err  error
 }
 
-// families guards the creation of refreshers.
-var families sync.Mutex
-
 // refresherFor returns the refresher that s shares with its copies.
 func refresherFor(s *secret.Secret) *refresher {
 	f := family.Of(s)
 	if f == nil {
 		return new(refresher) // every use fails before it asks the store
 	}
-	families.Lock()
-	defer families.Unlock()
-	if f.Shared == nil {
-		f.Shared = new(refresher)
+	if r, ok := f.Shared.Load().(*refresher); ok {
+		return r
 	}
-	return f.Shared.(*refresher)
+	f.Shared.CompareAndSwap(nil, new(refresher))
+	return f.Shared.Load().(*refresher)
 }
 
 // ended returns the number of refreshes that have ended so far.
-func (r *refresher) ended() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.answers
-}
+func (r *refresher) ended() uint64 { return r.answers.Load() }
 
 // refresh waits for a refresh of s, no longer than ctx: for the one under way,
 // else for a new one. If the last refresh has ended and began less than the
@@ -102,9 +96,7 @@ func (r *refresher) run(one *refresh, s *secret.Secret) {
 	ctx, cancel := timeout.Context(context.Background(), timeout.Default)
 	defer cancel()
 	one.err = s.Refresh(ctx)
-	r.mu.Lock()
-	r.answers++
-	r.mu.Unlock()
+	r.answers.Add(1)
 	close(one.done)
 }
 

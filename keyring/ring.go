@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"errors"
 	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/layeron-hq/secret"
 )
@@ -78,56 +76,23 @@ func (r *ring) current() (secret.Version, *key, error) {
 	return v, k, err
 }
 
-// find returns the key of the version that a text names, expired or not. An
-// unknown version may be newer than this machine's copy: find then asks the
-// store.
+// find returns the key of the version that a text names, expired or not.
 func (r *ring) find(ctx context.Context, id string, pick pick) (*key, error) {
-	answers := r.refresher.ended()
-	doc, v, err := r.look(ctx, id, pick)
-	if errors.Is(err, secret.ErrVersionNotFound) {
-		trouble := r.refresher.refresh(ctx, r.secret)
-		// also if another caller's refresh has ended since the first look
-		if r.refresher.ended() != answers {
-			doc, v, err = r.look(ctx, id, pick)
-			// the store failed: the reason is still the unknown version
-			if f, ok := errors.AsType[*fault](err); ok {
-				trouble, err = f.error, wrap("version "+id, secret.ErrVersionNotFound)
-			}
-		}
-		if errors.Is(err, secret.ErrVersionNotFound) && trouble != nil {
-			err = fail(err.Error()+"; the store could not be asked for it: "+trouble.Error(), err, trouble)
-		}
+	found := find(ctx, r.secret, r.refresher, id, pick)
+	switch {
+	case found.err != nil && found.trouble != nil:
+		return nil, fail(found.err.Error()+"; the store could not be asked for it: "+found.trouble.Error(),
+			found.err, found.trouble)
+	case found.err != nil:
+		return nil, found.err
+	case found.trouble != nil:
+		return nil, &fault{found.trouble}
 	}
-	if err != nil {
-		return nil, err
-	}
-	k, err := r.key(doc, v)
+	k, err := r.key(found.doc, found.version)
 	if err != nil {
 		return nil, &fault{err}
 	}
 	return k, nil
-}
-
-// pick selects the versions that an operation accepts.
-type pick uint8
-
-const (
-	pickActive pick = iota // those that have not expired
-	pickAny
-)
-
-func (r *ring) look(ctx context.Context, id string, pick pick) (*secret.Document, secret.Version, error) {
-	doc, err := r.secret.Load(ctx)
-	if err != nil {
-		return nil, secret.Version{}, &fault{err}
-	}
-	var v secret.Version
-	if pick == pickActive {
-		v, err = doc.ActiveVersion(id, time.Now())
-	} else {
-		v, err = doc.Version(id)
-	}
-	return doc, v, err
 }
 
 // stale reports whether id is the id of a version that the current one has

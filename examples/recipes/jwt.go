@@ -13,15 +13,13 @@ import (
 	"time"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/keyring"
 )
 
 // recipe: jwt
 
 var jwtKey = secret.Random(secret.Options{Namespace: "auth", Name: "jwt-key", Bytes: 32,
 	Rotation: &secret.Rotation{EveryDays: 90, Retain: secret.Retention{Mode: secret.RetainFor, Days: 1}}})
-
-// errToken is the answer to a token that is not accepted.
-var errToken = errors.New("invalid token")
 
 type jwtHeader struct {
 	Alg  string          `json:"alg"`
@@ -61,14 +59,11 @@ func verifyJWT(ctx context.Context, token string) (jwtClaims, error) {
 	var header jwtHeader
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || !decodeJWT(parts[0], &header) || header.Alg != "HS256" || header.Crit != nil {
-		return jwtClaims{}, errToken
+		return jwtClaims{}, keyring.ErrInvalidToken
 	}
-	version, err := jwtKey.ActiveVersion(header.Kid).Get(ctx)
-	if errors.Is(err, secret.ErrVersionNotFound) || errors.Is(err, secret.ErrNotActive) {
-		return jwtClaims{}, errToken // 401: the key is unknown or has expired
-	}
+	version, err := keyring.Find(ctx, jwtKey, header.Kid)
 	if err != nil {
-		return jwtClaims{}, err // 503: the key cannot be read, and the token may be valid
+		return jwtClaims{}, err // keyring.ErrInvalidToken: no such key; else the token may be valid
 	}
 	key, err := version.Bytes()
 	if err != nil {
@@ -76,11 +71,11 @@ func verifyJWT(ctx context.Context, token string) (jwtClaims, error) {
 	}
 	mac, err := base64url.DecodeString(parts[2])
 	if err != nil || !hmac.Equal(mac, hs256(key, parts[0]+"."+parts[1])) {
-		return jwtClaims{}, errToken
+		return jwtClaims{}, keyring.ErrInvalidToken
 	}
 	var claims jwtClaims
 	if !decodeJWT(parts[1], &claims) || time.Now().Unix() >= claims.Expires {
-		return jwtClaims{}, errToken
+		return jwtClaims{}, keyring.ErrInvalidToken
 	}
 	return claims, nil
 }
@@ -101,11 +96,11 @@ func requireJWT(next func(http.ResponseWriter, *http.Request, jwtClaims)) http.H
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		claims, err := verifyJWT(r.Context(), token)
 		switch {
-		case errors.Is(err, errToken):
+		case errors.Is(err, keyring.ErrInvalidToken):
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "log in again", http.StatusUnauthorized)
 		case err != nil:
-			slog.Error("the JWT key cannot be read", "error", err)
+			slog.Error("a JWT cannot be judged", "error", err)
 			http.Error(w, "try again later", http.StatusServiceUnavailable)
 		default:
 			next(w, r, claims)

@@ -120,3 +120,21 @@ func TestUnreadableKeyIs503(t *testing.T) {
 	_, err := signJWT(t.Context(), jwtClaims{})
 	require.Error(t, err)
 }
+
+// TestNewerKeyIsAskedFor: rotate --immediate reaches this machine with the
+// first token of another one.
+func TestNewerKeyIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, jwtKey, key("a"))
+		ahead := forge(t, jwtHeader{Alg: "HS256", Kid: "v2"}, "b", time.Hour)
+		r.store.Fail(errors.New("no route"))
+		requireStatus(t, 503, ahead) // the key may exist
+		requireStatus(t, 200, issue(t, time.Hour))
+		r.store.Fail(nil)
+		secrettest.Announce(t, r.store, jwtKey, key("b"), time.Now())
+		secrettest.Flip(t, r.store, jwtKey, time.Hour)
+		time.Sleep(10 * time.Second)
+		requireStatus(t, 200, ahead)
+		requireStatus(t, 401, forge(t, jwtHeader{Alg: "HS256", Kid: "v3"}, "b", time.Hour))
+	})
+}

@@ -3,8 +3,10 @@
 // callers.
 package family
 
-// Family is shared by a secret and its copies. Its user locks it.
-type Family struct{ Shared any }
+import "sync/atomic"
+
+// Family is shared by a secret and its copies.
+type Family struct{ Shared atomic.Value }
 
 // Of returns the family of a *secret.Secret, and nil for one that no constructor
 // made. Package secret sets it.
