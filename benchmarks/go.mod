@@ -7,6 +7,7 @@ replace github.com/layeron-hq/secret => ../
 require (
 	github.com/aws/aws-sdk-go v1.49.21
 	github.com/aws/aws-secretsmanager-caching-go v1.2.0
+	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/gorilla/securecookie v1.1.2
 	github.com/layeron-hq/secret v0.0.0-00010101000000-000000000000
 	github.com/tailscale/setec v0.0.0-20260115174028-19d190c5556d
