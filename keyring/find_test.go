@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"strings"
@@ -260,12 +261,15 @@ func TestFindReportsTheDeclaration(t *testing.T) {
 
 // TestFindShowsNoValue: neither does a kid that a client made up fill the log.
 func TestFindShowsNoValue(t *testing.T) {
-	s := stored("current=v1;v1=" + hexKey(1))
-	_, err := keyring.Find(ctx, s, "v9\n"+strings.Repeat("x", 10_000))
+	const text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	raw, err := hex.DecodeString(text)
+	require.NoError(t, err)
+	s := stored("current=v1;v1=" + text)
+	_, err = keyring.Find(ctx, s, "v9\n"+strings.Repeat("x", 10_000))
 	requireNoSuchKey(t, err, secret.ErrVersionNotFound)
 	require.Less(t, len(err.Error()), 300)
 	require.NotContains(t, err.Error(), "\n")
-	require.Empty(t, redacttest.Check(err, hexKey(1), string(rawKey(1))))
+	require.Empty(t, redacttest.Check(err, text, string(raw)))
 	_, err = keyring.Find(ctx, s, "v9")
 	require.EqualError(t, err, "keyring: find under $SECRET.auth.session-key: invalid token: "+
 		"secret: active version $SECRET.auth.session-key, version v9: version not found")
@@ -279,4 +283,59 @@ func TestWarmFindAllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}))
+}
+
+// TestFindWithoutAnApp: each call asks the store, and an unknown id twice more
+// at most once in ten seconds. If the store fails meanwhile, Find reports the
+// outage, and Verify refuses the token.
+func TestFindWithoutAnApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := newStore("current=v1;v1=" + hexKey(1))
+		s := secret.Random(secret.Options{Namespace: "auth", Name: "session-key"}).With(store)
+		asks := func(want int64, id string) {
+			t.Helper()
+			began := store.gets.Load()
+			_, err := keyring.Find(ctx, s, id)
+			require.Equal(t, id == "v1", err == nil)
+			require.Equal(t, want, store.gets.Load()-began)
+		}
+		asks(1, "v1")
+		asks(3, "v2") // its read, the request of the ten seconds, and a read of the answer
+		asks(1, "v3")
+		asks(1, "v1")
+		time.Sleep(10 * time.Second)
+		asks(3, "v2")
+	})
+
+	down := errors.New("no route to the store")
+	for name, check := range map[string]func(*testing.T, *secret.Secret){
+		"Find": func(t *testing.T, s *secret.Secret) {
+			_, err := keyring.Find(ctx, s, "v2")
+			requireStoreDown(t, err, down)
+		},
+		"Verify": func(t *testing.T, s *secret.Secret) {
+			_, err := keyring.NewSigner(s, "p").Verify(ctx, tokenOf(rawKey(2), "p", "v2", 0, ""))
+			requireNoSuchKey(t, err, secret.ErrVersionNotFound)
+			require.ErrorIs(t, err, down)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &failing{text: "current=v1;v1=" + hexKey(1), good: 2, err: down}
+			check(t, secret.Random(secret.Options{Name: "k"}).With(store))
+		})
+	}
+}
+
+// failing is a store that is down after some reads.
+type failing struct {
+	text string
+	good int // reads
+	err  error
+}
+
+func (f *failing) Get(context.Context, secret.Address) (string, error) {
+	if f.good--; f.good < 0 {
+		return "", f.err
+	}
+	return f.text, nil
 }
