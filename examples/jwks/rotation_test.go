@@ -72,7 +72,7 @@ func TestTokensSurviveRotationsUnderLoad(t *testing.T) {
 		var accepted atomic.Int64
 		stop := make(chan struct{})
 		var workers sync.WaitGroup
-		for w := range 6 {
+		for w := range 4 {
 			workers.Go(func() {
 				random := rand.New(rand.NewPCG(18, uint64(w)))
 				var all []issued
@@ -122,7 +122,7 @@ func TestTokensSurviveRotationsUnderLoad(t *testing.T) {
 		signedBy.Range(func(id, _ any) bool { ids = append(ids, id.(string)); return true })
 		slices.Sort(ids)
 		require.Equal(t, []string{"v1", "v2", "v3"}, ids)
-		require.Greater(t, accepted.Load(), int64(10_000))
+		require.Greater(t, accepted.Load(), int64(5_000))
 		require.Zero(t, early.Load(), "a service met a key that its set did not have")
 		require.LessOrEqual(t, fetches.Load(), int64(2*(8*4+4)), "one request in a quarter of the window")
 		doc, err := operator.Load(ctx)
