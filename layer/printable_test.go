@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/layer/internal/timeline"
+	"github.com/layeron-hq/secret/internal/timeline"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/file"
 	"github.com/layeron-hq/secret/layer/rotate"

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/layeron-hq/secret/internal/timeline"
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
-	"github.com/layeron-hq/secret/layer/internal/timeline"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
