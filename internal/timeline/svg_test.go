@@ -34,37 +34,66 @@ func elements(t *testing.T, svg string) map[string]int {
 	}
 }
 
-var (
-	bars   = regexp.MustCompile(`<path class="(?:gone|accepted|current|announced)" d="M([-\d.]+) [-\d.]+H([-\d.]+)(l([-\d.]+))?`)
-	axisOf = regexp.MustCompile(`<line class="axis" x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"`)
-)
+// outside matches a position that is not within the width of its part.
+var outside = regexp.MustCompile(`[ "](-[\d.]+|1[\d]{2,}[\d.]*)%`)
 
 func TestSVGWhateverTheHistory(t *testing.T) {
-	number := func(s string) float64 {
-		if s == "" {
-			return 0
-		}
-		x, err := strconv.ParseFloat(s, 64)
-		require.NoError(t, err)
-		return x
-	}
 	r := rand.New(rand.NewPCG(7, 8))
 	for range 300 {
 		secrets := anySecrets(r, noon)
 		got := SVG(secrets, noon, nil)
 		count := elements(t, got)
-		require.Equal(t, 1, count["svg"])
 		require.Equal(t, 1, count["desc"])
+		require.Equal(t, 1, count["style"])
 		require.NotContains(t, got, "NaN")
 		require.NotContains(t, got, "%!")
-		axis := axisOf.FindStringSubmatch(got)
-		require.NotNil(t, axis)
-		left, right := number(axis[1]), number(axis[2])
-		for _, b := range bars.FindAllStringSubmatch(got, -1) {
-			require.GreaterOrEqual(t, number(b[1]), left-0.1, b[0])
-			require.LessOrEqual(t, number(b[2])+number(b[4]), right+0.1, b[0])
-			require.Less(t, number(b[1])-0.1, number(b[2])+number(b[4]), b[0])
+		for _, at := range outside.FindAllStringSubmatch(got, -1) {
+			require.True(t, strings.TrimRight(at[1], "0.") == "1", at[1])
 		}
+	}
+}
+
+var (
+	texts = regexp.MustCompile(`<text[^>]* y="([\d.]+)"`)
+	parts = regexp.MustCompile(`<svg class="(axis|lane)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)">(.*)</svg>\n`)
+)
+
+// TestNowLineCrossesNoText: the line is in lanes alone, which have no text, and
+// no text of the picture is over a lane.
+func TestNowLineCrossesNoText(t *testing.T) {
+	number := func(s string) float64 {
+		x, err := strconv.ParseFloat(s, 64)
+		require.NoError(t, err)
+		return x
+	}
+	attribute := func(element, name string) string {
+		m := regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(element)
+		if m == nil {
+			return ""
+		}
+		return m[1]
+	}
+	r := rand.New(rand.NewPCG(9, 10))
+	for range 300 {
+		got := SVG(anySecrets(r, noon), noon, nil)
+		outer := parts.ReplaceAllString(got, "")
+		require.NotContains(t, outer, `class="now"`)
+		lanes := 0
+		for _, part := range parts.FindAllStringSubmatch(got, -1) {
+			if part[1] == "axis" {
+				require.NotContains(t, part[6], `class="now"`)
+				continue
+			}
+			require.NotContains(t, part[6], "<text")
+			lanes += strings.Count(part[6], `class="now"`)
+			left, top, right, bottom := number(part[2]), number(part[3]), number(part[2])+number(part[4]), number(part[3])+number(part[5])
+			for _, text := range texts.FindAllString(outer, -1) {
+				x, y := number(attribute(text, "x")), number(attribute(text, "y"))
+				require.False(t, y > top && y-10 < bottom && x < right && attribute(text, "text-anchor") == "" && x >= left, text)
+				require.False(t, y > top && y-10 < bottom && attribute(text, "text-anchor") == "end", text)
+			}
+		}
+		require.Equal(t, strings.Count(got, `class="now"`), lanes)
 	}
 }
 
