@@ -26,12 +26,13 @@ func TestReadingSideImportsTheStandardLibraryAlone(t *testing.T) {
 			"/internal/timeout"}, heavy},
 		{".", "js/wasm", []string{"/internal/binding", "/internal/family", "/internal/sha256", "/internal/timeout"}, heavy},
 		{"./driver", "linux/amd64", nil, heavy},
+		{"./timeline", "linux/amd64", nil, heavy},
 		{"./keyring", "linux/amd64", []string{"", "/internal/swap", "/internal/binding", "/internal/family",
 			"/internal/sha256", "/internal/timeout"}, heavy},
 		{"./workers", "js/wasm", []string{"", "/internal/binding", "/internal/family", "/internal/sha256",
 			"/internal/timeout"}, heavy},
 		{"./statushttp", "linux/amd64", []string{"", "/internal/swap", "/internal/binding", "/internal/family",
-			"/internal/sha256", "/internal/timeout"}, nil},
+			"/internal/sha256", "/timeline", "/internal/timeout"}, nil},
 	} {
 		t.Run(tc.pkg+" "+tc.target, func(t *testing.T) {
 			system, machine, _ := strings.Cut(tc.target, "/")
@@ -47,7 +48,7 @@ func TestReadingSideImportsTheStandardLibraryAlone(t *testing.T) {
 					ours = append(ours, strings.TrimPrefix(strings.TrimSpace(line), "false "))
 				}
 			}
-			require.Contains(t, standard, "context", "the list is of what is imported")
+			require.Contains(t, standard, "time", "the list is of what is imported")
 			allowed := []string{own + strings.TrimPrefix(tc.pkg, ".")}
 			for _, path := range tc.own {
 				allowed = append(allowed, own+path)

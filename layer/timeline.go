@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/layeron-hq/secret/internal/timeline"
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/timeline"
 )
 
 func (l *layer) timelineCommand() *cobra.Command {

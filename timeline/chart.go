@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"fmt"
-	"html"
 	"time"
 )
 
@@ -41,6 +40,9 @@ type Sign struct{ Drawing, Meaning string }
 // The widths of the axis in letters.
 const wideAxis, narrowAxis = 80, 44
 
+// gridOfPage refers to a part of Chart.Defs.
+const gridOfPage = `<use href="#timeline-grid"/>`
+
 // NewChart draws the secrets over one axis. A nil loc is UTC.
 func NewChart(secrets []Secret, now time.Time, loc *time.Location) Chart {
 	blocks, over := prepare(secrets, now, loc)
@@ -58,8 +60,7 @@ func NewChart(secrets []Secret, now time.Time, loc *time.Location) Chart {
 		lives := Lives{Note: b.note(), Next: nextText(over, b)}
 		for _, r := range b.rows {
 			lives.Lanes = append(lives.Lanes, Lane{r.id, label(over, r, false), laneClass[r.fill],
-				fmt.Sprintf(`<svg class="lane" width="100%%" height="%d" role="img" aria-label="%s"><use href="#timeline-grid"/>%s</svg>`,
-					laneHeight, html.EscapeString(over.life(r)), over.lane(b, r))})
+				fmt.Sprintf(`<svg class="lane" width="100%%" height="%d" role="img">%s</svg>`, laneHeight, over.lane(b, r, gridOfPage))})
 		}
 		c.Lives = append(c.Lives, lives)
 	}

@@ -52,10 +52,11 @@ func (s span) at(seconds float64) float64 {
 	return (min(max(seconds, s.from), s.until) - s.from) / s.length() * 100
 }
 
-// lane draws one version: the content of an svg element that is laneHeight high.
-func (s span) lane(b block, r row) string {
+// lane draws one version over a ground: the content of an svg element that is
+// laneHeight high.
+func (s span) lane(b block, r row, ground string) string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "<title>%s</title>", html.EscapeString(s.life(r)))
+	fmt.Fprintf(&w, "<title>%s</title>%s", html.EscapeString(s.life(r)), ground)
 	for i, st := range r.stretches {
 		if s.shows(st, i == 0) {
 			s.bar(&w, st)

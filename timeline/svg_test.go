@@ -74,7 +74,7 @@ func TestNowLineCrossesNoText(t *testing.T) {
 		return m[1]
 	}
 	r := rand.New(rand.NewPCG(9, 10))
-	for range 300 {
+	for range 60 {
 		got := SVG(anySecrets(r, noon), noon, nil)
 		outer := parts.ReplaceAllString(got, "")
 		require.NotContains(t, outer, `class="now"`)

@@ -135,7 +135,7 @@ func (p *picture) row(b block, r row) {
 		class = "id dim"
 	}
 	p.text(svgEdge+8, p.y+16, class, id)
-	p.nest("lane", p.y, laneHeight, p.lane(b, r))
+	p.nest("lane", p.y, laneHeight, p.lane(b, r, ""))
 	text := label(p.span, r, false)
 	if len(text) > 36 {
 		text = text[:35] + "…"

@@ -1,5 +1,7 @@
-// Package timeline draws the lives of secrets' versions as bars over time, as
-// text and as SVG. It reads no clock and no file, and receives no values.
+// Package timeline draws the lives of secrets' versions as bars over time: as
+// text, as SVG, and in pieces for an HTML page. `layer secret timeline` and the
+// page of package statushttp use it. It reads no clock and no file, and receives
+// no values. Every text in a drawing is escaped.
 package timeline
 
 import "time"
