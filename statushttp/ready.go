@@ -1,0 +1,41 @@
+package statushttp
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/layeron-hq/secret"
+)
+
+// Ready answers GET and HEAD with 200 if every read of app's secrets returns a
+// value, and with 503 if reads of a secret fail: before Start, and when
+// [secret.AppOptions].MaxStale has passed. A store out of reach, a fault in a
+// newly stored text and a warning change nothing: reads return the last good
+// document. The body is one line without names.
+//
+// It suits a readiness probe: a replica that cannot read gets no requests. It
+// does not suit a liveness probe: a restart does not bring the store back.
+func Ready(app *secret.App) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !reads(w, r) {
+			return
+		}
+		status := app.Status()
+		failing := 0
+		for _, s := range status.Secrets {
+			if s.Failing {
+				failing++
+			}
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		if failing > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = fmt.Fprintf(w, "reads fail for %d of %d secrets\n", failing, len(status.Secrets))
+			return
+		}
+		_, _ = io.WriteString(w, "ready\n")
+	})
+}
