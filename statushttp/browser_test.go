@@ -135,7 +135,11 @@ func TestServerPage(t *testing.T) {
 			writePage(w, scene.status, map[secret.Address]*secret.Rotation{wellOne().Address: {EveryDays: 90}})
 		}))
 		t.Cleanup(server.Close)
-		for _, width := range []int{375, 1280} {
+		widths := []int{375, 1280}
+		if scene.name == "every state" {
+			widths = []int{320, 375, 768, 801, 1000, 1089, 1280, 2560}
+		}
+		for _, width := range widths {
 			for _, scheme := range []string{"light", "dark"} {
 				name := fmt.Sprintf("%s-%d-%s", strings.ReplaceAll(scene.name, " ", "-"), width, scheme)
 				b.screen(width, scheme)
@@ -178,6 +182,7 @@ func TestServerFaultsAreFound(t *testing.T) {
 		{"colour alone", `document.querySelector("article .state").textContent = ""`, "no word"},
 		{"lane without a word", `document.querySelector(".label").textContent = ""`, "no word"},
 		{"text over the line of now", `document.querySelector(".label").style.transform = "translate(-40px, 24px)"`, "crosses"},
+		{"labels over one another", `document.querySelectorAll(".narrow text").forEach(e => e.setAttribute("x", "50%"))`, "overlaps"},
 		{"script", `document.body.append(document.createElement("script"))`, "script"},
 		{"handler", `document.querySelector("h1").setAttribute("onclick", "x()")`, "onclick"},
 		{"address", `document.querySelector("h1").setAttribute("src", "https://example.com/")`, "src"},

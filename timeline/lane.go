@@ -76,8 +76,8 @@ func (s span) lane(b block, r row, ground string) string {
 	return w.String()
 }
 
-// brief is the width of a stretch, in percent, below which it gets a width in
-// pixels: it would be invisible on a phone.
+// brief is the width of a part of a life, in percent, below which the part gets
+// a width in pixels: it would be invisible on a phone, or behind now.
 const brief = 1
 
 // bar draws a stretch. An arrow beyond the end of the drawing shows that the
@@ -96,17 +96,34 @@ func (s span) bar(w *strings.Builder, st stretch) {
 	}
 	a, b := s.at(from), s.at(until)
 	fmt.Fprintf(w, `<g class="%s">`, laneClass[st.fill])
-	if b-a < brief {
-		x, shift := a, -1.5
-		switch { // on its side of now
-		case from >= 0:
-			x, shift = min(a, 100-brief), 0
-		case until <= 0:
-			x, shift = max(b, brief), -3
-		}
+	mark := func(x, shift float64) { // in pixels from x, where the halo of now does not cover it
 		fmt.Fprintf(w, `<svg x="%.2f%%"><rect class="brief" x="%.1f" y="%d" width="3" height="%d"/></svg>`, x, shift, y, h)
-	} else {
+	}
+	now := s.at(0)
+	if b-a >= brief {
 		fmt.Fprintf(w, `<rect x="%.2f%%" y="%d" width="%.2f%%" height="%d"/>`, a, y, b-a, h)
+	}
+	if until <= 0 && b-a < brief {
+		if now-b < brief {
+			mark(now, -6)
+		} else {
+			mark(max(b, brief), -3)
+		}
+	}
+	if from >= 0 && b-a < brief {
+		if a-now < brief {
+			mark(now, 3)
+		} else {
+			mark(min(a, 100-brief), 0)
+		}
+	}
+	if from < 0 && until > 0 { // it has a part on each side of now
+		if now-a < brief {
+			mark(now, -6)
+		}
+		if b-now < brief {
+			mark(now, 3)
+		}
 	}
 	outlined := (st.fill == accepted || st.fill == announced) && b-a >= brief
 	edge := func(x1, y1, x2, y2 any) {
@@ -167,11 +184,11 @@ func (s span) drawAxis(wide float64, now string) string {
 		if n := len(larger); n > 0 && larger[n-1].end > at {
 			larger = larger[:n-1] // the first label names only the rest of its day, month or year
 		}
-		larger = append(larger, words{at, at + float64(len(k.above)+1), k.above})
+		larger = append(larger, words{at, at + float64(len(k.above)+2), k.above})
 	}
 	for i, k := range larger {
 		switch {
-		case k.end <= wide+1:
+		case k.end <= wide+2:
 			fmt.Fprintf(&above, `<text class="above" x="%.2f%%" y="12">%s</text>`, k.at/wide*100, k.text)
 		case i == 0:
 			fmt.Fprintf(&above, `<text class="above" text-anchor="end" x="100%%" y="12">%s</text>`, k.text)

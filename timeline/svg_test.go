@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -94,6 +95,33 @@ func TestNowLineCrossesNoText(t *testing.T) {
 			}
 		}
 		require.Equal(t, strings.Count(got, `class="now"`), lanes)
+	}
+}
+
+// TestShortPartsAreSeenBesideNow: a part of a life that is too short for the
+// scale has three pixels beside the line of now, or where it belongs.
+func TestShortPartsAreSeenBesideNow(t *testing.T) {
+	const before, after = `<rect class="brief" x="-6.0"`, `<rect class="brief" x="3.0"`
+	for _, c := range []struct {
+		name        string
+		from, until time.Time
+		want        []string
+	}{
+		{"ends soon", days(-90), seconds(3600), []string{after}},
+		{"began just now", seconds(-3600), time.Time{}, []string{before}},
+		{"both", seconds(-3600), seconds(3600), []string{before, after}},
+		{"begins soon, and is short", seconds(60), seconds(3600), []string{after}},
+		{"ended just now, and was short", seconds(-3600), seconds(-60), []string{before}},
+		{"neither", days(-90), days(90), nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := span{now: noon, loc: time.UTC, from: -400 * day, until: 400 * day}
+			got := s.lane(block{}, row{id: "v1", stretches: []stretch{{c.from, c.until, current}}}, "")
+			require.Equal(t, len(c.want), strings.Count(got, "brief"), got)
+			for _, want := range c.want {
+				require.Contains(t, got, want)
+			}
+		})
 	}
 }
 

@@ -81,6 +81,13 @@
       if (t.left < l.right && t.right > l.left && t.top + 4 < l.bottom && t.bottom - 4 > l.top) found.add(`the line of now crosses ${name(e)}`);
     }
   }
+  const labels = [...document.querySelectorAll(".ruler text")].filter(shown).map(e => [e, e.getBoundingClientRect()]);
+  for (const [a, x] of labels) {
+    for (const [b, y] of labels) {
+      if (a !== b && x.left < y.right && y.left < x.right && x.top + 2 < y.bottom && y.top + 2 < x.bottom)
+        found.add(`label ${a.textContent} overlaps ${b.textContent}`);
+    }
+  }
   return {
     faults: [...found], pairs: [...pairs], secrets: secrets.length,
     lanes: document.querySelectorAll(".lane").length, paper: getComputedStyle(document.body).backgroundColor,
