@@ -58,7 +58,7 @@ func newTab(t testing.TB) *tab {
 	require.NoError(t, read.Close())
 	require.NoError(t, write.Close())
 	b := &tab{t: t, in: in, out: bufio.NewReaderSize(out, 1<<20)}
-	stuck := time.AfterFunc(3*time.Minute, func() { _ = cmd.Process.Kill() }) // a read of its answers then ends
+	stuck := time.AfterFunc(8*time.Minute, func() { _ = cmd.Process.Kill() }) // a read of its answers then ends
 	t.Cleanup(func() {
 		_ = json.NewEncoder(in).Encode(map[string]any{"id": -1, "method": "Browser.close"})
 		_, _ = in.Write([]byte{0})

@@ -40,7 +40,7 @@ var outside = regexp.MustCompile(`[ "](-[\d.]+|1[\d]{2,}[\d.]*)%`)
 
 func TestSVGWhateverTheHistory(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for range 300 {
+	for range 100 {
 		secrets := anySecrets(r, noon)
 		got := SVG(secrets, noon, nil)
 		count := elements(t, got)
