@@ -2,7 +2,9 @@ package statushttp
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,7 +22,8 @@ func days(n float64) time.Time { return noon.Add(time.Duration(n * 24 * float64(
 
 const hostileText = `</style><script>alert(1)</script><img src=x onerror=alert(1)>"'&` + "\u202e\u2066\x1b[2J\x00\u200b"
 
-// oneOf returns a secret that is well.
+// oneOf returns a secret with a version that is gone, one that is accepted and
+// the current one.
 func oneOf(name string) secret.SecretStatus {
 	a := secret.Address{Namespace: "billing", Name: name}
 	return secret.SecretStatus{Address: a, Binding: a.Binding(), Kind: secret.KindRandom, Format: secret.FormatJSON,
@@ -29,7 +32,7 @@ func oneOf(name string) secret.SecretStatus {
 			{ID: "v4", ActiveFrom: days(-8)}}}
 }
 
-// status returns the status of secrets, and the rotation of the first.
+// status returns the status of secrets.
 func status(list ...secret.SecretStatus) secret.Status {
 	st := secret.Status{Time: noon, OK: true, Secrets: list}
 	for _, s := range list {
@@ -163,6 +166,44 @@ func TestServerPage(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestServerBrowserGetsThePage: the Accept of a real browser gets the page of a
+// real App, whose values and stored texts are nowhere in it.
+func TestServerBrowserGetsThePage(t *testing.T) {
+	b := newTab(t)
+	const value = "correct-horse-battery"
+	store := secret.NewMemory(map[string]string{
+		"$SECRET.auth.key":  "current=v2;v1=" + value + "1;v2=" + value + "2",
+		"$SECRET.auth.text": value,
+	})
+	app := secret.NewApp(secret.AppOptions{Store: store, Refresh: -1, Logger: slog.New(slog.DiscardHandler)}).
+		Use(secret.Static(secret.Options{Namespace: "auth", Name: "key"}), secret.Static(secret.Options{Namespace: "auth", Name: "text"}))
+	server := httptest.NewServer(Handler(app))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { require.NoError(t, app.Close()) })
+	b.screen(375, "light")
+	look := func(want string) {
+		t.Helper()
+		b.open(server.URL)
+		var kind, dom string
+		b.eval("document.contentType", &kind)
+		b.eval("document.documentElement.outerHTML", &dom)
+		require.Equal(t, "text/html", kind)
+		require.True(t, strings.Contains(dom, want), "%s is not in the page", want)
+		require.False(t, strings.Contains(dom, "horse"), "a value is in the page")
+		require.Empty(t, b.logged)
+	}
+	look("no document has been loaded yet")
+	require.NoError(t, app.Start(t.Context()))
+	look("2 secrets: all OK")
+	store.Set("$SECRET.auth.key", `{"current":"v1","versions":{"v1":{"value":"`+value)
+	store.Set("$SECRET.auth.text", "current=v9;v1="+value)
+	require.Error(t, app.Refresh(t.Context()))
+	look("Last error:")
+	store.Fail(errors.New(hostileText))
+	require.Error(t, app.Refresh(t.Context()))
+	look("&lt;script&gt;alert(1)")
 }
 
 // TestServerFaultsAreFound: the script finds each fault that it is there for.

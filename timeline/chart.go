@@ -43,9 +43,11 @@ const wideAxis, narrowAxis = 80, 44
 // gridOfPage refers to a part of Chart.Defs.
 const gridOfPage = `<use href="#timeline-grid"/>`
 
-// NewChart draws the secrets over one axis. A nil loc is UTC.
+// NewChart draws the secrets over one axis, whose scale suits at least half of
+// them. The lanes of the others show arrows and marks of three pixels. A nil loc
+// is UTC.
 func NewChart(secrets []Secret, now time.Time, loc *time.Location) Chart {
-	blocks, over := prepare(secrets, now, loc)
+	blocks, over := prepare(secrets, now, loc, usual)
 	axis := func(class string, wide float64) string {
 		return fmt.Sprintf(`<svg class="axis %s" width="100%%" height="%d" aria-hidden="true">%s</svg>`, class, axisHeight,
 			over.drawAxis(wide, "now"))

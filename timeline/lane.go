@@ -20,8 +20,8 @@ const (
 )
 
 // Style is the CSS of lanes and axes. Every colour is defined twice, for light
-// and for dark paper, and has a contrast of at least 4.5 with what it is drawn
-// on. Stretches also differ in their pattern, for people who see no colours.
+// and for dark paper, and has a contrast of at least 4.5 with its background.
+// Stretches also differ in their pattern, for people who see no colours.
 const Style = `.lane,.lane svg,.axis,.axis svg{overflow:visible}
 .axis text{font-size:12px;fill:#1f2328}.axis .above{font-weight:700;fill:#59636e}.axis .nowtext{font-weight:700;fill:#cf222e}
 .grid{stroke:#6e7781;stroke-width:1;stroke-dasharray:1 5}.base{stroke:#6e7781;stroke-width:1}

@@ -167,12 +167,12 @@ func inOrder(versions []Version) []Version {
 
 // prepare returns the blocks and the span of the drawing. It leaves out
 // versions that ended long ago.
-func prepare(secrets []Secret, now time.Time, loc *time.Location) ([]block, span) {
+func prepare(secrets []Secret, now time.Time, loc *time.Location, scale func([]float64) float64) ([]block, span) {
 	blocks := make([]block, len(secrets))
 	for i, s := range secrets {
 		blocks[i] = newBlock(s, now)
 	}
-	over := newSpan(blocks, now, loc)
+	over := newSpan(blocks, now, loc, scale)
 	for i := range blocks {
 		b := &blocks[i]
 		left := keepGone

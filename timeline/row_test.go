@@ -113,7 +113,7 @@ func TestLongGoneIsCounted(t *testing.T) {
 			Until: days(float64(-7*(50-i) + 2)), Gone: "pruned"})
 	}
 	s.Versions = append(s.Versions, Version{ID: "v50", From: days(-7)})
-	blocks, over := prepare([]Secret{s}, noon, nil)
+	blocks, over := prepare([]Secret{s}, noon, nil, shortest)
 	rows := blocks[0].rows
 	require.LessOrEqual(t, len(rows), 1+keepGone)
 	require.Equal(t, "v50", rows[len(rows)-1].id)
@@ -133,7 +133,7 @@ func TestManyGoneBesideAnOldOne(t *testing.T) {
 			Until: days(float64(10*i - 299)), Gone: "pruned"})
 	}
 	s.Versions = append(s.Versions, Version{ID: "v30", From: days(-10)})
-	blocks, _ := prepare([]Secret{s}, noon, nil)
+	blocks, _ := prepare([]Secret{s}, noon, nil, shortest)
 	var ids []string
 	for _, r := range blocks[0].rows {
 		ids = append(ids, r.id)

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -22,7 +23,10 @@ const zoom = 100
 
 // newSpan returns the span that shows every life that continues, the last one
 // that ended, and the next events.
-func newSpan(blocks []block, now time.Time, loc *time.Location) span {
+//
+// scale chooses one of the largest distances from now that suit the secrets, a
+// distance each.
+func newSpan(blocks []block, now time.Time, loc *time.Location, scale func([]float64) float64) span {
 	if loc == nil {
 		loc = time.UTC
 	}
@@ -33,8 +37,9 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 			events = append(events, s.seconds(t))
 		}
 	}
-	reach := math.Inf(1)
+	reaches := []float64{math.Inf(1)}
 	for _, b := range blocks {
+		reach := math.Inf(1)
 		if !b.flip.IsZero() {
 			// At least about an hour: in the last minutes before a flip, the lives around
 			// it should stay visible.
@@ -58,7 +63,9 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 				}
 			}
 		}
+		reaches = append(reaches, reach)
 	}
+	reach := scale(reaches)
 	cover := func() {
 		for _, e := range events {
 			if math.Abs(e) <= reach {
@@ -83,6 +90,17 @@ func newSpan(blocks []block, now time.Time, loc *time.Location) span {
 	s.from = min(s.from-0.04*total, -0.15*total)
 	s.until = max(s.until+0.06*total, 0.15*total)
 	return s
+}
+
+// shortest suits the secret with the shortest overlap. Every overlap is then
+// visible.
+func shortest(reaches []float64) float64 { return slices.Min(reaches) }
+
+// usual suits half of the secrets: of a thousand, one with an overlap of seconds
+// leaves the others readable.
+func usual(reaches []float64) float64 {
+	slices.Sort(reaches)
+	return reaches[(len(reaches)-1)/2]
 }
 
 // seconds returns the time from now to t.

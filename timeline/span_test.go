@@ -130,7 +130,7 @@ func TestSpanCoversWhatMatters(t *testing.T) {
 			-700_000, -800_000, 1, 200_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, s := prepare(c.secrets, noon, nil)
+			_, s := prepare(c.secrets, noon, nil, shortest)
 			require.LessOrEqual(t, s.from/day, c.from)
 			require.Greater(t, s.from/day, c.most)
 			require.GreaterOrEqual(t, s.until/day, c.until)

@@ -33,7 +33,7 @@ type picture struct {
 // SVG draws the secrets below one another, over one axis, as a self-contained
 // picture: no script, and no font or style from elsewhere. A nil loc is UTC.
 func SVG(secrets []Secret, now time.Time, loc *time.Location) string {
-	blocks, over := prepare(secrets, now, loc)
+	blocks, over := prepare(secrets, now, loc, shortest)
 	p := &picture{span: over, y: svgTop}
 	ids, labels := 2, 10
 	for _, b := range blocks {

@@ -30,7 +30,7 @@ func Text(secrets []Secret, now time.Time, o TextOptions) string {
 		o.Width = 80
 	}
 	o.Width = max(o.Width, 40)
-	blocks, over := prepare(secrets, now, o.Location)
+	blocks, over := prepare(secrets, now, o.Location, shortest)
 	p := &page{TextOptions: o, glyphs: unicodeGlyphs, span: over}
 	if o.ASCII {
 		p.glyphs = asciiGlyphs

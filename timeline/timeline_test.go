@@ -186,7 +186,7 @@ func TestTextTellsTheTruth(t *testing.T) {
 				left, end, now = column(l, "─┬┼"), utf8.RuneCountInString(l), column(l, "┼")
 			}
 		}
-		blocks, _ := prepare(secrets, noon, nil)
+		blocks, _ := prepare(secrets, noon, nil, shortest)
 		for _, b := range blocks {
 			for _, row := range b.rows {
 				require.NotEmpty(t, bars, got)
