@@ -47,6 +47,16 @@ type SecretStatus struct {
 	// warning other than white_space.
 	NeedsPerson bool      `json:"needsPerson,omitempty"`
 	Warnings    []Warning `json:"warnings,omitempty"`
+	// RotationDue is when the declared Rotation replaces the current version. Three
+	// days later there is a warning. Zero: no Rotation is declared, or the current
+	// version has no start, or a start that is ahead.
+	RotationDue time.Time `json:"rotationDue,omitzero"`
+	// Loads is the number of loads from the store that have ended, FailedLoads the
+	// number of those without a good document, and LoadTime the time that all of
+	// them took together, in JSON in nanoseconds. They only grow.
+	Loads       uint64        `json:"loads,omitempty"`
+	FailedLoads uint64        `json:"failedLoads,omitempty"`
+	LoadTime    time.Duration `json:"loadTime,omitempty"`
 }
 
 // Life is a version without its value.
@@ -82,7 +92,11 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 	defer sec.mu.Unlock()
 	d := sec.decl
 	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sec.doc == nil || sec.stale,
-		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince)}
+		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince),
+		Loads: sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}
+	if sec.flight != nil {
+		st.Loads-- // it has not ended
+	}
 	err := sec.err
 	if d.err != nil {
 		err = d.err
@@ -99,6 +113,7 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 	for v := range sec.doc.All() {
 		st.Versions = append(st.Versions, Life{v.ID, v.ActiveFrom, v.ExpiresAt})
 	}
+	st.RotationDue = utc(sec.doc.data().rotationDue(d.Rotation, now))
 	st.Warnings = sec.doc.data().warnings(d.Rotation, now)
 	for _, w := range st.Warnings {
 		st.NeedsPerson = st.NeedsPerson || w.Code != WarnWhiteSpace

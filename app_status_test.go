@@ -108,7 +108,7 @@ func TestStatusOfADocument(t *testing.T) {
 			Current: "v1",
 			Versions: []secret.Life{{ID: "v1"}, {ID: "v2", ActiveFrom: time.Date(2000, 2, 1, 0, 0, 0, 0, time.UTC),
 				ExpiresAt: time.Date(2000, 3, 1, 0, 0, 0, 0, time.UTC)}},
-			LastSuccess: began,
+			LastSuccess: began, Loads: 1,
 		}}}, app.Status())
 	})
 }

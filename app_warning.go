@@ -71,13 +71,21 @@ func (d *document) warnings(rotation *Rotation, now time.Time) []Warning {
 		found = append(found, Warning{WarnExpiresSoon, e.id,
 			"the current version expires within a week and has no successor"})
 	}
-	// a future version is not overdue, and could be centuries ahead
-	if rotation != nil && !e.activeFrom.IsZero() && !e.activeFrom.After(now) &&
-		!now.Before(rotation.after(e.activeFrom).Add(overdueAfter)) {
+	if due := d.rotationDue(rotation, now); !due.IsZero() && !now.Before(due.Add(overdueAfter)) {
 		found = append(found, Warning{WarnRotationOverdue, e.id,
 			"the current version is older than the declared rotation allows"})
 	}
 	return found
+}
+
+// rotationDue returns when rotation replaces the current version, or zero if
+// that is unknown at the instant now.
+func (d *document) rotationDue(rotation *Rotation, now time.Time) time.Time {
+	from := d.entries[d.current].activeFrom
+	if rotation == nil || from.IsZero() || from.After(now) { // a future start could be centuries ahead
+		return time.Time{}
+	}
+	return rotation.after(from)
 }
 
 // succeeded reports whether another version outlives e.

@@ -23,8 +23,10 @@ type loader struct {
 	last atomic.Pointer[loaded]
 
 	mu     sync.Mutex
-	flight *flight // the load under way, which callers may share
-	loads  uint64  // loads begun so far
+	flight *flight       // the load under way, which callers may share
+	loads  uint64        // loads begun so far
+	failed uint64        // loads that ended without a good document
+	spent  time.Duration // by all loads that ended
 }
 
 // loadOwner is the part of an App that a loader uses. It is an interface so
@@ -169,7 +171,9 @@ func (l *loader) run(parent context.Context, f *flight) {
 		limit = l.owner.timeout()
 	}
 	ctx, cancel := timeout.Context(parent, limit)
+	began := time.Now()
 	f.doc, f.err = l.load(ctx, guarded{l.store})
+	took := time.Since(began)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {
@@ -177,6 +181,10 @@ func (l *loader) run(parent context.Context, f *flight) {
 	}
 	l.mu.Lock()
 	l.flight = nil
+	l.spent += took
+	if f.err != nil {
+		l.failed++
+	}
 	l.mu.Unlock()
 	close(f.done)
 }
