@@ -96,6 +96,32 @@ func TestStatusCountsLoads(t *testing.T) {
 	})
 }
 
+// TestStatusCountsWhatStartRefuses: a document that was loaded and is not good
+// is a failed load.
+func TestStatusCountsWhatStartRefuses(t *testing.T) {
+	m := secret.NewMemory(map[string]string{"$SECRET.default.key": "current=v1;v1=short"})
+	s := secret.Random(secret.Options{Name: "key", Bytes: 23, Encoding: secret.EncodingRaw})
+	app := secret.NewApp(secret.AppOptions{Store: m, Refresh: -1, Logger: quietApp}).Use(s)
+	defer app.Close()
+	requireLoads := func(loads, failed uint64) {
+		t.Helper()
+		one := app.Status().Secrets[0]
+		require.Equal(t, loads, one.Loads)
+		require.Equal(t, failed, one.FailedLoads)
+	}
+	require.ErrorIs(t, app.Start(t.Context()), secret.ErrEncoding)
+	requireLoads(1, 1)
+	m.Set("$SECRET.default.key", "current=v1;v1=first-value-of-33-bytes")
+	require.NoError(t, s.Refresh(t.Context()))
+	requireLoads(2, 1)
+	m.Set("$SECRET.default.key", "current=v9;v1=first-value-of-33-bytes")
+	require.NoError(t, app.Start(t.Context()), "the document that was read before stays")
+	requireLoads(3, 2)
+	m.Fail(errors.New("no route"))
+	require.Error(t, app.Refresh(t.Context()))
+	requireLoads(4, 3)
+}
+
 // TestStatusRotationDue: three days before the warning, and absent where the
 // policy or the start is unknown.
 func TestStatusRotationDue(t *testing.T) {

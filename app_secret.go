@@ -76,13 +76,24 @@ func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 		return nil, err
 	}
 	_, err = sec.checked(f.doc, f.err)
+	if f.err == nil && err != nil {
+		sec.refused()
+	}
 	return f, err
+}
+
+// refused counts a load whose document Start does not accept.
+func (sec *appSecret) refused() {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	sec.loader.failed++
 }
 
 // start publishes the result of Start's load, unless a read before Start has
 // loaded a document that this one must not replace.
 func (sec *appSecret) start(f *flight) {
 	if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
+		sec.refused()
 		sec.failed(err)
 		return
 	}
