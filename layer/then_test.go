@@ -316,3 +316,26 @@ func TestManyChangesGoToSeveralCommands(t *testing.T) {
 		require.Equal(t, runs, len(text))
 	}
 }
+
+// A secret that becomes a bare value after a yes at the terminal is in the same
+// report, and not only in that of the next run.
+func TestTheReportHasWhatAYesHasPublished(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, strings.Replace(stripe, "}", `, "format": "json"}`, 1))
+	for _, v := range []string{"madeup_Kt61xPw8Zr", "madeup_Wm29bHs4Ly"} {
+		layerIn(t, dir, []string{"VALUE=" + v}, 0, "secret", "set", "billing.stripe-secret", "--value-env", "VALUE",
+			"--spec", "spec.json", "--then", "true")
+	}
+	declare(t, dir, stripe, rotating)
+	x := atTerminal(t, dir, nil, 120, "secret", "apply", "--spec", "spec.json", "--then",
+		`printf '%s\n' "$LAYER_CHANGED" >> told`)
+	x.expect("Publish the bare value, without these versions? [y/N] ")
+	x.types("y\n")
+	require.NotContains(t, x.ends(0), "of an earlier run")
+	told, err := os.ReadFile(filepath.Join(dir, "told"))
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(told), "\n"), "one command")
+	require.Contains(t, string(told), `"action":"create"`)
+	require.Contains(t, string(told), `"action":"bare"`)
+	require.Empty(t, reported(t, dir))
+}
