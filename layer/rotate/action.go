@@ -36,7 +36,7 @@ const (
 	OpRemove   Op = "remove"   // the secret leaves ledger and target
 	OpTarget   Op = "target"   // publish to another target
 	OpBare     Op = "bare"     // the text becomes the bare value, as declared now
-	OpDocument Op = "document" // the bare value becomes a document, as declared now
+	OpDocument Op = "document" // the text becomes a document of the declared format
 	OpKeep     Op = "keep"     // in the ledger only: the target holds another writer's value
 )
 

@@ -443,3 +443,36 @@ func TestTheRecordedFormStays(t *testing.T) {
 		require.Equal(t, []string{"v1", "v2"}, s.ids(key))
 	})
 }
+
+// A document follows a pinned format: programs with that declaration read no
+// other.
+func TestADocumentIsPublishedInAnotherPinnedFormat(t *testing.T) {
+	in := func(f secret.Format) *secret.Secret {
+		return secret.Static(secret.Options{Namespace: "billing", Name: "stripe", Format: f, Rotation: kept()})
+	}
+	auto, compact, asJSON := in(secret.FormatAuto), in(secret.FormatCompact), in(secret.FormatJSON)
+	s := newScene(t, auto)
+	s.did(s.set(auto, "sk_live_first_value"))
+	s.pass(time.Hour)
+	s.did(s.set(auto, "sk_live_second_value"))
+	reads := s.reads(auto)
+	publishes := func(key *secret.Secret, as secret.Format, actions ...string) {
+		t.Helper()
+		s.declare(key)
+		require.Equal(t, actions, s.did(s.apply()))
+		require.Equal(t, as, s.doc(key).StoredAs())
+		require.Equal(t, reads, s.reads(key))
+		s.still()
+	}
+	publishes(asJSON, secret.FormatJSON)
+	publishes(compact, secret.FormatCompact, "document v2")
+	publishes(auto, secret.FormatCompact) // a program that guesses reads it
+	publishes(asJSON, secret.FormatJSON, "document v2")
+
+	// A value that compact cannot hold stays readable, and needs a person.
+	s.did(s.set(asJSON, "Server=db;Password=x"))
+	reads = s.reads(asJSON)
+	s.declare(compact)
+	require.ErrorIs(t, s.problem(compact)(s.unchanged(s.apply)), Refused)
+	require.Equal(t, reads, s.reads(asJSON))
+}

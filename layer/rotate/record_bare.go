@@ -158,13 +158,16 @@ func (w *work) reform() bool {
 // text has it already or is not settled. replaced is the result of toDocument,
 // problem the reason why an operator is needed.
 func (w *work) reformed() (next *record, replaced string, problem *Problem) {
-	if w.r.empty() || w.r.Intent != nil || w.r.Published == nil || w.r.Bare == bare(w.spec) {
+	if w.r.empty() || w.r.Intent != nil || w.r.Published == nil ||
+		w.r.Bare == bare(w.spec) && !w.r.inOtherFormat(w.spec) {
 		return nil, "", nil
 	}
 	next = w.r.clone()
-	if w.r.Bare {
+	switch {
+	case w.r.Bare == bare(w.spec): // only the format of the document changes
+	case w.r.Bare:
 		replaced = next.toDocument(w.spec.Rotation, w.desk.policy)
-	} else {
+	default:
 		if ids := w.r.lost(w.desk.policy.now); len(ids) > 0 && !w.desk.loses {
 			problem = problemf(LosesIDs, "its declaration now asks for the bare value, which has no versions. "+
 				"%s would stop resolving, so it stays a document", strings.Join(ids, ", ")).of(w.spec.Address)
@@ -180,6 +183,18 @@ func (w *work) reformed() (next *record, replaced string, problem *Problem) {
 			of(w.spec.Address)
 	}
 	return next, replaced, problem
+}
+
+// inOtherFormat reports whether the published document is not in the format that
+// the declaration pins, which programs then cannot read. The same document is
+// longer in JSON than in compact, so the length shows the format. An error of
+// the pinned format counts too: reformed returns it.
+func (r *record) inOtherFormat(spec secret.SpecSecret) bool {
+	if r.Bare || spec.Format != secret.FormatJSON && spec.Format != secret.FormatCompact {
+		return false
+	}
+	text, err := r.render(spec, 1<<20) // the published text may be longer than a new limit
+	return err != nil || len(text) != r.Published.Bytes
 }
 
 // bareText returns the value alone, if it fits into limit bytes.
