@@ -161,7 +161,7 @@ func (g given) environment(state rotate.State) (env []string, content digests, e
 	}
 	if len(missing) > 0 {
 		return nil, nil, fmt.Errorf("the ledger has no value of %s: create the values that layer can make with `layer "+
-			"secret apply`", strings.Join(missing, ", "))
+			"secret apply`, and set the others with `layer secret set`", strings.Join(missing, ", "))
 	}
 	return env, content, nil
 }
