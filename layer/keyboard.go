@@ -21,9 +21,10 @@ type keyboard struct {
 
 	mu      sync.Mutex
 	mode    keyMode
-	watched bool   // signals are handled, from the first change on
-	stopped bool   // a signal that ends layer has arrived
-	resumed func() // called after a suspension; nil: nothing
+	signals chan os.Signal // nil: no change of the mode yet
+	watched bool           // signals are handled, from a change on
+	stopped bool           // a signal that ends layer has arrived
+	resumed func()         // called after a suspension; nil: nothing
 
 	reading sync.Mutex // one byte goes to one reader
 }
@@ -52,7 +53,7 @@ func (k *keyboard) set(mode keyMode) (last keyMode, err error) {
 	}
 	if mode != asBefore && !k.watched {
 		k.watched = true
-		go k.handle(watch())
+		k.watch()
 	}
 	if mode == last {
 		return last, nil
@@ -84,17 +85,40 @@ func (k *keyboard) inForeground() bool {
 }
 
 // watch starts the delivery of the signals that would leave the terminal in the
-// changed mode. It never ends, because the Go runtime ignores a SIGTSTP that was
-// watched before.
-func watch() chan os.Signal {
-	c := make(chan os.Signal, 8)
+// changed mode. It ends with release alone, because the Go runtime ignores a
+// SIGTSTP that was watched before. The caller holds k.mu.
+func (k *keyboard) watch() {
+	if k.signals == nil {
+		k.signals = make(chan os.Signal, 8)
+		go k.handle(k.signals)
+	}
 	for _, s := range []os.Signal{syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGINT,
 		syscall.SIGTERM} {
 		if !signal.Ignored(s) {
-			signal.Notify(c, s)
+			signal.Notify(k.signals, s)
 		}
 	}
-	return c
+}
+
+// release ends the delivery before a program gets the terminal: only the code
+// that waits for the program handles signals then. The signals to keep are
+// still delivered here. A later prompt starts the delivery again.
+func (k *keyboard) release(keep ...os.Signal) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.signals == nil {
+		return
+	}
+	signal.Stop(k.signals)
+	for _, s := range keep {
+		if !signal.Ignored(s) {
+			signal.Notify(k.signals, s)
+		}
+	}
+	k.watched = false
 }
 
 func (k *keyboard) handle(c chan os.Signal) {

@@ -70,6 +70,8 @@ func (l *layer) runWatched(ctx context.Context, p command, f *feed, signal sysca
 	// On Linux the program is killed when the thread that started it ends.
 	runtime.LockOSThread()
 	hideMemory()
+	l.keys.release()
+	l.own.release()
 	signals := make(chan os.Signal, 16)
 	for _, s := range forwarded {
 		if !ossignal.Ignored(s) { // as the program would

@@ -51,6 +51,9 @@ func (l *layer) shell(ctx context.Context, command string, environ []string) (en
 	// read from the terminal and to stop with Ctrl-Z. Elsewhere it gets a group of
 	// its own, so that a signal also reaches the programs that sh has started.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !shared}
+	for _, k := range []*keyboard{l.keys, l.own} {
+		k.release(syscall.SIGTSTP, syscall.SIGCONT) // the runtime would ignore Ctrl-Z
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
