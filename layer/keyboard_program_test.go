@@ -60,3 +60,43 @@ func TestSignalsReachTheCommandOfThenAfterAPrompt(t *testing.T) {
 	require.NoError(t, x.cmd.Process.Signal(syscall.SIGTERM))
 	require.Contains(t, x.ends(130), "the command of --then failed with exit status 5")
 }
+
+// While a watched program has the terminal, a plugin that needs a PIN gets none:
+// the program could read it. The program keeps running.
+func TestNoPluginAsksBesideAWatchedProgram(t *testing.T) {
+	t.Parallel()
+	dir := watchFolder(t)
+	withPIN, to := pluginKeys("madeup-PIN")
+	layerIn(t, dir, nil, 0, "secret", "ledger", "recipients", "--add", to)
+	id, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "id")
+	x := atTerminal(t, dir, []string{"LAYER_LEDGER_ID=" + strings.TrimSpace(id)}, 200, "secret", "run", "--watch",
+		"--spec", "spec.json", "--identity", writeKey(t, t.TempDir(), "key", withPIN), "--", "sh", "-c",
+		`echo started; read -r line; echo "read $line"; exit 3`)
+	x.expects("PIN (not shown): ")
+	x.types("madeup-PIN\r")
+	x.expects("started")
+	layerIn(t, dir, nil, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
+	x.expects("the program has the terminal: run this command again to answer it")
+	x.expects("The program keeps running")
+	x.types("a line\n")
+	x.expects("read a line")
+	require.Equal(t, 1, strings.Count(x.ends(3), "PIN (not shown)"))
+}
+
+// Ctrl-Z stops layer with the command, also after a prompt.
+func TestCtrlZStopsTheCommandOfThenAfterAPrompt(t *testing.T) {
+	t.Parallel()
+	x := bashAtTerminal(t, folder(t, stripe))
+	x.types("layer secret set billing.stripe-secret --spec spec.json --then 'echo deploy; read a; echo is $a'; exit\n")
+	x.expects("(not shown): ")
+	x.types("madeup_Wm29bHs4Ly\r")
+	x.expects("deploy\r\n")
+	x.types("\x1a")
+	x.expects("Stopped")
+	x.expects("ready> ")
+	x.types("fg; exit\n")
+	x.expects("layer secret set")
+	x.types("fine\n")
+	x.expects("is fine")
+	x.ends(0)
+}

@@ -92,6 +92,11 @@ func (l *layer) terminalToAsk() (k *keyboard, to io.Writer, ok bool) {
 
 // askPerson asks for one line at the terminal, without showing it.
 func (l *layer) askPerson(question string) (string, error) {
+	if l.busy {
+		// The error does not pass through the plugin.
+		l.warnOnce("the age plugin asks a question, and the program has the terminal: run this command again to answer it")
+		return "", errors.New("the program has the terminal")
+	}
 	k, to, ok := l.terminalToAsk()
 	if !ok {
 		return "", errors.New("there is no terminal to ask at")

@@ -69,6 +69,7 @@ type layer struct {
 	ctx        context.Context // of the command, for questions that an identity asks
 	keys, own  *keyboard       // the terminals of stdin and of the process, once opened
 	unattended bool            // there is no person to ask
+	busy       bool            // a watched program has the terminal
 	unlocked   map[string]ledger.Identities
 }
 

@@ -70,6 +70,7 @@ func (l *layer) runWatched(ctx context.Context, p command, f *feed, signal sysca
 	// On Linux the program is killed when the thread that started it ends.
 	runtime.LockOSThread()
 	hideMemory()
+	l.busy = true // an answer to a question would go to the program
 	l.keys.release()
 	l.own.release()
 	signals := make(chan os.Signal, 16)
