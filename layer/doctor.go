@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -124,7 +125,11 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	if known {
 		reached, server = l.reach(ctx, opened, target, state, spec)
 	}
-	add("clock", clockFinding(time.Now(), state.Log(), server))
+	if known {
+		add("clock", clockFinding(time.Now(), state.Log(), server))
+	} else {
+		add("clock", finding{Result: skipped, Text: "the ledger cannot be read"})
+	}
 	add("declarations", l.specFinding(ctx, state.Settings(), spec, specErr))
 	add("target", reached)
 	return list, nil
@@ -141,7 +146,7 @@ func recipientsFinding(keys []string) finding {
 // modes checks that no other user can read the identity and the values, or
 // replace the ledger.
 func (l *layer) modes(p place, target string, spec secret.Spec) finding {
-	const othersRead, othersWrite = 0o044, 0o022
+	const othersWrite = 0o022
 	var open []string
 	checked := 0
 	check := func(path, shown string, bits fs.FileMode, what string) {
@@ -156,7 +161,11 @@ func (l *layer) modes(p place, target string, spec secret.Spec) finding {
 	}
 	if _, inFile, _ := l.identityFile(p); inFile {
 		shown := l.identityPath(p)
-		check(l.path(shown), shown, othersRead|othersWrite, "can be used by other users: chmod 600")
+		bits := fs.FileMode(othersWrite)
+		if info, err := os.Stat(l.path(shown)); err == nil && ledger.ReadableByOthers(info) {
+			bits |= 0o044
+		}
+		check(l.path(shown), shown, bits, "can be used by other users: chmod 600")
 	}
 	if p.kind == inFile {
 		check(l.path(p.text), p.text, othersWrite, "can be changed by other users: chmod go-w")
@@ -340,7 +349,7 @@ func (l *layer) reach(ctx context.Context, opened rotate.Ledger, target string, 
 		return finding{Result: failing, Text: onOneLine(err)}, 0
 	}
 	o := &rotate.Operator{Ledger: opened, Publisher: publisher}
-	bare, err := o.CompareNotes(ctx, state, spec.Secrets)
+	bare, err := o.CompareNotes(ctx, state, asked(spec, state))
 	if c, ok := publisher.(clocked); ok {
 		if d, known := c.Ahead(); known {
 			ahead = d
@@ -356,5 +365,26 @@ func (l *layer) reach(ctx context.Context, opened rotate.Ledger, target string, 
 		return finding{Result: warning, Text: fmt.Sprintf("%s answers, and has no note of this ledger for %s: "+
 			"`layer secret status` shows the state", target, several(bare))}, ahead
 	}
+	if path, ok := targetFolder(target); ok && !l.exists(path) {
+		return finding{Result: healthy, Text: target + " does not exist yet: the first run that publishes makes it"}, ahead
+	}
 	return finding{Result: healthy, Text: fmt.Sprintf("%s answers, and may be read", target)}, ahead
+}
+
+// asked returns the secrets whose notes show that the target answers: the
+// declared ones, or those of the ledger if no declaration could be read. It is
+// never empty, because the target is only asked for names.
+func asked(spec secret.Spec, state rotate.State) []secret.SpecSecret {
+	if len(spec.Secrets) > 0 {
+		return spec.Secrets
+	}
+	addresses := state.Addresses()
+	if len(addresses) == 0 {
+		addresses = []secret.Address{{Namespace: "default", Name: "doctor"}}
+	}
+	var list []secret.SpecSecret
+	for _, addr := range addresses {
+		list = append(list, secret.SpecSecret{Address: addr, Binding: addr.Binding(), SecretName: addr.Binding()})
+	}
+	return list
 }

@@ -26,12 +26,11 @@ var (
 var usedFlags = map[string][]string{
 	"layer secret init":              {"identity", "json", "ledger", "margin", "to", "window"},
 	"layer secret spec":              ledgerFlags,
-	"layer secret log":               ledgerFlags,
+	"layer secret log":               append(slices.Clone(ledgerFlags), "spec"),
 	"layer secret import":            publishFlags,
 	"layer secret ledger id":         ledgerFlags,
 	"layer secret ledger recipients": ledgerFlags,
 	"layer secret ledger copy":       ledgerFlags,
-	"layer secret ledger move":       ledgerFlags,
 	"layer secret ledger":            {},
 	"layer secret help":              {},
 	"layer secret":                   {},

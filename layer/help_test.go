@@ -51,7 +51,7 @@ func TestHelpShowsTheFlagsOfACommandFirst(t *testing.T) {
 		require.Contains(t, text, "Usage:\n  layer", c.CommandPath())
 	}
 	for command, want := range map[string]struct{ used, rest []string }{
-		"log":       {[]string{"--ledger", "--identity", "--json"}, []string{"--window", "--spec", "--to", "--limit"}},
+		"log":       {[]string{"--ledger", "--identity", "--json", "--spec"}, []string{"--window", "--to", "--limit"}},
 		"rotate":    {[]string{"--now", "--spec", "--window", "--json", "--store"}, []string{"--to"}},
 		"reveal":    {[]string{"--yes", "--offline", "--spec"}, []string{"--margin", "--limit"}},
 		"init":      {[]string{"--to", "--window", "--recipient"}, []string{"--spec", "--limit"}},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ log.`,
 			if err != nil {
 				return orWrongName(err, args)
 			}
-			only, err := namesOf(secret.Spec{}, state).all(args)
+			only, err := l.logged(c.Context(), state, args)
 			if err != nil {
 				return err
 			}
@@ -56,6 +57,21 @@ log.`,
 	c.Flags().StringVar(&since, "since", "", "show only entries from this `TIME` on: 24h or 7d ago, or the start of a\n"+
 		"day such as 2026-11-01")
 	return c
+}
+
+// logged returns the addresses that the arguments name. The ledger does not
+// have the names of bindings, so the declarations are read for those alone: a
+// person can read the log where there are no declarations.
+func (l *layer) logged(ctx context.Context, state rotate.State, args []string) ([]secret.Address, error) {
+	only, err := namesOf(secret.Spec{}, state).all(args)
+	if err == nil {
+		return only, nil
+	}
+	spec, unread := l.readSpec(ctx, state.Settings())
+	if unread != nil {
+		return nil, usagef("%w\n%w", err, unread)
+	}
+	return namesOf(spec, state).all(args)
 }
 
 // chooseEntries returns the log's entries from an instant on, of some secrets

@@ -25,6 +25,11 @@ const maxRecipientName = 100
 // repeat no text: it may be a private key.
 func parseRecipient(text string) (recipient, error) {
 	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "-----BEGIN ") {
+		return recipient{}, usagef("this is a private key, or another file that is no public key, and the command line is in " +
+			"the list of processes and in the shell's history: others may have seen it, so make another key. The public " +
+			"half of an SSH key is in the file that ends with .pub")
+	}
 	fields := strings.Fields(text)
 	parts := 1
 	// The second part of an SSH key is base64, and begins with the length of the

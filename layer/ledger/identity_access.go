@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 const (
@@ -20,15 +21,35 @@ func writableByOthers(path string, mode fs.FileMode) error {
 		"has no modes, move the file to another one, or put the key itself into %[3]s", path, mode, IdentityVariable)
 }
 
-// IdentityReadable returns a warning if users other than the owner may read the
-// identity file, otherwise "". Such access can be intended: systems that provide
-// secrets as files often make them readable for a group.
+// IdentityReadable returns a warning if users other than the owner and this one
+// may read the identity file, otherwise "". Such access can be intended: systems
+// that provide secrets as files often make them readable for a group.
 func IdentityReadable(path string) (warning string) {
 	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm()&othersRead == 0 {
+	if err != nil || !ReadableByOthers(info) {
 		return ""
 	}
 	return fmt.Sprintf("identity %s: mode %04o lets other users read it and open the ledger: `chmod 600 %[1]s`, "+
 		"unless that is intended", path,
 		info.Mode().Perm())
+}
+
+// ReadableByOthers reports whether users other than the owner and this one may
+// read a file. A file of another owner that only a group may read is closed to
+// them: systemd and Kubernetes provide a credential in this way, with an access
+// list or a group for this user alone, and without that permission this user
+// could not read it. Root does not need the permission.
+func ReadableByOthers(info fs.FileInfo) bool {
+	owner := 0
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = int(s.Uid)
+	}
+	return readableByOthers(info.Mode().Perm(), owner, os.Geteuid())
+}
+
+func readableByOthers(mode fs.FileMode, owner, user int) bool {
+	if user != 0 && user != owner {
+		return mode&othersRead&0o007 != 0
+	}
+	return mode&othersRead != 0
 }

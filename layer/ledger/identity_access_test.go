@@ -52,6 +52,23 @@ func TestIdentityOfOthers(t *testing.T) {
 	require.Empty(t, IdentityReadable(filepath.Join(t.TempDir(), "missing")))
 }
 
+// A credential of systemd and a secret volume of Kubernetes belong to root, and
+// their users read them through an access list or a group.
+func TestReadableByOthers(t *testing.T) {
+	for _, tc := range []struct {
+		mode        fs.FileMode
+		owner, user int
+		want        bool
+	}{
+		{0o600, 1000, 1000, false}, {0o640, 1000, 1000, true}, {0o604, 1000, 1000, true}, {0o440, 1000, 1000, true},
+		{0o440, 0, 65532, false}, {0o640, 0, 65532, false}, {0o440, 1000, 65532, false}, {0o444, 0, 65532, true},
+		{0o404, 0, 65532, true}, {0o440, 0, 0, true}, {0o440, 1000, 0, true}, {0o400, 1000, 0, false},
+	} {
+		require.Equal(t, tc.want, readableByOthers(tc.mode, tc.owner, tc.user), "%04o of %d, read by %d", tc.mode, tc.owner,
+			tc.user)
+	}
+}
+
 // An older version of layer, killed while it wrote the identity, left an empty
 // file.
 func TestEmptyIdentitySaysHowToGoOn(t *testing.T) {
