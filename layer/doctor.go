@@ -103,7 +103,7 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 		add("ledger", finding{Result: healthy, Text: fmt.Sprintf("generation %d, id %s", state.Generation(), state.ID())})
 		add("recipients", recipientsFinding(state.Settings().Recipients))
 	} else {
-		add("ledger", finding{Result: failing, Text: onOneLine(err)})
+		add("ledger", finding{Result: failing, Text: inOneLine(err)})
 		add("recipients", finding{Result: skipped, Text: "the ledger cannot be read"})
 	}
 	target := ""
@@ -133,6 +133,24 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	add("declarations", l.specFinding(ctx, state.Settings(), spec, specErr))
 	add("target", reached)
 	return list, nil
+}
+
+// inOneLine returns the words of an error on one line, also those of an error
+// whose text has several lines, as the go command's has.
+func inOneLine(err error) string {
+	text := ""
+	for line := range strings.Lines(onOneLine(err)) {
+		switch line = strings.TrimSpace(line); {
+		case line == "":
+		case text == "":
+			text = line
+		case strings.HasSuffix(text, ":"):
+			text += " " + line
+		default:
+			text += "; " + line
+		}
+	}
+	return text
 }
 
 func recipientsFinding(keys []string) finding {
@@ -190,7 +208,7 @@ func (l *layer) gitFinding(ctx context.Context, p place, target string, spec sec
 	var files []guarded
 	beside, err := l.besideLedger(p)
 	if err != nil {
-		return finding{Result: failing, Text: err.Error()}
+		return finding{Result: failing, Text: inOneLine(err)}
 	}
 	files = append(files, beside)
 	if identity, ok, err := l.identityFile(p); ok && err == nil {
@@ -212,18 +230,18 @@ func (l *layer) gitFinding(ctx context.Context, p place, target string, spec sec
 		case errors.Is(err, errNoGit):
 			return finding{Result: skipped, Text: "git is not installed here"}
 		case err != nil:
-			return finding{Result: failing, Text: onOneLine(err)}
+			return finding{Result: failing, Text: inOneLine(err)}
 		}
 		inside = inside || len(repositories) > 0
 		for _, r := range repositories {
 			if err := g.untracked(ctx, r); err != nil {
-				return finding{Result: failing, Text: onOneLine(err)}
+				return finding{Result: failing, Text: inOneLine(err)}
 			}
 		}
 		found, err := g.exposed(ctx, repositories)
 		switch {
 		case err != nil:
-			return finding{Result: failing, Text: onOneLine(err)}
+			return finding{Result: failing, Text: inOneLine(err)}
 		case found != nil && !found.excluded:
 			return finding{Result: failing, Text: fmt.Sprintf("git would stage %s, which is %s, and %s: "+
 				"`layer secret apply` adds the missing lines", found.file, g.what, found.why())}
@@ -263,7 +281,7 @@ func clockFinding(now time.Time, log []rotate.LogEntry, ahead time.Duration) fin
 // the source in this folder, if there is any, because such a file gets old.
 func (l *layer) specFinding(ctx context.Context, set rotate.Settings, spec secret.Spec, err error) finding {
 	if err != nil {
-		return finding{Result: failing, Text: strings.ReplaceAll(onOneLine(err), "\n", "; ")}
+		return finding{Result: failing, Text: inOneLine(err)}
 	}
 	count := fmt.Sprintf("%d declared", len(spec.Secrets))
 	if l.spec == "" {
@@ -346,7 +364,7 @@ func (l *layer) reach(ctx context.Context, opened rotate.Ledger, target string, 
 	l.progressText("asking the target")
 	publisher, err := l.publisher(ctx, target, state.Settings())
 	if err != nil {
-		return finding{Result: failing, Text: onOneLine(err)}, 0
+		return finding{Result: failing, Text: inOneLine(err)}, 0
 	}
 	o := &rotate.Operator{Ledger: opened, Publisher: publisher}
 	bare, err := o.CompareNotes(ctx, state, asked(spec, state))
@@ -360,7 +378,7 @@ func (l *layer) reach(ctx context.Context, opened rotate.Ledger, target string, 
 	}
 	switch {
 	case err != nil:
-		return finding{Result: failing, Text: onOneLine(err)}, ahead
+		return finding{Result: failing, Text: inOneLine(err)}, ahead
 	case len(bare) > 0:
 		return finding{Result: warning, Text: fmt.Sprintf("%s answers, and has no note of this ledger for %s: "+
 			"`layer secret status` shows the state", target, several(bare))}, ahead
