@@ -1,53 +1,88 @@
 package source
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 
 	"github.com/layeron-hq/secret"
 )
 
+// claims has the first declaration of each address, of each binding in lower
+// case, and of each name in a secrets store.
+type claims struct {
+	addresses       map[secret.Address]declared
+	bindings, names map[string]declared
+}
+
+func newClaims() claims {
+	return claims{map[secret.Address]declared{}, map[string]declared{}, map[string]declared{}}
+}
+
 // conflicts reports declarations that no App could serve together. Each problem
 // names the first declaration that conflicts.
-func (r *reader) conflicts() {
-	addresses, bindings, names := map[secret.Address]declared{}, map[string]declared{}, map[string]declared{}
+func (r *reader) conflicts(c claims) {
 	for _, d := range r.found {
-		one := d.spec(r.options)
-		if first, ok := addresses[one.Address]; ok {
-			if different := difference(first.secret, d.secret, first.spec(r.options), one); different != "" {
-				r.report(d.pos, "", "%s is declared differently at %s (%s); declare it once and share the variable",
-					one.Address, r.at(first.pos), different)
-				continue
-			}
-		} else if first, ok := bindings[strings.ToLower(one.Binding)]; ok {
-			option := "Name"
-			if one.Binding != one.Address.Binding() {
-				option = "Binding"
-			}
-			if other := first.spec(r.options); other.Binding == one.Binding {
-				r.report(d.pos, option, "the declaration has the same binding name %s as the one at %s: one would read the "+
-					"other's value; rename one", one.Binding, r.at(first.pos))
-			} else {
-				r.report(d.pos, option, "the declaration has the binding name %s and the one at %s has %s, which differ only in "+
-					"case: some systems have one file for both; rename one", one.Binding, r.at(first.pos), other.Binding)
-			}
-			continue
-		} else {
-			addresses[one.Address], bindings[strings.ToLower(one.Binding)] = d, d
-		}
-		other, ok := names[one.SecretName]
-		if !ok {
-			names[one.SecretName] = d
-			continue
-		}
-		// Two static secrets may share a value that an operator sets. A generated value
-		// would replace the other secret's.
-		if before := other.spec(r.options); before.Address != one.Address &&
-			(before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
-			r.report(d.pos, "SecretName", "SecretName is the same as in the declaration at %s: one would replace the other's "+
-				"value; give each its own", r.at(other.pos))
+		if _, option, text := r.conflict(c, d); text != "" {
+			r.report(d.pos, option, "%s", text)
 		}
 	}
+}
+
+// conflict adds a declaration to those before it, and describes how it
+// conflicts with the first one of them. The text is empty if it does not.
+func (r *reader) conflict(c claims, d declared) (with declared, option, text string) {
+	one := d.spec(r.options)
+	lower := strings.ToLower(one.Binding)
+	if first, ok := c.addresses[one.Address]; ok {
+		if different := difference(first.secret, d.secret, first.spec(r.options), one); different != "" {
+			return first, "", fmt.Sprintf("%s is declared differently at %s (%s); declare it once and share the variable",
+				d.subject(one.Address.String()), r.place(first), different)
+		}
+	} else if first, ok := c.bindings[lower]; ok {
+		option := "Name"
+		if one.Binding != one.Address.Binding() {
+			option = "Binding"
+		}
+		if other := first.spec(r.options); other.Binding != one.Binding {
+			return first, option, fmt.Sprintf("%s has the binding name %s and the one at %s has %s, which differ only in case: "+
+				"some systems have one file for both; rename one", d.subject("the declaration"), one.Binding, r.place(first),
+				other.Binding)
+		}
+		return first, option, fmt.Sprintf("%s has the same binding name %s as the one at %s: one would read the other's value; "+
+			"rename one", d.subject("the declaration"), one.Binding, r.place(first))
+	} else {
+		c.addresses[one.Address], c.bindings[lower] = d, d
+	}
+	other, ok := c.names[one.SecretName]
+	if !ok {
+		c.names[one.SecretName] = d
+		return d, "", ""
+	}
+	// Two static secrets may share a value that an operator sets. A generated value
+	// would replace the other secret's.
+	if before := other.spec(r.options); before.Address != one.Address &&
+		(before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
+		return other, "SecretName", fmt.Sprintf("%s is the same as in the declaration at %s: one would replace the other's value; "+
+			"give each its own", d.subject("SecretName"), r.place(other))
+	}
+	return d, "", ""
+}
+
+// subject returns the words for a declaration, with its position if it is in
+// another package.
+func (d declared) subject(words string) string {
+	if d.at == "" {
+		return words
+	}
+	return words + ", imported here from " + d.at + ","
+}
+
+func (r *reader) place(d declared) string {
+	if d.at != "" {
+		return d.at
+	}
+	return r.at(d.pos)
 }
 
 func (d declared) spec(o Options) secret.SpecSecret {

@@ -75,7 +75,7 @@ func (r *reader) use(p *pkg, name *ast.Ident, stack []ast.Node) {
 }
 
 func (r *reader) lost(pos token.Pos, constructor string) {
-	r.report(pos, "", "secret.%s is passed on as a value, so its declarations are not known; call it here, with constants",
+	r.unclear(pos, "", "secret.%s is passed on as a value, so its declarations are not known; call it here, with constants",
 		constructor)
 }
 
@@ -120,11 +120,13 @@ func isConstructorType(t types.Type) bool {
 // declaration collects one call of a constructor.
 func (r *reader) declaration(p *pkg, constructor string, call *ast.CallExpr) {
 	o, places, ok := r.declared(p, constructor, call)
-	if !ok {
+	if !ok && r.known {
+		o = names(o, places)
+	} else if !ok {
 		return
 	}
 	s := constructors[constructor](o)
-	if !r.wrong(s, call.Pos(), places) {
-		r.found = append(r.found, declared{call.Pos(), s})
+	if !r.wrong(s, call.Pos(), places) && ok {
+		r.found = append(r.found, declared{pos: call.Pos(), secret: s, constructor: constructor, options: o})
 	}
 }

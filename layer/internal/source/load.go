@@ -139,7 +139,7 @@ func (r *reader) add(p *packages.Package) *pkg {
 // need loads a package that contains options of a declaration, if no pattern
 // names it. The standard library contains no options, and its entry is nil.
 func (r *reader) need(path string) {
-	if _, ok := r.pkgs[path]; ok {
+	if _, ok := r.pkgs[path]; ok || r.known {
 		return
 	}
 	if loaded, err := r.load(mode|packages.NeedModule, path); err == nil {

@@ -30,7 +30,7 @@ func (r *reader) declared(p *pkg, constructor string,
 	s, is := got.(structValue)
 	if !is {
 		u := orUnknown(got, arg).(unknown)
-		r.report(arg.Pos(), "", "the options of secret.%s are not known: the argument %s%s; %s",
+		r.unclear(arg.Pos(), "", "the options of secret.%s are not known: the argument %s%s; %s",
 			constructor, u.why, d.cause(arg.Pos(), u), u.todo("write secret.Options{…} with constants"))
 		return o, nil, false
 	}
@@ -72,12 +72,13 @@ func (d *declaration) fields(s structValue, prefix string, readers map[string]fu
 
 func (d *declaration) fail(option string, e element, why string) {
 	d.ok = false
-	d.r.report(e.pos, option, "%s %s%s", option, why, d.declaredAt(e.pos))
+	d.r.unclear(e.pos, option, "%s %s%s", option, why, d.declaredAt(e.pos))
 }
 
 func (d *declaration) unknown(option string, pos token.Pos, u unknown) {
 	d.ok = false
-	d.r.report(pos, option, "%s is not a constant: it %s%s; %s%s", option, u.why, d.cause(pos, u),
+	delete(d.places, option)
+	d.r.unclear(pos, option, "%s is not a constant: it %s%s; %s%s", option, u.why, d.cause(pos, u),
 		u.todo("write a constant"), d.declaredAt(pos))
 }
 

@@ -43,6 +43,8 @@ type Problem struct {
 	Option string
 	// Text describes the problem, including the option's name, and the next step.
 	Text string
+
+	pos token.Pos
 }
 
 // String returns file:line:column and the text.
@@ -61,7 +63,7 @@ func Read(ctx context.Context, o Options) (secret.Spec, []Problem, error) {
 		return secret.Spec{}, nil, err
 	}
 	r.findAll()
-	r.conflicts()
+	r.conflicts(newClaims())
 	app := secret.NewApp(secret.AppOptions{Workspace: o.Workspace, Project: o.Project, Environment: o.Environment})
 	for _, d := range r.found {
 		app.Use(d.secret)
@@ -80,12 +82,18 @@ type reader struct {
 	busy    map[varKey]bool // being evaluated
 	found   []declared
 	problem []Problem
+	// known: an option that is not known is no problem, and no other package is
+	// loaded for it.
+	known bool
 }
 
 // declared is one call of a constructor.
 type declared struct {
-	pos    token.Pos
-	secret *secret.Secret
+	pos         token.Pos
+	at          string // the position of a declaration in another package; else empty
+	secret      *secret.Secret
+	constructor string
+	options     secret.Options
 }
 
 func newReader(ctx context.Context, o Options) *reader {
@@ -117,7 +125,16 @@ func (r *reader) short(file string) string {
 func (r *reader) at(pos token.Pos) string { return r.position(pos).String() }
 
 func (r *reader) report(pos token.Pos, option, format string, args ...any) {
-	r.problem = append(r.problem, Problem{Pos: r.position(pos), Option: option, Text: fmt.Sprintf(format, args...)})
+	r.problem = append(r.problem, Problem{Pos: r.position(pos), Option: option, Text: fmt.Sprintf(format, args...),
+		pos: pos})
+}
+
+// unclear reports a part of the source that is known only when the program
+// runs.
+func (r *reader) unclear(pos token.Pos, option, format string, args ...any) {
+	if !r.known {
+		r.report(pos, option, format, args...)
+	}
 }
 
 // sorted returns the problems by position.

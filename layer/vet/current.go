@@ -1,0 +1,60 @@
+package vet
+
+import (
+	"go/ast"
+	"slices"
+)
+
+// checkCurrent reports a comparison that verifies a signature or a token
+// against the current version alone.
+func (f *function) checkCurrent(call *ast.CallExpr) {
+	n := f.callee(call)
+	if f.others {
+		return
+	}
+	against := false
+	switch {
+	case n.is(libraryPath, "Version", "Equal") && len(call.Args) == 1:
+		got := f.receiver(call)
+		against = got.kind == version && got.current && !f.isOwn(call.Args[0])
+	case verifiers[n] && len(call.Args) == 2:
+		x, y := f.eval(call.Args[0]), f.eval(call.Args[1])
+		against = f.isMade(x) != f.isMade(y) && (x.current || y.current) && (!comparers[n] || x.kind == derived || y.kind == derived)
+	}
+	if against {
+		f.report(call.Pos(), "current", "%s verifies against the current version alone, so it rejects all that was made before "+
+			"a rotation, or by a machine that is ahead; try each version of Active, take ActiveVersion of the id beside the "+
+			"data, or use keyring.VerifyHMAC", n)
+	}
+}
+
+var verifiers = map[name]bool{{"crypto/hmac", "", "Equal"}: true, {"crypto/subtle", "", "ConstantTimeCompare"}: true,
+	{"bytes", "", "Equal"}: true}
+
+// isMade reports whether the program itself made a text with a secret.
+func (f *function) isMade(x fact) bool { return x.kind == text || x.kind == derived }
+
+// isOwn reports whether an argument comes from the secret itself: the program
+// then compares two versions.
+func (f *function) isOwn(e ast.Expr) bool { return f.isMade(f.eval(e)) }
+
+// isPlain reports whether the secret of a read never has a second version.
+func (f *function) isPlain(call *ast.CallExpr) bool {
+	s, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+	return ok && f.plain[f.rootOf(s.X)]
+}
+
+// readsOthers reports whether a function reads other versions than the current
+// one.
+func (c *checker) readsOthers(d ast.Decl) (found bool) {
+	ast.Inspect(d, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			n := c.callee(call)
+			found = found || n.pkg == libraryPath && (n.recv == "Secret" || n.recv == "Document") &&
+				slices.Contains([]string{"Active", "ActiveAt", "ActiveVersion", "Version", "At", "All"}, n.name) ||
+				n.pkg == libraryPath+"/keyring"
+		}
+		return !found
+	})
+	return found
+}

@@ -1,0 +1,147 @@
+package vet
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+	"slices"
+)
+
+const readOnceAdvice = "the variable keeps the value after a rotation; read the value where it is used: after App.Start a " +
+	"read takes no I/O"
+
+// checkInitializer reports a read in the initializer of a package variable.
+func (f *function) checkInitializer(n *ast.ValueSpec) {
+	used := slices.ContainsFunc(n.Names, func(name *ast.Ident) bool {
+		return name.Name != "_" && !isErrorOrBool(f.TypesInfo.TypeOf(name)) && !f.refreshed[f.TypesInfo.Defs[name]]
+	})
+	if !used {
+		return // the read only checks that there is a value
+	}
+	for _, value := range n.Values {
+		ast.PreorderStack(value, nil, func(n ast.Node, stack []ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncLit:
+				return f.calledOnce(n, stack, "OnceFunc", "OnceValue", "OnceValues")
+			case *ast.CallExpr:
+				if f.reads(n) {
+					f.report(n.Pos(), "readonce", "a secret is read once into a package variable: %s", readOnceAdvice)
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+func isErrorOrBool(t types.Type) bool {
+	basic, ok := t.Underlying().(*types.Basic)
+	return ok && basic.Kind() == types.Bool || types.Identical(t, types.Universe.Lookup("error").Type())
+}
+
+// reads reports whether a call reads a secret.
+func (c *checker) reads(call *ast.CallExpr) bool {
+	n := c.callee(call)
+	switch {
+	case n.pkg != libraryPath:
+		return false
+	case n.recv == "Ref":
+		return slices.Contains([]string{"Text", "Bytes", "Get", "JSON"}, n.name)
+	case n.recv == "Secret":
+		return slices.Contains([]string{"Load", "Active", "ActiveAt"}, n.name)
+	}
+	return n.recv == "" && n.name == "JSON"
+}
+
+// checkAssigned reports a value that code which runs once assigns to a package
+// variable.
+func (f *function) checkAssigned(to ast.Expr, got fact, stack []ast.Node) {
+	if !got.shows() && got.kind != version && got.kind != document {
+		return
+	}
+	if obj := f.rootOf(to); obj != nil && isGlobal(obj) && !f.refreshed[obj] && f.runsOnce(stack) {
+		f.report(to.Pos(), "readonce", "a value is read once into a package variable: %s", readOnceAdvice)
+	}
+}
+
+// findRefreshed collects the package variables that are assigned to by code
+// that may run more than once.
+func (c *checker) findRefreshed() {
+	c.refreshed = map[types.Object]bool{}
+	for _, file := range c.files {
+		ast.PreorderStack(file, nil, func(n ast.Node, stack []ast.Node) bool {
+			var changed []ast.Expr
+			switch n := n.(type) {
+			case *ast.AssignStmt:
+				changed = n.Lhs
+			case *ast.UnaryExpr:
+				if n.Op == token.AND {
+					changed = []ast.Expr{n.X}
+				}
+			}
+			for _, e := range changed {
+				if obj := c.rootOf(e); obj != nil && isGlobal(obj) && !c.runsOnce(stack) {
+					c.refreshed[obj] = true
+				}
+			}
+			return true
+		})
+	}
+}
+
+// runsOnce reports whether the code inside these nodes runs once: in init, in
+// main or in a function for sync.Once, and not in a loop.
+func (c *checker) runsOnce(stack []ast.Node) bool {
+	once := false
+	for i, n := range stack {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			once = n.Recv == nil && (n.Name.Name == "init" || n.Name.Name == "main" && c.Pkg.Name() == "main")
+		case *ast.ForStmt, *ast.RangeStmt:
+			once = false
+		case *ast.FuncLit:
+			once = c.calledOnce(n, stack[:i], "Do") || once && c.calledOnce(n, stack[:i])
+		}
+	}
+	return once
+}
+
+// calledOnce reports whether a function literal is called on the spot, or
+// passed to one of the named functions of package sync.
+func (c *checker) calledOnce(lit *ast.FuncLit, stack []ast.Node, functions ...string) bool {
+	if len(stack) == 0 {
+		return false
+	}
+	call, ok := stack[len(stack)-1].(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	if call.Fun == lit {
+		return true
+	}
+	n := c.callee(call)
+	return n.pkg == "sync" && slices.Contains(functions, n.name)
+}
+
+// findRefs collects the package variables with a Ref.
+func (c *checker) findRefs() {
+	f := &function{checker: c, vars: map[types.Object]fact{}}
+	for _, file := range c.files {
+		for _, d := range file.Decls {
+			general, ok := d.(*ast.GenDecl)
+			if !ok {
+				continue
+			}
+			for _, spec := range general.Specs {
+				if spec, ok := spec.(*ast.ValueSpec); ok && len(spec.Values) == len(spec.Names) {
+					for i, name := range spec.Names {
+						obj := c.TypesInfo.Defs[name]
+						if got := f.eval(spec.Values[i]); got.kind == lazy && !c.refreshed[obj] {
+							c.refs[obj] = got
+						}
+					}
+				}
+			}
+		}
+	}
+}

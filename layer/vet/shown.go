@@ -1,0 +1,90 @@
+package vet
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/types"
+	"path"
+	"slices"
+	"strings"
+)
+
+// checkShown reports a value that is passed to a function which prints it, or
+// puts it into an error.
+func (f *function) checkShown(call *ast.CallExpr) {
+	n := f.callee(call)
+	if !f.shows(call, n) {
+		return
+	}
+	for i, arg := range call.Args {
+		if got := f.held(f.TypesInfo.TypeOf(arg), f.eval(arg)); got.shows() && !f.onlyType(call, i) {
+			f.report(arg.Pos(), "shown", "a value of a secret is passed to %s, which shows it; show the secret's address or "+
+				"the version's ID", n)
+			return
+		}
+	}
+}
+
+// String returns the name as code writes it.
+func (n name) String() string {
+	switch {
+	case n.pkg == "":
+		return n.name
+	case n.recv != "":
+		return path.Base(n.pkg) + "." + n.recv + "." + n.name
+	}
+	return path.Base(n.pkg) + "." + n.name
+}
+
+// shows reports whether a function shows its arguments in the output, a log or
+// an error. Fprint shows them if the writer is the output, or an HTTP response;
+// Sprint only makes a text.
+func (f *function) shows(call *ast.CallExpr, n name) bool {
+	switch n.pkg {
+	case "":
+		return slices.Contains([]string{"panic", "print", "println"}, n.name)
+	case "fmt":
+		if strings.HasPrefix(n.name, "Fprint") {
+			return len(call.Args) > 0 && f.isOutput(call.Args[0])
+		}
+		return n.name == "Errorf" || strings.HasPrefix(n.name, "Print")
+	case "log":
+		return slices.ContainsFunc([]string{"Print", "Fatal", "Panic", "Output"}, func(prefix string) bool {
+			return strings.HasPrefix(n.name, prefix)
+		})
+	case "log/slog":
+		return true
+	case "errors":
+		return n.name == "New"
+	case "net/http":
+		return n.recv == "" && n.name == "Error"
+	}
+	return false
+}
+
+// isOutput reports whether a writer is one that people read.
+func (f *function) isOutput(w ast.Expr) bool {
+	switch w := ast.Unparen(w).(type) {
+	case *ast.SelectorExpr:
+		if obj := f.TypesInfo.Uses[w.Sel]; obj != nil && obj.Pkg() != nil && obj.Pkg().Path() == "os" {
+			return obj.Name() == "Stdout" || obj.Name() == "Stderr"
+		}
+	case *ast.CallExpr:
+		n := f.callee(w)
+		return n.pkg == "log" && n.name == "Writer" || n.pkg == "flag" && n.name == "Output"
+	}
+	named, ok := types.Unalias(f.TypesInfo.TypeOf(w)).(*types.Named)
+	return ok && named.Obj().Name() == "ResponseWriter" && named.Obj().Pkg().Path() == "net/http"
+}
+
+// onlyType reports whether a format prints the types of its arguments alone.
+func (f *function) onlyType(call *ast.CallExpr, i int) bool {
+	for _, arg := range call.Args[:i] {
+		if v := f.TypesInfo.Types[arg].Value; v != nil && v.Kind() == constant.String {
+			format := constant.StringVal(v)
+			return strings.Contains(format, "%T") && !strings.Contains(strings.ReplaceAll(strings.ReplaceAll(format, "%T", ""),
+				"%%", ""), "%")
+		}
+	}
+	return false
+}
