@@ -39,6 +39,7 @@ var usedFlags = map[string][]string{
 	"layer secret export":            targetFlags,
 	"layer secret bindings":          targetFlags,
 	"layer secret doctor":            targetFlags,
+	"layer secret vet":               {"json"},
 	"layer secret timeline":          append(slices.Clone(targetFlags), "margin", "window"),
 }
 

@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	runAsVetTool(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the current step; a second one ends the program.
 	context.AfterFunc(ctx, stop)

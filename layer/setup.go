@@ -269,12 +269,10 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	return spec, nil
 }
 
-// readSource reads the declarations from the source of packages. If none is named,
-// they are all below the folder of the ledger file, if that is above, else below the
-// current one.
-func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
+// sourceOptions returns the options for reading packages.
+func (l *layer) sourceOptions(patterns []string) (source.Options, error) {
 	if slices.ContainsFunc(patterns, func(p string) bool { return resemblesAddress(p) || resemblesKey(p) }) {
-		return secret.Spec{}, usagef("the packages are not in the form of the go command, without version: write them " +
+		return source.Options{}, usagef("the packages are not in the form of the go command, without version: write them " +
 			"like ./... or ./cmd/server")
 	}
 	folder := l.dir
@@ -286,9 +284,20 @@ func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Se
 	}
 	// The go command and the programs that it starts need no credential.
 	environ, _ := l.passedOn(nil)
-	spec, problems, err := source.Read(ctx, source.Options{Dir: folder, Env: environ, Patterns: patterns,
-		Workspace: set.Workspace,
-		Project:   set.Project, Environment: set.Environment, Warn: func(p source.Problem) { l.say("warning: %s", p) }})
+	return source.Options{Dir: folder, Env: environ, Patterns: patterns,
+		Warn: func(p source.Problem) { l.say("warning: %s", p) }}, nil
+}
+
+// readSource reads the declarations from the source of packages. If none is named,
+// they are all below the folder of the ledger file, if that is above, else below the
+// current one.
+func (l *layer) readSource(ctx context.Context, patterns []string, set rotate.Settings) (secret.Spec, error) {
+	o, err := l.sourceOptions(patterns)
+	if err != nil {
+		return secret.Spec{}, err
+	}
+	o.Workspace, o.Project, o.Environment = set.Workspace, set.Project, set.Environment
+	spec, problems, err := source.Read(ctx, o)
 	if err != nil {
 		return secret.Spec{}, severalLines{withoutPatterns(err, patterns)}
 	}

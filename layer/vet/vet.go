@@ -31,8 +31,9 @@
 // not follow a value into another function, through a channel or the element of
 // a slice or map, or through a slice expression such as text[:4]. So a program
 // without findings can still be wrong. An option that is known only when the
-// program runs is not checked. Files that end in _test.go are not checked,
-// since their values are made up.
+// program runs is not checked. Tests are not checked, since their values are
+// made up: files that end in _test.go, and packages with a name in test that
+// import testing, such as net/http/httptest.
 //
 // A comment on the line of a finding, or on the line above it, suppresses that
 // finding. It needs a reason:
@@ -98,8 +99,13 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// withoutTests returns the files of a package that are no tests.
+// withoutTests returns the files of a package that are no tests. A package for
+// tests, such as net/http/httptest, has a name in test and imports testing.
 func withoutTests(pass *analysis.Pass) (files []*ast.File) {
+	if strings.HasSuffix(pass.Pkg.Name(), "test") &&
+		slices.ContainsFunc(pass.Pkg.Imports(), func(p *types.Package) bool { return p.Path() == "testing" }) {
+		return nil
+	}
 	for _, file := range pass.Files {
 		if !strings.HasSuffix(pass.Fset.Position(file.FileStart).Filename, "_test.go") {
 			files = append(files, file)

@@ -3,8 +3,6 @@ package source
 import (
 	"errors"
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"go/types"
 	"os"
 	"os/exec"
@@ -44,9 +42,7 @@ func (r *reader) loadFor(settings []string, mode packages.LoadMode, patterns ...
 	}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: mode, Context: r.ctx, Dir: r.options.Dir, Env: env, BuildFlags: r.options.BuildFlags, Fset: r.fset,
-		ParseFile: func(fset *token.FileSet, name string, src []byte) (*ast.File, error) {
-			return parser.ParseFile(fset, name, src, parser.SkipObjectResolution|parser.AllErrors)
-		},
+		ParseFile: r.parse,
 	}, patterns...)
 	switch {
 	case r.ctx.Err() != nil:
@@ -61,8 +57,8 @@ func (r *reader) loadFor(settings []string, mode packages.LoadMode, patterns ...
 	return loaded, nil
 }
 
-// loadRoots loads the packages that the patterns name.
-func (r *reader) loadRoots() error {
+// checkPlace reports a missing go command or folder.
+func (r *reader) checkPlace() error {
 	if _, err := exec.LookPath("go"); err != nil {
 		return errors.New("read declarations: the go command was not found; install Go, or give the spec that the " +
 			"program prints with --spec")
@@ -70,23 +66,41 @@ func (r *reader) loadRoots() error {
 	if info, err := os.Stat(r.options.Dir); err != nil || !info.IsDir() {
 		return errors.New("read declarations: " + r.options.Dir + " is no folder; name the folder of the program")
 	}
-	loaded, err := r.load(mode, r.options.Patterns...)
+	return nil
+}
+
+// loadNamed loads packages with their syntax, and reports those that cannot be
+// loaded or do not compile.
+func (r *reader) loadNamed(patterns ...string) ([]*packages.Package, error) {
+	loaded, err := r.load(mode, patterns...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(loaded) == 0 {
-		return r.nothing()
+		return nil, r.nothing()
 	}
 	if err := r.loadError(loaded); err != nil {
+		return nil, err
+	}
+	if r.options.Warn != nil {
+		r.leftOut(loaded)
+	}
+	return loaded, nil
+}
+
+// loadRoots loads the packages that the patterns name.
+func (r *reader) loadRoots() error {
+	if err := r.checkPlace(); err != nil {
+		return err
+	}
+	loaded, err := r.loadNamed(r.options.Patterns...)
+	if err != nil {
 		return err
 	}
 	for _, p := range loaded {
 		if one := r.add(p); one != nil {
 			r.roots = append(r.roots, one)
 		}
-	}
-	if r.options.Warn != nil {
-		r.leftOut(loaded)
 	}
 	return nil
 }

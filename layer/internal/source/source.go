@@ -85,6 +85,8 @@ type reader struct {
 	// known: an option that is not known is no problem, and no other package is
 	// loaded for it.
 	known bool
+	// comments: files are parsed with their comments.
+	comments bool
 }
 
 // declared is one call of a constructor.
