@@ -83,6 +83,9 @@ func (f *function) call(call *ast.CallExpr) fact {
 	case n.pkg == "fmt" && (strings.HasPrefix(n.name, "Sprint") || strings.HasPrefix(n.name, "Append")):
 		return joined(f.printed(call)...)
 	}
+	if len(call.Args) == 1 && f.isMust(call) {
+		return f.eval(call.Args[0])
+	}
 	if kept := keepers[n]; kept != nil {
 		var parts []fact
 		for _, i := range kept {
@@ -95,6 +98,14 @@ func (f *function) call(call *ast.CallExpr) fact {
 		}
 	}
 	return f.derivedFrom(call)
+}
+
+// isMust reports whether a call takes the two results of a read and returns the
+// first one, like template.Must.
+func (f *function) isMust(call *ast.CallExpr) bool {
+	read, ok := f.TypesInfo.TypeOf(call.Args[0]).(*types.Tuple)
+	result := f.TypesInfo.TypeOf(call)
+	return ok && read.Len() == 2 && result != nil && types.Identical(read.At(0).Type(), result)
 }
 
 func (f *function) libraryCall(call *ast.CallExpr, n name) fact {
@@ -189,7 +200,7 @@ func (f *function) printed(call *ast.CallExpr) (list []fact) {
 // parts are not in the list: a part may be a user's name.
 var keepers = func() map[name][]int {
 	list := map[name][]int{{"strconv", "", "Quote"}: {0}, {"net/url", "", "QueryEscape"}: {0},
-		{"net/url", "", "PathEscape"}: {0}, {"encoding/hex", "", "EncodeToString"}: {0},
+		{"net/url", "", "PathEscape"}: {0}, {"encoding/hex", "", "EncodeToString"}: {0}, {"cmp", "", "Or"}: {0, 1, 2},
 		{"encoding/base64", "Encoding", "EncodeToString"}: {0}}
 	for _, pkg := range []string{"strings", "bytes"} {
 		for _, f := range []string{"TrimSpace", "Trim", "TrimLeft", "TrimRight", "TrimPrefix", "TrimSuffix", "TrimFunc",

@@ -2,8 +2,12 @@ package vet
 
 import (
 	"go/ast"
+	"go/types"
 	"slices"
 )
+
+const currentAdvice = "it rejects all that was made before a rotation, or by a machine that is ahead; try each version of " +
+	"Active, take ActiveVersion of the id beside the data, or use keyring.VerifyHMAC"
 
 // checkCurrent reports a comparison that verifies a signature or a token
 // against the current version alone.
@@ -17,19 +21,53 @@ func (f *function) checkCurrent(call *ast.CallExpr) {
 	case n.is(libraryPath, "Version", "Equal") && len(call.Args) == 1:
 		got := f.receiver(call)
 		against = got.kind == version && got.current && !f.isOwn(call.Args[0])
+	case keyVerifiers[n] && len(call.Args) > 0:
+		key := f.eval(call.Args[0])
+		against = f.isMade(key) && key.current
 	case verifiers[n] && len(call.Args) == 2:
 		x, y := f.eval(call.Args[0]), f.eval(call.Args[1])
 		against = f.isMade(x) != f.isMade(y) && (x.current || y.current) && (!comparers[n] || x.kind == derived || y.kind == derived)
 	}
 	if against {
-		f.report(call.Pos(), "current", "%s verifies against the current version alone, so it rejects all that was made before "+
-			"a rotation, or by a machine that is ahead; try each version of Active, take ActiveVersion of the id beside the "+
-			"data, or use keyring.VerifyHMAC", n)
+		f.report(call.Pos(), "current", "%s verifies against the current version alone: %s", n, currentAdvice)
 	}
 }
 
 var verifiers = map[name]bool{{"crypto/hmac", "", "Equal"}: true, {"crypto/subtle", "", "ConstantTimeCompare"}: true,
 	{"bytes", "", "Equal"}: true}
+
+// keyVerifiers take the key first.
+var keyVerifiers = map[name]bool{{"crypto/ed25519", "", "Verify"}: true, {"crypto/ed25519", "", "VerifyWithOptions"}: true,
+	{"crypto/ecdsa", "", "Verify"}: true, {"crypto/ecdsa", "", "VerifyASN1"}: true,
+	{"crypto/rsa", "", "VerifyPKCS1v15"}: true, {"crypto/rsa", "", "VerifyPSS"}: true}
+
+// checkKeyFunc reports a function that returns the current version as the key
+// for a JWT, whatever key the token names.
+func (f *function) checkKeyFunc(n *ast.ReturnStmt, stack []ast.Node) {
+	if f.others || len(n.Results) == 0 {
+		return
+	}
+	var of *ast.FuncType
+	for _, n := range stack {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			of = n.Type
+		case *ast.FuncLit:
+			of = n.Type
+		}
+	}
+	if got := f.eval(n.Results[0]); !f.isMade(got) || !got.current || of == nil || len(of.Params.List) != 1 {
+		return
+	}
+	ptr, ok := f.TypesInfo.TypeOf(of.Params.List[0].Type).(*types.Pointer)
+	if !ok {
+		return
+	}
+	named, ok := types.Unalias(ptr.Elem()).(*types.Named)
+	if ok && named.Obj().Name() == "Token" && named.Obj().Pkg().Name() == "jwt" {
+		f.report(n.Pos(), "current", "the key of every token is the current version alone: %s", currentAdvice)
+	}
+}
 
 // isMade reports whether the program itself made a text with a secret.
 func (f *function) isMade(x fact) bool { return x.kind == text || x.kind == derived }

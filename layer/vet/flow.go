@@ -94,6 +94,8 @@ func (f *function) leave(n ast.Node, stack []ast.Node) {
 		f.checkEqual(n)
 	case *ast.SwitchStmt:
 		f.checkSwitch(n)
+	case *ast.ReturnStmt:
+		f.checkKeyFunc(n, stack)
 	case *ast.ExprStmt:
 		f.checkDropped(n.X)
 	case *ast.GoStmt:
