@@ -140,7 +140,8 @@ func (f *function) isStoreGet(call *ast.CallExpr, n name) bool {
 	}
 	t := f.TypesInfo.TypeOf(call.Args[1])
 	results, ok := f.TypesInfo.TypeOf(call).(*types.Tuple)
-	return ok && isLibraryType(t, "Address") && results.Len() == 2 && types.Identical(results.At(0).Type(), types.Typ[types.String])
+	return ok && isLibraryType(t, "Address") && results.Len() == 2 &&
+		types.Identical(results.At(0).Type(), types.Typ[types.String])
 }
 
 func isLibraryType(t types.Type, name string) bool {

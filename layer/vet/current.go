@@ -26,7 +26,8 @@ func (f *function) checkCurrent(call *ast.CallExpr) {
 		against = f.isMade(key) && key.current
 	case verifiers[n] && len(call.Args) == 2:
 		x, y := f.eval(call.Args[0]), f.eval(call.Args[1])
-		against = f.isMade(x) != f.isMade(y) && (x.current || y.current) && (!comparers[n] || x.kind == derived || y.kind == derived)
+		against = f.isMade(x) != f.isMade(y) && (x.current || y.current) &&
+			(!comparers[n] || x.kind == derived || y.kind == derived) // the others are findings of the check equal
 	}
 	if against {
 		f.report(call.Pos(), "current", "%s verifies against the current version alone: %s", n, currentAdvice)

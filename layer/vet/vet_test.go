@@ -10,6 +10,8 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/analysistest"
 	"golang.org/x/tools/txtar"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // unpack writes an archive into a folder of its own, and replaces LIBRARY by
@@ -52,6 +54,7 @@ func TestChecksReportWrongUsesAlone(t *testing.T) {
 }
 
 func TestCorrectProgramsHaveNoFinding(t *testing.T) {
+	slow.Test(t)
 	results := analysistest.Run(t, unpack(t, "testdata/programs.txtar"), Analyzer, "./...")
 	require.Len(t, results, 5)
 	require.Empty(t, diagnostics(results))
