@@ -42,6 +42,7 @@ var commandMeanings = []meaning{
 	{"destination provider backend", []string{"target"}},
 	{"declarations declared declare schema scan discover manifest graph", []string{"spec"}},
 	{"binding wrangler worker", []string{"bindings"}},
+	{"lint analyze analyse linter", []string{"vet"}},
 }
 
 // ledgerMeanings has the words for the commands of `layer secret ledger`.

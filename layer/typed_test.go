@@ -93,10 +93,12 @@ func TestPastedValueIsNotRepeated(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/x\n\ngo 1.26\n"), 0o600))
 		for _, value := range []string{pgPassword, "u:" + pgPassword + "@h/d", "x/" + s3Key} {
-			r := runHere(t, dir, nil, "secret", "spec", value)
-			require.NotZero(t, r.status)
-			for _, private := range []string{pgPassword, s3Key} {
-				require.Empty(t, redacttest.Find(r.stdout+r.stderr, private), r.stderr)
+			for _, command := range []string{"spec", "vet"} {
+				r := runHere(t, dir, nil, "secret", command, value)
+				require.NotZero(t, r.status)
+				for _, private := range []string{pgPassword, s3Key} {
+					require.Empty(t, redacttest.Find(r.stdout+r.stderr, private), r.stderr)
+				}
 			}
 		}
 	})
