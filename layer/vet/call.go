@@ -86,18 +86,17 @@ func (f *function) call(call *ast.CallExpr) fact {
 	if len(call.Args) == 1 && f.isMust(call) {
 		return f.eval(call.Args[0])
 	}
-	if kept := keepers[n]; kept != nil {
-		var parts []fact
-		for _, i := range kept {
-			if i < len(call.Args) {
-				parts = append(parts, f.eval(call.Args[i]))
-			}
-		}
-		if got := joined(parts...); got.kind == text {
-			return got
+	args := f.args(call)
+	var kept []fact
+	for _, i := range keepers[n] {
+		if i < len(args) {
+			kept = append(kept, args[i])
 		}
 	}
-	return f.derivedFrom(call)
+	if got := joined(kept...); got.kind == text {
+		return got
+	}
+	return derivedFrom(append(args, f.receiver(call)))
 }
 
 // isMust reports whether a call takes the two results of a read and returns the
@@ -215,14 +214,9 @@ var keepers = func() map[name][]int {
 	return list
 }()
 
-// derivedFrom returns derived for the result of a function that gets a value,
-// such as a MAC or a digest.
-func (f *function) derivedFrom(call *ast.CallExpr) fact {
-	got := fact{}
-	parts := f.args(call)
-	if r := f.receiver(call); r.kind == derived {
-		parts = append(parts, r)
-	}
+// derivedFrom returns the result of a function with these arguments and
+// receiver: a MAC or a digest, if one of them is a text.
+func derivedFrom(parts []fact) (got fact) {
 	for _, one := range parts {
 		if one.kind == text || one.kind == derived {
 			got.kind, got.current = derived, got.current || one.current

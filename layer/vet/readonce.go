@@ -47,6 +47,8 @@ func (c *checker) reads(call *ast.CallExpr) bool {
 		return false
 	case n.recv == "Ref":
 		return slices.Contains([]string{"Text", "Bytes", "Get", "JSON"}, n.name)
+	case n.recv == "Derived":
+		return n.name == "Get"
 	case n.recv == "Secret":
 		return slices.Contains([]string{"Load", "Active", "ActiveAt"}, n.name)
 	}
@@ -87,40 +89,6 @@ func (c *checker) findRefreshed() {
 			return true
 		})
 	}
-}
-
-// runsOnce reports whether the code inside these nodes runs once: in init, in
-// main or in a function for sync.Once, and not in a loop.
-func (c *checker) runsOnce(stack []ast.Node) bool {
-	once := false
-	for i, n := range stack {
-		switch n := n.(type) {
-		case *ast.FuncDecl:
-			once = n.Recv == nil && (n.Name.Name == "init" || n.Name.Name == "main" && c.Pkg.Name() == "main")
-		case *ast.ForStmt, *ast.RangeStmt:
-			once = false
-		case *ast.FuncLit:
-			once = c.calledOnce(n, stack[:i], "Do") || once && c.calledOnce(n, stack[:i])
-		}
-	}
-	return once
-}
-
-// calledOnce reports whether a function literal is called on the spot, or
-// passed to one of the named functions of package sync.
-func (c *checker) calledOnce(lit *ast.FuncLit, stack []ast.Node, functions ...string) bool {
-	if len(stack) == 0 {
-		return false
-	}
-	call, ok := stack[len(stack)-1].(*ast.CallExpr)
-	if !ok {
-		return false
-	}
-	if call.Fun == lit {
-		return true
-	}
-	n := c.callee(call)
-	return n.pkg == "sync" && slices.Contains(functions, n.name)
 }
 
 // findRefs collects the package variables with a Ref.

@@ -76,6 +76,10 @@ type checker struct {
 	ignored map[line]bool
 	// refreshed are the package variables that are assigned to again and again.
 	refreshed map[types.Object]bool
+	// uses are the references to each function, and once are the functions that
+	// only code which runs once calls.
+	uses map[types.Object][]use
+	once map[types.Object]bool
 	// refs are package variables with a Ref, and plain are variables with a secret
 	// that never has more than one version.
 	refs  map[types.Object]fact
@@ -89,6 +93,7 @@ func run(pass *analysis.Pass) (any, error) {
 	c := &checker{Pass: pass, files: withoutTests(pass), refs: map[types.Object]fact{}}
 	c.findIgnored()
 	c.checkDeclarations()
+	c.findUses()
 	c.findRefreshed()
 	c.findRefs()
 	for _, file := range c.files {
