@@ -43,7 +43,7 @@ var keyVerifiers = map[name]bool{{"crypto/ed25519", "", "Verify"}: true, {"crypt
 	{"crypto/rsa", "", "VerifyPKCS1v15"}: true, {"crypto/rsa", "", "VerifyPSS"}: true}
 
 // checkKeyFunc reports a function that returns the current version as the key
-// for a JWT, whatever key the token names.
+// for a JWT, regardless of the key that the token names.
 func (f *function) checkKeyFunc(n *ast.ReturnStmt, stack []ast.Node) {
 	if f.others || len(n.Results) == 0 {
 		return

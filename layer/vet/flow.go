@@ -7,7 +7,7 @@ import (
 	"maps"
 )
 
-// kind is what an expression has to do with a secret.
+// kind is the relation of an expression to a secret.
 type kind uint8
 
 const (
@@ -184,7 +184,7 @@ func (f *function) clear(e ast.Expr) {
 	}
 }
 
-// held returns what a part of a struct shows if the whole is printed. A type
+// held returns the knowledge about a part that is printed with the whole. A type
 // that prints itself in its own way shows nothing.
 func (f *function) held(t types.Type, got fact) fact {
 	if got.shows() && printsItself(t) {

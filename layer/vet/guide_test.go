@@ -16,7 +16,7 @@ import (
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
 
-// guideHeader is what the guide's examples use.
+// guideHeader has the declarations that the guide's examples use.
 const guideHeader = `package example
 
 import (
