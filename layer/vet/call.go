@@ -22,16 +22,20 @@ func (c *checker) callee(call *ast.CallExpr) name {
 	case *types.Builtin:
 		return name{name: obj.Name()}
 	case *types.Func:
-		if obj.Pkg() == nil {
-			return name{pkg: "error", name: obj.Name()}
-		}
-		n := name{pkg: obj.Pkg().Path(), name: obj.Name()}
-		if recv := obj.Signature().Recv(); recv != nil {
-			n.recv = typeName(recv.Type())
-		}
-		return n
+		return nameOf(obj)
 	}
 	return name{pkg: "?"}
+}
+
+func nameOf(f *types.Func) name {
+	n := name{pkg: "error", name: f.Name()} // the method of the type error has no package
+	if f.Pkg() != nil {
+		n.pkg = f.Pkg().Path()
+	}
+	if recv := f.Signature().Recv(); recv != nil {
+		n.recv = typeName(recv.Type())
+	}
+	return n
 }
 
 // typeName returns the name of a named type or of a pointer to one.

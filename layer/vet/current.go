@@ -23,7 +23,8 @@ func (f *function) checkCurrent(call *ast.CallExpr) {
 		against = got.kind == version && got.current && !f.isOwn(call.Args[0])
 	case keyVerifiers[n] && len(call.Args) > 0:
 		key := f.eval(call.Args[0])
-		against = f.isMade(key) && key.current
+		// A program may check the signature that it has just made.
+		against = f.isMade(key) && key.current && !slices.ContainsFunc(f.args(call)[1:], f.isMade)
 	case verifiers[n] && len(call.Args) == 2:
 		x, y := f.eval(call.Args[0]), f.eval(call.Args[1])
 		against = f.isMade(x) != f.isMade(y) && (x.current || y.current) &&

@@ -9,21 +9,27 @@ import (
 // use is one reference to a function of the package.
 type use struct {
 	called bool // on the spot, and not passed on as a value
+	once   bool // passed to sync.Once
 	stack  []ast.Node
 }
 
 // findUses collects the references to the package's functions.
 func (c *checker) findUses() {
 	c.uses, c.once = map[types.Object][]use{}, map[types.Object]bool{}
+	c.bodies = map[types.Object]*ast.FuncDecl{}
 	for _, file := range c.files {
 		ast.PreorderStack(file, nil, func(n ast.Node, stack []ast.Node) bool {
+			if d, ok := n.(*ast.FuncDecl); ok {
+				c.bodies[c.TypesInfo.Defs[d.Name]] = d
+			}
 			name, ok := n.(*ast.Ident)
 			if !ok {
 				return true
 			}
 			if f, ok := c.TypesInfo.Uses[name].(*types.Func); ok && f.Pkg() == c.Pkg {
 				call, called := stack[len(stack)-1].(*ast.CallExpr)
-				c.uses[f] = append(c.uses[f], use{called && call.Fun == name, slices.Clone(stack)})
+				c.uses[f] = append(c.uses[f], use{called && call.Fun == name, called && c.callee(call).is("sync", "Once", "Do"),
+					slices.Clone(stack)})
 			}
 			return true
 		})
@@ -66,7 +72,7 @@ func (c *checker) calledOnlyOnce(d *ast.FuncDecl) bool {
 	}
 	c.once[obj] = false // while it is being found out: a recursive function runs more than once
 	once := len(c.uses[obj]) > 0 && !slices.ContainsFunc(c.uses[obj], func(u use) bool {
-		return !u.called || !c.runsOnce(u.stack)
+		return !u.once && !(u.called && c.runsOnce(u.stack))
 	})
 	c.once[obj] = once
 	return once

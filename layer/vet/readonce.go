@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 )
 
 const readOnceAdvice = "the variable keeps the value after a rotation; read the value where it is used: after App.Start a " +
@@ -24,7 +25,7 @@ func (f *function) checkInitializer(n *ast.ValueSpec) {
 			case *ast.FuncLit:
 				return f.calledOnce(n, stack, "OnceFunc", "OnceValue", "OnceValues")
 			case *ast.CallExpr:
-				if f.reads(n) {
+				if f.reads(n) || f.readsInOnce(n) {
 					f.report(n.Pos(), "readonce", "a secret is read once into a package variable: %s", readOnceAdvice)
 					return false
 				}
@@ -39,9 +40,32 @@ func isErrorOrBool(t types.Type) bool {
 	return ok && basic.Kind() == types.Bool || types.Identical(t, types.Universe.Lookup("error").Type())
 }
 
+// readsInOnce reports whether a call is one like sync.OnceValue, of a method or
+// of a function of this package that reads a secret.
+func (c *checker) readsInOnce(call *ast.CallExpr) (found bool) {
+	if n := c.callee(call); n.pkg != "sync" || !strings.HasPrefix(n.name, "Once") || len(call.Args) != 1 {
+		return false
+	}
+	switch arg := ast.Unparen(call.Args[0]).(type) {
+	case *ast.SelectorExpr:
+		method, ok := c.TypesInfo.Uses[arg.Sel].(*types.Func)
+		return ok && nameOf(method).reads()
+	case *ast.Ident:
+		if d := c.bodies[c.TypesInfo.Uses[arg]]; d != nil {
+			ast.Inspect(d, func(n ast.Node) bool {
+				inner, ok := n.(*ast.CallExpr)
+				found = found || ok && c.reads(inner)
+				return !found
+			})
+		}
+	}
+	return found
+}
+
 // reads reports whether a call reads a secret.
-func (c *checker) reads(call *ast.CallExpr) bool {
-	n := c.callee(call)
+func (c *checker) reads(call *ast.CallExpr) bool { return c.callee(call).reads() }
+
+func (n name) reads() bool {
 	switch {
 	case n.pkg != libraryPath:
 		return false

@@ -80,6 +80,8 @@ type checker struct {
 	// only code which runs once calls.
 	uses map[types.Object][]use
 	once map[types.Object]bool
+	// bodies are the functions of the package.
+	bodies map[types.Object]*ast.FuncDecl
 	// refs are package variables with a Ref, and plain are variables with a secret
 	// that never has more than one version.
 	refs  map[types.Object]fact
