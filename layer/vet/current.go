@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-const currentAdvice = "it rejects all that was made before a rotation, or by a machine that is ahead; try each version of " +
-	"Active, take ActiveVersion of the id beside the data, or use keyring.VerifyHMAC"
+const currentAdvice = "it rejects all that was made before a rotation, or by a machine that is ahead; try each " +
+	"version of Active, take ActiveVersion of the id beside the data, or use keyring.VerifyHMAC"
 
 // checkCurrent reports a comparison that verifies a signature or a token
 // against the current version alone.
@@ -39,7 +39,8 @@ var verifiers = map[name]bool{{"crypto/hmac", "", "Equal"}: true, {"crypto/subtl
 	{"bytes", "", "Equal"}: true}
 
 // keyVerifiers take the key first.
-var keyVerifiers = map[name]bool{{"crypto/ed25519", "", "Verify"}: true, {"crypto/ed25519", "", "VerifyWithOptions"}: true,
+var keyVerifiers = map[name]bool{{"crypto/ed25519", "", "Verify"}: true,
+	{"crypto/ed25519", "", "VerifyWithOptions"}: true,
 	{"crypto/ecdsa", "", "Verify"}: true, {"crypto/ecdsa", "", "VerifyASN1"}: true,
 	{"crypto/rsa", "", "VerifyPKCS1v15"}: true, {"crypto/rsa", "", "VerifyPSS"}: true}
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-const readOnceAdvice = "the variable keeps the value after a rotation; read the value where it is used: after App.Start a " +
-	"read takes no I/O"
+const readOnceAdvice = "the variable keeps the value after a rotation; read the value where it is used: after App.Start " +
+	"a read takes no I/O"
 
 // checkInitializer reports a read in the initializer of a package variable.
 func (f *function) checkInitializer(n *ast.ValueSpec) {
