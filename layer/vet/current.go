@@ -41,7 +41,7 @@ var verifiers = map[name]bool{{"crypto/hmac", "", "Equal"}: true, {"crypto/subtl
 // keyVerifiers take the key first.
 var keyVerifiers = map[name]bool{{"crypto/ed25519", "", "Verify"}: true,
 	{"crypto/ed25519", "", "VerifyWithOptions"}: true,
-	{"crypto/ecdsa", "", "Verify"}: true, {"crypto/ecdsa", "", "VerifyASN1"}: true,
+	{"crypto/ecdsa", "", "Verify"}:              true, {"crypto/ecdsa", "", "VerifyASN1"}: true,
 	{"crypto/rsa", "", "VerifyPKCS1v15"}: true, {"crypto/rsa", "", "VerifyPSS"}: true}
 
 // checkKeyFunc reports a function that returns the current version as the key
