@@ -21,8 +21,9 @@ import (
 // addressPrefix begins an address in its full form.
 const addressPrefix = "$SECRET."
 
-// bindingForm matches each name that a binding can have.
-var bindingForm = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+// bindingForm matches each name that a binding can have. A declared one has up
+// to 128 characters, and a derived one up to 142.
+var bindingForm = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,141}$`)
 
 // short returns an address as an operator types it.
 func short(addr secret.Address) string { return strings.TrimPrefix(addr.String(), addressPrefix) }
@@ -66,7 +67,7 @@ type name struct {
 type names []name
 
 // namesOf returns the declared secrets, and those of the ledger that are not
-// declared. Each of the latter has the binding that follows from its address.
+// declared. Each of the latter has the binding that the ledger has recorded.
 // The removed secrets come last: their addresses are no values, and remove
 // accepts them.
 func namesOf(spec secret.Spec, state rotate.State) names {
@@ -77,7 +78,7 @@ func namesOf(spec secret.Spec, state rotate.State) names {
 	}
 	for _, addr := range state.Addresses() {
 		if !declared[addr] {
-			n = append(n, name{Address: addr, binding: addr.Binding()})
+			n = append(n, name{Address: addr, binding: state.Binding(addr)})
 		}
 	}
 	for _, e := range state.Log() {

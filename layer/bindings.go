@@ -87,6 +87,7 @@ wrangler.jsonc, with the address of each secret as a comment.`,
 			return nil
 		}}
 	c.Flags().StringVar(&format, "format", format, "the `FORMAT` of the output: json, jsonc or toml")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(bindingFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

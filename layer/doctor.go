@@ -114,9 +114,9 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	}
 	l.progressText("reading the declarations")
 	spec, specErr := l.readSpec(ctx, state.Settings())
-	add("file modes", l.modes(p, target, spec))
+	add("file modes", l.modes(p, target, valueNames(spec, state)))
 	if known {
-		add("git", l.gitFinding(ctx, p, target, spec))
+		add("git", l.gitFinding(ctx, p, target, valueNames(spec, state)))
 	} else {
 		add("git", finding{Result: skipped, Text: "the ledger cannot be read"})
 	}
@@ -163,7 +163,7 @@ func recipientsFinding(keys []string) finding {
 
 // modes checks that no other user can read the identity and the values, or
 // replace the ledger.
-func (l *layer) modes(p place, target string, spec secret.Spec) finding {
+func (l *layer) modes(p place, target string, values []string) finding {
 	const othersWrite = 0o022
 	var open []string
 	checked := 0
@@ -192,8 +192,8 @@ func (l *layer) modes(p place, target string, spec secret.Spec) finding {
 	check(l.path(memory), memory, othersWrite, "can be changed by other users: chmod go-w")
 	if path, ok := targetFolder(target); ok {
 		check(l.path(path), path, othersWrite&0o002, "can be changed by all users: chmod o-w")
-		for _, s := range spec.Secrets {
-			check(l.path(filepath.Join(path, s.Binding)), s.Binding, 0o006, "can be read by all users: chmod o-rw")
+		for _, name := range values {
+			check(l.path(filepath.Join(path, name)), name, 0o006, "can be read by all users: chmod o-rw")
 		}
 	}
 	if len(open) > 0 {
@@ -204,7 +204,7 @@ func (l *layer) modes(p place, target string, spec secret.Spec) finding {
 
 // gitFinding asks git whether it tracks or would stage the identity, the memory
 // or a value. It changes no .gitignore.
-func (l *layer) gitFinding(ctx context.Context, p place, target string, spec secret.Spec) finding {
+func (l *layer) gitFinding(ctx context.Context, p place, target string, values []string) finding {
 	var files []guarded
 	beside, err := l.besideLedger(p)
 	if err != nil {
@@ -215,12 +215,8 @@ func (l *layer) gitFinding(ctx context.Context, p place, target string, spec sec
 		files = append(files, identity)
 	}
 	if path, ok := targetFolder(target); ok {
-		var names []string
-		for _, s := range spec.Secrets {
-			names = append(names, s.Binding)
-		}
-		if values, err := l.values(path, names); err == nil {
-			files = append(files, values)
+		if folder, err := l.values(path, values); err == nil {
+			files = append(files, folder)
 		}
 	}
 	inside := false

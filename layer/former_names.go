@@ -15,7 +15,7 @@ func (l *layer) printFormerNames(r rotate.Result) {
 	for _, s := range r.Secrets {
 		if len(s.FormerNames) > 0 {
 			l.say("%s: its value is also under %s, for programs that still read it there: delete it with `layer secret "+
-				"remove '%s'`", s.Address, strings.Join(s.FormerNames, ", "), s.Address)
+				"remove %s`", s.Address, strings.Join(s.FormerNames, ", "), short(s.Address))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,12 @@ func TestGitStagesNoValueUnderADeclaredBinding(t *testing.T) {
 			}
 			require.Contains(t, w.gits("ls-files"), "app.conf", "nothing else is ignored")
 
+			if ignored, err := os.ReadFile(filepath.Join(folder, ".gitignore")); err == nil {
+				lines := strings.Fields(string(ignored))
+				slices.Sort(lines)
+				require.Len(t, slices.Compact(slices.Clone(lines)), len(lines), "each line is there once: %s", lines)
+			}
+
 			// A file that git tracks is never replaced by a value.
 			w.write(strings.Replace(second, `"tls.crt"`, `"app.conf"`, 1), "spec.json")
 			if tc.to == "dir:TOP/conf" && !tc.later {
@@ -72,4 +79,30 @@ func TestGitStagesNoValueUnderADeclaredBinding(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A value that git tracks stops an import before the ledger is changed. doctor
+// finds it also if its secret is no longer declared.
+func TestATrackedValueUnderADeclaredBindingIsFound(t *testing.T) {
+	t.Parallel()
+	w := newTree(t)
+	w.write(`{"secrets": [{"kind": "static", "namespace": "app", "name": "db", "binding": "DATABASE_URL"},
+		{"kind": "static", "namespace": "app", "name": "other"}]}`, "spec.json")
+	w.write("DATABASE_URL=made_up", "new.env")
+	w.write("theirs", "DATABASE_URL")
+	w.gits("add", "DATABASE_URL")
+	require.NoError(t, os.Remove(w.in("DATABASE_URL")))
+	w.succeeds("init", "--to", "dir:.")
+	r := w.run("import", "new.env", "--yes")
+	require.NotZero(t, r.status)
+	require.Contains(t, r.stderr, "DATABASE_URL is a value and git tracks it")
+	require.NotContains(t, w.run("log").stdout, "$SECRET.app.db", "the ledger is as before")
+
+	w.gits("rm", "--cached", "-f", "DATABASE_URL")
+	w.succeeds("import", "new.env", "--yes")
+	w.write(`{"secrets": [{"kind": "static", "namespace": "app", "name": "other"}]}`, "spec.json")
+	w.gits("add", "-f", "DATABASE_URL")
+	r = w.run("doctor")
+	require.NotZero(t, r.status)
+	require.Contains(t, r.stdout, "DATABASE_URL is a value and git tracks it")
 }

@@ -277,17 +277,26 @@ func (l *layer) guard(ctx context.Context, g guarded) (added gitLines, err error
 	if err != nil || found == nil && len(repositories) > 0 {
 		return nil, err
 	}
-	// If git would stage a file, an existing line is overridden by a later line, so
-	// it is written again at the end.
-	lines, err := appendLines(filepath.Join(g.folder, ".gitignore"), g.lines, found != nil && !found.excluded)
+	ignore := filepath.Join(g.folder, ".gitignore")
+	lines, err := appendLines(ignore, g.lines, false)
 	if err != nil && len(repositories) == 0 && !noGit && denied(err) {
 		return nil, nil // the folder is not this user's, and in no repository
 	}
 	if err != nil {
 		return nil, g.unwritable(err)
 	}
-	added.add(filepath.Join(g.shown, ".gitignore"), lines)
 	if found, err = g.exposed(ctx, repositories); err == nil && found != nil && !found.excluded {
+		// A later line overrides one that was there before, so all are written again at
+		// the end.
+		all, failed := appendLines(ignore, g.lines, true)
+		if failed != nil {
+			return nil, g.unwritable(failed)
+		}
+		lines = append(lines, all...)
+		found, err = g.exposed(ctx, repositories)
+	}
+	added.add(filepath.Join(g.shown, ".gitignore"), lines)
+	if err == nil && found != nil && !found.excluded {
 		err = fmt.Errorf("git would stage %s, which is %s, and %s: nothing was made or published. Correct that, or choose "+
 			"another place",
 			found.file, g.what, found.why())

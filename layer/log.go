@@ -59,9 +59,9 @@ log.`,
 	return c
 }
 
-// logged returns the addresses that the arguments name. The ledger does not
-// have the names of bindings, so the declarations are read for those alone: a
-// person can read the log where there are no declarations.
+// logged returns the addresses that the arguments name. The ledger has the names
+// of published bindings. The declarations are read for other names alone, so an
+// operator can read the log where there are no declarations.
 func (l *layer) logged(ctx context.Context, state rotate.State, args []string) ([]secret.Address, error) {
 	only, err := namesOf(secret.Spec{}, state).all(args)
 	if err == nil {

@@ -70,7 +70,7 @@ func (l *layer) folderPublisher(path string) driver.Publisher {
 }
 
 // changing are the commands that publish.
-var changing = []string{"apply", "set", "rotate", "rollback", "revoke", "rename", "remove", "target"}
+var changing = []string{"apply", "set", "import", "rotate", "rollback", "revoke", "rename", "remove", "target"}
 
 // keepOutNow calls keepOut for a command that publishes. Since init, a folder
 // may have become a part of a repository, or a file may have been committed.
@@ -82,20 +82,26 @@ func (l *layer) keepOutNow(ctx context.Context, spec secret.Spec, state rotate.S
 	if err != nil {
 		return err
 	}
+	added, err := l.keepOut(ctx, p, target, valueNames(spec, state))
+	l.sayAdded(added)
+	return err
+}
+
+// valueNames returns the names that values have in a folder: of declared
+// secrets, of undeclared ones, and those that renames left there.
+func valueNames(spec secret.Spec, state rotate.State) []string {
 	var names []string
 	for _, s := range spec.Secrets {
 		names = append(names, s.Binding)
 	}
 	for _, addr := range state.Addresses() {
-		names = append(names, addr.Binding())
+		names = append(names, state.Binding(addr))
 	}
 	if _, ok := targetFolder(state.Settings().Target); ok {
-		names = append(names, state.Names()...) // also of undeclared and renamed secrets
+		names = append(names, state.Names()...)
 	}
 	slices.Sort(names)
-	added, err := l.keepOut(ctx, p, target, slices.Compact(names))
-	l.sayAdded(added)
-	return err
+	return slices.Compact(names)
 }
 
 // memoryName is the file that remembers which ledgers this machine has seen.

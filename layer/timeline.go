@@ -21,7 +21,8 @@ func (l *layer) timelineCommand() *cobra.Command {
 	svg := ""
 	ascii := false
 	c := &cobra.Command{Use: "timeline [ADDRESS...]", Short: "Draw the lives of the versions", Args: count(0, -1),
-		Long: `Draw the lives of the versions as bars over time. Marks show now, overlaps and the next rotation.`,
+		ValidArgsFunction: l.completeAddresses(-1),
+		Long:              `Draw the lives of the versions as bars over time. Marks show now, overlaps and the next rotation.`,
 		Example: `  layer secret timeline
   layer secret timeline auth.session-key --svg timeline.svg`,
 		RunE: func(c *cobra.Command, args []string) error {

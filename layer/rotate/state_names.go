@@ -31,6 +31,15 @@ func (s State) Names() []string {
 	return slices.Compact(names)
 }
 
+// Binding returns the binding name of a secret: the one that it was declared
+// with at its last change, else the one that follows from its address.
+func (s State) Binding(addr secret.Address) string {
+	if r := s.state().find(addr); r != nil && r.Binding != "" {
+		return r.Binding
+	}
+	return addr.Binding()
+}
+
 // FormerNames returns the names under which renames left the value of a secret
 // in the target.
 func (s State) FormerNames(addr secret.Address) []string {
