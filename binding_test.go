@@ -214,21 +214,39 @@ func TestWatchKnowsDeclaredBindings(t *testing.T) {
 	}
 }
 
-// TestMemoryKeysOfADeclaredBinding: the address, or the declared name; the
-// declared name first.
+// The address and the declared name are keys of one secret: the last call counts.
 func TestMemoryKeysOfADeclaredBinding(t *testing.T) {
 	m := secret.NewMemory(map[string]string{"$SECRET.app.db": "by address"})
 	s := bound("db", "DATABASE_URL").With(m)
+	requireNone := func() {
+		t.Helper()
+		_, err := s.Current().Text()
+		require.ErrorIs(t, err, secret.ErrNotFound)
+		require.ErrorContains(t, err, "memory store, DATABASE_URL is not set")
+	}
 	requireRead(t, "by address", s)
 	m.Set("DATABASE_URL", "by name")
 	requireRead(t, "by name", s)
+	m.Set("$SECRET.app.db", "by address again")
+	requireRead(t, "by address again", s)
 	m.Delete("DATABASE_URL")
-	requireRead(t, "by address", s)
-	m.Set("LAYERON_SECRET_APP_DB", "of the derived name")
-	_, err := s.Current().Text()
-	require.ErrorIs(t, err, secret.ErrNotFound, "the derived name and the address are one key, and the last Set counts")
-	require.ErrorContains(t, err, "memory store, DATABASE_URL is not set")
+	requireNone()
+	m.Set("DATABASE_URL", "by name")
 	m.Delete("$SECRET.app.db")
+	requireNone()
+	m.Delete("DATABASE_URL")
+	m.Set("$SECRET.app.db", "by address")
+	m.Set("LAYERON_SECRET_APP_DB", "of the derived name")
+	requireNone() // the derived name and the address are one key
+	m.Set("LAYERON_SECRET_APP_DB", "of the derived name")
+	m.Delete("LAYERON_SECRET_APP_DB")
+	_, err := bound("db", "").With(m).Current().Text()
+	require.ErrorIs(t, err, secret.ErrNotFound)
+
+	for range 10 { // maps have no order
+		m = secret.NewMemory(map[string]string{"DATABASE_URL": "by name", "$SECRET.app.db": "by address"})
+		requireRead(t, "by name", s.With(m))
+	}
 
 	// Two addresses with one derived name are two keys.
 	for range 10 { // maps have no order

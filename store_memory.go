@@ -17,8 +17,9 @@ type Memory struct {
 
 type memory struct {
 	mu     sync.RWMutex
-	values map[string]string     // by binding name; of a text with an address, by the derived one
+	values map[string]memoryText // by binding name; of a text with an address, by the derived one
 	byAddr map[Address]addressed // the texts with an address as key
+	turn   int                   // counts Set and Delete
 	asked  map[string]bool       // the declared binding names that were asked for
 	misfit int                   // the number of keys that no secret can have
 	fail   error
@@ -31,9 +32,21 @@ var (
 	_ Watcher = (*Memory)(nil)
 )
 
+// memoryText is the result of the last Set or Delete of a key. A secret may have
+// both its address and a declared binding name as a key: the later call decides.
+type memoryText struct {
+	text    string
+	deleted bool
+	derived bool // of values: the key was an address, and the name follows from it
+	turn    int
+}
+
 // addressed is a text with an address as key, and the derived binding name. Two
 // addresses may have one derived name.
-type addressed struct{ text, derived string }
+type addressed struct {
+	memoryText
+	name string // derived
+}
 
 // memoryFeed holds the addresses that a Watch has not reported yet.
 type memoryFeed struct {
@@ -64,8 +77,9 @@ func (d *memory) notify(changed func(addr Address, name string) bool) {
 // is copied and may be nil.
 func NewMemory(values map[string]string) *Memory {
 	m := new(Memory)
+	d := m.data()
 	for key, text := range values {
-		m.Set(key, text)
+		d.put(key, memoryText{text: text})
 	}
 	return m
 }
@@ -74,7 +88,7 @@ func (m *Memory) data() *memory {
 	if d := m.p.Load(); d != nil {
 		return d
 	}
-	m.p.CompareAndSwap(nil, &memory{values: map[string]string{}, byAddr: map[Address]addressed{},
+	m.p.CompareAndSwap(nil, &memory{values: map[string]memoryText{}, byAddr: map[Address]addressed{},
 		asked: map[string]bool{}, feeds: map[*memoryFeed]struct{}{}})
 	return m.p.Load()
 }
@@ -97,35 +111,40 @@ func parseMemoryKey(key string) (k memoryKey, ok bool) {
 // name.
 func (k memoryKey) names(addr Address, name string) bool { return name == k.name || addr == k.addr }
 
-// Set stores text under key, an address or a binding name. A text under any
-// other key can never be read. If a read finds nothing, its error reports how
-// many such keys the store holds.
-func (m *Memory) Set(key, text string) {
-	d := m.data()
+// Set stores text under key, an address or a binding name. A secret has the text
+// of the last call, under either key. A text under any other key can never be
+// read. If a read finds nothing, its error reports how many such keys the store
+// holds.
+func (m *Memory) Set(key, text string) { m.data().change(key, memoryText{text: text}) }
+
+// Delete removes the text of the secret with this key, if any.
+func (m *Memory) Delete(key string) { m.data().change(key, memoryText{deleted: true}) }
+
+func (d *memory) change(key string, t memoryText) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.turn++
+	t.turn = d.turn
+	d.put(key, t)
+}
+
+// put stores the result of a Set or a Delete.
+func (d *memory) put(key string, t memoryText) {
 	k, ok := parseMemoryKey(key)
 	if !ok {
-		d.misfit++
+		if !t.deleted {
+			d.misfit++
+		}
 		return
 	}
 	d.forget(k)
-	d.values[k.name] = text
 	if k.addr != (Address{}) {
-		d.byAddr[k.addr] = addressed{text, k.name}
+		d.byAddr[k.addr] = addressed{t, k.name}
+	}
+	if t.derived = k.addr != (Address{}); !t.derived || !t.deleted {
+		d.values[k.name] = t
 	}
 	d.notify(k.names)
-}
-
-// Delete removes the text under key, if any.
-func (m *Memory) Delete(key string) {
-	d := m.data()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if k, ok := parseMemoryKey(key); ok {
-		d.forget(k)
-		d.notify(k.names)
-	}
 }
 
 // forget removes the text under a key. An address and its derived binding name
@@ -133,7 +152,7 @@ func (m *Memory) Delete(key string) {
 func (d *memory) forget(k memoryKey) {
 	delete(d.values, k.name)
 	for addr, a := range d.byAddr {
-		if addr == k.addr || k.addr == (Address{}) && a.derived == k.name {
+		if addr == k.addr || k.addr == (Address{}) && a.name == k.name {
 			delete(d.byAddr, addr)
 		}
 	}
@@ -157,9 +176,9 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	d, name := m.data(), BindingOf(ctx, addr)
 	d.mu.RLock()
 	fail, known := d.fail, d.asked[name]
-	text, ok := d.values[name]
-	if a, given := d.byAddr[addr.withDefault()]; given && (!ok || a.derived == name) {
-		text, ok = a.text, true
+	t, ok := d.values[name]
+	if a, given := d.byAddr[addr.withDefault()]; given && (!ok || a.name == name || !t.derived && a.turn > t.turn) {
+		t, ok = a.memoryText, true
 	}
 	d.mu.RUnlock()
 	if !known && !strings.HasPrefix(name, bindingPrefix) {
@@ -170,14 +189,14 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	switch {
 	case fail != nil:
 		return "", fail
-	case !ok:
+	case !ok || t.deleted:
 		why := memoryPlace + name + " is not set"
 		if n := d.misfits(); n > 0 {
 			why += " (" + strconv.Itoa(n) + " given keys are neither addresses nor binding names)"
 		}
 		return "", because(ErrNotFound, why)
 	}
-	return text, nil
+	return t.text, nil
 }
 
 // misfits returns the number of keys under which no text can be found: neither
@@ -187,8 +206,8 @@ func (d *memory) misfits() int {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	n := d.misfit
-	for name := range d.values {
-		if !isBinding(name) && !d.asked[name] {
+	for name, t := range d.values {
+		if !t.deleted && !isBinding(name) && !d.asked[name] {
 			n++
 		}
 	}

@@ -56,3 +56,14 @@ func TestRotationTakesItsPhases(t *testing.T) {
 		require.ErrorIs(t, err, secret.ErrVersionNotFound)
 	})
 }
+
+// A store may hold the text under the declared binding name.
+func TestRotationOfASecretWithADeclaredBinding(t *testing.T) {
+	key := secret.Static(secret.Options{Namespace: "app", Name: "db", Binding: "DATABASE_URL"})
+	store := secret.NewMemory(map[string]string{"DATABASE_URL": "first"})
+	require.Equal(t, "v2", secrettest.Announce(t, store, key, "second", time.Now()))
+	secrettest.Flip(t, store, key, time.Hour)
+	v, err := key.With(store).Current().Get(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "v2", v.ID)
+}
