@@ -41,7 +41,7 @@ func commandsLike(c *cobra.Command, arg string) string {
 		table = ledgerMeanings
 	}
 	var meant, moved, similar []string
-	if c.Root() == c && word == "version" {
+	if (c.Root() == c || c == group) && word == "version" {
 		return didYouMean([]string{"layer --version"})
 	}
 	for _, names := range meaningOf(table, word, func(names string) bool { return path(names) != "" }) {
@@ -51,6 +51,9 @@ func commandsLike(c *cobra.Command, arg string) string {
 		if elsewhere := path(names); elsewhere != "" && word != "" && word != "ledger" {
 			moved = append(moved, elsewhere)
 		}
+	}
+	if other, rest, err := c.Root().Find([]string{word}); err == nil && len(rest) == 0 && other.HasParent() {
+		moved = append(moved, other.CommandPath())
 	}
 	for _, one := range c.Commands() {
 		if one.IsAvailableCommand() && resembles(word, one.Name(), 2) {
