@@ -384,6 +384,9 @@ func appendLines(path string, want []string, again bool) (added []string, err er
 			break
 		}
 	}
+	if !again && filepath.Base(path) == ".gitignore" && slices.Contains(lines, "*") {
+		return nil, nil // the whole folder is ignored
+	}
 	for _, w := range want {
 		if again || !slices.Contains(lines, w) && !slices.Contains(lines, "/"+w) &&
 			!slices.Contains(lines, strings.TrimPrefix(w, "/")) {

@@ -196,8 +196,8 @@ func (p importPlan) json(report reportJSON) any {
 		Unknown []string     `json:"unknown"`
 	}{report, []importJSON{}, []string{}}
 	for _, item := range p.items {
-		out.Values = append(out.Values, importJSON{item.spec.Address.String(), claimedName(item.entry), item.entry.Line,
-			item.change})
+		out.Values = append(out.Values, importJSON{item.spec.Address.String(), claimedName(item.spec, item.entry),
+			item.entry.Line, item.change})
 	}
 	for _, e := range p.unknown {
 		out.Unknown = append(out.Unknown, shownName(e))
@@ -213,7 +213,8 @@ func (l *layer) showPlan(plan importPlan, isOutput bool) {
 		show = l.out.line
 	}
 	for _, item := range plan.items {
-		show("%s: %s: %s in line %d", item.spec.Address, importWords[item.change], claimedName(item.entry), item.entry.Line)
+		show("%s: %s: %s in line %d", item.spec.Address, importWords[item.change],
+			claimedName(item.spec, item.entry), item.entry.Line)
 		if item.entry.Comment {
 			l.say("%s: the text behind # in line %d is not part of the value", item.spec.Address, item.entry.Line)
 		}

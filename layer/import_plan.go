@@ -108,7 +108,7 @@ func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry,
 		used[e.Name] = true
 		if before, twice := claimed[s.Address]; twice {
 			wrong = append(wrong, importFlaw{e.Line, fmt.Errorf("%s is a second value for %s, after line %d: remove one of them",
-				claimedName(e), s.Address, before.Line)})
+				claimedName(s, e), s.Address, before.Line)})
 			return
 		}
 		claimed[s.Address] = e
@@ -142,7 +142,7 @@ func planImport(spec secret.Spec, state rotate.State, entries []dotenv.Entry,
 			continue
 		}
 		if err := checkEntry(s, e); err != nil {
-			wrong = append(wrong, importFlaw{e.Line, fmt.Errorf("%s, for %s: %w", claimedName(e), s.Address, err)})
+			wrong = append(wrong, importFlaw{e.Line, fmt.Errorf("%s, for %s: %w", claimedName(s, e), s.Address, err)})
 			continue
 		}
 		plan.items = append(plan.items, importItem{s, e, changeOf(s, state, e.Value)})
@@ -174,12 +174,15 @@ func inOrder(flaws []importFlaw) error {
 // name, or by their address with or without $SECRET.
 func secretsNamed(spec secret.Spec, name string) (list []secret.SpecSecret) {
 	for _, s := range spec.Secrets {
-		full := s.Address.String()
-		if name == s.Binding || name == full || name == strings.TrimPrefix(full, "$SECRET.") {
+		if isNameOf(s, name) {
 			list = append(list, s)
 		}
 	}
 	return list
+}
+
+func isNameOf(s secret.SpecSecret, name string) bool {
+	return name == s.Binding || name == s.Address.String() || name == short(s.Address)
 }
 
 // checkEntry returns an error if an entry has no value, or one that set refuses.
@@ -220,9 +223,10 @@ var nameForm = lazyregexp.New(`^(?:\$SECRET\.)?[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 // hiddenName is the word for a name that may be a piece of a value.
 const hiddenName = "a name that is not shown"
 
-// claimedName returns the words for the name of an entry that means a secret.
-func claimedName(e dotenv.Entry) string {
-	if nameForm().MatchString(e.Name) {
+// claimedName returns the words for the name of an entry that means a secret. A
+// name of the secret is no piece of a value; one of --map may be.
+func claimedName(s secret.SpecSecret, e dotenv.Entry) string {
+	if isNameOf(s, e.Name) || nameForm().MatchString(e.Name) {
 		return e.Name
 	}
 	return hiddenName
@@ -238,5 +242,8 @@ func shownName(e dotenv.Entry) string {
 		strings.HasPrefix(text, "=")) {
 		return hiddenName
 	}
-	return claimedName(e)
+	if !nameForm().MatchString(e.Name) {
+		return hiddenName
+	}
+	return e.Name
 }
