@@ -18,7 +18,8 @@ import (
 func TestShellsCompleteAddresses(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, stripe, rotating, `{"kind": "static", "namespace": "db", "name": "url"}`,
-		`{"kind": "static", "namespace": "db", "name": "user"}`)
+		`{"kind": "static", "namespace": "db", "name": "user"}`,
+		`{"kind": "static", "namespace": "web", "name": "cert", "binding": "tls.crt"}`)
 	// The functions of the package bash-completion differ from those of the script.
 	for name, shell := range map[string]struct{ program, needs, start string }{
 		"bash":              {"bash", "", ""},
@@ -46,14 +47,16 @@ func TestShellsCompleteAddresses(t *testing.T) {
 				{"layer secret set --spec=spec.json 'bill\t", "secret set --spec=spec.json billing.stripe-secret"},
 				{"layer secret set --spec spec.json 'LAYERON_SECRET_B\t",
 					"secret set --spec spec.json LAYERON_SECRET_BILLING_STRIPE_SECRET"},
+				{"layer secret reveal --spec spec.json 'tls\t", "secret reveal --spec spec.json tls.crt"},
+				{`layer secret timeline --spec spec.json "\$SECRET.web` + "\t", "secret timeline --spec spec.json web.cert"},
 				// The part that two addresses have in common, then the rest.
 				{"layer secret set --spec spec.json 'db\tr\t", "secret set --spec spec.json db.url"},
 				{"layer secret set --spec spec.json '$SECRET.db\ts\t", "secret set --spec spec.json db.user"},
 				{"layer secret rotate --spec spec.json 'auth.session-key' \"db.ur\t",
 					"secret rotate --spec spec.json auth.session-key db.url"},
 				// One address is left, which replaces $SEC.
-				{"layer secret rotate --spec spec.json 'db.url' 'db.user' billing.stripe-secret '$SEC\t",
-					"secret rotate --spec spec.json db.url db.user billing.stripe-secret auth.session-key"},
+				{"layer secret rotate --spec spec.json 'db.url' 'db.user' tls.crt billing.stripe-secret '$SEC\t",
+					"secret rotate --spec spec.json db.url db.user tls.crt billing.stripe-secret auth.session-key"},
 				// Without a quote, in a path with a variable, and in the middle of a line.
 				{"layer secret set --spec spec.json $SECRET.bil\t", "secret set --spec spec.json billing.stripe-secret"},
 				{"layer secret set --spec $PWD/spec.json '$SECRET.bil\t", "secret set --spec " + dir +
