@@ -79,7 +79,8 @@ func TestAnArgumentNamesOneSecret(t *testing.T) {
 	}
 }
 
-const formOfAddress = "an address is namespace.name, or '$SECRET.namespace.name' in single quotes: namespace and name " +
+const formOfAddress = "an address is namespace.name, or '$SECRET.namespace.name' in single quotes: namespace and " +
+	"name " +
 	"have 1 to 63 of a-z, 0-9, and between them - and _"
 
 func didYou(name string) string {

@@ -47,7 +47,8 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.PlainValue: func(p *rotate.Problem) string {
 		return fill(": to replace the value at once, run `layer secret rotate --immediate %s`", p.Address)
 	},
-	rotate.LosesIDs: fixed(". To publish the bare value, run `layer secret apply --yes`. To keep the versions, declare a " +
+	rotate.LosesIDs: fixed(". To publish the bare value, run `layer secret apply --yes`. To keep the versions, declare " +
+		"a " +
 		"Rotation or Format: FormatJSON"),
 	rotate.NewName: func(p *rotate.Problem) string {
 		return fill(": `layer secret rename %s %s`, with the same address twice, publishes it "+

@@ -62,8 +62,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))
 			require.NoError(t, os.Symlink("/dev/null", file))
-		}, "rotate", []string{"session-key: drifted: the value in the target, or its note, was changed by something other than `layer`",
-			"still has its own value", "--adopt-ledger"}},
+		}, "rotate",
+			[]string{"session-key: drifted: the value in the target, or its note, was changed by something other than `layer`",
+				"still has its own value", "--adopt-ledger"}},
 		"a link over which to publish": {func(t *testing.T, dir string) {
 			file := filepath.Join(dir, "secrets", "LAYERON_SECRET_AUTH_SESSION_KEY")
 			require.NoError(t, os.Remove(file))

@@ -11,7 +11,7 @@ import (
 )
 
 // The help of a command. All commands share the global flags, and each uses only
-// some of them. The help lists the flags that a command uses first, and the
+// some flags. The help lists the flags that a command uses first, and the
 // other ones under "Global flags".
 
 // Sets of global flags that commands use.

@@ -20,7 +20,8 @@ func TestSignalsReachAWatchedProgramAfterAPassphrase(t *testing.T) {
 	id, _ := layerIn(t, dir, nil, 0, "secret", "ledger", "id")
 	file := writeKey(t, t.TempDir(), "key", underPassphrase(t, string(key)))
 	x := atTerminal(t, dir, []string{"LAYER_LEDGER_ID=" + strings.TrimSpace(id)}, 120, "secret", "run", "--watch",
-		"--spec", "spec.json", "--identity", file, "--", "sh", "-c", `for s in INT HUP TERM QUIT; do trap "echo got $s" $s; done
+		"--spec", "spec.json", "--identity", file, "--", "sh", "-c",
+		`for s in INT HUP TERM QUIT; do trap "echo got $s" $s; done
 		echo started; while :; do if read -r line; then echo "read $line"; test "$line" != exit || exit 3; fi; done`)
 	x.expect("Passphrase of the identity ")
 	x.types(passphrase + "\r")

@@ -61,7 +61,8 @@ var ledgerMeanings = []meaning{
 // flagMeanings has the words for flags, without the dashes.
 var flagMeanings = []meaning{
 	{"force f", []string{"yes, adopt-ledger, immediate", "from-file"}},
-	{"overwrite replace confirm no-confirm assume-yes non-interactive noninteractive auto-approve approve no-prompt quiet q " +
+	{"overwrite replace confirm no-confirm assume-yes non-interactive noninteractive auto-approve approve no-prompt " +
+		"quiet q " +
 		"no-input",
 		[]string{"yes"}},
 	{"value data secret password literal token string", []string{"from-stdin, from-file, value-env"}},

@@ -26,7 +26,8 @@ const maxRecipientName = 100
 func parseRecipient(text string) (recipient, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "-----BEGIN ") {
-		return recipient{}, usagef("this is a private key, or another file that is no public key, and the command line is in " +
+		return recipient{}, usagef("this is a private key, or another file that is no public key, and the command line is " +
+			"in " +
 			"the list of processes and in the shell's history: others may have seen it, so make another key. The public " +
 			"half of an SSH key is in the file that ends with .pub")
 	}

@@ -194,7 +194,8 @@ func (l *layer) printAdoptions(list []rotate.Adoption, what string) {
 			line += ", over a value that layer did not make"
 		}
 		if len(a.Back) > 0 {
-			line += "; " + strings.Join(a.Back, ", ") + " would come back: the value in the target lacks them, perhaps because they were pruned or revoked"
+			line += "; " + strings.Join(a.Back, ", ") +
+				" would come back: the value in the target lacks them, perhaps because they were pruned or revoked"
 		} else if !a.Known && a.Found != "" {
 			line += "; versions that were revoked after this copy of the ledger come back"
 		}

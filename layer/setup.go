@@ -141,7 +141,8 @@ func (l *layer) target(set rotate.Settings) (string, error) {
 	}
 	if to != set.Target {
 		return "", fmt.Errorf("the ledger's target is %s, and --to names another one. With two targets, programs could "+
-			"read different versions of one secret. To change the target, move all values with `layer secret target '%s'`", set.Target, l.to)
+			"read different versions of one secret. To change the target, move all values with `layer secret target '%s'`",
+			set.Target, l.to)
 	}
 	return l.to, nil
 }

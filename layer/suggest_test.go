@@ -24,7 +24,8 @@ func noVariables(string) (string, bool) { return "", false }
 
 func TestAWrongCommandGetsOneOfTheSameMeaning(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
-		{"secret get billing.stripe-secret", `there is no command "get" in ` + "`layer secret`: did you mean `layer secret reveal`?"},
+		{"secret get billing.stripe-secret", `there is no command "get" in ` +
+			"`layer secret`: did you mean `layer secret reveal`?"},
 		{"secret show", "`layer secret reveal`?"},
 		{"secret cat", "`layer secret reveal`?"},
 		{"secret read", "`layer secret reveal`?"},
@@ -105,8 +106,9 @@ func TestAWrongFlagGetsOneOfTheSameMeaning(t *testing.T) {
 		{"secret remove a.b -f", "there is no flag -f: did you mean `--yes`?"},
 		{"secret set a.b -f", "there is no flag -f: did you mean `--from-file`?"},
 		{"secret set a.b --file=x", "there is no flag --file: did you mean `--from-file`?"},
-		{"secret set a.b --value madeup_Qv71xKz8Rt", "there is no flag --value: did you mean `--from-stdin`, `--from-file` or " +
-			"`--value-env`?"},
+		{"secret set a.b --value madeup_Qv71xKz8Rt",
+			"there is no flag --value: did you mean `--from-stdin`, `--from-file` or " +
+				"`--value-env`?"},
 		{"secret set a.b --stdin", "there is no flag --stdin: did you mean `--from-stdin`?"},
 		{"secret status --output json", "there is no flag --output: did you mean `--json`?"},
 		{"secret status -o json", "there is no flag -o: did you mean `--json`?"},

@@ -139,7 +139,7 @@ func toldIn(t *testing.T, dirs ...string) map[string]bool {
 }
 
 // Several machines rotate the same secret at once with --then, in one ledger.
-// Each version is reported on at least one of them, and nothing is left to
+// Each version is reported at least once, and nothing is left to
 // report.
 func thenAtOnce(t *testing.T, c crowd) {
 	first, others := c.begin(5)

@@ -18,7 +18,7 @@ import (
 // were, and the age of the last success grows. An App that NewApp did not make
 // has no secrets, so it has no metrics.
 //
-// A Registry accepts one such Collector. For several Apps, give each of them a
+// A Registry accepts one such Collector. For several Apps, give each App a
 // label with [prometheus.WrapRegistererWith].
 func NewCollector(app *secret.App) prometheus.Collector { return &collector{app} }
 

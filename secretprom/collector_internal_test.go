@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestJoinedStateIsTheWorse: each part of it, in either order.
+// TestJoinedStateIsTheWorse: each part of a state, in either order.
 func TestJoinedStateIsTheWorse(t *testing.T) {
 	addr := secret.Address{Namespace: "auth", Name: "key"}
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }

@@ -298,7 +298,8 @@ func TestOneAddressIsOneSeries(t *testing.T) {
 // TestAnyDeclarationCanBeScraped: a wrong one too, and Apps that were not made.
 func TestAnyDeclarationCanBeScraped(t *testing.T) {
 	app := secret.NewApp(secret.AppOptions{Logger: quiet}).Use(nil, new(secret.Secret),
-		secret.Static(secret.Options{Namespace: "a.b", Name: "c"}), secret.Static(secret.Options{Namespace: "a", Name: "b.c"}),
+		secret.Static(secret.Options{Namespace: "a.b", Name: "c"}),
+		secret.Static(secret.Options{Namespace: "a", Name: "b.c"}),
 		secret.Static(secret.Options{Name: "\xff\n\"{}"}), secret.Static(secret.Options{Name: "\xfe\n\"{}"}))
 	require.Error(t, app.Start(t.Context()))
 	require.Equal(t, 3, strings.Count(scrape(t, app), "secret_failing{"))

@@ -19,7 +19,8 @@ func TestImportsPrometheusClientAlone(t *testing.T) {
 	}
 	const module = "github.com/layeron-hq/secret"
 	allowed := append(list("github.com/prometheus/client_golang/prometheus"), module, module+"/secretprom",
-		module+"/internal/swap", module+"/internal/binding", module+"/internal/family", module+"/internal/sha256", module+"/internal/timeout")
+		module+"/internal/swap", module+"/internal/binding", module+"/internal/family", module+"/internal/sha256",
+		module+"/internal/timeout")
 	require.Subset(t, allowed, list("."))
 	require.NotContains(t, allowed, "github.com/prometheus/client_golang/prometheus/promhttp")
 }

@@ -30,7 +30,8 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 		case problem != nil:
 			problems = append(problems, problem)
 		case err != nil:
-			problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s fails%s: %w", a, key.Binding(), bindingCure, err))
+			problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s fails%s: %w", a, key.Binding(), bindingCure,
+				err))
 		case text == values[a]:
 			problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s returns the text of the derived name%s",
 				a, key.Binding(), bindingCure))
@@ -44,15 +45,17 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 	case problem != nil:
 		problems = append(problems, problem)
 	case err != nil && !errors.Is(err, secret.ErrNotFound):
-		problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
-			"that does not wrap secret.ErrNotFound: %w", missing, lower, err))
+		problems = append(problems,
+			fmt.Errorf("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
+				"that does not wrap secret.ErrNotFound: %w", missing, lower, err))
 	case err != nil && strings.Contains(err.Error(), missing.Binding()):
 		problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s gives an error with the derived name%s: %w",
 			missing, lower, bindingCure, err))
 	}
 	// The other addresses keep their names.
 	if text, err, problem := get(ctx, s, key); problem != nil || err != nil || text == values[missing] {
-		problems = append(problems, fmt.Errorf("Get(%s) fails where another address has an Options.Binding%s", key, bindingCure))
+		problems = append(problems, fmt.Errorf("Get(%s) fails where another address has an Options.Binding%s", key,
+			bindingCure))
 	}
 	return problems
 }

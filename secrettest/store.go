@@ -87,7 +87,8 @@ var texts = map[secret.Address]string{
 	addr("text", "quotes"):        `"it's" \"quoted\" \n $HOME ${HOME} %PATH% %s $(id) <&>` + "`",
 	addr("text", "base64"):        "3q2+7wAAAP//+w==",
 	addr("text", "url"):           "postgres://user:p%40ss@db.internal:5432/app?sslmode=require#frag",
-	addr("text", "json"):          `{ "clientId": "a", "clientSecret": "b\u00e9\/", "n": 1.0e3, "n2": 12345678901234567890 }`,
+	addr("text",
+		"json"): `{ "clientId": "a", "clientSecret": "b\u00e9\/", "n": 1.0e3, "n2": 12345678901234567890 }`,
 	addr("text", "versions-json"): `{"current":"v2","versions":{"v2":{"value":"second"},"v1":{"value":"first"}}}`,
 	addr("text", "compact"):       "current=v3;v2=old;v2_expires=2026-06-01T00:00:00.000Z;v3=new",
 	addr("text", "pem"): "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5LCBvbmx5IGEgdGVz\n" +

@@ -309,7 +309,8 @@ func TestChecksCatch(t *testing.T) {
 		{"no declared names", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
 			return good.Get(naming(ctx, a, a.Binding()), a)
 		}), []string{"binding"}, "take the name from secret.BindingOf(ctx, addr), not from addr.Binding()"},
-		{"one declared name for all", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string, error) {
+		{"one declared name for all", around(func(ctx context.Context, good *secret.Memory, a secret.Address) (string,
+			error) {
 			if missing := addr("text", "missing"); secret.BindingOf(ctx, missing) != missing.Binding() {
 				a = missing
 			}

@@ -23,8 +23,9 @@ func TestAcceptChoosesThePage(t *testing.T) {
 		{"none", nil, json},
 		{"empty", []string{""}, json},
 		{"curl", []string{"*/*"}, json},
-		{"Chrome", []string{"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8," +
-			"application/signed-exchange;v=b3;q=0.7"}, page},
+		{"Chrome",
+			[]string{"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8," +
+				"application/signed-exchange;v=b3;q=0.7"}, page},
 		{"Safari", []string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, page},
 		{"html", []string{"text/html"}, page},
 		{"upper case", []string{"Text/HTML"}, page},

@@ -54,7 +54,8 @@ func staleOne() secret.SecretStatus {
 	s.Kind, s.Format, s.Current = secret.KindStatic, secret.FormatPlain, "v1"
 	s.Versions = []secret.Life{{ID: "v1"}}
 	s.LastSuccess, s.StaleSince = noon.Add(-34*time.Minute), noon.Add(-33*time.Minute)
-	s.LastError = "load $SECRET.billing.stripe-secret (https://vault.example/v1/billing): dial tcp 10.0.0.7:443: connect: no route to host"
+	s.LastError = "load $SECRET.billing.stripe-secret (https://vault.example/v1/billing): dial tcp 10.0.0.7:443: " +
+		"connect: no route to host"
 	return s
 }
 
@@ -178,7 +179,8 @@ func TestServerBrowserGetsThePage(t *testing.T) {
 		"$SECRET.auth.text": value,
 	})
 	app := secret.NewApp(secret.AppOptions{Store: store, Refresh: -1, Logger: slog.New(slog.DiscardHandler)}).
-		Use(secret.Static(secret.Options{Namespace: "auth", Name: "key"}), secret.Static(secret.Options{Namespace: "auth", Name: "text"}))
+		Use(secret.Static(secret.Options{Namespace: "auth", Name: "key"}),
+			secret.Static(secret.Options{Namespace: "auth", Name: "text"}))
 	server := httptest.NewServer(Handler(app))
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { require.NoError(t, app.Close()) })
@@ -222,8 +224,10 @@ func TestServerFaultsAreFound(t *testing.T) {
 		{"too wide", `document.querySelector("article").style.width = "400px"`, "wider"},
 		{"colour alone", `document.querySelector("article .state").textContent = ""`, "no word"},
 		{"lane without a word", `document.querySelector(".label").textContent = ""`, "no word"},
-		{"text over the line of now", `document.querySelector(".label").style.transform = "translate(-40px, 24px)"`, "crosses"},
-		{"labels over one another", `document.querySelectorAll(".narrow text").forEach(e => e.setAttribute("x", "50%"))`, "overlaps"},
+		{"text over the line of now", `document.querySelector(".label").style.transform = "translate(-40px, 24px)"`,
+			"crosses"},
+		{"labels over one another", `document.querySelectorAll(".narrow text").forEach(e => e.setAttribute("x", "50%"))`,
+			"overlaps"},
 		{"script", `document.body.append(document.createElement("script"))`, "script"},
 		{"handler", `document.querySelector("h1").setAttribute("onclick", "x()")`, "onclick"},
 		{"address", `document.querySelector("h1").setAttribute("src", "https://example.com/")`, "src"},

@@ -49,7 +49,8 @@ func newTab(t testing.TB) *tab {
 	profile := t.TempDir()
 	// Its processes outlive it for a moment, so the folder may refuse to go.
 	cmd := exec.Command(program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe", "--user-data-dir="+filepath.Join(profile, "profile"))
+		"--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe",
+		"--user-data-dir="+filepath.Join(profile, "profile"))
 	cmd.Env = append(os.Environ(), "HOME="+profile)
 	cmd.ExtraFiles = []*os.File{read, write} // Chromium uses the descriptors 3 and 4
 	var said bytes.Buffer

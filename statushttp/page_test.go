@@ -17,7 +17,8 @@ import (
 )
 
 // shown returns the page of a status.
-func shown(t testing.TB, st secret.Status, rotations map[secret.Address]*secret.Rotation) (string, *httptest.ResponseRecorder) {
+func shown(t testing.TB, st secret.Status, rotations map[secret.Address]*secret.Rotation) (string,
+	*httptest.ResponseRecorder) {
 	t.Helper()
 	answer := httptest.NewRecorder()
 	writePage(answer, st, rotations)
@@ -172,7 +173,8 @@ func TestAnnouncedIsLaterThanCurrent(t *testing.T) {
 		{"none", "", []secret.Life{{ID: "v1"}, {ID: "v2", ActiveFrom: days(-1)}}},
 		{"ahead", "v3", []secret.Life{{ID: "v2", ActiveFrom: days(-1)}, {ID: "v3", ActiveFrom: days(1)}}},
 		{"due", "v3", []secret.Life{{ID: "v2", ActiveFrom: days(-9)}, {ID: "v3", ActiveFrom: days(-1)}}},
-		{"expired", "", []secret.Life{{ID: "v2", ActiveFrom: days(-9)}, {ID: "v3", ActiveFrom: days(-5), ExpiresAt: days(-1)}}},
+		{"expired", "", []secret.Life{{ID: "v2", ActiveFrom: days(-9)},
+			{ID: "v3", ActiveFrom: days(-5), ExpiresAt: days(-1)}}},
 		{"older", "", []secret.Life{{ID: "v1", ActiveFrom: days(-30)}, {ID: "v2", ActiveFrom: days(-9)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,7 +54,8 @@ func NewChart(secrets []Secret, now time.Time, loc *time.Location) Chart {
 	}
 	c := Chart{
 		Defs: fmt.Sprintf(`<svg class="defs" width="0" height="0" aria-hidden="true"><defs>%s<g id="timeline-grid">`+
-			`<g class="wide">%s</g><g class="narrow">%s</g></g></defs></svg>`, hatch, over.grid(wideAxis), over.grid(narrowAxis)),
+			`<g class="wide">%s</g><g class="narrow">%s</g></g></defs></svg>`, hatch, over.grid(wideAxis),
+			over.grid(narrowAxis)),
 		Wide:   axis("wide", wideAxis),
 		Narrow: axis("narrow", narrowAxis),
 	}
@@ -62,7 +63,8 @@ func NewChart(secrets []Secret, now time.Time, loc *time.Location) Chart {
 		lives := Lives{Note: b.note(), Next: nextText(over, b)}
 		for _, r := range b.rows {
 			lives.Lanes = append(lives.Lanes, Lane{r.id, label(over, r, false), laneClass[r.fill],
-				fmt.Sprintf(`<svg class="lane" width="100%%" height="%d" role="img">%s</svg>`, laneHeight, over.lane(b, r, gridOfPage))})
+				fmt.Sprintf(`<svg class="lane" width="100%%" height="%d" role="img">%s</svg>`, laneHeight,
+					over.lane(b, r, gridOfPage))})
 		}
 		c.Lives = append(c.Lives, lives)
 	}

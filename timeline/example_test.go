@@ -39,7 +39,8 @@ func ExampleText() {
 
 func ExampleSVG() {
 	picture := timeline.SVG(secrets, now, time.UTC)
-	fmt.Println(strings.Contains(picture, "v1 accepted until 2026-12-14; v2 current, no end yet; v3 announced for 2026-12-04"))
+	fmt.Println(strings.Contains(picture,
+		"v1 accepted until 2026-12-14; v2 current, no end yet; v3 announced for 2026-12-04"))
 	// Output: true
 }
 

@@ -87,7 +87,8 @@ func TestNowLineCrossesNoText(t *testing.T) {
 			}
 			require.NotContains(t, part[6], "<text")
 			lanes += strings.Count(part[6], `class="now"`)
-			left, top, right, bottom := number(part[2]), number(part[3]), number(part[2])+number(part[4]), number(part[3])+number(part[5])
+			left, top, right, bottom := number(part[2]), number(part[3]), number(part[2])+number(part[4]), number(part[3])+
+				number(part[5])
 			for _, text := range texts.FindAllString(outer, -1) {
 				x, y := number(attribute(text, "x")), number(attribute(text, "y"))
 				require.False(t, y > top && y-10 < bottom && x < right && attribute(text, "text-anchor") == "" && x >= left, text)

@@ -155,7 +155,8 @@ func (p Prompts) ReadIdentities(path string) (Identities, error) {
 	case errors.Is(err, fs.ErrNotExist) && leadsNowhere(path):
 		return Identities{}, linkToNowhere(path)
 	case errors.Is(err, fs.ErrNotExist):
-		return Identities{}, fmt.Errorf("identity %s: %w: give the file with the private key in --identity, or the key itself in %s. "+
+		return Identities{}, fmt.Errorf("identity %s: %w: give the file with the private key in --identity, or the key "+
+			"itself in %s. "+
 			"For a new ledger, begin with `layer secret init`",
 			path, fs.ErrNotExist, IdentityVariable)
 	case errors.Is(err, fs.ErrPermission) && atomicfile.DeniedByRoot(path) != "":

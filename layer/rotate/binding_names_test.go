@@ -100,7 +100,8 @@ func TestAnEditedValueUnderAFormerNameStays(t *testing.T) {
 // The removal of a secret takes the values under all of its names, and leaves a
 // name to the secret that has it now.
 func TestRemovalTakesFormerNames(t *testing.T) {
-	before, after, taker := withBinding("key", ""), withBinding("key", "api_key"), withBinding("taker", withBinding("key", "").Binding())
+	before, after, taker := withBinding("key", ""), withBinding("key", "api_key"), withBinding("taker",
+		withBinding("key", "").Binding())
 	s := newScene(t, before)
 	s.did(s.apply())
 	s.declare(after)

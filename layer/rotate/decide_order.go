@@ -296,7 +296,8 @@ func (w *work) rollback() {
 	}
 	v := w.r.previous()
 	if v == nil {
-		w.problem(NoPrevious, "there is no previous version to return to: either there never was one, or it was pruned or revoked")
+		w.problem(NoPrevious,
+			"there is no previous version to return to: either there never was one, or it was pruned or revoked")
 		return
 	}
 	w.replaceAndPublish(v.Value, v.Resource)

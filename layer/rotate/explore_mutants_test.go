@@ -142,13 +142,14 @@ func mutants() []mutant {
 				}
 			}
 		})},
-		{name: "ids count only the versions in the text", where: "rollback/ready", amend: change(func(_ *desk, _, next *record) {
-			for next.Highest > 0 && (next.version("v"+strconv.Itoa(next.Highest)) == nil ||
-				next.version("v"+strconv.Itoa(next.Highest)).Gone != "") {
-				next.Versions = next.Versions[:len(next.Versions)-1]
-				next.Highest--
-			}
-		})},
+		{name: "ids count only the versions in the text", where: "rollback/ready",
+			amend: change(func(_ *desk, _, next *record) {
+				for next.Highest > 0 && (next.version("v"+strconv.Itoa(next.Highest)) == nil ||
+					next.version("v"+strconv.Itoa(next.Highest)).Gone != "") {
+					next.Versions = next.Versions[:len(next.Versions)-1]
+					next.Highest--
+				}
+			})},
 
 		{name: "a repair gives no new lives", where: "immediate/due", amend: change(func(_ *desk, old, next *record) {
 			if next.Intent == nil || next.Intent.Op != OpRepair {

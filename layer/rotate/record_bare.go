@@ -63,7 +63,7 @@ func (r *record) toBare() {
 // toDocument makes the text a document, in which the current value is v1: this
 // is the id that readers of the bare value know. The versions of an earlier
 // document return under their ids, unless they were replaced while the text was
-// bare. If one of them has the id v1, it gets a new one.
+// bare. A version that has the id v1 gets a new id.
 //
 // If an earlier document had the current value under another id, that id stays
 // beside v1 as a replaced version. toDocument then returns it; its life counts

@@ -179,7 +179,8 @@ func (r *run) removeFormerNames(ctx context.Context, st *state, rec *record) err
 		return err
 	}
 	if len(found) > 0 {
-		return problemf(Unsettled, "the store still holds %s: try again in a minute", strings.Join(remove, ", ")).of(rec.Address)
+		return problemf(Unsettled, "the store still holds %s: try again in a minute",
+			strings.Join(remove, ", ")).of(rec.Address)
 	}
 	return nil
 }

@@ -219,7 +219,7 @@ var keepers = func() map[name][]int {
 }()
 
 // derivedFrom returns the result of a function with these arguments and
-// receiver: a MAC or a digest, if one of them is a text.
+// receiver: a MAC or a digest, if an argument is a text.
 func derivedFrom(parts []fact) (got fact) {
 	for _, one := range parts {
 		if one.kind == text || one.kind == derived {

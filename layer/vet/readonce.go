@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-const readOnceAdvice = "the variable keeps the value after a rotation; read the value where it is used: after App.Start " +
+const readOnceAdvice = "the variable keeps the value after a rotation; read the value where it is used: after " +
+	"App.Start " +
 	"a read takes no I/O"
 
 // checkInitializer reports a read in the initializer of a package variable.

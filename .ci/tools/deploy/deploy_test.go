@@ -58,7 +58,10 @@ func TestSystemdAcceptsTheUnits(t *testing.T) {
 	require.Empty(t, out)
 	out, _ = verify(t, func(_, text string) string { return strings.ReplaceAll(text, "PrivateTmp=", "PrivateTemp=") })
 	require.Contains(t, out, "PrivateTemp", "a wrong name is found")
-	out, _ = verify(t, func(_, text string) string { return strings.ReplaceAll(text, "OnCalendar=hourly", "OnCalendar=hurly") })
+	out, _ = verify(t, func(_, text string) string {
+		return strings.ReplaceAll(text, "OnCalendar=hourly",
+			"OnCalendar=hurly")
+	})
 	require.Contains(t, out, "hurly", "a wrong time is found")
 }
 
@@ -104,7 +107,8 @@ func TestRotateScriptIsTheOneOfTheGuide(t *testing.T) {
 	guide, err := os.ReadFile("../../../docs/operations.md")
 	require.NoError(t, err)
 	script := content(t, "rotate.sh")
-	require.True(t, bytes.Contains(guide, []byte("```sh\n"+script+"```")), "deploy/rotate.sh is not the script of docs/operations.md")
+	require.True(t, bytes.Contains(guide, []byte("```sh\n"+script+"```")),
+		"deploy/rotate.sh is not the script of docs/operations.md")
 	info, err := os.Stat(filepath.Join(folder, "rotate.sh"))
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&0o100, "it is executable")

@@ -59,7 +59,8 @@ const (
 	escapedBare = "it has \\$ outside quotes, which programs read differently: put the value in single quotes"
 	hashInValue = "it has a # outside quotes, where some programs begin a comment: put the value in quotes"
 	backtick    = "it begins with a backtick, which some programs read as a quote: use single or double quotes"
-	otherEscape = "it has a backslash in double quotes that is none of \\\\ \\\" \\$ \\n \\r: write \\\\ for a backslash, " +
+	otherEscape = "it has a backslash in double quotes that is none of \\\\ \\\" \\$ \\n \\r: write \\\\ for a " +
+		"backslash, " +
 		"or use single quotes"
 	foreignSpace = "white space that is not ASCII is at its end or beginning: put the value in quotes"
 )

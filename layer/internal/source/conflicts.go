@@ -30,7 +30,7 @@ func (r *reader) conflicts(c claims) {
 }
 
 // conflict adds a declaration to those before it, and describes how it
-// conflicts with the first one of them. The text is empty if it does not.
+// conflicts with the first such declaration. The text is empty if it does not.
 func (r *reader) conflict(c claims, d declared) (with declared, option, text string) {
 	one := d.spec(r.options)
 	lower := strings.ToLower(one.Binding)
@@ -49,7 +49,8 @@ func (r *reader) conflict(c claims, d declared) (with declared, option, text str
 				"some systems have one file for both; rename one", d.subject("the declaration"), one.Binding, r.place(first),
 				other.Binding)
 		}
-		return first, option, fmt.Sprintf("%s has the same binding name %s as the one at %s: one would read the other's value; "+
+		return first, option, fmt.Sprintf("%s has the same binding name %s as the one at %s: one would read the other's "+
+			"value; "+
 			"rename one", d.subject("the declaration"), one.Binding, r.place(first))
 	} else {
 		c.addresses[one.Address], c.bindings[lower] = d, d
@@ -63,7 +64,8 @@ func (r *reader) conflict(c claims, d declared) (with declared, option, text str
 	// would replace the other secret's.
 	if before := other.spec(r.options); before.Address != one.Address &&
 		(before.Kind != secret.KindStatic || one.Kind != secret.KindStatic) {
-		return other, "SecretName", fmt.Sprintf("%s is the same as in the declaration at %s: one would replace the other's value; "+
+		return other, "SecretName", fmt.Sprintf("%s is the same as in the declaration at %s: one would replace the other's "+
+			"value; "+
 			"give each its own", d.subject("SecretName"), r.place(other))
 	}
 	return d, "", ""

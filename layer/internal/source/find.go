@@ -75,7 +75,8 @@ func (r *reader) use(p *pkg, name *ast.Ident, stack []ast.Node) {
 }
 
 func (r *reader) lost(pos token.Pos, constructor string) {
-	r.unclear(pos, "", "secret.%s is passed on as a value, so its declarations are not known; call it here, with constants",
+	r.unclear(pos, "",
+		"secret.%s is passed on as a value, so its declarations are not known; call it here, with constants",
 		constructor)
 }
 

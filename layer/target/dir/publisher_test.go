@@ -218,7 +218,8 @@ func TestDirRefusesNames(t *testing.T) {
 	p := New(dir)
 	publish(t, p, authBinding, "value", "note")
 	for _, name := range []string{
-		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "X.note", "x.NOTE", "layer.seen", "Layer.identity", "-x", "X ", "X\n", "X\x00", "É",
+		"", ".", "..", "/", "../X", "X/Y", `X\Y`, "/etc/passwd", ".X.note", "X.note", "x.NOTE", "layer.seen",
+		"Layer.identity", "-x", "X ", "X\n", "X\x00", "É",
 		strings.Repeat("X", 201),
 		".layer-0123456789abcdef0123456789abcdef.tmp", "X:Y",
 	} {
@@ -238,7 +239,8 @@ func TestDirRefusesNames(t *testing.T) {
 	}
 	require.Equal(t, []string{"." + authBinding + ".note", authBinding}, dirFiles(t, dir))
 	require.Equal(t, []string{"secrets"}, dirFiles(t, parent))
-	for _, name := range []string{strings.Repeat("X", 200), "DATABASE_URL", "db_password", "tls.crt", "0-9", "_", "layer", "check"} {
+	for _, name := range []string{strings.Repeat("X", 200), "DATABASE_URL", "db_password", "tls.crt", "0-9", "_", "layer",
+		"check"} {
 		publish(t, p, name, "x", "x")
 	}
 }
