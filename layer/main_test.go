@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -44,6 +46,14 @@ func (s suite) Run() int {
 		name, _, _ := strings.Cut(v, "=")
 		if strings.HasPrefix(name, "PG") { // the driver of Postgres reads these itself
 			_ = os.Unsetenv(name)
+		}
+	}
+	// nohup, or a shell that starts a job in the background, has these signals
+	// ignored, and every program of the tests would inherit that. A signal that is
+	// handled here has its default action there.
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
 		}
 	}
 	flag.Parse()
