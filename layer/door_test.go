@@ -287,7 +287,10 @@ func cutOff(s *stage, n int, last bool, fate string) {
 			close(v.leave)
 		}
 		status := cmd.ProcessState.ExitCode()
-		require.True(s, status == 130 || status == 0 && last, "%d: %s", status, stderr.String())
+		// On a busy machine the program may have done all its work before it notices
+		// the signal. Without an answer it cannot.
+		done := last || strings.HasSuffix(fate, "answered")
+		require.True(s, status == 130 || status == 0 && done, "%d: %s", status, stderr.String())
 		if status == 130 {
 			require.Regexp(s, "(?m)^layer: interrupted: ", strings.TrimPrefix(stderr.String(), "layer: "+risk+"\n"))
 		}

@@ -124,7 +124,7 @@ func TestWatchWithARemoteTarget(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(clone, name), text, 0o600))
 	}
 	layerIn(t, clone, g.env, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
-	w.reports("This is an old copy of the ledger")
+	w.reports("This ledger is an old copy")
 	require.NotContains(t, w.says(), "can be used again")
 	w.signal(syscall.SIGTERM)
 	require.Equal(t, 0, w.ends().ExitStatus())
