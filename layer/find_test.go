@@ -10,7 +10,7 @@ import (
 
 // A ledger or an identity in a folder above that belongs to neither this user nor root
 // is refused before it is read. A file that is named is not.
-func TestFilesOfOthersAboveAreRefused(t *testing.T) {
+func TestRootFilesOfOthersAboveAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		who     int

@@ -143,7 +143,7 @@ func gitFiles(t *testing.T, base string) map[string]string {
 
 // An identity in a folder that this user may not write is used all the same: where
 // there is no repository, that is no reason to refuse.
-func TestIdentityInFolderOfAnotherUserNeedsNoLine(t *testing.T) {
+func TestRootIdentityInFolderOfAnotherUserNeedsNoLine(t *testing.T) {
 	t.Parallel()
 	p := newHousehold(t, alice, alice, 0o700)
 	p.succeeds(alice, alice, "init", "--to", "dir:secrets")

@@ -339,28 +339,3 @@ func TestWatchReportsAnOldCopy(t *testing.T) {
 	w.signal(syscall.SIGTERM)
 	require.Equal(t, 0, w.ends().ExitStatus())
 }
-
-// The program does not outlive layer, if layer is killed.
-func TestWatchedProgramEndsWithLayer(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux ends a program with its parent")
-	}
-	t.Parallel()
-	w := startWatch(t, watchFolder(t), nil, nil, `echo started; `+waits)
-	w.prints("started")
-	w.signal(syscall.SIGKILL)
-	require.Equal(t, syscall.SIGKILL, w.ends().Signal()) // the program's end closes its stdout
-}
-
-// The program cannot read layer's credentials in the memory of layer.
-func TestRootWatchHidesLayersCredentials(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux hides the memory of a process")
-	}
-	t.Parallel()
-	p := newHousehold(t, alice, alice, 0o755)
-	p.succeeds(alice, alice, "init", "--to", "dir:./secrets")
-	p.succeeds(alice, alice, "apply", "--spec", "spec.json")
-	const look = "test ! -r /proc/$PPID/environ && test ! -r /proc/$PPID/mem && test -r /proc/self/environ && echo hidden"
-	require.Equal(t, "hidden\n", p.succeeds(alice, alice, "run", "--watch", "--spec", "spec.json", "--", "sh", "-c", look))
-}

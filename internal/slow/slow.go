@@ -6,6 +6,7 @@ package slow
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -39,10 +40,13 @@ func Lacks(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// Root ends t, as [Lacks] does, unless root runs it. Such a test is named
-// TestRoot…, so that it can be left to a run by root.
+// Root ends t, as [Lacks] does, unless root runs it. Such a test must be named
+// TestRoot…, so that it can be left to a run by root; any other name fails.
 func Root(t testing.TB) {
 	t.Helper()
+	if !strings.HasPrefix(t.Name(), "TestRoot") {
+		t.Fatalf("%s needs root: begin its name with TestRoot", t.Name())
+	}
 	if os.Geteuid() != 0 {
 		Lacks(t, "only root can be several users, and mount a file system")
 	}

@@ -278,11 +278,11 @@ func scenarios() []*scenario {
 	bare := bareKey()
 	once := func(c command) command { c.always = false; return c }
 	turns := []command{setCommand("one"), setCommand("two").by(1), once(rotateCommand).by(1), once(rotateCommand).by(2)}
-	add("bare, then a document/empty", same.forms(static, bare, turns...), nil, 3, 2, 1, 0)
+	add("bare, then a document/empty", same.forms(static, bare, turns...), nil, 4, 2, 1, 0)
 	add("bare, then a document/set", same.forms(static, bare, turns...), statedBy, 3, 2, 1, 0)
 	add("bare, then a document, held/set", same.forms(static, bare, turns...), statedBy, 3, 1, 0, 2)
 	add("bare, then a document/turned", same.forms(static, bare, append(turns, rollbackCommand)...), turned, 3, 2, 1, 0)
-	add("a document, then bare/empty", same.forms(bare, static, turns...), nil, 3, 2, 1, 0)
+	add("a document, then bare/empty", same.forms(bare, static, turns...), nil, 4, 2, 1, 0)
 	add("a document, then bare/set", same.forms(bare, static, append(turns, once(rotateCommand).by(3))...), statedBy,
 		3, 2, 1, 0)
 	add("a document, then bare, held/set", same.forms(bare, static, append(turns, once(rotateCommand).by(3))...),
