@@ -32,6 +32,7 @@ type order struct {
 const (
 	orderSettle   = ""       // only finish the steps of earlier runs
 	orderLook     = "look"   // the same, and report a text that cannot get its declared form
+	orderForm     = "form"   // finish them, and publish a text in its declared form
 	orderApply    = "apply"  // create a missing value
 	orderRotate   = "rotate" // begin or continue a rotation, and prune
 	orderSet      = "set"

@@ -17,7 +17,7 @@ import (
 // carryOut carries out the order on a settled secret.
 func (w *work) carryOut() {
 	switch w.order.op {
-	case orderApply, orderRotate, orderSet, orderRollback, orderRevoke:
+	case orderForm, orderApply, orderRotate, orderSet, orderRollback, orderRevoke:
 		if w.reform() {
 			return
 		}

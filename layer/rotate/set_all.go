@@ -36,9 +36,11 @@ func CheckValue(spec secret.SpecSecret, value driver.Value) error {
 	return checkValue(spec, value.Reveal())
 }
 
-// together replaces the decisions on orders that belong together, unless each
-// of them can be recorded now. It keeps the reason if one can never be, and
-// otherwise only settles the secrets: the next pass decides again.
+// together replaces the decisions on orders that belong together, unless all
+// can be recorded now. It keeps the reason if one can never be. Otherwise it
+// settles the secrets and gives their texts the declared form: the next pass
+// decides again. Orders for which there is nothing to wait are refused, so that
+// a run never ends as if it had carried them out.
 func (r *run) together(d *desk) error {
 	var problems []error
 	ready := true
@@ -59,12 +61,18 @@ func (r *run) together(d *desk) error {
 		r.pass.refused = problemf(Refused, "no value was set: %w", errors.Join(problems...))
 		return nil
 	}
+	waits := false
 	for _, spec := range r.targets() {
-		dec, err := r.decideOne(d, spec, order{})
+		dec, err := r.decideOne(d, spec, order{op: orderForm})
 		if err != nil {
 			return err
 		}
+		waits = waits || dec.next != nil || dec.problem != nil
 		r.pass.decisions[spec.Address] = dec
+	}
+	if !waits {
+		r.pass.refused = problemf(Unsettled, "no value was set: a value cannot be recorded, and no step of an earlier "+
+			"run is left to wait for")
 	}
 	return nil
 }

@@ -147,3 +147,73 @@ func TestCheckValueReportsWhatSetRefuses(t *testing.T) {
 	require.NoError(t, CheckValue(s.Spec.Secrets[0], driver.NewValue(aKey("Ab1_"))))
 	require.ErrorIs(t, CheckValue(s.Spec.Secrets[0], driver.NewValue("too-short-a-key")), secret.ErrEncoding)
 }
+
+// A change of form is published first, and the values follow in the same run.
+func TestSetAllFollowsAChangeOfForm(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after func() *secret.Secret
+		form          string
+	}{
+		"a bare value gets a Rotation": {func() *secret.Secret { return aStatic("stripe", nil) },
+			func() *secret.Secret { return aStatic("stripe", kept()) }, "document v1"},
+		"a document loses its Rotation": {func() *secret.Secret { return aStatic("stripe", kept()) },
+			func() *secret.Secret { return aStatic("stripe", nil) }, "bare v1"},
+		"a document gets another format": {func() *secret.Secret { return aStatic("stripe", kept()) },
+			func() *secret.Secret {
+				return secret.Static(secret.Options{Namespace: "billing", Name: "stripe", Rotation: kept(),
+					Format: secret.FormatCompact})
+			}, "document v1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, two := c.before(), aStatic("paypal", nil)
+			s := newScene(t, one, two)
+			s.did(s.set(one, "sk_live_first_value"))
+			after := c.after()
+			require.Equal(t, one.Address(), after.Address())
+			s.declare(after, two)
+			ledger := &counting{Ledger: s.Ledger}
+			s.Ledger = ledger
+			values := map[*secret.Secret]string{after: "sk_live_second_value", two: "paypal_first_value"}
+			require.Equal(t, []string{c.form, "create v1", "set v2"}, s.did(s.setAll(values)))
+			require.Equal(t, "sk_live_second_value", s.doc(after).Current().Text())
+			require.Equal(t, "paypal_first_value", s.doc(two).Current().Text())
+			require.Equal(t, 3, ledger.changes, "the form, its confirmation with both values, and their confirmation")
+		})
+	}
+}
+
+// Stopped after any step, also between the change of form and the values, the
+// ledger has all values or none, and the same order again sets them once.
+func TestSetAllAfterAChangeOfFormSurvivesACrash(t *testing.T) {
+	ctx := context.Background()
+	for steps := 0; ; steps++ {
+		before, one, two := aStatic("stripe", nil), aStatic("stripe", kept()), aStatic("paypal", nil)
+		s := newScene(t, before, two)
+		s.did(s.set(before, "sk_live_first_value"))
+		s.declare(one, two)
+		s.values = append(s.values, "sk_live_second_value", "paypal_first_value")
+		orders := map[secret.Address]order{
+			one.Address(): {op: orderSet, value: "sk_live_second_value", whole: true},
+			two.Address(): {op: orderSet, value: "paypal_first_value", whole: true},
+		}
+		r := newRun(s.Operator, orders, "set")
+		for range steps {
+			if r.stage != stageDone {
+				require.NoError(t, r.step(ctx))
+			}
+		}
+		ended := r.stage == stageDone
+		require.Equal(t, s.record(one).Highest == 2, s.record(two) != nil, "both or neither, after step %d", steps)
+		result, err := s.seen(s.run(ctx, orders, "set"))
+		require.NoError(t, err)
+		require.True(t, result.OK() && result.Settled(), "after step %d", steps)
+		require.Equal(t, "sk_live_second_value", s.doc(one).Current().Text())
+		require.Equal(t, "paypal_first_value", s.text(two))
+		require.Equal(t, 2, s.record(one).Highest, "the value was added once")
+		require.Equal(t, 1, s.record(two).Highest)
+		if ended {
+			require.Greater(t, steps, 8)
+			return
+		}
+	}
+}
