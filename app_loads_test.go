@@ -144,6 +144,7 @@ func TestStatusRotationDue(t *testing.T) {
 		"was due":       {"current=v1;v1=a;v1_active=1999-12-01T01:00:00+01:00", weekly, at("1999-12-08T00:00:00Z")},
 		"anchor ahead":  {"current=v1;v1=a;v1_active=1999-12-01T00:00:00Z", anchored, at("1999-12-31T00:00:00Z")},
 		"anchor passed": {"current=v1;v1=a;v1_active=1999-12-31T12:00:00Z", anchored, at("2000-01-07T00:00:00Z")},
+		"at the anchor": {"current=v1;v1=a;v1_active=1999-12-31T00:00:00Z", anchored, at("2000-01-07T00:00:00Z")},
 		"of the current version": {"current=v1;v1=a;v1_active=1999-12-30T00:00:00Z;v2=b;v2_active=2000-01-05T00:00:00Z",
 			weekly, at("2000-01-06T00:00:00Z")},
 	} {

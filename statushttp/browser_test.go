@@ -41,7 +41,11 @@ func status(list ...secret.SecretStatus) secret.Status {
 	return st
 }
 
-func wellOne() secret.SecretStatus { return oneOf("session-key") }
+func wellOne() secret.SecretStatus {
+	s := oneOf("session-key")
+	s.RotationDue = days(82)
+	return s
+}
 
 func announcing() secret.SecretStatus {
 	s := oneOf("webhook-key")
@@ -136,7 +140,7 @@ func TestServerPage(t *testing.T) {
 	b := newTab(t)
 	for _, scene := range scenes {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			writePage(w, scene.status, map[secret.Address]*secret.Rotation{wellOne().Address: {EveryDays: 90}})
+			writePage(w, scene.status)
 		}))
 		t.Cleanup(server.Close)
 		widths := []int{375, 1280}
@@ -212,7 +216,7 @@ func TestServerBrowserGetsThePage(t *testing.T) {
 func TestServerFaultsAreFound(t *testing.T) {
 	b := newTab(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writePage(w, status(wellOne(), staleOne(), announcing()), nil)
+		writePage(w, status(wellOne(), staleOne(), announcing()))
 	}))
 	t.Cleanup(server.Close)
 	b.screen(375, "light")

@@ -38,10 +38,10 @@ var fullStyle = sync.OnceValues(func() (css, policy string) {
 })
 
 // writePage writes the status as a page.
-func writePage(w http.ResponseWriter, status secret.Status, rotations map[secret.Address]*secret.Rotation) {
+func writePage(w http.ResponseWriter, status secret.Status) {
 	css, policy := fullStyle()
 	var body bytes.Buffer
-	if err := document().Execute(&body, newPage(status, rotations, template.CSS(css))); err != nil {
+	if err := document().Execute(&body, newPage(status, template.CSS(css))); err != nil {
 		http.Error(w, "the status cannot be written as a page", http.StatusInternalServerError)
 		return
 	}
@@ -131,10 +131,10 @@ func conditionOf(s secret.SecretStatus) condition {
 // visibleLanes is the number of the newest versions that are shown unfolded.
 const visibleLanes = 8
 
-func newPage(status secret.Status, rotations map[secret.Address]*secret.Rotation, css template.CSS) page {
+func newPage(status secret.Status, css template.CSS) page {
 	lives := make([]timeline.Secret, len(status.Secrets))
 	for i, s := range status.Secrets {
-		lives[i] = livesOf(s, rotations[s.Address], status.Time)
+		lives[i] = livesOf(s, status.Time)
 	}
 	drawn := timeline.NewChart(lives, status.Time, time.UTC)
 	p := page{Style: css, Time: instant(status.Time),
@@ -192,8 +192,8 @@ func plural(n int, one, more string) string {
 
 // livesOf returns what is drawn for a secret. A version that begins after the
 // current one is announced: no program has used it yet.
-func livesOf(s secret.SecretStatus, rotation *secret.Rotation, now time.Time) timeline.Secret {
-	drawn := timeline.Secret{Address: s.Address.String(), Current: s.Current}
+func livesOf(s secret.SecretStatus, now time.Time) timeline.Secret {
+	drawn := timeline.Secret{Address: s.Address.String(), Current: s.Current, NextRotation: s.RotationDue}
 	var current, pending secret.Life
 	for _, v := range s.Versions {
 		drawn.Versions = append(drawn.Versions, timeline.Version{ID: v.ID, From: v.ActiveFrom, Until: v.ExpiresAt})
@@ -208,24 +208,7 @@ func livesOf(s secret.SecretStatus, rotation *secret.Rotation, now time.Time) ti
 		}
 	}
 	drawn.Pending = pending.ID
-	if rotation != nil && rotation.EveryDays > 0 && !current.ActiveFrom.IsZero() && !current.ActiveFrom.After(now) {
-		drawn.NextRotation = nextRotation(*rotation, current.ActiveFrom)
-	}
 	return drawn
-}
-
-// nextRotation returns when to replace a version that became current at t: a
-// period later or, if the declaration has an anchor, at the next multiple of
-// the period from the anchor.
-func nextRotation(r secret.Rotation, t time.Time) time.Time {
-	period := time.Duration(r.EveryDays) * 24 * time.Hour
-	switch {
-	case r.StartAt.IsZero():
-		return t.Add(period)
-	case t.Before(r.StartAt):
-		return r.StartAt
-	}
-	return r.StartAt.Add((t.Sub(r.StartAt)/period + 1) * period)
 }
 
 func newRow(s secret.SecretStatus, now time.Time, drawn timeline.Lives) row {

@@ -17,11 +17,10 @@ import (
 )
 
 // shown returns the page of a status.
-func shown(t testing.TB, st secret.Status, rotations map[secret.Address]*secret.Rotation) (string,
-	*httptest.ResponseRecorder) {
+func shown(t testing.TB, st secret.Status) (string, *httptest.ResponseRecorder) {
 	t.Helper()
 	answer := httptest.NewRecorder()
-	writePage(answer, st, rotations)
+	writePage(answer, st)
 	return answer.Body.String(), answer
 }
 
@@ -41,7 +40,7 @@ func words(page string) string {
 // permits no script, no picture and no request.
 func TestPageAllowsItsStyleAlone(t *testing.T) {
 	for _, scene := range scenes {
-		body, answer := shown(t, scene.status, nil)
+		body, answer := shown(t, scene.status)
 		style := styles.FindAllStringSubmatch(body, -1)
 		require.Len(t, style, 1)
 		sum := sha256.Sum256([]byte(style[0][1]))
@@ -63,15 +62,15 @@ func TestPageAllowsItsStyleAlone(t *testing.T) {
 // shown as they are and change nothing.
 func TestPageHasNoMarkupOfOthers(t *testing.T) {
 	known := map[string]bool{}
-	body, _ := shown(t, scenes[1].status, map[secret.Address]*secret.Rotation{wellOne().Address: {EveryDays: 90}})
+	body, _ := shown(t, scenes[1].status)
 	for _, tag := range tags.FindAllString(body, -1) {
 		known[tag] = true
 	}
 	require.NotContains(t, known, "<script")
-	calm, _ := shown(t, status(wellOne(), manyVersions()), nil)
+	calm, _ := shown(t, status(wellOne(), manyVersions()))
 	require.Zero(t, strings.Count(calm, "://"), "the page refers to nothing outside")
 
-	body, _ = shown(t, status(hostileOne(), warned()), nil)
+	body, _ = shown(t, status(hostileOne(), warned()))
 	for _, tag := range tags.FindAllString(body, -1) {
 		require.True(t, known[tag], tag)
 	}
@@ -115,7 +114,7 @@ func TestPageSaysEachState(t *testing.T) {
 		{"many versions", status(manyVersions()), []string{"34 older versions", "v1 ", "v40 "}, "gone, older"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			body, _ := shown(t, c.status, map[secret.Address]*secret.Rotation{wellOne().Address: {EveryDays: 90}})
+			body, _ := shown(t, c.status)
 			text := words(body)
 			at := -1
 			for _, want := range c.want {
@@ -134,33 +133,9 @@ func TestPageSaysEachState(t *testing.T) {
 
 // TestPageOfThousandSecrets stays small enough for a phone.
 func TestPageOfThousandSecrets(t *testing.T) {
-	body, _ := shown(t, thousand(), nil)
+	body, _ := shown(t, thousand())
 	require.Equal(t, 1000, strings.Count(body, "<article"))
 	require.Less(t, len(body), 3_000_000)
-}
-
-func TestNextRotation(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		every   int
-		startAt time.Time
-		current time.Time
-		want    time.Time
-	}{
-		{"a period later", 90, time.Time{}, days(-8), days(82)},
-		{"before the anchor", 90, days(5), days(-8), days(5)},
-		{"at the anchor", 30, days(-8), days(-8), days(22)},
-		{"the next multiple", 30, days(-100), days(-8), days(20)},
-		{"no rotation", 0, time.Time{}, days(-8), time.Time{}},
-		{"no start", 90, time.Time{}, time.Time{}, time.Time{}},
-		{"a start ahead", 90, time.Time{}, days(1), time.Time{}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := secret.SecretStatus{Current: "v1", Versions: []secret.Life{{ID: "v1", ActiveFrom: c.current}}}
-			got := livesOf(s, &secret.Rotation{EveryDays: c.every, StartAt: c.startAt}, noon)
-			require.Equal(t, c.want, got.NextRotation)
-		})
-	}
 }
 
 // TestAnnouncedIsLaterThanCurrent: a version that begins after the current one,
@@ -178,7 +153,7 @@ func TestAnnouncedIsLaterThanCurrent(t *testing.T) {
 		{"older", "", []secret.Life{{ID: "v1", ActiveFrom: days(-30)}, {ID: "v2", ActiveFrom: days(-9)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			require.Equal(t, c.want, livesOf(secret.SecretStatus{Current: "v2", Versions: c.versions}, nil, noon).Pending)
+			require.Equal(t, c.want, livesOf(secret.SecretStatus{Current: "v2", Versions: c.versions}, noon).Pending)
 		})
 	}
 }
@@ -194,6 +169,6 @@ func TestAgo(t *testing.T) {
 func BenchmarkPage(b *testing.B) {
 	st := thousand()
 	for b.Loop() {
-		writePage(httptest.NewRecorder(), st, nil)
+		writePage(httptest.NewRecorder(), st)
 	}
 }

@@ -1,6 +1,7 @@
 // Package statushttp serves an App's status over HTTP, as JSON and as a page for
-// a browser, and publishes it among a program's expvars. It is a separate package because a Worker that
-// reads secrets does not need net/http, which would double its size.
+// a browser, and publishes it among a program's expvars. It is a separate package
+// because a Worker that reads secrets does not need net/http, which would double
+// its size.
 package statushttp
 
 import (
@@ -17,8 +18,8 @@ import (
 // Handler answers GET and HEAD with app's [secret.Status]: ids, times and
 // errors, never a value. A browser, or another client whose Accept prefers
 // text/html, gets a page that draws the lives of the versions. It needs no
-// script and loads nothing else. Every other client gets JSON. The status code is
-// 200, or 503 if a secret needs a person (Status.OK is false), so that a health
+// script and loads nothing else. Every other client gets JSON. The status code
+// is 200, or 503 if a secret needs a person (Status.OK is false), so that a health
 // check can watch it. Protect the handler like the program's other internal
 // pages.
 //
@@ -32,7 +33,7 @@ func Handler(app *secret.App) http.Handler {
 		w.Header().Set("Vary", "Accept")
 		status := app.Status()
 		if prefersHTML(r.Header) {
-			writePage(w, status, rotations(app))
+			writePage(w, status)
 			return
 		}
 		body, err := json.MarshalIndent(status, "", "  ")
@@ -63,15 +64,6 @@ func writeStatus(w http.ResponseWriter, status secret.Status, body []byte) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_, _ = w.Write(body)
-}
-
-// rotations returns the declared rotation of each secret.
-func rotations(app *secret.App) map[secret.Address]*secret.Rotation {
-	declared := map[secret.Address]*secret.Rotation{}
-	for _, s := range app.Spec().Secrets {
-		declared[s.Address] = s.Rotation
-	}
-	return declared
 }
 
 var publishing sync.Mutex // expvar itself ends the program if a name is published twice
