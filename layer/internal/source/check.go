@@ -106,7 +106,7 @@ func (r *reader) imported(imports []Import) claims {
 // no other option. An unknown name is replaced by a valid one.
 func names(o secret.Options, places map[string]token.Pos) secret.Options {
 	checked := secret.Options{Namespace: o.Namespace, Name: o.Name, Bytes: o.Bytes, Encoding: o.Encoding,
-		SecretName: o.SecretName}
+		SecretName: o.SecretName, Binding: o.Binding, Generator: o.Generator}
 	if _, known := places["Name"]; !known {
 		checked.Name = "name"
 	}
