@@ -109,9 +109,8 @@ var (
 	failing    = condition{"failing", "bad", "reads fail", "Reads fail"}
 	unattended = condition{"person", "warn", "needs a person", "Needs a person"}
 	stale      = condition{"stale", "warn", "stale", "Stale"}
-	absent     = condition{"absent", "ok", "not set", "Not set"}
 	well       = condition{"ok", "ok", "OK", "OK"}
-	conditions = []condition{failing, unattended, stale, absent, well}
+	conditions = []condition{failing, unattended, stale, well}
 )
 
 func conditionOf(s secret.SecretStatus) condition {
@@ -122,8 +121,6 @@ func conditionOf(s secret.SecretStatus) condition {
 		return unattended
 	case !s.StaleSince.IsZero():
 		return stale
-	case s.Current == "":
-		return absent
 	}
 	return well
 }
@@ -167,8 +164,7 @@ func summary(status secret.Status) (text, class string) {
 		count[conditionOf(s)]++
 	}
 	of := fmt.Sprintf(" of %d secrets ", len(status.Secrets))
-	persons := count[failing] + count[unattended]
-	switch {
+	switch persons := count[unattended]; {
 	case count[failing] > 0:
 		return fmt.Sprintf("reads fail for %d of %d secrets", count[failing], len(status.Secrets)), failing.Class
 	case persons > 0:

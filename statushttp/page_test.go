@@ -84,7 +84,6 @@ func TestPageHasNoMarkupOfOthers(t *testing.T) {
 
 // TestPageSaysEachState: each state is in words, in the order of urgency.
 func TestPageSaysEachState(t *testing.T) {
-	optional := secret.SecretStatus{Address: secret.Address{Namespace: "a", Name: "b"}, Binding: "B", LastSuccess: noon}
 	for _, c := range []struct {
 		name   string
 		status secret.Status
@@ -108,7 +107,6 @@ func TestPageSaysEachState(t *testing.T) {
 			"Reads fail: AppOptions.MaxStale has passed; loads have failed since 2026-11-23 08:40:38 UTC, 26 h ago"}, "all OK"},
 		{"never loaded", status(neverLoaded()), []string{"$SECRET.auth.oauth2-client never loaded",
 			"Reads fail: no document has been loaded yet", "not found", "no versions yet"}, "confirmed"},
-		{"optional", status(optional), []string{"Not set (1)", "$SECRET.a.b not set", "no versions yet"}, "Reads fail"},
 		{"none", status(), []string{"no secrets", "No secrets: App.Use was not called."}, "overlap"},
 		{"no App", new(secret.App).Status(), []string{"no App"}, "all OK"},
 		{"many versions", status(manyVersions()), []string{"34 older versions", "v1 ", "v40 "}, "gone, older"},
