@@ -9,10 +9,11 @@ import (
 )
 
 // Ready answers GET and HEAD with 200 if every read of app's secrets returns a
-// value, and with 503 if reads of a secret fail: before Start, and when
-// [secret.AppOptions].MaxStale has passed. A store out of reach, a fault in a
-// newly stored text and a warning change nothing: reads return the last good
-// document. The body is one line without names.
+// value, and with 503 if reads of a secret fail: before Start, when
+// [secret.AppOptions].MaxStale has passed, or if [secret.NewApp] did not make
+// app. A store out of reach, a fault in a newly stored text and a warning change
+// nothing: reads return the last good document. The body is one line without
+// names.
 //
 // It suits a readiness probe: a replica that cannot read gets no requests. It
 // does not suit a liveness probe: a restart does not bring the store back.
@@ -31,11 +32,15 @@ func Ready(app *secret.App) http.Handler {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		if failing > 0 {
+		switch {
+		case !status.OK && len(status.Secrets) == 0:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, "no App\n")
+		case failing > 0:
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = fmt.Fprintf(w, "reads fail for %d of %d secrets\n", failing, len(status.Secrets))
-			return
+		default:
+			_, _ = io.WriteString(w, "ready\n")
 		}
-		_, _ = io.WriteString(w, "ready\n")
 	})
 }

@@ -99,6 +99,17 @@ func TestReadyIsTiny(t *testing.T) {
 	}
 }
 
+// TestNotReadyWithoutAnApp: a program that forgot NewApp reads nothing. An App
+// without secrets has no read that can fail.
+func TestNotReadyWithoutAnApp(t *testing.T) {
+	for _, app := range []*secret.App{nil, new(secret.App)} {
+		got := answerOf(statushttp.Ready(app), http.MethodGet)
+		require.Equal(t, http.StatusServiceUnavailable, got.Code)
+		require.Equal(t, "no App\n", got.Body.String())
+	}
+	require.Equal(t, http.StatusOK, answerOf(statushttp.Ready(secret.NewApp(secret.AppOptions{})), http.MethodGet).Code)
+}
+
 func ExampleReady() {
 	stripe := secret.Static(secret.Options{Namespace: "billing", Name: "stripe-secret"})
 	store := secret.NewMemory(map[string]string{"$SECRET.billing.stripe-secret": "sk_live_4242"})
