@@ -108,19 +108,13 @@ func (sec *appSecret) checked(doc *Document, err error) (*Document, error) {
 	}
 	v := doc.Current()
 	if _, err := doc.data().keyRule().decode(v.Text()); err != nil {
-		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: sec.place(), Version: v.ID,
-			Err: err}
+		return nil, &Error{Op: "load", Address: sec.decl.addr, Where: sec.place(), Version: v.ID, Err: err}
 	}
 	return doc, nil
 }
 
 // place returns the place where the store looks for the secret, or "".
-func (sec *appSecret) place() string {
-	if _, ok := sec.store.(Locator); !ok {
-		return ""
-	}
-	return locate(guarded{sec.store}, sec.decl)
-}
+func (sec *appSecret) place() string { return locate(guarded{sec.store}, sec.decl) }
 
 // inPlaceOf returns an error for a document that must not replace the last good
 // one: its "current" names no version, and the "current" of the good one does.
@@ -128,9 +122,8 @@ func (sec *appSecret) inPlaceOf(good, doc *Document) (*Document, error) {
 	if good == nil || good.data().markerMissing() || !doc.data().markerMissing() {
 		return doc, nil
 	}
-	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: sec.place(),
-		Member: "current",
-		Err:    because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
+	return nil, &Error{Op: "load", Address: sec.decl.addr, Where: sec.place(), Member: "current",
+		Err: because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
 }
 
 // keep records the result of a shared load.

@@ -29,14 +29,14 @@ type Locator interface {
 	Locate(addr Address) string
 }
 
-// locate returns the place from the store, or "" if the store is not a Locator.
+// locate returns the place from the store, or "" if the store names none.
 func locate(s Store, d *declaration) string {
 	l, ok := s.(Locator)
 	if !ok {
 		return ""
 	}
 	where := l.Locate(d.addr)
-	if d.Binding != "" {
+	if where != "" && d.Binding != "" {
 		return declaredPlace(where, d)
 	}
 	return where

@@ -127,6 +127,12 @@ func TestDeclaredBinding(t *testing.T) {
 	_, err = bound("BROKEN").Current().Text()
 	require.ErrorIs(t, err, secret.ErrMalformed)
 	require.ErrorContains(t, err, " from binding BROKEN, at byte")
+	// A store that names no place may keep the value anywhere.
+	app := secret.NewApp(secret.AppOptions{Refresh: -1, Store: struct{ secret.Store }{
+		workers.Bindings(run(`{BROKEN: '{"current":"v1","versions":{'}`))}})
+	err = app.Use(secret.Static(secret.Options{Name: "key", Binding: "BROKEN"})).Start(t.Context())
+	require.ErrorIs(t, err, secret.ErrMalformed)
+	require.NotContains(t, err.Error(), "from binding")
 }
 
 func TestCancelledBefore(t *testing.T) {
