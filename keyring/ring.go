@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/binding"
 )
 
 const (
@@ -157,18 +158,6 @@ func (r *ring) derive(v secret.Version) (*key, error) {
 
 // validID reports whether a token and a sealed text can contain the version's
 // id.
-func validID(id string) bool {
-	if id == "" || len(id) > maxID {
-		return false
-	}
-	for i := range len(id) {
-		switch c := id[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return false
-		}
-	}
-	return true
-}
+func validID(id string) bool { return id != "" && len(id) <= maxID && binding.Only(id, "-") }
 
 const maxID = 64
