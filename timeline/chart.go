@@ -7,7 +7,8 @@ import (
 
 // Chart is the drawing of [SVG] in pieces, for an HTML page that arranges them.
 // Each piece is an svg element. It has no width of its own, but fills the place
-// that the page gives it. The page includes [Style].
+// that the page gives it. The page includes [Style]. The other fields are plain
+// text: the page escapes them, as html/template does.
 type Chart struct {
 	// Defs has no picture. It defines parts that the other pieces use, so it
 	// precedes them.

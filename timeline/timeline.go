@@ -6,9 +6,8 @@ package timeline
 
 import "time"
 
-// Secret is one secret and the versions that it has or had. Text and SVG order
-// them by number if every id is v1, v2 and so on, else by the start of their
-// lives.
+// Secret is one secret and the versions that it has or had. A drawing orders them
+// by number if every id is v1, v2 and so on, else by the start of their lives.
 type Secret struct {
 	Address  string
 	Versions []Version
