@@ -151,8 +151,12 @@ func (d *memory) put(key string, t memoryText) {
 // are one key.
 func (d *memory) forget(k memoryKey) {
 	delete(d.values, k.name)
-	for addr, a := range d.byAddr {
-		if addr == k.addr || k.addr == (Address{}) && a.name == k.name {
+	if k.addr != (Address{}) {
+		delete(d.byAddr, k.addr)
+		return
+	}
+	for addr, a := range d.byAddr { // several addresses may have the name
+		if a.name == k.name {
 			delete(d.byAddr, addr)
 		}
 	}

@@ -3,8 +3,10 @@ package secret_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -116,6 +118,20 @@ func TestMemoryTakesEveryBinding(t *testing.T) {
 		require.NoError(t, err, a.String())
 		require.Equal(t, "text", got)
 	}
+}
+
+// TestMemoryTakesManyKeys: the time is proportional to their number.
+func TestMemoryTakesManyKeys(t *testing.T) {
+	values := map[string]string{}
+	for i := range 40_000 {
+		values["$SECRET.many.key"+strconv.Itoa(i)] = "text"
+	}
+	began := time.Now()
+	m := secret.NewMemory(values)
+	for key := range values {
+		m.Set(key, "new text")
+	}
+	require.Less(t, time.Since(began), 20*time.Second, "it takes less than a second")
 }
 
 func TestMemoryConcurrently(t *testing.T) {
