@@ -248,6 +248,12 @@ func TestMemoryKeysOfADeclaredBinding(t *testing.T) {
 		requireRead(t, "by name", s.With(m))
 	}
 
+	// An address and its derived name are one key; the name is the later call.
+	for range 10 { // maps have no order
+		m = secret.NewMemory(map[string]string{"LAYERON_SECRET_APP_DB": "by name", "$SECRET.app.db": "by address"})
+		requireRead(t, "by name", bound("db", "").With(m))
+	}
+
 	// Two addresses with one derived name are two keys.
 	for range 10 { // maps have no order
 		m = secret.NewMemory(map[string]string{"$SECRET.app.a-b": "one", "$SECRET.app-a.b": "two"})

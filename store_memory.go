@@ -73,7 +73,8 @@ func (d *memory) notify(changed func(addr Address, name string) bool) {
 
 // NewMemory returns a store of the given texts. Keys are addresses
 // ($SECRET.auth.session-key) or binding names
-// (LAYERON_SECRET_AUTH_SESSION_KEY, or the Options.Binding of a secret). The map
+// (LAYERON_SECRET_AUTH_SESSION_KEY, or the Options.Binding of a secret). If a
+// secret has a text under both, the one under its binding name counts. The map
 // is copied and may be nil.
 func NewMemory(values map[string]string) *Memory {
 	m := new(Memory)
@@ -136,6 +137,9 @@ func (d *memory) put(key string, t memoryText) {
 			d.misfit++
 		}
 		return
+	}
+	if other, ok := d.values[k.name]; ok && k.addr != (Address{}) && !other.derived && other.turn == t.turn {
+		return // both are keys of NewMemory's map, which has no order: the name decides
 	}
 	d.forget(k)
 	if k.addr != (Address{}) {
