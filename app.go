@@ -205,9 +205,8 @@ func (s *Secret) held(besides any) bool {
 // error, one line each: a declaration that breaks a rule; a value that is
 // missing, is malformed or does not have the declared length; two secrets with
 // one address, or with binding names that are equal or differ only in case; a
-// secret that another open App holds. The
-// error wraps the error of each problem and contains no part of a value. ctx
-// bounds only the loading.
+// secret that another open App holds. The error wraps the error of each problem
+// and contains no part of a value. ctx bounds only the loading.
 //
 // After Start returns nil, reads return from memory: no I/O, no lock, and for
 // Text no allocation. The App refreshes its secrets until Close. After an error
