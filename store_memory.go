@@ -185,6 +185,8 @@ func (m *Memory) Get(ctx context.Context, addr Address) (string, error) {
 	d.mu.RLock()
 	fail, known := d.fail, d.asked[name]
 	t, ok := d.values[name]
+	// If the declared name is the derived name of another address, the text of that
+	// address counts, not that of addr: secrettest.TestStore requires it.
 	if a, given := d.byAddr[addr.withDefault()]; given && (!ok || a.name == name || !t.derived && a.turn > t.turn) {
 		t, ok = a.memoryText, true
 	}
