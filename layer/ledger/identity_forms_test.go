@@ -111,6 +111,7 @@ func TestIdentityFormsOpenTheLedger(t *testing.T) {
 		"armored, below comments":         {line + "\n" + encrypted(t, own.Reveal(), true, nil), own.Reveal(), ownTo, true},
 		"SSH key, below comments":         {line + "#\r\n" + edText, edText, edTo, false},
 		"SSH key, passphrase and comment": {line + edLocked, edText, edTo, true},
+		"SSH key, above comments":         {edText + "\r\n" + line, edText, edTo, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "id")
@@ -163,6 +164,7 @@ func TestProtectedIdentityIsRefused(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	edText, _ := sshPEM(t, ed, passphrase)
+	plainText, _ := sshPEM(t, ed, "")
 	x, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -178,7 +180,10 @@ func TestProtectedIdentityIsRefused(t *testing.T) {
 		"encrypted to a key": {
 			encrypted(t, own.Reveal(), false, x.Recipient()), "encrypted to a key, not with a passphrase", 0,
 		},
-		"ECDSA": {ecText, "an SSH key that age does not support", 0},
+		"ECDSA":               {ecText, "an SSH key that age does not support", 0},
+		"a key below SSH":     {plainText + own.Reveal() + "\n", "put each into a file of its own", 0},
+		"two SSH keys":        {plainText + "\n" + plainText, "put each into a file of its own", 0},
+		"two, one passphrase": {edText + plainText, "put each into a file of its own", 0},
 	} {
 		how, asked := answers("one", "two", "three")
 		_, err := how.ParseIdentities("identity x", test.text)

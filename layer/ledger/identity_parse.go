@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -184,10 +185,16 @@ func (id pluginIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 // String returns no part of the identity.
 func (id pluginIdentity) String() string { return "[age-plugin-" + id.Name() + "]" }
 
-// parseSSH parses an SSH private key.
+// parseSSH parses an SSH private key. Only comments may follow it: another key
+// would be ignored.
 func (p Prompts) parseSSH(name, text string) (identities, error) {
+	_, after := pem.Decode([]byte(text))
+	comments, more := cutComments(string(after))
+	if len(after) < len(text) && more != "" { // otherwise the key is damaged
+		return identities{}, errors.New("a second key or another text follows the SSH key: put each into a file of its own")
+	}
 	raw, err := ssh.ParseRawPrivateKey([]byte(text))
-	found := identities{}
+	found := identities{ledgers: ledgersOf(comments)}
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
 		found.protected = true
