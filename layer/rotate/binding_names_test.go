@@ -58,6 +58,9 @@ func TestAChangedBindingLosesNoValue(t *testing.T) {
 	_, ok = s.store.Text("api_key")
 	require.True(t, ok)
 	require.Empty(t, s.status(after.Address()).FormerNames)
+	log := wrapState(s.state()).Log()
+	require.Equal(t, OpRemove, log[len(log)-1].Op)
+	require.Equal(t, []string{before.Binding()}, log[len(log)-1].IDs, "the secret itself was not removed")
 	require.NoError(t, s.RemoveFormerNames(context.Background(), after.Address()), "twice is once")
 	require.Equal(t, []string{"create v1"}, s.did(s.apply()))
 	s.still()
@@ -122,6 +125,22 @@ func TestRemovalTakesFormerNames(t *testing.T) {
 	require.Equal(t, []string{before.Binding(), "api_key"}, s.store.Names())
 }
 
+// If a removal must leave the value under a former name, it deletes nothing at
+// all, as it reports.
+func TestARemovalThatIsRefusedDeletesNothing(t *testing.T) {
+	before, after := withBinding("key", ""), withBinding("key", "api_key")
+	s := newScene(t, before)
+	s.did(s.apply())
+	s.declare(after)
+	s.did(s.rename(before, after))
+	s.store.Set(before.Binding(), foreignValue)
+	s.declare()
+	err := s.stopped(func() (Result, error) { return s.remove(after) })
+	require.ErrorIs(t, err, Foreign)
+	require.ErrorContains(t, err, "nothing was removed")
+	require.Equal(t, []string{before.Binding(), "api_key"}, s.store.Names())
+}
+
 // A move to another target leaves the values under former names in the old one,
 // where its removal finds them. An undeclared secret keeps its binding name.
 func TestAMoveOfTheTargetKeepsNames(t *testing.T) {
@@ -136,6 +155,28 @@ func TestAMoveOfTheTargetKeepsNames(t *testing.T) {
 	require.Empty(t, s.record(after).Left)
 	require.Equal(t, []string{"api_key", "gone_key"}, second.Names())
 	require.Equal(t, []string{before.Binding(), "api_key", "gone_key"}, first.Names())
+	require.NoError(t, s.RemoveFormer(context.Background(), "first"))
+	require.Empty(t, first.Names())
+}
+
+// A former name that another secret has by the time of the move is in the old
+// target once, as that secret's.
+func TestAMoveOfTheTargetAfterANameWasTaken(t *testing.T) {
+	before, after := withBinding("key", ""), withBinding("key", "api_key")
+	taker := withBinding("taker", before.Binding())
+	s, _, move := moving(t, before)
+	first := s.store
+	s.did(s.apply())
+	s.declare(after)
+	s.did(s.rename(before, after))
+	require.Empty(t, first.Remove(context.Background(), []string{before.Binding()})) // by hand
+	s.declare(after, taker)
+	s.did(s.apply())
+	_, err := move()
+	require.NoError(t, err)
+	r, err := s.seen(s.Status(context.Background()))
+	require.NoError(t, err)
+	require.Empty(t, r.Failed)
 	require.NoError(t, s.RemoveFormer(context.Background(), "first"))
 	require.Empty(t, first.Names())
 }

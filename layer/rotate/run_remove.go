@@ -3,7 +3,9 @@ package rotate
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
@@ -70,10 +72,14 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	case r.DryRun:
 		return true, nil
 	}
+	former, err := r.removable(ctx, st, rec)
+	if err != nil {
+		return false, err
+	}
 	if err := r.removeValue(ctx, st, rec); err != nil {
 		return false, err
 	}
-	if err := r.removeFormerNames(ctx, st, rec); err != nil {
+	if err := r.deleteValues(ctx, addr, former); err != nil {
 		return false, err
 	}
 	// Only now, after the target has confirmed the deletion, the values leave the
@@ -134,19 +140,30 @@ func (r *run) removeValue(ctx context.Context, st *state, rec *record) error {
 			"it stays there, and nothing was removed. "+
 			"Delete it there by hand, then remove the secret again", name).of(rec.Address)
 	}
+	return r.deleteValues(ctx, rec.Address, []string{name})
+}
+
+// deleteValues deletes the values of a secret under these names, and inspects
+// the target to verify that.
+func (r *run) deleteValues(ctx context.Context, addr secret.Address, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
 	remover, ok := r.Publisher.(driver.Remover)
 	if !ok {
 		return problemf(Refused, "this target cannot delete values: "+
-			"delete %s there by hand, then remove the secret again", name)
+			"delete %s there by hand, then remove the secret again", strings.Join(names, ", ")).of(addr)
 	}
-	if errs := remover.Remove(ctx, []string{name}); len(errs) > 0 && errs[0] != nil {
-		return errs[0]
-	}
-	if found, err = r.Publisher.Inspect(ctx, []string{name}); err != nil {
+	if err := errors.Join(remover.Remove(ctx, names)...); err != nil {
 		return err
 	}
-	if _, ok := found[name]; ok {
-		return problemf(Unsettled, "the target still holds %s: try again in a minute", name)
+	found, err := r.Publisher.Inspect(ctx, names)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return problemf(Unsettled, "the target still holds %s: try again in a minute",
+			strings.Join(slices.Sorted(maps.Keys(found)), ", ")).of(addr)
 	}
 	return nil
 }

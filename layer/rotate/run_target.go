@@ -194,7 +194,7 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 		}
 		old.Values = append(old.Values,
 			left{rec.Address, rec.Name, rec.Published.Gen, rec.Published.Note, rec.Published.Modified})
-		old.Values = append(old.Values, rec.Left...)
+		old.Values = append(old.Values, st.left(rec)...)
 		w := &work{desk: d, spec: s, name: r.name(s), old: rec, r: rec.clone()}
 		w.r.capInstants(d.policy)
 		// The new target has confirmed nothing, and no late request for the old one can
@@ -230,7 +230,7 @@ func (r *run) watchFormer(ctx context.Context) error {
 		if publisher == nil {
 			continue
 		}
-		found, err := publisher.Inspect(ctx, leftNames(f))
+		found, err := publisher.Inspect(ctx, leftNames(f.Values))
 		if err != nil {
 			return fmt.Errorf("the former target %s: %w", f.Target, err)
 		}
@@ -249,14 +249,6 @@ func (r *run) watchFormer(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func leftNames(f former) []string {
-	var names []string
-	for _, v := range f.Values {
-		names = append(names, v.Name)
-	}
-	return names
 }
 
 func (r *run) note(err error) { r.report.notes = append(r.report.notes, err) }
@@ -304,7 +296,7 @@ func (o *Operator) RemoveFormer(ctx context.Context, target string) (err error) 
 // the former target to verify that. It deletes none if one was changed by
 // another writer.
 func removeLeft(ctx context.Context, publisher driver.Publisher, st *state, f former) error {
-	found, err := publisher.Inspect(ctx, leftNames(f))
+	found, err := publisher.Inspect(ctx, leftNames(f.Values))
 	if err != nil {
 		return err
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/driver"
 )
 
 // This file keeps the names under which values were published. A declaration
@@ -48,15 +46,24 @@ func (s State) FormerNames(addr secret.Address) []string {
 
 // formerNames returns the names under which the target may still hold the value
 // of a secret. A name that has another value by now is not one.
-func (s *state) formerNames(r *record) []string {
+func (s *state) formerNames(r *record) []string { return leftNames(s.left(r)) }
+
+// left returns the values under formerNames.
+func (s *state) left(r *record) (list []left) {
 	if r == nil {
 		return nil
 	}
-	var names []string
 	for _, l := range r.Left {
 		if !slices.ContainsFunc(s.Secrets, func(r *record) bool { return !r.empty() && r.Name == l.Name }) {
-			names = append(names, l.Name)
+			list = append(list, l)
 		}
+	}
+	return list
+}
+
+func leftNames(list []left) (names []string) {
+	for _, l := range list {
+		names = append(names, l.Name)
 	}
 	return names
 }
@@ -122,14 +129,20 @@ func (o *Operator) RemoveFormerNames(ctx context.Context, addr secret.Address) (
 		if rec == nil || len(rec.Left) == 0 || o.DryRun {
 			return nil
 		}
-		if err := r.removeFormerNames(ctx, st, rec); err != nil {
+		names, err := r.removable(ctx, st, rec)
+		if err != nil {
+			return err
+		}
+		if err := r.deleteValues(ctx, addr, names); err != nil {
 			return err
 		}
 		next := rec.clone()
 		next.Left = nil
 		swapped := st.with(next)
-		swapped.log(LogEntry{At: r.now(), By: r.By, Op: OpRemove, Address: addr.String()})
-		_, _, err := Commit(ctx, o.Ledger, r.loaded.rev, wrapState(swapped))
+		if former := st.formerNames(rec); len(former) > 0 { // the entry has them: the secret itself stays
+			swapped.log(LogEntry{At: r.now(), By: r.By, Op: OpRemove, Address: addr.String(), IDs: former})
+		}
+		_, _, err = Commit(ctx, o.Ledger, r.loaded.rev, wrapState(swapped))
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
@@ -139,48 +152,30 @@ func (o *Operator) RemoveFormerNames(ctx context.Context, addr secret.Address) (
 	}
 }
 
-// removeFormerNames deletes the values under former names, and inspects the target to
-// verify that. It deletes none if one was changed by another writer.
-func (r *run) removeFormerNames(ctx context.Context, st *state, rec *record) error {
-	names := st.formerNames(rec)
-	if len(names) == 0 {
-		return nil
+// removable returns the former names under which the target holds a value of
+// this ledger. It returns a Problem if one has a value of another writer, so
+// that the caller deletes none.
+func (r *run) removable(ctx context.Context, st *state, rec *record) (names []string, err error) {
+	values := st.left(rec)
+	if len(values) == 0 {
+		return nil, nil
 	}
-	found, err := r.Publisher.Inspect(ctx, names)
+	found, err := r.Publisher.Inspect(ctx, leftNames(values))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var remove []string
-	for _, l := range rec.Left {
-		p, there := found[l.Name] // only names that no other value has
+	for _, l := range values {
+		p, there := found[l.Name]
 		if !there {
 			continue
 		}
 		// A note of ours that is not the recorded one came with a late request.
 		_, ours := st.ownNote(l.Name, p.Note)
 		if !ours || p.Note == l.Note && p.Modified != l.Modified {
-			return problemf(Foreign, "the target holds a value under %s, a former name, that is none of this ledger's: "+
+			return nil, problemf(Foreign, "the target holds a value under %s, a former name, that is none of this ledger's: "+
 				"it stays there, and nothing was removed. Delete it there by hand, then remove again", l.Name).of(rec.Address)
 		}
-		remove = append(remove, l.Name)
+		names = append(names, l.Name)
 	}
-	if len(remove) == 0 {
-		return nil
-	}
-	remover, ok := r.Publisher.(driver.Remover)
-	if !ok {
-		return problemf(Refused, "this target cannot delete values: delete %s there by hand, then remove again",
-			strings.Join(remove, ", ")).of(rec.Address)
-	}
-	if err := errors.Join(remover.Remove(ctx, remove)...); err != nil {
-		return err
-	}
-	if found, err = r.Publisher.Inspect(ctx, remove); err != nil {
-		return err
-	}
-	if len(found) > 0 {
-		return problemf(Unsettled, "the store still holds %s: try again in a minute",
-			strings.Join(remove, ", ")).of(rec.Address)
-	}
-	return nil
+	return names, nil
 }
