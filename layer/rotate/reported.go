@@ -172,10 +172,11 @@ func (r *run) reports(st *state) []Change {
 	if !r.DryRun {
 		return list
 	}
+	begun := st.reporting()
 	for _, a := range r.report.actions { // a dry run: these would be confirmed
-		rec := r.pass.decisions[a.Address].next
-		if rec == nil {
-			continue
+		rec, old := r.pass.decisions[a.Address].next, begun.find(a.Address)
+		if rec == nil || old != nil && a.gen <= old.Reported {
+			continue // the text stays the same
 		}
 		c := rec.changed(a.Action.Action, a.Version)
 		c.Generation = a.gen

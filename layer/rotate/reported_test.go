@@ -184,6 +184,23 @@ func TestADryRunListsItsReport(t *testing.T) {
 	require.Equal(t, before, s.state().Gen)
 }
 
+// A step that changes no text is in no report, and in that of a dry run neither.
+func TestADryRunReportsNoUnchangedText(t *testing.T) {
+	key := aStatic("stripe", nil)
+	s := newScene(t, key)
+	s.bareSet(key, "sk_live_first_value", "sk_live_second_value")
+	require.Empty(t, s.reports())
+	s.pass(3 * day)
+	s.DryRun, s.Reports = true, true
+	r, err := s.seen(s.rotate())
+	require.NoError(t, err)
+	require.Len(t, r.Actions, 1)
+	require.Equal(t, OpPrune, r.Actions[0].Action)
+	require.Empty(t, r.Unreported)
+	s.DryRun = false
+	require.Empty(t, s.reports())
+}
+
 // A move to another target publishes every text again.
 func TestAMoveOfTheValuesIsReported(t *testing.T) {
 	key := aRandom("key", retained(2))
