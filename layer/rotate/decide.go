@@ -116,7 +116,7 @@ func (d *desk) decide(spec secret.SpecSecret, name string, r *record, found sigh
 	}
 	if w.r.empty() && found.exists {
 		if other, ok := d.state.leftBy(name); ok && other != spec.Address {
-			w.problem(FormerName, "the store still holds a value of %s under its former name %s", other, name)
+			w.problem(FormerName, "the target still holds a value of %s under its former name %s", other, name)
 			w.out.problem.Other, w.out.verdict = other, verdictBound
 			return w.out
 		}

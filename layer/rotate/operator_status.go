@@ -168,7 +168,7 @@ func (r *run) result() Result {
 		result.Secrets = append(result.Secrets, s)
 		if r.op == "revoke" && len(s.FormerNames) > 0 {
 			result.Failed = append(result.Failed, &Problem{Kind: FormerName, Address: s.Address, Other: s.Address,
-				Err: fmt.Errorf("%s: the store may still hold the revoked version under %s", s.Address,
+				Err: fmt.Errorf("%s: the target may still hold the revoked version under %s", s.Address,
 					strings.Join(s.FormerNames, ", "))})
 		}
 	}

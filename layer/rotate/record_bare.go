@@ -1,7 +1,6 @@
 package rotate
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -200,8 +199,7 @@ func (r *record) inOtherFormat(spec secret.SpecSecret) bool {
 // bareText returns the value alone, if it fits into limit bytes.
 func bareText(v *version, limit int) (string, error) {
 	if len(v.Value) > limit {
-		return "", fmt.Errorf("%w: the text would have %d bytes, and the store takes %d: a shorter value is needed",
-			secret.ErrTooLarge, len(v.Value), limit)
+		return "", tooLarge(len(v.Value), limit, 1)
 	}
 	return v.Value, nil
 }

@@ -72,14 +72,15 @@ func encode(doc *secret.Document, pinned secret.Format, limit int) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return "", tooLarge(len(text), limit, doc)
-}
-
-func tooLarge(size, limit int, doc *secret.Document) error {
 	n := 0
 	for range doc.All() {
 		n++
 	}
+	return "", tooLarge(len(text), limit, n)
+}
+
+// tooLarge returns the error for a text of n versions.
+func tooLarge(size, limit, n int) error {
 	if n < 2 {
 		return fmt.Errorf("%w: the text would have %d bytes, and the target takes %d: a shorter value is needed",
 			secret.ErrTooLarge, size, limit)
