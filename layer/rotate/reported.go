@@ -175,7 +175,7 @@ func (r *run) reports(st *state) []Change {
 	begun := st.reporting()
 	for _, a := range r.report.actions { // a dry run: these would be confirmed
 		rec, old := r.pass.decisions[a.Address].next, begun.find(a.Address)
-		if rec == nil || old != nil && a.gen <= old.Reported {
+		if rec == nil || a.Action.Action == OpKeep || old != nil && a.gen <= old.Reported {
 			continue // the text stays the same
 		}
 		c := rec.changed(a.Action.Action, a.Version)

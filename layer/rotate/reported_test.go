@@ -199,6 +199,17 @@ func TestADryRunReportsNoUnchangedText(t *testing.T) {
 	require.Empty(t, r.Unreported)
 	s.DryRun = false
 	require.Empty(t, s.reports())
+
+	kept := aStatic("paypal", nil)
+	s.declare(key, kept)
+	s.shop.Set(s.called(kept), "by hand")
+	for _, s.DryRun = range []bool{true, false} {
+		s.Reports = true
+		r, err = s.seen(s.setAll(map[*secret.Secret]string{kept: "paypal_first_value"}))
+		require.NoError(t, err)
+		require.Equal(t, OpKeep, r.Actions[0].Action)
+		require.Empty(t, r.Unreported)
+	}
 }
 
 // A move to another target publishes every text again.
