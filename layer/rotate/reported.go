@@ -38,7 +38,7 @@ const (
 	PhaseAnnounced Phase = "announced" // published, not yet current
 	PhaseCurrent   Phase = "current"
 	PhaseRetired   Phase = "retired" // replaced, and still accepted until it expires
-	PhaseEnded     Phase = "ended"   // no longer in the text: pruned, revoked or withdrawn
+	PhaseEnded     Phase = "ended"   // no longer in the text: pruned, revoked, withdrawn, or a replaced bare value
 )
 
 // maxChanges is how many unreported changes of one secret are listed, the
@@ -147,7 +147,7 @@ func (r *record) phase(id string) Phase {
 		return PhaseCurrent
 	case id == r.Announced:
 		return PhaseAnnounced
-	case v == nil || v.Gone != "":
+	case v == nil || v.Gone != "" || r.Bare:
 		return PhaseEnded
 	}
 	return PhaseRetired

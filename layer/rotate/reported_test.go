@@ -212,6 +212,16 @@ func TestADryRunReportsNoUnchangedText(t *testing.T) {
 	}
 }
 
+// A replaced version is in no text any more if the text is a bare value.
+func TestAReplacedBareValueHasEnded(t *testing.T) {
+	key := aStatic("stripe", nil)
+	s := newScene(t, key)
+	s.bareSet(key, "sk_live_first_value")
+	require.Empty(t, s.reports())
+	s.bareSet(key, "sk_live_second_value", "sk_live_third_value")
+	require.Equal(t, []string{"stripe set v2 ended", "stripe set v3 current"}, told(s.reports()))
+}
+
 // A move to another target publishes every text again.
 func TestAMoveOfTheValuesIsReported(t *testing.T) {
 	key := aRandom("key", retained(2))
