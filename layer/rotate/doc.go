@@ -121,7 +121,7 @@
 // to a program outside yet, in Result.Unreported, also those of earlier runs.
 // [Operator.MarkReported] records that a report has succeeded. A change is
 // reported at least once, also after a crash. The first such run begins the
-// reports, and returns nothing from before. The ledger has format 4 from then on.
+// reports, and returns nothing from before.
 //
 // # Ledgers
 //

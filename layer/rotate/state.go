@@ -114,8 +114,7 @@ type state struct {
 	// Log are the last 10,000 entries, the newest last.
 	Log []LogEntry `json:"log,omitempty"`
 	// Reporting: the records keep which generation was reported last. The first
-	// run with Operator.Reports sets it; nothing clears it. A program that does not
-	// know it would drop the generations, so it makes the format 4.
+	// run with Operator.Reports sets it; nothing clears it.
 	Reporting bool `json:"reporting,omitempty"`
 }
 
