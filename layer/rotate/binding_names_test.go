@@ -141,6 +141,29 @@ func TestARemovalThatIsRefusedDeletesNothing(t *testing.T) {
 	require.Equal(t, []string{before.Binding(), "api_key"}, s.store.Names())
 }
 
+// What changes the ledger outside a run ends too if other runs are always first.
+func TestAChangeThatAlwaysConflictsEnds(t *testing.T) {
+	before, after := withBinding("key", ""), withBinding("key", "api_key")
+	s, _, move := moving(t, before)
+	s.did(s.apply())
+	_, err := move()
+	require.NoError(t, err)
+	s.declare(after)
+	s.did(s.rename(before, after))
+	s.did(s.rotate(RotateOptions{Immediate: true}))
+	require.Empty(t, s.reports())
+	s.did(s.rotate(RotateOptions{Immediate: true}))
+	list := s.reports()
+	s.Ledger = &swapping{s.ledger, 1000, func(Revision, State) (Revision, error) { return "", ErrConflict }}
+	for name, do := range map[string]func() error{
+		"former names": func() error { return s.RemoveFormerNames(t.Context(), after.Address()) },
+		"former":       func() error { return s.RemoveFormer(t.Context(), "first") },
+		"reports":      func() error { return s.MarkReported(t.Context(), list) },
+	} {
+		require.ErrorIs(t, do(), ErrConflict, name)
+	}
+}
+
 // A move to another target leaves the values under former names in the old one,
 // where its removal finds them. An undeclared secret keeps its binding name.
 func TestAMoveOfTheTargetKeepsNames(t *testing.T) {

@@ -3,7 +3,6 @@ package rotate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/layeron-hq/secret"
@@ -220,7 +219,8 @@ func (o *Operator) MarkReported(ctx context.Context, changes []Change) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	for range maxConflicts {
+	r := newRun(o, nil, "report")
+	for {
 		s, rev, err := o.Ledger.Load(ctx)
 		if err != nil {
 			return err
@@ -238,8 +238,10 @@ func (o *Operator) MarkReported(ctx context.Context, changes []Change) (err erro
 		if !errors.Is(err, ErrConflict) {
 			return err
 		}
+		if err := r.again(); err != nil {
+			return err
+		}
 	}
-	return fmt.Errorf("%w %d times: run it again when the others have finished", ErrConflict, maxConflicts)
 }
 
 // reported returns the state in which these changes count as reported, and nil

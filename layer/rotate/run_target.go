@@ -264,8 +264,8 @@ func (o *Operator) RemoveFormer(ctx context.Context, target string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	r := newRun(o, nil, "target")
 	for {
-		r := newRun(o, nil, "target")
 		if err := r.load(ctx); err != nil {
 			return err
 		}

@@ -119,8 +119,8 @@ func (o *Operator) RemoveFormerNames(ctx context.Context, addr secret.Address) (
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	r := newRun(o, nil, "remove")
 	for {
-		r := newRun(o, nil, "remove")
 		if err := r.load(ctx); err != nil {
 			return err
 		}
