@@ -141,7 +141,7 @@ func TestARemovalThatIsRefusedDeletesNothing(t *testing.T) {
 	require.Equal(t, []string{before.Binding(), "api_key"}, s.store.Names())
 }
 
-// What changes the ledger outside a run ends too if other runs are always first.
+// Changes of the ledger outside a run end too, if other runs are always first.
 func TestAChangeThatAlwaysConflictsEnds(t *testing.T) {
 	before, after := withBinding("key", ""), withBinding("key", "api_key")
 	s, _, move := moving(t, before)
