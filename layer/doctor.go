@@ -96,7 +96,7 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	}
 	opened, state, err := l.current(ctx, opening{})
 	if ctx.Err() != nil {
-		return nil, err
+		return nil, errLeft
 	}
 	known := err == nil
 	if known {
@@ -132,6 +132,9 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	}
 	add("declarations", l.specFinding(ctx, state.Settings(), spec, specErr))
 	add("target", reached)
+	if ctx.Err() != nil {
+		return nil, errLeft // not every check was made
+	}
 	return list, nil
 }
 
