@@ -214,13 +214,19 @@ func (l *layer) gitFinding(ctx context.Context, p place, target string, values [
 		return finding{Result: failing, Text: inOneLine(err)}
 	}
 	files = append(files, beside)
-	if identity, ok, err := l.identityFile(p); ok && err == nil {
+	identity, inFile, err := l.identityFile(p)
+	if err != nil {
+		return finding{Result: failing, Text: inOneLine(err)}
+	}
+	if inFile {
 		files = append(files, identity)
 	}
 	if path, ok := targetFolder(target); ok {
-		if folder, err := l.values(path, values); err == nil {
-			files = append(files, folder)
+		folder, err := l.values(path, values)
+		if err != nil {
+			return finding{Result: failing, Text: inOneLine(err)}
 		}
+		files = append(files, folder)
 	}
 	inside := false
 	for _, g := range files {
