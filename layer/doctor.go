@@ -298,7 +298,7 @@ func (l *layer) specFinding(ctx context.Context, set rotate.Settings, spec secre
 		if err != nil {
 			return finding{Result: failing, Text: cause(err).Error()}
 		}
-		age = fmt.Sprintf("%s was written %s ago", l.spec, roughly(time.Since(info.ModTime())))
+		age = fmt.Sprintf("%s was written %s", l.spec, ago(info.ModTime(), time.Now()))
 	}
 	if _, err := os.Stat(l.path("go.mod")); err != nil {
 		return finding{Result: healthy, Text: count + ", " + age}
@@ -338,19 +338,6 @@ func sameDeclaration(a, b secret.SpecSecret) bool {
 	one, err := json.Marshal(a)
 	other, err2 := json.Marshal(b)
 	return err == nil && err2 == nil && bytes.Equal(one, other)
-}
-
-// roughly returns a duration in the largest unit that fits.
-func roughly(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return "less than a minute"
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d minutes", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d hours", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // clocked is a target that has a clock. Ahead is the time by which it is ahead
