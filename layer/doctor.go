@@ -120,13 +120,11 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	} else {
 		add("git", finding{Result: skipped, Text: "the ledger cannot be read"})
 	}
-	server := time.Duration(0)
 	reached := finding{Result: skipped, Text: "the ledger cannot be read"}
 	if known {
-		reached, server = l.reach(ctx, opened, target, state, spec)
-	}
-	if known {
-		add("clock", clockFinding(time.Now(), state.Log(), server))
+		var ahead *time.Duration
+		reached, ahead = l.reach(ctx, opened, target, state, spec)
+		add("clock", clockFinding(time.Now(), state.Log(), ahead))
 	} else {
 		add("clock", finding{Result: skipped, Text: "the ledger cannot be read"})
 	}
@@ -263,8 +261,8 @@ const largestSkew = time.Minute
 
 // clockFinding compares this machine's clock with the ledger's log, and with
 // the clock of the target. ahead is the time by which the target's clock is
-// ahead, or zero if that is not known.
-func clockFinding(now time.Time, log []rotate.LogEntry, ahead time.Duration) finding {
+// ahead, or nil if that is not known.
+func clockFinding(now time.Time, log []rotate.LogEntry, ahead *time.Duration) finding {
 	for _, e := range log {
 		if e.At.After(now.Add(largestSkew)) {
 			return finding{Result: failing, Text: fmt.Sprintf("the ledger's log has an entry of %s, which is in the future: "+
@@ -272,14 +270,14 @@ func clockFinding(now time.Time, log []rotate.LogEntry, ahead time.Duration) fin
 		}
 	}
 	switch {
+	case ahead == nil:
+		return finding{Result: healthy, Text: "no entry of the ledger's log is in the future; the target has shown no " +
+			"clock to compare with"}
 	case ahead.Abs() > largestSkew:
 		return finding{Result: failing, Text: fmt.Sprintf("it differs from the target's clock by %v: rotations allow for "+
 			"a minute", ahead.Abs().Round(time.Second))}
-	case ahead != 0:
-		return finding{Result: healthy, Text: "it agrees with the target's clock"}
 	}
-	return finding{Result: healthy, Text: "no entry of the ledger's log is in the future; this target has no clock to " +
-		"compare with"}
+	return finding{Result: healthy, Text: "it agrees with the target's clock"}
 }
 
 // specFinding reports the declarations. It compares a file of declarations with
@@ -347,25 +345,23 @@ type clocked interface {
 }
 
 // reach asks the target for the notes of the declared secrets, which also shows
-// whether the ledger is an old copy.
+// whether the ledger is an old copy. ahead is nil if the target has shown no
+// clock.
 func (l *layer) reach(ctx context.Context, opened rotate.Ledger, target string, state rotate.State,
-	spec secret.Spec) (f finding, ahead time.Duration) {
+	spec secret.Spec) (f finding, ahead *time.Duration) {
 	if missing := l.missingCredential(target); missing != "" {
-		return finding{Result: failing, Text: missing + " is not set"}, 0
+		return finding{Result: failing, Text: missing + " is not set"}, nil
 	}
 	l.progressText("asking the target")
 	publisher, err := l.publisher(ctx, target, state.Settings())
 	if err != nil {
-		return finding{Result: failing, Text: inOneLine(err)}, 0
+		return finding{Result: failing, Text: inOneLine(err)}, nil
 	}
 	o := &rotate.Operator{Ledger: opened, Publisher: publisher}
 	bare, err := o.CompareNotes(ctx, state, asked(spec, state))
 	if c, ok := publisher.(clocked); ok {
 		if d, known := c.Ahead(); known {
-			ahead = d
-			if ahead == 0 {
-				ahead = time.Nanosecond // known, and equal
-			}
+			ahead = &d
 		}
 	}
 	switch {
