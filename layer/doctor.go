@@ -281,7 +281,8 @@ func clockFinding(now time.Time, log []rotate.LogEntry, ahead *time.Duration) fi
 }
 
 // specFinding reports the declarations. It compares a file of declarations with
-// the source in this folder, if there is any, because such a file gets old.
+// the source that a command without --spec reads, if there is any, because such
+// a file gets old.
 func (l *layer) specFinding(ctx context.Context, set rotate.Settings, spec secret.Spec, err error) finding {
 	if err != nil {
 		return finding{Result: failing, Text: inOneLine(err)}
@@ -298,10 +299,10 @@ func (l *layer) specFinding(ctx context.Context, set rotate.Settings, spec secre
 		}
 		age = fmt.Sprintf("%s was written %s", l.spec, ago(info.ModTime(), time.Now()))
 	}
-	if _, err := os.Stat(l.path("go.mod")); err != nil {
+	if !l.exists(filepath.Join(l.above, "go.mod")) {
 		return finding{Result: healthy, Text: count + ", " + age}
 	}
-	source, err := l.readSource(ctx, []string{"./..."}, set)
+	source, err := l.readSource(ctx, nil, set)
 	if err != nil {
 		return finding{Result: warning, Text: count + ", " + age + "; the source here cannot be read to compare it"}
 	}
