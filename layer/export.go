@@ -218,7 +218,7 @@ func exportShell(list []exported) (string, []string, error) {
 // checkIdentifier returns an error if the binding name cannot be the name of a
 // variable.
 func checkIdentifier(spec secret.SpecSecret) error {
-	if dotenv.IsIdentifier(spec.Binding) {
+	if variableForm().MatchString(spec.Binding) {
 		return nil
 	}
 	return fmt.Errorf("%s: the binding name %s is no name of a variable, which has A-Z, a-z, 0-9 and _ and begins with "+

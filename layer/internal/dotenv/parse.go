@@ -12,11 +12,11 @@ package dotenv
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
 // Entry is one variable of a file.
@@ -74,11 +74,11 @@ const emptyReference = "${" + Empty + "}"
 
 // reference matches the start of a text that godotenv, or a program that also
 // expands lower-case names in braces, replaces outside single quotes.
-var reference = regexp.MustCompile(`\$(?:\(|\{?[A-Z0-9_]|\{[a-z])`)
+var reference = lazyregexp.New(`\$(?:\(|\{?[A-Z0-9_]|\{[a-z])`)
 
 // refers reports whether a text begins with a reference.
 func refers(text string) bool {
-	at := reference.FindStringIndex(text[:min(len(text), 3)])
+	at := reference().FindStringIndex(text[:min(len(text), 3)])
 	return at != nil && at[0] == 0
 }
 
@@ -273,7 +273,7 @@ func (p *parser) bare(e *Entry) string {
 		e.Problem = backtick
 	case strings.Contains(value, `\$`):
 		e.Problem = escapedBare
-	case reference.MatchString(value):
+	case reference().MatchString(value):
 		e.Problem = isReference
 	case strings.TrimFunc(value, isAnySpace) != value:
 		e.Problem = foreignSpace

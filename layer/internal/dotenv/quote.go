@@ -2,20 +2,16 @@ package dotenv
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-var (
-	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	simple     = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
-)
-
-// IsIdentifier reports whether a name can be the name of a variable in a shell
-// and in every dialect of the format.
-func IsIdentifier(name string) bool { return identifier.MatchString(name) }
+// simple matches a value that every program reads in the same way without
+// quotes.
+var simple = lazyregexp.New(`^[A-Za-z0-9_./:@%+,=-]+$`)
 
 // Reasons why a value cannot be written.
 var (
@@ -41,7 +37,7 @@ func Quote(name, value string, names []string) (string, error) {
 	// Without an escape that npm's dotenv does not know.
 	plain := !strings.ContainsAny(value, "\"\\$`")
 	switch {
-	case simple.MatchString(value):
+	case simple().MatchString(value):
 		return name + "=" + value, nil
 	case oneLine, literal && !plain:
 		return name + "='" + value + "'", nil
