@@ -80,8 +80,8 @@ func (k *keyboard) apply(mode keyMode) error {
 // inForeground reports whether the terminal sends its input to this process. A
 // process in the background that changes the mode is stopped.
 func (k *keyboard) inForeground() bool {
-	group, err := unix.IoctlGetInt(int(k.f.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	yes, _ := inForegroundOf(k.f)
+	return yes
 }
 
 // watch starts the delivery of the signals that would leave the terminal in the

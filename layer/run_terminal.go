@@ -46,8 +46,15 @@ func (t terminalDevice) foreground() (yes, gone bool) {
 	if t.file == nil {
 		return false, false
 	}
-	group, err := unix.IoctlGetInt(int(t.file.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp(), err != nil
+	yes, err := inForegroundOf(t.file)
+	return yes, err != nil
+}
+
+// inForegroundOf reports whether this process is in the foreground group of a
+// terminal. The terminal sends its input and its signals to that group.
+func inForegroundOf(terminal *os.File) (bool, error) {
+	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp(), err
 }
 
 // sent reports whether the program has got a signal itself. The kernel does not

@@ -9,8 +9,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Runs a command of the operator in sh. Its output goes to stderr, unchanged.
@@ -113,6 +111,6 @@ func inForeground() bool {
 		return false
 	}
 	defer terminal.Close()
-	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == syscall.Getpgrp()
+	yes, _ := inForegroundOf(terminal)
+	return yes
 }
