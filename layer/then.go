@@ -131,7 +131,8 @@ func (l *layer) runThen(ctx context.Context, o *rotate.Operator, r rotate.Result
 		l.say("%d changes of earlier runs were not reported yet: the command of --then gets them now", n)
 	}
 	env := environ()
-	for _, part := range parts(r.Unreported, maxChanged) {
+	list := parts(r.Unreported, maxChanged)
+	for i, part := range list {
 		l.err.clear()
 		ended, err := l.shell(ctx, command, append(slices.Clip(env), changedVariable+"="+changedText(part)))
 		if err != nil {
@@ -146,6 +147,9 @@ func (l *layer) runThen(ctx context.Context, o *rotate.Operator, r rotate.Result
 		case ctx.Err() != nil && (ended.status != 0 || err != nil):
 			return out, fmt.Errorf("%w: every change is confirmed, and the command of --then %s: %s", rotate.ErrInterrupted,
 				ended, again)
+		case ctx.Err() != nil && i < len(list)-1:
+			return out, fmt.Errorf("%w: every change is confirmed, and the command of --then has succeeded for a part of the "+
+				"changes: the next run with --then reports the others", rotate.ErrInterrupted)
 		case ctx.Err() != nil:
 			return out, fmt.Errorf("%w: every change is confirmed, and the command of --then has succeeded",
 				rotate.ErrInterrupted)

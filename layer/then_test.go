@@ -317,6 +317,44 @@ func TestManyChangesGoToSeveralCommands(t *testing.T) {
 	}
 }
 
+// interrupting is a ledger that interrupts the command when it is read.
+type interrupting struct {
+	*rotate.MemoryLedger
+	interrupt context.CancelFunc
+}
+
+func (i interrupting) Load(ctx context.Context) (rotate.State, rotate.Revision, error) {
+	i.interrupt()
+	return i.MemoryLedger.Load(ctx)
+}
+
+// An interruption after the first of several commands does not count as a report
+// of all changes.
+func TestAnInterruptionBetweenCommandsSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	var changes []rotate.Change
+	for i := range 1000 {
+		changes = append(changes, rotate.Change{Address: secret.Address{Namespace: "n", Name: fmt.Sprintf("%060d", i)},
+			Action: rotate.OpFlip, Version: "v2", Phase: rotate.PhaseCurrent, Generation: 3})
+	}
+	require.Len(t, parts(changes, maxChanged), 2)
+	memory := &rotate.MemoryLedger{}
+	_, _, err := rotate.Commit(t.Context(), memory, "", rotate.NewState(rotate.Settings{}))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	l := &layer{process: process{dir: dir, stderr: os.Stderr, environ: os.Environ, lookup: os.LookupEnv}}
+	l.out, l.err = newScreen(os.Stderr, os.LookupEnv), newScreen(os.Stderr, os.LookupEnv)
+	_, err = l.runThen(ctx, &rotate.Operator{Ledger: interrupting{memory, cancel}},
+		rotate.Result{Unreported: changes}, "echo >> runs", os.Environ)
+	require.ErrorIs(t, err, rotate.ErrInterrupted)
+	require.ErrorContains(t, err, "the command of --then has succeeded for a part of the changes: the next run with "+
+		"--then reports the others")
+	text, err := os.ReadFile(filepath.Join(dir, "runs"))
+	require.NoError(t, err)
+	require.Equal(t, "\n", string(text))
+}
+
 // A secret that becomes a bare value after a yes at the terminal is in the same
 // report, and not only in that of the next run.
 func TestTheReportHasWhatAYesHasPublished(t *testing.T) {
