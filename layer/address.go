@@ -82,7 +82,10 @@ func namesOf(spec secret.Spec, state rotate.State) names {
 		}
 	}
 	for _, e := range state.Log() {
-		if addr, err := secret.ParseAddress(e.Address); err == nil && e.Op == "remove" {
+		if e.Op != rotate.OpRemove {
+			continue
+		}
+		if addr, err := secret.ParseAddress(e.Address); err == nil {
 			n = append(n, name{Address: addr, removed: true})
 		}
 	}

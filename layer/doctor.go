@@ -114,9 +114,10 @@ func (l *layer) examine(ctx context.Context) (list []finding, err error) {
 	}
 	l.progressText("reading the declarations")
 	spec, specErr := l.readSpec(ctx, state.Settings())
-	add("file modes", l.modes(p, target, valueNames(spec, state)))
+	values := valueNames(spec, state)
+	add("file modes", l.modes(p, target, values))
 	if known {
-		add("git", l.gitFinding(ctx, p, target, valueNames(spec, state)))
+		add("git", l.gitFinding(ctx, p, target, values))
 	} else {
 		add("git", finding{Result: skipped, Text: "the ledger cannot be read"})
 	}

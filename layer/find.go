@@ -66,13 +66,13 @@ func (l *layer) findBeside(flag string, name *string) error {
 // "" if there is none, and if the current folder has a ledger.
 func (l *layer) folderAbove() string {
 	for folder := "."; ; folder = filepath.Join(folder, "..") {
-		if _, err := os.Lstat(l.path(filepath.Join(folder, ledgerName))); err == nil {
+		if l.exists(filepath.Join(folder, ledgerName)) {
 			if folder == "." {
 				return ""
 			}
 			return folder
 		}
-		if _, err := os.Lstat(l.path(filepath.Join(folder, ".git"))); err == nil || !l.goesOn(folder) {
+		if l.exists(filepath.Join(folder, ".git")) || !l.goesOn(folder) {
 			return ""
 		}
 	}

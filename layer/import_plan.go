@@ -80,8 +80,9 @@ func parseMappings(args []string) (list []importMapping, err error) {
 // is named once.
 func resolveMappings(list []importMapping, spec secret.Spec, state rotate.State) error {
 	seen := map[secret.Address]bool{}
+	known := namesOf(spec, state)
 	for i := range list {
-		addr, err := namesOf(spec, state).resolve(list[i].arg)
+		addr, err := known.resolve(list[i].arg)
 		if err != nil {
 			return err
 		}

@@ -91,9 +91,13 @@ func ordinal(i, of int) string {
 
 // namedValues finds the declared secret of each --env.
 func namedValues(list []envFlag, spec secret.Spec, state rotate.State) ([]namedValue, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
 	var named []namedValue
+	known := namesOf(spec, state)
 	for i, e := range list {
-		addr, err := namesOf(spec, state).resolve(e.address)
+		addr, err := known.resolve(e.address)
 		if err != nil {
 			return nil, usagef("%s: %w", ordinal(i, len(list)), err)
 		}

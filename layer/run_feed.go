@@ -190,7 +190,7 @@ func (f *feed) begin(now time.Time) error {
 // aim finds the target in the settings of the ledger.
 func (f *feed) aim(now time.Time) {
 	target, err := f.l.target(f.state.Settings())
-	path, isFolder := strings.CutPrefix(target, "dir:")
+	path, isFolder := targetFolder(target)
 	f.folder, f.target = "", outlook{}
 	switch {
 	case err != nil || target == "":
