@@ -27,7 +27,6 @@ var usedFlags = map[string][]string{
 	"layer secret init":              {"identity", "json", "ledger", "margin", "to", "window"},
 	"layer secret spec":              ledgerFlags,
 	"layer secret log":               append(slices.Clone(ledgerFlags), "spec"),
-	"layer secret import":            publishFlags,
 	"layer secret ledger id":         ledgerFlags,
 	"layer secret ledger recipients": ledgerFlags,
 	"layer secret ledger copy":       ledgerFlags,
