@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -128,6 +129,26 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 		require.NoError(t, err)
 		nowhereInArguments(t, "madeup_Wm29bHs4Ly")
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		_ = cmd.Wait()
+		require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr.String())
+		require.Equal(t, "layer: interrupted: nothing was changed\n", stderr.String())
+	})
+	t.Run("the declarations on stdin", func(t *testing.T) {
+		t.Parallel()
+		dir := folder(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, program(t), "secret", "apply", "--spec", "-")
+		cmd.Dir, cmd.Env = dir, plainEnv()
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		require.NoError(t, cmd.Start())
+		// The text is larger than a pipe's buffer, so layer must be reading.
+		_, err = in.Write([]byte(strings.Repeat(" ", 200_000)))
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		_ = cmd.Wait()
 		require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr.String())
 		require.Equal(t, "layer: interrupted: nothing was changed\n", stderr.String())

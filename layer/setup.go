@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -254,11 +253,16 @@ func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec,
 	var data []byte
 	var err error
 	if l.spec == "-" {
-		data, err = io.ReadAll(io.LimitReader(l.in, maxInput))
+		var text string
+		text, err = readUpTo(ctx, l.in, maxInput)
+		data = []byte(text)
 	} else {
 		data, err = os.ReadFile(l.path(l.spec))
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, rotate.ErrInterrupted):
+		return secret.Spec{}, err
+	case err != nil:
 		return secret.Spec{}, fmt.Errorf("the spec %s cannot be read: %w: write one with `layer secret spec > FILE`",
 			l.fileName(l.spec, "that --spec names"), cause(err))
 	}
