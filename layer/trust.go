@@ -160,8 +160,11 @@ func (r *noteReader) compare(ctx context.Context, opened rotate.Ledger, state ro
 
 // several returns the first address and the number of the others.
 func several(list []secret.Address) string {
-	if len(list) == 1 {
+	switch len(list) {
+	case 1:
 		return list[0].String()
+	case 2:
+		return list[0].String() + " and 1 other"
 	}
 	return fmt.Sprintf("%s and %d others", list[0], len(list)-1)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
 )
 
 // TestForgedLedgerGetsNoCredential checks a ledger that a machine cannot
@@ -78,4 +80,13 @@ func TestForgedLedgerGetsNoCredential(t *testing.T) {
 		"ETCDCTL_PASSWORD=madeup_Wm29bHs4Ly"}, 1,
 		"secret", "status", "--spec", "spec.json", "--ledger-id", strings.TrimSpace(id))
 	require.NotZero(t, connections.Load())
+}
+
+func TestSeveral(t *testing.T) {
+	t.Parallel()
+	var list []secret.Address
+	for _, want := range []string{"$SECRET.n.a", "$SECRET.n.a and 1 other", "$SECRET.n.a and 2 others"} {
+		list = append(list, secret.Address{Namespace: "n", Name: string(rune('a' + len(list)))})
+		require.Equal(t, want, several(list))
+	}
 }
