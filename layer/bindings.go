@@ -8,11 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
+	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
 )
-
-var storeID = lazyregexp.New(`^[0-9a-f]{32}$`)
 
 type bindingJSON struct {
 	Binding    string `json:"binding"`
@@ -46,7 +44,7 @@ wrangler.jsonc, with the address of each secret as a comment.`,
 				return err
 			}
 			id := l.store
-			if id != "" && !storeID().MatchString(id) {
+			if id != "" && !cloudflareapi.IDForm().MatchString(id) {
 				return usagef("--store takes the id of a store: `wrangler secrets-store store list` shows it")
 			}
 			if id == "" {
