@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -347,15 +346,23 @@ func (f *feed) follow(ctx context.Context, restarts bool, passOn func(change)) {
 			continue // the environment would be an old one
 		}
 		if before := s.passed; s.see(now, f.view) {
-			passOn(change{slices.Clone(f.env), several(changed(before, f.view))})
+			passOn(change{slices.Clone(f.env), haveChanged(changed(before, f.view))})
 		}
 	}
 }
 
 // change is a new environment, and the words for the secrets that have changed.
 type change struct {
-	env []string
-	of  string
+	env  []string
+	what string
 }
 
-func (c change) String() string { return fmt.Sprintf("change of %s", c.of) } // without values
+func (c change) String() string { return c.what } // without values
+
+// haveChanged names the secrets that have changed.
+func haveChanged(list []secret.Address) string {
+	if len(list) == 1 {
+		return several(list) + " has changed"
+	}
+	return several(list) + " have changed"
+}

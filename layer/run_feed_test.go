@@ -210,3 +210,11 @@ func TestAmbiguousAddress(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []namedValue{{"K", a}, {"L", a}, {"M", b}}, named)
 }
+
+func TestOneHasChangedAndSeveralHave(t *testing.T) {
+	t.Parallel()
+	list := []secret.Address{{Namespace: "a", Name: "b"}, {Namespace: "a", Name: "c"}, {Namespace: "a", Name: "d"}}
+	require.Equal(t, "$SECRET.a.b has changed", haveChanged(list[:1]))
+	require.Equal(t, "$SECRET.a.b and 1 other have changed", haveChanged(list[:2]))
+	require.Equal(t, "$SECRET.a.b and 2 others have changed", haveChanged(list))
+}

@@ -147,13 +147,13 @@ func (w *watched) supervise(signals <-chan os.Signal, changes <-chan change,
 			}
 		case c := <-changes:
 			if signal != 0 {
-				w.l.say("%s has changed: sending SIG%s to %s", c.of, strings.TrimPrefix(unix.SignalName(signal), "SIG"),
+				w.l.say("%s: sending SIG%s to %s", c.what, strings.TrimPrefix(unix.SignalName(signal), "SIG"),
 					w.program.name)
 				w.send(signal)
 				continue
 			}
 			if next == nil {
-				w.l.say("%s has changed: restarting %s", c.of, w.program.name)
+				w.l.say("%s: restarting %s", c.what, w.program.name)
 				w.send(syscall.SIGTERM)
 				if w.stopped {
 					w.send(syscall.SIGCONT)

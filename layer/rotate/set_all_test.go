@@ -128,26 +128,6 @@ func TestSetAllWaitsForEarlierTexts(t *testing.T) {
 	}
 }
 
-// A text that has not its declared form yet gets it first. Then all values are
-// set, in one change.
-func TestSetAllGivesATextItsFormFirst(t *testing.T) {
-	rotated, alone, other := aStatic("stripe", every(30)), aStatic("stripe", nil), aStatic("paypal", nil)
-	for op, form := range map[string]struct{ from, to *secret.Secret }{
-		"bare": {rotated, alone}, "document": {alone, rotated},
-	} {
-		t.Run(op, func(t *testing.T) {
-			s := newScene(t, form.from)
-			s.did(s.set(form.from, "sk_live_first_value"))
-			s.pass(time.Hour)
-			s.declare(form.to, other)
-			require.Equal(t, []string{op + " v1", "create v1", "set v2"}, s.did(s.setAll(map[*secret.Secret]string{
-				form.to: "sk_live_second_value", other: "paypal_first_value"})))
-			require.Equal(t, "sk_live_second_value", s.doc(form.to).Current().Text())
-			require.Equal(t, "paypal_first_value", s.doc(other).Current().Text())
-		})
-	}
-}
-
 // As with Set, the ledger keeps the value of a secret whose value in the target
 // it did not publish.
 func TestSetAllKeepsValuesBesideThoseOfOthers(t *testing.T) {
