@@ -67,25 +67,50 @@ func (l *layer) shell(ctx context.Context, command string, environ []string) (en
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
+	return endOf(cmd, await(ctx, done, signals, shared, send))
+}
+
+// await waits until the command has ended, and passes signals on to it. After a
+// signal it also waits for the end of ctx: the same signal ends ctx, perhaps
+// later than the command, and the caller finds the interruption in ctx.
+func await(ctx context.Context, done <-chan error, signals <-chan os.Signal, shared bool,
+	send func(os.Signal)) error {
 	interrupted := ctx.Done()
 	var unheard <-chan time.Time
+	signaled := false
 	for {
 		select {
 		case err := <-done:
-			return endOf(cmd, err)
+			if err != nil && shared && !signaled {
+				// The terminal sent a signal to both, perhaps, and the command was faster.
+				select {
+				case <-signals:
+					signaled = true
+				case <-time.After(lateSignal):
+				}
+			}
+			if signaled || len(signals) > 0 {
+				<-ctx.Done()
+			}
+			return err
 		case s := <-signals:
-			unheard = nil
+			signaled, unheard = true, nil
 			if passesOn(s, shared) {
 				send(s)
 			}
 		case <-interrupted:
-			// The signal may have arrived before Notify.
-			interrupted, unheard = nil, time.After(100*time.Millisecond)
+			interrupted = nil
+			if !signaled { // the signal may have arrived before Notify
+				unheard = time.After(lateSignal)
+			}
 		case <-unheard:
 			send(os.Interrupt)
 		}
 	}
 }
+
+// lateSignal is how long a signal may take to arrive after its effect.
+const lateSignal = 100 * time.Millisecond
 
 // passesOn reports whether layer sends a signal on to the command. In the
 // foreground of a terminal, the terminal sends Ctrl-C to the whole group, and a

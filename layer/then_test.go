@@ -167,15 +167,18 @@ func thenAtOnce(t *testing.T, c crowd) {
 // succeeded.
 func TestASignalReachesTheCommand(t *testing.T) {
 	t.Parallel()
+	// A shell acts on SIGINT when the program that it waits for has ended. A long
+	// sleep that begins just after the signal would delay it.
+	const twoShells = `sh -c 'echo > begun; while :; do sleep 0.1; done; echo never'; echo never`
 	for name, test := range map[string]struct {
 		signal  syscall.Signal
 		command string
 		said    string
 		again   []string
 	}{
-		"SIGINT ends it": {syscall.SIGINT, `echo > begun; sh -c 'sleep 60; echo never'; echo never`,
+		"SIGINT ends it": {syscall.SIGINT, twoShells,
 			"was ended by a signal (interrupt): the next run with --then reports the same changes again", []string{"v2"}},
-		"SIGTERM ends it": {syscall.SIGTERM, `echo > begun; sh -c 'sleep 60; echo never'; echo never`,
+		"SIGTERM ends it": {syscall.SIGTERM, twoShells,
 			"was ended by a signal (terminated): the next run with --then reports the same changes again", []string{"v2"}},
 		"SIGINT, and it fails": {syscall.SIGINT, `sleep 60 & trap 'kill $!; exit 7' INT; echo > begun; wait`,
 			"failed with exit status 7: the next run with --then reports the same changes again", []string{"v2"}},
