@@ -76,7 +76,9 @@ func TestNoPluginAsksBesideAWatchedProgram(t *testing.T) {
 	x.expects("PIN (not shown): ")
 	x.types("madeup-PIN\r")
 	x.expects("started")
-	layerIn(t, dir, nil, 0, "secret", "rotate", "--immediate", "--spec", "spec.json")
+	// A change of the ledger alone: a new value in the folder restarts the program.
+	_, another := pluginKeys("madeup-PIN")
+	layerIn(t, dir, nil, 0, "secret", "ledger", "recipients", "--add", another)
 	x.expects("the program has the terminal: run this command again to answer it")
 	x.expects("The program keeps running")
 	x.types("a line\n")
