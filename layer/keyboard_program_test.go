@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -89,14 +90,25 @@ func TestNoPluginAsksBesideAWatchedProgram(t *testing.T) {
 // Ctrl-Z stops layer with the command, also after a prompt.
 func TestCtrlZStopsTheCommandOfThenAfterAPrompt(t *testing.T) {
 	t.Parallel()
-	x := bashAtTerminal(t, folder(t, stripe))
-	x.types("layer secret set billing.stripe-secret --spec spec.json --then 'echo deploy; read a; echo is $a'; exit\n")
+	dir := folder(t, stripe)
+	x := bashAtTerminal(t, dir)
+	x.types("layer secret set billing.stripe-secret --spec spec.json --then " +
+		"'echo $$ > pid; echo deploy; read a; echo is $a'; exit\n")
 	x.expects("(not shown): ")
 	x.types("madeup_Wm29bHs4Ly\r")
 	x.expects("deploy\r\n")
 	x.types("\x1a")
 	x.expects("Stopped")
 	x.expects("ready> ")
+	// Under load the command may act on the signal later than layer, and would read a
+	// part of what is typed for the shell.
+	pid, err := os.ReadFile(filepath.Join(dir, "pid"))
+	require.NoError(t, err)
+	x.until(func() bool {
+		state, err := exec.Command("ps", "-o", "state=", "-p", strings.TrimSpace(string(pid))).Output()
+		require.NoError(t, err)
+		return strings.HasPrefix(string(state), "T")
+	})
 	x.types("fg; exit\n")
 	x.expects("layer secret set")
 	x.types("fine\n")
