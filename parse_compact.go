@@ -15,15 +15,15 @@ func looksCompact(s string, version bool) bool {
 	}
 	for rest := s; rest != ""; {
 		var segment string
-		segment, rest = cutSegment(rest, ";")
+		segment, rest = cutSegment(rest, ';')
 		if segment == "" {
 			continue
 		}
-		key, _, ok := cut(segment, "=")
+		key, _, ok := cut(segment, '=')
 		if !ok {
 			return false
 		}
-		id, _, attribute := cut(key, "_")
+		id, _, attribute := cut(key, '_')
 		switch {
 		case isVDigits(id):
 			version = version || !attribute
@@ -37,10 +37,10 @@ func looksCompact(s string, version bool) bool {
 // holdsVersionLine reports whether a line of value after the first is
 // KEY=VALUE, as in looksCompact: the text has one version a line.
 func holdsVersionLine(value string) bool {
-	return strings.IndexByte(value, '=') >= 0 && (hasVersionLine(value, "\n") || hasVersionLine(value, "\r"))
+	return strings.IndexByte(value, '=') >= 0 && (hasVersionLine(value, '\n') || hasVersionLine(value, '\r'))
 }
 
-func hasVersionLine(value, lineBreak string) bool {
+func hasVersionLine(value string, lineBreak byte) bool {
 	_, rest := cutSegment(value, lineBreak)
 	for rest != "" {
 		var line string
@@ -52,16 +52,20 @@ func hasVersionLine(value, lineBreak string) bool {
 	return false
 }
 
-// cut is strings.Cut, which the compiler would inline at each call.
+// cut is strings.Cut for a separator of one byte: a Worker then does not hold the
+// search for longer ones. It is not inlined, for the same reason as because.
 //
 //go:noinline
-func cut(s, separator string) (before, after string, found bool) {
-	return strings.Cut(s, separator)
+func cut(s string, separator byte) (before, after string, found bool) {
+	if i := strings.IndexByte(s, separator); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }
 
 // cutSegment returns the text up to the next separator without surrounding
 // white space, and the text after it.
-func cutSegment(s, separator string) (segment, rest string) {
+func cutSegment(s string, separator byte) (segment, rest string) {
 	segment, rest, _ = cut(s, separator)
 	_, segment = cutLeadingSpace(segment)
 	return trimTrailingSpace(segment), rest
@@ -85,7 +89,7 @@ type segments struct {
 // next moves to the next segment, and reports whether there is one.
 func (s *segments) next() bool {
 	for s.rest != "" {
-		raw, rest, _ := cut(s.rest, ";")
+		raw, rest, _ := cut(s.rest, ';')
 		lead, segment := cutLeadingSpace(raw)
 		s.at, s.segment = s.pos+lead, trimTrailingSpace(segment)
 		s.pos, s.rest = s.pos+len(raw)+1, rest
@@ -153,7 +157,7 @@ const (
 
 // attributeAt returns the attribute at an offset where addSegment found one.
 func attributeAt(s string, at int) attribute {
-	segment, _ := cutSegment(s[at:], ";")
+	segment, _ := cutSegment(s[at:], ';')
 	a, _ := new(document).addSegment(segment)
 	return a
 }
@@ -161,11 +165,11 @@ func attributeAt(s string, at int) attribute {
 // addSegment adds one KEY=VALUE to d, or returns an attribute whose version d
 // does not hold yet.
 func (d *document) addSegment(segment string) (a attribute, fault *Error) {
-	key, value, ok := cut(segment, "=")
+	key, value, ok := cut(segment, '=')
 	if !ok {
 		return a, malformed("", "", `a segment without "="`)
 	}
-	id, suffix, isAttribute := cut(key, "_")
+	id, suffix, isAttribute := cut(key, '_')
 	if !validCompactID(id) {
 		return a, malformed("", "",
 			`not an id: letters, digits, "." and "-", the first a letter or digit, no white space beside "="`)

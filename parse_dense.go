@@ -63,7 +63,7 @@ func checkCompact(t trimmed) *Error {
 
 // keyAt returns the parts of a key: the id and, for an attribute, the suffix.
 func keyAt(s string, p place) (id, suffix string) {
-	key, _, _ := cut(s[p.at():], "=")
-	id, suffix, _ = cut(key, "_")
+	key, _, _ := cut(s[p.at():], '=')
+	id, suffix, _ = cut(key, '_')
 	return id, suffix
 }

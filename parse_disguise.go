@@ -66,18 +66,20 @@ func disguised(text string, quotes int, left *decodings) bool {
 // commentEnd returns the end of the comment at the beginning of s, and 0 if no
 // comment there ends within s.
 func commentEnd(s string) int {
-	end := "\n"
+	block := strings.HasPrefix(s, "/*")
+	i, last := 1, byte('\n')
 	switch {
-	case strings.HasPrefix(s, "/*"):
-		end = "*/"
+	case block:
+		i, last = len("/**"), '/'
 	case s[0] != '#' && !strings.HasPrefix(s, "//"):
 		return 0
 	}
-	_, rest, ok := strings.Cut(s[len(end):], end)
-	if !ok {
-		return 0
+	for ; i < len(s); i++ {
+		if s[i] == last && (!block || s[i-1] == '*') {
+			return i + 1
+		}
 	}
-	return len(s) - len(rest)
+	return 0
 }
 
 // unquotedName reports whether s begins with current or versions, in single

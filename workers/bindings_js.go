@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"syscall/js"
+	"unicode/utf8"
 
 	"github.com/layeron-hq/secret"
 	names "github.com/layeron-hq/secret/internal/binding"
@@ -76,7 +77,7 @@ func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) 
 	text := binding.String()
 	// The conversion to UTF-8 replaces invalid Unicode, and a changed key is
 	// another key.
-	if strings.Contains(text, "\uFFFD") && !isWellFormed(binding) {
+	if holdsReplacement(text) && !isWellFormed(binding) {
 		return fail(where, "the value is not valid Unicode")
 	}
 	return text, nil
@@ -99,6 +100,17 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() + f.text }
 func (f *failure) Unwrap() error { return f.err }
+
+// holdsReplacement reports whether text holds U+FFFD. Package strings would add
+// 1 KB to a Worker.
+func holdsReplacement(text string) bool {
+	for _, r := range text {
+		if r == utf8.RuneError {
+			return true
+		}
+	}
+	return false
+}
 
 func isWellFormed(text js.Value) bool {
 	return js.Global().Get("String").Get("prototype").Get("isWellFormed").Call("call", text).Bool()
