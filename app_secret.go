@@ -37,15 +37,13 @@ func newAppSecret(a *App, d *declaration) *appSecret {
 	sec := &appSecret{app: a}
 	sec.loader.decl = d
 	sec.loader.store = newLoader(d, a.options.Store).store
-	sec.loader.owner = sec
+	sec.loader.owner, sec.loader.limit = sec, a.options.Timeout
 	return sec
 }
 
 func (sec *appSecret) holds(besides any) bool { return besides != sec.app && sec.app.holds }
 
 func (sec *appSecret) read(ctx context.Context) (*Document, error) { return sec.share(ctx, toRead) }
-
-func (sec *appSecret) timeout() time.Duration { return sec.app.options.Timeout }
 
 // begin runs a load in a goroutine. Until the App is closed, the load ends with
 // the App, or with its Start, and Close waits for the load.
@@ -68,7 +66,7 @@ func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 // firstLoad is the load for Start. It waits for any load that began earlier,
 // keeps no result, and requires the declared length.
 func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
-	ctx, cancel := timeout.Context(ctx, sec.timeout())
+	ctx, cancel := timeout.Context(ctx, sec.limit)
 	defer cancel()
 	sec.awaitFlight(ctx)
 	f, err := sec.join(ctx, toStart)

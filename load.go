@@ -18,7 +18,8 @@ type loader struct {
 	_     uncomparable
 	decl  *declaration
 	store Store
-	owner loadOwner // set in an App; nil: no document is kept
+	owner loadOwner     // set in an App; nil: no document is kept
+	limit time.Duration // of one load that callers share
 
 	last atomic.Pointer[loaded]
 
@@ -38,7 +39,6 @@ type loadOwner interface {
 	holds(besides any) bool
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps its result
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
-	timeout() time.Duration                             // limits the load
 	keep(*flight)                                       // keeps the result, or refuses it
 }
 
@@ -78,7 +78,7 @@ func newLoader(d *declaration, fallback Store) *loader {
 	if store == nil {
 		store = Env()
 	}
-	return &loader{decl: d, store: store}
+	return &loader{decl: d, store: store, limit: timeout.Default}
 }
 
 // load reads the store. It does not parse a text that has not changed.
@@ -166,11 +166,7 @@ func (l *loader) flightUnderWay(p purpose) *flight {
 // run performs a shared load. Loads of one declaration run one after another,
 // so the kept document is never replaced by an older one.
 func (l *loader) run(parent context.Context, f *flight) {
-	limit := timeout.Default
-	if l.owner != nil {
-		limit = l.owner.timeout()
-	}
-	ctx, cancel := timeout.Context(parent, limit)
+	ctx, cancel := timeout.Context(parent, l.limit)
 	began := time.Now()
 	f.doc, f.err = l.load(ctx, guarded{l.store})
 	took := time.Since(began)
