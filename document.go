@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"iter"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -149,12 +148,11 @@ func (d *document) seal(copied bool) (twice int) {
 
 // detach copies all strings of d into one string of exactly their length.
 func (d *document) detach() {
-	var all strings.Builder
 	size := 0
 	d.eachString(func(s *string) { size += len(*s) })
-	all.Grow(size)
-	d.eachString(func(s *string) { all.WriteString(*s) })
-	rest := all.String()
+	all := make([]byte, 0, size)
+	d.eachString(func(s *string) { all = append(all, *s...) })
+	rest := ownString(all)
 	d.eachString(func(s *string) { *s, rest = rest[:len(*s)], rest[len(*s):] })
 }
 
