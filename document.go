@@ -187,14 +187,11 @@ func (d *document) at(t time.Time) int {
 // inForceBefore reports whether version i, which comes later in the text than
 // j, takes precedence over j for a time.
 func (d *document) inForceBefore(i, j int) bool {
-	a, b, current := &d.entries[i], &d.entries[j], &d.entries[d.current]
-	if x, y := a.activeFrom.After(current.activeFrom), b.activeFrom.After(current.activeFrom); x != y {
+	a, b, current := d.entries[i].activeFrom, d.entries[j].activeFrom, d.entries[d.current].activeFrom
+	if x, y := current.Before(a), current.Before(b); x != y {
 		return y
 	}
-	if !a.activeFrom.Equal(b.activeFrom) {
-		return a.activeFrom.After(b.activeFrom)
-	}
-	return j != d.current
+	return b.Before(a) || !a.Before(b) && j != d.current
 }
 
 func (e *entry) activeAt(t time.Time) bool {

@@ -127,5 +127,5 @@ func formatTime(t time.Time) string { return t.Format(time.RFC3339Nano) }
 const badTime = "not a time: RFC 3339 as in 2026-05-25T00:00:00.000Z, from 1970 to 9999, is allowed"
 
 func lifeInOrder(activeFrom, expiresAt time.Time) bool {
-	return activeFrom.IsZero() || expiresAt.IsZero() || expiresAt.After(activeFrom)
+	return activeFrom.IsZero() || expiresAt.IsZero() || activeFrom.Before(expiresAt)
 }
