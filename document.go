@@ -29,8 +29,9 @@ type document struct {
 	index   index  // of entries by id; nil for few entries
 	extra   string // top-level JSON members that this format does not name, byte for byte
 
-	decl *declaration // of the secret that d was loaded for; nil: none
-	err  error        // if set, every read fails with it and there are no versions
+	decl  *declaration // of the secret that d was loaded for; nil: none
+	print fingerprint  // of the text, in a document that was loaded
+	err   error        // if set, every read fails with it and there are no versions
 }
 
 // entry is one version. A zero activeFrom means always active, a zero expiresAt

@@ -21,7 +21,7 @@ type loader struct {
 	owner loadOwner     // set in an App; nil: no document is kept
 	limit time.Duration // of one load that callers share
 
-	last atomic.Pointer[loaded]
+	last atomic.Pointer[Document]
 
 	mu     sync.Mutex
 	flight *flight       // the load under way, which callers may share
@@ -40,12 +40,6 @@ type loadOwner interface {
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps its result
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	keep(*flight)                                       // keeps the result, or refuses it
-}
-
-// loaded is a document and the fingerprint of its text.
-type loaded struct {
-	print fingerprint
-	doc   *Document
 }
 
 // flight is a load that several callers wait for.
@@ -95,8 +89,8 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 		return nil, l.fail(err)
 	}
 	print := fingerprintOf(text)
-	if last := l.last.Load(); last != nil && last.print == print {
-		return last.doc, nil
+	if last := l.last.Load(); last != nil && last.data().print == print {
+		return last, nil
 	}
 	data, err := parse(text, d.Format)
 	if err != nil {
@@ -104,9 +98,9 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 		e.Op, e.Address, e.Where = "load", d.addr, locate(store, d)
 		return nil, e
 	}
-	data.decl = d
+	data.decl, data.print = d, print
 	doc := newDocument(data)
-	l.last.Store(&loaded{print, doc})
+	l.last.Store(doc)
 	return doc, nil
 }
 
