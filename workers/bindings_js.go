@@ -27,19 +27,19 @@ import (
 // The store may be used by several goroutines, and by all requests that share
 // an instance. It sets no timer. A read waits for the event loop, so a
 // [js.Func] must read in a goroutine.
-func Bindings(env js.Value) secret.Store { return bindings{env} }
+func Bindings(env js.Value) secret.Store { return &bindings{env} }
 
 type bindings struct{ env js.Value }
 
-var _ secret.Locator = bindings{}
+var _ secret.Locator = (*bindings)(nil)
 
 const place = "Worker binding "
 
 // Locate implements [secret.Locator].
-func (b bindings) Locate(addr secret.Address) string { return place + addr.Binding() }
+func (b *bindings) Locate(addr secret.Address) string { return place + addr.Binding() }
 
 // Get implements [secret.Store].
-func (b bindings) Get(ctx context.Context, addr secret.Address) (string, error) {
+func (b *bindings) Get(ctx context.Context, addr secret.Address) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
