@@ -236,8 +236,8 @@ type fingerprint struct {
 	a, b uint64
 }
 
-var seedA, seedB = maphash.MakeSeed(), maphash.MakeSeed()
+var secondSeed = maphash.MakeSeed()
 
 func fingerprintOf(text string) fingerprint {
-	return fingerprint{len(text), maphash.String(seedA, text), maphash.String(seedB, text)}
+	return fingerprint{len(text), maphash.String(indexSeed, text), maphash.String(secondSeed, text)}
 }
