@@ -216,8 +216,11 @@ type ended struct {
 	cause, err error
 }
 
-func (e *ended) Error() string   { return e.cause.Error() }
-func (e *ended) Unwrap() []error { return []error{e.cause, e.err} }
+func (e *ended) Error() string { return e.cause.Error() }
+
+// Unwrap returns both errors. A literal would need an array, for whose == the
+// compiler writes code.
+func (e *ended) Unwrap() []error { return append([]error(nil), e.cause, e.err) }
 
 // gaveUp is endOf for a wait for the store: a bare "context deadline exceeded"
 // would not name the operation that took too long.
