@@ -107,6 +107,11 @@ func plainDocument(text string) *document {
 	return &document{format: FormatPlain, text: text, entries: []entry{{id: "v1", text: text}}}
 }
 
+// add is not inlined, for the same reason as because.
+//
+//go:noinline
+func (d *document) add(id, text string) { d.entries = append(d.entries, entry{id: id, text: text}) }
+
 // parseError is not inlined, for the same reason as because.
 //
 //go:noinline

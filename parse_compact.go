@@ -193,7 +193,7 @@ func (d *document) addSegment(segment string) (a attribute, fault *Error) {
 		d.marker = value
 		return a, nil
 	case !isAttribute:
-		d.entries = append(d.entries, entry{id: id, text: value})
+		d.add(id, value)
 		return a, nil
 	case member == "":
 		return a, malformed(id, "", "an unknown attribute: _expires and _active are known")

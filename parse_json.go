@@ -113,7 +113,7 @@ func (r *jsonReader) versions(m *members) error {
 			r.doc.entries = r.doc.entries[:0]
 			r.addName(v.name, v.at)
 		}
-		r.doc.entries = append(r.doc.entries, entry{id: v.name})
+		r.doc.add(v.name, "")
 		if err := r.version(&v); err != nil {
 			return err
 		}
