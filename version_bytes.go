@@ -2,7 +2,6 @@ package secret
 
 import (
 	"encoding/base64"
-	"encoding/hex"
 	"strconv"
 	"strings"
 )
@@ -36,10 +35,17 @@ func (k keyRule) decodeDigits(text string) ([]byte, error) {
 	n := k.bytes
 	unpadded, padded := base64.RawStdEncoding.EncodedLen(n), base64.StdEncoding.EncodedLen(n)
 	allHex := isHex(text)
-	digits := strings.TrimRight(text, "=")
+	digits := text
+	for strings.HasSuffix(digits, "=") {
+		digits = digits[:len(digits)-1]
+	}
 	switch {
 	case len(text) == 2*n && allHex:
-		return hex.DecodeString(text)
+		key := make([]byte, n)
+		for i := range key {
+			key[i] = byte(hexDigit(text[2*i])<<4 | hexDigit(text[2*i+1]))
+		}
+		return key, nil
 	case len(text) == 2*n:
 		return nil, because(ErrEncoding, "the text has the length of "+strconv.Itoa(n)+" bytes in hex, but other characters")
 	case len(text) != unpadded && len(text) != padded:
@@ -50,7 +56,7 @@ func (k keyRule) decodeDigits(text string) ([]byte, error) {
 		return nil, because(ErrEncoding, "the text has the wrong padding for "+strconv.Itoa(n)+" bytes in base64")
 	}
 	alphabet := base64.RawStdEncoding
-	if strings.ContainsAny(digits, "-_") {
+	if strings.IndexByte(digits, '-') >= 0 || strings.IndexByte(digits, '_') >= 0 {
 		alphabet = base64.RawURLEncoding
 	}
 	b, err := alphabet.Strict().DecodeString(digits)
