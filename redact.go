@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
 )
 
@@ -137,4 +136,4 @@ func (a *App) Format(f fmt.State, _ rune) { write(f, a.String()) }
 // MarshalText returns the text of String.
 func (a *App) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-func write(f fmt.State, text string) { _, _ = io.WriteString(f, text) }
+func write(f fmt.State, text string) { _, _ = f.Write([]byte(text)) }
