@@ -37,8 +37,8 @@ func parseToken(text string) (t token, ok bool) {
 	if !ok || len(rest) > maxID+1+maxBodyLen+1+tagLen {
 		return token{}, false
 	}
-	id, rest, _ := strings.Cut(rest, ".")
-	body, tag, _ := strings.Cut(rest, ".")
+	id, rest := cut(rest)
+	body, tag := cut(rest)
 	if !validID(id) || len(tag) != tagLen || len(body) > maxBodyLen {
 		return token{}, false
 	}
@@ -56,6 +56,15 @@ func parseToken(text string) (t token, ok bool) {
 		return token{}, false
 	}
 	return token{id, text[:len(text)-tagLen-1], tag, int64(expires), plain[expiryLen:]}, true
+}
+
+// cut returns the text before and after the first dot. strings.Cut would add the
+// search for longer separators to a Worker.
+func cut(s string) (before, after string) {
+	if i := strings.IndexByte(s, '.'); i >= 0 {
+		return s[:i], s[i+1:]
+	}
+	return s, ""
 }
 
 // decode decodes unpadded base64url into dst. It refuses line breaks, which
