@@ -67,7 +67,7 @@ func (r *ring) refused(op string, class, why error) error {
 	if why == nil {
 		return r.failed(op, class)
 	}
-	if f, ok := errors.AsType[*fault](why); ok {
+	if f, ok := why.(*fault); ok {
 		return r.failed(op, f.error)
 	}
 	return r.failed(op, fail(class.Error()+": "+why.Error(), class, why))
