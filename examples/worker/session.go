@@ -31,5 +31,6 @@ func check(ctx context.Context, sessions *secret.Secret, token string) (greeting
 	if err != nil {
 		return "", err
 	}
-	return string(user) + ", signed by " + strings.Split(token, ".")[1], nil // s1.v2.…
+	id := strings.TrimPrefix(token, "s1.") // s1.v2.…
+	return string(user) + ", signed by " + id[:strings.IndexByte(id, '.')], nil
 }
