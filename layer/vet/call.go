@@ -18,7 +18,7 @@ func (n name) is(pkg, recv, name string) bool {
 
 // callee returns the name of the called function, if it is known.
 func (c *checker) callee(call *ast.CallExpr) name {
-	switch obj := typeutil.Callee(c.TypesInfo, call).(type) {
+	switch obj := typeutil.Callee(c.TypesInfo, &ast.CallExpr{Fun: c.called(call)}).(type) {
 	case *types.Builtin:
 		return name{name: obj.Name()}
 	case *types.Func:
@@ -51,16 +51,17 @@ func typeName(t types.Type) string {
 
 // receiver returns the knowledge about the receiver of a method call.
 func (f *function) receiver(call *ast.CallExpr) fact {
-	if s, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok {
+	if s, ok := f.called(call).(*ast.SelectorExpr); ok {
 		return f.eval(s.X)
 	}
 	return fact{}
 }
 
 // isRef reports whether a method of Secret returns a Ref.
-func (n name) isRef() bool {
-	return n.pkg == libraryPath && n.recv == "Secret" &&
-		slices.Contains([]string{"Current", "Version", "At", "ActiveVersion"}, n.name)
+func (n name) isRef() bool { return n.pkg == libraryPath && n.recv == "Secret" && n.isRefMethod() }
+
+func (n name) isRefMethod() bool {
+	return slices.Contains([]string{"Current", "Version", "At", "ActiveVersion"}, n.name)
 }
 
 // call returns the knowledge about the first result of a call.
@@ -89,6 +90,9 @@ func (f *function) call(call *ast.CallExpr) fact {
 	}
 	if len(call.Args) == 1 && f.isMust(call) {
 		return f.eval(call.Args[0])
+	}
+	if got := f.returned(call); got.kind != nothing {
+		return got
 	}
 	args := f.args(call)
 	var kept []fact

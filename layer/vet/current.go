@@ -81,15 +81,23 @@ func (f *function) isOwn(e ast.Expr) bool { return f.isMade(f.eval(e)) }
 
 // isPlain reports whether the secret of a read never has a second version.
 func (f *function) isPlain(call *ast.CallExpr) bool {
-	s, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+	s, ok := f.called(call).(*ast.SelectorExpr)
 	return ok && f.plain[f.rootOf(s.X)]
 }
 
 // readsOthers reports whether a function reads other versions than the current
-// one.
-func (c *checker) readsOthers(d ast.Decl) (found bool) {
+// one, itself or by a function of this package.
+func (c *checker) readsOthers(d ast.Decl) bool { return c.findOthers(d, map[*types.Func]bool{}) }
+
+func (c *checker) findOthers(d ast.Decl, seen map[*types.Func]bool) (found bool) {
 	ast.Inspect(d, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {
+			if f := c.functionNamed(c.called(call)); f != nil && !seen[f.Origin()] {
+				seen[f.Origin()] = true
+				if body := c.bodies[f.Origin()]; body != nil {
+					found = found || c.findOthers(body, seen)
+				}
+			}
 			n := c.callee(call)
 			found = found || n.pkg == libraryPath && (n.recv == "Secret" || n.recv == "Document") &&
 				slices.Contains([]string{"Active", "ActiveAt", "ActiveVersion", "Version", "At", "All"}, n.name) ||

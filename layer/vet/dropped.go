@@ -8,7 +8,8 @@ func (f *function) checkDropped(e ast.Expr) {
 	if !ok {
 		return
 	}
-	if n := f.callee(call); n.isRef() {
+	n := f.callee(call)
+	if n.isRef() || n.isRefMethod() && isLibraryType(f.TypesInfo.TypeOf(call), "Ref") { // an interface with such a method
 		f.report(call.Pos(), "dropped", "the result of %s is dropped: it reads nothing by itself; finish the read with Get, "+
 			"Text, Bytes or JSON and check its error, or delete the call", n.name)
 	}

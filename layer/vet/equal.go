@@ -47,7 +47,7 @@ func (f *function) isEmpty(e ast.Expr) bool {
 
 // checkSwitch reports a switch on a value.
 func (f *function) checkSwitch(n *ast.SwitchStmt) {
-	if n.Tag == nil || f.eval(n.Tag).kind != text {
+	if n.Tag == nil {
 		return
 	}
 	for _, clause := range n.Body.List {
@@ -70,9 +70,17 @@ var comparers = map[name]bool{{"bytes", "", "Equal"}: true, {"bytes", "", "Compa
 	{"cmp", "", "Compare"}: true, {"slices", "", "Equal"}: true, {"slices", "", "Compare"}: true,
 	{"reflect", "", "DeepEqual"}: true}
 
+// searchers compare each element of a list like ==.
+var searchers = map[name]bool{{"slices", "", "Contains"}: true, {"slices", "", "Index"}: true}
+
 // checkEqualCall reports a value in a function that compares like ==.
 func (f *function) checkEqualCall(call *ast.CallExpr) {
-	if n := f.callee(call); comparers[n] && len(call.Args) == 2 && f.comparesValue(call.Args[0], call.Args[1]) {
+	if len(call.Args) != 2 {
+		return
+	}
+	n := f.callee(call)
+	searches := searchers[n] && f.eval(call.Args[0]).shows() != (f.eval(call.Args[1]).kind == text)
+	if comparers[n] && f.comparesValue(call.Args[0], call.Args[1]) || searches {
 		f.report(call.Pos(), "equal", "a value is compared with %s.%s: %s", n.pkg, n.name, equalAdvice)
 	}
 }

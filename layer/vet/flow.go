@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"maps"
+	"strings"
 )
 
 // kind is the relation of an expression to a secret.
@@ -29,6 +30,9 @@ type fact struct {
 
 // shows reports whether printing the expression would show a value.
 func (f fact) shows() bool { return f.kind == text || f.kind == holder }
+
+// keeps reports whether a variable that holds the expression keeps a value.
+func (f fact) keeps() bool { return f.shows() || f.kind == version || f.kind == document }
 
 // with returns a holder with one more field.
 func (f fact) with(field string, value fact) fact {
@@ -61,6 +65,17 @@ type function struct {
 	*checker
 	vars   map[types.Object]fact
 	others bool // it reads other versions than the current one
+	// returns are what its returns give. While they are found out it is quiet: it
+	// reports nothing.
+	returns []fact
+	quiet   bool
+}
+
+// report reports a finding.
+func (f *function) report(pos token.Pos, check, format string, args ...any) {
+	if !f.quiet {
+		f.checker.report(pos, check, format, args...)
+	}
 }
 
 // walk visits the nodes in the order of the text. It applies an assignment
@@ -69,9 +84,12 @@ func (f *function) walk(root ast.Node) {
 	var stack []ast.Node
 	ast.Inspect(root, func(n ast.Node) bool {
 		if n != nil {
-			if r, ok := n.(*ast.RangeStmt); ok {
-				f.clear(r.Key)
-				f.clear(r.Value)
+			switch n := n.(type) {
+			case *ast.RangeStmt:
+				f.clear(n.Key)
+				f.clear(n.Value)
+			case *ast.TypeSwitchStmt:
+				f.bind(n)
 			}
 			stack = append(stack, n)
 			return true
@@ -96,6 +114,7 @@ func (f *function) leave(n ast.Node, stack []ast.Node) {
 		f.checkSwitch(n)
 	case *ast.ReturnStmt:
 		f.checkKeyFunc(n, stack)
+		f.collect(n, stack)
 	case *ast.ExprStmt:
 		f.checkDropped(n.X)
 	case *ast.GoStmt:
@@ -178,6 +197,21 @@ func (f *function) change(to ast.Expr, got fact) {
 	}
 }
 
+// bind gives the variable of a type switch its value. Each clause has a variable
+// of its own.
+func (f *function) bind(n *ast.TypeSwitchStmt) {
+	assign, ok := n.Assign.(*ast.AssignStmt)
+	if !ok {
+		return
+	}
+	got := f.eval(assign.Rhs[0])
+	for _, clause := range n.Body.List {
+		if obj := f.TypesInfo.Implicits[clause]; obj != nil && got.kind != nothing {
+			f.vars[obj] = got
+		}
+	}
+}
+
 func (f *function) clear(e ast.Expr) {
 	if e != nil {
 		f.change(e, fact{})
@@ -185,12 +219,46 @@ func (f *function) clear(e ast.Expr) {
 }
 
 // held returns the knowledge about a part that is printed with the whole. A type
-// that prints itself in its own way shows nothing.
+// that prints itself in its own way shows nothing, nor does a decoded struct that
+// has such a type for what it hides.
 func (f *function) held(t types.Type, got fact) fact {
-	if got.shows() && printsItself(t) {
+	if got.shows() && (printsItself(t) || got.kind == holder && got.fields == nil && f.hides(t)) {
 		return fact{}
 	}
 	return got
+}
+
+// hides reports whether a struct has a field, at any depth, of a type that a
+// program made to print itself. Types of the standard library, such as
+// time.Time, hide nothing.
+func (c *checker) hides(t types.Type) bool {
+	if t == nil {
+		return false
+	}
+	if ptr, ok := t.Underlying().(*types.Pointer); ok {
+		t = ptr.Elem()
+	}
+	structure, ok := t.Underlying().(*types.Struct)
+	if !ok {
+		return false
+	}
+	for field := range structure.Fields() {
+		inner, known := types.Unalias(field.Type()).(*types.Named)
+		made := known && inner.Obj().Pkg() != nil && !c.isStandard(inner.Obj().Pkg().Path())
+		_, byPointer := field.Type().Underlying().(*types.Pointer) // fmt shows its address; and a struct may contain itself
+		if made && printsItself(inner) || !byPointer && c.hides(field.Type()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isStandard reports whether an import path is one of the standard library: its
+// first element has no dot, and is not that of this package.
+func (c *checker) isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	own, _, _ := strings.Cut(c.Pkg.Path(), "/")
+	return !strings.Contains(first, ".") && first != own
 }
 
 // printsItself reports whether fmt or log/slog call a method of the type.

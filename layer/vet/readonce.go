@@ -26,7 +26,7 @@ func (f *function) checkInitializer(n *ast.ValueSpec) {
 			case *ast.FuncLit:
 				return f.calledOnce(n, stack, "OnceFunc", "OnceValue", "OnceValues")
 			case *ast.CallExpr:
-				if f.reads(n) || f.readsInOnce(n) {
+				if f.reads(n) || f.readsInOnce(n) || f.returned(n).keeps() {
 					f.report(n.Pos(), "readonce", "a secret is read once into a package variable: %s", readOnceAdvice)
 					return false
 				}
@@ -50,8 +50,11 @@ func (c *checker) readsInOnce(call *ast.CallExpr) (found bool) {
 	switch arg := ast.Unparen(call.Args[0]).(type) {
 	case *ast.SelectorExpr:
 		method, ok := c.TypesInfo.Uses[arg.Sel].(*types.Func)
-		return ok && nameOf(method).reads()
+		return ok && (nameOf(method).reads() || c.returnedBy(method.Origin()).keeps())
 	case *ast.Ident:
+		if c.returnedBy(c.TypesInfo.Uses[arg]).keeps() {
+			return true
+		}
 		if d := c.bodies[c.TypesInfo.Uses[arg]]; d != nil {
 			ast.Inspect(d, func(n ast.Node) bool {
 				inner, ok := n.(*ast.CallExpr)
@@ -69,7 +72,7 @@ func (c *checker) reads(call *ast.CallExpr) bool { return c.callee(call).reads()
 func (n name) reads() bool {
 	switch {
 	case n.pkg != libraryPath:
-		return false
+		return n.is(libraryPath+"/keyring", "", "Find")
 	case n.recv == "Ref":
 		return slices.Contains([]string{"Text", "Bytes", "Get", "JSON"}, n.name)
 	case n.recv == "Derived":
@@ -83,7 +86,7 @@ func (n name) reads() bool {
 // checkAssigned reports a value that code which runs once assigns to a package
 // variable.
 func (f *function) checkAssigned(to ast.Expr, got fact, stack []ast.Node) {
-	if !got.shows() && got.kind != version && got.kind != document {
+	if !got.keeps() {
 		return
 	}
 	if obj := f.rootOf(to); obj != nil && isGlobal(obj) && !f.refreshed[obj] && f.runsOnce(stack) {

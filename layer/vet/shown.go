@@ -5,7 +5,9 @@ import (
 	"go/constant"
 	"go/types"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,7 +51,7 @@ func (f *function) shows(call *ast.CallExpr, n name) bool {
 		}
 		return n.name == "Errorf" || strings.HasPrefix(n.name, "Print")
 	case "log":
-		return slices.ContainsFunc([]string{"Print", "Fatal", "Panic", "Output"}, func(prefix string) bool {
+		return slices.ContainsFunc([]string{"Print", "Fatal", "Panic", "Output", "SetPrefix"}, func(prefix string) bool {
 			return strings.HasPrefix(n.name, prefix)
 		})
 	case "log/slog":
@@ -77,14 +79,49 @@ func (f *function) isOutput(w ast.Expr) bool {
 	return ok && named.Obj().Name() == "ResponseWriter" && named.Obj().Pkg().Path() == "net/http"
 }
 
-// onlyType reports whether a format prints the types of its arguments alone.
+// onlyType reports whether a format prints the type of its argument i alone.
 func (f *function) onlyType(call *ast.CallExpr, i int) bool {
-	for _, arg := range call.Args[:i] {
+	if n := f.callee(call); n.pkg != "fmt" && n.pkg != "log" || !strings.HasSuffix(n.name, "f") {
+		return false
+	}
+	for at, arg := range call.Args[:i] {
 		if v := f.TypesInfo.Types[arg].Value; v != nil && v.Kind() == constant.String {
-			format := constant.StringVal(v)
-			return strings.Contains(format, "%T") && !strings.Contains(strings.ReplaceAll(strings.ReplaceAll(format, "%T", ""),
-				"%%", ""), "%")
+			verbs := verbsOf(constant.StringVal(v), i-at-1)
+			return len(verbs) > 0 && strings.Trim(verbs, "T") == ""
 		}
 	}
 	return false
+}
+
+// directive matches a directive of a format: the flags, width and precision,
+// and the verb.
+var directive = regexp.MustCompile(`%([-+# 0-9.*\[\]]*)(\pL|.)?`)
+
+// part matches the parts of a directive that have to do with arguments.
+var part = regexp.MustCompile(`\*|\[[0-9]+\]`)
+
+// verbsOf returns the verbs with which a format prints an argument.
+func verbsOf(format string, i int) (verbs string) {
+	next := 0
+	for _, d := range directive.FindAllStringSubmatch(format, -1) {
+		for _, p := range part.FindAllString(d[1], -1) {
+			if p != "*" {
+				next, _ = strconv.Atoi(strings.Trim(p, "[]"))
+				next--
+				continue
+			}
+			if next == i {
+				verbs += "*"
+			}
+			next++
+		}
+		if d[2] == "%" {
+			continue
+		}
+		if next == i {
+			verbs += d[2]
+		}
+		next++
+	}
+	return verbs
 }

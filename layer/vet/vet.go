@@ -27,9 +27,10 @@
 //
 // The checks follow values through the statements of one function, in the order
 // of the text: through variables, fields of structs, conversions,
-// concatenation, fmt.Sprintf and functions such as strings.TrimSpace. They do
-// not follow a value into another function, through a channel or the element of
-// a slice or map, or through a slice expression such as text[:4]. So a program
+// concatenation, fmt.Sprintf, functions such as strings.TrimSpace, and functions
+// of the same package that return a value which they read. They do not follow a
+// value into another function, through a channel or the element of a slice or
+// map, or through a slice expression such as text[:4]. So a program
 // without findings can still be wrong. An option that is known only when the
 // program runs is not checked. Tests are not checked, since their values are
 // made up: files that end in _test.go, and packages with a name in test that
@@ -86,18 +87,27 @@ type checker struct {
 	// that never has more than one version.
 	refs  map[types.Object]fact
 	plain map[types.Object]bool
+	// aliases are the variables that always hold one function.
+	aliases map[types.Object]ast.Expr
+	// results are the first results of the package's functions, as far as they are
+	// known, and finding are the functions that are being read for that.
+	results map[types.Object]fact
+	finding map[types.Object]bool
 }
 
 func run(pass *analysis.Pass) (any, error) {
 	if pass.Pkg.Path() == libraryPath || !imports(pass.Pkg, map[*types.Package]bool{}) {
 		return nil, nil
 	}
-	c := &checker{Pass: pass, files: withoutTests(pass), refs: map[types.Object]fact{}}
+	c := &checker{Pass: pass, files: withoutTests(pass), refs: map[types.Object]fact{},
+		results: map[types.Object]fact{}, finding: map[types.Object]bool{}}
 	c.findIgnored()
 	c.checkDeclarations()
+	c.findAliases()
 	c.findUses()
 	c.findRefreshed()
 	c.findRefs()
+	c.results = map[types.Object]fact{} // those found so far lack some Refs
 	for _, file := range c.files {
 		for _, d := range file.Decls {
 			(&function{checker: c, vars: map[types.Object]fact{}, others: c.readsOthers(d)}).walk(d)
