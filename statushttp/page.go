@@ -125,8 +125,12 @@ func conditionOf(s secret.SecretStatus) condition {
 	return well
 }
 
-// visibleLanes is the number of the newest versions that are shown unfolded.
-const visibleLanes = 8
+// visibleLanes is the number of the newest versions that are shown unfolded. The
+// current one, whose lane has this state, is shown too if it is older.
+const (
+	visibleLanes = 8
+	current      = "current"
+)
 
 func newPage(status secret.Status, css template.CSS) page {
 	lives := make([]timeline.Secret, len(status.Secrets))
@@ -224,8 +228,8 @@ func newRow(s secret.SecretStatus, now time.Time, drawn timeline.Lives) row {
 	}
 	r.Problems = problems(s, now)
 	for i, l := range drawn.Lanes {
-		one := lane{l.ID, l.Label, l.State, template.HTML(l.Drawing)}
-		if len(drawn.Lanes) > visibleLanes && i < len(drawn.Lanes)-visibleLanes+2 {
+		one := lane{visible(l.ID), l.Label, l.State, template.HTML(l.Drawing)}
+		if len(drawn.Lanes) > visibleLanes && i < len(drawn.Lanes)-visibleLanes+2 && l.State != current {
 			r.Older = append(r.Older, one)
 			continue
 		}

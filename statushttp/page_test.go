@@ -110,6 +110,8 @@ func TestPageSaysEachState(t *testing.T) {
 		{"none", status(), []string{"no secrets", "No secrets: App.Use was not called."}, "overlap"},
 		{"no App", new(secret.App).Status(), []string{"no App"}, "all OK"},
 		{"many versions", status(manyVersions()), []string{"34 older versions", "v1 ", "v40 "}, "gone, older"},
+		{"an id of any letters", status(foreign()), []string{" ключ-1 ", "current until 2026-11-25", ` \u200b-2 `}, " ? "},
+		{"the current version has expired", status(ended()), []string{" current, expired 2026-11-22 "}, "current until"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			body, _ := shown(t, c.status)
@@ -126,6 +128,36 @@ func TestPageSaysEachState(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// foreign returns a secret whose ids are not ASCII.
+func foreign() secret.SecretStatus {
+	s := oneOf("foreign")
+	s.Current = "ключ-1"
+	s.Versions = []secret.Life{{ID: "ключ-1", ActiveFrom: days(-2), ExpiresAt: days(1)}, {ID: "\u200b-2", ActiveFrom: days(-3)}}
+	return s
+}
+
+// ended returns a secret whose current version has expired.
+func ended() secret.SecretStatus {
+	s := oneOf("ended")
+	s.Current = "v1"
+	s.Versions = []secret.Life{{ID: "v1", ActiveFrom: days(-90), ExpiresAt: days(-2)}}
+	return s
+}
+
+// TestPageShowsTheCurrentVersion: it is not folded, however many versions are
+// newer.
+func TestPageShowsTheCurrentVersion(t *testing.T) {
+	for _, current := range []string{"v1", "v17", "v34", "v35", "v40"} {
+		s := manyVersions()
+		s.Current = current
+		body, _ := shown(t, status(s))
+		folded := body[strings.Index(body, "<details>"):strings.Index(body, "</details>")]
+		lane := `is-current"><span class="id">` + current + `</span>`
+		require.Equal(t, 1, strings.Count(body, lane))
+		require.NotContains(t, folded, lane)
 	}
 }
 

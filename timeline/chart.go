@@ -63,7 +63,7 @@ func NewChart(secrets []Secret, now time.Time, loc *time.Location) Chart {
 	for _, b := range blocks {
 		lives := Lives{Note: b.note(), Next: nextText(over, b)}
 		for _, r := range b.rows {
-			lives.Lanes = append(lives.Lanes, Lane{r.id, label(over, r, false), laneClass[r.fill],
+			lives.Lanes = append(lives.Lanes, Lane{r.name, label(over, r, false), laneClass[r.fill],
 				fmt.Sprintf(`<svg class="lane" width="100%%" height="%d" role="img">%s</svg>`, laneHeight,
 					over.lane(b, r, gridOfPage))})
 		}

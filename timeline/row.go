@@ -26,8 +26,9 @@ type stretch struct {
 
 // row is one version with all that is drawn for it.
 type row struct {
-	id        string
-	fill      fill // the state of the version now
+	id        string // printable
+	name      string // the id as the program gave it
+	fill      fill   // the state of the version now
 	stretches []stretch
 	never     time.Time // planned start of a version that was never used
 	word      string    // its state, in a word
@@ -66,7 +67,7 @@ func newBlock(s Secret, now time.Time) block {
 
 // row computes the states of a version in the past, now and in the future.
 func (b block) row(v Version, all []Version, now time.Time) row {
-	r := row{id: printable(v.ID), until: v.Until}
+	r := row{id: printable(v.ID), name: v.ID, until: v.Until}
 	switch {
 	case v.Gone != "" && unused(v, now):
 		r.word, r.never = printable(v.Gone), v.From

@@ -106,6 +106,15 @@ func TestLabelsSayHowAVersionEnds(t *testing.T) {
 	}
 }
 
+func TestLabelOfAnExpiredCurrentVersion(t *testing.T) {
+	over := span{now: noon, loc: time.UTC, from: -30 * day, until: 30 * day}
+	for until, want := range map[time.Time]string{days(-2): "current, expired 2026-11-22", noon: "current, expired today 10:50",
+		days(2): "current until 2026-11-26"} {
+		b := newBlock(Secret{Current: "v1", Versions: []Version{{ID: "v1", Until: until}}}, noon)
+		require.Equal(t, want, label(over, b.rows[0], false))
+	}
+}
+
 func TestLongGoneIsCounted(t *testing.T) {
 	s := Secret{Address: "$SECRET.a.b", Current: "v50"}
 	for i := 1; i < 50; i++ {

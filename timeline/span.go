@@ -195,12 +195,13 @@ func (s span) ticks(wide float64) []tick {
 	st := steps[len(steps)-1]
 	for _, try := range steps {
 		letters := wide / s.length() // a second
-		if try.length()*letters >= float64(len(try.layout)+2) && try.larger()*letters >= float64(len(try.above)+1) {
+		if try.length()*letters >= float64(len(try.layout)+2) &&
+			(try.above == "" || try.larger()*letters >= float64(len(try.above)+1)) {
 			st = try
 			break
 		}
 	}
-	first := s.now.Add(time.Duration(max(s.from, -math.MaxInt64/1e9) * 1e9))
+	first := time.Unix(s.now.Unix()+int64(math.Floor(s.from)), 0).In(s.loc)
 	year, month, date := first.Date()
 	clock := 3600*first.Hour() + 60*first.Minute() + first.Second()
 	var list []tick

@@ -115,6 +115,10 @@ func label(s span, r row, short bool) string {
 		preposition = " "
 	case announced:
 		preposition = " for "
+	case current:
+		if !r.until.After(s.now) {
+			preposition = ", expired "
+		}
 	}
 	return r.word + preposition + s.stamp(r.until)
 }
