@@ -75,6 +75,8 @@ func (f *function) call(call *ast.CallExpr) fact {
 		return fact{kind: lazy, current: n.name == "Current" && !f.isPlain(call)}
 	case n.pkg == libraryPath:
 		return f.libraryCall(call, n)
+	case f.writes(call, n):
+		return fact{kind: output}
 	case f.isStoreGet(call, n):
 		return fact{kind: text}
 	case n.pkg == "" && n.name == "append":
@@ -91,8 +93,10 @@ func (f *function) call(call *ast.CallExpr) fact {
 	if len(call.Args) == 1 && f.isMust(call) {
 		return f.eval(call.Args[0])
 	}
-	if got := f.returned(call); got.kind != nothing {
-		return got
+	for _, got := range []fact{f.buffered(call, n), f.returned(call)} {
+		if got.kind != nothing {
+			return got
+		}
 	}
 	args := f.args(call)
 	var kept []fact

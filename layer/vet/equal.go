@@ -79,7 +79,7 @@ func (f *function) checkEqualCall(call *ast.CallExpr) {
 		return
 	}
 	n := f.callee(call)
-	searches := searchers[n] && f.eval(call.Args[0]).shows() != (f.eval(call.Args[1]).kind == text)
+	searches := searchers[n] && f.eval(call.Args[0]).shows() && f.eval(call.Args[1]).kind != text
 	if comparers[n] && f.comparesValue(call.Args[0], call.Args[1]) || searches {
 		f.report(call.Pos(), "equal", "a value is compared with %s.%s: %s", n.pkg, n.name, equalAdvice)
 	}

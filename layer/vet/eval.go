@@ -17,6 +17,9 @@ func (f *function) eval(e ast.Expr) fact {
 		}
 		return f.refs[obj]
 	case *ast.SelectorExpr:
+		if f.isStandardOutput(e) {
+			return fact{kind: output}
+		}
 		if s := f.TypesInfo.Selections[e]; s == nil {
 			return f.refs[f.TypesInfo.Uses[e.Sel]]
 		} else if s.Kind() == types.FieldVal {

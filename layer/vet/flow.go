@@ -19,6 +19,7 @@ const (
 	version       // a Version
 	document      // a Document, or a list of Versions
 	derived       // computed from a text, such as a MAC
+	output        // a writer that people read
 )
 
 // fact is the knowledge about an expression at one place of a function.
@@ -108,6 +109,7 @@ func (f *function) leave(n ast.Node, stack []ast.Node) {
 		f.checkEqualCall(n)
 		f.checkCurrent(n)
 		f.decode(n, stack)
+		f.write(n)
 	case *ast.BinaryExpr:
 		f.checkEqual(n)
 	case *ast.SwitchStmt:
@@ -267,6 +269,9 @@ func printsItself(t types.Type) bool {
 		return false
 	}
 	methods := types.NewMethodSet(t)
+	if isBufferType(t) {
+		return false // it prints its text
+	}
 	for _, name := range []string{"Format", "String", "Error", "LogValue"} {
 		if methods.Lookup(nil, name) != nil {
 			return true

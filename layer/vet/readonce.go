@@ -119,7 +119,8 @@ func (c *checker) findRefreshed() {
 	}
 }
 
-// findRefs collects the package variables with a Ref.
+// findRefs collects the package variables with a Ref, or with a writer that
+// people read.
 func (c *checker) findRefs() {
 	f := &function{checker: c, vars: map[types.Object]fact{}}
 	for _, file := range c.files {
@@ -132,7 +133,7 @@ func (c *checker) findRefs() {
 				if spec, ok := spec.(*ast.ValueSpec); ok && len(spec.Values) == len(spec.Names) {
 					for i, name := range spec.Names {
 						obj := c.TypesInfo.Defs[name]
-						if got := f.eval(spec.Values[i]); got.kind == lazy && !c.refreshed[obj] {
+						if got := f.eval(spec.Values[i]); (got.kind == lazy || got.kind == output) && !c.refreshed[obj] {
 							c.refs[obj] = got
 						}
 					}

@@ -3,7 +3,6 @@ package vet
 import (
 	"go/ast"
 	"go/constant"
-	"go/types"
 	"path"
 	"regexp"
 	"slices"
@@ -62,21 +61,6 @@ func (f *function) shows(call *ast.CallExpr, n name) bool {
 		return n.recv == "" && n.name == "Error"
 	}
 	return false
-}
-
-// isOutput reports whether a writer is one that people read.
-func (f *function) isOutput(w ast.Expr) bool {
-	switch w := ast.Unparen(w).(type) {
-	case *ast.SelectorExpr:
-		if obj := f.TypesInfo.Uses[w.Sel]; obj != nil && obj.Pkg() != nil && obj.Pkg().Path() == "os" {
-			return obj.Name() == "Stdout" || obj.Name() == "Stderr"
-		}
-	case *ast.CallExpr:
-		n := f.callee(w)
-		return n.pkg == "log" && n.name == "Writer" || n.pkg == "flag" && n.name == "Output"
-	}
-	named, ok := types.Unalias(f.TypesInfo.TypeOf(w)).(*types.Named)
-	return ok && named.Obj().Name() == "ResponseWriter" && named.Obj().Pkg().Path() == "net/http"
 }
 
 // onlyType reports whether a format prints the type of its argument i alone.

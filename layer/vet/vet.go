@@ -83,7 +83,7 @@ type checker struct {
 	once map[types.Object]bool
 	// bodies are the functions of the package.
 	bodies map[types.Object]*ast.FuncDecl
-	// refs are package variables with a Ref, and plain are variables with a secret
+	// refs are package variables with a Ref or an output, and plain are variables with a secret
 	// that never has more than one version.
 	refs  map[types.Object]fact
 	plain map[types.Object]bool
