@@ -66,8 +66,8 @@ type function struct {
 	*checker
 	vars   map[types.Object]fact
 	others bool // it reads other versions than the current one
-	// returns are what its returns give. While they are found out it is quiet: it
-	// reports nothing.
+	// returns are the first results of its returns. A quiet function only collects
+	// these, and reports nothing.
 	returns []fact
 	quiet   bool
 }
@@ -221,8 +221,8 @@ func (f *function) clear(e ast.Expr) {
 }
 
 // held returns the knowledge about a part that is printed with the whole. A type
-// that prints itself in its own way shows nothing, nor does a decoded struct that
-// has such a type for what it hides.
+// that prints itself in its own way shows nothing, nor does a decoded struct with
+// a field of such a type.
 func (f *function) held(t types.Type, got fact) fact {
 	if got.shows() && (printsItself(t) || got.kind == holder && got.fields == nil && f.hides(t)) {
 		return fact{}

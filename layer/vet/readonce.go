@@ -15,7 +15,8 @@ const readOnceAdvice = "the variable keeps the value after a rotation; read the 
 // checkInitializer reports a read in the initializer of a package variable.
 func (f *function) checkInitializer(n *ast.ValueSpec) {
 	used := slices.ContainsFunc(n.Names, func(name *ast.Ident) bool {
-		return name.Name != "_" && !isErrorOrBool(f.TypesInfo.TypeOf(name)) && !f.refreshed[f.TypesInfo.Defs[name]]
+		return name.Name != "_" && !isErrorOrBool(f.TypesInfo.TypeOf(name)) && !f.refreshed[f.TypesInfo.Defs[name]] &&
+			!f.replaces(f.TypesInfo.TypeOf(name))
 	})
 	if !used {
 		return // the read only checks that there is a value
@@ -86,7 +87,7 @@ func (n name) reads() bool {
 // checkAssigned reports a value that code which runs once assigns to a package
 // variable.
 func (f *function) checkAssigned(to ast.Expr, got fact, stack []ast.Node) {
-	if !got.keeps() {
+	if !got.keeps() || f.replaces(f.TypesInfo.TypeOf(to)) {
 		return
 	}
 	if obj := f.rootOf(to); obj != nil && isGlobal(obj) && !f.refreshed[obj] && f.runsOnce(stack) {
@@ -94,8 +95,41 @@ func (f *function) checkAssigned(to ast.Expr, got fact, stack []ast.Node) {
 	}
 }
 
+// replaces reports whether a struct replaces its fields while the program runs.
+func (c *checker) replaces(t types.Type) bool {
+	obj := typeOf(t)
+	return obj != nil && c.refreshed[obj]
+}
+
+// typeOf returns the declaration of a named type or of a pointer to one, or nil.
+func typeOf(t types.Type) types.Object {
+	if ptr, ok := types.Unalias(t).(*types.Pointer); ok {
+		t = ptr.Elem()
+	}
+	if named, ok := types.Unalias(t).(*types.Named); ok {
+		return named.Obj()
+	}
+	return nil
+}
+
+// isMadeHere reports whether a field belongs to a variable of the innermost
+// function: the function makes the struct, and does not change that of others.
+func (c *checker) isMadeHere(field *ast.SelectorExpr, stack []ast.Node) bool {
+	var body *ast.BlockStmt
+	for _, n := range stack {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			body = n.Body
+		case *ast.FuncLit:
+			body = n.Body
+		}
+	}
+	obj := c.rootOf(field)
+	return body != nil && obj != nil && body.Pos() < obj.Pos() && obj.Pos() < body.End()
+}
+
 // findRefreshed collects the package variables that are assigned to by code
-// that may run more than once.
+// that may run more than once, and the structs with such a field.
 func (c *checker) findRefreshed() {
 	c.refreshed = map[types.Object]bool{}
 	for _, file := range c.files {
@@ -110,6 +144,12 @@ func (c *checker) findRefreshed() {
 				}
 			}
 			for _, e := range changed {
+				if field, ok := ast.Unparen(e).(*ast.SelectorExpr); ok && c.TypesInfo.Selections[field] != nil &&
+					!c.isMadeHere(field, stack) && !c.runsOnce(stack) {
+					if of := typeOf(c.TypesInfo.TypeOf(field.X)); of != nil {
+						c.refreshed[of] = true
+					}
+				}
 				if obj := c.rootOf(e); obj != nil && isGlobal(obj) && !c.runsOnce(stack) {
 					c.refreshed[obj] = true
 				}

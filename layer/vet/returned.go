@@ -36,7 +36,7 @@ func (c *checker) returnedBy(f types.Object) fact {
 	return got
 }
 
-// result joins what the returns of a function give.
+// result joins the results of the returns of a function.
 func (f *function) result() (got fact) {
 	for _, one := range f.returns {
 		if one.kind == nothing || got.kind != nothing && got.kind != one.kind {
@@ -50,7 +50,7 @@ func (f *function) result() (got fact) {
 	return got
 }
 
-// collect records what a return gives. A constant, nil and the result beside an
+// collect records the first result of a return. A constant, nil and the result beside an
 // error need not be a value.
 func (f *function) collect(n *ast.ReturnStmt, stack []ast.Node) {
 	var of *ast.FuncType
@@ -74,7 +74,7 @@ func (f *function) collect(n *ast.ReturnStmt, stack []ast.Node) {
 		return
 	}
 	first, last := results[0], results[len(results)-1]
-	got := f.held(f.TypesInfo.TypeOf(first), f.eval(first))
+	got := f.eval(first)
 	failed := len(results) > 1 && isErrorOrBool(f.TypesInfo.TypeOf(last)) && !f.succeeds(last)
 	if got.kind != nothing || !failed && !f.isZero(first) && !f.recurs(first) {
 		f.returns = append(f.returns, got)
@@ -95,7 +95,7 @@ func (f *function) isZero(e ast.Expr) bool {
 }
 
 // recurs reports whether an expression calls a function whose result is not
-// known yet, since a return of it is being read.
+// known yet, while its returns are being read.
 func (f *function) recurs(e ast.Expr) bool {
 	call, ok := ast.Unparen(e).(*ast.CallExpr)
 	if !ok {

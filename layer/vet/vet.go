@@ -75,7 +75,8 @@ type checker struct {
 	*analysis.Pass
 	files   []*ast.File // without tests
 	ignored map[line]bool
-	// refreshed are the package variables that are assigned to again and again.
+	// refreshed are the package variables that are assigned to again and again, and
+	// the structs with a field of which that is true.
 	refreshed map[types.Object]bool
 	// uses are the references to each function, and once are the functions that
 	// only code which runs once calls.
