@@ -241,6 +241,16 @@ func TestAppReadsBindings(t *testing.T) {
 
 // TestNoTimer: in workerd a timer of one request breaks the next one of the
 // same instance.
+// TestOneStoreOfTwoDeclarations: two declarations of one secret with the same
+// store are equal.
+func TestOneStoreOfTwoDeclarations(t *testing.T) {
+	o := secret.Options{Name: "key", Store: workers.Bindings(run(`{LAYERON_SECRET_DEFAULT_KEY: "made-up"}`))}
+	one, other := secret.Static(o), secret.Static(o)
+	app := secret.NewApp(secret.AppOptions{Refresh: -1}).Use(one, other)
+	require.NoError(t, app.Start(context.Background()))
+	require.NoError(t, app.Close())
+}
+
 func TestNoTimer(t *testing.T) {
 	timers := observe(t, "globalThis", "setTimeout")
 	key := sessionKey.With(workers.Bindings(env(binding + `("made-up")`)))
