@@ -59,6 +59,7 @@ type App struct {
 	wake     chan struct{} // signals that a hint has come
 	holds    bool          // guarded by claims: this App's secrets are its own
 	changes  changeFeed
+	left     atomic.Bool // a Close has left a load behind: later ones do not wait for it
 
 	healthy, failing chan struct{} // limit the loads that run at a time: see app_refresh.go
 }
@@ -392,17 +393,20 @@ func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 // documents, and another App may use the secrets. Close waits for the loads and
 // Watchers in the background and for running calls of functions given to
 // OnChange; no new ones begin. If one of them does not end within
-// AppOptions.Timeout, Close returns an error. A second Close does nothing. A
-// function given to OnChange may call Close, which then does not wait for that
-// call.
+// AppOptions.Timeout, Close returns an error. A second Close only waits, but not
+// for those that an earlier one has left behind.
+//
+// A function given to OnChange may call Close, of its own App or another one.
+// Such a Close waits neither for that call nor for other calls that wait in
+// Close, so functions that close their Apps do not wait for each other. A
+// function must not wait for a Close that another goroutine makes.
 func (a *App) Close() error {
 	if !a.made() {
 		return unmadeError("close")
 	}
-	if !a.release(appClosed) {
-		return nil
-	}
-	underWay := a.changes.close()
+	a.release(appClosed)
+	underWay, waited := a.changes.close()
+	defer waited()
 	a.end(errClosed)
 	return a.wait(underWay)
 }

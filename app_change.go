@@ -8,14 +8,6 @@ import (
 	"sync"
 )
 
-// Change reports that a secret has another current value. It holds ids, never a
-// value. Old and New are equal if the value changed under one id; that is
-// always so for a plain value, whose id is always v1.
-type Change struct {
-	Address  Address
-	Old, New string
-}
-
 // changeFeed passes changes to the functions given to OnChange. Each function
 // has its own queue and, while the queue is not empty, its own goroutine, so a
 // slow function does not delay the others.
@@ -24,11 +16,13 @@ type changeFeed struct {
 	listeners []*listener
 	working   map[*calls]struct{}
 	closed    bool
+	expiry    expiryTimer
 }
 
 // listener is one function given to OnChange. The feed's lock guards its queue.
 type listener struct {
 	call    func(Change)
+	only    map[Address]bool // nil: the changes of all secrets
 	crashed func(*crash)
 	queue   []Change
 	working bool
@@ -36,19 +30,44 @@ type listener struct {
 
 // calls is a series of calls to one function, without a pause.
 type calls struct {
-	by   string        // the goroutine of the running call, guarded by the feed; empty: none yet
-	done chan struct{} // closed after the last call
+	done    chan struct{} // closed after the last call
+	closing int           // the calls of Close that the running call waits for, guarded by callers
 }
 
-// OnChange registers call for every change of a current value that a refresh
-// finds, until stop or Close. Calls to one function are serial and follow the
-// order of the changes of each secret. A call may block: it delays neither
-// refreshing nor other functions. If call panics, the App logs the type of the
-// panic's value and continues.
+// callers holds the running calls of functions given to OnChange, of all Apps,
+// by the number of their goroutine. Its lock is taken last.
+var callers = struct {
+	mu sync.Mutex
+	of map[string]*calls
+}{of: map[string]*calls{}}
+
+// OnChange registers call for every [Change] of the given secrets, or of all
+// secrets of the App if none are given, until stop or Close. Secrets are
+// compared by their addresses. Start is no change.
+//
+// A function that is registered after Start misses nothing: if a secret has
+// changed since Start loaded it, call is called once for the secret with one
+// Change for everything since then. Old is then the version that was current
+// after Start; CurrentChanged is true even if the first value is current again;
+// and Ended has the ids of all versions that have ended since then, also of
+// those that were not in the document of Start (the last 10,000). For a secret
+// that was given to Use after Start, the first document that was loaded takes
+// the place of Start's.
+//
+// The App notices that a version expires, at its time by the clock of the
+// machine, or up to a minute later where the clock was set or the machine was
+// suspended. On js/wasm, where nothing runs in the background, it notices at
+// the next load of the secret.
+//
+// Calls to one function are serial: for each secret they follow the order of
+// its changes, and reads in a call return the document of that change or a
+// later one. Calls to several functions are concurrent. A call may block: it
+// delays neither refreshing nor other functions. If call panics, the App logs
+// the type of the panic's value and continues.
 //
 // stop may be called several times, also by the function itself. It does not
 // wait for a running call.
-func (a *App) OnChange(call func(Change)) (stop func()) {
+func (a *App) OnChange(call func(Change), secrets ...*Secret) (stop func()) {
 	if !a.made() {
 		return func() {}
 	}
@@ -59,14 +78,40 @@ func (a *App) OnChange(call func(Change)) (stop func()) {
 		}
 		a.log(slog.LevelError, "a function given to OnChange panicked", "type", c.kind)
 	}}
+	for i, s := range secrets {
+		if i == 0 {
+			l.only = make(map[Address]bool, len(secrets))
+		}
+		l.only[s.Address()] = true
+	}
+	a.tellExpired(wallClock()) // versions that have expired without a timer belong to the past
+	if !a.register(l) {
+		return func() {}
+	}
+	a.tellExpired(wallClock()) // sets the timer
+	return func() { a.changes.stop(l) }
+}
+
+// register adds l, with a Change for every secret that has changed since Start.
+// It returns false if the App is closed.
+func (a *App) register(l *listener) bool {
+	claims.Lock()
+	defer claims.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	f := &a.changes
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
-		return func() {}
+		return false
 	}
 	f.listeners = append(f.listeners, l)
-	return func() { f.stop(l) }
+	for _, sec := range a.secrets {
+		if sec.told != nil && sec.told.since != nil && sec.serves() {
+			f.enqueue(l, *sec.told.since)
+		}
+	}
+	return true
 }
 
 func (f *changeFeed) stop(l *listener) {
@@ -74,41 +119,80 @@ func (f *changeFeed) stop(l *listener) {
 	defer f.mu.Unlock()
 	l.queue = nil
 	f.listeners = slices.DeleteFunc(f.listeners, func(other *listener) bool { return other == l })
+	if len(f.listeners) == 0 {
+		f.expiry.stop()
+	}
 }
 
 func (f *changeFeed) send(c Change) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.listeners {
-		l.queue = append(l.queue, c)
-		if !l.working {
-			l.working = true
-			run := &calls{done: make(chan struct{})}
-			if f.working == nil {
-				f.working = map[*calls]struct{}{}
-			}
-			f.working[run] = struct{}{}
-			go f.work(l, run)
-		}
+		f.enqueue(l, c)
 	}
 }
 
+// enqueue adds c to the queue of l, if it is for l. The caller holds f.mu.
+func (f *changeFeed) enqueue(l *listener, c Change) {
+	if l.only != nil && !l.only[c.Address] {
+		return
+	}
+	l.queue = append(l.queue, c.clone())
+	if l.working {
+		return
+	}
+	l.working = true
+	run := &calls{done: make(chan struct{})}
+	if f.working == nil {
+		f.working = map[*calls]struct{}{}
+	}
+	f.working[run] = struct{}{}
+	go f.work(l, run)
+}
+
 // close stops all listeners and drops the changes in their queues. It returns
-// the running calls, except the one that calls close.
-func (f *changeFeed) close() (underWay []*calls) {
+// the running calls that Close waits for, and a function for the end of that
+// wait.
+//
+// A call that calls Close does not wait for itself, nor for other calls, of any
+// App, that wait in Close: these may wait for this one. So no calls wait for
+// each other in a circle, as each waits only for calls that were not in Close
+// when its own wait began.
+func (f *changeFeed) close() (underWay []*calls, waited func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.listeners {
 		l.queue = nil
 	}
 	f.listeners, f.closed = nil, true
-	caller := goroutine()
+	f.expiry.stop()
+	callers.mu.Lock()
+	defer callers.mu.Unlock()
+	self := callers.of[goroutine()]
 	for run := range f.working {
-		if run.by != caller {
+		if self == nil || run != self && run.closing == 0 {
 			underWay = append(underWay, run)
 		}
 	}
-	return underWay
+	if self == nil {
+		return underWay, func() {}
+	}
+	self.closing++
+	return underWay, func() {
+		callers.mu.Lock()
+		defer callers.mu.Unlock()
+		self.closing--
+	}
+}
+
+// leave makes later calls of Close not wait for these, which have not returned
+// in time.
+func (f *changeFeed) leave(underWay []*calls) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, run := range underWay {
+		delete(f.working, run)
+	}
 }
 
 // work makes the calls for the changes in the queue, and returns when the queue
@@ -121,7 +205,7 @@ func (f *changeFeed) work(l *listener, run *calls) {
 			return
 		}
 		crashed := guard(func() {
-			f.enter(run)
+			defer run.enter()()
 			l.call(c)
 		})
 		if crashed != nil {
@@ -143,10 +227,20 @@ func (f *changeFeed) next(l *listener, run *calls) (c Change, due bool) {
 	return c, true
 }
 
-func (f *changeFeed) enter(run *calls) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	run.by = goroutine()
+// enter records that the calling goroutine makes a call of run, until exit.
+func (run *calls) enter() (exit func()) {
+	by := goroutine()
+	if by == "" {
+		return func() {}
+	}
+	callers.mu.Lock()
+	defer callers.mu.Unlock()
+	callers.of[by] = run
+	return func() {
+		callers.mu.Lock()
+		defer callers.mu.Unlock()
+		delete(callers.of, by)
+	}
 }
 
 // goroutine returns the number of the calling goroutine. Close uses it: a

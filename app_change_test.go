@@ -51,31 +51,67 @@ func changing(t *testing.T, o secret.AppOptions) (app *secret.App, s *secret.Sec
 	}
 }
 
-// TestChangesAreTold: each in its order with both ids, a text that changes
-// under one id too, and nothing that is no change of the current value: the
-// start, another version, a failure, the same text again.
-func TestChangesAreTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		app, s, put := changing(t, secret.AppOptions{})
-		var c told
-		app.OnChange(c.hear)
-		require.NoError(t, app.Start(context.Background()))
-		synctest.Wait()
-		require.Empty(t, c.all())
-		put("current=v0;v0=text;v1=announced")
-		put("current=v0;v0=text;v1=announced")
-		synctest.Wait()
-		require.Empty(t, c.all())
-		put("current=v1;v0=text;v1=announced")
-		put("current=v1;v1=another text")
-		put("plain")
-		put("plain too")
-		synctest.Wait()
-		change := func(old, now string) secret.Change { return secret.Change{Address: s.Address(), Old: old, New: now} }
-		require.Equal(t, []secret.Change{change("v0", "v1"), change("v1", "v1"), change("v1", "v1"), change("v1", "v1")},
-			c.all())
-		require.NoError(t, app.Close())
-	})
+// TestEveryChangedDocumentIsSent with the ids that are new, that left and that
+// ended. The start, a failure and the same text again are no changes.
+func TestEveryChangedDocumentIsSent(t *testing.T) {
+	const past, ahead = "1999-12-31T00:00:00Z", "2000-02-01T00:00:00Z" // synctest begins at 2000-01-01
+	ids := func(ids ...string) []string { return ids }
+	for name, c := range map[string]struct {
+		from, to string
+		want     secret.Change
+	}{
+		"announced": {"current=v1;v1=a", "current=v1;v1=a;v2=b;v2_active=" + ahead,
+			secret.Change{Old: "v1", New: "v1", Added: ids("v2")}},
+		"flipped": {"current=v1;v1=a;v2=b", "current=v2;v1=a;v1_expires=" + ahead + ";v2=b",
+			secret.Change{Old: "v1", New: "v2", CurrentChanged: true}},
+		"times alone": {"current=v1;v1=a;v2=b", "current=v1;v1=a;v2=b;v2_active=" + ahead,
+			secret.Change{Old: "v1", New: "v1"}},
+		"revoked by its end": {"current=v2;v1=a;v2=b", "current=v2;v1=a;v1_expires=" + past + ";v2=b",
+			secret.Change{Old: "v2", New: "v2", Ended: ids("v1")}},
+		"revoked by its end, which was ahead": {"current=v2;v1=a;v1_expires=" + ahead + ";v2=b",
+			"current=v2;v1=a;v1_expires=" + past + ";v2=b", secret.Change{Old: "v2", New: "v2", Ended: ids("v1")}},
+		"current revoked": {"current=v1;v1=a", "current=v1;v1=a;v1_expires=" + past,
+			secret.Change{Old: "v1", New: "v1", Ended: ids("v1")}},
+		"left": {"current=v2;v1=a;v2=b", "current=v2;v2=b",
+			secret.Change{Old: "v2", New: "v2", Removed: ids("v1"), Ended: ids("v1")}},
+		"pruned after its end": {"current=v2;v1=a;v1_expires=" + past + ";v2=b", "current=v2;v2=b",
+			secret.Change{Old: "v2", New: "v2", Removed: ids("v1"), Ended: ids("v1")}},
+		"expired before and after": {"current=v2;v1=a;v1_expires=" + past + ";v2=b",
+			"current=v2;v1=a;v1_expires=" + past + ";v2=b;v3=c", secret.Change{Old: "v2", New: "v2", Added: ids("v3")}},
+		"expired before it was loaded": {"current=v2;v2=b", "current=v2;v1=a;v1_expires=" + past + ";v2=b",
+			secret.Change{Old: "v2", New: "v2", Added: ids("v1"), Ended: ids("v1")}},
+		"a later end for an expired one": {"current=v2;v1=a;v1_expires=" + past + ";v2=b",
+			"current=v2;v1=a;v1_expires=" + ahead + ";v2=b", secret.Change{Old: "v2", New: "v2", Added: ids("v1")}},
+		"all at once": {"current=v3;v1=a;v2=b;v3=c;v4=d", "current=v5;v3=c;v5=e;v6=f;v4=d;v4_expires=" + past,
+			secret.Change{Old: "v3", New: "v5", CurrentChanged: true, Added: ids("v5", "v6"), Removed: ids("v1", "v2"),
+				Ended: ids("v1", "v2", "v4")}},
+		"plain":                    {"plain", "plain too", secret.Change{Old: "v1", New: "v1", CurrentChanged: true}},
+		"a value under the one id": {"current=v1;v1=a", "current=v1;v1=b", secret.Change{Old: "v1", New: "v1", CurrentChanged: true}},
+		"another format":           {"plain", "current=v1;v1=plain", secret.Change{Old: "v1", New: "v1"}},
+		"another order": {"current=v1;v1=a;v2=b;v3=c", "current=v1;v3=c;v2=b;v1=a",
+			secret.Change{Old: "v1", New: "v1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app, s, put := changing(t, secret.AppOptions{})
+				put(c.from)
+				var early, late told
+				app.OnChange(early.hear)
+				require.NoError(t, app.Start(context.Background()))
+				put(c.from)
+				synctest.Wait()
+				require.Empty(t, early.all())
+				c.want.Address = s.Address()
+				put(c.to)
+				put(c.to)
+				app.OnChange(late.hear)
+				synctest.Wait()
+				require.Equal(t, []secret.Change{c.want}, early.all())
+				require.Equal(t, []secret.Change{c.want}, late.all())
+				require.NoError(t, app.Close())
+			})
+		})
+	}
 }
 
 // TestChangesKeepTheirOrder: 500 changes reach a slow function in order after a
@@ -95,7 +131,9 @@ func TestChangesKeepTheirOrder(t *testing.T) {
 		var want []secret.Change
 		for i := 1; i <= n; i++ {
 			put(fmt.Sprintf("current=v%d;v%d=text", i, i))
-			want = append(want, secret.Change{Address: s.Address(), Old: fmt.Sprintf("v%d", i-1), New: fmt.Sprintf("v%d", i)})
+			last, id := fmt.Sprintf("v%d", i-1), fmt.Sprintf("v%d", i)
+			want = append(want, secret.Change{Address: s.Address(), Old: last, New: id, CurrentChanged: true,
+				Added: []string{id}, Removed: []string{last}, Ended: []string{last}})
 		}
 		synctest.Wait()
 		require.Zero(t, time.Since(began))

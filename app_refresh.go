@@ -33,10 +33,14 @@ func (a *App) run() error {
 // timeout of a load.
 func (a *App) wait(underWay []*calls) error {
 	done := make(chan struct{})
-	go func() {
-		a.running.Wait()
+	if a.left.Load() {
 		close(done)
-	}()
+	} else {
+		go func() {
+			a.running.Wait()
+			close(done)
+		}()
+	}
 	limit := a.options.Timeout
 	if limit < 0 {
 		limit = timeout.Default // an App with a negative Timeout never starts
@@ -46,12 +50,14 @@ func (a *App) wait(underWay []*calls) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
+		a.left.Store(true)
 		return closeError("a store has not come back although its context has ended; its goroutine is left behind")
 	}
 	for _, run := range underWay {
 		select {
 		case <-run.done:
 		case <-ctx.Done():
+			a.changes.leave(underWay)
 			return closeError("a function given to OnChange has not returned; its goroutine is left behind")
 		}
 	}

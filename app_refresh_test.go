@@ -89,7 +89,7 @@ func TestFailingSecretBacksOff(t *testing.T) {
 		require.Equal(t, 1, strings.Count(strings.Join(lines, "\n"), "cannot be loaded"), lines)
 		require.Equal(t,
 			`level=WARN msg="secret cannot be loaded" address=$SECRET.app.bad kept=v1 error="secret: load $SECRET.app.bad: connection refused"`, lines[0])
-		require.Contains(t, lines, `level=INFO msg="secret has a new current version" address=$SECRET.app.good old=v1 new=v1`)
+		require.Contains(t, lines, `level=INFO msg="secret has a new value" address=$SECRET.app.good current=v1`)
 		require.NotContains(t, strings.Join(lines, "\n"), marker)
 
 		err := app.Refresh(context.Background())

@@ -13,6 +13,7 @@ type appSecret struct {
 	loader
 	app     *App
 	readers []*Secret // guarded by claims
+	told    *told     // guarded by claims; nil: a Change about the last document, with no version that expires
 
 	// Guarded by loader.mu.
 	doc         *Document // the last good document
@@ -176,9 +177,7 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	sec.lastSuccess, sec.failedSince = now, time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
 	sec.serve(f.doc)
-	if c, news := changeOf(sec.decl.addr, old, f.doc); news {
-		sec.app.changes.send(c) // under the lock, so that changes are sent in their order
-	}
+	sec.tell(old, wallClock(), f.purpose == toStart)
 	return old, recovered, true
 }
 
@@ -192,24 +191,20 @@ func (sec *appSecret) serve(doc *Document) {
 	}
 }
 
-// changeOf reports whether the current value changed. A first document is no
-// change.
-func changeOf(addr Address, old, doc *Document) (c Change, news bool) {
-	if old == nil {
-		return c, false
-	}
-	was, now := old.Current(), doc.Current()
-	return Change{Address: addr, Old: was.ID, New: now.ID}, was.ID != now.ID || was.Text() != now.Text()
-}
-
 func (sec *appSecret) logChange(old, doc *Document) {
 	for _, w := range doc.data().faultsOfText() {
 		sec.app.log(slog.LevelWarn, "secret is readable, but look at it", "address", sec.decl.addr.String(), "warning",
 			w.Message)
 	}
-	if c, news := changeOf(sec.decl.addr, old, doc); news {
-		sec.app.log(slog.LevelInfo, "secret has a new current version", "address", sec.decl.addr.String(), "old", c.Old,
-			"new", c.New)
+	if old == nil {
+		return
+	}
+	switch was, is := old.Current(), doc.Current(); {
+	case was.ID != is.ID:
+		sec.app.log(slog.LevelInfo, "secret has a new current version", "address", sec.decl.addr.String(), "old", was.ID,
+			"new", is.ID)
+	case was.Text() != is.Text(): // as for every plain text; old=v1 new=v1 would look like a mistake
+		sec.app.log(slog.LevelInfo, "secret has a new value", "address", sec.decl.addr.String(), "current", is.ID)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestAppFollowsARotation(t *testing.T) {
 				text, err = s.Current().Text()
 				require.NoError(t, err)
 				require.True(t, text == "two")
-				require.Equal(t, []secret.Change{{Address: s.Address(), Old: "v1", New: "v2"}}, changes)
+				require.Equal(t, []secret.Change{{Address: s.Address(), Old: "v1", New: "v2", CurrentChanged: true, Added: []string{"v2"}}}, changes)
 
 				m.Delete("$SECRET.auth.key")
 				time.Sleep(time.Hour)

@@ -1,0 +1,100 @@
+package secret_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// TestCallbacksMayCloseEachOthersApps: they do not wait for each other, and a
+// Close from outside waits for both, whether it comes first or last. Goroutines
+// that close an App at the same time all wait.
+func TestCallbacksMayCloseEachOthersApps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var apps [3]*secret.App
+		var puts [3]func(string)
+		for i := range apps {
+			apps[i], _, puts[i] = changing(t, secret.AppOptions{})
+			require.NoError(t, apps[i].Start(context.Background()))
+		}
+		began := time.Now()
+		var ended [3]time.Duration
+		for i := range apps {
+			apps[i].OnChange(func(secret.Change) {
+				time.Sleep(time.Second)
+				for n := range apps { // its own too, and twice
+					require.NoError(t, apps[(i+n)%3].Close())
+					require.NoError(t, apps[(i+n)%3].Close())
+				}
+				time.Sleep(time.Duration(i+1) * time.Second)
+				ended[i] = time.Since(began)
+			})
+			puts[i]("current=v1;v1=text")
+		}
+		synctest.Wait()
+		var closing sync.WaitGroup
+		closeAll := func() {
+			for _, app := range apps {
+				closing.Go(func() { require.NoError(t, app.Close()) })
+			}
+		}
+		closeAll()
+		time.Sleep(1500 * time.Millisecond) // all are in Close or after it
+		closeAll()
+		closing.Wait()
+		for i := range ended {
+			require.NotZero(t, ended[i], "Close waits for a call that has called Close")
+		}
+		require.Less(t, time.Since(began), 9*time.Second, "no Close ran into its limit of 10 s")
+		closeAll()
+		closing.Wait()
+	})
+}
+
+// TestSecondCloseWaitsToo, but not for what the first has left behind.
+func TestSecondCloseWaitsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, _, put := changing(t, secret.AppOptions{Timeout: 7 * time.Second})
+		require.NoError(t, app.Start(context.Background()))
+		began := time.Now()
+		app.OnChange(func(secret.Change) {
+			require.NoError(t, app.Close())
+			time.Sleep(3 * time.Second)
+		})
+		put("current=v1;v1=text")
+		synctest.Wait()
+		require.NoError(t, app.Close())
+		require.Equal(t, 3*time.Second, time.Since(began))
+
+		app, _, put = changing(t, secret.AppOptions{Timeout: 7 * time.Second})
+		require.NoError(t, app.Start(context.Background()))
+		gate := make(chan struct{})
+		defer close(gate)
+		for range 3 {
+			app.OnChange(func(secret.Change) { <-gate })
+		}
+		put("current=v1;v1=text")
+		synctest.Wait()
+		require.ErrorContains(t, app.Close(), "a function given to OnChange has not returned")
+		began = time.Now()
+		require.NoError(t, app.Close())
+		require.Zero(t, time.Since(began))
+
+		p, s := newProbe(), static("key")
+		p.set(s, "text")
+		app = secret.NewApp(secret.AppOptions{Store: p, Logger: silence}).Use(s)
+		require.NoError(t, app.Start(context.Background()))
+		p.step(until(gate))
+		time.Sleep(2 * time.Minute) // a load hangs
+		require.ErrorContains(t, app.Close(), "a store has not come back")
+		began = time.Now()
+		require.NoError(t, app.Close())
+		require.Zero(t, time.Since(began))
+	})
+}
