@@ -36,10 +36,10 @@ type calls struct {
 
 // callers holds the running calls of functions given to OnChange, of all Apps,
 // by the number of their goroutine. Its lock is taken last.
-var callers = struct {
+var callers struct {
 	mu sync.Mutex
-	of map[string]*calls
-}{of: map[string]*calls{}}
+	of map[string]*calls // made by the first call, so that a Worker without an App does not link it
+}
 
 // OnChange registers call for every [Change] of the given secrets, or of all
 // secrets of the App if none are given, until stop or Close. Secrets are
@@ -235,6 +235,9 @@ func (run *calls) enter() (exit func()) {
 	}
 	callers.mu.Lock()
 	defer callers.mu.Unlock()
+	if callers.of == nil {
+		callers.of = map[string]*calls{}
+	}
 	callers.of[by] = run
 	return func() {
 		callers.mu.Lock()

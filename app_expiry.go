@@ -42,7 +42,7 @@ func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
 		sec.app.wakeAt(was.nextEnd, now)
 		return
 	}
-	is := &told{doc: sec.doc, seen: now, nextEnd: sec.doc.data().nextEnd(now), since: was.since}
+	is := &told{doc: sec.doc, seen: now, nextEnd: nextEnd(sec.doc.data(), now), since: was.since}
 	if starts {
 		is.since = nil
 	}
@@ -56,7 +56,7 @@ func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
 		}
 	}
 	sec.told = is
-	if is.since == nil && sec.doc.data().nextEnd(time.Time{}).IsZero() {
+	if is.since == nil && nextEnd(sec.doc.data(), time.Time{}).IsZero() {
 		sec.told = nil // saves memory: most documents have no version that expires
 	}
 	sec.app.wakeAt(is.nextEnd, now)

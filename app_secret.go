@@ -199,13 +199,15 @@ func (sec *appSecret) logChange(old, doc *Document) {
 	if old == nil {
 		return
 	}
-	switch was, is := old.Current(), doc.Current(); {
-	case was.ID != is.ID:
-		sec.app.log(slog.LevelInfo, "secret has a new current version", "address", sec.decl.addr.String(), "old", was.ID,
-			"new", is.ID)
-	case was.Text() != is.Text(): // as for every plain text; old=v1 new=v1 would look like a mistake
-		sec.app.log(slog.LevelInfo, "secret has a new value", "address", sec.decl.addr.String(), "current", is.ID)
+	was, is := old.Current(), doc.Current()
+	text, args := "secret has a new current version", []any{"address", sec.decl.addr.String(), "old", was.ID, "new", is.ID}
+	if was.ID == is.ID {
+		if was.Text() == is.Text() {
+			return
+		}
+		text, args = "secret has a new value", []any{"address", sec.decl.addr.String(), "current", is.ID}
 	}
+	sec.app.log(slog.LevelInfo, text, args...)
 }
 
 // notStarted records the reason why Start failed. Start returns the error

@@ -46,30 +46,35 @@ type Change struct {
 // would keep the values in it in memory.
 func difference(addr Address, old *Document, seen time.Time, doc *Document, now time.Time) Change {
 	was, is := old.data(), doc.data()
-	c := Change{Address: addr, Old: strings.Clone(old.Current().ID), New: strings.Clone(doc.Current().ID)}
+	c := Change{Address: addr, Old: strings.Clone(was.entries[was.current].id), New: strings.Clone(is.entries[is.current].id)}
 	c.CurrentChanged = c.Old != c.New || was.text != is.text
 	for i := range was.entries {
 		e := &was.entries[i]
 		j := is.find(e.id)
 		if j < 0 {
-			c.Removed = append(c.Removed, strings.Clone(e.id))
+			c.Removed = appendID(c.Removed, e)
 		}
 		if j < 0 || !e.expired(seen) && is.entries[j].expired(now) {
-			c.Ended = append(c.Ended, strings.Clone(e.id))
+			c.Ended = appendID(c.Ended, e)
 		}
 	}
 	for i := range is.entries {
 		e := &is.entries[i]
-		j := was.find(e.id)
-		if j < 0 || was.entries[j].expired(seen) && !e.expired(now) {
-			c.Added = append(c.Added, strings.Clone(e.id))
+		j, ended := was.find(e.id), e.expired(now)
+		if j < 0 || !ended && was.entries[j].expired(seen) {
+			c.Added = appendID(c.Added, e)
 		}
-		if j < 0 && e.expired(now) {
-			c.Ended = append(c.Ended, strings.Clone(e.id))
+		if j < 0 && ended {
+			c.Ended = appendID(c.Ended, e)
 		}
 	}
 	return c
 }
+
+// appendID is not inlined, which makes a Worker with an App smaller.
+//
+//go:noinline
+func appendID(ids []string, e *entry) []string { return append(ids, strings.Clone(e.id)) }
 
 // hasIDs reports whether an id is in one of the lists.
 func (c Change) hasIDs() bool { return len(c.Added)+len(c.Removed)+len(c.Ended) > 0 }
@@ -95,13 +100,13 @@ func (c *Change) then(next Change) *Change {
 	}
 }
 
-// replaced returns ids without those in drop, with those of add at the end.
+// replaced returns ids without those in drop, with those of add at the end. It
+// is not inlined, for the same reason as appendID.
+//
+//go:noinline
 func replaced(ids, drop, add []string) (list []string) {
-	out := make(map[string]bool, len(drop)+len(add))
-	for _, id := range drop {
-		out[id] = true
-	}
-	for _, id := range add {
+	out := map[string]bool{}
+	for _, id := range slices.Concat(drop, add) {
 		out[id] = true
 	}
 	for _, id := range ids {
@@ -122,8 +127,9 @@ func (c Change) clone() Change {
 	return c
 }
 
-// nextEnd returns when the next version of d expires. Zero: none will.
-func (d *document) nextEnd(now time.Time) (next time.Time) {
+// nextEnd returns when the next version of d expires. Zero: none will. It is no
+// method, because the names of all methods are linked into every Worker.
+func nextEnd(d *document, now time.Time) (next time.Time) {
 	for i := range d.entries {
 		if e := &d.entries[i]; !e.expired(now) {
 			next = earlier(next, e.expiresAt)

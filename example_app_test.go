@@ -99,10 +99,10 @@ func ExampleApp_OnChange() {
 
 	changes := make(chan secret.Change)
 	app.OnChange(func(c secret.Change) {
-		if c.Address == password.Address() {
+		if c.CurrentChanged {
 			changes <- c // a program would reset its pool here
 		}
-	})
+	}, password)
 
 	store.Set("$SECRET.billing.db-password", "current=v2;v1=old;v2=new") // a rotation
 	if err := app.Refresh(context.Background()); err != nil {

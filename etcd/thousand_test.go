@@ -56,7 +56,7 @@ type replica struct {
 
 	mu     sync.Mutex
 	had    map[int]time.Time
-	last   int // the last version that OnChange reported
+	last   int // the last current version that OnChange reported
 	read   int // the last version that a read returned
 	faults []string
 }
@@ -68,6 +68,9 @@ func number(id string) int {
 }
 
 func (r *replica) changed(c secret.Change) {
+	if !c.CurrentChanged {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := number(c.New)

@@ -22,13 +22,13 @@ type certificate struct {
 func newCertificate(app *secret.App) (*certificate, error) {
 	c := new(certificate)
 	app.OnChange(func(change secret.Change) {
-		if change.Address != tlsPEM.Address() {
+		if !change.CurrentChanged {
 			return
 		}
 		if err := c.load(); err != nil {
 			slog.Error("the new certificate is not used", "version", change.New, "error", err)
 		}
-	})
+	}, tlsPEM)
 	return c, c.load() // after OnChange, so that no change is missed
 }
 

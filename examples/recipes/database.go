@@ -44,11 +44,11 @@ func openPool(app *secret.App, c connector) *sql.DB {
 	pool := sql.OpenDB(c)
 	pool.SetConnMaxLifetime(30 * time.Minute)
 	app.OnChange(func(change secret.Change) {
-		if change.Address == dbPassword.Address() {
+		if change.CurrentChanged {
 			pool.SetMaxIdleConns(0) // closes the idle connections
 			pool.SetMaxIdleConns(2) // the default of database/sql
 		}
-	})
+	}, dbPassword)
 	return pool
 }
 

@@ -49,8 +49,10 @@ func serve(ctx context.Context, addr, dir string) error {
 	}
 	defer app.Close()
 	stop := app.OnChange(func(c secret.Change) {
-		fmt.Printf("%s: now signing with %s\n", c.Address, c.New)
-	})
+		if c.CurrentChanged {
+			fmt.Printf("%s: now signing with %s\n", c.Address, c.New)
+		}
+	}, sessionKey)
 	defer stop()
 
 	server := &http.Server{Addr: addr, Handler: handler(app), ReadHeaderTimeout: 10 * time.Second}
