@@ -43,16 +43,16 @@ var callers struct {
 
 // OnChange registers call for every [Change] of the given secrets, or of all
 // secrets of the App if none are given, until stop or Close. Secrets are
-// compared by their addresses. Start is no change.
+// compared by their addresses. A first document is no change.
 //
 // A function that is registered after Start misses nothing: if a secret has
 // changed since Start loaded it, call is called once for the secret with one
 // Change for everything since then. Old is then the version that was current
 // after Start; CurrentChanged is true even if the first value is current again;
 // and Ended has the ids of all versions that have ended since then, also of
-// those that were not in the document of Start (the last 10,000). For a secret
-// that was given to Use after Start, the first document that was loaded takes
-// the place of Start's.
+// those that were not in the document of Start (the last 10,000). Before Start,
+// and for a secret that was given to Use after Start, the first document that
+// was loaded takes the place of Start's.
 //
 // The App notices that a version expires, at its time by the clock of the
 // machine, or up to a minute later where the clock was set or the machine was

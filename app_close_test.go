@@ -57,7 +57,7 @@ func TestCallbacksMayCloseEachOthersApps(t *testing.T) {
 	})
 }
 
-// TestSecondCloseWaitsToo, but not for what the first has left behind.
+// TestSecondCloseWaitsToo, but not for calls that the first has left behind.
 func TestSecondCloseWaitsToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, _, put := changing(t, secret.AppOptions{Timeout: 7 * time.Second})

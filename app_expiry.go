@@ -15,7 +15,7 @@ const longestWait = time.Minute
 // by the wall clock, which may be set.
 func wallClock() time.Time { return time.Now().Round(0) }
 
-// told is what an App has sent about a secret.
+// told records the Changes that an App has sent for a secret.
 type told struct {
 	doc     *Document // that the last Change was about
 	seen    time.Time // the time of that Change
@@ -23,10 +23,11 @@ type told struct {
 	since   *Change   // all changes since Start; nil: none
 }
 
-// tell sends the Change from what was sent last to the document and the time
-// now, if there is one. old is the document before this call. A secret that was
-// swapped to another store, or that another App serves, has no changes here.
-// The caller holds claims and sec.mu, so that changes are sent in their order.
+// tell sends a Change if the document is another one than at the last Change,
+// or if versions have expired since. old is the document before this call. A
+// secret that was swapped to another store, or that another App serves, has no
+// changes here. The caller holds claims and sec.mu, so that changes are sent in
+// their order.
 func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
 	was := sec.told
 	if was == nil {

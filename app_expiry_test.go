@@ -90,9 +90,9 @@ func TestExpiryIsSentAtItsTime(t *testing.T) {
 	}
 }
 
-// TestOneTimerServesAllSecrets: each expiry is sent at its time, in whatever
-// order documents come, those of a later document and of a secret given to Use
-// after Start included.
+// TestOneTimerServesAllSecrets: each expiry is sent at its time, in any order
+// of the documents, also for a later document and for a secret given to Use
+// after Start.
 func TestOneTimerServesAllSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe()
@@ -147,7 +147,7 @@ func TestNoExpiryIsSentAfterStopOrClose(t *testing.T) {
 
 // TestLateFunctionMissesNothing: it is called once for each secret that has
 // changed since Start, also for a version that expired under the document of
-// Start, and for what came and went.
+// Start, and for a version that came and went.
 func TestLateFunctionMissesNothing(t *testing.T) {
 	const soon = "2000-01-01T01:00:00Z"
 	ids := func(ids ...string) []string { return ids }

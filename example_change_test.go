@@ -11,7 +11,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// macs caches what is computed from each accepted version. It must forget a
+// macs caches a result for each accepted version. It must forget a
 // version that is revoked or has expired.
 type macs struct {
 	key *secret.Secret
@@ -20,7 +20,7 @@ type macs struct {
 	byID map[string][]byte
 }
 
-// changed drops what has ended. A value that changed under its id is in no list,
+// changed drops ended versions. A value that changed under its id is in no list,
 // so it empties the cache.
 func (m *macs) changed(c secret.Change) {
 	m.mu.Lock()
@@ -51,7 +51,7 @@ func (m *macs) accepts(id string) bool {
 	return true
 }
 
-// A cache of what a program accepts drops the ids in Ended. Here v1 is revoked:
+// A cache of accepted versions drops the ids in Ended. Here v1 is revoked:
 // its expiry moves into the past.
 func ExampleChange() {
 	webhook := secret.Static(secret.Options{Namespace: "billing", Name: "webhook-key"})
