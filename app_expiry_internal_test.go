@@ -74,6 +74,14 @@ func TestClockThatIsSet(t *testing.T) {
 	})
 }
 
+// TestWallClockFollowsTheMachine: times with a monotonic reading would be
+// compared by it, as if the clock had not been set.
+func TestWallClockFollowsTheMachine(t *testing.T) {
+	if text := wallClock().String(); strings.Contains(text, "m=") {
+		t.Fatal(text)
+	}
+}
+
 // TestTimerLooksAtTheClockEachMinute while a version is going to expire, and
 // never else: it waits for the end, or for a minute, and for times at the end of
 // the range too.

@@ -200,6 +200,26 @@ func TestLateFunctionMissesNothing(t *testing.T) {
 	}
 }
 
+// TestLateFunctionBeginsWithStart: a change between a read before Start and
+// Start itself is sent to a function that was registered by then, and not to a
+// later one.
+func TestLateFunctionBeginsWithStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newProbe(), static("key")
+		p.set(s, "current=v1;v1=a")
+		app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(s)
+		requireRead(t, "a", s)
+		var early, late told
+		app.OnChange(early.hear)
+		p.set(s, "current=v2;v2=b")
+		requireStart(t, app)
+		app.OnChange(late.hear)
+		synctest.Wait()
+		require.Len(t, early.all(), 1)
+		require.Empty(t, late.all())
+	})
+}
+
 // TestLateFunctionIsCalledForEachSecretThatChanged, if it asked for the secret.
 func TestLateFunctionIsCalledForEachSecretThatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
