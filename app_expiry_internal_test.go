@@ -142,6 +142,11 @@ func TestTimerOfAClockThatIsSet(t *testing.T) {
 		}
 		app.ring(end)
 		requireChanges(t, sent(), ended)
+
+		app.ring(end.Add(-2 * time.Minute))
+		app.tellExpired(end.Add(time.Second)) // as a load does
+		app.ring(end.Add(-time.Second))
+		requireChanges(t, sent(), again, ended, again)
 	})
 }
 
