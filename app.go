@@ -292,8 +292,7 @@ func (a *App) conflicts(secrets []*appSecret) (found []problem) {
 		}
 		first := addresses[d.addr]
 		if first != nil {
-			found = append(found, problem{decl: d, err: because(ErrInvalid, "declared twice, differently: "+first.difference(d)+
-				"; declare it once and share the variable")})
+			found = append(found, problem{decl: d, err: first.declaredTwice(d)})
 			continue
 		}
 		addresses[d.addr] = d

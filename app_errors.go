@@ -14,37 +14,34 @@ type problem struct {
 	decl  *declaration
 	where string // the place where the store looks for it, if err does not contain it
 	err   error
+	place string // where the store looks for it
 }
 
 func (sec *appSecret) problem(err error) problem {
-	p := problem{decl: sec.decl, err: err}
+	p := problem{decl: sec.decl, err: err, place: sec.place()}
 	if stateOf(err) == errUnavailable {
-		p.where = sec.place()
+		p.where = p.place
 	}
 	return p
 }
 
-// problems is one error about many secrets, a line each.
+// problems is one error about many secrets, a line for each fault.
 type problems struct {
-	head  string
+	text  string
 	found []problem
 }
 
 func problemsError(op string, found []problem, of int, note string) error {
-	count := strconv.Itoa(len(found)) + " problems"
-	if len(found) == 1 {
+	lines := linesOf(found)
+	count := strconv.Itoa(len(lines)) + " problems"
+	if len(lines) == 1 {
 		count = "1 problem"
 	}
-	return &problems{op + ": " + count + " with the App's " + strconv.Itoa(of) + " secrets" + note, found}
+	head := "secret: " + op + ": " + count + " with the App's " + strconv.Itoa(of) + " secrets" + note + ":"
+	return &problems{strings.Join(append([]string{head}, lines...), "\n  "), found}
 }
 
-func (p *problems) Error() string {
-	lines := []string{"secret: " + p.head + ":"}
-	for _, one := range p.found {
-		lines = append(lines, one.line())
-	}
-	return strings.Join(lines, "\n  ")
-}
+func (p *problems) Error() string { return p.text }
 
 func (p *problems) Unwrap() []error {
 	errs := make([]error, len(p.found))
@@ -71,26 +68,6 @@ func (p problem) line() string {
 		line += "; " + todo
 	}
 	return line
-}
-
-// todo returns the next step for the operator.
-func (p problem) todo() string {
-	switch stateOf(p.err) {
-	case ErrNotFound:
-		if p.decl.kind == KindStatic {
-			return "supply it with: layer secret set '" + p.decl.addr.String() + "'"
-		}
-		return "create it with: layer secret apply"
-	case ErrEmpty:
-		return "store a value there"
-	case ErrMalformed, ErrTooLarge:
-		return "store it again, whole"
-	case ErrEncoding:
-		return "store a key of the declared length, or correct the declaration"
-	case ErrInvalid:
-		return ""
-	}
-	return "see whether the store can be reached, then start again"
 }
 
 var (

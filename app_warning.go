@@ -29,7 +29,9 @@ const (
 	// been replaced at least three days ago.
 	WarnRotationOverdue = "rotation_overdue"
 	// WarnWhiteSpace: a plain value begins or ends with white space, which often
-	// breaks a header or a password.
+	// breaks a header or a password. A JSON object or array, and a PEM text (its
+	// last line is the END line of one of its blocks) give no such warning: their
+	// readers skip white space there, and files of this kind end with a newline.
 	WarnWhiteSpace = "white_space"
 )
 
@@ -48,7 +50,7 @@ func (d *document) faultsOfText() (found []Warning) {
 			"current names a version that is not there; the last one is read instead"})
 	}
 	e := &d.entries[d.current]
-	if d.format == FormatPlain && (isSpace(e.text[0]) || isSpace(e.text[len(e.text)-1])) {
+	if d.format == FormatPlain && (isSpace(e.text[0]) || isSpace(e.text[len(e.text)-1])) && !endsWithNewline(e.text) {
 		found = append(found, Warning{WarnWhiteSpace, "",
 			"the plain value begins or ends with white space, which is part of the value"})
 	}

@@ -7,7 +7,9 @@ const (
 	// FormatAuto, the zero value: the text decides. As an argument of
 	// [Document.Encode]: the format that the document is stored in.
 	FormatAuto Format = iota
-	// FormatPlain: the whole text is one value, version v1.
+	// FormatPlain: the whole text is one value, version v1. It fits a text that a
+	// person types, such as a password: with FormatAuto a reader of v1=hunter2 gets
+	// hunter2.
 	FormatPlain
 	// FormatJSON: {"current": "v3", "versions": {"v3": {"value": "…", "activeFrom":
 	// "…", "expiresAt": "…"}}}.

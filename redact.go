@@ -104,9 +104,9 @@ func (d *Document) String() string {
 func (d *Document) Format(f fmt.State, _ rune) { write(f, d.String()) }
 
 // MarshalJSON returns the format, the current id, and the ids and lives of the
-// versions.
+// versions, under the names that they have in a [SecretStatus].
 func (d *Document) MarshalJSON() ([]byte, error) {
-	b := appendQuoted([]byte(`{"storedAs":`), d.StoredAs().String())
+	b := appendQuoted([]byte(`{"format":`), d.StoredAs().String())
 	b = appendQuoted(append(b, `,"current":`...), d.Current().ID)
 	b = append(b, `,"versions":[`...)
 	for i := range d.data().entries {

@@ -383,7 +383,7 @@ func TestWhatIsShown(t *testing.T) {
 		`"$SECRET.auth.session-key version v1"`: s.Version("v1"),
 		`{"id":"v2"}`:                           doc.Current(),
 		`{"id":"v1","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"}`:                                                             old,
-		`{"storedAs":"json","current":"v2","versions":[{"id":"v1","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"},{"id":"v2"}]}`: doc,
+		`{"format":"json","current":"v2","versions":[{"id":"v1","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"},{"id":"v2"}]}`: doc,
 		`"memory store"`: oneSecret("x"),
 	} {
 		b, err := json.Marshal(v)

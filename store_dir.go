@@ -47,12 +47,29 @@ func (s dirStore) Get(ctx context.Context, addr Address) (string, error) {
 	name := BindingOf(ctx, addr)
 	text, err := s.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", because(ErrNotFound, s.file(name)+" does not exist")
+		missing := because(ErrNotFound, s.file(name)+" does not exist")
+		if folder, shared := err.(*folderError); shared {
+			return "", &folderError{path: folder.path, text: missing}
+		}
+		return "", missing
 	}
 	return text, err
 }
 
-func (s dirStore) file(name string) string { return "file " + filepath.Join(s.path, name) }
+func (s dirStore) file(name string) string { return filePlace + filepath.Join(s.path, name) }
+
+const filePlace = "file "
+
+// folderError is the error of a read whose folder cannot be opened: a fault of
+// all its secrets, which an App reports once.
+type folderError struct {
+	_    uncomparable
+	path string
+	text error // the error for one secret
+}
+
+func (e *folderError) Error() string { return e.text.Error() }
+func (e *folderError) Unwrap() error { return e.text }
 
 // read returns the content of a file. A mount is swapped by changing a link,
 // and the file itself stays a link through it. A link without a target may have
@@ -60,7 +77,7 @@ func (s dirStore) file(name string) string { return "file " + filepath.Join(s.pa
 func (s dirStore) read(name string) (string, error) {
 	root, err := os.OpenRoot(s.path)
 	if err != nil {
-		return "", err
+		return "", &folderError{path: s.path, text: err}
 	}
 	defer root.Close()
 	for tries := 100; ; tries-- {
