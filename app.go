@@ -59,7 +59,9 @@ type App struct {
 	wake     chan struct{} // signals that a hint has come
 	holds    bool          // guarded by claims: this App's secrets are its own
 	changes  changeFeed
-	left     atomic.Bool // a Close has left a load behind: later ones do not wait for it
+	left     atomic.Bool   // a Close has left a load behind: later ones do not wait for it
+	watches  []*watchGroup // of Watchers that are comparable, the largest of each first
+	late     lateSecrets
 
 	healthy, failing chan struct{} // limit the loads that run at a time: see app_refresh.go
 }
@@ -107,9 +109,14 @@ func (a *App) log(level slog.Level, text string, args ...any) {
 
 // Use adds secrets to the App and returns a. It does not read a store. Before
 // Start, the first read of each secret loads it, and later reads return the
-// same document. The same secret may be given twice. A secret that is given to
-// Use after Start was called is not checked by Start. The App refreshes it like
-// the others once it has been read.
+// same document. The same secret may be given twice. Reads of a secret that
+// belonged to another App, one that has been closed or has not started, come
+// from this App from now on. A secret that another App holds stays there.
+//
+// A secret that is given to Use after Start was called is not checked by Start.
+// Its first read loads it, and from then on the App keeps it fresh like the
+// others: a Watcher reports its changes at the latest some seconds after Use.
+// After Close, Use does nothing.
 func (a *App) Use(secrets ...*Secret) *App {
 	if !a.made() {
 		return a
@@ -118,6 +125,10 @@ func (a *App) Use(secrets ...*Secret) *App {
 	defer claims.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.state == appClosed {
+		return a
+	}
+	known := len(a.secrets)
 	for _, s := range secrets {
 		s = s.declared()
 		sec := a.secretFor(s)
@@ -128,9 +139,10 @@ func (a *App) Use(secrets ...*Secret) *App {
 			sec.readers = append(sec.readers, s)
 		}
 		if !s.held(a) {
-			s.loader.Store(&sec.loader)
+			sec.take(s)
 		}
 	}
+	a.followLater(a.secrets[known:])
 	return a
 }
 
@@ -349,6 +361,9 @@ func (a *App) release(next appState) bool {
 		return false
 	}
 	a.state = next
+	if next == appNew {
+		a.dropOthers()
+	}
 	return true
 }
 

@@ -24,7 +24,7 @@ func (a *App) run() error {
 	ctx := a.lifetime
 	a.running.Go(func() { a.keepFresh(ctx) })
 	if a.options.Refresh > 0 {
-		a.watch(ctx)
+		a.watch(ctx, a.secrets)
 	}
 	return nil
 }
@@ -149,11 +149,12 @@ func (sec *appSecret) skips(watched bool) bool {
 	return watched && sec.err == nil || sec.doc == nil && sec.err == nil
 }
 
-// followHints begins a load for every secret whose hint is due, and returns the
-// time of the next hint.
+// followHints begins a load for every secret whose hint is due, and the Watches
+// of late secrets. It returns the time of the next hint or Watch.
 func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	next = a.watchLate(ctx, now)
 	for _, sec := range a.secrets {
 		switch {
 		case sec.hinted.IsZero() || sec.busy: // settle wakes the timer when a busy secret is done

@@ -14,6 +14,7 @@ type appSecret struct {
 	app     *App
 	readers []*Secret // guarded by claims
 	told    *told     // guarded by claims; nil: a Change about the last document, with no version that expires
+	served  *Document // to the readers, guarded by claims; nil: nothing has been loaded
 
 	// Guarded by loader.mu.
 	doc         *Document // the last good document
@@ -30,6 +31,7 @@ type appSecret struct {
 	busy    bool      // a load for the App is under way
 	hinted  time.Time // when to load because of a hint; zero: no hint
 	watched bool      // a Watcher reports its changes
+	group   *watchGroup
 }
 
 var _ loadOwner = (*appSecret)(nil)
@@ -184,6 +186,7 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 // serve makes the readers that this App holds return doc. The caller holds
 // claims.
 func (sec *appSecret) serve(doc *Document) {
+	sec.served = doc
 	for _, s := range sec.readers {
 		if s.loader.Load() == &sec.loader {
 			s.live.Store(doc)

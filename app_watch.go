@@ -15,34 +15,65 @@ const (
 	hintSpread      = time.Second
 )
 
-// watch follows every store that is a Watcher. The caller holds a.mu.
-func (a *App) watch(ctx context.Context) {
+// watch follows the stores of these secrets that are Watchers. The caller holds
+// a.mu.
+func (a *App) watch(ctx context.Context, secrets []*appSecret) {
 	followed := map[Watcher][]*appSecret{}
-	for _, sec := range a.secrets {
+	for _, sec := range secrets {
 		w, ok := sec.store.(Watcher)
 		switch {
-		case !ok:
+		case !ok || sec.decl.err != nil:
 		case !isComparable(w): // it cannot be a map key, so this secret has a Watch of its own
-			a.running.Go(func() { a.follow(ctx, w, []*appSecret{sec}) })
+			a.beginWatch(ctx, w, []*appSecret{sec})
 		default:
 			followed[w] = append(followed[w], sec)
 		}
 	}
 	for w, secrets := range followed {
-		a.running.Go(func() { a.follow(ctx, w, secrets) })
+		g := a.beginWatch(ctx, w, a.merged(w, secrets))
+		a.watches = append(a.watches, g)
 	}
 }
 
+// watchGroup is the secrets of one Watch. It never changes: the addresses of a
+// Watch cannot change.
+type watchGroup struct {
+	watcher Watcher
+	secrets []*appSecret
+	end     context.CancelFunc
+}
+
+// beginWatch begins one Watch. The caller holds a.mu.
+func (a *App) beginWatch(ctx context.Context, w Watcher, secrets []*appSecret) *watchGroup {
+	ctx, end := context.WithCancel(ctx)
+	g := &watchGroup{w, secrets, end}
+	for _, sec := range secrets {
+		sec.group, sec.watched = g, false
+	}
+	a.running.Go(func() {
+		defer end()
+		a.follow(ctx, g)
+	})
+	return g
+}
+
 // follow runs one Watcher, and starts it again when it stops, until ctx ends.
-func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
-	addrs := make([]Address, len(secrets))
-	byAddr := make(map[Address]*appSecret, len(secrets))
+func (a *App) follow(ctx context.Context, g *watchGroup) {
+	var addrs []Address
+	byAddr := make(map[Address][]*appSecret, len(g.secrets))
 	names := map[string]string{} // declared binding names, by address
-	for i, sec := range secrets {
-		addrs[i] = sec.decl.addr
-		byAddr[sec.decl.addr] = sec
+	for _, sec := range g.secrets {
+		addr := sec.decl.addr
+		same := byAddr[addr]
+		switch {
+		case len(same) == 0:
+			addrs = append(addrs, addr)
+		case same[0].decl.binding != sec.decl.binding:
+			continue // a Watch has one name for an address; the rounds load this secret
+		}
+		byAddr[addr] = append(same, sec)
 		if sec.decl.Binding != "" {
-			names[sec.decl.addr.String()] = sec.decl.Binding
+			names[addr.String()] = sec.decl.Binding
 		}
 	}
 	if len(names) > 0 {
@@ -53,12 +84,12 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	pause, told := shortestRestart, false
 	for {
 		began := time.Now()
-		why := watchOnce(ctx, w, addrs, func(addr Address) {
-			if sec := byAddr[addr]; sec != nil {
-				a.hint(sec)
+		why := watchOnce(ctx, g.watcher, addrs, func(addr Address) {
+			for _, sec := range byAddr[addr] {
+				a.hint(g, sec)
 			}
 		})
-		a.unwatched(secrets)
+		a.unwatched(g)
 		if ctx.Err() != nil {
 			return
 		}
@@ -66,7 +97,7 @@ func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 			pause, told = shortestRestart, false
 		}
 		if !told {
-			a.log(slog.LevelWarn, "secret store no longer reports changes, polling until it does", "secrets", len(secrets),
+			a.log(slog.LevelWarn, "secret store no longer reports changes, polling until it does", "secrets", len(g.secrets),
 				"error", why)
 			told = true
 		}
@@ -97,21 +128,24 @@ func watchOnce(ctx context.Context, w Watcher, addrs []Address, changed func(Add
 
 // hint schedules a load within the next second. A thousand replicas get a hint
 // at the same moment, so each picks a random delay.
-func (a *App) hint(sec *appSecret) {
+func (a *App) hint(g *watchGroup, sec *appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	sec.watched = true
-	if sec.hinted.IsZero() {
+	sec.watched = sec.watched || sec.group == g
+	if sec.hinted.IsZero() && !sec.unread() {
 		sec.hinted = time.Now().Add(rand.N(hintSpread))
 		a.wakeClock()
 	}
 }
 
-// unwatched makes the rounds load these secrets every time again.
-func (a *App) unwatched(secrets []*appSecret) {
+// unwatched makes the rounds load the secrets of g every time again, except
+// those that another Watch reports by now.
+func (a *App) unwatched(g *watchGroup) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, sec := range secrets {
-		sec.watched = false
+	for _, sec := range g.secrets {
+		if sec.group == g {
+			sec.watched = false
+		}
 	}
 }

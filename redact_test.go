@@ -382,7 +382,7 @@ func TestWhatIsShown(t *testing.T) {
 		`"$SECRET.auth.session-key"`:            s,
 		`"$SECRET.auth.session-key version v1"`: s.Version("v1"),
 		`{"id":"v2"}`:                           doc.Current(),
-		`{"id":"v1","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"}`:                                                             old,
+		`{"id":"v1","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"}`:                                                           old,
 		`{"format":"json","current":"v2","versions":[{"id":"v1","activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"},{"id":"v2"}]}`: doc,
 		`"memory store"`: oneSecret("x"),
 	} {
