@@ -46,6 +46,9 @@ func newAppSecret(a *App, d *declaration) *appSecret {
 
 func (sec *appSecret) holds(besides any) bool { return besides != sec.app && sec.app.holds }
 
+// over reports whether the App is closed.
+func (sec *appSecret) over() bool { return sec.app.closed() }
+
 func (sec *appSecret) read(ctx context.Context) (*Document, error) { return sec.share(ctx, toRead) }
 
 // begin runs a load in a goroutine. Until the App is closed, the load ends with

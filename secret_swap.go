@@ -22,11 +22,23 @@ func (s *Secret) swap(store Store) (restore func(), err error) {
 	before, other := new(Secret), s.With(store)
 	before.become(s)
 	s.become(other)
+	s.declaration().family.Forget()
 	return func() {
 		claims.Lock()
 		defer claims.Unlock()
+		before.leaveClosed()
 		s.become(before)
+		s.declaration().family.Forget()
 	}, nil
+}
+
+// leaveClosed makes s read its own store if it belongs to a closed App, whose
+// last document would otherwise stay for the next test.
+func (s *Secret) leaveClosed() {
+	if sec, ok := s.loader.Load().owner.(interface{ over() bool }); ok && sec.over() {
+		s.loader.Store(newLoader(s.declaration(), nil))
+		s.live.Store(nil)
+	}
 }
 
 func (s *Secret) become(other *Secret) {

@@ -24,6 +24,7 @@ type refresher struct {
 	mu    sync.Mutex
 	begun time.Time // of the last refresh
 	last  *refresh  // nil: none yet
+	over  bool      // last has ended
 }
 
 // refresh is one refresh, shared by every caller with an unknown version.
@@ -55,7 +56,12 @@ func (r *refresher) refresh(ctx context.Context, s *secret.Secret) error {
 	if ctx.Err() != nil {
 		return gaveUp(ctx) // begins no refresh: a caller that can wait should begin it
 	}
-	one := r.join(time.Now(), s)
+	one, over := r.join(time.Now(), s)
+	if over {
+		// Its channel may belong to another bubble of testing/synctest, where a receive
+		// ends the program.
+		return one.err
+	}
 	select {
 	case <-one.done:
 		return one.err
@@ -64,30 +70,30 @@ func (r *refresher) refresh(ctx context.Context, s *secret.Secret) error {
 	}
 }
 
-// join returns the last refresh, or begins a new one if the pause is over. A
-// clock that was put back also ends the pause, unless a refresh is under way.
-func (r *refresher) join(now time.Time, s *secret.Secret) *refresh {
+// join returns the last refresh and whether it has ended, or begins a new one
+// if the pause is over. A clock that was put back also ends the pause, unless a
+// refresh is under way.
+func (r *refresher) join(now time.Time, s *secret.Secret) (one *refresh, over bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last != nil {
 		since := now.Sub(r.begun)
-		if since < 0 && !r.last.over() || 0 <= since && since < pause {
-			return r.last
+		if since < 0 && !r.over || 0 <= since && since < pause {
+			return r.last, r.over
 		}
 	}
-	one := &refresh{done: make(chan struct{})}
-	r.begun, r.last = now, one
+	one = &refresh{done: make(chan struct{})}
+	r.begun, r.last, r.over = now, one, false
 	go r.run(one, s)
-	return one
+	return one, false
 }
 
-func (one *refresh) over() bool {
-	select {
-	case <-one.done:
-		return true
-	default:
-		return false
-	}
+// Forget lets the next caller ask the store at once. A test whose secret reads
+// another store calls it through package secrettest.
+func (r *refresher) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = nil
 }
 
 // run asks the store, with a time limit of its own: a caller that leaves does
@@ -97,6 +103,9 @@ func (r *refresher) run(one *refresh, s *secret.Secret) {
 	defer cancel()
 	one.err = s.Refresh(ctx)
 	r.answers.Add(1)
+	r.mu.Lock()
+	r.over = r.over || r.last == one
+	r.mu.Unlock()
 	close(one.done)
 }
 

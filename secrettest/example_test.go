@@ -1,6 +1,7 @@
 package secrettest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -43,6 +44,21 @@ func ExampleSwap() {
 	secrettest.Swap(t, secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "swapped"}), sessionKey)
 	fmt.Println(signingKey())
 	// Output: swapped
+}
+
+// A test of a whole program: after the test sessionKey reads as before, and
+// holds no document of the App.
+func ExampleSwap_app() {
+	t := new(testing.T) // the argument of the test function
+
+	secrettest.Swap(t, secret.NewMemory(map[string]string{"$SECRET.auth.session-key": "swapped"}), sessionKey)
+	app := secret.NewApp(secret.AppOptions{}).Use(sessionKey)
+	fmt.Println(app.Start(context.Background()))
+	defer app.Close()
+	fmt.Println(signingKey())
+	// Output:
+	// <nil>
+	// swapped
 }
 
 // The two halves of a rotation. In a bubble of testing/synctest a sleep of the

@@ -13,6 +13,14 @@ import (
 // test ends. It returns the store that holds the text, to change it. It touches
 // no environment and no file.
 //
+// The next test reads nothing of this one: afterwards s reads as before, even
+// if the test gave s to an [secret.App] and did not close it, and package
+// keyring asks the store for an unknown version again. So call Set or [Swap]
+// first, then start the App. An App that is given s without them leaves its
+// last document in s, also after Close, because a program that shuts down still
+// reads. The next tests read that document until one of them swaps s, or gives
+// it to another App.
+//
 // Only one test at a time can swap a secret: parallel tests use
 // [secret.Secret.With]. A second test that tries ends with t.Fatal, and so does
 // a test whose secret a running App holds. A subtest may swap a secret again
