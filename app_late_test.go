@@ -241,16 +241,54 @@ func TestLateSecretsOfOneAddress(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		tenant.set(plain, "two")
 		w.set(plain, "two")
-		w.texts.Set("KEY", "two")
 		time.Sleep(time.Second)
 		synctest.Wait()
 		requireRead(t, "two", plain)
 		requireRead(t, "two", pinned)
 		requireRead(t, "two", copied)
+		requireRead(t, "one", named)
+		w.texts.Set("KEY", "two")
 		time.Sleep(67 * time.Second)
 		requireRead(t, "two", named)
 		require.NoError(t, app.Close())
 	})
+}
+
+// TestSecretThatMovesToAnotherWatch: the end of its former Watch makes it
+// neither polled in every round nor, if the new Watch fails, polled rarely.
+func TestSecretThatMovesToAnotherWatch(t *testing.T) {
+	for name, fails := range map[string]bool{"the new Watch works": false, "the new Watch fails": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, early, late := newTelling(), static("early"), static("late")
+				w.set(early, "one")
+				w.set(late, "one")
+				w.tell(func(ctx context.Context, addrs []secret.Address, changed func(secret.Address)) error {
+					if fails && len(addrs) > 1 {
+						return errRefused
+					}
+					err := w.texts.Watch(ctx, addrs, changed)
+					time.Sleep(3 * time.Second)
+					changed(early.Address()) // a last call of the former Watch
+					return err
+				})
+				app := secret.NewApp(secret.AppOptions{Store: w, Logger: silence}).Use(early)
+				requireStart(t, app)
+				time.Sleep(10 * time.Second)
+				app.Use(late)
+				requireRead(t, "one", late)
+				time.Sleep(10 * time.Second)
+				before := w.gets(early)
+				time.Sleep(100 * time.Minute)
+				if fails {
+					require.InDelta(t, 100, w.gets(early)-before, 10)
+				} else {
+					require.InDelta(t, 10, w.gets(early)-before, 2)
+				}
+				require.NoError(t, app.Close())
+			})
+		})
+	}
 }
 
 // TestLateSecretsWithoutBackgroundWork: an App that never refreshes does not

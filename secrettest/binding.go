@@ -1,18 +1,14 @@
 package secrettest
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/internal/binding"
 )
-
-// bindingCure is the end of the message about a store that ignores a declared
-// name.
-const bindingCure = ": take the name from secret.BindingOf(ctx, addr), not from addr.Binding()"
 
 // naming returns the context of a read or a Watch in which addr has a declared
 // binding name.
@@ -30,11 +26,14 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 		case problem != nil:
 			problems = append(problems, problem)
 		case err != nil:
-			problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s fails%s: %w", a, key.Binding(), bindingCure,
-				err))
+			broken := bound
+			if !errors.Is(err, secret.ErrNotFound) {
+				broken = failing(key, err, bound.cure)
+			}
+			problems = append(problems, broken.broken("Get(%s) with Options.Binding %s fails: %w", a, key.Binding(), err))
 		case text == values[a]:
-			problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s returns the text of the derived name%s",
-				a, key.Binding(), bindingCure))
+			problems = append(problems, bound.broken("Get(%s) with Options.Binding %s returns the text of the derived name",
+				a, key.Binding()))
 		}
 	}
 	// No derived name has this form, and a variable can have it.
@@ -46,16 +45,22 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 		problems = append(problems, problem)
 	case err != nil && !errors.Is(err, secret.ErrNotFound):
 		problems = append(problems,
-			fmt.Errorf("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
+			wrapped.broken("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
 				"that does not wrap secret.ErrNotFound: %w", missing, lower, err))
 	case err != nil && strings.Contains(err.Error(), missing.Binding()):
-		problems = append(problems, fmt.Errorf("Get(%s) with Options.Binding %s gives an error with the derived name%s: %w",
-			missing, lower, bindingCure, err))
+		problems = append(problems, bound.broken("Get(%s) with Options.Binding %s gives an error with the derived name: %w",
+			missing, lower, err))
 	}
 	// The other addresses keep their names.
-	if text, err, problem := get(ctx, s, key); problem != nil || err != nil || text == values[missing] {
-		problems = append(problems, fmt.Errorf("Get(%s) fails where another address has an Options.Binding%s", key,
-			bindingCure))
+	text, err, problem := get(ctx, s, key)
+	switch {
+	case problem != nil:
+		problems = append(problems, problem)
+	case err != nil && !errors.Is(err, secret.ErrNotFound):
+		problems = append(problems, failing(key, err, bound.cure).broken(
+			"Get(%s) fails where another address has an Options.Binding: %w", key, err))
+	case err != nil || text == values[missing]:
+		problems = append(problems, bound.broken("Get(%s) fails where another address has an Options.Binding", key))
 	}
 	return problems
 }
@@ -71,7 +76,7 @@ func watchBinding(s watched) error {
 			func() { s.set(watchB, "second b") }, wantText("second b"))
 	}
 	if err != nil {
-		err = fmt.Errorf("%w%s", err, bindingCure)
+		err = under(err, bound.cure, "with an Options.Binding, %w")
 	}
-	return errors.Join(err, w.stop())
+	return cmp.Or(err, w.stop())
 }

@@ -39,16 +39,18 @@ import (
 // place behind the store cannot hold a text of such a size, open may call
 // t.Skip in the subtest "large".
 //
+// A fault is reported once, with its cure. A subtest that finds only faults that
+// an earlier one has reported is skipped.
+//
 // No text is empty, ends in a newline or holds a NUL byte or invalid UTF-8,
 // because some places cannot hold these ([secret.Dir] drops one trailing
 // newline, an environment variable ends at a NUL).
 func TestStore(t *testing.T, open func(t *testing.T, values map[secret.Address]string) secret.Store) {
 	t.Helper()
+	var reports reports
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
-			for _, problem := range c.run(open(t, maps.Clone(c.values)), c.values) {
-				t.Error(problem)
-			}
+			reports.report(t, c.name, c.run(open(t, maps.Clone(c.values)), c.values))
 		})
 	}
 }
@@ -145,7 +147,7 @@ func get(ctx context.Context, s secret.Store, a secret.Address) (text string, er
 		var got answer
 		defer func() {
 			if p := recover(); p != nil {
-				got = answer{problem: fmt.Errorf("Get(%s) panicked with a %T", a, p)}
+				got = answer{problem: panics.broken("Get(%s) panicked with a %T", a, p)}
 			}
 			done <- got
 		}()
@@ -157,7 +159,7 @@ func get(ctx context.Context, s secret.Store, a secret.Address) (text string, er
 	case got := <-done:
 		return got.text, got.err, got.problem
 	case <-timer.C:
-		return "", nil, fmt.Errorf("Get(%s) has not come back after %v", a, getTimeout)
+		return "", nil, returns.broken("Get(%s) has not come back after %v", a, getTimeout)
 	}
 }
 
@@ -177,12 +179,21 @@ func readBack(s secret.Store, a secret.Address, want string) error {
 	case problem != nil:
 		return problem
 	case err != nil:
-		return fmt.Errorf("Get(%s) fails: %w", a, err)
-	case got != want:
-		return fmt.Errorf("Get(%s) returns another text: %d bytes instead of %d, and different from byte %d on",
-			a, len(got), len(want), firstDifference(got, want))
+		return failing(a, err, cureStored).broken("Get(%s) fails: %w", a, err)
+	case got == want:
+		return nil
 	}
-	return nil
+	for other, text := range texts {
+		if got == text {
+			return apart.broken("Get(%s) returns another text, that of %s", a, other)
+		}
+	}
+	broken := exact
+	if strings.HasPrefix(want, got) {
+		broken = whole
+	}
+	return broken.broken("Get(%s) returns another text: %d bytes instead of %d, and different from byte %d on",
+		a, len(got), len(want), firstDifference(got, want))
 }
 
 func firstDifference(a, b string) int {
@@ -200,8 +211,8 @@ func checkMissing(s secret.Store, _ map[secret.Address]string) (problems []error
 		addr("text", "missing"), addr("missing", "token"), addr("near", "ke"), addr("near", "key-222"),
 		addr("default", "token"),
 	} {
-		add := func(format string, args ...any) {
-			problems = append(problems, fmt.Errorf("Get(%s), which is missing, "+format, append([]any{a}, args...)...))
+		add := func(p promise, format string, args ...any) {
+			problems = append(problems, p.broken("Get(%s), which is missing, "+format, append([]any{a}, args...)...))
 		}
 		text, err, problem := get(context.Background(), s, a)
 		switch {
@@ -209,19 +220,32 @@ func checkMissing(s secret.Store, _ map[secret.Address]string) (problems []error
 			problems = append(problems, problem)
 			continue
 		case err == nil:
-			add("gives no error")
+			add(absent, "gives no error")
 			continue
 		case !errors.Is(err, secret.ErrNotFound):
-			add("gives an error that does not wrap secret.ErrNotFound: %v", err)
+			add(wrapped, "gives an error that does not wrap secret.ErrNotFound: %v", err)
 		case !strings.Contains(err.Error(), a.Binding()) && !strings.Contains(err.Error(), a.String()):
-			add("gives an error that does not say where the store looked: it names neither %s nor the address", a.Binding())
+			add(located, "gives an error that does not say where the store looked: it names neither %s nor the address", a.Binding())
 		}
 		if text != "" {
-			add("returns a text beside the error")
+			add(noTextBeside, "returns a text beside the error")
 		}
-		problems = append(problems, silent(fmt.Sprintf("the error of Get(%s)", a), err)...)
+		problems = append(problems, silent(silence, fmt.Sprintf("the error of Get(%s)", a), err)...)
 	}
 	return problems
+}
+
+// readMissing returns the fault of the answer for a, which has no value, or nil.
+func readMissing(s secret.Store, a secret.Address) error {
+	switch _, err, problem := get(context.Background(), s, a); {
+	case problem != nil:
+		return problem
+	case err == nil:
+		return absent.broken("Get(%s), which is missing, gives no error", a)
+	case !errors.Is(err, secret.ErrNotFound):
+		return wrapped.broken("Get(%s), which is missing, does not give secret.ErrNotFound: %w", a, err)
+	}
+	return nil
 }
 
 func checkContext(s secret.Store, values map[secret.Address]string) (problems []error) {
@@ -229,9 +253,8 @@ func checkContext(s secret.Store, values map[secret.Address]string) (problems []
 	cancel()
 	late, cancelLate := context.WithDeadline(context.Background(), time.Unix(0, 0))
 	defer cancelLate()
-	cause := errors.New("the caller has gone")
 	caused, giveUp := context.WithCancelCause(context.Background())
-	giveUp(cause)
+	giveUp(errors.New("the caller has gone"))
 	for _, a := range []secret.Address{addr("text", "token"), addr("text", "missing")} {
 		for _, c := range []struct {
 			name string
@@ -240,26 +263,29 @@ func checkContext(s secret.Store, values map[secret.Address]string) (problems []
 			text, err, problem := get(c.ctx, s, a)
 			switch {
 			case problem != nil:
-				problems = append(problems, fmt.Errorf("with a context that was %s before, %w", c.name, problem))
+				problems = append(problems,
+					under(problem, returns.cure, "with a context that was "+c.name+" before, %w"))
 			case err == nil:
-				problems = append(problems, fmt.Errorf("Get(%s) does not mind that its context was %s before", a, c.name))
+				problems = append(problems, ends.broken("Get(%s) does not mind that its context was %s before", a, c.name))
 			case !endedBy(c.ctx, err):
 				problems = append(problems,
-					fmt.Errorf("Get(%s) with a context that was %s before gives another error than the context's: %w",
+					cause.broken("Get(%s) with a context that was %s before gives another error than the context's: %w",
 						a, c.name, err))
 			}
 			if err != nil && text != "" {
-				problems = append(problems, fmt.Errorf("Get(%s) returns a text beside the error", a))
+				problems = append(problems, noTextBeside.broken("Get(%s) returns a text beside the error", a))
 			}
 			if err != nil {
-				problems = append(problems, silent(fmt.Sprintf("the error of Get(%s) with an ended context", a), err)...)
+				problems = append(problems, silent(silence, fmt.Sprintf("the error of Get(%s) with an ended context", a), err)...)
 			}
 		}
 	}
 	problems = append(problems, checkEndMeanwhile(s, values)...)
 	// The end of one caller's context must not affect another's read.
-	return append(problems, checkText(s,
-		map[secret.Address]string{addr("text", "token"): values[addr("text", "token")]})...)
+	if problem := readBack(s, addr("text", "token"), values[addr("text", "token")]); problem != nil {
+		problems = append(problems, under(problem, cureOthers, "after other callers' contexts have ended, %w"))
+	}
+	return problems
 }
 
 // checkEndMeanwhile ends the context while Get may be running: then Get may
@@ -273,12 +299,12 @@ func checkEndMeanwhile(s secret.Store, values map[secret.Address]string) (proble
 		cancel()
 		switch {
 		case problem != nil:
-			return append(problems, fmt.Errorf("after its context has ended, %w", problem))
+			return append(problems, under(problem, returns.cure, "after its context has ended, %w"))
 		case err != nil && !endedBy(ctx, err):
-			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a,
+			return append(problems, cause.broken("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a,
 				err))
 		case err == nil && text != values[a]:
-			return append(problems, fmt.Errorf("Get(%s), cancelled meanwhile, returns another text and no error", a))
+			return append(problems, exact.broken("Get(%s), cancelled meanwhile, returns another text and no error", a))
 		}
 	}
 	return nil
@@ -300,13 +326,10 @@ func checkConcurrent(s secret.Store, values map[secret.Address]string) (problems
 			for i := range addrs {
 				a := addrs[(i+r)%len(addrs)] // each goroutine reads another address at a time
 				if problem := readBack(s, a, values[a]); problem != nil {
-					found[r] = append(found[r], fmt.Errorf("beside other calls, %w", problem))
+					found[r] = append(found[r], under(problem, cureConcurrent, "beside other calls, %w"))
 				}
-				if _, err, problem := get(context.Background(), s, addr("text", "missing")); problem != nil ||
-					!errors.Is(err, secret.ErrNotFound) {
-					found[r] = append(found[r],
-						fmt.Errorf("beside other calls, Get(%s), which is missing, does not give secret.ErrNotFound",
-							addr("text", "missing")))
+				if problem := readMissing(s, addr("text", "missing")); problem != nil {
+					found[r] = append(found[r], under(problem, cureConcurrent, "beside other calls, %w"))
 				}
 			}
 		})
@@ -319,22 +342,22 @@ func checkConcurrent(s secret.Store, values map[secret.Address]string) (problems
 func checkShown(s secret.Store, values map[secret.Address]string) (problems []error) {
 	// A store may cache its reads: read all values.
 	problems = checkText(s, values)
-	problems = append(problems, silent("the store", s)...)
-	problems = append(problems, silent("the store in an exported field", struct{ Store secret.Store }{s})...)
+	problems = append(problems, silent(hidden, "the store", s)...)
+	problems = append(problems, silent(hidden, "the store in an exported field", struct{ Store secret.Store }{s})...)
 	// fmt calls no methods on a value in an unexported field.
-	problems = append(problems, silent("the store in an unexported field", struct{ store secret.Store }{s})...)
+	problems = append(problems, silent(hidden, "the store in an unexported field", struct{ store secret.Store }{s})...)
 	if l, ok := s.(secret.Locator); ok {
 		for _, a := range sorted(values) {
-			problems = append(problems, silent("Locate", l.Locate(a))...)
+			problems = append(problems, silent(silence, "Locate", l.Locate(a))...)
 		}
 	}
 	return problems
 }
 
 // silent reports each way of printing v that shows a part of a value.
-func silent(what string, v any) (problems []error) {
+func silent(p promise, what string, v any) (problems []error) {
 	for _, shown := range redacttest.Check(v, markers...) {
-		problems = append(problems, fmt.Errorf("%s shows a value: %s", what, shown))
+		problems = append(problems, p.broken("%s shows a value: %s", what, shown))
 	}
 	return problems
 }

@@ -1,9 +1,11 @@
 package secrettest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,20 +37,32 @@ import (
 // may hold anything at first, also values from an earlier subtest: addresses
 // are all in the namespace "watch".
 //
+// A fault is reported once, with its cure. A subtest that finds only a fault that
+// an earlier one has reported is skipped, and so are all others if "initial"
+// fails.
+//
 // It works in real time, and in a bubble of testing/synctest if the store does.
 // Nothing else that starts goroutines may run meanwhile: no parallel test.
 func TestWatcher(t *testing.T, open func(t *testing.T) (store secret.Store, set func(addr secret.Address, text string),
 	remove func(addr secret.Address))) {
 	t.Helper()
+	var reports reports
+	var first string
 	for _, c := range watchChecks {
 		t.Run(c.name, func(t *testing.T) {
+			if first != "" {
+				t.Skipf("it needs the first hints, which the subtest %q has not got", first)
+			}
 			store, set, remove := open(t)
 			w, ok := store.(secret.Watcher)
 			if !ok {
 				t.Fatalf("%T is no secret.Watcher", store)
 			}
 			if err := c.run(watched{store, w, set, remove}); err != nil {
-				t.Error(err)
+				reports.report(t, c.name, []error{err})
+				if c.name == watchChecks[0].name {
+					first = c.name
+				}
 			}
 		})
 	}
@@ -125,10 +139,10 @@ func (w *watching) call(addr secret.Address, during func(secret.Address)) {
 	w.mu.Lock()
 	w.busy++
 	if w.busy > 1 {
-		w.fault = errors.New("changed was called while another call of it was under way")
+		w.fault = serial.broken("changed was called while another call of it was under way")
 	}
 	if addr != watchA && addr != watchB && addr != watchNone {
-		w.fault = fmt.Errorf("changed was called for %s, which was not asked for", addr)
+		w.fault = only.broken("changed was called for %s, which was not asked for", addr)
 	}
 	w.mu.Unlock()
 	if during != nil {
@@ -163,8 +177,8 @@ func (w *watching) faulty() error {
 	return w.fault
 }
 
-// until waits for a state that calls cause.
-func (w *watching) until(what string, done func() bool) error {
+// until waits for a state that calls cause, as p promises.
+func (w *watching) until(p promise, what string, done func() bool) error {
 	limit := time.NewTimer(watchTimeout)
 	defer limit.Stop()
 	for {
@@ -177,9 +191,9 @@ func (w *watching) until(what string, done func() bool) error {
 		select {
 		case <-w.news:
 		case <-w.returned:
-			return fmt.Errorf("the Watcher's Watch returned although its context goes on: %v", w.err)
+			return stays.broken("the Watcher's Watch returned although its context goes on: %v", w.err)
 		case <-limit.C:
-			return fmt.Errorf("%s did not come within %s", what, watchTimeout)
+			return p.broken("%s did not come within %s", what, watchTimeout)
 		}
 	}
 }
@@ -187,7 +201,7 @@ func (w *watching) until(what string, done func() bool) error {
 // settled waits for the first hints.
 func (w *watching) settled() error {
 	for _, addr := range watchAddrs {
-		if err := w.until("the first hint for "+addr.String(), func() bool { return w.count(addr) > 0 }); err != nil {
+		if err := w.until(firstHint, "the first hint for "+addr.String(), func() bool { return w.count(addr) > 0 }); err != nil {
 			return err
 		}
 	}
@@ -202,15 +216,15 @@ func (w *watching) stop() error {
 	select {
 	case <-w.returned:
 	case <-limit.C:
-		return fmt.Errorf("the Watcher's Watch did not return within %s of its context's end", watchEnding)
+		return stops.broken("the Watcher's Watch did not return within %s of its context's end", watchEnding)
 	}
 	switch err := w.faulty(); {
 	case err != nil:
 		return err
 	case w.err == nil:
-		return errors.New("the Watcher's Watch returned nil; want its context's cause")
+		return ended.broken("the Watcher's Watch returned nil; want its context's cause")
 	case !errors.Is(w.err, errWatchOver):
-		return fmt.Errorf("the Watcher's Watch returned %w; want its context's cause", w.err)
+		return ended.broken("the Watcher's Watch returned %w; want its context's cause", w.err)
 	}
 	return nil
 }
@@ -224,7 +238,7 @@ func (s watched) beside(f func(*watching) error) error {
 	if err == nil {
 		err = f(w)
 	}
-	return errors.Join(err, w.stop())
+	return cmp.Or(err, w.stop())
 }
 
 // after makes a change and waits for a hint after which Get returns what want
@@ -241,7 +255,7 @@ func (s watched) afterIn(ctx context.Context, w *watching, addr secret.Address, 
 	change()
 	var text string
 	var err error
-	waited := w.until("a hint for "+addr.String()+" after "+what, func() bool {
+	waited := w.until(laterHint, "a hint for "+addr.String()+" after "+what, func() bool {
 		now := w.count(addr)
 		if now == before {
 			return false
@@ -251,7 +265,8 @@ func (s watched) afterIn(ctx context.Context, w *watching, addr secret.Address, 
 		return want(text, err)
 	})
 	if waited != nil && (text != "" || err != nil) {
-		return fmt.Errorf("%w; after the hints until then Get returned %q, %v", waited, text, err)
+		return under(waited, current.cure, fmt.Sprintf("%%w; after the hints until then Get returned %s",
+			strings.ReplaceAll(fmt.Sprintf("%q, %v", text, err), "%", "%%")))
 	}
 	return waited
 }

@@ -1,9 +1,9 @@
 package secrettest
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
@@ -99,7 +99,7 @@ func watchSerial(s watched) error {
 			s.set(watchA, text)
 		}, wantText(text))
 	}
-	return errors.Join(err, w.stop())
+	return cmp.Or(err, w.stop())
 }
 
 func watchSubscribed(s watched) error {
@@ -127,11 +127,11 @@ func watchSubscribed(s watched) error {
 		case <-w.returned:
 		}
 	}()
-	err := w.until("the first hint", func() bool { return w.count() > 0 })
+	err := w.until(firstHint, "the first hint", func() bool { return w.count() > 0 })
 	if err == nil {
 		<-changed
 		addr := <-first
-		err = w.until("another hint for "+addr.String()+", which changed during its first one,",
+		err = w.until(subscribed, "another hint for "+addr.String()+", which changed during its first one,",
 			func() bool { return w.count(addr) > 1 })
 	}
 	if err == nil {
@@ -139,10 +139,10 @@ func watchSubscribed(s watched) error {
 	}
 	for _, addr := range watchAddrs {
 		if got, failed := s.store.Get(context.Background(), addr); err == nil && !wantText(text)(got, failed) {
-			err = fmt.Errorf("after its hints Get(%s) returned %q, %v; want %q", addr, got, failed, text)
+			err = current.broken("after its hints Get(%s) returned %q, %v; want %q", addr, got, failed, text)
 		}
 	}
-	return errors.Join(err, w.stop())
+	return cmp.Or(err, w.stop())
 }
 
 func watchGap(s watched) error {
@@ -155,11 +155,11 @@ func watchGap(s watched) error {
 	if err == nil {
 		text, got := s.store.Get(context.Background(), watchA)
 		if !wantText("in the gap")(text, got) {
-			err = fmt.Errorf("after the first hint of a new Watch Get(%s) returned %q, %v; want what was set before it began",
+			err = current.broken("after the first hint of a new Watch Get(%s) returned %q, %v; want what was set before it began",
 				watchA, text, got)
 		}
 	}
-	return errors.Join(err, w.stop())
+	return cmp.Or(err, w.stop())
 }
 
 func watchSeveral(s watched) error {
@@ -172,21 +172,21 @@ func watchSeveral(s watched) error {
 				err = s.after(one, watchA, "a change beside another Watch", func() { s.set(watchA, text) }, wantText(text))
 			}
 		}
-		return errors.Join(err, other.stop())
+		return cmp.Or(err, other.stop())
 	})
 }
 
 func watchEnd(s watched) error {
 	s.reset()
 	w := s.watch(context.Background(), nil)
-	if err := errors.Join(w.settled(), w.stop()); err != nil {
+	if err := cmp.Or(w.settled(), w.stop()); err != nil {
 		return err
 	}
 	before := w.count()
 	s.set(watchA, "after the end")
 	<-time.After(watchWindow)
 	if after := w.count(); after != before {
-		return fmt.Errorf("changed was called %d times after Watch had returned", after-before)
+		return stops.broken("changed was called %d times after Watch had returned", after-before)
 	}
 	ended, cancel := context.WithCancelCause(context.Background())
 	cancel(errWatchOver)
@@ -204,7 +204,7 @@ func watchQuiet(s watched) error {
 		before := w.count()
 		<-time.After(watchCalm)
 		if calls := w.count() - before; calls > len(watchAddrs) {
-			return fmt.Errorf("%d calls of changed for %d addresses in %s in which nothing changed", calls, len(watchAddrs),
+			return quiet.broken("%d calls of changed for %d addresses in %s in which nothing changed", calls, len(watchAddrs),
 				watchCalm)
 		}
 		return nil
@@ -232,7 +232,7 @@ func watchLeak(s watched) error {
 		}
 		select {
 		case <-limit.C:
-			return fmt.Errorf("after %d Watches that returned %d goroutines more are running", cycles, left)
+			return leaves.broken("after %d Watches that returned %d goroutines more are running", cycles, left)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
