@@ -257,15 +257,22 @@ func TestLateSecretsOfOneAddress(t *testing.T) {
 // TestSecretThatMovesToAnotherWatch: the end of its former Watch makes it
 // neither polled in every round nor, if the new Watch fails, polled rarely.
 func TestSecretThatMovesToAnotherWatch(t *testing.T) {
-	for name, fails := range map[string]bool{"the new Watch works": false, "the new Watch fails": true} {
+	for name, fails := range map[string]func(context.Context) error{
+		"the new Watch works": nil,
+		"the new Watch fails": func(context.Context) error { return errRefused },
+		"the new Watch is silent": func(ctx context.Context) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, early, late := newTelling(), static("early"), static("late")
 				w.set(early, "one")
 				w.set(late, "one")
 				w.tell(func(ctx context.Context, addrs []secret.Address, changed func(secret.Address)) error {
-					if fails && len(addrs) > 1 {
-						return errRefused
+					if fails != nil && len(addrs) > 1 {
+						return fails(ctx)
 					}
 					err := w.texts.Watch(ctx, addrs, changed)
 					time.Sleep(3 * time.Second)
@@ -280,7 +287,7 @@ func TestSecretThatMovesToAnotherWatch(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				before := w.gets(early)
 				time.Sleep(100 * time.Minute)
-				if fails {
+				if fails != nil {
 					require.InDelta(t, 100, w.gets(early)-before, 10)
 				} else {
 					require.InDelta(t, 10, w.gets(early)-before, 2)

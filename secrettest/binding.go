@@ -28,7 +28,7 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 		case err != nil:
 			broken := bound
 			if !errors.Is(err, secret.ErrNotFound) {
-				broken = failing(key, err, bound.cure)
+				broken = failing(a, err, bound.cure, key.Binding())
 			}
 			problems = append(problems, broken.broken("Get(%s) with Options.Binding %s fails: %w", a, key.Binding(), err))
 		case text == values[a]:
@@ -45,7 +45,7 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 		problems = append(problems, problem)
 	case err != nil && !errors.Is(err, secret.ErrNotFound):
 		problems = append(problems,
-			wrapped.broken("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
+			failing(missing, err, wrapped.cure, lower).broken("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
 				"that does not wrap secret.ErrNotFound: %w", missing, lower, err))
 	case err != nil && strings.Contains(err.Error(), missing.Binding()):
 		problems = append(problems, bound.broken("Get(%s) with Options.Binding %s gives an error with the derived name: %w",

@@ -41,9 +41,9 @@ func under(problem error, cure, format string) error {
 
 // failing returns the promise that Get breaks by an error for a. One reason is
 // one fault, although the names and numbers in the error differ.
-func failing(a secret.Address, err error, cure string) promise {
+func failing(a secret.Address, err error, cure string, declared ...string) promise {
 	reason := err.Error()
-	for _, name := range []string{a.String(), a.Binding(), a.Namespace, a.Name} {
+	for _, name := range append(declared, a.String(), a.Binding(), a.Namespace+"/"+a.Name) {
 		reason = strings.ReplaceAll(reason, name, "")
 	}
 	return promise{"fails: " + strings.Map(func(r rune) rune {
@@ -109,7 +109,7 @@ func (r *reports) report(t *testing.T, subtest string, problems []error) {
 	}
 }
 
-// Promises of a store.
+// Promises of a store. For one without a kind the error decides: see failing.
 var (
 	returns      = promise{"hangs", "return as soon as the context ends, and bound every request"}
 	panics       = promise{"panics", "return an error instead"}
@@ -139,7 +139,7 @@ var (
 	firstHint  = promise{"first hint", "call changed once for every address when Watch begins, with a value or without"}
 	laterHint  = promise{"hint", "call changed after every change, a deletion too"}
 	current    = promise{"hint", "call changed only when Get returns the new state, and read no older copy in Get"}
-	subscribed = promise{"subscribe first", "subscribe, and only then call changed for every address"}
+	subscribed = promise{"hint", "subscribe, and only then call changed for every address"}
 	only       = promise{"others", "call changed only for the addresses given to Watch"}
 	serial     = promise{"serial", "call changed from one goroutine, or under a lock"}
 	stays      = promise{"gives up", "return only when the context ends or delivery cannot be promised"}

@@ -180,16 +180,21 @@ func readBack(s secret.Store, a secret.Address, want string) error {
 		return problem
 	case err != nil:
 		return failing(a, err, cureStored).broken("Get(%s) fails: %w", a, err)
-	case got == want:
-		return nil
+	case got != want:
+		return differs(a, got, want)
 	}
+	return nil
+}
+
+// differs returns the fault of a wrong text.
+func differs(a secret.Address, got, want string) error {
 	for other, text := range texts {
 		if got == text {
 			return apart.broken("Get(%s) returns another text, that of %s", a, other)
 		}
 	}
 	broken := exact
-	if strings.HasPrefix(want, got) {
+	if strings.HasPrefix(want, got) && strings.TrimSpace(want) != got {
 		broken = whole
 	}
 	return broken.broken("Get(%s) returns another text: %d bytes instead of %d, and different from byte %d on",
@@ -223,7 +228,7 @@ func checkMissing(s secret.Store, _ map[secret.Address]string) (problems []error
 			add(absent, "gives no error")
 			continue
 		case !errors.Is(err, secret.ErrNotFound):
-			add(wrapped, "gives an error that does not wrap secret.ErrNotFound: %v", err)
+			add(failing(a, err, wrapped.cure), "gives an error that does not wrap secret.ErrNotFound: %v", err)
 		case !strings.Contains(err.Error(), a.Binding()) && !strings.Contains(err.Error(), a.String()):
 			add(located, "gives an error that does not say where the store looked: it names neither %s nor the address", a.Binding())
 		}
@@ -243,7 +248,7 @@ func readMissing(s secret.Store, a secret.Address) error {
 	case err == nil:
 		return absent.broken("Get(%s), which is missing, gives no error", a)
 	case !errors.Is(err, secret.ErrNotFound):
-		return wrapped.broken("Get(%s), which is missing, does not give secret.ErrNotFound: %w", a, err)
+		return failing(a, err, wrapped.cure).broken("Get(%s), which is missing, does not give secret.ErrNotFound: %w", a, err)
 	}
 	return nil
 }
@@ -268,8 +273,12 @@ func checkContext(s secret.Store, values map[secret.Address]string) (problems []
 			case err == nil:
 				problems = append(problems, ends.broken("Get(%s) does not mind that its context was %s before", a, c.name))
 			case !endedBy(c.ctx, err):
+				broken := failing(a, err, cause.cure)
+				if errors.Is(err, secret.ErrNotFound) {
+					broken = ends
+				}
 				problems = append(problems,
-					cause.broken("Get(%s) with a context that was %s before gives another error than the context's: %w",
+					broken.broken("Get(%s) with a context that was %s before gives another error than the context's: %w",
 						a, c.name, err))
 			}
 			if err != nil && text != "" {
@@ -301,10 +310,10 @@ func checkEndMeanwhile(s secret.Store, values map[secret.Address]string) (proble
 		case problem != nil:
 			return append(problems, under(problem, returns.cure, "after its context has ended, %w"))
 		case err != nil && !endedBy(ctx, err):
-			return append(problems, cause.broken("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a,
+			return append(problems, failing(a, err, cause.cure).broken("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a,
 				err))
 		case err == nil && text != values[a]:
-			return append(problems, exact.broken("Get(%s), cancelled meanwhile, returns another text and no error", a))
+			return append(problems, under(differs(a, text, values[a]), ends.cure, "cancelled meanwhile, %w, and no error"))
 		}
 	}
 	return nil
