@@ -45,7 +45,7 @@ func (a *App) watchLate(ctx context.Context, now time.Time) (next time.Time) {
 // merged ends the Watches of w that have no more secrets than the new one, and
 // returns the secrets of all. So a Watcher has few Watches, each larger than
 // the next, and a secret moves to another Watch only if its Watch doubles:
-// every move costs a load of it. The first hints of the new Watch report the
+// every move costs a load. The first hints of the new Watch report the
 // changes that happen between the Watches. The caller holds a.mu.
 func (a *App) merged(w Watcher, secrets []*appSecret) []*appSecret {
 	for i := len(a.watches) - 1; i >= 0; i-- {

@@ -26,10 +26,10 @@ type Store interface {
 // The place should end with the result of [Address.Binding]: for a secret with
 // an Options.Binding, messages have that name in its stead.
 //
-// If a value is missing or wrong, App.Start advises what fits the place: "file "
-// or "environment variable " and a name, as those of [Dir] and [Env], get the
-// advice for a file or a variable. The advice for any other place is to publish
-// the value with `layer secret`.
+// App.Start gives advice that fits the place of a missing or wrong value: if
+// the place begins with "environment variable " or "file ", like the places of
+// [Env] and [Dir], the advice is for a variable or a file. For any other place
+// it is to publish the value with `layer secret`.
 type Locator interface {
 	Locate(addr Address) string
 }

@@ -20,7 +20,7 @@ var leakKey = secret.Static(secret.Options{Namespace: "leak", Name: "key",
 var quiet = secret.AppOptions{Refresh: -1, Logger: slog.New(slog.DiscardHandler)}
 
 // TestNextTestReadsNothingOfAnApp: a test that swaps its secrets leaves no
-// document behind, whatever its App does.
+// document behind, and its App may do anything.
 func TestNextTestReadsNothingOfAnApp(t *testing.T) {
 	started := func(t *testing.T) *secret.App {
 		app := secret.NewApp(quiet).Use(leakKey)

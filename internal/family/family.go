@@ -8,8 +8,8 @@ import "sync/atomic"
 // Family is shared by a secret and its copies.
 type Family struct{ Shared atomic.Value }
 
-// Forget makes the shared object forget what it remembers of the store, since
-// the secret now reads another one: a test has swapped it. f may be nil.
+// Forget makes the shared object forget the answers of the store: a test makes
+// the secret read another one. f may be nil.
 func (f *Family) Forget() {
 	if f == nil {
 		return
