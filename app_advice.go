@@ -119,3 +119,14 @@ func (p problem) todo() string {
 }
 
 const startUnderRun = "start the program with: layer secret run -- PROGRAM"
+
+// declaredTwice is the fault of an App that was given both declarations, which
+// differ.
+func (d *declaration) declaredTwice(o *declaration) error {
+	cure := "declare it once and share the variable"
+	if d.family == o.family {
+		cure = "one is a copy that With made for another store, and an App reads an address from one store: give each copy " +
+			"an App of its own"
+	}
+	return because(ErrInvalid, "declared twice, differently: "+d.difference(o)+"; "+cure)
+}

@@ -172,17 +172,6 @@ func (d *declaration) difference(o *declaration) string {
 	return ""
 }
 
-// declaredTwice is the fault of an App that was given both declarations, which
-// differ.
-func (d *declaration) declaredTwice(o *declaration) error {
-	cure := "declare it once and share the variable"
-	if d.family == o.family {
-		cure = "one is a copy that With made for another store, and an App reads an address from one store: give each copy " +
-			"an App of its own"
-	}
-	return because(ErrInvalid, "declared twice, differently: "+d.difference(o)+"; "+cure)
-}
-
 // sameStore reports whether two stores are equal, as far as Go can: a type
 // without == never is.
 func sameStore(a, b Store) bool {

@@ -22,13 +22,13 @@ func (s *Secret) swap(store Store) (restore func(), err error) {
 	before, other := new(Secret), s.With(store)
 	before.become(s)
 	s.become(other)
-	s.declaration().family.Forget()
+	s.forget()
 	return func() {
 		claims.Lock()
 		defer claims.Unlock()
 		before.leaveClosed()
 		s.become(before)
-		s.declaration().family.Forget()
+		s.forget()
 	}, nil
 }
 
@@ -45,4 +45,15 @@ func (s *Secret) become(other *Secret) {
 	s.decl.Store(other.decl.Load())
 	s.loader.Store(other.loader.Load())
 	s.live.Store(other.live.Load())
+}
+
+// forget makes package keyring ask the store of s anew.
+func (s *Secret) forget() {
+	f := s.declaration().family
+	if f == nil {
+		return // no constructor made s
+	}
+	if shared, ok := f.Shared.Load().(interface{ Forget() }); ok {
+		shared.Forget()
+	}
 }

@@ -8,17 +8,6 @@ import "sync/atomic"
 // Family is shared by a secret and its copies.
 type Family struct{ Shared atomic.Value }
 
-// Forget makes the shared object forget the answers of the store: a test makes
-// the secret read another one. f may be nil.
-func (f *Family) Forget() {
-	if f == nil {
-		return
-	}
-	if shared, ok := f.Shared.Load().(interface{ Forget() }); ok {
-		shared.Forget()
-	}
-}
-
 // Of returns the family of a *secret.Secret, and nil for one that no constructor
 // made. Package secret sets it.
 var Of func(secret any) *Family
