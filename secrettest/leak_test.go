@@ -150,17 +150,16 @@ func TestNextTestAsksTheStoreAnew(t *testing.T) {
 	}
 }
 
+// leakCopied is read through copies only.
+var leakCopied = secret.Static(secret.Options{Namespace: "leak", Name: "copied"})
+
 // TestCopiesInTwoBubbles share the limit, and no channel of a bubble.
 func TestCopiesInTwoBubbles(t *testing.T) {
 	for _, name := range []string{"a test", "the next test"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				key := leakSession.With(secret.NewMemory(map[string]string{
-					"$SECRET.leak.session": "0123456789abcdef0123456789abcdef"}))
+				key := leakCopied.With(secret.NewMemory(map[string]string{"$SECRET.leak.copied": "one"}))
 				_, err := keyring.Find(t.Context(), key, "v2")
-				require.ErrorIs(t, err, keyring.ErrInvalidToken)
-				time.Sleep(11 * time.Second)
-				_, err = keyring.Find(t.Context(), key, "v2")
 				require.ErrorIs(t, err, keyring.ErrInvalidToken)
 				time.Sleep(time.Second)
 			})
