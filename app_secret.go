@@ -26,6 +26,7 @@ type appSecret struct {
 	failures    int // consecutive failed loads
 	skip        int // the number of rounds to leave out
 	stale       bool
+	derived     []derivedEntry // see app_derive.go
 
 	// Guarded by app.mu.
 	busy    bool      // a load for the App is under way
@@ -38,7 +39,8 @@ var _ loadOwner = (*appSecret)(nil)
 
 func newAppSecret(a *App, d *declaration) *appSecret {
 	sec := &appSecret{app: a}
-	sec.loader.decl = d
+	own := *d
+	sec.loader.decl = &own // a copy: it marks the documents that this App has loaded
 	sec.loader.store = newLoader(d, a.options.Store).store
 	sec.loader.owner, sec.loader.limit = sec, a.options.Timeout
 	return sec

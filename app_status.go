@@ -70,10 +70,12 @@ type Life struct {
 const outOfReach = time.Hour
 
 // Status returns the state of all secrets given to Use. It does not read a
-// store.
+// store. If a document of a [Derived] value that was read has changed since,
+// Status computes the value first, see [WarnDerived].
 func (a *App) Status() Status {
 	now := time.Now()
 	secrets := a.used()
+	a.settleDerived(secrets)
 	st := Status{Time: utc(now), OK: a.made(), Secrets: make([]SecretStatus, len(secrets))}
 	for i, sec := range secrets {
 		st.Secrets[i] = sec.status(now)
@@ -114,7 +116,7 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 		st.Versions = append(st.Versions, Life{v.ID, v.ActiveFrom, v.ExpiresAt})
 	}
 	st.RotationDue = utc(sec.doc.data().rotationDue(d.Rotation, now))
-	st.Warnings = sec.doc.data().warnings(d.Rotation, now)
+	st.Warnings = append(sec.doc.data().warnings(d.Rotation, now), sec.derivedWarnings()...)
 	for _, w := range st.Warnings {
 		st.NeedsPerson = st.NeedsPerson || w.Code != WarnWhiteSpace
 	}

@@ -38,7 +38,7 @@ var (
 type Error struct {
 	// Op is the operation that failed: "load", "parse", "version", "at", "active
 	// version", "bytes", "json", "encode", "declare", "new document", "parse
-	// address", "parse spec", "start", "refresh", "close".
+	// address", "parse spec", "derive", "start", "refresh", "close".
 	Op string
 	// Address is the address of the secret; zero if no declaration is involved.
 	Address Address

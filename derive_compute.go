@@ -1,0 +1,306 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// derivation is a Derived without its type parameter, so that a program links
+// this code once.
+type derivation struct {
+	_       uncomparable
+	secrets []*Secret
+	call    func([]*Document) (any, error) // f; returns a pointer to the value
+	err     error                          // of the arguments of Derive
+
+	last atomic.Pointer[result] // reads return it without a lock while it holds
+
+	mu     sync.Mutex
+	flight *derivedFlight
+	homes  []loadOwner // the secrets of Apps that know of this derivation, by the index of secrets
+
+	// Only the call under way uses these fields, and calls run one at a time.
+	good   *result // the last result without a fault
+	logged string  // the last logged fault; empty: none, or f has succeeded since
+}
+
+// result is the result of f for a set of documents. It never changes.
+type result struct {
+	_     uncomparable
+	docs  []*Document
+	until time.Time // when a version of docs starts or expires; zero: never
+	value any       // a pointer to the value
+	fault error     // of f for docs, or nil
+	err   error     // wraps fault, and is returned instead of a value; nil: value is that of older documents
+}
+
+// derivedFlight is a call of f that several readers wait for.
+type derivedFlight struct {
+	done   chan struct{} // closed when result is set
+	result *result
+}
+
+// get returns the result for the current documents. Its err is nil.
+func (c *derivation) get(ctx context.Context) (*result, error) {
+	r := c.warm()
+	if r == nil {
+		if c.err != nil {
+			return nil, c.err
+		}
+		docs, err := c.documents(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r, err = c.await(ctx, docs); err != nil {
+			return nil, err
+		}
+	}
+	return r, r.err
+}
+
+// warm returns the last result if all documents are in memory and it is the
+// result for them; else nil.
+func (c *derivation) warm() *result {
+	r := c.last.Load()
+	if r == nil {
+		return nil
+	}
+	for i, s := range c.secrets {
+		if s.live.Load() != r.docs[i] {
+			return nil
+		}
+	}
+	if !r.holds(time.Now) {
+		return nil
+	}
+	return r
+}
+
+// holds reports whether no version has started or expired since f was called.
+func (r *result) holds(now func() time.Time) bool { return r.until.IsZero() || now().Before(r.until) }
+
+// documents returns the current documents, and loads those that no App holds.
+func (c *derivation) documents(ctx context.Context) ([]*Document, error) {
+	docs := make([]*Document, len(c.secrets))
+	errs := make([]error, len(c.secrets))
+	var loads []int
+	for i, s := range c.secrets {
+		if s.declared().live.Load() == nil {
+			loads = append(loads, i)
+			continue
+		}
+		docs[i], errs[i] = s.Load(ctx)
+	}
+	load := func(i int) { docs[i], errs[i] = c.secrets[i].Load(ctx) }
+	if len(loads) == 1 {
+		load(loads[0])
+	} else {
+		var all sync.WaitGroup
+		for _, i := range loads {
+			all.Go(func() {
+				// In a goroutine of this package a panic would end the program.
+				if crashed := guard(func() { load(i) }); crashed != nil {
+					errs[i] = &Error{Op: "load", Address: c.secrets[i].Address(), Err: errors.New(crashed.why("the store"))}
+				}
+			})
+		}
+		all.Wait()
+	}
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return docs, nil
+}
+
+// await returns the result for docs, or for newer documents.
+func (c *derivation) await(ctx context.Context, docs []*Document) (*result, error) {
+	for {
+		r, f := c.begin(docs)
+		if r != nil {
+			return r, nil
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, c.fail(gaveUpOn(ctx))
+		}
+		if sameDocuments(f.result.docs, docs) {
+			return f.result, nil
+		}
+	}
+}
+
+func gaveUpOn(ctx context.Context) error {
+	if err := endOf(ctx); err != ctx.Err() {
+		return err
+	}
+	return &ended{cause: errors.New("gave up waiting for the function given to Derive: " + ctx.Err().Error()),
+		err: ctx.Err()}
+}
+
+// begin returns the result for docs if it is known. Otherwise it returns the
+// call under way, which it begins if there is none. It replaces documents in
+// docs that an App has replaced since: otherwise a slow reader would follow a
+// new result with an old one.
+func (c *derivation) begin(docs []*Document) (*result, *derivedFlight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settleIn()
+	for i, s := range c.secrets {
+		if doc := s.declared().live.Load(); doc != nil && doc.data().err == nil {
+			docs[i] = doc
+		}
+	}
+	if r := c.last.Load(); r != nil && sameDocuments(r.docs, docs) && r.holds(time.Now) {
+		return c.renew(r, docs), nil
+	}
+	if c.flight == nil {
+		c.flight = &derivedFlight{done: make(chan struct{})}
+		kept := make([]bool, len(docs))
+		for i, s := range c.secrets {
+			kept[i] = s.declared().loader.Load().owner != nil
+		}
+		go c.run(c.flight, slices.Clone(docs), kept)
+	}
+	return nil, c.flight
+}
+
+// renew makes r the result for docs, which have the same content as its own
+// documents. The caller holds mu.
+func (c *derivation) renew(r *result, docs []*Document) *result {
+	if c.flight != nil { // it stores a result soon
+		return r
+	}
+	renewed := &result{docs: slices.Clone(docs), until: r.until, value: r.value, err: r.err,
+		fault: r.fault}
+	c.last.Store(renewed)
+	return renewed
+}
+
+// run computes the result for docs. kept[i] reports that secret i has an App.
+func (c *derivation) run(f *derivedFlight, docs []*Document, kept []bool) {
+	f.result = c.compute(docs, kept)
+	c.mu.Lock()
+	c.last.Store(f.result)
+	c.flight = nil
+	c.mu.Unlock()
+	close(f.done)
+}
+
+func (c *derivation) compute(docs []*Document, kept []bool) *result {
+	if c.good != nil && sameDocuments(c.good.docs, docs) && c.good.holds(time.Now) {
+		// back from documents for which f fails
+		r := &result{docs: docs, until: c.good.until, value: c.good.value}
+		c.report(r)
+		return r
+	}
+	r := c.try(docs)
+	switch {
+	case r.fault == nil:
+		c.good = r
+	case c.good == nil || !keeps(c.good.docs, docs, kept):
+		c.good, r.err = nil, c.fail(r.fault)
+	default:
+		if !c.good.holds(time.Now) {
+			c.good = c.try(c.good.docs)
+		}
+		if c.good.fault != nil {
+			c.good, r.err = nil, c.fail(r.fault)
+			break
+		}
+		r.value, r.until = c.good.value, earlier(r.until, c.good.until)
+	}
+	c.report(r)
+	return r
+}
+
+// try calls f.
+func (c *derivation) try(docs []*Document) *result {
+	r := &result{docs: docs, until: nextInstant(docs, time.Now())}
+	var err error
+	crashed := guard(func() {
+		if r.value, err = c.call(slices.Clone(docs)); err != nil {
+			_ = err.Error() // may panic too
+		}
+	})
+	if crashed != nil {
+		err = errors.New(crashed.why("the function given to Derive"))
+	}
+	if err != nil {
+		r.value, r.fault = nil, err
+	}
+	return r
+}
+
+// fail returns the error of a Get.
+func (c *derivation) fail(err error) error {
+	if len(c.secrets) > 1 {
+		err = &derivedError{with: addresses(c.secrets[1:]), err: err}
+	}
+	return &Error{Op: "derive", Address: c.secrets[0].Address(), Err: err}
+}
+
+// derivedError names the secrets that Error.Address does not.
+type derivedError struct {
+	_    uncomparable
+	with string
+	err  error
+}
+
+func (e *derivedError) Error() string { return "with " + e.with + ": " + e.err.Error() }
+func (e *derivedError) Unwrap() error { return e.err }
+
+// keeps reports whether the value for the documents good stays in use when f
+// fails for docs: the new documents come from the same Apps. Documents without
+// an App must be the same.
+func keeps(good, docs []*Document, kept []bool) bool {
+	for i := range docs {
+		if docs[i].data().decl != good[i].data().decl || !kept[i] && !sameDocument(docs[i], good[i]) {
+			return false
+		}
+	}
+	// The same documents fail only if f depends on the time: their value has ended.
+	return !sameDocuments(good, docs)
+}
+
+func sameDocuments(a, b []*Document) bool {
+	for i := range a {
+		if !sameDocument(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameDocument reports whether a and b were loaded for the same secret, in the
+// same App, from the same text. Concurrent loads of one text return different
+// documents.
+func sameDocument(a, b *Document) bool {
+	if a == b {
+		return true
+	}
+	x, y := a.data(), b.data()
+	return x.decl == y.decl && x.format == y.format && x.same(y)
+}
+
+// nextInstant returns the first instant after now at which a version of docs
+// starts or expires, or zero.
+func nextInstant(docs []*Document, now time.Time) (next time.Time) {
+	for _, doc := range docs {
+		entries := doc.data().entries
+		for i := range entries {
+			for _, t := range [...]time.Time{entries[i].activeFrom, entries[i].expiresAt} {
+				if t.After(now) {
+					next = earlier(next, t)
+				}
+			}
+		}
+	}
+	return next
+}
