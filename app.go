@@ -62,6 +62,7 @@ type App struct {
 	left     atomic.Bool   // a Close has left a load behind: later ones do not wait for it
 	watches  []*watchGroup // of Watchers that are comparable, the largest of each first
 	late     lateSecrets
+	derived  []derivedEntry // guarded by mu
 
 	healthy, failing chan struct{} // limit the loads that run at a time: see app_refresh.go
 }

@@ -14,11 +14,12 @@ func (sec *appSecret) owningApp() any { return sec.app }
 
 // adopt makes Status show the warnings of e.
 func (sec *appSecret) adopt(e derivedEntry) {
-	sec.mu.Lock()
-	defer sec.mu.Unlock()
-	sec.derived = slices.DeleteFunc(sec.derived, derivedEntry.gone)
-	if !slices.Contains(sec.derived, e) {
-		sec.derived = append(sec.derived, e)
+	a := sec.app
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.derived = slices.DeleteFunc(a.derived, derivedEntry.gone)
+	if !slices.Contains(a.derived, e) {
+		a.derived = append(a.derived, e)
 	}
 }
 
@@ -36,17 +37,18 @@ func (sec *appSecret) reportDerived(of, fault string, kept bool) {
 	}
 }
 
-// settleDerived computes the derived values whose documents have changed. A
-// function that does not return holds it for at most the timeout of a load.
-func (a *App) settleDerived(secrets []*appSecret) {
-	var entries []derivedEntry
-	for _, sec := range secrets {
-		sec.mu.Lock()
-		entries = append(entries, sec.derived...)
-		sec.mu.Unlock()
+// settleDerived computes the derived values whose documents have changed, and
+// returns all. A function that does not return holds it for at most the timeout
+// of a load.
+func (a *App) settleDerived() []derivedEntry {
+	if !a.made() {
+		return nil
 	}
+	a.mu.Lock()
+	entries := slices.Clone(a.derived)
+	a.mu.Unlock()
 	if len(entries) == 0 {
-		return
+		return nil
 	}
 	limit := a.options.Timeout
 	if limit < 0 {
@@ -57,15 +59,17 @@ func (a *App) settleDerived(secrets []*appSecret) {
 	for _, e := range entries {
 		e.settle(ctx)
 	}
+	return entries
 }
 
-// derivedWarnings returns a warning for each derived value that cannot be
-// computed. The caller holds mu.
-func (sec *appSecret) derivedWarnings() (found []Warning) {
-	for _, e := range sec.derived {
-		if w, faulty := e.warning(sec); faulty && !slices.Contains(found, w) {
-			found = append(found, w)
+// warnDerived adds a warning for each derived value that cannot be computed.
+func (sec *appSecret) warnDerived(st *SecretStatus, entries []derivedEntry) {
+	if st.Current == "" {
+		return // sec holds no document
+	}
+	for _, e := range entries {
+		if w, faulty := e.warning(sec); faulty && !slices.Contains(st.Warnings, w) {
+			st.Warnings, st.NeedsPerson = append(st.Warnings, w), true
 		}
 	}
-	return found
 }

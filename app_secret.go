@@ -26,7 +26,6 @@ type appSecret struct {
 	failures    int // consecutive failed loads
 	skip        int // the number of rounds to leave out
 	stale       bool
-	derived     []derivedEntry // see app_derive.go
 
 	// Guarded by app.mu.
 	busy    bool      // a load for the App is under way
@@ -39,8 +38,7 @@ var _ loadOwner = (*appSecret)(nil)
 
 func newAppSecret(a *App, d *declaration) *appSecret {
 	sec := &appSecret{app: a}
-	own := *d
-	sec.loader.decl = &own // a copy: it marks the documents that this App has loaded
+	sec.loader.decl = d
 	sec.loader.store = newLoader(d, a.options.Store).store
 	sec.loader.owner, sec.loader.limit = sec, a.options.Timeout
 	return sec

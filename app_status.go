@@ -75,10 +75,11 @@ const outOfReach = time.Hour
 func (a *App) Status() Status {
 	now := time.Now()
 	secrets := a.used()
-	a.settleDerived(secrets)
+	derived := a.settleDerived()
 	st := Status{Time: utc(now), OK: a.made(), Secrets: make([]SecretStatus, len(secrets))}
 	for i, sec := range secrets {
 		st.Secrets[i] = sec.status(now)
+		sec.warnDerived(&st.Secrets[i], derived)
 		st.OK = st.OK && !st.Secrets[i].NeedsPerson
 	}
 	slices.SortStableFunc(st.Secrets, func(x, y SecretStatus) int { return compareAddress(x.Address, y.Address) })
@@ -116,7 +117,7 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 		st.Versions = append(st.Versions, Life{v.ID, v.ActiveFrom, v.ExpiresAt})
 	}
 	st.RotationDue = utc(sec.doc.data().rotationDue(d.Rotation, now))
-	st.Warnings = append(sec.doc.data().warnings(d.Rotation, now), sec.derivedWarnings()...)
+	st.Warnings = sec.doc.data().warnings(d.Rotation, now)
 	for _, w := range st.Warnings {
 		st.NeedsPerson = st.NeedsPerson || w.Code != WarnWhiteSpace
 	}

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"context"
-	"encoding"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,13 +16,6 @@ import (
 type Derived[T any] struct {
 	core atomic.Pointer[derivation] // an atomic pointer hides the value from reflection; set once
 }
-
-// Without one of these methods a Derived would still compile, and would show
-// values.
-var (
-	_ fmt.Formatter          = (*Derived[int])(nil)
-	_ encoding.TextMarshaler = (*Derived[int])(nil)
-)
 
 // Derive returns the value that f computes from the documents of secrets, which
 // f gets in the order of secrets. Derive itself reads nothing and calls nothing,

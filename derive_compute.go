@@ -21,7 +21,7 @@ type derivation struct {
 
 	mu     sync.Mutex
 	flight *derivedFlight
-	homes  []loadOwner // the secrets of Apps that know of this derivation, by the index of secrets
+	known  []loadOwner // those that know of this derivation, by the index of secrets
 
 	// Only the call under way uses these fields, and calls run one at a time.
 	good   *result // the last result without a fault
@@ -32,10 +32,11 @@ type derivation struct {
 type result struct {
 	_     uncomparable
 	docs  []*Document
-	until time.Time // when a version of docs starts or expires; zero: never
-	value any       // a pointer to the value
-	fault error     // of f for docs, or nil
-	err   error     // wraps fault, and is returned instead of a value; nil: value is that of older documents
+	from  []loadOwner // the Apps' secrets that hold docs; nil: none does
+	until time.Time   // when a version of docs starts or expires; zero: never
+	value any         // a pointer to the value
+	fault error       // of f for docs, or nil
+	err   error       // wraps fault, and is returned instead of a value; nil: value is that of older documents
 }
 
 // derivedFlight is a call of f that several readers wait for.
@@ -152,23 +153,40 @@ func (c *derivation) begin(docs []*Document) (*result, *derivedFlight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settleIn()
+	from := make([]loadOwner, len(docs))
 	for i, s := range c.secrets {
-		if doc := s.declared().live.Load(); doc != nil && doc.data().err == nil {
-			docs[i] = doc
-		}
+		docs[i], from[i] = s.declared().latest(docs[i])
 	}
 	if r := c.last.Load(); r != nil && sameDocuments(r.docs, docs) && r.holds(time.Now) {
 		return c.renew(r, docs), nil
 	}
 	if c.flight == nil {
 		c.flight = &derivedFlight{done: make(chan struct{})}
-		kept := make([]bool, len(docs))
-		for i, s := range c.secrets {
-			kept[i] = s.declared().loader.Load().owner != nil
-		}
-		go c.run(c.flight, slices.Clone(docs), kept)
+		go c.run(c.flight, slices.Clone(docs), from)
 	}
 	return nil, c.flight
+}
+
+// latest returns the document in memory, else doc, and the App's secret that
+// holds it. An App that has not loaded the secret yet does not hold the document
+// that an earlier App has left.
+func (s *Secret) latest(doc *Document) (*Document, loadOwner) {
+	owner := s.loader.Load().owner
+	home, ok := owner.(derivedHome)
+	for {
+		live := s.live.Load()
+		if live != nil && live.data().err == nil {
+			doc = live
+		}
+		switch {
+		case !ok:
+			return doc, nil
+		case home.lastGood() == doc:
+			return doc, owner
+		case s.live.Load() == live:
+			return doc, nil
+		} // else it has just been replaced
+	}
 }
 
 // renew makes r the result for docs, which have the same content as its own
@@ -177,15 +195,15 @@ func (c *derivation) renew(r *result, docs []*Document) *result {
 	if c.flight != nil { // it stores a result soon
 		return r
 	}
-	renewed := &result{docs: slices.Clone(docs), until: r.until, value: r.value, err: r.err,
-		fault: r.fault}
-	c.last.Store(renewed)
-	return renewed
+	renewed := *r
+	renewed.docs = slices.Clone(docs)
+	c.last.Store(&renewed)
+	return &renewed
 }
 
-// run computes the result for docs. kept[i] reports that secret i has an App.
-func (c *derivation) run(f *derivedFlight, docs []*Document, kept []bool) {
-	f.result = c.compute(docs, kept)
+// run computes the result for docs.
+func (c *derivation) run(f *derivedFlight, docs []*Document, from []loadOwner) {
+	f.result = c.compute(docs, from)
 	c.mu.Lock()
 	c.last.Store(f.result)
 	c.flight = nil
@@ -193,22 +211,22 @@ func (c *derivation) run(f *derivedFlight, docs []*Document, kept []bool) {
 	close(f.done)
 }
 
-func (c *derivation) compute(docs []*Document, kept []bool) *result {
+func (c *derivation) compute(docs []*Document, from []loadOwner) *result {
 	if c.good != nil && sameDocuments(c.good.docs, docs) && c.good.holds(time.Now) {
 		// back from documents for which f fails
-		r := &result{docs: docs, until: c.good.until, value: c.good.value}
-		c.report(r)
-		return r
+		c.good = &result{docs: docs, from: from, until: c.good.until, value: c.good.value}
+		c.report(c.good)
+		return c.good
 	}
-	r := c.try(docs)
+	r := c.try(docs, from)
 	switch {
 	case r.fault == nil:
 		c.good = r
-	case c.good == nil || !keeps(c.good.docs, docs, kept):
+	case c.good == nil || !c.good.outlives(r):
 		c.good, r.err = nil, c.fail(r.fault)
 	default:
 		if !c.good.holds(time.Now) {
-			c.good = c.try(c.good.docs)
+			c.good = c.try(c.good.docs, c.good.from)
 		}
 		if c.good.fault != nil {
 			c.good, r.err = nil, c.fail(r.fault)
@@ -221,8 +239,8 @@ func (c *derivation) compute(docs []*Document, kept []bool) *result {
 }
 
 // try calls f.
-func (c *derivation) try(docs []*Document) *result {
-	r := &result{docs: docs, until: nextInstant(docs, time.Now())}
+func (c *derivation) try(docs []*Document, from []loadOwner) *result {
+	r := &result{docs: docs, from: from, until: nextInstant(docs, time.Now())}
 	var err error
 	crashed := guard(func() {
 		if r.value, err = c.call(slices.Clone(docs)); err != nil {
@@ -256,17 +274,17 @@ type derivedError struct {
 func (e *derivedError) Error() string { return "with " + e.with + ": " + e.err.Error() }
 func (e *derivedError) Unwrap() error { return e.err }
 
-// keeps reports whether the value for the documents good stays in use when f
-// fails for docs: the new documents come from the same Apps. Documents without
-// an App must be the same.
-func keeps(good, docs []*Document, kept []bool) bool {
-	for i := range docs {
-		if docs[i].data().decl != good[i].data().decl || !kept[i] && !sameDocument(docs[i], good[i]) {
+// outlives reports whether the value of r stays in use although f fails for the
+// documents of next: the new ones come from the Apps that hold those of r. A
+// document that no App holds must be the same.
+func (r *result) outlives(next *result) bool {
+	for i, doc := range next.docs {
+		if (next.from[i] == nil || next.from[i] != r.from[i]) && !sameDocument(doc, r.docs[i]) {
 			return false
 		}
 	}
 	// The same documents fail only if f depends on the time: their value has ended.
-	return !sameDocuments(good, docs)
+	return !sameDocuments(r.docs, next.docs)
 }
 
 func sameDocuments(a, b []*Document) bool {
@@ -278,9 +296,9 @@ func sameDocuments(a, b []*Document) bool {
 	return true
 }
 
-// sameDocument reports whether a and b were loaded for the same secret, in the
-// same App, from the same text. Concurrent loads of one text return different
-// documents.
+// sameDocument reports whether a and b were loaded for the same declaration and
+// store, and have the same content. Concurrent loads of one text return
+// different documents.
 func sameDocument(a, b *Document) bool {
 	if a == b {
 		return true

@@ -18,6 +18,7 @@ const WarnDerived = "derived"
 // is an interface for the reason of loadOwner.
 type derivedHome interface {
 	owningApp() any // for comparisons
+	lastGood() *Document
 	adopt(derivedEntry)
 	reportDerived(of, fault string, kept bool) // an empty fault: f works again
 }
@@ -35,15 +36,15 @@ type weakEntry struct{ of weak.Pointer[derivation] }
 
 // settleIn makes the Apps of the secrets know of c. The caller holds mu.
 func (c *derivation) settleIn() {
-	if c.homes == nil {
-		c.homes = make([]loadOwner, len(c.secrets))
+	if c.known == nil {
+		c.known = make([]loadOwner, len(c.secrets))
 	}
 	for i, s := range c.secrets {
 		owner := s.declared().loader.Load().owner
-		if owner == c.homes[i] {
+		if owner == c.known[i] {
 			continue
 		}
-		c.homes[i] = owner
+		c.known[i] = owner
 		if home, ok := owner.(derivedHome); ok {
 			home.adopt(weakEntry{weak.Make(c)})
 		}

@@ -32,6 +32,7 @@ var zeros = map[string][]any{
 	"Secret":   {new(secret.Secret), (*secret.Secret)(nil)},
 	"Version":  {new(secret.Version)},
 
+	"Derived":       {new(secret.Derived[string]), (*secret.Derived[string])(nil)},
 	"RetentionMode": {new(secret.RetentionMode)},
 }
 
@@ -39,6 +40,7 @@ var zeros = map[string][]any{
 // other one that returns an error may.
 var fails = map[string][]string{
 	"App":      {"Start", "Refresh", "Close"},
+	"Derived":  {"Get"},
 	"Document": {"Version", "At", "ActiveVersion", "Encode"},
 	"Memory":   {"Get", "Watch"},
 	"Ref":      {"Get", "Text", "Bytes", "JSON"},
@@ -115,6 +117,9 @@ func TestZeroValuesAreAll(t *testing.T) {
 			of := f.Recv.List[0].Type
 			if star, ok := of.(*ast.StarExpr); ok {
 				of = star.X
+			}
+			if generic, ok := of.(*ast.IndexExpr); ok {
+				of = generic.X
 			}
 			if id := of.(*ast.Ident); id.IsExported() {
 				found[id.Name] = true

@@ -33,7 +33,7 @@ func TestRulesUseTheMetrics(t *testing.T) {
 	}
 	require.Len(t, metrics, 11)
 	codes := []string{secret.WarnCurrentMissing, secret.WarnCurrentExpired, secret.WarnExpiresSoon,
-		secret.WarnRotationOverdue, secret.WarnWhiteSpace}
+		secret.WarnRotationOverdue, secret.WarnWhiteSpace, secret.WarnDerived}
 	for _, file := range []string{"../docs/alerts.yml", "../.ci/alerts_test.yml"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
