@@ -3,14 +3,9 @@ package secret_test
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,20 +17,6 @@ import (
 
 	"github.com/layeron-hq/secret"
 )
-
-// pairPEM returns a certificate with that serial number, and its key.
-func pairPEM(t testing.TB, serial int) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(int64(serial)), DNSNames: []string{"example.com"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	require.NoError(t, err)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
-}
 
 func keyPair(docs ...*secret.Document) (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair([]byte(docs[0].Current().Text()), []byte(docs[1].Current().Text()))
@@ -49,7 +30,7 @@ func TestPairThatChangesASecondApartNeverBreaksAReader(t *testing.T) {
 	const rotations = 10
 	var certificates, keys [rotations]string
 	for i := range rotations {
-		certificates[i], keys[i] = pairPEM(t, i)
+		certificates[i], keys[i] = selfSigned(int64(i))
 	}
 	for name, tc := range map[string]struct {
 		apps, refresh int

@@ -1,10 +1,8 @@
 package recipes
 
 import (
+	"context"
 	"crypto/tls"
-	"log/slog"
-	"sync"
-	"sync/atomic"
 
 	"github.com/layeron-hq/secret"
 )
@@ -14,43 +12,19 @@ import (
 // tlsPEM is one PEM text: the certificate, its chain and the private key.
 var tlsPEM = secret.Static(secret.Options{Namespace: "edge", Name: "tls"})
 
-type certificate struct {
-	loading sync.Mutex
-	current atomic.Pointer[tls.Certificate]
-}
-
-func newCertificate(app *secret.App) (*certificate, error) {
-	c := new(certificate)
-	app.OnChange(func(change secret.Change) {
-		if !change.CurrentChanged {
-			return
-		}
-		if err := c.load(); err != nil {
-			slog.Error("the new certificate is not used", "version", change.New, "error", err)
-		}
-	}, tlsPEM)
-	return c, c.load() // after OnChange, so that no change is missed
-}
-
-func (c *certificate) load() error {
-	c.loading.Lock()
-	defer c.loading.Unlock()
-	pem, err := tlsPEM.Current().Bytes()
-	if err != nil {
-		return err
-	}
+var certificate = secret.Derive(func(docs ...*secret.Document) (*tls.Certificate, error) {
+	pem := []byte(docs[0].Current().Text())
 	pair, err := tls.X509KeyPair(pem, pem)
-	if err != nil {
-		return err
-	}
-	c.current.Store(&pair)
-	return nil
-}
+	return &pair, err
+}, tlsPEM)
 
-func (c *certificate) config() *tls.Config {
-	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return c.current.Load(), nil
-	}}
+func tlsConfig(ctx context.Context) (*tls.Config, error) {
+	if _, err := certificate.Get(ctx); err != nil {
+		return nil, err // no good certificate at the start
+	}
+	return &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return certificate.Get(hello.Context())
+	}}, nil
 }
 
 // end

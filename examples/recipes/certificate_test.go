@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +17,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/secrettest"
 )
 
 // selfSigned returns the PEM text of a certificate for example.com and its key.
@@ -52,38 +54,54 @@ func shake(t *testing.T, config *tls.Config) int64 {
 
 func TestHandshakesUseTheNewCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		standard := slog.Default()
-		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-		defer slog.SetDefault(standard)
-
 		r := start(t, tlsPEM, selfSigned(t, 1))
-		c, err := newCertificate(r.app)
+		config, err := tlsConfig(t.Context())
 		require.NoError(t, err)
-		require.EqualValues(t, 1, shake(t, c.config()))
+		require.EqualValues(t, 1, shake(t, config))
 
 		r.set(selfSigned(t, 2))
-		synctest.Wait()
-		require.EqualValues(t, 2, shake(t, c.config()))
-		require.Empty(t, log.String())
+		require.EqualValues(t, 2, shake(t, config))
 
 		r.set("-----BEGIN CERTIFICATE-----\ncut off")
-		synctest.Wait()
-		require.EqualValues(t, 2, shake(t, c.config()), "a faulty text replaces no certificate")
-		require.Contains(t, log.String(), "version=v3")
-		require.NotContains(t, log.String(), "cut off")
+		require.EqualValues(t, 2, shake(t, config), "a faulty text replaces no certificate")
+		require.Equal(t, secret.WarnDerived, r.app.Status().Secrets[0].Warnings[0].Code)
 
 		r.store.Set(tlsPEM.Address().String(), selfSigned(t, 4))
 		r.refresh()
-		r.store.Set(tlsPEM.Address().String(), selfSigned(t, 5))
-		r.refresh()
-		synctest.Wait()
-		require.EqualValues(t, 5, shake(t, c.config()), "a plain text is always v1, and its change counts")
+		require.EqualValues(t, 4, shake(t, config), "a plain text is always v1, and its change counts")
+		require.Empty(t, r.app.Status().Secrets[0].Warnings)
 	})
 }
 
 func TestFaultyCertificateIsAnErrorAtTheStart(t *testing.T) {
-	r := start(t, tlsPEM, "no PEM")
-	_, err := newCertificate(r.app)
+	start(t, tlsPEM, "no PEM")
+	_, err := tlsConfig(t.Context())
 	require.ErrorContains(t, err, "failed to find any PEM data")
+}
+
+func TestPairOfTwoSecretsChangesWhenBothHaveChanged(t *testing.T) {
+	halves := func(serial int64) (certificate, key string) {
+		certificate, key, found := strings.Cut(selfSigned(t, serial), "-----BEGIN PRIVATE")
+		require.True(t, found)
+		return certificate, "-----BEGIN PRIVATE" + key
+	}
+	certificates, keys := secrettest.Set(t, tlsCertificate, ""), secrettest.Set(t, tlsKey, "")
+	app := secret.NewApp(secret.AppOptions{Refresh: -1, Logger: slog.New(slog.DiscardHandler)}).Use(tlsCertificate, tlsKey)
+	certificate, key := halves(1)
+	certificates.Set(tlsCertificate.Address().String(), certificate)
+	keys.Set(tlsKey.Address().String(), key)
+	require.NoError(t, app.Start(t.Context()))
+	defer app.Close()
+	serial := func() int64 {
+		require.NoError(t, app.Refresh(t.Context()))
+		pair, err := pairOfTwo.Get(t.Context())
+		require.NoError(t, err)
+		return pair.Leaf.SerialNumber.Int64()
+	}
+	require.EqualValues(t, 1, serial())
+	certificate, key = halves(2)
+	certificates.Set(tlsCertificate.Address().String(), certificate)
+	require.EqualValues(t, 1, serial())
+	keys.Set(tlsKey.Address().String(), key)
+	require.EqualValues(t, 2, serial())
 }
