@@ -77,7 +77,8 @@ func TestDerivedKeepsItsLastGoodValue(t *testing.T) {
 	requireDerived(t, "a1;b1;", d)
 	require.EqualValues(t, 3, j.calls.Load(), "the last good documents are back")
 	lines = strings.Join(log.lines(), "\n")
-	require.Contains(t, lines, `level=INFO msg="derived value can be computed again" secrets="$SECRET.app.a, $SECRET.app.b"`)
+	require.Contains(t, lines,
+		`level=INFO msg="derived value can be computed again" secrets="$SECRET.app.a, $SECRET.app.b"`)
 
 	p.set(a, "bad a2")
 	oneRefresh(t, app)
@@ -363,15 +364,17 @@ func TestDerivedLogShowsNoValue(t *testing.T) {
 		fails func(text string) error
 		want  string
 	}{
-		"harmless":   {value, func(string) error { return errors.New("no such host") }, `error="no such host"`},
-		"whole":      {value, func(text string) error { return errors.New("parse " + text) }, hidden},
-		"a part":     {value, func(text string) error { return errors.New("parse " + text[3:11]) }, hidden},
-		"less":       {value, func(text string) error { return errors.New("parse " + text[3:10]) }, `error="parse ` + value[3:10]},
-		"its type":   {value, func(text string) error { return quoting{errors.New(text)} }, "an error of type secret_test.quoting, " + hidden},
-		"short":      {"4711", func(text string) error { return fmt.Errorf("parse %q", text) }, hidden},
-		"by chance":  {"4711", func(text string) error { return errors.New("port 47113") }, `error="port 47113"`},
-		"an old one": {"current=v2;v1=" + value + ";v2=other", func(text string) error { return errors.New(value) }, hidden},
-		"very long":  {value, func(string) error { return errors.New(strings.Repeat("x", 1<<20)) }, "x…"},
+		"harmless": {value, func(string) error { return errors.New("no such host") }, `error="no such host"`},
+		"whole":    {value, func(text string) error { return errors.New("parse " + text) }, hidden},
+		"a part":   {value, func(text string) error { return errors.New("parse " + text[3:11]) }, hidden},
+		"less":     {value, func(text string) error { return errors.New("parse " + text[3:10]) }, `error="parse ` + value[3:10]},
+		"its type": {value, func(text string) error { return quoting{errors.New(text)} },
+			"an error of type secret_test.quoting, " + hidden},
+		"short":     {"4711", func(text string) error { return fmt.Errorf("parse %q", text) }, hidden},
+		"by chance": {"4711", func(text string) error { return errors.New("port 47113") }, `error="port 47113"`},
+		"an old one": {"current=v2;v1=" + value + ";v2=other", func(string) error { return errors.New(value) },
+			hidden},
+		"very long": {value, func(string) error { return errors.New(strings.Repeat("x", 1<<20)) }, "x…"},
 		"one of ours": {`{"Quantity":"four"}`, func(text string) error {
 			var into struct{ Quantity int }
 			return secret.NewVersion("v1", text, time.Time{}, time.Time{}).JSON(&into)

@@ -109,7 +109,7 @@ func TestDerivedReadsShareOneCall(t *testing.T) {
 				p.set(a, "a1")
 				p.set(b, "b1")
 				if apps {
-					requireStart(t, secret.NewApp(secret.AppOptions{Store: p, Logger: silence}).Use(a, b))
+					requireStart(t, secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(a, b))
 				} else {
 					a, b = a.With(p), b.With(p)
 				}
@@ -237,7 +237,10 @@ func TestDerivedFunctionThatCrashes(t *testing.T) {
 			panic(errors.New(text))
 		},
 		"panicked with a value of type string, not shown since it may hold a secret": func(text string) error { panic(text) },
-		"panicked with a value of type runtime.boundsError":                          func(text string) error { _ = text[len(text)]; return nil }, //nolint:staticcheck // the crash
+		"panicked with a value of type runtime.boundsError": func(text string) error {
+			_ = text[len(text)]
+			return nil
+		},
 		"ended its goroutine": func(string) error { runtime.Goexit(); return nil },
 		"panicked with a value of type secret_test.crashingError": func(string) error { return crashingError{} },
 	} {
@@ -318,7 +321,8 @@ func TestDerivedWithoutAnApp(t *testing.T) {
 			}
 			return nil
 		})
-		require.ErrorContains(t, derivedFails(t, d), "secret: load $SECRET.app.b: the store panicked with a value of type string")
+		require.ErrorContains(t, derivedFails(t, d),
+			"secret: load $SECRET.app.b: the store panicked with a value of type string")
 	})
 }
 
@@ -356,7 +360,7 @@ func TestDerivedRecomputesWhenAVersionStartsOrEnds(t *testing.T) {
 				_, err := d.Get(context.Background())
 				require.NoError(t, err)
 				require.Zero(t, calls, "not before the instant")
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				for range 2 {
 					requireDerived(t, want, d)
 				}
