@@ -382,18 +382,19 @@ func TestDerivedNeverFollowsNewDocumentsWithOldOnes(t *testing.T) {
 		j := &join{step: func() { <-gate }}
 		d := secret.Derive(j.of, s)
 		var readers sync.WaitGroup
-		read := func() {
+		read := func(want string) {
 			readers.Go(func() {
-				_, err := d.Get(context.Background())
+				text, err := d.Get(context.Background())
 				assert.NoError(t, err)
+				assert.Equal(t, want, text)
 			})
 		}
-		read()
+		read("a1;")
 		synctest.Wait()
 		p.set(s, "a2")
 		oneRefresh(t, app)
 		for range 10 {
-			read()
+			read("a2;")
 		}
 		synctest.Wait()
 		require.EqualValues(t, 1, j.calls.Load(), "one call at a time")
