@@ -155,7 +155,7 @@ func (c *derivation) begin(docs []*Document) (*result, *derivedFlight) {
 	c.settleIn()
 	from := make([]loadOwner, len(docs))
 	for i, s := range c.secrets {
-		docs[i], from[i] = s.declared().latest(docs[i])
+		docs[i], from[i] = latest(s.declared(), docs[i])
 	}
 	if r := c.last.Load(); r != nil && sameDocuments(r.docs, docs) && r.holds(time.Now) {
 		return c.renew(r, docs), nil
@@ -169,8 +169,9 @@ func (c *derivation) begin(docs []*Document) (*result, *derivedFlight) {
 
 // latest returns the document in memory, else doc, and the App's secret that
 // holds it. An App that has not loaded the secret yet does not hold the document
-// that an earlier App has left.
-func (s *Secret) latest(doc *Document) (*Document, loadOwner) {
+// that an earlier App has left. It is no method of Secret: a Worker would then
+// link it.
+func latest(s *Secret, doc *Document) (*Document, loadOwner) {
 	owner := s.loader.Load().owner
 	home, ok := owner.(derivedHome)
 	for {

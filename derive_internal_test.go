@@ -61,7 +61,7 @@ func TestDocumentThatIsReplacedInTheSameMoment(t *testing.T) {
 	s.live.Store(before)
 	home := &publishing{s: s, next: after}
 	l.owner = home
-	doc, from := s.latest(nil)
+	doc, from := latest(s, nil)
 	require.Same(t, after, doc)
 	require.Same(t, home, from)
 }
