@@ -297,9 +297,11 @@ func TestDerivedOfExpiredDocumentsDoesNotStay(t *testing.T) {
 		oneRefresh(t, app)
 		requireDerived(t, "three;", d)
 		time.Sleep(time.Hour)
+		calls = 0
 		for range 2 {
 			require.ErrorIs(t, derivedFails(t, d), secret.ErrNotActive)
 		}
+		require.Equal(t, 1, calls)
 		require.Equal(t, map[string]string{"a": "v1 a value derived from it cannot be computed; reads of the value fail"},
 			derivedWarnings(app))
 	})
