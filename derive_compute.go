@@ -297,15 +297,14 @@ func sameDocuments(a, b []*Document) bool {
 	return true
 }
 
-// sameDocument reports whether a and b were loaded for the same declaration and
-// store, and have the same content. Concurrent loads of one text return
-// different documents.
+// sameDocument reports whether a and b have the same content. Concurrent loads
+// of one text return different documents.
 func sameDocument(a, b *Document) bool {
 	if a == b {
 		return true
 	}
 	x, y := a.data(), b.data()
-	return x.decl == y.decl && x.format == y.format && x.same(y)
+	return x.format == y.format && x.same(y)
 }
 
 // nextInstant returns the first instant after now at which a version of docs
