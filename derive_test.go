@@ -96,6 +96,11 @@ func TestDerivedIsComputedOncePerDocuments(t *testing.T) {
 	oneRefresh(t, app)
 	requireDerived(t, "a1;b1;", d)
 	require.EqualValues(t, 3, j.calls.Load(), "there was no read in between, and the content is the same")
+
+	p.set(b, `{"current":"v1","versions":{"v1":{"value":"b1"}}}`)
+	oneRefresh(t, app)
+	requireDerived(t, "a1;b1;", d)
+	require.EqualValues(t, 4, j.calls.Load(), "StoredAs returns another format")
 }
 
 // TestDerivedReadsShareOneCall: one that gives up leaves the others alone, the
