@@ -35,8 +35,8 @@ type result struct {
 	from  []loadOwner // the Apps' secrets that hold docs; nil: none does
 	until time.Time   // when a version of docs starts or expires; zero: never
 	value any         // a pointer to the value
-	fault error       // of f for docs, or nil
-	err   error       // wraps fault, and is returned instead of a value; nil: value is that of older documents
+	fault error       // of f for docs; with a value, that is the one for older documents
+	err   error       // wraps fault if there is no value to return
 }
 
 // derivedFlight is a call of f that several readers wait for.
@@ -45,7 +45,7 @@ type derivedFlight struct {
 	result *result
 }
 
-// get returns the result for the current documents. Its err is nil.
+// get returns the result for the current documents, and its err.
 func (c *derivation) get(ctx context.Context) (*result, error) {
 	r := c.warm()
 	if r == nil {
