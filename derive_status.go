@@ -77,7 +77,7 @@ func (w weakEntry) gone() bool { return w.of.Value() == nil }
 // date without one.
 func (w weakEntry) settle(ctx context.Context) {
 	c := w.of.Value()
-	if c == nil || c.last.Load() == nil || c.warm() != nil {
+	if c == nil || c.warm() != nil {
 		return
 	}
 	docs := make([]*Document, len(c.secrets))

@@ -96,6 +96,7 @@ func TestDerivedIsComputedOncePerDocuments(t *testing.T) {
 	oneRefresh(t, app)
 	requireDerived(t, "a1;b1;", d)
 	require.EqualValues(t, 3, j.calls.Load(), "there was no read in between, and the content is the same")
+	require.Zero(t, testing.AllocsPerRun(10, func() { _, _ = d.Get(context.Background()) }))
 
 	p.set(b, `{"current":"v1","versions":{"v1":{"value":"b1"}}}`)
 	oneRefresh(t, app)
