@@ -188,11 +188,11 @@ func TestDerivedFromSecretsWithAndWithoutAnApp(t *testing.T) {
 // TestDerivedBeforeStartAndAfterClose: as reads of the secrets. Another App
 // begins without a last value.
 func TestDerivedBeforeStartAndAfterClose(t *testing.T) {
-	p, a, b, j := newProbe(), static("a"), static("b"), new(join)
+	p, a, b, j, log := newProbe(), static("a"), static("b"), new(join), new(logged)
 	p.set(a, "a1")
 	p.set(b, "b1")
 	d := secret.Derive(j.of, a, b)
-	app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(a, b)
+	app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: log.logger()}).Use(a, b)
 	requireDerived(t, "a1;b1;", d)
 	requireDerived(t, "a1;b1;", d)
 	require.Equal(t, 2, p.gets(), "the first read loads, and the App keeps the documents")
@@ -212,13 +212,29 @@ func TestDerivedBeforeStartAndAfterClose(t *testing.T) {
 	requireDerived(t, "a1;b4;", d)
 
 	p.set(b, "bad b5")
+	log.lines()
+	require.NoError(t, b.Refresh(context.Background()))
+	requireDerived(t, "a1;b4;", d)
+	require.Len(t, derivedWarnings(app), 2)
+	require.NotContains(t, strings.Join(log.lines(), "\n"), "derived value", "the App is closed")
 	again := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(a, b)
+	require.Empty(t, derivedWarnings(again), "it holds no document yet")
 	requireStart(t, again)
 	require.ErrorIs(t, derivedFails(t, d), errBad)
 	require.Len(t, derivedWarnings(again), 2)
 	require.Empty(t, derivedWarnings(app), "the secrets are in another App now")
 	p.set(b, "b6")
 	oneRefresh(t, again)
+	requireDerived(t, "a1;b6;", d)
+
+	require.NoError(t, again.Close())
+	third := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(a, b)
+	requireStart(t, third)
+	calls := j.calls.Load()
+	requireDerived(t, "a1;b6;", d)
+	require.Equal(t, calls, j.calls.Load(), "the same content")
+	p.set(b, "bad b7")
+	oneRefresh(t, third)
 	requireDerived(t, "a1;b6;", d)
 }
 
@@ -377,10 +393,11 @@ func TestDerivedLogShowsNoValue(t *testing.T) {
 		"an old one": {"current=v2;v1=" + value + ";v2=other", func(string) error { return errors.New(value) },
 			hidden},
 		"very long": {value, func(string) error { return errors.New(strings.Repeat("x", 1<<20)) }, "x…"},
-		"one of ours": {`{"Quantity":"four"}`, func(text string) error {
-			var into struct{ Quantity int }
-			return secret.NewVersion("v1", text, time.Time{}, time.Time{}).JSON(&into)
-		}, "secret: json"},
+		"one of ours": {"version not found", func(text string) error {
+			doc, _ := secret.Parse(text)
+			_, err := doc.Version("v9")
+			return err
+		}, `version not found"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, s, log := newProbe(), static("a"), new(logged)

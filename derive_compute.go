@@ -23,7 +23,7 @@ type derivation struct {
 	flight *derivedFlight
 	known  []loadOwner // those that know of this derivation, by the index of secrets
 
-	// Only the call under way uses these fields, and calls run one at a time.
+	// The call under way uses these fields without mu; calls run one at a time.
 	good   *result // the last result without a fault
 	logged string  // the last logged fault; empty: none, or f has succeeded since
 }
@@ -121,8 +121,9 @@ func (c *derivation) documents(ctx context.Context) ([]*Document, error) {
 
 // await returns the result for docs, or for newer documents.
 func (c *derivation) await(ctx context.Context, docs []*Document) (*result, error) {
+	from := make([]loadOwner, len(docs))
 	for {
-		r, f := c.begin(docs)
+		r, f := c.begin(docs, from)
 		if r != nil {
 			return r, nil
 		}
@@ -131,7 +132,7 @@ func (c *derivation) await(ctx context.Context, docs []*Document) (*result, erro
 		case <-ctx.Done():
 			return nil, c.fail(gaveUpOn(ctx))
 		}
-		if sameDocuments(f.result.docs, docs) {
+		if f.result.isFor(docs, from) {
 			return f.result, nil
 		}
 	}
@@ -148,21 +149,20 @@ func gaveUpOn(ctx context.Context) error {
 // begin returns the result for docs if it is known. Otherwise it returns the
 // call under way, which it begins if there is none. It replaces documents in
 // docs that an App has replaced since: otherwise a slow reader would follow a
-// new result with an old one.
-func (c *derivation) begin(docs []*Document) (*result, *derivedFlight) {
+// new result with an old one. It sets from, see result.
+func (c *derivation) begin(docs []*Document, from []loadOwner) (*result, *derivedFlight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settleIn()
-	from := make([]loadOwner, len(docs))
 	for i, s := range c.secrets {
 		docs[i], from[i] = latest(s.declared(), docs[i])
 	}
-	if r := c.last.Load(); r != nil && sameDocuments(r.docs, docs) && r.holds(time.Now) {
-		return c.renew(r, docs), nil
+	if r := c.last.Load(); r != nil && r.isFor(docs, from) && r.holds(time.Now) {
+		return c.renew(r, docs, from), nil
 	}
 	if c.flight == nil {
 		c.flight = &derivedFlight{done: make(chan struct{})}
-		go c.run(c.flight, slices.Clone(docs), from)
+		go c.run(c.flight, slices.Clone(docs), slices.Clone(from))
 	}
 	return nil, c.flight
 }
@@ -192,13 +192,16 @@ func latest(s *Secret, doc *Document) (*Document, loadOwner) {
 
 // renew makes r the result for docs, which have the same content as its own
 // documents. The caller holds mu.
-func (c *derivation) renew(r *result, docs []*Document) *result {
+func (c *derivation) renew(r *result, docs []*Document, from []loadOwner) *result {
 	if c.flight != nil { // it stores a result soon
 		return r
 	}
 	renewed := *r
-	renewed.docs = slices.Clone(docs)
+	renewed.docs, renewed.from = slices.Clone(docs), slices.Clone(from)
 	c.last.Store(&renewed)
+	if r.fault == nil {
+		c.good = &renewed // the App of docs may be another one
+	}
 	return &renewed
 }
 
@@ -286,6 +289,12 @@ func (r *result) outlives(next *result) bool {
 	}
 	// The same documents fail only if f depends on the time: their value has ended.
 	return !sameDocuments(r.docs, next.docs)
+}
+
+// isFor reports whether r is the result for docs. After a fault that depends on
+// the Apps too: another App begins without a last good value.
+func (r *result) isFor(docs []*Document, from []loadOwner) bool {
+	return sameDocuments(r.docs, docs) && (r.fault == nil || slices.Equal(r.from, from))
 }
 
 func sameDocuments(a, b []*Document) bool {
