@@ -95,8 +95,8 @@ func (c *Change) then(next Change) *Change {
 		Address: c.Address, Old: c.Old, New: next.New,
 		CurrentChanged: c.CurrentChanged || next.CurrentChanged,
 		Added:          replaced(c.Added, next.Removed, next.Added),
-		Removed:        latest(replaced(c.Removed, next.Added, next.Removed)),
-		Ended:          latest(replaced(c.Ended, next.Added, next.Ended)),
+		Removed:        lastIDs(replaced(c.Removed, next.Added, next.Removed)),
+		Ended:          lastIDs(replaced(c.Ended, next.Added, next.Ended)),
 	}
 }
 
@@ -117,7 +117,7 @@ func replaced(ids, drop, add []string) (list []string) {
 	return append(list, add...)
 }
 
-func latest(ids []string) []string {
+func lastIDs(ids []string) []string {
 	return ids[max(0, len(ids)-mostIDs):]
 }
 
