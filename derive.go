@@ -31,11 +31,6 @@ type Derived[T any] struct {
 // A nil f, no secrets, and a secret that no constructor made are errors of Get.
 func Derive[T any](f func(docs ...*Document) (T, error), secrets ...*Secret) *Derived[T] {
 	c := &derivation{secrets: slices.Clone(secrets)}
-	for i, s := range c.secrets {
-		if s == nil {
-			c.secrets[i] = undeclared
-		}
-	}
 	switch {
 	case f == nil:
 		c.err = deriveFault("Derive was given a nil function")
