@@ -98,3 +98,41 @@ func TestSecondCloseWaitsToo(t *testing.T) {
 		require.Zero(t, time.Since(began))
 	})
 }
+
+// TestCloseWaitsForACallInClose: a Close from outside waits for its end, and so
+// does one of a function after that call has left Close.
+func TestCloseWaitsForACallInClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, _, put := changing(t, secret.AppOptions{})
+		require.NoError(t, app.Start(context.Background()))
+		began := time.Now()
+		app.OnChange(func(secret.Change) {
+			require.NoError(t, app.Close())
+			time.Sleep(3 * time.Second)
+		})
+		app.OnChange(func(secret.Change) { time.Sleep(2 * time.Second) })
+		put("current=v1;v1=text")
+		time.Sleep(time.Second)
+		require.NoError(t, app.Close())
+		require.Equal(t, 5*time.Second, time.Since(began))
+
+		other, _, _ := changing(t, secret.AppOptions{})
+		app, _, put = changing(t, secret.AppOptions{})
+		require.NoError(t, app.Start(context.Background()))
+		began = time.Now()
+		var took time.Duration
+		app.OnChange(func(secret.Change) {
+			require.NoError(t, other.Close())
+			time.Sleep(3 * time.Second)
+		})
+		app.OnChange(func(secret.Change) {
+			time.Sleep(time.Second)
+			require.NoError(t, app.Close())
+			took = time.Since(began)
+		})
+		put("current=v1;v1=text")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, 3*time.Second, took)
+	})
+}

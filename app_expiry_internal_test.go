@@ -2,6 +2,7 @@ package secret
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +199,26 @@ func TestChangeKeepsNoStoredText(t *testing.T) {
 	}
 }
 
+// TestCallsAreForgotten after their end, also after a panic.
+func TestCallsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app, sec, _ := served(t, "one")
+		app.options.Logger = slog.New(slog.DiscardHandler)
+		defer app.Close()
+		app.OnChange(func(Change) { panic("made up") })
+		callers.mu.Lock()
+		before := len(callers.of)
+		callers.mu.Unlock()
+		publish(t, sec, "two")
+		synctest.Wait()
+		callers.mu.Lock()
+		defer callers.mu.Unlock()
+		if after := len(callers.of); after > before {
+			t.Fatal(before, after)
+		}
+	})
+}
+
 // TestRememberedIDsAreLimited: a store with ever new ids does not fill the
 // memory; the last ids count.
 func TestRememberedIDsAreLimited(t *testing.T) {
@@ -223,6 +244,8 @@ func TestSwappedSecretSendsNoChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app, sec, sent := served(t, "current=v2;v1=a;v1_expires=2000-01-02T00:00:00Z;v2=b")
 		defer app.Close()
+		publish(t, sec, "current=v2;v2=b;v1=a;v1_expires=2000-01-02T00:00:00Z")
+		requireChanges(t, sent(), Change{Address: sec.decl.addr, Old: "v2", New: "v2"})
 		restore, err := sec.readers[0].swap(NewMemory(nil))
 		if err != nil {
 			t.Fatal(err)
@@ -238,6 +261,6 @@ func TestSwappedSecretSendsNoChange(t *testing.T) {
 		restore()
 		publish(t, sec, "current=v4;v3=c;v4=d")
 		requireChanges(t, sent(), Change{Address: sec.decl.addr, Old: "v2", New: "v4", CurrentChanged: true,
-			Added: []string{"v3", "v4"}, Removed: strings.Fields("v1 v2"), Ended: strings.Fields("v1 v2")})
+			Added: []string{"v3", "v4"}, Removed: strings.Fields("v2 v1"), Ended: strings.Fields("v2 v1")})
 	})
 }
