@@ -107,6 +107,7 @@ func TestCloseWaitsForACallInClose(t *testing.T) {
 		require.NoError(t, app.Start(context.Background()))
 		began := time.Now()
 		app.OnChange(func(secret.Change) {
+			time.Sleep(time.Millisecond) // the other call has begun
 			require.NoError(t, app.Close())
 			time.Sleep(3 * time.Second)
 		})
