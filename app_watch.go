@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
-
-	"github.com/layeron-hq/secret/internal/binding"
 )
 
 const (
@@ -37,17 +35,11 @@ func (a *App) watch(ctx context.Context) {
 func (a *App) follow(ctx context.Context, w Watcher, secrets []*appSecret) {
 	addrs := make([]Address, len(secrets))
 	byAddr := make(map[Address]*appSecret, len(secrets))
-	names := map[string]string{} // declared binding names, by address
 	for i, sec := range secrets {
 		addrs[i] = sec.decl.addr
 		byAddr[sec.decl.addr] = sec
-		if sec.decl.Binding != "" {
-			names[sec.decl.addr.String()] = sec.decl.Binding
-		}
 	}
-	if len(names) > 0 {
-		ctx = &binding.Names{In: ctx, Of: names}
-	}
+	ctx = boundAll(ctx, secrets)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	pause, told := shortestRestart, false
@@ -102,7 +94,7 @@ func (a *App) hint(sec *appSecret) {
 	defer a.mu.Unlock()
 	sec.watched = true
 	if sec.hinted.IsZero() {
-		sec.hinted = time.Now().Add(rand.N(hintSpread))
+		sec.hinted = sec.batch.spread(time.Now().Add(rand.N(hintSpread)))
 		a.wakeClock()
 	}
 }

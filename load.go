@@ -81,7 +81,7 @@ func newLoader(d *declaration, fallback Store) *loader {
 	return &loader{decl: d, store: store}
 }
 
-// load reads the store. It does not parse a text that has not changed.
+// load reads the store.
 func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	d := l.decl
 	if d.err != nil {
@@ -94,6 +94,13 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 		}
 		return nil, l.fail(err)
 	}
+	return l.found(store, text)
+}
+
+// found returns the document of a stored text. It does not parse a text that has
+// not changed.
+func (l *loader) found(store Store, text string) (*Document, error) {
+	d := l.decl
 	print := fingerprintOf(text)
 	if last := l.last.Load(); last != nil && last.print == print {
 		return last.doc, nil
@@ -145,15 +152,7 @@ func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
 
 // flightUnderWay returns the load under way, and begins one if there is none.
 func (l *loader) flightUnderWay(p purpose) *flight {
-	l.mu.Lock()
-	f := l.flight
-	first := f == nil
-	if first {
-		l.loads++
-		f = &flight{purpose: p, number: l.loads, done: make(chan struct{})}
-		l.flight = f
-	}
-	l.mu.Unlock()
+	f, first := l.flightFor(p)
 	switch {
 	case first && l.owner == nil:
 		go l.run(context.Background(), f)
@@ -161,6 +160,19 @@ func (l *loader) flightUnderWay(p purpose) *flight {
 		l.owner.begin(p, func(parent context.Context) { l.run(parent, f) })
 	}
 	return f
+}
+
+// flightFor returns the load under way. If there is none, first is true, and the
+// caller runs the load that it returns.
+func (l *loader) flightFor(p purpose) (f *flight, first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flight != nil {
+		return l.flight, false
+	}
+	l.loads++
+	l.flight = &flight{purpose: p, number: l.loads, done: make(chan struct{})}
+	return l.flight, true
 }
 
 // run performs a shared load. Loads of one declaration run one after another,
@@ -175,6 +187,12 @@ func (l *loader) run(parent context.Context, f *flight) {
 	f.doc, f.err = l.load(ctx, guarded{l.store})
 	took := time.Since(began)
 	cancel()
+	l.land(parent, f, took)
+}
+
+// land ends a shared load: it keeps the result and passes it to the callers that
+// wait for it.
+func (l *loader) land(parent context.Context, f *flight, took time.Duration) {
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {
 		l.owner.keep(f)
