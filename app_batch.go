@@ -138,7 +138,11 @@ func (a *App) loadEach(ctx context.Context, secrets []*appSecret, p purpose) ([]
 // first is the load for Start. It waits for any load that began earlier, keeps no
 // result, and requires the declared length.
 func (r request) first(ctx context.Context) ([]*flight, []error) {
-	ctx, cancel := timeout.Context(ctx, r.secrets[0].timeout())
+	limit := r.secrets[0].timeout()
+	if r.batch != nil {
+		limit += limit / 10 // for the texts that GetAll returns when its own limit ends
+	}
+	ctx, cancel := timeout.Context(ctx, limit)
 	defer cancel()
 	r.awaitFlights(ctx)
 	loads, errs := r.join(ctx, toStart)
@@ -255,10 +259,11 @@ func (r request) run(parent context.Context, flights []*flight) {
 type answer struct {
 	text  string
 	found bool
-	err   error // of one that is not found; nil: the store has no text
+	err   error // if none was found; nil: the store has no text
 }
 
-// ask calls GetAll. A call that does not return is the error of every secret.
+// ask calls GetAll. If it does not return, or its error cannot be read, that is
+// the error of every secret without a text.
 func (r request) ask(ctx context.Context) []answer {
 	answers := make([]answer, len(r.secrets))
 	c := guard(func() {
@@ -267,29 +272,24 @@ func (r request) ask(ctx context.Context) []answer {
 			addrs[i] = sec.decl.addr
 		}
 		texts, err := r.batch.store.GetAll(ctx, addrs)
-		own := map[Address]*Error{}
-		if err != nil {
-			// Call the methods of the store's error here, since they may panic too.
-			collectErrors(err, own)
-			_ = errors.Is(err, errUnavailable)
-			_ = err.Error()
-			if err == ctx.Err() {
-				err = gaveUp(ctx)
-			}
-		}
 		for i, sec := range r.secrets {
-			a := &answers[i]
-			if a.text, a.found = texts[sec.decl.addr]; a.found {
-				continue
-			}
-			if a.err = err; own[sec.decl.addr] != nil {
-				a.err = own[sec.decl.addr]
-			}
+			answers[i].text, answers[i].found = texts[sec.decl.addr]
+		}
+		if err == nil {
+			return
+		}
+		// Call the methods of the store's error here, since they may panic too.
+		own := map[Address]*Error{}
+		collectErrors(err, own)
+		_ = errors.Is(err, errUnavailable)
+		_ = err.Error()
+		for i, sec := range r.secrets {
+			answers[i].err = sec.failedAnswer(ctx, err, own[sec.decl.addr])
 		}
 	})
 	if c != nil {
-		for i := range answers {
-			answers[i] = answer{err: errors.New(c.why("the store"))}
+		for i, sec := range r.secrets {
+			answers[i].err = sec.fail(errors.New(c.why("the store")))
 		}
 	}
 	return answers
@@ -307,18 +307,28 @@ func collectErrors(err error, own map[Address]*Error) {
 	}
 }
 
+// failedAnswer returns the error of a secret that a call of GetAll returned no text
+// for: its own, if there is one, else that of the call.
+func (sec *appSecret) failedAnswer(ctx context.Context, err error, own *Error) error {
+	e := &Error{Op: "load", Address: sec.decl.addr, Err: err}
+	if own != nil {
+		e.Where, e.Err = own.Where, own.Err
+	}
+	if e.Err == ctx.Err() {
+		e.Err = gaveUp(ctx)
+	}
+	return e
+}
+
 // answered returns the document of an answer, or the error of the load.
 func (sec *appSecret) answered(a answer) (*Document, error) {
-	switch e, own := a.err.(*Error); {
+	switch {
 	case a.found:
 		return sec.found(guarded{sec.store}, a.text)
-	case a.err == nil:
-		return nil, sec.fail(because(ErrNotFound, cmp.Or(sec.place(), sec.decl.binding)+" does not exist"))
-	case own && e.Address == sec.decl.addr:
-		return nil, &Error{Op: "load", Address: e.Address, Where: e.Where, Err: e.Err}
-	default:
-		return nil, sec.fail(a.err)
+	case a.err != nil:
+		return nil, a.err
 	}
+	return nil, sec.fail(because(ErrNotFound, cmp.Or(sec.place(), sec.decl.binding)+" does not exist"))
 }
 
 // boundAll returns ctx with the declared binding names of the secrets, if there
