@@ -48,7 +48,7 @@ func TestHintsOfABatch(t *testing.T) {
 					for _, s := range secrets[:tc.changes] {
 						m.set(s, text)
 					}
-					for time.Since(began) < 1100*time.Millisecond; {
+					for time.Since(began) < 1100*time.Millisecond {
 						if v, err := secrets[0].Current().Text(); err == nil && v == text && followed.IsZero() {
 							followed = time.Now()
 						}
