@@ -49,43 +49,40 @@ func (s *Store) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.
 		return nil, context.Cause(ctx)
 	}
 	r := &reading{c: s.client, found: map[string]string{}, failed: map[string]error{}, places: make(chan struct{}, requests)}
-	keyOf := make(map[secret.Address]string, len(addrs))
-	invalid := map[secret.Address]error{}
-	var keys []string
+	keyOf, wrong := make(map[secret.Address]string, len(addrs)), map[secret.Address]error{}
+	keys := make([]string, 0, len(addrs))
 	for _, addr := range addrs {
 		key, err := s.client.key(secret.BindingOf(ctx, addr))
 		if err != nil {
-			invalid[addr] = err
+			wrong[addr] = err
 			continue
 		}
-		keyOf[addr] = key
-		keys = append(keys, key)
+		keyOf[addr], keys = key, append(keys, key)
 	}
 	slices.Sort(keys)
 	if err := r.read(ctx, slices.Compact(keys)); err != nil {
 		return nil, fmt.Errorf("etcd %s: %w", s.client.prefix, err)
 	}
-	texts := make(map[secret.Address]string, len(keyOf))
-	missing := map[secret.Address]error{}
+	texts, failed := make(map[secret.Address]string, len(keyOf)), len(wrong) > 0
 	for addr, key := range keyOf {
 		text, found := r.found[key]
 		switch err := r.failed[key]; {
 		case found:
 			texts[addr] = text
 		case err != nil:
-			invalid[addr] = fmt.Errorf("%s: %w", place(key), err)
+			wrong[addr], failed = fmt.Errorf("%s: %w", place(key), err), true
 		default:
-			missing[addr] = notFound(key)
+			wrong[addr] = notFound(key)
 		}
 	}
-	if len(invalid) == 0 {
+	if !failed {
 		return texts, nil
 	}
 	// Beside an error, an address without a text has failed. So each gets its own
 	// reason, also the ones that do not exist.
 	var errs []error
-	for _, some := range []map[secret.Address]error{invalid, missing} {
-		for addr, err := range some {
+	for _, addr := range addrs {
+		if err := wrong[addr]; err != nil {
 			errs = append(errs, &secret.Error{Op: "load", Address: addr, Err: err})
 		}
 	}
