@@ -235,37 +235,46 @@ func (r request) begin(loads []*flight, p purpose) {
 	}
 }
 
-// run is loader.run for every secret of the request. Each has the time of the
-// request as its own. They land side by side, so that none waits for the Logger or
-// the Locate of another.
+// run is loader.run for every secret of the request. They end side by side, so that
+// none waits for the Logger or the Locate of another.
 func (r request) run(parent context.Context, flights []*flight) {
-	ctx, cancel := timeout.Context(parent, r.secrets[0].timeout())
-	began := time.Now()
-	answers := r.ask(boundAll(ctx, r.secrets))
-	took := time.Since(began)
-	cancel()
-	var landing sync.WaitGroup
+	answered := make(chan struct{})
+	answers := make([]answer, len(r.secrets))
+	var loads sync.WaitGroup
 	for i, sec := range r.secrets {
-		landing.Go(func() {
-			began, f := time.Now(), flights[i]
-			f.doc, f.err = sec.answered(answers[i])
-			sec.land(parent, f, took+time.Since(began))
-		})
+		a := &answers[i]
+		a.answered, a.sec = answered, sec
+		loads.Go(func() { sec.run(parent, flights[i], a) })
 	}
-	landing.Wait()
+	ctx, cancel := timeout.Context(parent, r.secrets[0].timeout())
+	r.ask(boundAll(ctx, r.secrets), answers)
+	cancel()
+	close(answered)
+	loads.Wait()
 }
 
-// answer is the answer of a BatchStore for one secret.
+// answer is a store of one secret: of the text that a BatchStore returns for it.
 type answer struct {
-	text  string
-	found bool
-	err   error // if none was found; nil: the store has no text
+	answered chan struct{} // closed when the other fields are set
+	sec      *appSecret
+	text     string
+	found    bool
+	err      error // if none was found; nil: the store has no text
 }
+
+func (a *answer) Get(context.Context, Address) (string, error) {
+	<-a.answered
+	if a.found || a.err != nil {
+		return a.text, a.err
+	}
+	return "", because(ErrNotFound, cmp.Or(a.sec.place(), a.sec.decl.binding)+" does not exist")
+}
+
+func (a *answer) Locate(addr Address) string { return guarded{a.sec.store}.Locate(addr) }
 
 // ask calls GetAll. If it does not return, or its error cannot be read, that is
 // the error of every secret without a text.
-func (r request) ask(ctx context.Context) []answer {
-	answers := make([]answer, len(r.secrets))
+func (r request) ask(ctx context.Context, answers []answer) {
 	c := guard(func() {
 		addrs := make([]Address, len(r.secrets)) // the store may keep it
 		for i, sec := range r.secrets {
@@ -279,56 +288,42 @@ func (r request) ask(ctx context.Context) []answer {
 			return
 		}
 		// Call the methods of the store's error here, since they may panic too.
-		own := map[Address]*Error{}
+		own := map[Address]error{}
 		collectErrors(err, own)
 		_ = errors.Is(err, errUnavailable)
 		_ = err.Error()
 		for i, sec := range r.secrets {
-			answers[i].err = sec.failedAnswer(ctx, err, own[sec.decl.addr])
+			answers[i].fail(ctx, cmp.Or(own[sec.decl.addr], err))
 		}
 	})
 	if c != nil {
-		for i, sec := range r.secrets {
-			answers[i].err = sec.fail(errors.New(c.why("the store")))
+		for i := range answers {
+			answers[i].fail(ctx, errors.New(c.why("the store")))
 		}
 	}
-	return answers
+}
+
+// fail sets the error, unless a text was found.
+func (a *answer) fail(ctx context.Context, err error) {
+	switch {
+	case a.found:
+	case err == ctx.Err():
+		a.err = gaveUp(ctx)
+	default:
+		a.err = err
+	}
 }
 
 // collectErrors finds the errors that err joins for single addresses.
-func collectErrors(err error, own map[Address]*Error) {
+func collectErrors(err error, own map[Address]error) {
 	switch e := err.(type) {
 	case *Error:
-		own[e.Address] = e
+		own[e.Address] = e.Err
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
 			collectErrors(one, own)
 		}
 	}
-}
-
-// failedAnswer returns the error of a secret that a call of GetAll returned no text
-// for: its own, if there is one, else that of the call.
-func (sec *appSecret) failedAnswer(ctx context.Context, err error, own *Error) error {
-	e := &Error{Op: "load", Address: sec.decl.addr, Err: err}
-	if own != nil {
-		e.Where, e.Err = own.Where, own.Err
-	}
-	if e.Err == ctx.Err() {
-		e.Err = gaveUp(ctx)
-	}
-	return e
-}
-
-// answered returns the document of an answer, or the error of the load.
-func (sec *appSecret) answered(a answer) (*Document, error) {
-	switch {
-	case a.found:
-		return sec.found(guarded{sec.store}, a.text)
-	case a.err != nil:
-		return nil, a.err
-	}
-	return nil, sec.fail(because(ErrNotFound, cmp.Or(sec.place(), sec.decl.binding)+" does not exist"))
 }
 
 // boundAll returns ctx with the declared binding names of the secrets, if there

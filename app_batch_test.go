@@ -197,8 +197,8 @@ func TestAnswersOfABatchStore(t *testing.T) {
 			return present, fmt.Errorf("the file /run/x: %w", secret.ErrNotFound)
 		}, "two", secret.ErrNotFound, ": the file /run/x: not found"},
 		{"an error of its own", func(context.Context, []secret.Address) (map[secret.Address]string, error) {
-			return present, &secret.Error{Op: "load", Address: addrOut, Where: "row 7", Err: errDenied}
-		}, "two", errDenied, " from row 7: permission denied"},
+			return present, &secret.Error{Op: "load", Address: addrOut, Err: errDenied}
+		}, "two", errDenied, ": permission denied"},
 		{"an error each", func(context.Context, []secret.Address) (map[secret.Address]string, error) {
 			return nil, errors.Join(&secret.Error{Op: "load", Address: addrIn, Err: secret.ErrNotFound},
 				errors.Join(&secret.Error{Op: "load", Address: addrOut, Err: errDenied}))

@@ -81,7 +81,7 @@ func newLoader(d *declaration, fallback Store) *loader {
 	return &loader{decl: d, store: store}
 }
 
-// load reads the store.
+// load reads the store. It does not parse a text that has not changed.
 func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	d := l.decl
 	if d.err != nil {
@@ -94,13 +94,6 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 		}
 		return nil, l.fail(err)
 	}
-	return l.found(store, text)
-}
-
-// found returns the document of a stored text. It does not parse a text that has
-// not changed.
-func (l *loader) found(store Store, text string) (*Document, error) {
-	d := l.decl
 	print := fingerprintOf(text)
 	if last := l.last.Load(); last != nil && last.print == print {
 		return last.doc, nil
@@ -155,9 +148,9 @@ func (l *loader) flightUnderWay(p purpose) *flight {
 	f, first := l.flightFor(p)
 	switch {
 	case first && l.owner == nil:
-		go l.run(context.Background(), f)
+		go l.run(context.Background(), f, l.store)
 	case first:
-		l.owner.begin(p, func(parent context.Context) { l.run(parent, f) })
+		l.owner.begin(p, func(parent context.Context) { l.run(parent, f, l.store) })
 	}
 	return f
 }
@@ -166,33 +159,29 @@ func (l *loader) flightUnderWay(p purpose) *flight {
 // caller runs the load that it returns.
 func (l *loader) flightFor(p purpose) (f *flight, first bool) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.flight != nil {
-		return l.flight, false
+	f = l.flight
+	first = f == nil
+	if first {
+		l.loads++
+		f = &flight{purpose: p, number: l.loads, done: make(chan struct{})}
+		l.flight = f
 	}
-	l.loads++
-	l.flight = &flight{purpose: p, number: l.loads, done: make(chan struct{})}
-	return l.flight, true
+	l.mu.Unlock()
+	return f, first
 }
 
-// run performs a shared load. Loads of one declaration run one after another,
+// run performs a shared load from store. Loads of one declaration run one after another,
 // so the kept document is never replaced by an older one.
-func (l *loader) run(parent context.Context, f *flight) {
+func (l *loader) run(parent context.Context, f *flight, store Store) {
 	limit := timeout.Default
 	if l.owner != nil {
 		limit = l.owner.timeout()
 	}
 	ctx, cancel := timeout.Context(parent, limit)
 	began := time.Now()
-	f.doc, f.err = l.load(ctx, guarded{l.store})
+	f.doc, f.err = l.load(ctx, guarded{store})
 	took := time.Since(began)
 	cancel()
-	l.land(parent, f, took)
-}
-
-// land ends a shared load: it keeps the result and passes it to the callers that
-// wait for it.
-func (l *loader) land(parent context.Context, f *flight, took time.Duration) {
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {
 		l.owner.keep(f)
