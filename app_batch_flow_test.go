@@ -131,6 +131,32 @@ func TestReadsShareABatch(t *testing.T) {
 	})
 }
 
+// TestRefreshOfABatchTrustsNoEarlierLook: a request that is under way may have
+// found older texts.
+func TestRefreshOfABatchTrustsNoEarlierLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMany()
+		secrets := m.declared(3)
+		app := secret.NewApp(secret.AppOptions{Store: m, Logger: silence}).Use(secrets...)
+		requireStart(t, app)
+		gate := make(chan struct{})
+		m.answers(func(ctx context.Context, addrs []secret.Address) (map[secret.Address]string, error) {
+			found, err := m.present(ctx, addrs)
+			<-gate // old by then
+			return found, err
+		})
+		time.Sleep(67 * time.Second) // a round begins
+		m.answers(m.present)
+		m.set(secrets[0], "two")
+		done := make(chan error)
+		go func() { done <- app.Refresh(t.Context()) }()
+		synctest.Wait()
+		close(gate)
+		require.NoError(t, <-done)
+		requireRead(t, "two", secrets[0])
+	})
+}
+
 // TestBatchNeverGoesBack: loads of one declaration run one after another, so an
 // old answer replaces no newer document.
 func TestBatchNeverGoesBack(t *testing.T) {
