@@ -17,7 +17,7 @@ import (
 )
 
 // held returns an answer that waits until the gate is closed, and then returns
-// what m holds.
+// the texts of m.
 func held(m *many, gate <-chan struct{}) func(context.Context,
 	[]secret.Address) (map[secret.Address]string, error) {
 	return func(ctx context.Context, addrs []secret.Address) (map[secret.Address]string, error) {

@@ -21,7 +21,6 @@ import (
 // many is a probe that is a BatchStore. A test may replace its answer.
 type many struct {
 	*probe
-	watch func(ctx context.Context, addrs []secret.Address, changed func(secret.Address)) error
 
 	mu     sync.Mutex
 	answer func(ctx context.Context, addrs []secret.Address) (map[secret.Address]string, error)
@@ -165,7 +164,7 @@ func TestOneSecretOfABatch(t *testing.T) {
 
 var errDenied = errors.New("permission denied")
 
-// TestAnswersOfABatchStore: what each answer means for a secret that is in the
+// TestAnswersOfABatchStore: the meaning of each answer for a secret that is in the
 // map, and for one that is not.
 func TestAnswersOfABatchStore(t *testing.T) {
 	in, out := static("in"), static("out")
@@ -175,7 +174,7 @@ func TestAnswersOfABatchStore(t *testing.T) {
 		name   string
 		answer func(ctx context.Context, addrs []secret.Address) (map[secret.Address]string, error)
 		in     string // "": it fails, too
-		fails  error  // what the error of out wraps
+		fails  error  // which the error of out wraps
 		says   string // its error after the address
 	}{
 		{"absent", func(context.Context, []secret.Address) (map[secret.Address]string, error) {

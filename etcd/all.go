@@ -32,7 +32,7 @@ const (
 	requests = 16
 )
 
-// means is what a client has learned about requests for many keys.
+// means are the limits that a client has met in requests for many keys.
 type means struct {
 	noRange atomic.Int64 // until when ranges are not tried, in nanoseconds since 1970
 	ops     atomic.Int64 // the largest transaction that etcd takes; 0: not limited yet

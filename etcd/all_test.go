@@ -125,8 +125,8 @@ func filled(n int) (*keys, []secret.Address) {
 
 func keyOf(addr secret.Address) string { return prefix(etcd.Options{}) + addr.Binding() }
 
-// TestBatchRequests: which requests GetAll sends, in which situation, and what it
-// remembers for ten minutes.
+// TestBatchRequests: the requests of GetAll in each situation, and those of the
+// next ten minutes.
 func TestBatchRequests(t *testing.T) {
 	large := status.Error(codes.ResourceExhausted, "grpc: received message larger than max (99 vs. 9)")
 	for _, tc := range []struct {

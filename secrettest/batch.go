@@ -83,7 +83,7 @@ func checkBatch(s secret.Store, values map[secret.Address]string) []error {
 	return problems
 }
 
-// allBack reports what GetAll returns otherwise than values.
+// allBack reports the differences between values and the result of GetAll.
 func allBack(what string, b secret.BatchStore, addrs []secret.Address, values map[secret.Address]string) []error {
 	given := slices.Clone(addrs)
 	got, err, problem := getAll(context.Background(), b, given)

@@ -33,9 +33,10 @@ import (
 //   - shown: no verb of fmt, encoding/json or log/slog shows a value that the
 //     store holds, nor does a struct with the store in one of its fields. A
 //     store that keeps no values meets this without work;
-//   - batch: GetAll of a [secret.BatchStore] returns what Get would: of hundreds
-//     of addresses, of some that have no text, of none, of one given twice, under
-//     the declared names, and beside other calls. It ends with its context.
+//   - batch: GetAll of a [secret.BatchStore] returns the texts that Get would: of
+//     hundreds of addresses, of some that have no text, of none, of one given
+//     twice, under the declared names, and beside other calls. It ends with its
+//     context.
 //
 // It calls open once in each subtest, with that subtest's t. open returns a new
 // store that holds exactly these values; put clean-up into t.Cleanup. If the
