@@ -25,9 +25,10 @@ type AppOptions struct {
 	// MaxStale bounds how long reads return a value after the store last confirmed
 	// it; after that time reads fail. Zero: for ever.
 	MaxStale time.Duration
-	// Timeout bounds one load of one secret. Zero: 10 seconds.
+	// Timeout bounds one request to a store: the load of one secret, or of all
+	// secrets of a BatchStore. Zero: 10 seconds.
 	Timeout time.Duration
-	// Concurrency bounds the number of loads at a time. Zero: 64.
+	// Concurrency bounds the number of requests at a time. Zero: 64.
 	Concurrency int
 	// Logger receives failures, recoveries and new versions, by id, never a value.
 	// Nil: slog.Default().
@@ -51,6 +52,7 @@ type App struct {
 	mu       sync.Mutex
 	secrets  []*appSecret // in the order of Use
 	byAddr   map[Address]*appSecret
+	batches  map[BatchStore]*batch
 	state    appState
 	lifetime context.Context // the parent context of loads; it ends with Close
 	end      context.CancelCauseFunc
@@ -238,9 +240,7 @@ func (a *App) Start(ctx context.Context) error {
 	defer context.AfterFunc(a.lifetime, func() { cancel(errClosed) })()
 	found := a.conflicts(secrets)
 	found = append(found, a.claim(secrets)...)
-	loads := make([]*flight, len(secrets))
-	errs := make([]error, len(secrets))
-	a.each(secrets, func(i int, sec *appSecret) { loads[i], errs[i] = sec.firstLoad(ctx) })
+	loads, errs := a.loadEach(ctx, secrets, toStart)
 	if a.closed() {
 		return closedError()
 	}
@@ -376,8 +376,7 @@ func (a *App) Refresh(ctx context.Context) error {
 		return unmadeError("refresh")
 	}
 	secrets := a.used()
-	errs := make([]error, len(secrets))
-	a.each(secrets, func(i int, sec *appSecret) { _, errs[i] = sec.refresh(ctx) })
+	_, errs := a.loadEach(ctx, secrets, toRefresh)
 	var found []problem
 	for i, sec := range secrets {
 		if errs[i] != nil {
@@ -390,14 +389,14 @@ func (a *App) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// each calls f for every secret, with up to Concurrency calls at a time.
-func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
+// each calls f for every number below n, with up to Concurrency calls at a time.
+func (a *App) each(n int, f func(int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(len(secrets), a.options.Concurrency) {
+	for range min(n, a.options.Concurrency) {
 		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(secrets); i = int(next.Add(1)) - 1 {
-				f(i, secrets[i])
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
 			}
 		})
 	}

@@ -119,11 +119,15 @@ func (a *App) round(ctx context.Context, round int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	every := a.watchedRounds()
+	var due []*appSecret
 	for _, sec := range a.secrets {
 		if sec.busy || sec.skips(sec.watched && round%every != 0) {
 			continue
 		}
-		a.dispatch(ctx, sec, false)
+		due = append(due, sec)
+	}
+	for _, r := range requests(due) {
+		a.dispatch(ctx, r, false)
 	}
 }
 
@@ -155,6 +159,7 @@ func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	next = a.watchLate(ctx, now)
+	var due []*appSecret
 	for _, sec := range a.secrets {
 		switch {
 		case sec.hinted.IsZero() || sec.busy: // settle wakes the timer when a busy secret is done
@@ -162,8 +167,11 @@ func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 			next = earlier(next, sec.hinted)
 		default:
 			sec.hinted = time.Time{}
-			a.dispatch(ctx, sec, true)
+			due = append(due, sec)
 		}
+	}
+	for _, r := range a.hintRequests(due) {
+		a.dispatch(ctx, r, true)
 	}
 	return next
 }
@@ -190,17 +198,20 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	return next
 }
 
-// dispatch loads sec in the background; the caller holds a.mu. All secrets that
-// fail share a quarter of the places, so the others find a place even if every
-// failing load hangs. With fresh, the result of a load under way is not enough:
-// it may have begun before the change.
-func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
-	sec.busy = true
-	sec.mu.Lock()
-	ill := sec.failures > 0
-	sec.mu.Unlock()
+// dispatch makes a request in the background; the caller holds a.mu. All requests
+// for secrets that fail share a quarter of the places, so the others find a place
+// even if every failing load hangs. With fresh, the result of a load under way is
+// not enough: it may have begun before the change.
+func (a *App) dispatch(ctx context.Context, r request, fresh bool) {
+	ill := true
+	for _, sec := range r.secrets {
+		sec.busy = true
+		sec.mu.Lock()
+		ill = ill && sec.failures > 0
+		sec.mu.Unlock()
+	}
 	a.running.Go(func() {
-		defer a.settle(sec)
+		defer a.settle(r.secrets)
 		if ill && !take(ctx, a.failing) || !take(ctx, a.healthy) {
 			return
 		}
@@ -210,19 +221,26 @@ func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
 				<-a.failing
 			}
 		}()
-		// Every load has its own limit. This limit is for a store that ignores its
+		// Every request has its own limit. This limit is for a store that ignores its
 		// context, or has not returned from an older load yet.
 		bounded, cancel := timeout.Context(ctx, 2*a.options.Timeout)
 		defer cancel()
 		if fresh {
-			sec.awaitFlight(bounded)
+			r.awaitFlights(bounded)
 		}
-		_, err := sec.share(bounded, toRead)
-		if err != nil && ctx.Err() == nil {
-			sec.overdue(err)
-			if fresh {
-				a.hintAgain(sec)
+		_, errs := r.join(bounded, toRead)
+		if ctx.Err() != nil {
+			return
+		}
+		var failed []*appSecret
+		for i, sec := range r.secrets {
+			if errs[i] != nil {
+				sec.overdue(errs[i])
+				failed = append(failed, sec)
 			}
+		}
+		if fresh {
+			a.hintAgain(failed)
 		}
 	})
 }
@@ -238,10 +256,13 @@ func take(ctx context.Context, places chan struct{}) bool {
 }
 
 // settle ends a dispatch and wakes the timer if a hint came meanwhile.
-func (a *App) settle(sec *appSecret) {
+func (a *App) settle(secrets []*appSecret) {
+	hinted := false
 	a.mu.Lock()
-	sec.busy = false
-	hinted := !sec.hinted.IsZero()
+	for _, sec := range secrets {
+		sec.busy = false
+		hinted = hinted || !sec.hinted.IsZero()
+	}
 	a.mu.Unlock()
 	if hinted {
 		a.wakeClock()
@@ -266,18 +287,25 @@ func (sec *appSecret) overdue(err error) {
 	}
 }
 
-// hintAgain repeats a hint whose load failed, with a longer pause each time.
-// Without it the change would be found only by a later round.
-func (a *App) hintAgain(sec *appSecret) {
-	sec.mu.Lock()
-	pause := time.Second << min(sec.failures, 20)
-	sec.mu.Unlock()
-	if pause >= a.options.Refresh {
-		return // the rounds load it earlier: they treat a failing secret as unwatched
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if sec.hinted.IsZero() {
-		sec.hinted = time.Now().Add(withJitter(pause))
+// hintAgain repeats hints whose load failed, with a longer pause each time.
+// Without it the changes would be found only by a later round. Secrets of one
+// request that failed equally often are loaded together again.
+func (a *App) hintAgain(secrets []*appSecret) {
+	again := map[time.Duration]time.Time{} // by the length of the pause
+	for _, sec := range secrets {
+		sec.mu.Lock()
+		pause := time.Second << min(sec.failures, 20)
+		sec.mu.Unlock()
+		if pause >= a.options.Refresh {
+			continue // the rounds load it earlier: they treat a failing secret as unwatched
+		}
+		if again[pause].IsZero() {
+			again[pause] = time.Now().Add(withJitter(pause))
+		}
+		a.mu.Lock()
+		if sec.hinted.IsZero() {
+			sec.hinted = again[pause]
+		}
+		a.mu.Unlock()
 	}
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"github.com/layeron-hq/secret/internal/timeout"
 )
 
 // appSecret is one declaration in an App, with the results of its last loads.
 type appSecret struct {
 	loader
 	app     *App
+	batch   *batch    // nil: every load is a Get
 	readers []*Secret // guarded by claims
 	told    *told     // guarded by claims; nil: a Change about the last document, with no version that expires
 	served  *Document // to the readers, guarded by claims; nil: nothing has been loaded
@@ -41,6 +40,7 @@ func newAppSecret(a *App, d *declaration) *appSecret {
 	sec.loader.decl = d
 	sec.loader.store = newLoader(d, a.options.Store).store
 	sec.loader.owner, sec.loader.limit = sec, a.options.Timeout
+	sec.batch = a.batchOf(sec.loader.store)
 	return sec
 }
 
@@ -67,23 +67,6 @@ func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	default:
 		a.running.Go(func() { load(a.lifetime) })
 	}
-}
-
-// firstLoad is the load for Start. It waits for any load that began earlier,
-// keeps no result, and requires the declared length.
-func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
-	ctx, cancel := timeout.Context(ctx, sec.limit)
-	defer cancel()
-	sec.awaitFlight(ctx)
-	f, err := sec.join(ctx, toStart)
-	if err != nil {
-		return nil, err
-	}
-	_, err = sec.checked(f.doc, f.err)
-	if f.err == nil && err != nil {
-		sec.refused()
-	}
-	return f, err
 }
 
 // refused counts a load whose document Start does not accept.

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
-
-	"github.com/layeron-hq/secret/internal/binding"
 )
 
 const (
@@ -61,7 +59,7 @@ func (a *App) beginWatch(ctx context.Context, w Watcher, secrets []*appSecret) *
 func (a *App) follow(ctx context.Context, g *watchGroup) {
 	var addrs []Address
 	byAddr := make(map[Address][]*appSecret, len(g.secrets))
-	names := map[string]string{} // declared binding names, by address
+	var watched []*appSecret
 	for _, sec := range g.secrets {
 		addr := sec.decl.addr
 		same := byAddr[addr]
@@ -72,13 +70,9 @@ func (a *App) follow(ctx context.Context, g *watchGroup) {
 			continue // a Watch has one name for an address; the rounds load this secret
 		}
 		byAddr[addr] = append(same, sec)
-		if sec.decl.Binding != "" {
-			names[addr.String()] = sec.decl.Binding
-		}
+		watched = append(watched, sec)
 	}
-	if len(names) > 0 {
-		ctx = &binding.Names{In: ctx, Of: names}
-	}
+	ctx = boundAll(ctx, watched)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	pause, told := shortestRestart, false
@@ -133,7 +127,7 @@ func (a *App) hint(g *watchGroup, sec *appSecret) {
 	defer a.mu.Unlock()
 	sec.watched = sec.watched || sec.group == g
 	if sec.hinted.IsZero() && !sec.unread() {
-		sec.hinted = time.Now().Add(rand.N(hintSpread))
+		sec.hinted = sec.batch.spread(time.Now().Add(rand.N(hintSpread)))
 		a.wakeClock()
 	}
 }

@@ -139,30 +139,37 @@ func (l *loader) join(ctx context.Context, p purpose) (*flight, error) {
 
 // flightUnderWay returns the load under way, and begins one if there is none.
 func (l *loader) flightUnderWay(p purpose) *flight {
+	f, first := l.flightFor(p)
+	switch {
+	case first && l.owner == nil:
+		go l.run(context.Background(), f, l.store)
+	case first:
+		l.owner.begin(p, func(parent context.Context) { l.run(parent, f, l.store) })
+	}
+	return f
+}
+
+// flightFor returns the load under way. If there is none, first is true, and the
+// caller runs the load that it returns.
+func (l *loader) flightFor(p purpose) (f *flight, first bool) {
 	l.mu.Lock()
-	f := l.flight
-	first := f == nil
+	f = l.flight
+	first = f == nil
 	if first {
 		l.loads++
 		f = &flight{purpose: p, number: l.loads, done: make(chan struct{})}
 		l.flight = f
 	}
 	l.mu.Unlock()
-	switch {
-	case first && l.owner == nil:
-		go l.run(context.Background(), f)
-	case first:
-		l.owner.begin(p, func(parent context.Context) { l.run(parent, f) })
-	}
-	return f
+	return f, first
 }
 
-// run performs a shared load. Loads of one declaration run one after another,
+// run performs a shared load from store. Loads of one declaration run one after another,
 // so the kept document is never replaced by an older one.
-func (l *loader) run(parent context.Context, f *flight) {
+func (l *loader) run(parent context.Context, f *flight, store Store) {
 	ctx, cancel := timeout.Context(parent, l.limit)
 	began := time.Now()
-	f.doc, f.err = l.load(ctx, guarded{l.store})
+	f.doc, f.err = l.load(ctx, guarded{store})
 	took := time.Since(began)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil

@@ -28,6 +28,7 @@ type client struct {
 	watch   pb.WatchClient
 	session *session // nil: without a user
 	prefix  string
+	means   means
 }
 
 const (
@@ -123,12 +124,22 @@ const noteSuffix = ".note"
 
 // read makes attempts until one is answered. ask must not change anything in etcd.
 func (c *client) read(ctx context.Context, ask func(context.Context) error) error {
+	return c.attempt(ctx, 0, ask)
+}
+
+// readLarge is read for answers that may take long to arrive: each attempt may
+// take twice as long as the one before.
+func (c *client) readLarge(ctx context.Context, ask func(context.Context) error) error {
+	return c.attempt(ctx, 1, ask)
+}
+
+func (c *client) attempt(ctx context.Context, growth int, ask func(context.Context) error) error {
 	var before error
 	for try := 0; ; try++ {
 		if ctx.Err() != nil {
 			return failure(ctx, nil, before)
 		}
-		bounded, cancel := context.WithTimeout(ctx, attemptTime)
+		bounded, cancel := context.WithTimeout(ctx, attemptTime<<(growth*try))
 		_, err := c.signed(bounded, ask)
 		cancel()
 		if err == nil {

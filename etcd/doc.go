@@ -23,6 +23,12 @@
 // unencrypted. They can be read from etcd's disk and its backups, so encrypt
 // those, and use TLS between the members and for the clients.
 //
+// An App reads its secrets in one request. For more than 128 secrets that is one
+// range, from the first key to the last. If the role may not read the range, or if
+// the range holds over four keys for each secret, the store reads the keys in
+// transactions of 128, and tries the range again after ten minutes. A Start with
+// 1,000 secrets takes a fifth to a tenth of the time of 1,000 reads.
+//
 // Reads are linearizable: they ask a majority, and a read never returns an older
 // value than an earlier read did. Pings check the connection. A watch ends within
 // 30 seconds after its member freezes, is lost, or has no leader any more. Then an

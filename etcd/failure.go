@@ -128,7 +128,7 @@ func advised(text string) string {
 func passing(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
-		return desc(err) != desc(rpctypes.ErrGRPCNoSpace)
+		return desc(err) != desc(rpctypes.ErrGRPCNoSpace) && !tooLarge(err)
 	}
 	return false
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Store is a [secret.Store] on etcd, and a [secret.Watcher] and [secret.Locator].
-// It is safe for concurrent use, also by several Apps. It caches no values.
+// Store is a [secret.Store] on etcd, and a [secret.BatchStore], a [secret.Watcher]
+// and a [secret.Locator]. It is safe for concurrent use, also by several Apps. It
+// caches no values.
 type Store struct{ client *client }
 
 // OpenStore returns the store of the values that a [Publisher] with the same
@@ -42,9 +43,13 @@ func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", place(key), err)
 	case len(found.Kvs) == 0:
-		return "", fmt.Errorf("%s does not exist: %w", place(key), secret.ErrNotFound)
+		return "", notFound(key)
 	}
 	return string(found.Kvs[0].Value), nil
+}
+
+func notFound(key string) error {
+	return fmt.Errorf("%s does not exist: %w", place(key), secret.ErrNotFound)
 }
 
 // Locate implements [secret.Locator]: it names the key of the derived binding

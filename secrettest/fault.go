@@ -128,6 +128,14 @@ var (
 		"behind an atomic.Pointer, with the methods Format and MarshalText"}
 )
 
+// Further promises of a BatchStore.
+var (
+	mapWhole  = promise{"map", "return every text under the given address, or an error beside the texts that were found"}
+	mapAbsent = promise{"map of missing", "an address without a text is no error: leave it out of the map"}
+	mapAsked  = promise{"map of others", "return only addresses that were asked for"}
+	listKept  = promise{"list", "leave the list unchanged: the caller may use it"}
+)
+
 const (
 	cureStored     = "the value given to open is stored under addr.Binding(): find it by secret.BindingOf(ctx, addr)"
 	cureConcurrent = "make Get safe for concurrent use"

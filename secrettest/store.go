@@ -32,7 +32,11 @@ import (
 //   - concurrent: concurrent Gets return the same (run the test with -race);
 //   - shown: no verb of fmt, encoding/json or log/slog shows a value that the
 //     store holds, nor does a struct with the store in one of its fields. A
-//     store that keeps no values meets this without work.
+//     store that keeps no values meets this without work;
+//   - batch: GetAll of a [secret.BatchStore] returns the texts that Get would: of
+//     hundreds of addresses, of some that have no text, of none, of one given
+//     twice, under the declared names, and beside other calls. It ends with its
+//     context.
 //
 // It calls open once in each subtest, with that subtest's t. open returns a new
 // store that holds exactly these values; put clean-up into t.Cleanup. If the
@@ -48,9 +52,16 @@ import (
 func TestStore(t *testing.T, open func(t *testing.T, values map[secret.Address]string) secret.Store) {
 	t.Helper()
 	var reports reports
+	no := false // the store is no BatchStore
 	for _, c := range checks {
+		if c.name == "batch" && no {
+			continue // spare open the many values
+		}
 		t.Run(c.name, func(t *testing.T) {
-			reports.report(t, c.name, c.run(open(t, maps.Clone(c.values)), c.values))
+			s := open(t, maps.Clone(c.values))
+			_, batch := s.(secret.BatchStore)
+			no = !batch
+			reports.report(t, c.name, c.run(s, c.values))
 		})
 	}
 }
@@ -71,6 +82,7 @@ var checks = []check{
 	{"context", texts, checkContext},
 	{"concurrent", texts, checkConcurrent},
 	{"shown", marked, checkShown},
+	{"batch", hundreds(), checkBatch},
 }
 
 func addr(namespace, name string) secret.Address {
