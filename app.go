@@ -108,7 +108,7 @@ func (a *App) log(level slog.Level, text string, args ...any) {
 // Start, the first read of each secret loads it, and later reads return the
 // same document. The same secret may be given twice. A secret that is given to
 // Use after Start was called is not checked by Start. The App refreshes it like
-// the others once it has been read.
+// the others once it has been read. A [Literal] is left out: it has no store.
 func (a *App) Use(secrets ...*Secret) *App {
 	if !a.made() {
 		return a
@@ -119,6 +119,9 @@ func (a *App) Use(secrets ...*Secret) *App {
 	defer a.mu.Unlock()
 	for _, s := range secrets {
 		s = s.declared()
+		if d := s.declaration(); d.isLiteral() && d.err == nil {
+			continue // a Literal: there is nothing to load
+		}
 		sec := a.secretFor(s)
 		if s == undeclared {
 			continue // shared by all Secrets that no constructor made: no App can hold it
@@ -203,7 +206,8 @@ func (s *Secret) held(besides any) bool {
 
 // Start loads every secret, several at a time, and reports all problems in one
 // error, one line each: a declaration that breaks a rule; a value that is
-// missing, is malformed or does not have the declared length; two secrets with
+// missing (unless Options.Optional), is malformed or does not have the declared
+// length; two secrets with
 // one address, or with binding names that are equal or differ only in case; a
 // secret that another open App holds. The error wraps the error of each problem
 // and contains no part of a value. ctx bounds only the loading.
@@ -354,14 +358,19 @@ func (a *App) release(next appState) bool {
 
 // Refresh loads every secret from the store now, several at a time, and waits
 // for the answers or for ctx. Every secret that was loaded is then up to date.
-// The error lists the others, one line each; they keep their last documents.
+// The error lists the others, one line each; they keep their last documents. An
+// optional secret without a value is no error.
 func (a *App) Refresh(ctx context.Context) error {
 	if !a.made() {
 		return unmadeError("refresh")
 	}
 	secrets := a.used()
 	errs := make([]error, len(secrets))
-	a.each(secrets, func(i int, sec *appSecret) { _, errs[i] = sec.refresh(ctx) })
+	a.each(secrets, func(i int, sec *appSecret) {
+		if _, err := sec.refresh(ctx); !sec.lacks(err) {
+			errs[i] = err
+		}
+	})
 	var found []problem
 	for i, sec := range secrets {
 		if errs[i] != nil {

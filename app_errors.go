@@ -57,7 +57,10 @@ func (p *problems) Unwrap() []error {
 // line returns the secret, the reason, the place and the next step.
 func (p problem) line() string {
 	line, why := "(undeclared)", p.err
-	if p.decl.addr != (Address{}) {
+	switch {
+	case p.decl.isLiteral():
+		line = "(Literal)"
+	case p.decl.addr != (Address{}):
 		line = p.decl.addr.String()
 	}
 	if e, ok := p.err.(*Error); ok {
@@ -75,6 +78,9 @@ func (p problem) line() string {
 
 // todo returns the next step for the operator.
 func (p problem) todo() string {
+	if p.decl.isLiteral() {
+		return "correct its text"
+	}
 	switch stateOf(p.err) {
 	case ErrNotFound:
 		if p.decl.kind == KindStatic {

@@ -140,7 +140,7 @@ func (sec *appSecret) skips(watched bool) bool {
 		sec.skip--
 		return true
 	}
-	return watched && sec.err == nil || sec.doc == nil && sec.err == nil
+	return watched && sec.err == nil || sec.doc == nil && !sec.missing && sec.err == nil
 }
 
 // followHints begins a load for every secret whose hint is due, and returns the
@@ -170,7 +170,7 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	}
 	for _, sec := range a.used() {
 		sec.mu.Lock()
-		ends, live := sec.lastSuccess.Add(limit), sec.doc != nil && !sec.stale
+		ends, live := sec.lastSuccess.Add(limit), (sec.doc != nil || sec.missing) && !sec.stale
 		sec.mu.Unlock()
 		switch {
 		case !live:
@@ -211,7 +211,7 @@ func (a *App) dispatch(ctx context.Context, sec *appSecret, fresh bool) {
 			sec.awaitFlight(bounded)
 		}
 		_, err := sec.share(bounded, toRead)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !sec.lacks(err) {
 			sec.overdue(err)
 			if fresh {
 				a.hintAgain(sec)

@@ -39,7 +39,7 @@ type loadOwner interface {
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps its result
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	timeout() time.Duration                             // limits the load
-	keep(*flight)                                       // keeps the result, or refuses it
+	keep(*flight)                                       // keeps the result, or refuses it, but for Start
 }
 
 // loaded is a document and the fingerprint of its text.
@@ -57,6 +57,7 @@ type flight struct {
 	doc     *Document
 	err     error
 	cut     bool // a load for Start whose caller has given up
+	missing bool // an optional secret has no value: err is no failure
 }
 
 // purpose is the reason for a load.
@@ -176,13 +177,13 @@ func (l *loader) run(parent context.Context, f *flight) {
 	took := time.Since(began)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
-	if l.owner != nil && f.purpose != toStart {
+	if l.owner != nil {
 		l.owner.keep(f)
 	}
 	l.mu.Lock()
 	l.flight = nil
 	l.spent += took
-	if f.err != nil {
+	if f.err != nil && !f.missing {
 		l.failed++
 	}
 	l.mu.Unlock()
