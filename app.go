@@ -119,7 +119,7 @@ func (a *App) log(level slog.Level, text string, args ...any) {
 // A secret that is given to Use after Start was called is not checked by Start.
 // Its first read loads it, and from then on the App keeps it fresh like the
 // others: a Watcher reports its changes at the latest some seconds after Use.
-// After Close, Use does nothing.
+// After Close, Use does nothing. A [Literal] is left out: it has no store.
 func (a *App) Use(secrets ...*Secret) *App {
 	if !a.made() {
 		return a
@@ -134,6 +134,9 @@ func (a *App) Use(secrets ...*Secret) *App {
 	known := len(a.secrets)
 	for _, s := range secrets {
 		s = s.declared()
+		if d := s.declaration(); d.isLiteral() && d.err == nil {
+			continue // a Literal: there is nothing to load
+		}
 		sec := a.secretFor(s)
 		if s == undeclared {
 			continue // shared by all Secrets that no constructor made: no App can hold it
@@ -219,9 +222,9 @@ func (s *Secret) held(besides any) bool {
 
 // Start loads every secret, several at a time, and reports all problems in one
 // error, one line each: a declaration that breaks a rule; a value that is
-// missing, is malformed or does not have the declared length; two secrets with
-// one address, or with binding names that are equal or differ only in case; a
-// secret that another open App holds. The error wraps the error of each problem
+// missing (unless Options.Optional), is malformed or does not have the declared
+// length; two secrets with one address, or with binding names that are equal or
+// differ only in case; a secret that another open App holds. The error wraps the error of each problem
 // and contains no part of a value. ctx bounds only the loading.
 //
 // After Start returns nil, reads return from memory: no I/O, no lock, and for
@@ -370,7 +373,8 @@ func (a *App) release(next appState) bool {
 
 // Refresh loads every secret from the store now, several at a time, and waits
 // for the answers or for ctx. Every secret that was loaded is then up to date.
-// The error lists the others, one line each; they keep their last documents.
+// The error lists the others, one line each; they keep their last documents. An
+// optional secret without a value is no error.
 func (a *App) Refresh(ctx context.Context) error {
 	if !a.made() {
 		return unmadeError("refresh")
@@ -379,7 +383,7 @@ func (a *App) Refresh(ctx context.Context) error {
 	_, errs := a.loadEach(ctx, secrets, toRefresh)
 	var found []problem
 	for i, sec := range secrets {
-		if errs[i] != nil {
+		if errs[i] != nil && !sec.lacks(errs[i]) {
 			found = append(found, sec.problem(errs[i]))
 		}
 	}

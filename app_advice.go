@@ -79,6 +79,8 @@ func (e *folderError) fault() string {
 func (p problem) todo() string {
 	state, address := stateOf(p.err), p.decl.addr.String()
 	switch {
+	case p.decl.isLiteral():
+		return "correct its text"
 	case state == ErrInvalid:
 		return ""
 	case strings.HasPrefix(p.place, envPlace):

@@ -147,7 +147,11 @@ func (r request) first(ctx context.Context) ([]*flight, []error) {
 	r.awaitFlights(ctx)
 	loads, errs := r.join(ctx, toStart)
 	for i, sec := range r.secrets {
-		if errs[i] != nil {
+		switch {
+		case sec.lacks(errs[i]):
+			errs[i] = nil
+			continue
+		case errs[i] != nil:
 			continue
 		}
 		if _, errs[i] = sec.checked(loads[i].doc, nil); errs[i] != nil {

@@ -54,7 +54,10 @@ func (p *problems) Unwrap() []error {
 // line returns the secret, the reason, the place and the next step.
 func (p problem) line() string {
 	line, why := "(undeclared)", p.err
-	if p.decl.addr != (Address{}) {
+	switch {
+	case p.decl.isLiteral():
+		line = "(Literal)"
+	case p.decl.addr != (Address{}):
 		line = p.decl.addr.String()
 	}
 	if e, ok := p.err.(*Error); ok {

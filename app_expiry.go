@@ -29,27 +29,27 @@ type told struct {
 // changes here. The caller holds claims and sec.mu, so that changes are sent in
 // their order.
 func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
-	was := sec.told
+	was, doc := sec.told, sec.known()
 	if was == nil {
 		was = &told{doc: old} // no version of old expires, so seen has no meaning
 	}
 	switch {
-	case sec.doc == nil:
+	case doc == nil:
 		return
 	case !sec.serves():
 		sec.told = was
 		return
-	case !starts && was.doc == sec.doc && !was.due(now):
+	case !starts && was.doc == doc && !was.due(now):
 		sec.app.wakeAt(was.nextEnd, now)
 		return
 	}
-	is := &told{doc: sec.doc, seen: now, nextEnd: nextEnd(sec.doc.data(), now), since: was.since}
+	is := &told{doc: doc, seen: now, nextEnd: nextEnd(doc.data(), now), since: was.since}
 	if starts {
 		is.since = nil
 	}
 	if was.doc != nil {
-		c := difference(sec.decl.addr, was.doc, was.seen, sec.doc, now)
-		if was.doc != sec.doc || c.hasIDs() {
+		c := difference(sec.decl.addr, was.doc, was.seen, doc, now)
+		if was.doc != doc || c.hasIDs() {
 			sec.app.changes.send(c)
 			if !starts {
 				is.since = is.since.then(c)
@@ -57,7 +57,7 @@ func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
 		}
 	}
 	sec.told = is
-	if is.since == nil && nextEnd(sec.doc.data(), time.Time{}).IsZero() {
+	if is.since == nil && nextEnd(doc.data(), time.Time{}).IsZero() {
 		sec.told = nil // saves memory: most documents have no version that expires
 	}
 	sec.app.wakeAt(is.nextEnd, now)
@@ -86,7 +86,7 @@ func (a *App) tellExpired(now time.Time) {
 	for _, sec := range a.used() {
 		claims.Lock()
 		sec.mu.Lock()
-		sec.tell(sec.doc, now, false)
+		sec.tell(sec.known(), now, false)
 		sec.mu.Unlock()
 		claims.Unlock()
 	}

@@ -63,7 +63,7 @@ func (a *App) merged(w Watcher, secrets []*appSecret) []*appSecret {
 func (sec *appSecret) unread() bool {
 	sec.mu.Lock()
 	defer sec.mu.Unlock()
-	return sec.doc == nil && sec.err == nil && sec.flight == nil
+	return sec.known() == nil && sec.err == nil && sec.flight == nil
 }
 
 // take makes s read from the App of sec. The document that another App loaded

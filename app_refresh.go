@@ -150,7 +150,7 @@ func (sec *appSecret) skips(watched bool) bool {
 		sec.skip--
 		return true
 	}
-	return watched && sec.err == nil || sec.doc == nil && sec.err == nil
+	return watched && sec.err == nil || sec.doc == nil && !sec.missing && sec.err == nil
 }
 
 // followHints begins a load for every secret whose hint is due, and the Watches
@@ -185,7 +185,7 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	}
 	for _, sec := range a.used() {
 		sec.mu.Lock()
-		ends, live := sec.lastSuccess.Add(limit), sec.doc != nil && !sec.stale
+		ends, live := sec.lastSuccess.Add(limit), (sec.doc != nil || sec.missing) && !sec.stale
 		sec.mu.Unlock()
 		switch {
 		case !live:
@@ -234,7 +234,7 @@ func (a *App) dispatch(ctx context.Context, r request, fresh bool) {
 		}
 		var failed []*appSecret
 		for i, sec := range r.secrets {
-			if errs[i] != nil {
+			if errs[i] != nil && !sec.lacks(errs[i]) {
 				sec.overdue(errs[i])
 				failed = append(failed, sec)
 			}

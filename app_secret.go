@@ -22,9 +22,10 @@ type appSecret struct {
 	state       error     // the class of err; a change of it is logged
 	lastSuccess time.Time
 	failedSince time.Time
-	failures    int // consecutive failed loads
-	skip        int // the number of rounds to leave out
+	failures    int  // consecutive failed loads
+	skip        int8 // the number of rounds to leave out
 	stale       bool
+	missing     bool // the store has no value of an optional secret, and doc is nil
 
 	// Guarded by app.mu.
 	busy    bool      // a load for the App is under way
@@ -79,6 +80,10 @@ func (sec *appSecret) refused() {
 // start publishes the result of Start's load, unless a read before Start has
 // loaded a document that this one must not replace.
 func (sec *appSecret) start(f *flight) {
+	if f.missing {
+		sec.keepMissing(f)
+		return
+	}
 	if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
 		sec.refused()
 		sec.failed(err)
@@ -113,8 +118,16 @@ func (sec *appSecret) inPlaceOf(good, doc *Document) (*Document, error) {
 		Err: because(ErrMalformed, "names no version; was the text cut off? The last good document stays")}
 }
 
-// keep records the result of a shared load.
+// keep records the result of a shared load, unless it is for Start.
 func (sec *appSecret) keep(f *flight) {
+	f.missing = sec.lacks(f.err)
+	if f.purpose == toStart {
+		return // Start keeps it, after all secrets are loaded
+	}
+	if f.missing {
+		sec.keepMissing(f)
+		return
+	}
 	if good := sec.lastGood(); f.err == nil && good != nil {
 		if f.doc, f.err = sec.checked(f.doc, nil); f.err == nil {
 			f.doc, f.err = sec.inPlaceOf(good, f.doc)
@@ -160,7 +173,8 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	if f.number < sec.published {
 		return nil, false, false
 	}
-	old, recovered = sec.doc, sec.state != nil || sec.stale
+	old, recovered = sec.known(), sec.state != nil || sec.stale
+	sec.missing = false
 	sec.doc, sec.err, sec.state, sec.published = f.doc, nil, nil, f.number
 	sec.lastSuccess, sec.failedSince = now, time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
@@ -237,8 +251,8 @@ func (sec *appSecret) failed(err error) {
 // many consecutive failures: 0, 1, 3, 4, 4 … A failing secret is then loaded at
 // most every fifth round, so that all Apps together do not overload a store in
 // trouble.
-func roundsToSkip(failures int) int {
-	return []int{0, 0, 1, 3, 4}[min(failures, 4)]
+func roundsToSkip(failures int) int8 {
+	return []int8{0, 0, 1, 3, 4}[min(failures, 4)]
 }
 
 // expire makes reads of sec fail because the store did not confirm the value
@@ -249,6 +263,13 @@ func (sec *appSecret) expire(now time.Time, limit time.Duration) {
 	if now.Before(sec.lastSuccess.Add(limit)) { // a load has just confirmed it
 		sec.mu.Unlock()
 		claims.Unlock()
+		return
+	}
+	if sec.letGo(now) {
+		sec.mu.Unlock()
+		claims.Unlock()
+		sec.app.log(slog.LevelWarn, "optional secret is not set any more, its last value is read no more", "address",
+			sec.decl.addr.String())
 		return
 	}
 	cause := sec.err

@@ -23,24 +23,29 @@ type SecretStatus struct {
 	Address Address `json:"address"`
 	Binding string  `json:"binding"`
 	Kind    Kind    `json:"kind"`
+	// Optional is Options.Optional. If Current is empty and Failing false, the
+	// secret is not set, and reads return [ErrNotFound]. That needs no person.
+	Optional bool `json:"optional,omitempty"`
 	// Format is the format of the stored text. FormatAuto: nothing has been loaded
 	// yet.
 	Format Format `json:"format,omitzero"`
 	// Current is the id of the version for new work. Empty: nothing has been loaded
-	// yet.
+	// yet, or an optional secret is not set.
 	Current string `json:"current,omitempty"`
 	// Versions are in the order of the document.
 	Versions []Life `json:"versions,omitempty"`
 	// LastSuccess is when the store last returned a good document, whether or not
-	// it had changed. Zero: never.
+	// it had changed, or answered that an optional secret is not set. Zero: never.
 	LastSuccess time.Time `json:"lastSuccess,omitzero"`
 	// LastError is the reason why the last load failed. Empty: it succeeded.
 	LastError string `json:"lastError,omitempty"`
 	// StaleSince is when loads began to fail: since then reads may return an old
-	// document. Zero: the last load succeeded.
+	// document. Zero: the last load succeeded. A value of an optional secret that is
+	// removed counts too.
 	StaleSince time.Time `json:"staleSince,omitzero"`
 	// Failing reports that reads fail: nothing was ever loaded, or
-	// AppOptions.MaxStale has passed.
+	// AppOptions.MaxStale has passed. It is false for an optional secret that is not
+	// set.
 	Failing bool `json:"failing,omitempty"`
 	// NeedsPerson reports that waiting does not help: reads fail, the stored text
 	// is at fault, the store has been out of reach for an hour, or there is a
@@ -52,7 +57,8 @@ type SecretStatus struct {
 	// version has no start, or a start that is ahead.
 	RotationDue time.Time `json:"rotationDue,omitzero"`
 	// Loads is the number of loads from the store that have ended, FailedLoads the
-	// number of those without a good document, and LoadTime the time that all of
+	// number of those without a good document (not those that found an optional
+	// secret without a value), and LoadTime the time that all of
 	// them took together, in JSON in nanoseconds. They only grow.
 	Loads       uint64        `json:"loads,omitempty"`
 	FailedLoads uint64        `json:"failedLoads,omitempty"`
@@ -94,7 +100,8 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 	sec.mu.Lock()
 	defer sec.mu.Unlock()
 	d := sec.decl
-	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sec.doc == nil || sec.stale,
+	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Optional: d.Optional,
+		Failing:     sec.doc == nil && !sec.missing || sec.stale,
 		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince),
 		Loads: sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}
 	if sec.flight != nil {
@@ -106,7 +113,7 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 	}
 	if err != nil {
 		st.LastError = err.Error()
-		st.NeedsPerson = stateOf(err) != errUnavailable || now.Sub(sec.failedSince) >= outOfReach
+		st.NeedsPerson = !sec.lacks(err) && (stateOf(err) != errUnavailable || now.Sub(sec.failedSince) >= outOfReach)
 	}
 	st.NeedsPerson = st.NeedsPerson || st.Failing
 	if sec.doc == nil {

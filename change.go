@@ -22,7 +22,8 @@ import (
 // version. Its Change then has no ids in its lists.
 type Change struct {
 	Address Address
-	// Old and New are the ids of the current version, before and now.
+	// Old and New are the ids of the current version, before and now. Empty: an
+	// optional secret had, or has, no value.
 	Old, New string
 	// CurrentChanged reports that the current version is another one, or has
 	// another value.
@@ -46,7 +47,7 @@ type Change struct {
 // would keep the values in it in memory.
 func difference(addr Address, old *Document, seen time.Time, doc *Document, now time.Time) Change {
 	was, is := old.data(), doc.data()
-	c := Change{Address: addr, Old: strings.Clone(was.entries[was.current].id), New: strings.Clone(is.entries[is.current].id)}
+	c := Change{Address: addr, Old: currentID(was), New: currentID(is)}
 	c.CurrentChanged = c.Old != c.New || was.text != is.text
 	for i := range was.entries {
 		e := &was.entries[i]
@@ -69,6 +70,15 @@ func difference(addr Address, old *Document, seen time.Time, doc *Document, now 
 		}
 	}
 	return c
+}
+
+// currentID returns a copy of the id. It is empty for an optional secret without
+// a value.
+func currentID(d *document) string {
+	if len(d.entries) == 0 {
+		return ""
+	}
+	return strings.Clone(d.entries[d.current].id)
 }
 
 // appendID is not inlined, which makes a Worker with an App smaller.

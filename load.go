@@ -39,7 +39,7 @@ type loadOwner interface {
 	holds(besides any) bool
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps its result
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
-	keep(*flight)                                       // keeps the result, or refuses it
+	keep(*flight)                                       // keeps the result, or refuses it, but for Start
 }
 
 // flight is a load that several callers wait for.
@@ -51,6 +51,7 @@ type flight struct {
 	doc     *Document
 	err     error
 	cut     bool // a load for Start whose caller has given up
+	missing bool // an optional secret has no value: err is no failure
 }
 
 // purpose is the reason for a load.
@@ -173,13 +174,13 @@ func (l *loader) run(parent context.Context, f *flight, store Store) {
 	took := time.Since(began)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
-	if l.owner != nil && f.purpose != toStart {
+	if l.owner != nil {
 		l.owner.keep(f)
 	}
 	l.mu.Lock()
 	l.flight = nil
 	l.spent += took
-	if f.err != nil {
+	if f.err != nil && !f.missing {
 		l.failed++
 	}
 	l.mu.Unlock()

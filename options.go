@@ -19,6 +19,13 @@ type Options struct {
 	// decides. `layer secret` then publishes a static secret without a Rotation as
 	// its bare value, and every other secret as a document of versions.
 	Format Format
+	// Optional declares that the program works without a value: the key of a
+	// feature that may be off. If the store has none, an App starts, reads return
+	// [ErrNotFound] from memory until the operator sets one, and `layer secret` does
+	// not require one. An empty or malformed text is an error as on any other secret.
+	// If the value is removed later, reads return the last one until the program
+	// starts again, or until AppOptions.MaxStale has passed. False: required.
+	Optional bool
 	// Rotation is the policy for renewal. Nil: never. Refused with FormatPlain.
 	Rotation *Rotation
 	// Generator names the step that makes the value of a Generated secret, such as

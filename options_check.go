@@ -166,6 +166,8 @@ func (d *declaration) difference(o *declaration) string {
 		return "SecretName"
 	case d.binding != o.binding:
 		return "Binding"
+	case d.Optional != o.Optional:
+		return "Optional"
 	case !sameStore(d.Store, o.Store):
 		return "Store"
 	}

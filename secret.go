@@ -9,7 +9,7 @@ import (
 )
 
 // Secret is a declared secret: an identity and its reads. Make one with
-// [Static], [Random] or [Generated]. It is safe for concurrent use, and shows
+// [Static], [Random] or [Generated] (in a test, with [Literal]). It is safe for concurrent use, and shows
 // its address but never a value under any verb of fmt, in JSON or in a log.
 //
 // Reads use Options.Store, else the App's store, else the environment. Without
@@ -67,6 +67,9 @@ func (s *Secret) Err() error { return s.declaration().err }
 func (s *Secret) With(store Store) *Secret {
 	d := *s.declaration()
 	d.Store = store
+	if d.addr == (Address{}) { // also of a Literal: no store has a value of it
+		d.err = undeclared.declaration().err
+	}
 	return newSecret(&d)
 }
 

@@ -39,6 +39,9 @@ type SpecSecret struct {
 	Rotation  *Rotation         `json:"rotation,omitempty"`
 	Generator string            `json:"generator,omitempty"`
 	Params    map[string]string `json:"params,omitempty"`
+	// Optional reports that programs work without the value: `layer secret` does not
+	// require the operator to supply it.
+	Optional bool `json:"optional,omitempty"`
 }
 
 // Spec returns the secrets given to Use, sorted by address; it does not read a
@@ -61,7 +64,8 @@ func (a *App) Spec() Spec {
 
 func (d *declaration) spec(s *Spec) SpecSecret {
 	one := SpecSecret{Address: d.addr, Kind: d.kind, Namespace: d.addr.Namespace, Name: d.addr.Name, Binding: d.binding,
-		SecretName: d.SecretName, Bytes: d.Bytes, Encoding: d.Encoding, Format: d.Format, Generator: d.Generator}
+		SecretName: d.SecretName, Bytes: d.Bytes, Encoding: d.Encoding, Format: d.Format, Generator: d.Generator,
+		Optional: d.Optional}
 	if one.SecretName == "" {
 		one.SecretName = s.secretName(d.addr)
 	}

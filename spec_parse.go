@@ -178,6 +178,7 @@ func parseSpecSecret(path string, data []byte) (*declaration, error) {
 		{"rotation", &rotation, "an object"},
 		{"generator", &o.Generator, "a string"},
 		{"params", &params, "an object of strings, each given once"},
+		{"optional", &o.Optional, "true or false"},
 	}); err != nil {
 		return nil, err
 	}

@@ -135,7 +135,9 @@ func (l *layer) toExport(c *cobra.Command, args []string) ([]exported, error) {
 		value, err := state.Value(s.Address)
 		switch {
 		case errors.Is(err, rotate.ErrNotFound):
-			missing = append(missing, s.Address.String())
+			if !s.Optional || len(only) > 0 {
+				missing = append(missing, s.Address.String())
+			}
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", s.Address, err)

@@ -135,7 +135,7 @@ func (g given) environment(state rotate.State) (env []string, content digests, e
 		text, err := g.text(state, s)
 		switch {
 		case errors.Is(err, rotate.ErrNotFound):
-			if !slices.ContainsFunc(env, func(v string) bool { return isNamed(v, s.Binding) }) {
+			if !s.Optional && !slices.ContainsFunc(env, func(v string) bool { return isNamed(v, s.Binding) }) {
 				lacks(s)
 			}
 			continue

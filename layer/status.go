@@ -22,7 +22,7 @@ func (l *layer) statusCommand() *cobra.Command {
   missing                  published before, and no longer in the target
   drifted                  changed in the target by another program or person
   bound                    a value that layer did not make, used as it is
-  unpublished              not created yet
+  unpublished              not created yet, or optional and not set
   undeclared               in the ledger, and named by no declaration
   external_value_required  only a person can supply the value
 

@@ -47,6 +47,18 @@ func wellOne() secret.SecretStatus {
 	return s
 }
 
+// unsetOne is an optional secret that the store has no value of.
+func unsetOne() secret.SecretStatus {
+	a := secret.Address{Namespace: "billing", Name: "webhook-of-a-partner"}
+	return secret.SecretStatus{Address: a, Binding: a.Binding(), Optional: true, LastSuccess: noon.Add(-12 * time.Second)}
+}
+
+func unsetAndStale() secret.SecretStatus {
+	s := unsetOne()
+	s.StaleSince, s.LastError = noon.Add(-33*time.Minute), "load: no route to host"
+	return s
+}
+
 func announcing() secret.SecretStatus {
 	s := oneOf("webhook-key")
 	s.Versions = append(s.Versions, secret.Life{ID: "v5", ActiveFrom: days(1)})
@@ -125,6 +137,7 @@ var scenes = []struct {
 	{"stale", status(staleOne(), wellOne())},
 	{"never loaded", status(neverLoaded())},
 	{"hostile", status(hostileOne(), wellOne())},
+	{"unset", status(wellOne(), unsetOne(), staleOne(), unsetAndStale())},
 	{"none", status()},
 	{"thousand", thousand()},
 }

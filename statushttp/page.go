@@ -109,8 +109,9 @@ var (
 	failing    = condition{"failing", "bad", "reads fail", "Reads fail"}
 	unattended = condition{"person", "warn", "needs a person", "Needs a person"}
 	stale      = condition{"stale", "warn", "stale", "Stale"}
+	unset      = condition{"unset", "unset", "not set", "Not set"} // optional, and the store has no value
 	well       = condition{"ok", "ok", "OK", "OK"}
-	conditions = []condition{failing, unattended, stale, well}
+	conditions = []condition{failing, unattended, stale, unset, well}
 )
 
 func conditionOf(s secret.SecretStatus) condition {
@@ -121,6 +122,8 @@ func conditionOf(s secret.SecretStatus) condition {
 		return unattended
 	case !s.StaleSince.IsZero():
 		return stale
+	case s.Optional && s.Current == "":
+		return unset
 	}
 	return well
 }
@@ -180,6 +183,9 @@ func summary(status secret.Status) (text, class string) {
 	case len(status.Secrets) == 0:
 		return "no secrets", well.Class
 	}
+	if unset := count[unset]; unset > 0 {
+		return fmt.Sprintf("%d of %d secrets not set (optional), no problems", unset, len(status.Secrets)), well.Class
+	}
 	return fmt.Sprint(len(status.Secrets)) + plural(len(status.Secrets), " secret: OK", " secrets: all OK"), well.Class
 }
 
@@ -217,6 +223,9 @@ func newRow(s secret.SecretStatus, now time.Time, drawn timeline.Lives) row {
 		r.Word = "never loaded"
 	}
 	r.Facts = []string{s.Kind.String(), visible(s.Binding)}
+	if s.Optional {
+		r.Facts = append(r.Facts, "optional")
+	}
 	if s.Format != secret.FormatAuto {
 		r.Facts = append(r.Facts, s.Format.String())
 	}
@@ -249,6 +258,8 @@ func problems(s secret.SecretStatus, now time.Time) (list []problem) {
 		list = append(list, problem{Word: "Reads fail", Text: "no document has been loaded yet"})
 	case s.Failing:
 		list = append(list, problem{Word: "Reads fail", Text: "AppOptions.MaxStale has passed; " + since})
+	case since != "" && s.Optional && s.Current == "":
+		list = append(list, problem{Word: "Stale", Text: since + "; the secret was not set then, and reads return ErrNotFound"})
 	case since != "":
 		list = append(list, problem{Word: "Stale", Text: since + "; reads return the last good document"})
 	}

@@ -95,6 +95,11 @@ func TestPageSaysEachState(t *testing.T) {
 				"confirmed 12 s ago (2026-11-24 10:50:02 UTC) next rotation 2027-02-14",
 			"expired 2026-09-25", "accepted until 2026-12-14", "current, no end yet", "announced for 2026-11-25"}, "Last error"},
 		{"one", status(wellOne()), []string{"1 secret: OK"}, "Reads fail"},
+		{"optional and not set", status(wellOne(), unsetOne()), []string{"1 of 2 secrets not set (optional), no problems",
+			"Not set (1)", "OK (1)", "$SECRET.billing.webhook-of-a-partner not set", "optional", "confirmed 12 s ago"},
+			"Reads fail"},
+		{"not set and out of reach", status(unsetAndStale()), []string{"Stale (1)",
+			"33 min ago; the secret was not set then, and reads return ErrNotFound", "Last error"}, "last good document"},
 		{"stale", status(wellOne(), staleOne()), []string{"1 of 2 secrets is stale", "Stale (1)", "OK (1)",
 			"$SECRET.billing.stripe-secret stale", "confirmed 34 min ago",
 			"Stale: loads have failed since 2026-11-24 10:17:14 UTC, 33 min ago; reads return the last good document",
@@ -121,7 +126,7 @@ func TestPageSaysEachState(t *testing.T) {
 				require.True(t, strings.Contains(text, want), "%s\nis not in\n%s", want, text)
 			}
 			require.NotContains(t, text, c.not)
-			for _, title := range []string{`id="failing"`, `id="person"`, `id="stale"`, `id="ok"`} {
+			for _, title := range []string{`id="failing"`, `id="person"`, `id="stale"`, `id="unset"`, `id="ok"`} {
 				if i := strings.Index(body, title); i >= 0 {
 					require.Greater(t, i, at, "worst first")
 					at = i

@@ -65,7 +65,9 @@ func (w *work) createMissing() {
 		return
 	}
 	if !w.rotates() {
-		w.problem(NeedsValue, "%s", w.whoMakesIt())
+		if w.out.done = w.spec.Optional && !w.order.named; !w.out.done {
+			w.problem(NeedsValue, "%s", w.whoMakesIt())
+		}
 		return
 	}
 	if value, res, ok := w.newValue(); ok {

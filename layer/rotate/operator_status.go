@@ -128,7 +128,8 @@ const (
 	StateDrifted SecretState = "drifted"
 	// StateBound: the target holds another writer's value, which is used as it is.
 	StateBound SecretState = "bound"
-	// StateUnpublished: never created, or not under its present name.
+	// StateUnpublished: never created, or not under its present name; also an
+	// optional secret whose value only an operator can supply.
 	StateUnpublished SecretState = "unpublished"
 	// StateExternal: only an operator can supply the value.
 	StateExternal SecretState = "external_value_required"
@@ -234,7 +235,7 @@ func describe(spec secret.SpecSecret, name string, rec *record, v verdict, p pol
 			s.State, s.NeedsPerson = StateBound, spec.Rotation != nil
 		case v == verdictAhead:
 			s.State, s.NeedsPerson = StateDrifted, true
-		case !made:
+		case !made && !spec.Optional:
 			s.State, s.NeedsPerson = StateExternal, true
 		default:
 			s.State = StateUnpublished

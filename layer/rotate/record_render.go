@@ -171,7 +171,8 @@ func declared(spec secret.SpecSecret, text string) *secret.Secret {
 	o := secret.Options{Namespace: spec.Namespace, Name: spec.Name,
 		Bytes: spec.Bytes, Encoding: spec.Encoding, Format: spec.Format,
 		Rotation: spec.Rotation, Generator: spec.Generator, Params: spec.Params, SecretName: spec.SecretName,
-		Store: secret.NewMemory(map[string]string{spec.Address.String(): text})}
+		Optional: spec.Optional,
+		Store:    secret.NewMemory(map[string]string{spec.Address.String(): text})}
 	if spec.Binding != spec.Address.Binding() {
 		o.Binding = spec.Binding
 	}

@@ -45,6 +45,7 @@ func (r *reader) declared(p *pkg, constructor string,
 		"Params":     func(at string, e element) { o.Params = d.texts(at, e) },
 		"SecretName": func(at string, e element) { o.SecretName = d.text(at, e) },
 		"Binding":    func(at string, e element) { o.Binding = d.text(at, e) },
+		"Optional":   func(at string, e element) { o.Optional = d.is(at, e) },
 	})
 	return o, d.places, d.ok
 }
@@ -134,6 +135,15 @@ func (d *declaration) number(option string, e element) int {
 	}
 	d.notKnown(option, e)
 	return 0
+}
+
+func (d *declaration) is(option string, e element) bool {
+	c, ok := e.value.(constantValue)
+	if !ok || c.Kind() != constant.Bool {
+		d.notKnown(option, e)
+		return false
+	}
+	return constant.BoolVal(c.Value)
 }
 
 // small returns one of the constants of package secret, which are all bytes.

@@ -1,0 +1,168 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Chain returns a store that asks the given stores in order and returns the
+// first text that it finds: an override in the environment before a mounted
+// folder, the new store before the old one during a move.
+//
+// Only [ErrNotFound] leads to the next store. Any other error ends the search,
+// and names the store: a Chain never falls back to an older copy because the
+// store before is out of reach. A text that is empty or malformed was found, so
+// it ends the search too. The first store that has a text decides, also if a
+// later store has a newer one: a stale copy in an early store hides each later
+// rotation, so remove such copies, or put the store that `layer secret`
+// publishes to first.
+//
+// The Chain is a [Watcher] only if every store that can change is one. [Env]
+// cannot change. A store of your own that cannot change says so as a Watcher
+// that calls changed once for each address and then waits for the end of ctx.
+// The Watch of a Chain runs those of its stores. If one ends, it ends the others
+// and returns, and the error names the store.
+//
+// A nil store, or none at all, makes every read fail with [ErrInvalid]. A Chain
+// within a Chain is the same as its stores in that place. Two Chains are never
+// equal: make one, and share it between declarations. The Chain passes ctx on, so
+// each store finds the name of [BindingOf]. It shows no text under any verb of
+// fmt.
+func Chain(stores ...Store) Store {
+	c := new(chain)
+	l := newLinks(stores)
+	c.p.Store(l)
+	if l.watched() {
+		return &watchedChain{c}
+	}
+	return c
+}
+
+// chain is a Chain. A type for each set of optional interfaces embeds it, as
+// watchedChain does: the methods of a store say what it can do.
+type chain struct {
+	p atomic.Pointer[links] // hides the stores from reflection: one may be a map of values
+}
+
+var (
+	_ Locator = (*chain)(nil)
+	_ Locator = (*watchedChain)(nil)
+	_ Watcher = (*watchedChain)(nil)
+)
+
+// links are the stores of a Chain, in order.
+type links struct {
+	stores  []Store
+	err     error    // if set, every read fails with it
+	holders sync.Map // Address to int: the store that returned the last text
+}
+
+func newLinks(stores []Store) *links {
+	l := new(links)
+	for _, s := range stores {
+		switch s := s.(type) {
+		case nil:
+			l.err = because(ErrInvalid, "store "+strconv.Itoa(len(l.stores)+1)+" of the Chain is nil")
+			return l
+		case interface{ links() *links }:
+			if l.err = s.links().err; l.err != nil {
+				return l
+			}
+			l.stores = append(l.stores, s.links().stores...)
+		default:
+			l.stores = append(l.stores, s)
+		}
+	}
+	if len(l.stores) == 0 {
+		l.err = because(ErrInvalid, "the Chain has no store")
+	}
+	return l
+}
+
+func (c *chain) links() *links { return c.p.Load() }
+
+// Get implements [Store].
+func (c *chain) Get(ctx context.Context, addr Address) (string, error) {
+	l := c.links()
+	if l.err != nil {
+		return "", l.err
+	}
+	addr = addr.withDefault()
+	var looked []string
+	for i, s := range l.stores {
+		if ctx.Err() != nil {
+			return "", endOf(ctx)
+		}
+		text, err := s.Get(ctx, addr)
+		if err == nil {
+			l.holders.Store(addr, i)
+			return text, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			l.holders.Delete(addr)
+			return "", l.failure(ctx, i, addr, err)
+		}
+		looked = append(looked, strings.TrimPrefix(err.Error(), ErrNotFound.Error()+": "))
+	}
+	l.holders.Delete(addr)
+	return "", because(ErrNotFound, strings.Join(looked, ", and "))
+}
+
+// Locate implements [Locator] with the place in the store that returned the last
+// text.
+func (c *chain) Locate(addr Address) string {
+	l := c.links()
+	if i, ok := l.holders.Load(addr.withDefault()); ok {
+		if s, ok := l.stores[i.(int)].(Locator); ok {
+			return s.Locate(addr)
+		}
+	}
+	return ""
+}
+
+// failure returns err with the store that returned it, and the place unless err
+// contains it.
+func (l *links) failure(ctx context.Context, i int, addr Address, err error) error {
+	if err == ctx.Err() {
+		err = gaveUp(ctx)
+	}
+	s, is := l.stores[i].(Locator)
+	if !is {
+		return l.named(i, l.typeOf(i), err)
+	}
+	place := s.Locate(addr)
+	if name := BindingOf(ctx, addr); name != addr.Binding() {
+		if folder, ok := strings.CutSuffix(place, addr.Binding()); ok {
+			place = folder + name
+		}
+	}
+	if strings.Contains(err.Error(), place) {
+		place = ""
+	}
+	return l.named(i, place, err)
+}
+
+func (l *links) typeOf(i int) string { return reflect.TypeOf(l.stores[i]).String() }
+
+func (l *links) named(i int, detail string, err error) error {
+	name := "store " + strconv.Itoa(i+1) + " of " + strconv.Itoa(len(l.stores)) + " in the Chain"
+	if detail != "" {
+		name += " (" + detail + ")"
+	}
+	return &linkError{name: name, err: err}
+}
+
+// linkError is an error of one store of a Chain.
+type linkError struct {
+	_    uncomparable
+	name string
+	err  error
+}
+
+func (e *linkError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *linkError) Unwrap() error { return e.err }
