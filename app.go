@@ -27,6 +27,11 @@ type AppOptions struct {
 	MaxStale time.Duration
 	// Timeout bounds one load of one secret. Zero: 10 seconds.
 	Timeout time.Duration
+	// Cache keeps the documents that the App loads, for a Start while a store is out
+	// of reach: see App.Start. Nil: none. Each App needs a cache of its own, such as
+	// a folder: entries are found by the address of the secret alone. Not allowed on
+	// js/wasm.
+	Cache Cache
 	// Concurrency bounds the number of loads at a time. Zero: 64.
 	Concurrency int
 	// Logger receives failures, recoveries and new versions, by id, never a value.
@@ -59,6 +64,7 @@ type App struct {
 	wake     chan struct{} // signals that a hint has come
 	holds    bool          // guarded by claims: this App's secrets are its own
 	changes  changeFeed
+	cache    cacheQueue
 
 	healthy, failing chan struct{} // limit the loads that run at a time: see app_refresh.go
 }
@@ -208,6 +214,15 @@ func (s *Secret) held(besides any) bool {
 // secret that another open App holds. The error wraps the error of each problem
 // and contains no part of a value. ctx bounds only the loading.
 //
+// A store is out of reach if it returns any other error than a fault of the
+// stored text, [ErrNotFound], [ErrInvalid] or a refused access, which wraps
+// [io/fs.ErrPermission]. If AppOptions.Cache has what such a store last
+// confirmed, and AppOptions.MaxStale has not passed since then, Start uses it:
+// see SecretStatus.CachedAt. If a secret has no such entry and ctx has a
+// deadline, Start loads the secret again, with growing pauses, until ctx ends.
+// Then the error has the last reason for each secret. Without a deadline, and on
+// js/wasm, Start loads once. A problem of another kind ends Start at once.
+//
 // After Start returns nil, reads return from memory: no I/O, no lock, and for
 // Text no allocation. The App refreshes its secrets until Close. After an error
 // the App holds no secret, and Start may be called again.
@@ -226,7 +241,12 @@ func (a *App) Start(ctx context.Context) error {
 	found = append(found, a.claim(secrets)...)
 	loads := make([]*flight, len(secrets))
 	errs := make([]error, len(secrets))
-	a.each(secrets, func(i int, sec *appSecret) { loads[i], errs[i] = sec.firstLoad(ctx) })
+	reach, cut := a.reach(ctx)
+	defer cut()
+	a.each(secrets, func(i int, sec *appSecret) { loads[i], errs[i] = sec.firstLoad(reach) })
+	if len(found) == 0 {
+		a.withstand(ctx, reach, secrets, loads, errs)
+	}
 	if a.closed() {
 		return closedError()
 	}
@@ -237,12 +257,14 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	if len(found) > 0 {
+		a.keepTried(secrets, loads, errs)
 		a.release(appNew)
 		return problemsError("start", found, len(secrets), "")
 	}
 	for i, sec := range secrets {
 		sec.start(loads[i])
 	}
+	a.startedFromCache(secrets, loads)
 	return a.run()
 }
 
@@ -271,6 +293,9 @@ func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 			", allowed is 0 (64) or more")
 	}
 	a.regroup()
+	if err := a.refuseCache(); err != nil {
+		return nil, err
+	}
 	a.state, a.starting = appStarting, ctx
 	return slices.Clone(a.secrets), nil
 }
@@ -390,7 +415,7 @@ func (a *App) each(secrets []*appSecret, f func(int, *appSecret)) {
 
 // Close stops refreshing and gives up the secrets: reads return the last
 // documents, and another App may use the secrets. Close waits for the loads and
-// Watchers in the background and for running calls of functions given to
+// Watchers in the background, for writes to AppOptions.Cache and for running calls of functions given to
 // OnChange; no new ones begin. If one of them does not end within
 // AppOptions.Timeout, Close returns an error. A second Close does nothing. A
 // function given to OnChange may call Close, which then does not wait for that

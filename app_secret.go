@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -24,10 +25,11 @@ type appSecret struct {
 	failures    int // consecutive failed loads
 	skip        int // the number of rounds to leave out
 	stale       bool
+	cache       *secretCache // nil: AppOptions.Cache has no entry of this secret
 
 	// Guarded by app.mu.
-	busy    bool      // a load for the App is under way
 	hinted  time.Time // when to load because of a hint; zero: no hint
+	busy    bool      // a load for the App is under way
 	watched bool      // a Watcher reports its changes
 }
 
@@ -38,6 +40,7 @@ func newAppSecret(a *App, d *declaration) *appSecret {
 	sec.loader.decl = d
 	sec.loader.store = newLoader(d, a.options.Store).store
 	sec.loader.owner = sec
+	sec.useCache()
 	return sec
 }
 
@@ -98,6 +101,9 @@ func (sec *appSecret) start(f *flight) {
 		return
 	}
 	sec.publish(f)
+	if f.err != nil { // doc is an earlier one: see recall
+		sec.failed(f.err)
+	}
 }
 
 // checked returns an error for a document whose current version does not have
@@ -134,6 +140,7 @@ func (sec *appSecret) keep(f *flight) {
 		}
 	}
 	if f.err != nil {
+		sec.saveMissing(f.err)
 		sec.failed(f.err)
 		return
 	}
@@ -159,13 +166,13 @@ func (sec *appSecret) publish(f *flight) {
 	if old != f.doc {
 		sec.logChange(old, f.doc)
 	}
+	sec.save(f)
 }
 
 // replace is publish without the log. It does nothing if a later load has
 // already been published: Start publishes its loads after the last of them has
 // ended.
 func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
-	now := time.Now()
 	claims.Lock()
 	defer claims.Unlock()
 	sec.mu.Lock()
@@ -175,8 +182,9 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	}
 	old, recovered = sec.doc, sec.state != nil || sec.stale
 	sec.doc, sec.err, sec.state, sec.published = f.doc, nil, nil, f.number
-	sec.lastSuccess, sec.failedSince = now, time.Time{}
+	sec.lastSuccess, sec.failedSince = cmp.Or(f.ended, time.Now()), time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
+	sec.cache.replaced(f)
 	sec.serve(f.doc)
 	if c, news := changeOf(sec.decl.addr, old, f.doc); news {
 		sec.app.changes.send(c) // under the lock, so that changes are sent in their order

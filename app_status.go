@@ -39,6 +39,11 @@ type SecretStatus struct {
 	// StaleSince is when loads began to fail: since then reads may return an old
 	// document. Zero: the last load succeeded.
 	StaleSince time.Time `json:"staleSince,omitzero"`
+	// CachedAt is set while reads return a document from AppOptions.Cache, because
+	// the store has been out of reach since before Start: it is when the store
+	// confirmed the document, and so equals LastSuccess. Zero: this process loaded
+	// the document from the store.
+	CachedAt time.Time `json:"cachedAt,omitzero"`
 	// Failing reports that reads fail: nothing was ever loaded, or
 	// AppOptions.MaxStale has passed.
 	Failing bool `json:"failing,omitempty"`
@@ -93,7 +98,8 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 	d := sec.decl
 	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Failing: sec.doc == nil || sec.stale,
 		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince),
-		Loads: sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}
+		CachedAt: utc(sec.cache.confirmed()),
+		Loads:    sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}
 	if sec.flight != nil {
 		st.Loads-- // it has not ended
 	}

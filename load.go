@@ -40,6 +40,7 @@ type loadOwner interface {
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	timeout() time.Duration                             // limits the load
 	keep(*flight)                                       // keeps the result, or refuses it
+	keepText(text string, doc *Document)                // for AppOptions.Cache
 }
 
 // loaded is a document and the fingerprint of its text.
@@ -54,9 +55,12 @@ type flight struct {
 	purpose purpose
 	number  uint64        // among the loads of its loader, which run one at a time
 	done    chan struct{} // closed when the other fields are set
+	ended   time.Time
 	doc     *Document
 	err     error
-	cut     bool // a load for Start whose caller has given up
+	// set if doc is from AppOptions.Cache: when the store confirmed it
+	cachedAt time.Time
+	cut      bool // a load for Start whose caller has given up
 }
 
 // purpose is the reason for a load.
@@ -107,6 +111,9 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	data.decl = d
 	doc := newDocument(data)
 	l.last.Store(&loaded{print, doc})
+	if l.owner != nil {
+		l.owner.keepText(text, doc)
+	}
 	return doc, nil
 }
 
@@ -174,6 +181,7 @@ func (l *loader) run(parent context.Context, f *flight) {
 	began := time.Now()
 	f.doc, f.err = l.load(ctx, guarded{l.store})
 	took := time.Since(began)
+	f.ended = began.Add(took)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {
