@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -122,7 +123,10 @@ func (sec *appSecret) keepText(text string, doc *Document) {
 // replaced records which document reads return now.
 func (c *secretCache) replaced(f *flight) {
 	if c != nil {
-		c.at = f.cachedAt
+		c.at = time.Time{}
+		if f.cached {
+			c.at = f.confirmed
+		}
 	}
 }
 
@@ -144,12 +148,12 @@ func (a *App) cacheLimit() time.Duration { return min(cacheTimeout, a.options.Ti
 
 // save writes the document of f to the cache, in the background.
 func (sec *appSecret) save(f *flight) {
-	if sec.cache == nil || !f.cachedAt.IsZero() {
+	if sec.cache == nil || f.cached {
 		return
 	}
 	// A later load has replaced the text: it saves its own.
 	if last := sec.cache.text.Load(); last != nil && last.doc == f.doc {
-		sec.enqueue(cacheEntry{at: f.ended, doc: f.doc, text: last.text})
+		sec.enqueue(cacheEntry{at: cmp.Or(f.confirmed, time.Now()), doc: f.doc, text: last.text})
 	}
 }
 
@@ -238,7 +242,7 @@ func (q *cacheQueue) drop() {
 // replaced by it.
 func (a *App) writeEntry(sec *appSecret, e *cacheEntry) error {
 	cache, addr := a.options.Cache, sec.decl.addr
-	ctx, cancel := context.WithTimeoutCause(context.Background(), a.cacheLimit(), errCacheSlow)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), a.cacheLimit(), cacheSlow{})
 	defer cancel()
 	kept := *e
 	err, returned := askCache(ctx, func() error {
@@ -302,7 +306,11 @@ func (a *App) wroteEntry(sec *appSecret, kept cacheEntry, err error) {
 	}
 }
 
-var errCacheSlow = errors.New("the cache has not answered in time")
+// cacheSlow is the error of a cache that takes too long. It is no variable,
+// because a Worker would link that.
+type cacheSlow struct{}
+
+func (cacheSlow) Error() string { return "the cache has not answered in time" }
 
 // askCache calls f, which calls the cache, and waits for it until ctx ends.
 // Then returned is not nil, and receives the error of f when f returns. A panic
@@ -399,7 +407,7 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 		return
 	}
 	if a.options.Cache != nil {
-		bounded, cancel := context.WithTimeoutCause(ctx, a.cacheLimit(), errCacheSlow)
+		bounded, cancel := context.WithTimeoutCause(ctx, a.cacheLimit(), cacheSlow{})
 		a.eachOf(secrets, which, func(i int, sec *appSecret) {
 			loads[i], errs[i] = sec.recall(bounded, loads[i], errs[i])
 		})
@@ -471,10 +479,10 @@ func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*f
 		return failed, err
 	}
 	if f := sec.earlier(); f != nil {
-		if sec.app.tooOld(f.ended, time.Now()) {
+		if sec.app.tooOld(f.confirmed, time.Now()) {
 			return failed, err // so is any entry
 		}
-		return &flight{number: f.number, doc: f.doc, ended: f.ended, err: err}, nil
+		return &flight{number: f.number, doc: f.doc, confirmed: f.confirmed, err: err}, nil
 	}
 	var text string
 	asked, _ := askCache(ctx, func() error {
@@ -510,7 +518,7 @@ func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*f
 	sec.cache.place.kept = entry
 	sec.cache.place.kept.text = ""
 	sec.app.cache.mu.Unlock()
-	return &flight{doc: entry.doc, ended: entry.at, cachedAt: entry.at, err: err}, nil
+	return &flight{doc: entry.doc, confirmed: entry.at, cached: true, err: err}, nil
 }
 
 // tooOld reports whether MaxStale has passed since a confirmation.
@@ -537,7 +545,7 @@ func (sec *appSecret) earlier() *flight {
 	defer sec.mu.Unlock()
 	f := sec.cache.tried
 	if sec.doc != nil && sec.cache.at.IsZero() && (f == nil || f.number < sec.published) {
-		f = &flight{number: sec.published, doc: sec.doc, ended: sec.lastSuccess}
+		f = &flight{number: sec.published, doc: sec.doc, confirmed: sec.lastSuccess}
 	}
 	if f == nil || f.doc == nil {
 		return nil
@@ -574,7 +582,7 @@ func (a *App) startedFromCache(secrets []*appSecret, loads []*flight) {
 			continue
 		}
 		count++
-		oldest = earlier(oldest, f.ended)
+		oldest = earlier(oldest, f.confirmed)
 		if a.options.Refresh > 0 {
 			secrets[i].hinted = time.Now().Add(rand.N(hintSpread))
 		}

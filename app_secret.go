@@ -78,6 +78,7 @@ func (sec *appSecret) firstLoad(ctx context.Context) (*flight, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.confirmed = time.Now()
 	_, err = sec.checked(f.doc, f.err)
 	if f.err == nil && err != nil {
 		sec.refused()
@@ -182,7 +183,7 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	}
 	old, recovered = sec.doc, sec.state != nil || sec.stale
 	sec.doc, sec.err, sec.state, sec.published = f.doc, nil, nil, f.number
-	sec.lastSuccess, sec.failedSince = cmp.Or(f.ended, time.Now()), time.Time{}
+	sec.lastSuccess, sec.failedSince = cmp.Or(f.confirmed, time.Now()), time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
 	sec.cache.replaced(f)
 	sec.serve(f.doc)

@@ -55,12 +55,12 @@ type flight struct {
 	purpose purpose
 	number  uint64        // among the loads of its loader, which run one at a time
 	done    chan struct{} // closed when the other fields are set
-	ended   time.Time
 	doc     *Document
 	err     error
-	// set if doc is from AppOptions.Cache: when the store confirmed it
-	cachedAt time.Time
-	cut      bool // a load for Start whose caller has given up
+	cut     bool // a load for Start whose caller has given up
+
+	confirmed time.Time // when the store returned the text; zero: just now
+	cached    bool      // doc is from AppOptions.Cache
 }
 
 // purpose is the reason for a load.
@@ -181,7 +181,6 @@ func (l *loader) run(parent context.Context, f *flight) {
 	began := time.Now()
 	f.doc, f.err = l.load(ctx, guarded{l.store})
 	took := time.Since(began)
-	f.ended = began.Add(took)
 	cancel()
 	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
 	if l.owner != nil && f.purpose != toStart {

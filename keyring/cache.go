@@ -42,7 +42,7 @@ func (c *sealedCache) CacheKey() *secret.Secret {
 
 func (c *sealedCache) Get(ctx context.Context, addr secret.Address) (string, error) {
 	if c.cache == nil {
-		return "", errNoCache
+		return "", errNoCache()
 	}
 	sealed, err := c.cache.Get(ctx, addr)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *sealedCache) Get(ctx context.Context, addr secret.Address) (string, err
 
 func (c *sealedCache) Put(ctx context.Context, addr secret.Address, text string) error {
 	if c.cache == nil {
-		return errNoCache
+		return errNoCache()
 	}
 	sealed, err := c.sealer.SealText([]byte(text), []byte(addr.String()))
 	if err != nil {
@@ -63,4 +63,6 @@ func (c *sealedCache) Put(ctx context.Context, addr secret.Address, text string)
 	return c.cache.Put(ctx, addr, sealed)
 }
 
-var errNoCache = wrap("keyring", because(secret.ErrInvalid, "SealCache got no cache to encrypt"))
+func errNoCache() error {
+	return wrap("keyring", because(secret.ErrInvalid, "SealCache got no cache to encrypt"))
+}

@@ -116,12 +116,12 @@ func TestSealCacheRefusesItsAppsOwnKey(t *testing.T) {
 		use  []*secret.Secret
 		says string
 	}{
-		"own":            {key, []*secret.Secret{stripe, key}, "AppOptions.Cache is sealed under $SECRET.bootstrap.cache-key"},
+		"own": {key, []*secret.Secret{stripe, key}, "AppOptions.Cache is sealed under $SECRET.bootstrap.cache-key"},
 		"declared alike": {equal, []*secret.Secret{secret.Random(secret.Options{Namespace: "auth", Name: "cache-key"})},
 			"AppOptions.Cache is sealed under $SECRET.auth.cache-key"},
-		"wrong":          {secret.Random(secret.Options{Name: "Not A Name"}), []*secret.Secret{stripe}, "Name is"},
-		"nil":            {nil, []*secret.Secret{stripe}, "that was not made by"},
-		"zero":           {new(secret.Secret), []*secret.Secret{stripe}, "that was not made by"},
+		"wrong": {secret.Random(secret.Options{Name: "Not A Name"}), []*secret.Secret{stripe}, "Name is"},
+		"nil":   {nil, []*secret.Secret{stripe}, "that was not made by"},
+		"zero":  {new(secret.Secret), []*secret.Secret{stripe}, "that was not made by"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache := keyring.SealCache(plainCache{}, tc.key)
