@@ -15,8 +15,8 @@ import (
 	"github.com/layeron-hq/secret/internal/timeout"
 )
 
-// Cache keeps what an App last confirmed, for a Start while a store is out of
-// reach: see AppOptions.Cache. [DirCache] is one; keyring.SealCache encrypts
+// Cache keeps the texts that stores confirmed last, for a Start while a store is
+// out of reach: see AppOptions.Cache. [DirCache] is one; keyring.SealCache encrypts
 // the entries of another. A Cache is no [Store]: its entries are not stored
 // texts, and Start refuses one of these two as a store.
 //
@@ -62,7 +62,7 @@ type cachePlace struct {
 	writing *cacheEntry // the one whose write has not returned yet
 }
 
-// cacheEntry is what the store confirmed at a time.
+// cacheEntry is a text, or its absence, that the store confirmed at a time.
 type cacheEntry struct {
 	at      time.Time
 	doc     *Document // nil: the store confirmed that there is none
@@ -87,7 +87,7 @@ func (p *cachePlace) due(e cacheEntry, every time.Duration) bool {
 	return !e.same(last) || age >= every || age < 0 // less than 0: the clock was set back
 }
 
-// secretCache is what an App with a Cache also knows about a secret.
+// secretCache is the part of an appSecret that only an App with a Cache needs.
 type secretCache struct {
 	text  atomic.Pointer[documentText]
 	place cachePlace // guarded by the lock of the queue
@@ -123,7 +123,7 @@ func (sec *appSecret) keepText(text string, doc *Document) {
 // replaced records which document reads return now.
 func (c *secretCache) replaced(f *flight) {
 	if c != nil {
-		c.at = time.Time{}
+		c.at, c.tried = time.Time{}, nil
 		if f.cached {
 			c.at = f.confirmed
 		}
@@ -245,7 +245,7 @@ func (a *App) writeEntry(sec *appSecret, e *cacheEntry) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), a.cacheLimit(), cacheSlow{})
 	defer cancel()
 	kept := *e
-	err, returned := askCache(ctx, func() error {
+	returned, err := askCache(ctx, func() error {
 		if text, err := cache.Get(ctx, addr); err == nil {
 			now := time.Now()
 			there, fault := sec.decode(text, now)
@@ -315,7 +315,7 @@ func (cacheSlow) Error() string { return "the cache has not answered in time" }
 // askCache calls f, which calls the cache, and waits for it until ctx ends.
 // Then returned is not nil, and receives the error of f when f returns. A panic
 // is an error.
-func askCache(ctx context.Context, f func() error) (err error, returned <-chan error) {
+func askCache(ctx context.Context, f func() error) (returned <-chan error, err error) {
 	done := make(chan error, 1)
 	go func() {
 		var err error
@@ -332,9 +332,9 @@ func askCache(ctx context.Context, f func() error) (err error, returned <-chan e
 	}()
 	select {
 	case err := <-done:
-		return err, nil
+		return nil, err
 	case <-ctx.Done():
-		return endOf(ctx), done
+		return done, endOf(ctx)
 	}
 }
 
@@ -415,10 +415,11 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 		which, all = retriable(secrets, errs)
 	}
 	_, deadline := ctx.Deadline()
-	// Of more secrets than places, some have not been loaded for the whole Timeout.
-	again := reach != ctx && reach.Err() != nil && len(secrets) > a.options.Concurrency
-	for pause := shortestRestart; all && len(which) > 0 && (again || deadline); pause = min(2*pause, longestRetry) {
-		if !again {
+	// The first loads may have been cut short: for the cache, or in the queue for a
+	// place.
+	cut := reach != ctx && reach.Err() != nil && (deadline || len(secrets) > a.options.Concurrency)
+	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
+		if !cut {
 			if pause == shortestRestart {
 				a.log(slog.LevelWarn, "secrets cannot be loaded, Start tries again until its context ends",
 					"secrets", len(which), "error", errs[which[0]].Error())
@@ -427,9 +428,13 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 				break
 			}
 		}
-		again = false
+		load := (*appSecret).firstLoad
+		if cut {
+			load = (*appSecret).resumed
+		}
+		cut = false
 		a.eachOf(secrets, which, func(i int, sec *appSecret) {
-			f, err := sec.firstLoad(ctx)
+			f, err := load(sec, ctx)
 			if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				return // the last answer says more
 			}
@@ -447,6 +452,25 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 			errs[i] = &located
 		}
 	}
+}
+
+// resumed is firstLoad if Start stopped waiting for a load that is still under
+// way.
+func (sec *appSecret) resumed(ctx context.Context) (*flight, error) {
+	sec.mu.Lock()
+	f := sec.flight
+	sec.mu.Unlock()
+	if f != nil && f.purpose == toStart {
+		select {
+		case <-f.done:
+			if _, err := sec.checked(f.doc, f.err); err == nil {
+				f.confirmed = time.Now()
+				return f, nil
+			}
+		case <-ctx.Done():
+		}
+	}
+	return sec.firstLoad(ctx)
 }
 
 // eachOf is each for some of the secrets. f gets the index in secrets.
@@ -470,7 +494,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// recall returns what the store last confirmed: the document that this process
+// recall returns the last confirmed document: the one that this process
 // has loaded before, else the entry of the cache. The flight of such a document
 // also has the error of the store. Without either, recall returns failed and
 // err.
@@ -484,8 +508,11 @@ func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*f
 		}
 		return &flight{number: f.number, doc: f.doc, confirmed: f.confirmed, err: err}, nil
 	}
+	if ctx.Err() != nil {
+		return failed, err // another secret has waited for the cache in vain
+	}
 	var text string
-	asked, _ := askCache(ctx, func() error {
+	_, asked := askCache(ctx, func() error {
 		found, err := sec.app.options.Cache.Get(ctx, sec.decl.addr)
 		text = found
 		return err

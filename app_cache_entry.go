@@ -21,7 +21,7 @@ const (
 	maxEntry     = maxText + 64<<10
 )
 
-// entryHeader says what the text is, and for which secret of which App.
+// entryHeader describes the text: for which secret of which App it is.
 type entryHeader struct {
 	Confirmed   time.Time `json:"confirmed"`
 	Workspace   string    `json:"workspace"`

@@ -21,8 +21,8 @@ import (
 //
 // The first Put makes the directory, with the ones above it, with mode 0700.
 // Files have mode 0600. A directory that another user owns, or may enter (a mode
-// other than 0700 or less), is refused: each call returns an error that says
-// what to do, and the App works without the cache. The same holds for a path
+// other than 0700 or less), is refused: each call returns an error that contains
+// the next step, and the App works without the cache. The same holds for a path
 // that is a link. Links in the directory are not followed. On Windows a mode
 // protects nothing, and the directory has the access list of the one above:
 // choose a place in the profile of the service's user.

@@ -179,8 +179,8 @@ func TestDirCacheReadsNoHugeFile(t *testing.T) {
 	require.ErrorIs(t, c.Put(context.Background(), keyAddr, strings.Repeat("x", 3<<20)), secret.ErrTooLarge)
 }
 
-// TestDirCacheSweeps what a crash left, and spares what a Put of another process
-// may be writing.
+// TestDirCacheSweeps the files that a crash left, and spares one that another
+// process may be writing.
 func TestDirCacheSweeps(t *testing.T) {
 	path := t.TempDir()
 	require.NoError(t, os.Chmod(path, 0o700))
