@@ -1,0 +1,270 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
+)
+
+// reach returns the context of Start's first loads. With a cache they end in
+// time to use it.
+func (a *App) reach(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !timeout.Timers || a.options.Cache == nil {
+		return ctx, func() {}
+	}
+	limit := a.options.Timeout
+	if end, ok := ctx.Deadline(); ok {
+		rest := time.Until(end)
+		limit = min(limit, rest-rest/10)
+	}
+	return timeout.Context(ctx, limit)
+}
+
+// outOfReach reports whether err says that the store could not be asked. All
+// other errors are its answers.
+func isOutOfReach(err error) bool {
+	return stateOf(err) == errUnavailable && !errors.Is(err, fs.ErrPermission)
+}
+
+// retriable returns the secrets whose stores are out of reach. all is false if
+// there is a problem that waiting does not solve.
+func retriable(secrets []*appSecret, errs []error) (which []int, all bool) {
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case isOutOfReach(err):
+			which = append(which, i)
+		case !errors.Is(err, ErrNotFound) || !absenceAllowed(secrets[i].decl):
+			return nil, false
+		}
+	}
+	return which, true
+}
+
+// withstand completes the first loads of Start where stores are out of reach:
+// from the cache, and until ctx ends by more loads, if ctx has a deadline. It
+// does nothing if Start has a problem of another kind.
+func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads []*flight, errs []error) {
+	which, all := retriable(secrets, errs)
+	if !timeout.Timers || !all || len(which) == 0 || ctx.Err() != nil {
+		return
+	}
+	if a.options.Cache != nil {
+		bounded, cancel := context.WithTimeoutCause(ctx, a.cacheLimit(), cacheSlow{})
+		a.eachOf(secrets, which, func(i int, sec *appSecret) {
+			loads[i], errs[i] = sec.recall(bounded, loads[i], errs[i])
+		})
+		cancel()
+		which, all = retriable(secrets, errs)
+	}
+	_, deadline := ctx.Deadline()
+	// The first loads may have been cut short: for the cache, or in the queue for a
+	// place.
+	cut := reach != ctx && reach.Err() != nil && (deadline || len(secrets) > a.options.Concurrency)
+	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
+		if !cut {
+			if pause == shortestRestart {
+				a.log(slog.LevelWarn, "secrets cannot be loaded, Start tries again until its context ends",
+					"secrets", len(which), "error", errs[which[0]].Error())
+			}
+			if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
+				break
+			}
+		}
+		load := (*appSecret).firstLoad
+		if cut {
+			load = (*appSecret).resumed
+		}
+		cut = false
+		a.eachOf(secrets, which, func(i int, sec *appSecret) {
+			f, err := load(sec, ctx)
+			if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				return // the last answer says more
+			}
+			loads[i], errs[i] = f, err
+		})
+		which, all = retriable(secrets, errs)
+	}
+	if ctx.Err() == nil {
+		return
+	}
+	for _, i := range which {
+		if e, ok := errs[i].(*Error); ok && !errors.Is(e, ctx.Err()) {
+			located := *e
+			located.Err = &ended{cause: e.Err, err: endOf(ctx)}
+			errs[i] = &located
+		}
+	}
+}
+
+// resumed is firstLoad if Start stopped waiting for a load that is still under
+// way.
+func (sec *appSecret) resumed(ctx context.Context) (*flight, error) {
+	sec.mu.Lock()
+	f := sec.flight
+	sec.mu.Unlock()
+	if f != nil && f.purpose == toStart {
+		select {
+		case <-f.done:
+			if _, err := sec.checked(f.doc, f.err); err == nil {
+				f.confirmed = time.Now()
+				return f, nil
+			}
+		case <-ctx.Done():
+		}
+	}
+	return sec.firstLoad(ctx)
+}
+
+// eachOf is each for some of the secrets. f gets the index in secrets.
+func (a *App) eachOf(secrets []*appSecret, which []int, f func(int, *appSecret)) {
+	some := make([]*appSecret, len(which))
+	for n, i := range which {
+		some[n] = secrets[i]
+	}
+	a.each(some, func(n int, sec *appSecret) { f(which[n], sec) })
+}
+
+// sleep reports whether d has passed before the end of ctx.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// recall returns the last confirmed document: the one that this process
+// has loaded before, else the entry of the cache. The flight of such a document
+// also has the error of the store. Without either, recall returns failed and
+// err.
+func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*flight, error) {
+	if sec.cache == nil {
+		return failed, err
+	}
+	if f := sec.earlier(); f != nil {
+		if sec.app.tooOld(f.confirmed, time.Now()) {
+			return failed, err // so is any entry
+		}
+		return &flight{number: f.number, doc: f.doc, confirmed: f.confirmed, err: err}, nil
+	}
+	if ctx.Err() != nil {
+		return failed, err // another secret has waited for the cache in vain
+	}
+	var text string
+	_, asked := askCache(ctx, func() error {
+		found, err := sec.app.options.Cache.Get(ctx, sec.decl.addr)
+		text = found
+		return err
+	})
+	if errors.Is(asked, ErrNotFound) {
+		return failed, err
+	}
+	sec.app.cacheFailed(sec, asked)
+	if asked != nil {
+		return failed, err
+	}
+	entry, fault := sec.decode(text, time.Now())
+	if fault == "" && sec.app.tooOld(entry.at, time.Now()) {
+		fault = "AppOptions.MaxStale has passed since the store confirmed it"
+	}
+	if fault == "" && entry.missing {
+		if absenceAllowed(sec.decl) {
+			return failed, sec.fail(because(ErrNotFound, "confirmed at "+entry.at.Format(time.RFC3339)+", before the store failed"))
+		}
+		fault = "it says that the store has no value"
+	}
+	if fault == "" {
+		entry.doc, fault = sec.revive(entry.text)
+	}
+	if fault != "" {
+		sec.app.log(slog.LevelWarn, "cached secret is not used", "address", sec.decl.addr.String(), "reason", fault)
+		return failed, err
+	}
+	sec.app.cache.mu.Lock()
+	sec.cache.place.kept = entry
+	sec.cache.place.kept.text = ""
+	sec.app.cache.mu.Unlock()
+	return &flight{doc: entry.doc, confirmed: entry.at, cached: true, err: err}, nil
+}
+
+// tooOld reports whether MaxStale has passed since a confirmation.
+func (a *App) tooOld(confirmed, now time.Time) bool {
+	return a.options.MaxStale > 0 && !now.Before(confirmed.Add(a.options.MaxStale))
+}
+
+// keepTried keeps the good loads of a Start that failed for other secrets.
+func (a *App) keepTried(secrets []*appSecret, loads []*flight, errs []error) {
+	for i, sec := range secrets {
+		if f := loads[i]; errs[i] == nil && f != nil && f.err == nil && sec.cache != nil {
+			sec.mu.Lock()
+			sec.cache.tried = f
+			sec.mu.Unlock()
+			sec.save(f)
+		}
+	}
+}
+
+// earlier returns the last good load of this process: that of a read, or of a
+// Start that failed. No entry of the cache may replace its document.
+func (sec *appSecret) earlier() *flight {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	f := sec.cache.tried
+	if sec.doc != nil && sec.cache.at.IsZero() && (f == nil || f.number < sec.published) {
+		f = &flight{number: sec.published, doc: sec.doc, confirmed: sec.lastSuccess}
+	}
+	if f == nil || f.doc == nil {
+		return nil
+	}
+	return f
+}
+
+// revive parses the text of an entry.
+func (sec *appSecret) revive(text string) (doc *Document, fault string) {
+	data, err := parse(text, sec.decl.Format)
+	if err != nil {
+		return nil, "its text is " + stateOf(err).Error()
+	}
+	data.decl = sec.decl
+	doc, err = sec.checked(newDocument(data), nil)
+	if err != nil {
+		return nil, "its current version does not have the declared length"
+	}
+	// A load that finds the same text returns this document. So the text of the
+	// entry is no change.
+	if sec.loader.last.CompareAndSwap(nil, &loaded{fingerprintOf(text), doc}) {
+		sec.keepText(text, doc)
+	}
+	return doc, ""
+}
+
+// startedFromCache logs which values came from the cache, and makes the App
+// load these secrets within a second, not only in the next round.
+func (a *App) startedFromCache(secrets []*appSecret, loads []*flight) {
+	count, oldest := 0, time.Time{}
+	a.mu.Lock()
+	for i, f := range loads {
+		if f == nil || f.err == nil {
+			continue
+		}
+		count++
+		oldest = earlier(oldest, f.confirmed)
+		if a.options.Refresh > 0 {
+			secrets[i].hinted = time.Now().Add(rand.N(hintSpread))
+		}
+	}
+	a.mu.Unlock()
+	if count > 0 {
+		a.log(slog.LevelWarn, "App started without its store, with values that the store confirmed earlier",
+			"secrets", count, "oldest", utc(oldest))
+	}
+}
