@@ -226,6 +226,37 @@ func TestCacheThatIgnoresItsContext(t *testing.T) {
 	})
 }
 
+// TestLateWriteIsFollowedByTheNewerEntry: while a write has not returned, the
+// same secret has no other write, so the last one to end is the newest.
+func TestLateWriteIsFollowedByTheNewerEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, c, s, other := newProbe(), newEntries(), static("key"), static("other")
+		p.set(s, "one")
+		p.set(other, "one")
+		gate := make(chan struct{})
+		c.step(nil, func(ctx context.Context, addr secret.Address) error {
+			if addr == s.Address() {
+				<-gate
+			}
+			return nil
+		})
+		app := secret.NewApp(secret.AppOptions{Store: p, Cache: c, Logger: silence}).Use(s, other)
+		require.NoError(t, app.Start(context.Background()))
+		for _, text := range []string{"two", "three"} {
+			p.set(s, text)
+			p.set(other, text)
+			time.Sleep(2 * time.Minute)
+			require.Equal(t, 1, c.written(s))
+			require.Contains(t, c.entry(other), text)
+		}
+		close(gate)
+		synctest.Wait()
+		require.Equal(t, 2, c.written(s), "at once, and only the newest")
+		require.Contains(t, c.entry(s), "three")
+		require.NoError(t, app.Close())
+	})
+}
+
 // TestLateWriteDoesNotReplaceANewerEntry of another process: a text that was
 // confirmed earlier stays unwritten.
 func TestLateWriteDoesNotReplaceANewerEntry(t *testing.T) {
