@@ -226,6 +226,28 @@ func TestCacheThatIgnoresItsContext(t *testing.T) {
 	})
 }
 
+// TestCacheThatHangsIsAskedRarely: not once for each secret, since all would
+// wait as long.
+func TestCacheThatHangsIsAskedRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, c := newProbe(), newEntries()
+		names := make([]string, 100)
+		for i := range names {
+			names[i] = "n" + strconv.Itoa(i)
+		}
+		secrets := restarted(names...)
+		for _, s := range secrets {
+			p.set(s, "one")
+		}
+		c.step(nil, hang)
+		app := secret.NewApp(secret.AppOptions{Store: p, Cache: c, Logger: silence}).Use(secrets...)
+		require.NoError(t, app.Start(context.Background()))
+		time.Sleep(50 * time.Second)
+		require.LessOrEqual(t, len(c.puts), 16)
+		require.NoError(t, app.Close())
+	})
+}
+
 // TestLateWriteIsFollowedByTheNewerEntry: while a write has not returned, the
 // same secret has no other write, so the last one to end is the newest.
 func TestLateWriteIsFollowedByTheNewerEntry(t *testing.T) {
