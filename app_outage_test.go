@@ -317,6 +317,20 @@ func TestStartRetriesUntilItsDeadline(t *testing.T) {
 	}
 }
 
+// TestStartReportsTheLastAnswer of a store that hangs when the deadline comes.
+func TestStartReportsTheLastAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newProbe(), static("key")
+		p.step(refuse)
+		time.AfterFunc(time.Second, func() { p.step(hang) })
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := secret.NewApp(secret.AppOptions{Store: p, Logger: silence}).Use(s).Start(ctx)
+		require.ErrorContains(t, err, "$SECRET.app.key: connection refused; see whether the store can be reached")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
 // TestStartWithADeadlineBeforeTheTimeout of a load uses the cache in time.
 func TestStartWithADeadlineBeforeTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
