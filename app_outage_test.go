@@ -317,6 +317,21 @@ func TestStartRetriesUntilItsDeadline(t *testing.T) {
 	}
 }
 
+// TestStartUsesNoOldDocumentOfItsOwn: MaxStale also bounds a document that a read
+// before Start has loaded.
+func TestStartUsesNoOldDocumentOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := newProbe(), static("key")
+		p.set(s, "one")
+		app := secret.NewApp(secret.AppOptions{Store: p, Cache: newEntries(), MaxStale: time.Hour, Logger: silence}).Use(s)
+		requireRead(t, "one", s)
+		p.step(refuse)
+		time.Sleep(2 * time.Hour)
+		require.ErrorIs(t, app.Start(context.Background()), errRefused)
+		require.NoError(t, app.Close())
+	})
+}
+
 // TestStartReportsTheLastAnswer of a store that hangs when the deadline comes.
 func TestStartReportsTheLastAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
