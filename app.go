@@ -28,6 +28,11 @@ type AppOptions struct {
 	// Timeout bounds one request to a store: the load of one secret, or of all
 	// secrets of a BatchStore. Zero: 10 seconds.
 	Timeout time.Duration
+	// Cache keeps the documents that the App loads, for a Start while a store is out
+	// of reach: see App.Start. Nil: none. Each App needs a cache of its own, such as
+	// a folder: entries are found by the address of the secret alone. Not allowed on
+	// js/wasm.
+	Cache Cache
 	// Concurrency bounds the number of requests at a time. Zero: 64.
 	Concurrency int
 	// Logger receives failures, recoveries and new versions, by id, never a value.
@@ -65,6 +70,7 @@ type App struct {
 	watches  []*watchGroup // of Watchers that are comparable, the largest of each first
 	late     lateSecrets
 	derived  []derivedEntry // guarded by mu
+	cache    cacheQueue
 
 	healthy, failing chan struct{} // limit the loads that run at a time: see app_refresh.go
 }
@@ -224,8 +230,18 @@ func (s *Secret) held(besides any) bool {
 // error, one line each: a declaration that breaks a rule; a value that is
 // missing (unless Options.Optional), is malformed or does not have the declared
 // length; two secrets with one address, or with binding names that are equal or
-// differ only in case; a secret that another open App holds. The error wraps the error of each problem
-// and contains no part of a value. ctx bounds only the loading.
+// differ only in case; a secret that another open App holds. The error wraps
+// the error of each problem and contains no part of a value. ctx bounds only
+// the loading.
+//
+// A store is out of reach if it returns any other error than a fault of the
+// stored text, [ErrNotFound], [ErrInvalid] or a refused access, which wraps
+// [io/fs.ErrPermission]. If AppOptions.Cache has the text that such a store
+// confirmed last, and AppOptions.MaxStale has not passed since then, Start uses
+// it: see SecretStatus.CachedAt. If a secret has no such entry and ctx has a
+// deadline, Start loads the secret again, with growing pauses, until ctx ends.
+// Then the error has the last reason for each secret. Without a deadline, and on
+// js/wasm, Start loads once. A problem of another kind ends Start at once.
 //
 // After Start returns nil, reads return from memory: no I/O, no lock, and for
 // Text no allocation. The App refreshes its secrets until Close. After an error
@@ -243,7 +259,12 @@ func (a *App) Start(ctx context.Context) error {
 	defer context.AfterFunc(a.lifetime, func() { cancel(errClosed) })()
 	found := a.conflicts(secrets)
 	found = append(found, a.claim(secrets)...)
-	loads, errs := a.loadEach(ctx, secrets, toStart)
+	reach, cut := a.reach(ctx)
+	defer cut()
+	loads, errs := a.loadEach(reach, secrets, toStart)
+	if len(found) == 0 {
+		a.withstand(ctx, reach, secrets, loads, errs)
+	}
 	if a.closed() {
 		return closedError()
 	}
@@ -254,12 +275,14 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	if len(found) > 0 {
+		a.keepTried(secrets, loads, errs)
 		a.release(appNew)
 		return problemsError("start", found, len(secrets), "")
 	}
 	for i, sec := range secrets {
 		sec.start(loads[i])
 	}
+	a.startedFromCache(secrets, loads)
 	return a.run()
 }
 
@@ -288,6 +311,9 @@ func (a *App) begin(ctx context.Context) ([]*appSecret, error) {
 			", allowed is 0 (64) or more")
 	}
 	a.regroup()
+	if err := a.refuseCache(); err != nil {
+		return nil, err
+	}
 	a.state, a.starting = appStarting, ctx
 	return slices.Clone(a.secrets), nil
 }
@@ -409,9 +435,9 @@ func (a *App) each(n int, f func(int)) {
 
 // Close stops refreshing and gives up the secrets: reads return the last
 // documents, and another App may use the secrets. Close waits for the loads and
-// Watchers in the background and for running calls of functions given to
-// OnChange; no new ones begin. If one of them does not end within
-// AppOptions.Timeout, Close returns an error. A second Close only waits, but not
+// Watchers in the background, for writes to AppOptions.Cache, and for running
+// calls of functions given to OnChange; no new ones begin. If one of them does
+// not end within AppOptions.Timeout, Close returns an error. A second Close only waits, but not
 // for those that an earlier one has left behind.
 //
 // A function given to OnChange may call Close, of its own App or another one.

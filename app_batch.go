@@ -154,6 +154,7 @@ func (r request) first(ctx context.Context) ([]*flight, []error) {
 		case errs[i] != nil:
 			continue
 		}
+		loads[i].confirmed = time.Now()
 		if _, errs[i] = sec.checked(loads[i].doc, nil); errs[i] != nil {
 			sec.refused()
 		}

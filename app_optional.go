@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -25,10 +26,14 @@ func (sec *appSecret) keepMissing(f *flight) {
 	later := f.number < sec.published // than this load is one that was published already
 	if !kept && !later {
 		sec.published = f.number
-		sec.setMissing(f.err, time.Now(), f.purpose == toStart)
+		sec.cache.replaced(f)
+		sec.setMissing(f.err, cmp.Or(f.confirmed, time.Now()), f.purpose == toStart)
 	}
 	sec.mu.Unlock()
 	claims.Unlock()
+	if !later && f.outage == nil {
+		sec.saveMissing()
+	}
 	switch {
 	case later:
 	case kept:

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -25,11 +26,12 @@ type appSecret struct {
 	failures    int  // consecutive failed loads
 	skip        int8 // the number of rounds to leave out
 	stale       bool
-	missing     bool // the store has no value of an optional secret, and doc is nil
+	missing     bool         // the store has no value of an optional secret, and doc is nil
+	cache       *secretCache // nil: AppOptions.Cache has no entry of this secret
 
 	// Guarded by app.mu.
-	busy    bool      // a load for the App is under way
 	hinted  time.Time // when to load because of a hint; zero: no hint
+	busy    bool      // a load for the App is under way
 	watched bool      // a Watcher reports its changes
 	group   *watchGroup
 }
@@ -42,6 +44,7 @@ func newAppSecret(a *App, d *declaration) *appSecret {
 	sec.loader.store = newLoader(d, a.options.Store).store
 	sec.loader.owner, sec.loader.limit = sec, a.options.Timeout
 	sec.batch = a.batchOf(sec.loader.store)
+	sec.useCache()
 	return sec
 }
 
@@ -82,6 +85,9 @@ func (sec *appSecret) refused() {
 func (sec *appSecret) start(f *flight) {
 	if f.missing {
 		sec.keepMissing(f)
+		if f.outage != nil {
+			sec.failed(f.outage)
+		}
 		return
 	}
 	if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
@@ -90,6 +96,9 @@ func (sec *appSecret) start(f *flight) {
 		return
 	}
 	sec.publish(f)
+	if f.outage != nil {
+		sec.failed(f.outage)
+	}
 }
 
 // checked returns an error for a document whose current version does not have
@@ -159,13 +168,13 @@ func (sec *appSecret) publish(f *flight) {
 	if old != f.doc {
 		sec.logChange(old, f.doc)
 	}
+	sec.save(f)
 }
 
 // replace is publish without the log. It does nothing if a later load has
 // already been published: Start publishes its loads after the last of them has
 // ended.
 func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
-	now := time.Now()
 	claims.Lock()
 	defer claims.Unlock()
 	sec.mu.Lock()
@@ -176,8 +185,9 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	old, recovered = sec.known(), sec.state != nil || sec.stale
 	sec.missing = false
 	sec.doc, sec.err, sec.state, sec.published = f.doc, nil, nil, f.number
-	sec.lastSuccess, sec.failedSince = now, time.Time{}
+	sec.lastSuccess, sec.failedSince = cmp.Or(f.confirmed, time.Now()), time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
+	sec.cache.replaced(f)
 	sec.serve(f.doc)
 	sec.tell(old, wallClock(), f.purpose == toStart)
 	return old, recovered, true

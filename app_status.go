@@ -43,6 +43,11 @@ type SecretStatus struct {
 	// document. Zero: the last load succeeded. A value of an optional secret that is
 	// removed counts too.
 	StaleSince time.Time `json:"staleSince,omitzero"`
+	// CachedAt is set while reads return a document from AppOptions.Cache, because
+	// the store has been out of reach since before Start: it is when the store
+	// confirmed the document, and so equals LastSuccess. Zero: this process loaded
+	// the document from the store.
+	CachedAt time.Time `json:"cachedAt,omitzero"`
 	// Failing reports that reads fail: nothing was ever loaded, or
 	// AppOptions.MaxStale has passed. It is false for an optional secret that is not
 	// set.
@@ -103,7 +108,8 @@ func (sec *appSecret) status(now time.Time) SecretStatus {
 	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Optional: d.Optional,
 		Failing:     sec.doc == nil && !sec.missing || sec.stale,
 		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince),
-		Loads: sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}
+		CachedAt: utc(sec.cache.confirmed()),
+		Loads:    sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}
 	if sec.flight != nil {
 		st.Loads-- // it has not ended
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"os"
+	"sync"
 
 	"github.com/layeron-hq/secret"
 )
@@ -159,4 +161,68 @@ func ExampleEnv() {
 	// sk_test_xxx <nil>
 	// <nil>
 	// <nil>
+}
+
+// A program that starts while its store is out of reach gets the values that the
+// store confirmed for the last run. A program would name a directory that stays,
+// and encrypt it with keyring.SealCache.
+func ExampleDirCache() {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	store := secret.NewMemory(map[string]string{"$SECRET.billing.stripe-secret": "sk_test_xxx"})
+	run := func() {
+		stripe := secret.Static(secret.Options{Namespace: "billing", Name: "stripe-secret"})
+		app := secret.NewApp(secret.AppOptions{Store: store, Cache: secret.DirCache(folder),
+			Logger: slog.New(slog.DiscardHandler)}).Use(stripe)
+		if err := app.Start(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+		defer app.Close()
+		text, err := stripe.Current().Text()
+		fmt.Println(text, err, "from the cache:", !app.Status().Secrets[0].CachedAt.IsZero())
+	}
+	run()
+	store.Fail(errors.New("connection refused"))
+	run()
+	// Output:
+	// sk_test_xxx <nil> from the cache: false
+	// sk_test_xxx <nil> from the cache: true
+}
+
+// mapCache is a Cache of a program, such as one over a database on the same
+// machine.
+type mapCache struct{ entries sync.Map }
+
+func (c *mapCache) Get(_ context.Context, addr secret.Address) (string, error) {
+	entry, ok := c.entries.Load(addr)
+	if !ok {
+		return "", fmt.Errorf("%w: no entry of %s", secret.ErrNotFound, addr)
+	}
+	return entry.(string), nil
+}
+
+func (c *mapCache) Put(_ context.Context, addr secret.Address, text string) error {
+	c.entries.Store(addr, text)
+	return nil
+}
+
+// A Cache of another kind has two methods. The App writes entries in the
+// background, and Close waits for them.
+func ExampleCache() {
+	stripe := secret.Static(secret.Options{Namespace: "billing", Name: "stripe-secret"})
+	store := secret.NewMemory(map[string]string{"$SECRET.billing.stripe-secret": "sk_test_xxx"})
+	cache := new(mapCache)
+	app := secret.NewApp(secret.AppOptions{Store: store, Cache: cache}).Use(stripe)
+	if err := app.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	if err := app.Close(); err != nil {
+		log.Fatal(err)
+	}
+	_, err := cache.Get(context.Background(), stripe.Address())
+	fmt.Println(err)
+	// Output: <nil>
 }

@@ -40,6 +40,7 @@ type loadOwner interface {
 	read(ctx context.Context) (*Document, error)        // shares a load and keeps its result
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	keep(*flight)                                       // keeps the result, or refuses it, but for Start
+	keepText(text string, doc *Document)                // for AppOptions.Cache
 }
 
 // flight is a load that several callers wait for.
@@ -52,6 +53,10 @@ type flight struct {
 	err     error
 	cut     bool // a load for Start whose caller has given up
 	missing bool // an optional secret has no value: err is no failure
+
+	confirmed time.Time // when the store returned the answer; zero: just now
+	cached    bool      // the answer is from AppOptions.Cache
+	outage    error     // of the store, if the answer is an earlier one; nil: it is new
 }
 
 // purpose is the reason for a load.
@@ -102,6 +107,9 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	data.decl, data.print = d, print
 	doc := newDocument(data)
 	l.last.Store(doc)
+	if l.owner != nil {
+		l.owner.keepText(text, doc)
+	}
 	return doc, nil
 }
 

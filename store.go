@@ -15,7 +15,10 @@ import "context"
 type Store interface {
 	// Get returns the text stored for addr, whole and unchanged, or an error that
 	// wraps [ErrNotFound] and contains the place where it looked. A store that finds
-	// texts by binding name takes that name from [BindingOf].
+	// texts by binding name takes that name from [BindingOf]. If the store answers
+	// that this program may not read the text, the error should wrap
+	// [io/fs.ErrPermission], as those of [Dir] do. Start then reports it at once: see
+	// [App.Start].
 	Get(ctx context.Context, addr Address) (string, error)
 }
 

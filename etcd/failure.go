@@ -28,6 +28,9 @@ func failure(ctx context.Context, err, before error) error {
 	if desc(err) == desc(rpctypes.ErrGRPCUserEmpty) || desc(err) == desc(rpctypes.ErrGRPCPermissionDenied) {
 		return denied(words(err))
 	}
+	if desc(err) == desc(rpctypes.ErrGRPCAuthFailed) {
+		return badLogin(words(err))
+	}
 	return errors.New(words(err))
 }
 
@@ -37,6 +40,21 @@ type denied string
 
 func (d denied) Error() string { return string(d) }
 func (d denied) Unwrap() error { return fs.ErrPermission }
+
+// badLogin is the failure of a login with a wrong user or password. For a program
+// it is a refused access: a reader wraps [fs.ErrPermission]. For an operator it is
+// a mistake, and `layer` does not continue without an answer of the target.
+type badLogin string
+
+func (b badLogin) Error() string { return string(b) }
+
+// asReader returns err as an error of a read: see badLogin.
+func asReader(err error) error {
+	if b, ok := err.(badLogin); ok {
+		return denied(b)
+	}
+	return err
+}
 
 // hints are the next steps for the operator, by etcd's own error text.
 var hints = map[string]string{

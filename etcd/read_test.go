@@ -3,6 +3,7 @@ package etcd_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -130,4 +131,33 @@ func TestReadEnds(t *testing.T) {
 		require.ErrorIs(t, p.Check(ctx, []string{"ITEM_0"}), errOver)
 		require.Equal(t, int64(2), asked.Load(), "no request was sent")
 	})
+}
+
+// TestRefusedAccessIsToldFromAStoreOutOfReach: an App starts from its cache for
+// the latter only. `layer` goes on without an answer of a target that it may not
+// read, and not after a wrong password.
+func TestRefusedAccessIsToldFromAStoreOutOfReach(t *testing.T) {
+	for _, tc := range []struct {
+		fault           error
+		reader, operate bool // the error wraps fs.ErrPermission
+	}{
+		{rpctypes.ErrGRPCPermissionDenied, true, true},
+		{rpctypes.ErrGRPCUserEmpty, true, true},
+		{rpctypes.ErrGRPCAuthFailed, true, false},
+		{rpctypes.ErrGRPCInvalidAuthToken, false, false}, // a member has restarted
+		{rpctypes.ErrGRPCNoLeader, false, false},
+		{status.Error(codes.Unavailable, "connection refused"), false, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, p := bubble(t, &fake{get: func(context.Context, *pb.RangeRequest) (*pb.RangeResponse, error) {
+				return nil, tc.fault
+			}, txn: func(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) { return nil, tc.fault }})
+			_, err := s.Get(t.Context(), key)
+			require.Error(t, err)
+			require.Equal(t, tc.reader, errors.Is(err, fs.ErrPermission), err)
+			_, err = p.Inspect(t.Context(), []string{"ITEM_0"})
+			require.Error(t, err)
+			require.Equal(t, tc.operate, errors.Is(err, fs.ErrPermission), err)
+		})
+	}
 }

@@ -28,7 +28,8 @@ func OpenStore(ctx context.Context, o Options) (*Store, error) {
 
 // Get implements [secret.Store]. If a member does not answer, it tries again for
 // some seconds, also with other members. If there is no such key, the error wraps
-// [secret.ErrNotFound].
+// [secret.ErrNotFound], and if the user may not read it or may not log in any
+// more, [io/fs.ErrPermission].
 func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
 	key, err := s.client.key(secret.BindingOf(ctx, addr))
 	if err != nil {
@@ -41,7 +42,7 @@ func (s *Store) Get(ctx context.Context, addr secret.Address) (string, error) {
 	})
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", place(key), err)
+		return "", fmt.Errorf("%s: %w", place(key), asReader(err))
 	case len(found.Kvs) == 0:
 		return "", notFound(key)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -158,4 +160,26 @@ func ExampleFind_outage() {
 	// Output:
 	// v1: <nil>
 	// v2: false true
+}
+
+// The key of a cache is in a store that needs no network, such as the
+// environment. A directory that is given to another user then shows no value.
+func ExampleSealCache() {
+	cacheKey := secret.Random(secret.Options{Namespace: "shop", Name: "cache-key",
+		Store: secret.NewMemory(map[string]string{"$SECRET.shop.cache-key": hexKey(7)})}) // in a program secret.Env()
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+	app := secret.NewApp(secret.AppOptions{Cache: keyring.SealCache(secret.DirCache(folder), cacheKey)}).Use(sessionKey)
+	fmt.Println(app.Start(context.Background()))
+	fmt.Println(app.Close())
+	entry, err := os.ReadFile(filepath.Join(folder, "secret.auth.session-key"))
+	fmt.Println(err, strings.Contains(string(entry), hexKey(2)))
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil> false
 }

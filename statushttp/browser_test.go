@@ -75,6 +75,13 @@ func staleOne() secret.SecretStatus {
 	return s
 }
 
+// cachedOne has been stale since the start.
+func cachedOne() secret.SecretStatus {
+	s := staleOne()
+	s.CachedAt = s.LastSuccess
+	return s
+}
+
 func warned() secret.SecretStatus {
 	s := oneOf("tls-certificate")
 	s.Current = "v3"

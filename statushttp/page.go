@@ -263,6 +263,10 @@ func problems(s secret.SecretStatus, now time.Time) (list []problem) {
 	case since != "":
 		list = append(list, problem{Word: "Stale", Text: since + "; reads return the last good document"})
 	}
+	if !s.CachedAt.IsZero() {
+		list = append(list, problem{Word: "From the cache", Text: "the store has been out of reach since before Start; it " +
+			"confirmed the document " + ago(now.Sub(s.CachedAt))})
+	}
 	if s.LastError != "" {
 		list = append(list, problem{"Last error", visible(s.LastError), true})
 	}

@@ -1,0 +1,67 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestEntryIsDue when it is another one, when it is old, and when the clock was
+// set back: else it would be from the future for as long.
+func TestEntryIsDue(t *testing.T) {
+	const every = 5 * time.Minute
+	doc, other := new(Document), new(Document)
+	at := func(minutes int) time.Time { return time.Unix(0, 0).Add(time.Duration(minutes) * time.Minute) }
+	kept := cacheEntry{at: at(10), doc: doc}
+	for name, tc := range map[string]struct {
+		place cachePlace
+		e     cacheEntry
+		want  bool
+	}{
+		"first":          {cachePlace{}, cacheEntry{at: at(0), doc: doc}, true},
+		"same":           {cachePlace{kept: kept}, cacheEntry{at: at(14), doc: doc}, false},
+		"old":            {cachePlace{kept: kept}, cacheEntry{at: at(15), doc: doc}, true},
+		"changed":        {cachePlace{kept: kept}, cacheEntry{at: at(11), doc: other}, true},
+		"missing by now": {cachePlace{kept: kept}, cacheEntry{at: at(11), missing: true}, true},
+		"clock set back": {cachePlace{kept: kept}, cacheEntry{at: at(9), doc: doc}, true},
+		"being written":  {cachePlace{writing: &kept}, cacheEntry{at: at(11), doc: doc}, false},
+		"changed while written": {cachePlace{kept: cacheEntry{at: at(10), doc: other}, writing: &kept},
+			cacheEntry{at: at(11), doc: other}, true},
+		"still missing": {cachePlace{kept: cacheEntry{at: at(10), missing: true}},
+			cacheEntry{at: at(11), missing: true}, false},
+		"first that is missing": {cachePlace{}, cacheEntry{at: at(0), missing: true}, true},
+		"missing, then a value": {cachePlace{kept: cacheEntry{at: at(10), missing: true}},
+			cacheEntry{at: at(11), doc: doc}, true},
+		"missing for a long time": {cachePlace{kept: cacheEntry{at: at(10), missing: true}},
+			cacheEntry{at: at(15), missing: true}, true},
+	} {
+		require.Equal(t, tc.want, tc.place.due(tc.e, every), name)
+	}
+}
+
+// oneEntry is a Cache with an entry that every address has.
+type oneEntry string
+
+func (c oneEntry) Get(context.Context, Address) (string, error) { return string(c), nil }
+func (c oneEntry) Put(context.Context, Address, string) error   { return nil }
+
+// TestMissingEntryOfARequiredSecret is of no use: the secret may have been
+// optional for the process that wrote it.
+func TestMissingEntryOfARequiredSecret(t *testing.T) {
+	down := errors.New("connection refused")
+	store := NewMemory(nil)
+	store.Fail(down)
+	s := Static(Options{Namespace: "app", Name: "key"})
+	o := AppOptions{Store: store, Cache: oneEntry(""), Logger: slog.New(slog.DiscardHandler)}
+	sec := NewApp(o).Use(s).secrets[0]
+	entry := sec.encode(cacheEntry{at: time.Now(), missing: true})
+	read, fault := sec.decode(entry, time.Now())
+	require.Empty(t, fault)
+	require.True(t, read.missing)
+	o.Cache = oneEntry(entry)
+	require.ErrorIs(t, NewApp(o).Use(Static(Options{Namespace: "app", Name: "key"})).Start(context.Background()), down)
+}

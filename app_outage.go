@@ -1,0 +1,287 @@
+package secret
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/layeron-hq/secret/internal/timeout"
+)
+
+// reach returns the context of Start's first loads. With a cache they end in
+// time to use it.
+func (a *App) reach(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !timeout.Timers || a.options.Cache == nil {
+		return ctx, func() {}
+	}
+	limit := a.options.Timeout
+	if end, ok := ctx.Deadline(); ok {
+		rest := time.Until(end)
+		limit = min(limit, rest-rest/10)
+	}
+	return timeout.Context(ctx, limit)
+}
+
+// isOutOfReach reports whether err says that the store could not be asked. All
+// other errors are its answers.
+func isOutOfReach(err error) bool {
+	return stateOf(err) == errUnavailable && !errors.Is(err, fs.ErrPermission)
+}
+
+// retriable returns the secrets whose stores are out of reach. all is false if
+// there is a problem that waiting does not solve.
+func retriable(errs []error) (which []int, all bool) {
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case isOutOfReach(err):
+			which = append(which, i)
+		default:
+			return nil, false
+		}
+	}
+	return which, true
+}
+
+// withstand completes the first loads of Start where stores are out of reach:
+// from the cache, and until ctx ends by more loads, if ctx has a deadline. It
+// does nothing if Start has a problem of another kind.
+func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads []*flight, errs []error) {
+	which, all := retriable(errs)
+	if !timeout.Timers || !all || len(which) == 0 || ctx.Err() != nil {
+		return
+	}
+	if a.options.Cache != nil {
+		bounded, cancel := context.WithTimeoutCause(ctx, a.cacheLimit(), cacheSlow{})
+		a.each(len(which), func(n int) {
+			i := which[n]
+			loads[i], errs[i] = secrets[i].recall(bounded, loads[i], errs[i])
+		})
+		cancel()
+		which, all = retriable(errs)
+	}
+	_, deadline := ctx.Deadline()
+	// The first loads may have been cut short: for the cache, or in the queue for a
+	// place.
+	cut := reach != ctx && reach.Err() != nil && (deadline || len(secrets) > a.options.Concurrency)
+	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
+		if !cut {
+			if pause == shortestRestart {
+				a.log(slog.LevelWarn, "secrets cannot be loaded, Start tries again until its context ends",
+					"secrets", len(which), "error", errs[which[0]].Error())
+			}
+			if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
+				break
+			}
+		}
+		load := a.loadEach
+		if cut {
+			load = a.resume
+		}
+		cut = false
+		some, failed := load(ctx, chosen(secrets, which), toStart)
+		for n, i := range which {
+			if failed[n] != nil && ctx.Err() != nil && errors.Is(failed[n], ctx.Err()) {
+				continue // the last answer says more
+			}
+			loads[i], errs[i] = some[n], failed[n]
+		}
+		which, all = retriable(errs)
+	}
+	if ctx.Err() == nil {
+		return
+	}
+	for _, i := range which {
+		if e, ok := errs[i].(*Error); ok && !errors.Is(e, ctx.Err()) {
+			located := *e
+			located.Err = &ended{cause: e.Err, err: endOf(ctx)}
+			errs[i] = &located
+		}
+	}
+}
+
+// resume is loadEach for Start, where Start stopped waiting for loads that are
+// still under way.
+func (a *App) resume(ctx context.Context, secrets []*appSecret, p purpose) ([]*flight, []error) {
+	loads, errs := make([]*flight, len(secrets)), make([]error, len(secrets))
+	var rest []int
+	for i, sec := range secrets {
+		if loads[i] = sec.resumed(ctx); loads[i] == nil {
+			rest = append(rest, i)
+		}
+	}
+	some, failed := a.loadEach(ctx, chosen(secrets, rest), p)
+	for n, i := range rest {
+		loads[i], errs[i] = some[n], failed[n]
+	}
+	return loads, errs
+}
+
+// resumed returns the load for Start that is under way, when it has ended well,
+// or nil.
+func (sec *appSecret) resumed(ctx context.Context) *flight {
+	sec.mu.Lock()
+	f := sec.flight
+	sec.mu.Unlock()
+	if f == nil || f.purpose != toStart || !f.landed(ctx) {
+		return nil
+	}
+	if _, err := sec.checked(f.doc, f.err); err != nil && !f.missing {
+		return nil
+	}
+	f.confirmed = time.Now()
+	return f
+}
+
+func chosen(secrets []*appSecret, which []int) []*appSecret {
+	some := make([]*appSecret, len(which))
+	for n, i := range which {
+		some[n] = secrets[i]
+	}
+	return some
+}
+
+// sleep reports whether d has passed before the end of ctx.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// recall returns the last confirmed answer: the document that this process has
+// loaded before, else the entry of the cache. Its outage is err, the error of
+// the store. Without either, recall returns failed and err.
+func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*flight, error) {
+	if sec.cache == nil {
+		return failed, err
+	}
+	if f := sec.earlier(); f != nil {
+		if sec.app.tooOld(f.confirmed, time.Now()) {
+			return failed, err // so is any entry
+		}
+		return &flight{purpose: toStart, number: f.number, doc: f.doc, confirmed: f.confirmed, outage: err}, nil
+	}
+	if ctx.Err() != nil {
+		return failed, err // another secret has waited for the cache in vain
+	}
+	var text string
+	_, asked := askCache(ctx, func() error {
+		found, err := sec.app.options.Cache.Get(ctx, sec.decl.addr)
+		text = found
+		return err
+	})
+	if errors.Is(asked, ErrNotFound) {
+		return failed, err
+	}
+	sec.app.cacheFailed(sec, asked)
+	if asked != nil {
+		return failed, err
+	}
+	entry, fault := sec.decode(text, time.Now())
+	if fault == "" && sec.app.tooOld(entry.at, time.Now()) {
+		fault = "AppOptions.MaxStale has passed since the store confirmed it"
+	}
+	answer := &flight{purpose: toStart, confirmed: entry.at, cached: true, outage: err}
+	switch {
+	case fault != "":
+	case entry.missing && sec.decl.Optional:
+		answer.missing = true
+		answer.err = sec.fail(because(ErrNotFound, "the store confirmed at "+entry.at.Format(time.RFC3339)+
+			" that it has no value, and is out of reach now"))
+	case entry.missing:
+		fault = "it says that the store has no value"
+	default:
+		entry.doc, fault = sec.revive(entry.text)
+		answer.doc = entry.doc
+	}
+	if fault != "" {
+		sec.app.log(slog.LevelWarn, "cached secret is not used", "address", sec.decl.addr.String(), "reason", fault)
+		return failed, err
+	}
+	sec.app.cache.mu.Lock()
+	sec.cache.place.kept = entry
+	sec.cache.place.kept.text = ""
+	sec.app.cache.mu.Unlock()
+	return answer, nil
+}
+
+// tooOld reports whether MaxStale has passed since a confirmation.
+func (a *App) tooOld(confirmed, now time.Time) bool {
+	return a.options.MaxStale > 0 && !now.Before(confirmed.Add(a.options.MaxStale))
+}
+
+// keepTried keeps the good loads of a Start that failed for other secrets.
+func (a *App) keepTried(secrets []*appSecret, loads []*flight, errs []error) {
+	for i, sec := range secrets {
+		if f := loads[i]; errs[i] == nil && f != nil && f.err == nil && sec.cache != nil {
+			sec.mu.Lock()
+			sec.cache.tried = f
+			sec.mu.Unlock()
+			sec.save(f)
+		}
+	}
+}
+
+// earlier returns the last good load of this process: that of a read, or of a
+// Start that failed. No entry of the cache may replace its document.
+func (sec *appSecret) earlier() *flight {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	f := sec.cache.tried
+	if sec.doc != nil && sec.cache.at.IsZero() && (f == nil || f.number < sec.published) {
+		f = &flight{number: sec.published, doc: sec.doc, confirmed: sec.lastSuccess}
+	}
+	if f == nil || f.doc == nil {
+		return nil
+	}
+	return f
+}
+
+// revive parses the text of an entry.
+func (sec *appSecret) revive(text string) (doc *Document, fault string) {
+	data, err := parse(text, sec.decl.Format)
+	if err != nil {
+		return nil, "its text is " + stateOf(err).Error()
+	}
+	data.decl, data.print = sec.decl, fingerprintOf(text)
+	doc, err = sec.checked(newDocument(data), nil)
+	if err != nil {
+		return nil, "its current version does not have the declared length"
+	}
+	// A load that finds the same text returns this document. So the text of the
+	// entry is no change.
+	if sec.loader.last.CompareAndSwap(nil, doc) {
+		sec.keepText(text, doc)
+	}
+	return doc, ""
+}
+
+// startedFromCache logs which values came from the cache, and makes the App
+// load these secrets within a second, not only in the next round.
+func (a *App) startedFromCache(secrets []*appSecret, loads []*flight) {
+	count, oldest := 0, time.Time{}
+	a.mu.Lock()
+	for i, f := range loads {
+		if f == nil || f.outage == nil {
+			continue
+		}
+		count++
+		oldest = earlier(oldest, f.confirmed)
+		if a.options.Refresh > 0 {
+			secrets[i].hinted = time.Now().Add(rand.N(hintSpread))
+		}
+	}
+	a.mu.Unlock()
+	if count > 0 {
+		a.log(slog.LevelWarn, "App started without its store, with values that the store confirmed earlier",
+			"secrets", count, "oldest", utc(oldest))
+	}
+}

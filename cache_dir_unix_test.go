@@ -1,0 +1,42 @@
+//go:build unix
+
+package secret_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+)
+
+// TestRootDirCacheRefusesAnotherUsersDirectory: that user could put entries
+// there.
+func TestRootDirCacheRefusesAnotherUsersDirectory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	path := filepath.Join(t.TempDir(), "cache")
+	require.NoError(t, os.Mkdir(path, 0o700))
+	require.NoError(t, os.Chown(path, 12345, 12345))
+	_, err := secret.DirCache(path).Get(context.Background(), keyAddr)
+	require.ErrorContains(t, err, "belongs to another user")
+	require.ErrorContains(t, secret.DirCache(path).Put(context.Background(), keyAddr, "x"), "belongs to another user")
+	require.Empty(t, cacheFiles(t, path))
+}
+
+// TestDirCacheDoesNotWaitForAPipe in the place of an entry.
+func TestDirCacheDoesNotWaitForAPipe(t *testing.T) {
+	path := t.TempDir()
+	require.NoError(t, os.Chmod(path, 0o700))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(path, "secret.app.key"), 0o600))
+	began := time.Now()
+	_, err := secret.DirCache(path).Get(context.Background(), keyAddr)
+	require.ErrorContains(t, err, "is no regular file")
+	require.Less(t, time.Since(began), 5*time.Second)
+}
