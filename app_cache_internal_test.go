@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +65,35 @@ func TestMissingEntryOfARequiredSecret(t *testing.T) {
 	require.True(t, read.missing)
 	o.Cache = oneEntry(entry)
 	require.ErrorIs(t, NewApp(o).Use(Static(Options{Namespace: "app", Name: "key"})).Start(context.Background()), down)
+}
+
+// FuzzCacheEntry: an entry is whole or of no use, and the reason shows no part
+// of it.
+func FuzzCacheEntry(f *testing.F) {
+	s := Static(Options{Namespace: "app", Name: "key"})
+	sec := NewApp(AppOptions{Store: NewMemory(nil), Cache: oneEntry(""), Workspace: "acme"}).Use(s).secrets[0]
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	whole := sec.encode(cacheEntry{at: now, text: "madeup_Wm29bHs4Ly\n"})
+	f.Add(whole)
+	f.Add(sec.encode(cacheEntry{at: now, missing: true}))
+	f.Add(whole[:len(whole)-1])
+	f.Add(strings.Replace(whole, " 1 ", " 2 ", 1))
+	f.Add(strings.Replace(whole, "acme", "evil", 1))
+	f.Add(entryFormat + entryVersion + digestOf("{}") + "\n{}")
+	f.Fuzz(func(t *testing.T, entry string) {
+		e, fault := sec.decode(entry, now)
+		if fault != "" {
+			require.Zero(t, e)
+			require.Contains(t, []string{"the entry is too large", "the entry is damaged",
+				"the entry has another format; perhaps a newer version of this program wrote it",
+				"the entry is of another workspace, project, environment, address or binding",
+				"the entry is from the future; was the clock set back?"}, fault)
+			return
+		}
+		again, fault := sec.decode(sec.encode(e), now)
+		require.Empty(t, fault)
+		require.True(t, again.at.Equal(e.at))
+		require.Equal(t, e.missing, again.missing)
+		require.True(t, e.text == again.text, "the text comes back")
+	})
 }
