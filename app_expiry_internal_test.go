@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unsafe"
+
+	"github.com/layeron-hq/secret/internal/swap"
 )
 
 // served is an App of one secret that was not started, with the Changes sent so
@@ -246,7 +248,7 @@ func TestSwappedSecretSendsNoChange(t *testing.T) {
 		defer app.Close()
 		publish(t, sec, "current=v2;v2=b;v1=a;v1_expires=2000-01-02T00:00:00Z")
 		requireChanges(t, sent(), Change{Address: sec.decl.addr, Old: "v2", New: "v2"})
-		restore, err := sec.readers[0].swap(NewMemory(nil))
+		restore, err := swap.Secret(sec.readers[0], NewMemory(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
