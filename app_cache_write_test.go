@@ -243,6 +243,7 @@ func TestCacheThatHangsIsAskedRarely(t *testing.T) {
 		app := secret.NewApp(secret.AppOptions{Store: p, Cache: c, Logger: silence}).Use(secrets...)
 		require.NoError(t, app.Start(context.Background()))
 		time.Sleep(50 * time.Second)
+		synctest.Wait()
 		require.LessOrEqual(t, len(c.puts), 16)
 		require.NoError(t, app.Close())
 	})

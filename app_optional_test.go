@@ -3,6 +3,8 @@ package secret_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,24 +185,35 @@ func TestMaxStaleOfAnOptionalSecret(t *testing.T) {
 			p.set(s, "one")
 			app := secret.NewApp(options(p)).Use(s)
 			requireStart(t, app)
-			var changes []secret.Change
-			app.OnChange(func(c secret.Change) { changes = append(changes, c) })
+			var mu sync.Mutex
+			var sent []secret.Change
+			app.OnChange(func(c secret.Change) {
+				mu.Lock()
+				defer mu.Unlock()
+				sent = append(sent, c)
+			})
+			changes := func() []secret.Change {
+				synctest.Wait()
+				mu.Lock()
+				defer mu.Unlock()
+				return slices.Clone(sent)
+			}
 			p.texts.Delete(s.Address().String())
 			time.Sleep(9 * time.Minute)
 			requireRead(t, "one", s)
-			require.Empty(t, changes)
+			require.Empty(t, changes())
 			time.Sleep(5 * time.Minute)
 			requireMissing(t, s)
 			requireNotSet(t, app, s)
 			v1 := []string{"v1"}
 			require.Equal(t, []secret.Change{
-				{Address: s.Address(), Old: "v1", CurrentChanged: true, Removed: v1, Ended: v1}}, changes,
+				{Address: s.Address(), Old: "v1", CurrentChanged: true, Removed: v1, Ended: v1}}, changes(),
 				"a program that keeps the keys of Active drops this one")
 			p.set(s, "two")
 			time.Sleep(6 * time.Minute)
 			requireRead(t, "two", s)
-			require.Len(t, changes, 2)
-			require.Equal(t, secret.Change{Address: s.Address(), New: "v1", CurrentChanged: true, Added: v1}, changes[1])
+			require.Len(t, changes(), 2)
+			require.Equal(t, secret.Change{Address: s.Address(), New: "v1", CurrentChanged: true, Added: v1}, changes()[1])
 			var late []secret.Change
 			app.OnChange(func(c secret.Change) { late = append(late, c) })
 			synctest.Wait()
