@@ -29,7 +29,7 @@ const behind = 1500 * time.Millisecond
 
 // replicas returns the number of replicas: fewer under the race detector.
 func replicas() int {
-	if raced {
+	if slow.Raced {
 		return 100
 	}
 	return 1000

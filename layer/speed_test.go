@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // The secrets are in a directory. The limits are 50 ms and 300 ms on a quiet
 // machine. The bounds here allow for a busy one.
 func TestStatusOfManySecretsIsFast(t *testing.T) {
+	slow.Timed(t)
 	for n, bound := range map[int]time.Duration{100: 400 * time.Millisecond, 1000: 2 * time.Second} {
 		t.Run(number(n), func(t *testing.T) {
 			dir := folder(t)

@@ -51,3 +51,12 @@ func Root(t testing.TB) {
 		Lacks(t, "only root can be several users, and mount a file system")
 	}
 }
+
+// Timed skips t under the race detector: t measures a speed, and the detector
+// would be measured.
+func Timed(t testing.TB) {
+	t.Helper()
+	if Raced {
+		t.Skip("a measurement: the runs without the race detector make it")
+	}
+}

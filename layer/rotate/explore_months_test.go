@@ -144,7 +144,7 @@ func TestMonthsOfRotations(t *testing.T) {
 	lives, seed := *livesFlag, *seedFlag
 	switch {
 	case lives > 0:
-	case slow.All() && !raced:
+	case slow.All() && !slow.Raced:
 		lives = 24
 	default:
 		lives = 3

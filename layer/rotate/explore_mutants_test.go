@@ -201,7 +201,7 @@ func mutants() []mutant {
 // invariant breaks. With -v it prints the shortest path.
 func TestEveryRuleIsNeeded(t *testing.T) {
 	slow.Test(t)
-	if raced {
+	if slow.Raced {
 		t.Skip("without the race detector only: it takes many worlds to find some breaks")
 	}
 	all := map[string]*scenario{}

@@ -310,7 +310,7 @@ func most() int {
 	switch {
 	case !slow.All():
 		return 500
-	case raced:
+	case slow.Raced:
 		return 2000
 	}
 	return 400_000
@@ -337,7 +337,7 @@ func TestEveryInterleavingIsSafe(t *testing.T) {
 		})
 	}
 	fmt.Printf("explored %d interleavings\n", total)
-	if slow.All() && !raced && !t.Failed() {
+	if slow.All() && !slow.Raced && !t.Failed() {
 		require.Greater(t, total, 100_000)
 	}
 }

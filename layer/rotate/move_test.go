@@ -65,7 +65,7 @@ func TestMoveFaults(t *testing.T) {
 func TestMoveTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	each := fault(1)
-	if raced || !slow.All() {
+	if slow.Raced || !slow.All() {
 		each = 3 // the calls here are not concurrent
 	}
 	for first := noFault; first < faults; first++ {

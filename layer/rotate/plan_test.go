@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // Plan returns the actions that a rotate then takes. It changes and draws
@@ -77,6 +78,7 @@ func large(n int) (State, []secret.SpecSecret, time.Time) {
 }
 
 func TestPlanIsLinear(t *testing.T) {
+	slow.Timed(t)
 	took := func(n int) time.Duration {
 		st, specs, now := large(n)
 		best := time.Hour

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/internal/redacttest"
 )
 
@@ -192,7 +193,7 @@ func TestUnsealRefuses(t *testing.T) {
 // and some in between.
 func TestUnsealEveryBit(t *testing.T) {
 	t.Parallel()
-	if raced {
+	if slow.Raced {
 		t.Skip("nothing in it is concurrent")
 	}
 	ids, to := keyed(t)
