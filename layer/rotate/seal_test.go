@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
-	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 const hidden = "kT7qZw2mXv9RbL4nHc8s"
