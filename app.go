@@ -24,10 +24,14 @@ type AppOptions struct {
 	// Timeout bounds one request to a store: the load of one secret, or of all
 	// secrets of a BatchStore. Zero: 10 seconds.
 	Timeout time.Duration
-	// Cache keeps the documents that the App loads, for a Start while a store is out
-	// of reach: see App.Start. Nil: none. Each App needs a cache of its own, such as
-	// a folder: entries are found by the address of the secret alone. Not allowed on
-	// js/wasm.
+	// Cache keeps the texts that the App loads, for a Start while a store is out of
+	// reach: see App.Start. Nil: none. The App writes an entry in the background
+	// after each change, and otherwise at most every five minutes or every quarter
+	// of MaxStale, whichever is longer. Values from the environment are not written.
+	// A cache that fails is logged and changes nothing else. An entry counts only
+	// for the same Workspace, Project, Environment, address and binding. Each App
+	// needs a cache of its own, such as a folder: entries are found by the address
+	// alone. Not allowed on js/wasm.
 	Cache Cache
 	// Concurrency bounds the number of requests at a time. Zero: 64.
 	Concurrency int
@@ -157,9 +161,9 @@ func (a *App) each(n int, f func(int)) {
 // Close stops refreshing and gives up the secrets: reads return the last
 // documents, and another App may use the secrets. Close waits for the loads and
 // Watchers in the background, for writes to AppOptions.Cache, and for running
-// calls of functions given to OnChange; no new ones begin. If one of them does
-// not end within AppOptions.Timeout, Close returns an error. A second Close only waits, but not
-// for those that an earlier one has left behind.
+// calls of functions given to OnChange; no new ones begin. If one does not end
+// within AppOptions.Timeout, Close returns an error. A second Close only waits,
+// but not for those that an earlier one has left behind.
 //
 // A function given to OnChange may call Close, of its own App or another one.
 // Such a Close waits neither for that call nor for other calls that wait in

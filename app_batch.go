@@ -111,7 +111,8 @@ func (a *App) hintRequests(due []*appSecret) (list []request) {
 	return list
 }
 
-// fewHints reports whether Get is better for n secrets of a batch of that many.
+// fewHints reports whether Get is better for n secrets of a batch with "of"
+// secrets.
 // GetAll may read the whole batch: for 1,000 secrets in etcd that takes as long as
 // 12 to 40 Gets.
 func fewHints(n, of int) bool { return n == 1 || n <= max(4, of/100) && n < of/2 }

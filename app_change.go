@@ -60,8 +60,7 @@ var callers struct {
 // the next load of the secret.
 //
 // Calls to one function are serial: for each secret they follow the order of
-// its changes, and reads in a call return the document of that change or a
-// later one. Calls to several functions are concurrent. A call may block: it
+// its changes, and reads in a call return the changed document or a later one. Calls to several functions are concurrent. A call may block: it
 // delays neither refreshing nor other functions. If call panics, the App logs
 // the type of the panic's value and continues.
 //
@@ -151,8 +150,7 @@ func (f *changeFeed) enqueue(l *listener, c Change) {
 }
 
 // close stops all listeners and drops the changes in their queues. It returns
-// the running calls that Close waits for, and a function for the end of that
-// wait.
+// the running calls that Close waits for, and a function to call after the wait.
 //
 // A call that calls Close does not wait for itself, nor for other calls, of any
 // App, that wait in Close: these may wait for this one. So no calls wait for

@@ -10,7 +10,7 @@ import (
 )
 
 // TestCopiesOfWithAreNotDeclaredTwice by the program: the message explains that
-// an App serves one of them.
+// an App serves one copy.
 func TestCopiesOfWithAreNotDeclaredTwice(t *testing.T) {
 	one, two := secret.NewMemory(nil), secret.NewMemory(nil)
 	one.Set("$SECRET.app.key", "one")

@@ -18,7 +18,7 @@ func wallClock() time.Time { return time.Now().Round(0) }
 // told records the Changes that an App has sent for a secret.
 type told struct {
 	doc     *Document // that the last Change was about
-	seen    time.Time // the time of that Change
+	seen    time.Time // the time of the last Change
 	nextEnd time.Time // when the next version of doc expires; zero: none will
 	since   *Change   // all changes since Start; nil: none
 }

@@ -170,7 +170,7 @@ func TestLateSecretLosesNoChange(t *testing.T) {
 }
 
 // TestThousandLateSecrets: given one by one, at once or one a second, they need
-// few Watches, and no load is repeated for each of them.
+// few Watches, and no load is repeated for each secret.
 func TestThousandLateSecrets(t *testing.T) {
 	const all = 1000
 	for name, c := range map[string]struct {

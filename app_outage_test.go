@@ -16,8 +16,8 @@ import (
 )
 
 // TestStartFromTheCache: with the store out of reach, in every way, an App of a
-// new process starts with the values that the last one confirmed. Status says so, and
-// since when. It follows the store as soon as that is back.
+// new process starts with the values that the last one confirmed. Status shows
+// that, with the time. It follows the store as soon as that is back.
 func TestStartFromTheCache(t *testing.T) {
 	for name, down := range map[string]func(context.Context, secret.Address) error{
 		"refuses": refuse,
@@ -230,8 +230,8 @@ func TestCachedTextIsNoChange(t *testing.T) {
 	})
 }
 
-// TestStartRetriesUntilItsDeadline: only loads that are out of reach, with pauses, and
-// it starts as soon as all stores answer.
+// TestStartRetriesUntilItsDeadline: only loads that are out of reach, with pauses,
+// and it starts as soon as all stores answer.
 func TestStartRetriesUntilItsDeadline(t *testing.T) {
 	for name, cache := range map[string]secret.Cache{"no cache": nil, "empty cache": newEntries()} {
 		t.Run(name, func(t *testing.T) {

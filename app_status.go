@@ -43,10 +43,10 @@ type SecretStatus struct {
 	// document. Zero: the last load succeeded. A value of an optional secret that is
 	// removed counts too.
 	StaleSince time.Time `json:"staleSince,omitzero"`
-	// CachedAt is set while reads return a document from AppOptions.Cache, because
-	// the store has been out of reach since before Start: it is when the store
-	// confirmed the document, and so equals LastSuccess. Zero: this process loaded
-	// the document from the store.
+	// CachedAt is set while reads return the answer that AppOptions.Cache has, a
+	// document or "not set", because the store has been out of reach since before
+	// Start. It is when the store confirmed the answer, so it equals LastSuccess.
+	// Zero: this process got the answer from the store, or has none.
 	CachedAt time.Time `json:"cachedAt,omitzero"`
 	// Failing reports that reads fail: nothing was ever loaded, or
 	// AppOptions.MaxStale has passed. It is false for an optional secret that is not
@@ -62,9 +62,9 @@ type SecretStatus struct {
 	// version has no start, or a start that is ahead.
 	RotationDue time.Time `json:"rotationDue,omitzero"`
 	// Loads is the number of loads from the store that have ended, FailedLoads the
-	// number of those without a good document (not those that found an optional
-	// secret without a value), and LoadTime the time that all of
-	// them took together, in JSON in nanoseconds. They only grow.
+	// number of those without a good document (an optional secret that is not set
+	// counts as good), and LoadTime the time that all loads took together, in JSON
+	// in nanoseconds. They only grow.
 	Loads       uint64        `json:"loads,omitempty"`
 	FailedLoads uint64        `json:"failedLoads,omitempty"`
 	LoadTime    time.Duration `json:"loadTime,omitempty"`

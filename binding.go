@@ -36,7 +36,8 @@ func (a Address) Binding() string {
 
 // BindingOf returns the name under which a [Store] looks for addr:
 // Options.Binding of the secret that is read, else [Address.Binding]. ctx is
-// the context that Get or Watch was called with.
+// the context that Get, GetAll or Watch was called with. A store calls it; it may
+// be called concurrently.
 func BindingOf(ctx context.Context, addr Address) string {
 	if names, ok := ctx.Value(binding.Key).(*binding.Names); ok {
 		if name := names.Of[addr.String()]; name != "" {

@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// DirCache returns the Cache of a directory: a file for each secret. The values
-// lie on disk as plain text, unless keyring.SealCache encrypts them.
+// DirCache returns a Cache that has a file for each secret in the directory path.
+// The values are on the disk as plain text, unless keyring.SealCache encrypts
+// them.
 //
 // The first Put makes the directory, with the ones above it, with mode 0700.
 // Files have mode 0600. A directory that another user owns, or may enter (a mode
@@ -31,7 +32,7 @@ import (
 // after a crash at any moment a Get returns the old entry or the new one, whole.
 // Several processes may use one directory if they are replicas of one App.
 //
-// An empty path is [ErrInvalid]. A relative path begins in the working directory
+// With an empty path each call returns an error that wraps [ErrInvalid]. A relative path begins in the working directory
 // of each call.
 func DirCache(path string) Cache { return &dirCache{path: path} }
 

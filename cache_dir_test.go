@@ -105,7 +105,7 @@ func TestDirCacheNames(t *testing.T) {
 }
 
 // TestDirCacheRefuses a directory that others may enter, links, and anything
-// but a regular file; it changes none of them.
+// but a regular file; it changes nothing.
 func TestDirCacheRefuses(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("modes and links are other things there")

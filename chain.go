@@ -28,11 +28,14 @@ import (
 // The Watch of a Chain runs those of its stores. If one ends, it ends the others
 // and returns, and the error names the store.
 //
+// The Chain is no [BatchStore], also if its stores are: an App asks it for one
+// secret at a time.
+//
 // A nil store, or none at all, makes every read fail with [ErrInvalid]. A Chain
 // within a Chain is the same as its stores in that place. Two Chains are never
 // equal: make one, and share it between declarations. The Chain passes ctx on, so
-// each store finds the name of [BindingOf]. It shows no text under any verb of
-// fmt.
+// each store finds the name of [BindingOf]. It is safe for concurrent use, and
+// shows no text under any verb of fmt.
 func Chain(stores ...Store) Store {
 	c := new(chain)
 	l := newLinks(stores)

@@ -114,7 +114,7 @@ func TestChainNamesEachPlaceOfAMissingValue(t *testing.T) {
 }
 
 // TestChainLocatesTheStoreThatHasIt: a message about a text that is present but
-// wrong has the place of that text, with the declared name.
+// wrong has the text's place, with the declared name.
 func TestChainLocatesTheStoreThatHasIt(t *testing.T) {
 	dir, memory := t.TempDir(), secret.NewMemory(nil)
 	chain := secret.Chain(secret.Env(), secret.Dir(dir), memory)

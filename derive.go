@@ -10,17 +10,18 @@ import (
 
 // Derived is a value that a function computes from the documents of one or more
 // secrets: a TLS certificate, a set of decoded credentials, a configured
-// client. Make one with [Derive]. It is safe for concurrent use, and shows the
+// client. Make one with [Derive]: Get of the zero Derived returns an error that
+// wraps [ErrInvalid]. It is safe for concurrent use, and shows the
 // addresses of its secrets but never a value under any verb of fmt, in JSON or
 // in a log.
 type Derived[T any] struct {
 	core atomic.Pointer[derivation] // an atomic pointer hides the value from reflection; set once
 }
 
-// Derive returns the value that f computes from the documents of secrets, which
-// f gets in the order of secrets. Derive itself reads nothing and calls nothing,
-// so its result can be a package variable: [Derived.Get] calls f when a document
-// is new.
+// Derive returns a [Derived], whose value f computes from the documents of
+// secrets. f gets them in the order of secrets. Derive itself reads nothing and
+// calls nothing, so its result can be a package variable: [Derived.Get] calls f
+// when a document is new.
 //
 // f must be a pure function: its result depends on the documents and at most on
 // the time, and it does not call Get of the same Derived. Concurrent readers
@@ -66,9 +67,9 @@ func deriveFault(why string) error { return &Error{Op: "derive", Err: because(Er
 // another App begins without one. If AppOptions.MaxStale makes reads of one of
 // the secrets fail, Get fails too.
 //
-// A secret without an App is loaded at each Get, with ctx, and several of them
-// at the same time. For a new document of such a secret no last value is kept:
-// if f fails, Get returns the error.
+// Each Get loads the secrets that have no App, concurrently and with ctx. For a
+// new document of such a secret no last value is kept: if f fails, Get returns
+// the error.
 //
 // Errors are of type [*Error]. They are those of [Secret.Load], or wrap the
 // error of f, the error of ctx, or [ErrInvalid] for a Derived that Derive did

@@ -11,7 +11,8 @@
 // version, a version by id, the version in force at a given time, or all
 // versions that are accepted now. By default a secret is read from the
 // environment, from the variable named by its binding:
-// LAYERON_SECRET_AUTH_SESSION_KEY. [Dir] and [NewMemory] are other stores.
+// LAYERON_SECRET_AUTH_SESSION_KEY. [Dir] and [NewMemory] are other stores, and
+// [Chain] asks several.
 //
 // The package uses the standard library alone.
 //
@@ -110,7 +111,16 @@
 //     tokens that contain the id of their key.
 //
 // [Secret.Load] returns the whole [Document], for several reads that must
-// agree.
+// agree. [Derive] computes a value from documents, once for each change.
+//
+// # Apps
+//
+// Without an [App] every read asks the store. An App loads all secrets of a
+// program in [App.Start] and reports all problems at once. Then reads return
+// from memory, and the App refreshes the secrets in the background.
+// [App.OnChange] reports changes, and [App.Status] the state of each secret.
+// AppOptions.Cache lets a program start while its store is out of reach, and
+// Options.Optional while a value is missing.
 //
 // # What is never shown
 //

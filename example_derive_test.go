@@ -16,7 +16,8 @@ import (
 )
 
 // A TLS certificate from two secrets. An operator replaces both, one after the
-// other: until both are there, the server continues with the last pair.
+// other: until both are there, the server continues with the last pair, and the
+// status has the warning [secret.WarnDerived].
 func ExampleDerive() {
 	certificate := secret.Static(secret.Options{Namespace: "edge", Name: "tls-certificate"})
 	key := secret.Static(secret.Options{Namespace: "edge", Name: "tls-key"})
@@ -47,12 +48,16 @@ func ExampleDerive() {
 	store.Set("$SECRET.edge.tls-certificate", newCertificate)
 	_ = app.Refresh(context.Background()) // an App also finds changes by itself
 	show("half of the pair:")
+	for _, warning := range app.Status().Secrets[0].Warnings {
+		fmt.Println("status:", warning.Code)
+	}
 	store.Set("$SECRET.edge.tls-key", newKey)
 	_ = app.Refresh(context.Background())
 	show("both:")
 	// Output:
 	// start: 1 <nil>
 	// half of the pair: 1 <nil>
+	// status: derived
 	// both: 2 <nil>
 }
 

@@ -173,8 +173,8 @@ func (l *loader) flightFor(p purpose) (f *flight, first bool) {
 	return f, first
 }
 
-// run performs a shared load from store. Loads of one declaration run one after another,
-// so the kept document is never replaced by an older one.
+// run performs a shared load from store. Loads of one declaration run one after
+// another, so the kept document is never replaced by an older one.
 func (l *loader) run(parent context.Context, f *flight, store Store) {
 	ctx, cancel := timeout.Context(parent, l.limit)
 	began := time.Now()

@@ -9,7 +9,8 @@ import (
 )
 
 // Secret is a declared secret: an identity and its reads. Make one with
-// [Static], [Random] or [Generated] (in a test, with [Literal]). It is safe for concurrent use, and shows
+// [Static], [Random] or [Generated] (in a test, with [Literal]). It is safe for
+// concurrent use, and shows
 // its address but never a value under any verb of fmt, in JSON or in a log.
 //
 // Reads use Options.Store, else the App's store, else the environment. Without

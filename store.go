@@ -2,8 +2,9 @@ package secret
 
 import "context"
 
-// Store returns stored texts. [NewMemory], [Env] and [Dir] are stores. A store
-// of your own needs one method; secrettest.TestStore tests it.
+// Store returns stored texts. [Env], [Dir], [NewMemory] and [Chain] return stores.
+// A store of your own needs one method; secrettest.TestStore tests it. It may
+// also be a [BatchStore], a [Watcher] or a [Locator].
 //
 // A Store must be safe for concurrent use, must return soon after ctx has
 // ended, and must not put any part of a value into an error.

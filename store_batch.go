@@ -14,9 +14,9 @@ import "context"
 //
 // A map may come with an error: the texts in the map count, and all other
 // addresses failed with the error. If it is an [*Error] or joins several
-// ([errors.Join]), an address that one of them has fails with that one alone. So
-// only an error that wraps [ErrNotFound] for every absent address may wrap it
-// without an address.
+// ([errors.Join]), an address that is named in one fails with it alone. So an
+// error without an address may wrap [ErrNotFound] only if every absent address is
+// not found.
 //
 // AppOptions.Timeout bounds the call, whose ctx has the declared binding names of
 // all addrs, for [BindingOf]. The caller may change addrs afterwards, and the
@@ -27,7 +27,8 @@ import "context"
 // A type that embeds a BatchStore and has a Get of its own needs a GetAll of its
 // own, too.
 //
-// secrettest.TestStore tests a BatchStore.
+// [Env], [Dir], [NewMemory] and [Chain] return no BatchStore. secrettest.TestStore
+// tests one.
 type BatchStore interface {
 	Store
 	GetAll(ctx context.Context, addrs []Address) (map[Address]string, error)

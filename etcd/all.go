@@ -38,12 +38,13 @@ type means struct {
 	ops     atomic.Int64 // the largest transaction that etcd takes; 0: not limited yet
 }
 
-// GetAll implements [secret.BatchStore]. It reads over 128 keys by one range from
-// the first to the last. If the user may not read all of that range, if it holds
-// over four times as many keys, or if the answer is too large, GetAll reads the
-// keys in transactions of 128, here and in the next ten minutes. It reads fewer
-// keys in one transaction. A key that may not be read is the error of its address
-// alone. If a member does not answer, GetAll tries again like Get.
+// GetAll implements [secret.BatchStore]. It reads up to 128 keys in one
+// transaction, and more by one range from the first to the last. If the user may
+// not read the whole range, if it holds over four times as many keys, or if the
+// answer is too large, GetAll reads the keys in transactions of 128, now and in
+// the next ten minutes. A key that may not be read is the error of its address
+// alone, and wraps [io/fs.ErrPermission]. If a member does not answer, GetAll
+// tries again like Get. It is safe for concurrent use.
 func (s *Store) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.Address]string, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -100,7 +101,7 @@ type reading struct {
 	lost   error             // of a request whose attempts were all in vain
 }
 
-// read reads sorted keys. An error concerns all of them.
+// read reads sorted keys. An error concerns all keys.
 func (r *reading) read(ctx context.Context, keys []string) error {
 	now := time.Now()
 	if len(keys) > mostOps && now.UnixNano() >= r.c.means.noRange.Load() {

@@ -31,6 +31,32 @@ func ExampleOpenStore() {
 	// etcd key /layer/acme/shop/production/LAYERON_SECRET_AUTH_SESSION_KEY
 }
 
+// An App calls GetAll for all its secrets. A program may do so too: an address
+// without a text is not found, and beside an error it has failed. No etcd listens
+// here, so the context of this example has ended.
+func ExampleStore_GetAll() {
+	ctx, cancel := context.WithCancel(context.Background())
+	store, err := etcd.OpenStore(ctx, etcd.Options{Endpoints: []string{"https://etcd-1:2379"}, Workspace: "acme"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer store.Close()
+	cancel()
+	sessionKey := secret.Address{Namespace: "auth", Name: "session-key"}
+	texts, err := store.GetAll(ctx, []secret.Address{sessionKey})
+	_, found := texts[sessionKey]
+	switch {
+	case found:
+		fmt.Println("it has a text")
+	case err == nil:
+		fmt.Println("it has no text")
+	default:
+		fmt.Println("it cannot be read:", err)
+	}
+	// Output: it cannot be read: context canceled
+}
+
 // The engine of package rotate publishes through a Publisher. This is one of its
 // requests. If etcd requires a user, set Username and Password to a user that may
 // write.

@@ -19,7 +19,8 @@ import (
 // New entries are sealed under the current version of the key. Entries of older
 // versions open for as long as the store of the key holds these; an App writes
 // its entries anew every few minutes. A Get of an entry that does not open fails
-// with [ErrOpen]. If cache is nil, each call fails with [secret.ErrInvalid].
+// with [ErrOpen]. If cache or key is nil, each call fails with
+// [secret.ErrInvalid]. The result is safe for concurrent use if cache is.
 //
 // It panics under GODEBUG=fips140=only, as a Sealer does.
 func SealCache(cache secret.Cache, key *secret.Secret) secret.Cache {

@@ -24,6 +24,8 @@
 //   - Another party signs with a secret that you share: [VerifyHMAC]. Webhooks.
 //   - A token of another form names its key, such as a JWT in its header kid:
 //     [Find].
+//   - A program must start while its store is out of reach: [SealCache], which
+//     encrypts the entries of a [secret.Cache].
 //   - Another party must verify your signature: none of these alone, because a
 //     party that can verify can also sign. Use a signature with a public key,
 //     such as a JWT with EdDSA: see examples/jwks.

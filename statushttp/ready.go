@@ -8,12 +8,12 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// Ready answers GET and HEAD with 200 if every read of app's secrets returns a
-// value, and with 503 if reads of a secret fail: before Start, when
-// [secret.AppOptions].MaxStale has passed, or if [secret.NewApp] did not make
-// app. A store out of reach, a fault in a newly stored text and a warning change
-// nothing: reads return the last good document. The body is one line without
-// names.
+// Ready answers GET and HEAD with 503 if reads of a secret fail: before Start,
+// when [secret.AppOptions].MaxStale has passed, or if [secret.NewApp] did not
+// make app. Otherwise it answers with 200. A store out of reach, a fault in a
+// newly stored text and a warning change nothing: reads return the last good
+// document, or the one from [secret.AppOptions].Cache. An optional secret that is
+// not set is no failure. The body is one line without names.
 //
 // It suits a readiness probe: a replica that cannot read gets no requests. It
 // does not suit a liveness probe: a restart does not bring the store back.

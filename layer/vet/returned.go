@@ -50,8 +50,8 @@ func (f *function) result() (got fact) {
 	return got
 }
 
-// collect records the first result of a return. A constant, nil and the result beside an
-// error need not be a value.
+// collect records the first result of a return. A constant, nil and the result
+// beside an error need not be a value.
 func (f *function) collect(n *ast.ReturnStmt, stack []ast.Node) {
 	var of *ast.FuncType
 	for _, n := range stack {
