@@ -111,8 +111,7 @@ func (a *App) hintRequests(due []*appSecret) (list []request) {
 	return list
 }
 
-// fewHints reports whether Get is better for n secrets of a batch with "of"
-// secrets.
+// fewHints reports whether Get is better for n of the of secrets of a batch.
 // GetAll may read the whole batch: for 1,000 secrets in etcd that takes as long as
 // 12 to 40 Gets.
 func fewHints(n, of int) bool { return n == 1 || n <= max(4, of/100) && n < of/2 }
@@ -241,8 +240,8 @@ func (r request) begin(loads []*flight, p purpose) {
 	}
 }
 
-// run is loader.run for every secret of the request. They end side by side, so that
-// none waits for the Logger or the Locate of another.
+// run is loader.run for every secret of the request. The loads end side by side,
+// so that none waits for the Logger or the Locate of another.
 func (r request) run(parent context.Context, flights []*flight) {
 	answered := make(chan struct{})
 	answers := make([]answer, len(r.secrets))

@@ -12,12 +12,14 @@ import (
 )
 
 // Cache keeps the texts that stores confirmed last, for a Start while a store is
-// out of reach: see AppOptions.Cache. [DirCache] is one; keyring.SealCache encrypts
-// the entries of another. A Cache is no [Store]: its entries are not stored
-// texts, and Start refuses one of these two as a store.
+// out of reach: see AppOptions.Cache. [DirCache] returns one, and
+// keyring.SealCache encrypts the entries of another. A Cache is no [Store]: an
+// entry is not the stored text alone, and Start refuses the Caches of these two
+// functions as a store.
 //
 // A Cache must be safe for concurrent use, must return soon after ctx has
-// ended, and must not put any part of an entry into an error. A Put replaces the
+// ended, and must not put any part of an entry into an error. ctx ends after 5
+// seconds, or half of AppOptions.Timeout if that is shorter. A Put replaces the
 // whole entry: a Get returns one that was put, never a part or a mixture. A Get
 // for an address without an entry returns an error that wraps [ErrNotFound].
 type Cache interface {

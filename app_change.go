@@ -60,9 +60,10 @@ var callers struct {
 // the next load of the secret.
 //
 // Calls to one function are serial: for each secret they follow the order of
-// its changes, and reads in a call return the changed document or a later one. Calls to several functions are concurrent. A call may block: it
-// delays neither refreshing nor other functions. If call panics, the App logs
-// the type of the panic's value and continues.
+// its changes, and reads in a call return the changed document or a later one.
+// Calls to several functions are concurrent. A call may block: it delays neither
+// refreshing nor other functions. If call panics, the App logs the type of the
+// panic's value and continues.
 //
 // stop may be called several times, also by the function itself. It does not
 // wait for a running call.

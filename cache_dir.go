@@ -32,8 +32,8 @@ import (
 // after a crash at any moment a Get returns the old entry or the new one, whole.
 // Several processes may use one directory if they are replicas of one App.
 //
-// With an empty path each call returns an error that wraps [ErrInvalid]. A relative path begins in the working directory
-// of each call.
+// With an empty path each call returns an error that wraps [ErrInvalid]. A
+// relative path begins in the working directory of each call.
 func DirCache(path string) Cache { return &dirCache{path: path} }
 
 type dirCache struct {

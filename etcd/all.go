@@ -49,7 +49,8 @@ func (s *Store) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	r := &reading{c: s.client, found: map[string]string{}, failed: map[string]error{}, places: make(chan struct{}, requests)}
+	r := &reading{c: s.client, found: map[string]string{}, failed: map[string]error{},
+		places: make(chan struct{}, requests)}
 	keyOf, wrong := make(map[secret.Address]string, len(addrs)), map[secret.Address]error{}
 	keys := make([]string, 0, len(addrs))
 	for _, addr := range addrs {

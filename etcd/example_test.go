@@ -35,13 +35,16 @@ func ExampleOpenStore() {
 // without a text is not found, and beside an error it has failed. No etcd listens
 // here, so the context of this example has ended.
 func ExampleStore_GetAll() {
-	ctx, cancel := context.WithCancel(context.Background())
-	store, err := etcd.OpenStore(ctx, etcd.Options{Endpoints: []string{"https://etcd-1:2379"}, Workspace: "acme"})
+	store, err := etcd.OpenStore(context.Background(), etcd.Options{
+		Endpoints: []string{"https://etcd-1:2379", "https://etcd-2:2379", "https://etcd-3:2379"},
+		Workspace: "acme", Project: "shop", Environment: "production",
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer store.Close()
+	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	sessionKey := secret.Address{Namespace: "auth", Name: "session-key"}
 	texts, err := store.GetAll(ctx, []secret.Address{sessionKey})

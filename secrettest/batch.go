@@ -63,7 +63,8 @@ func checkBatch(s secret.Store, values map[secret.Address]string) []error {
 		allBack("of one", b, all[:1], values),
 		allBack("of no address", b, nil, values),
 		allBack("of addresses without a text", b, missing, values),
-		allBack("of addresses with and without a text", b, slices.Concat(missing[:2], all[:9], missing[2:], all[40:]), values),
+		allBack("of addresses with and without a text", b, slices.Concat(missing[:2], all[:9], missing[2:], all[40:]),
+			values),
 		allBack("of an address twice", b, slices.Concat(all[:3], missing[:1], all[:3], missing[:1]), values),
 		checkBatchBinding(b, values),
 		checkBatchContext(b, all, values),
@@ -134,7 +135,8 @@ func compare(what string, got map[secret.Address]string, err, problem error, add
 func checkBatchBinding(b secret.BatchStore, values map[secret.Address]string) []error {
 	token, missing, key, none := addr("text", "token"), addr("text", "missing"), addr("near", "key"), addr("near", "ke")
 	ctx := &binding.Names{In: context.Background(), Of: map[string]string{
-		token.String(): key.Binding(), missing.String(): addr("key", "near").Binding(), none.String(): "secrettest_missing_1"}}
+		token.String(): key.Binding(), missing.String(): addr("key", "near").Binding(),
+		none.String(): "secrettest_missing_1"}}
 	addrs := []secret.Address{token, missing, none, key}
 	got, err, problem := getAll(ctx, b, addrs)
 	problems := compare("with an Options.Binding", got, err, problem, addrs, func(a secret.Address) (string, bool) {

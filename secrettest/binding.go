@@ -45,8 +45,8 @@ func checkBinding(s secret.Store, values map[secret.Address]string) (problems []
 		problems = append(problems, problem)
 	case err != nil && !errors.Is(err, secret.ErrNotFound):
 		problems = append(problems,
-			failing(missing, err, wrapped.cure, lower).broken("Get(%s) with Options.Binding %s, under which there is no value, gives an error "+
-				"that does not wrap secret.ErrNotFound: %w", missing, lower, err))
+			failing(missing, err, wrapped.cure, lower).broken("Get(%s) with Options.Binding %s, under which there is no "+
+				"value, gives an error that does not wrap secret.ErrNotFound: %w", missing, lower, err))
 	case err != nil && strings.Contains(err.Error(), missing.Binding()):
 		problems = append(problems, bound.broken("Get(%s) with Options.Binding %s gives an error with the derived name: %w",
 			missing, lower, err))

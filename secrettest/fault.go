@@ -111,21 +111,23 @@ func (r *reports) report(t *testing.T, subtest string, problems []error) {
 
 // Promises of a store. For one without a kind the error decides: see failing.
 var (
-	returns      = promise{"hangs", "return as soon as the context ends, and bound every request"}
-	panics       = promise{"panics", "return an error instead"}
-	whole        = promise{"cut", "return the whole text, up to 1 MiB"}
-	exact        = promise{"text", "return the stored text unchanged: trim, convert and expand nothing"}
-	apart        = promise{"mixed up", "find the text by the whole binding name, secret.BindingOf(ctx, addr)"}
-	absent       = promise{"missing", "return an error that wraps secret.ErrNotFound"}
-	wrapped      = promise{"not found", `wrap the sentinel, as in fmt.Errorf("%s is not set: %w", place, secret.ErrNotFound)`}
-	located      = promise{"place", "name the place in the error: the binding name, secret.BindingOf(ctx, addr), or the address"}
+	returns = promise{"hangs", "return as soon as the context ends, and bound every request"}
+	panics  = promise{"panics", "return an error instead"}
+	whole   = promise{"cut", "return the whole text, up to 1 MiB"}
+	exact   = promise{"text", "return the stored text unchanged: trim, convert and expand nothing"}
+	apart   = promise{"mixed up", "find the text by the whole binding name, secret.BindingOf(ctx, addr)"}
+	absent  = promise{"missing", "return an error that wraps secret.ErrNotFound"}
+	wrapped = promise{"not found", `wrap the sentinel, as in fmt.Errorf("%s is not set: %w", place, ` +
+		`secret.ErrNotFound)`}
+	located = promise{"place", "name the place in the error: the binding name, secret.BindingOf(ctx, addr), or the " +
+		"address"}
 	noTextBeside = promise{"text and error", `return "" with an error`}
 	ends         = promise{"context", "return the context's error if it has ended, and pass the context to every request"}
 	cause        = promise{"context's error", "return context.Cause(ctx), or wrap it"}
 	bound        = promise{"binding", "take the name from secret.BindingOf(ctx, addr), not from addr.Binding()"}
 	silence      = promise{"error shown", "keep values out of errors and places"}
-	hidden       = promise{"store shown", "keep no values in the store, or keep them where reflection does not look, such as " +
-		"behind an atomic.Pointer, with the methods Format and MarshalText"}
+	hidden       = promise{"store shown", "keep no values in the store, or keep them where reflection does not look, " +
+		"such as behind an atomic.Pointer, with the methods Format and MarshalText"}
 )
 
 // Further promises of a BatchStore.

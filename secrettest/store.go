@@ -242,7 +242,8 @@ func checkMissing(s secret.Store, _ map[secret.Address]string) (problems []error
 		case !errors.Is(err, secret.ErrNotFound):
 			add(failing(a, err, wrapped.cure), "gives an error that does not wrap secret.ErrNotFound: %v", err)
 		case !strings.Contains(err.Error(), a.Binding()) && !strings.Contains(err.Error(), a.String()):
-			add(located, "gives an error that does not say where the store looked: it names neither %s nor the address", a.Binding())
+			add(located, "gives an error that does not say where the store looked: it names neither %s nor the address",
+				a.Binding())
 		}
 		if text != "" {
 			add(noTextBeside, "returns a text beside the error")
@@ -322,8 +323,8 @@ func checkEndMeanwhile(s secret.Store, values map[secret.Address]string) (proble
 		case problem != nil:
 			return append(problems, under(problem, returns.cure, "after its context has ended, %w"))
 		case err != nil && !endedBy(ctx, err):
-			return append(problems, failing(a, err, cause.cure).broken("Get(%s), cancelled meanwhile, gives another error than the context's: %w", a,
-				err))
+			return append(problems, failing(a, err, cause.cure).broken("Get(%s), cancelled meanwhile, gives another "+
+				"error than the context's: %w", a, err))
 		case err == nil && text != values[a]:
 			return append(problems, under(differs(a, text, values[a]), ends.cure, "cancelled meanwhile, %w, and no error"))
 		}

@@ -201,7 +201,8 @@ func (w *watching) until(p promise, what string, done func() bool) error {
 // settled waits for the first hints.
 func (w *watching) settled() error {
 	for _, addr := range watchAddrs {
-		if err := w.until(firstHint, "the first hint for "+addr.String(), func() bool { return w.count(addr) > 0 }); err != nil {
+		hinted := func() bool { return w.count(addr) > 0 }
+		if err := w.until(firstHint, "the first hint for "+addr.String(), hinted); err != nil {
 			return err
 		}
 	}

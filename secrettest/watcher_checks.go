@@ -155,8 +155,8 @@ func watchGap(s watched) error {
 	if err == nil {
 		text, got := s.store.Get(context.Background(), watchA)
 		if !wantText("in the gap")(text, got) {
-			err = current.broken("after the first hint of a new Watch Get(%s) returned %q, %v; want what was set before it began",
-				watchA, text, got)
+			err = current.broken("after the first hint of a new Watch Get(%s) returned %q, %v; want what was set before "+
+				"it began", watchA, text, got)
 		}
 	}
 	return cmp.Or(err, w.stop())

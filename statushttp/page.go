@@ -259,7 +259,8 @@ func problems(s secret.SecretStatus, now time.Time) (list []problem) {
 	case s.Failing:
 		list = append(list, problem{Word: "Reads fail", Text: "AppOptions.MaxStale has passed; " + since})
 	case since != "" && s.Optional && s.Current == "":
-		list = append(list, problem{Word: "Stale", Text: since + "; the secret was not set then, and reads return ErrNotFound"})
+		list = append(list, problem{Word: "Stale",
+			Text: since + "; the secret was not set then, and reads return ErrNotFound"})
 	case since != "":
 		list = append(list, problem{Word: "Stale", Text: since + "; reads return the last good document"})
 	}

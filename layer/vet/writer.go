@@ -26,8 +26,8 @@ func (f *function) isStandardOutput(w *ast.SelectorExpr) bool {
 }
 
 // outputs are functions that return the output.
-var outputs = map[name]bool{{"log", "", "Writer"}: true, {"log", "Logger", "Writer"}: true, {"flag", "", "Output"}: true,
-	{"flag", "FlagSet", "Output"}: true}
+var outputs = map[name]bool{{"log", "", "Writer"}: true, {"log", "Logger", "Writer"}: true,
+	{"flag", "", "Output"}: true, {"flag", "FlagSet", "Output"}: true}
 
 // around are functions that return a writer around their arguments.
 var around = map[name]bool{{"bufio", "", "NewWriter"}: true, {"bufio", "", "NewWriterSize"}: true,
