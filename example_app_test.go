@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/layeron-hq/secret"
 )
@@ -50,6 +51,24 @@ func ExampleApp_Start() {
 	// Output:
 	// a value is missing: true
 	// a key has another length: true
+}
+
+// If the context has a deadline, Start loads again while a store is out of reach.
+func ExampleApp_Start_deadline() {
+	stripe := secret.Static(secret.Options{Namespace: "billing", Name: "stripe-secret"})
+	store := secret.NewMemory(map[string]string{"$SECRET.billing.stripe-secret": "sk_test_xxx"})
+	store.Fail(errors.New("connection refused"))
+	time.AfterFunc(10*time.Millisecond, func() { store.Fail(nil) }) // the store comes back
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	app := secret.NewApp(secret.AppOptions{Store: store, Logger: silence}).Use(stripe)
+	if err := app.Start(ctx); err != nil {
+		log.Fatal(err) // the last error of each secret
+	}
+	defer app.Close()
+	fmt.Println(stripe.Current().Text())
+	// Output: sk_test_xxx <nil>
 }
 
 // An App reads its store every minute. Refresh reads it now, for example when

@@ -16,9 +16,9 @@ import (
 //
 // A Literal is static and belongs to no store: its Address is zero, its Binding
 // empty, and [Secret.With] returns a secret whose reads fail with [ErrInvalid].
-// An App that is given one neither loads nor reports it, and its Spec does not
-// contain it. To give a test its own text for a declaration, use With and
-// [NewMemory] instead.
+// An App that is given one without a fault neither loads nor reports it, and its
+// Spec does not contain it. To give a test its own text for a declaration, use
+// With and [NewMemory] instead.
 func Literal(text string) *Secret {
 	d := &declaration{kind: KindStatic, family: new(family.Family)}
 	d.Store = literalStore(func() string { return text })
