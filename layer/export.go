@@ -38,7 +38,7 @@ func (l *layer) exportCommand() *cobra.Command {
 asks first, because others may read, log or record the output. It refuses an old copy of the ledger,
 which it detects by the notes in the target. Without a credential for the target it does not read
 the notes. It prints all values or none: a secret without a value, and a value or a binding name that
-the format cannot hold, is an error.
+the format cannot hold, is an error. An optional secret without a value is left out, unless it is given.
 
 dotenv is for godotenv and layer secret import, and stderr names the values that npm's dotenv reads
 differently. shell has lines such as export NAME='value', for eval. json is one object with a member

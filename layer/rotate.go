@@ -44,8 +44,8 @@ func (l *layer) applyCommand() *cobra.Command {
 	yes := false
 	c := &cobra.Command{Use: "apply", Short: "Create the values that are missing", Args: noArgs,
 		Long: `Create the missing values: random values, and generated values by their generator. A value that only
-a person can supply is reported as external_value_required. apply first finishes the work that an
-interrupted command left.
+a person can supply is reported as external_value_required, unless the secret is optional. apply first
+finishes the work that an interrupted command left.
 
 A static secret without a Rotation is published as the value itself, every other one as a document of
 versions. apply and rotate change the form with the declaration. Where versions would stop resolving,
