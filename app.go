@@ -27,11 +27,11 @@ type AppOptions struct {
 	// Cache keeps the texts that the App loads, for a Start while a store is out of
 	// reach: see App.Start. Nil: none. The App writes an entry in the background
 	// after each change, and otherwise at most every five minutes or every quarter
-	// of MaxStale, whichever is longer. Values from the environment are not written.
-	// A cache that fails is logged and changes nothing else. An entry counts only
-	// for the same Workspace, Project, Environment, address and binding. Each App
-	// needs a cache of its own, such as a folder: entries are found by the address
-	// alone. Not allowed on js/wasm.
+	// of MaxStale, whichever is longer. It writes no entry of a secret whose store is
+	// Env. A cache that fails is logged and changes nothing else. An entry counts
+	// only for the same Workspace, Project, Environment, address and binding. Each
+	// App needs a cache of its own, such as a folder: entries are found by the
+	// address alone. Not allowed on js/wasm.
 	Cache Cache
 	// Concurrency bounds the number of requests at a time. Zero: 64.
 	Concurrency int

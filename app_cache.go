@@ -18,8 +18,8 @@ import (
 // functions as a store.
 //
 // A Cache must be safe for concurrent use, must return soon after ctx has
-// ended, and must not put any part of an entry into an error. ctx ends after 5
-// seconds, or half of AppOptions.Timeout if that is shorter. A Put replaces the
+// ended, and must not put any part of an entry into an error. ctx ends after at
+// most 5 seconds, or half of AppOptions.Timeout if that is less. A Put replaces the
 // whole entry: a Get returns one that was put, never a part or a mixture. A Get
 // for an address without an entry returns an error that wraps [ErrNotFound].
 type Cache interface {

@@ -134,3 +134,46 @@ func ExampleReady() {
 	// 503 reads fail for 1 of 1 secrets
 	// 200 ready
 }
+
+// cacheOf is a Cache in memory.
+type cacheOf map[secret.Address]string
+
+func (c cacheOf) Get(_ context.Context, addr secret.Address) (string, error) {
+	if entry, found := c[addr]; found {
+		return entry, nil
+	}
+	return "", secret.ErrNotFound
+}
+
+func (c cacheOf) Put(_ context.Context, addr secret.Address, text string) error {
+	c[addr] = text
+	return nil
+}
+
+// TestReadyWithAnOptionalSecretThatIsNotSet, when the store says so and when
+// only the cache does.
+func TestReadyWithAnOptionalSecretThatIsNotSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, cache := secret.NewMemory(nil), cacheOf{}
+		start := func() *secret.App {
+			optional := secret.Static(secret.Options{Namespace: "billing", Name: "webhook", Optional: true})
+			app := secret.NewApp(secret.AppOptions{Store: m, MaxStale: time.Hour, Cache: cache,
+				Logger: slog.New(slog.DiscardHandler)}).Use(optional)
+			require.NoError(t, app.Start(t.Context()))
+			_, err := optional.Current().Text()
+			require.ErrorIs(t, err, secret.ErrNotFound)
+			require.Equal(t, http.StatusOK, answerOf(statushttp.Ready(app), http.MethodGet).Code)
+			return app
+		}
+		app := start()
+		require.Zero(t, app.Status().Secrets[0].CachedAt)
+		require.NoError(t, app.Close())
+
+		m.Fail(errors.New("no route to host"))
+		app = start()
+		require.NotZero(t, app.Status().Secrets[0].CachedAt)
+		time.Sleep(2 * time.Hour) // MaxStale has passed: is it still not set?
+		require.Equal(t, http.StatusServiceUnavailable, answerOf(statushttp.Ready(app), http.MethodGet).Code)
+		require.NoError(t, app.Close())
+	})
+}
