@@ -46,6 +46,15 @@ func (b *batch) spread(at time.Time) time.Time {
 	return b.hints
 }
 
+// patience returns how long Start waits for a request that has this limit. A
+// batch gets a tenth more, for the texts that GetAll returns when its limit ends.
+func (b *batch) patience(limit time.Duration) time.Duration {
+	if b == nil {
+		return limit
+	}
+	return limit + limit/10
+}
+
 // request is the secrets that are loaded by one request to a store.
 type request struct {
 	batch   *batch // nil: one secret, by Get
@@ -138,28 +147,31 @@ func (a *App) loadEach(ctx context.Context, secrets []*appSecret, p purpose) ([]
 // first is the load for Start. It waits for any load that began earlier, keeps no
 // result, and requires the declared length.
 func (r request) first(ctx context.Context) ([]*flight, []error) {
-	limit := r.secrets[0].limit
-	if r.batch != nil {
-		limit += limit / 10 // for the texts that GetAll returns when its own limit ends
-	}
-	ctx, cancel := timeout.Context(ctx, limit)
+	ctx, cancel := timeout.Context(ctx, r.batch.patience(r.secrets[0].limit))
 	defer cancel()
 	r.awaitFlights(ctx)
 	loads, errs := r.join(ctx, toStart)
 	for i, sec := range r.secrets {
-		switch {
-		case sec.lacks(errs[i]):
-			errs[i] = nil
-			continue
-		case errs[i] != nil:
-			continue
-		}
-		loads[i].confirmed = time.Now()
-		if _, errs[i] = sec.checked(loads[i].doc, nil); errs[i] != nil {
-			sec.refused()
-		}
+		errs[i] = sec.accepted(loads[i], errs[i])
 	}
 	return loads, errs
+}
+
+// accepted returns the error of Start for a load, or for a wait that has ended
+// without one.
+func (sec *appSecret) accepted(f *flight, err error) error {
+	missing := f != nil && f.missing
+	if err != nil && !missing {
+		return err
+	}
+	f.confirmed = time.Now()
+	if missing {
+		return nil
+	}
+	if _, err = sec.checked(f.doc, nil); err != nil {
+		sec.refused()
+	}
+	return err
 }
 
 // refresh is loader.refresh for every secret of the request.

@@ -13,11 +13,14 @@ import (
 
 // reach returns the context of Start's first loads. With a cache they end in
 // time to use it.
-func (a *App) reach(ctx context.Context) (context.Context, context.CancelFunc) {
+func (a *App) reach(ctx context.Context, secrets []*appSecret) (context.Context, context.CancelFunc) {
 	if !timeout.Timers || a.options.Cache == nil {
 		return ctx, func() {}
 	}
 	limit := a.options.Timeout
+	for _, sec := range secrets {
+		limit = max(limit, sec.batch.patience(sec.limit))
+	}
 	if end, ok := ctx.Deadline(); ok {
 		rest := time.Until(end)
 		limit = min(limit, rest-rest/10)
@@ -54,6 +57,7 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	if !timeout.Timers || !all || len(which) == 0 || ctx.Err() != nil {
 		return
 	}
+	flights := underWay(secrets)
 	if a.options.Cache != nil {
 		bounded, cancel := context.WithTimeoutCause(ctx, a.cacheLimit(), cacheSlow{})
 		a.each(len(which), func(n int) {
@@ -67,9 +71,11 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	// The first loads may have been cut short: for the cache, or in the queue for a
 	// place.
 	cut := reach != ctx && reach.Err() != nil && (deadline || len(secrets) > a.options.Concurrency)
+	told := false
 	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
 		if !cut {
-			if pause == shortestRestart {
+			if !told {
+				told = true
 				a.log(slog.LevelWarn, "secrets cannot be loaded, Start tries again until its context ends",
 					"secrets", len(which), "error", errs[which[0]].Error())
 			}
@@ -77,12 +83,13 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 				break
 			}
 		}
-		load := a.loadEach
+		rest := chosen(secrets, which)
+		load := func() ([]*flight, []error) { return a.loadEach(ctx, rest, toStart) }
 		if cut {
-			load = a.resume
+			load = func() ([]*flight, []error) { return a.resume(ctx, rest, chosen(flights, which)) }
 		}
 		cut = false
-		some, failed := load(ctx, chosen(secrets, which), toStart)
+		some, failed := load()
 		for n, i := range which {
 			if failed[n] != nil && ctx.Err() != nil && errors.Is(failed[n], ctx.Err()) {
 				continue // the last answer says more
@@ -103,43 +110,41 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	}
 }
 
-// resume is loadEach for Start, where Start stopped waiting for loads that are
-// still under way.
-func (a *App) resume(ctx context.Context, secrets []*appSecret, p purpose) ([]*flight, []error) {
+// underWay returns the loads for Start that are under way, of each secret.
+func underWay(secrets []*appSecret) []*flight {
+	flights := make([]*flight, len(secrets))
+	for i, sec := range secrets {
+		sec.mu.Lock()
+		if sec.flight != nil && sec.flight.purpose == toStart {
+			flights[i] = sec.flight
+		}
+		sec.mu.Unlock()
+	}
+	return flights
+}
+
+// resume is loadEach for Start, where Start stopped waiting for these flights.
+func (a *App) resume(ctx context.Context, secrets []*appSecret, flights []*flight) ([]*flight, []error) {
 	loads, errs := make([]*flight, len(secrets)), make([]error, len(secrets))
 	var rest []int
-	for i, sec := range secrets {
-		if loads[i] = sec.resumed(ctx); loads[i] == nil {
+	for i, f := range flights {
+		if f == nil || !f.landed(ctx) {
 			rest = append(rest, i)
+			continue
 		}
+		loads[i], errs[i] = f, secrets[i].accepted(f, f.err)
 	}
-	some, failed := a.loadEach(ctx, chosen(secrets, rest), p)
+	some, failed := a.loadEach(ctx, chosen(secrets, rest), toStart)
 	for n, i := range rest {
 		loads[i], errs[i] = some[n], failed[n]
 	}
 	return loads, errs
 }
 
-// resumed returns the load for Start that is under way, when it has ended well,
-// or nil.
-func (sec *appSecret) resumed(ctx context.Context) *flight {
-	sec.mu.Lock()
-	f := sec.flight
-	sec.mu.Unlock()
-	if f == nil || f.purpose != toStart || !f.landed(ctx) {
-		return nil
-	}
-	if _, err := sec.checked(f.doc, f.err); err != nil && !f.missing {
-		return nil
-	}
-	f.confirmed = time.Now()
-	return f
-}
-
-func chosen(secrets []*appSecret, which []int) []*appSecret {
-	some := make([]*appSecret, len(which))
+func chosen[T any](all []T, which []int) []T {
+	some := make([]T, len(which))
 	for n, i := range which {
-		some[n] = secrets[i]
+		some[n] = all[i]
 	}
 	return some
 }
@@ -276,7 +281,7 @@ func (a *App) startedFromCache(secrets []*appSecret, loads []*flight) {
 		count++
 		oldest = earlier(oldest, f.confirmed)
 		if a.options.Refresh > 0 {
-			secrets[i].hinted = time.Now().Add(rand.N(hintSpread))
+			secrets[i].hinted = secrets[i].batch.spread(time.Now().Add(rand.N(hintSpread)))
 		}
 	}
 	a.mu.Unlock()

@@ -41,7 +41,7 @@ func (a *App) Start(ctx context.Context) error {
 	defer context.AfterFunc(a.lifetime, func() { cancel(errClosed) })()
 	found := a.conflicts(secrets)
 	found = append(found, a.claim(secrets)...)
-	reach, cut := a.reach(ctx)
+	reach, cut := a.reach(ctx, secrets)
 	defer cut()
 	loads, errs := a.loadEach(reach, secrets, toStart)
 	if len(found) == 0 {
