@@ -56,23 +56,21 @@ func (a *App) cacheEvery() time.Duration { return max(cacheAtMost, a.options.Max
 // limits.
 func (a *App) cacheLimit() time.Duration { return min(cacheTimeout, a.options.Timeout/2) }
 
-// save writes the document of f to the cache, in the background.
+// save writes the answer of f to the cache, in the background: its document, or
+// that the store has no value for an optional secret.
 func (sec *appSecret) save(f *flight) {
 	if sec.cache == nil || f.outage != nil {
 		return
 	}
-	// A later load has replaced the text: it saves its own.
-	if last := sec.cache.text.Load(); last != nil && last.doc == f.doc {
-		sec.enqueue(cacheEntry{at: cmp.Or(f.confirmed, time.Now()), doc: f.doc, text: last.text})
+	e := cacheEntry{at: cmp.Or(f.confirmed, time.Now()), missing: f.missing}
+	if !f.missing {
+		last := sec.cache.text.Load()
+		if last == nil || last.doc != f.doc {
+			return // a later load has replaced the text: it saves its own
+		}
+		e.doc, e.text = f.doc, last.text
 	}
-}
-
-// saveMissing writes to the cache that the store has no value for an optional
-// secret.
-func (sec *appSecret) saveMissing() {
-	if sec.cache != nil {
-		sec.enqueue(cacheEntry{at: time.Now(), missing: true})
-	}
+	sec.enqueue(e)
 }
 
 func (sec *appSecret) enqueue(e cacheEntry) {

@@ -17,8 +17,9 @@ import (
 // value.
 func (sec *appSecret) lacks(err error) bool { return sec.decl.Optional && errors.Is(err, ErrNotFound) }
 
-// keepMissing records a load that found no value for an optional secret.
-func (sec *appSecret) keepMissing(f *flight) {
+// keepMissing records a load that found no value for an optional secret. It
+// returns false if a later load has been published.
+func (sec *appSecret) keepMissing(f *flight) bool {
 	claims.Lock()
 	sec.mu.Lock()
 	kept := sec.doc != nil && !sec.stale
@@ -31,17 +32,18 @@ func (sec *appSecret) keepMissing(f *flight) {
 	}
 	sec.mu.Unlock()
 	claims.Unlock()
-	if !later && f.outage == nil {
-		sec.saveMissing()
+	if later {
+		return false
 	}
+	sec.save(f)
 	switch {
-	case later:
 	case kept:
 		sec.failed(f.err)
 	case recovered:
 		sec.app.log(slog.LevelInfo, "secret store can be read again: the optional secret is not set", "address",
 			sec.decl.addr.String())
 	}
+	return true
 }
 
 // setMissing makes reads return err, which wraps ErrNotFound. The caller holds
@@ -74,6 +76,7 @@ func (sec *appSecret) letGo(now time.Time) bool {
 	if sec.doc == nil || !sec.lacks(sec.err) {
 		return false
 	}
+	sec.cache.replaced(new(flight))
 	sec.setMissing(sec.err, now, false)
 	return true
 }

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -161,7 +162,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// recall returns the last confirmed answer: the document that this process has
+// recall returns the last confirmed answer: the one that this process has
 // loaded before, else the entry of the cache. Its outage is err, the error of
 // the store. Without either, recall returns failed and err.
 func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*flight, error) {
@@ -172,7 +173,11 @@ func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*f
 		if sec.app.tooOld(f.confirmed, time.Now()) {
 			return failed, err // so is any entry
 		}
-		return &flight{purpose: toStart, number: f.number, doc: f.doc, confirmed: f.confirmed, outage: err}, nil
+		answer := &flight{purpose: toStart, number: f.number, doc: f.doc, confirmed: f.confirmed, outage: err}
+		if f.missing {
+			sec.recallMissing(answer)
+		}
+		return answer, nil
 	}
 	if ctx.Err() != nil {
 		return failed, err // another secret has waited for the cache in vain
@@ -198,9 +203,7 @@ func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*f
 	switch {
 	case fault != "":
 	case entry.missing && sec.decl.Optional:
-		answer.missing = true
-		answer.err = sec.fail(because(ErrNotFound, "the store confirmed at "+entry.at.Format(time.RFC3339)+
-			" that it has no value, and is out of reach now"))
+		sec.recallMissing(answer)
 	case entry.missing:
 		fault = "it says that the store has no value"
 	default:
@@ -218,6 +221,13 @@ func (sec *appSecret) recall(ctx context.Context, failed *flight, err error) (*f
 	return answer, nil
 }
 
+// recallMissing makes f the answer that an optional secret has no value.
+func (sec *appSecret) recallMissing(f *flight) {
+	f.missing = true
+	f.err = sec.fail(because(ErrNotFound, cmp.Or(sec.place(), sec.decl.binding)+" did not exist at "+
+		formatTime(utc(f.confirmed))+", and the store is out of reach now"))
+}
+
 // tooOld reports whether MaxStale has passed since a confirmation.
 func (a *App) tooOld(confirmed, now time.Time) bool {
 	return a.options.MaxStale > 0 && !now.Before(confirmed.Add(a.options.MaxStale))
@@ -226,7 +236,7 @@ func (a *App) tooOld(confirmed, now time.Time) bool {
 // keepTried keeps the good loads of a Start that failed for other secrets.
 func (a *App) keepTried(secrets []*appSecret, loads []*flight, errs []error) {
 	for i, sec := range secrets {
-		if f := loads[i]; errs[i] == nil && f != nil && f.err == nil && sec.cache != nil {
+		if f := loads[i]; errs[i] == nil && f != nil && f.outage == nil && sec.cache != nil {
 			sec.mu.Lock()
 			sec.cache.tried = f
 			sec.mu.Unlock()
@@ -236,16 +246,13 @@ func (a *App) keepTried(secrets []*appSecret, loads []*flight, errs []error) {
 }
 
 // earlier returns the last good load of this process: that of a read, or of a
-// Start that failed. No entry of the cache may replace its document.
+// Start that failed. No entry of the cache may replace it.
 func (sec *appSecret) earlier() *flight {
 	sec.mu.Lock()
 	defer sec.mu.Unlock()
 	f := sec.cache.tried
-	if sec.doc != nil && sec.cache.at.IsZero() && (f == nil || f.number < sec.published) {
-		f = &flight{number: sec.published, doc: sec.doc, confirmed: sec.lastSuccess}
-	}
-	if f == nil || f.doc == nil {
-		return nil
+	if sec.known() != nil && sec.cache.at.IsZero() && (f == nil || f.number < sec.published) {
+		f = &flight{number: sec.published, doc: sec.doc, missing: sec.missing, confirmed: sec.lastSuccess}
 	}
 	return f
 }

@@ -81,24 +81,20 @@ func (sec *appSecret) refused() {
 }
 
 // start publishes the result of Start's load, unless a read before Start has
-// loaded a document that this one must not replace.
-func (sec *appSecret) start(f *flight) {
+// loaded a document that this one must not replace. It reports whether it has.
+func (sec *appSecret) start(f *flight) (published bool) {
 	if f.missing {
-		sec.keepMissing(f)
-		if f.outage != nil {
-			sec.failed(f.outage)
-		}
-		return
-	}
-	if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
+		published = sec.keepMissing(f)
+	} else if _, err := sec.inPlaceOf(sec.lastGood(), f.doc); err != nil {
 		sec.refused()
 		sec.failed(err)
-		return
+	} else {
+		published = sec.publish(f)
 	}
-	sec.publish(f)
-	if f.outage != nil {
+	if published && f.outage != nil {
 		sec.failed(f.outage)
 	}
+	return published
 }
 
 // checked returns an error for a document whose current version does not have
@@ -155,11 +151,12 @@ func (sec *appSecret) lastGood() *Document {
 	return sec.doc
 }
 
-// publish makes all reads of the secret return the document of f.
-func (sec *appSecret) publish(f *flight) {
+// publish makes all reads of the secret return the document of f. It returns
+// false if that of a later load has been published.
+func (sec *appSecret) publish(f *flight) bool {
 	old, recovered, ok := sec.replace(f)
 	if !ok {
-		return
+		return false
 	}
 	if recovered {
 		sec.app.log(slog.LevelInfo, "secret can be loaded again", "address", sec.decl.addr.String(), "current",
@@ -169,6 +166,7 @@ func (sec *appSecret) publish(f *flight) {
 		sec.logChange(old, f.doc)
 	}
 	sec.save(f)
+	return true
 }
 
 // replace is publish without the log. It does nothing if a later load has

@@ -62,7 +62,9 @@ func (a *App) Start(ctx context.Context) error {
 		return problemsError("start", found, len(secrets), "")
 	}
 	for i, sec := range secrets {
-		sec.start(loads[i])
+		if !sec.start(loads[i]) {
+			loads[i] = nil
+		}
 	}
 	a.startedFromCache(secrets, loads)
 	return a.run()
