@@ -97,3 +97,17 @@ func FuzzCacheEntry(f *testing.F) {
 		require.True(t, e.text == again.text, "the text comes back")
 	})
 }
+
+// TestEntriesFollowTheWallClock: a monotonic clock reading would hide that the
+// clock was set.
+func TestEntriesFollowTheWallClock(t *testing.T) {
+	s := Static(Options{Namespace: "app", Name: "key"})
+	o := AppOptions{Store: NewMemory(map[string]string{"$SECRET.app.key": "one"}), Cache: DirCache(t.TempDir() + "/cache"),
+		Logger: slog.New(slog.DiscardHandler)}
+	app := NewApp(o).Use(s)
+	require.NoError(t, app.Start(context.Background()))
+	require.NoError(t, app.Close())
+	at := app.secrets[0].cache.place.kept.at
+	require.False(t, at.IsZero())
+	require.Equal(t, at.Round(0), at)
+}

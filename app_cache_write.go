@@ -62,7 +62,9 @@ func (sec *appSecret) save(f *flight) {
 	if sec.cache == nil || f.outage != nil {
 		return
 	}
-	e := cacheEntry{at: cmp.Or(f.confirmed, time.Now()), missing: f.missing}
+	// Without a monotonic clock reading, the ages of entries follow a clock that is
+	// set, as the next process does.
+	e := cacheEntry{at: cmp.Or(f.confirmed, time.Now()).Round(0), missing: f.missing}
 	if !f.missing {
 		last := sec.cache.text.Load()
 		if last == nil || last.doc != f.doc {
@@ -131,6 +133,17 @@ func (a *App) nextToCache() (*appSecret, *cacheEntry) {
 	return sec, sec.cache.place.writing
 }
 
+// writeEnds returns when a write that begins now must end.
+func (a *App) writeEnds() time.Time {
+	a.cache.mu.Lock()
+	defer a.cache.mu.Unlock()
+	ends := time.Now().Add(a.cacheLimit())
+	if drained := a.cache.drained; !drained.IsZero() && drained.Before(ends) {
+		return drained
+	}
+	return ends
+}
+
 // drop empties the queue. A later confirmation fills it again. The caller holds
 // the lock.
 func (q *cacheQueue) drop() {
@@ -146,7 +159,7 @@ func (q *cacheQueue) drop() {
 // replaced by it.
 func (a *App) writeEntry(sec *appSecret, e *cacheEntry) error {
 	cache, addr := a.options.Cache, sec.decl.addr
-	ctx, cancel := context.WithTimeoutCause(context.Background(), a.cacheLimit(), cacheSlow{})
+	ctx, cancel := context.WithDeadlineCause(context.Background(), a.writeEnds(), cacheSlow{})
 	defer cancel()
 	kept := *e
 	returned, err := askCache(ctx, func() error {

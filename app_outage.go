@@ -75,10 +75,10 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	told := false
 	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
 		if !cut {
-			if !told {
+			if first := errs[which[0]]; !told && first != nil {
 				told = true
 				a.log(slog.LevelWarn, "secrets cannot be loaded, Start tries again until its context ends",
-					"secrets", len(which), "error", errs[which[0]].Error())
+					"secrets", len(which), "error", first.Error())
 			}
 			if !sleep(ctx, pause/2+rand.N(pause/2+1)) {
 				break
@@ -92,12 +92,13 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 		cut = false
 		some, failed := load()
 		for n, i := range which {
-			if failed[n] != nil && ctx.Err() != nil && errors.Is(failed[n], ctx.Err()) {
+			if failed[n] != nil && errs[i] != nil && ctx.Err() != nil && errors.Is(failed[n], ctx.Err()) {
 				continue // the last answer says more
 			}
 			loads[i], errs[i] = some[n], failed[n]
 		}
 		which, all = retriable(errs)
+		which = append(which, a.outdated(loads, errs)...)
 	}
 	if ctx.Err() == nil {
 		return
@@ -109,6 +110,17 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 			errs[i] = &located
 		}
 	}
+}
+
+// outdated returns the good loads that MaxStale has passed for while Start was
+// waiting for others.
+func (a *App) outdated(loads []*flight, errs []error) (which []int) {
+	for i, f := range loads {
+		if errs[i] == nil && f != nil && a.tooOld(f.confirmed, time.Now()) {
+			which = append(which, i)
+		}
+	}
+	return which
 }
 
 // underWay returns the loads for Start that are under way, of each secret.
@@ -271,7 +283,7 @@ func (sec *appSecret) revive(text string) (doc *Document, fault string) {
 	// A load that finds the same text returns this document. So the text of the
 	// entry is no change.
 	if sec.loader.last.CompareAndSwap(nil, doc) {
-		sec.keepText(text, doc)
+		sec.cache.text.CompareAndSwap(nil, &documentText{doc, text})
 	}
 	return doc, ""
 }

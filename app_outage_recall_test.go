@@ -123,3 +123,36 @@ func TestCachedAtOfASecondStart(t *testing.T) {
 		require.Equal(t, 1, c.written(s))
 	})
 }
+
+// TestMaxStaleDuringStart: after retries that take longer than MaxStale, no read
+// returns a value that was confirmed before.
+func TestMaxStaleDuringStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, c, s, cached, key := newProbe(), newEntries(), static("good"), static("cached"), static("key")
+		for _, one := range []*secret.Secret{s, cached, key} {
+			p.set(one, "one")
+		}
+		o := secret.AppOptions{Store: p, Cache: c, MaxStale: 10 * time.Minute, Logger: silence}
+		ran(t, o, cached)
+		p.step(func(_ context.Context, addr secret.Address) error {
+			if addr != s.Address() {
+				return errRefused
+			}
+			return nil
+		})
+		time.AfterFunc(time.Hour, func() { p.step(nil) })
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer cancel()
+		secrets := restarted("good", "cached", "key")
+		app := secret.NewApp(o).Use(secrets...)
+		require.NoError(t, app.Start(ctx))
+		synctest.Wait()
+		for _, one := range secrets {
+			requireRead(t, "one", one)
+		}
+		for _, st := range app.Status().Secrets {
+			require.Less(t, time.Since(st.LastSuccess), 10*time.Minute)
+		}
+		require.NoError(t, app.Close())
+	})
+}
