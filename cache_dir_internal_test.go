@@ -97,3 +97,16 @@ func TestFailedPutLeavesNothing(t *testing.T) {
 		require.Equal(t, want, text)
 	}
 }
+
+// TestDirCacheChecksTheDirectoryItHasOpened: another one may be in its place by
+// then.
+func TestDirCacheChecksTheDirectoryItHasOpened(t *testing.T) {
+	path := t.TempDir()
+	require.NoError(t, os.Chmod(path, 0o700))
+	named, err := os.Lstat(t.TempDir())
+	require.NoError(t, err)
+	root, err := os.OpenRoot(path)
+	require.NoError(t, err)
+	defer root.Close()
+	require.ErrorContains(t, (&dirCache{path: path}).check(root, named), "was replaced while it was opened")
+}

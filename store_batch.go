@@ -4,9 +4,10 @@ import "context"
 
 // BatchStore is an optional interface of a [Store] that answers for many secrets
 // in one request. An App uses it for all its secrets that have this store, from
-// AppOptions or from Options: it calls GetAll once in Start, once for each
-// refresh, and after many changes. It calls Get for one secret and for a few
-// changes. A store that is not comparable is never asked for several.
+// AppOptions or from Options: it calls GetAll once in Start and in each of its
+// retries, once for each refresh, and after many changes. It calls Get for one
+// secret and for a few changes. A store that is not comparable is never asked
+// for several.
 //
 // GetAll returns the texts of addrs, as Get would return them, by the given
 // addresses. An address without a text is not found. Texts of other addresses are
