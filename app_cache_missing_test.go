@@ -32,7 +32,7 @@ func requireMissingSince(t testing.TB, app *secret.App, s *secret.Secret, confir
 
 // TestAbsenceIsCached: an optional secret that the store has no value for starts
 // without one while the store is out of reach, also one of a batch. It then
-// follows the store, whatever that has.
+// follows the store.
 func TestAbsenceIsCached(t *testing.T) {
 	refused := func(context.Context, []secret.Address) (map[secret.Address]string, error) { return nil, errRefused }
 	for name, one := range map[string]bool{"one": true, "a batch": false} {
@@ -99,9 +99,9 @@ func TestAbsenceIsCached(t *testing.T) {
 	}
 }
 
-// TestRemovedValueIsNotCached: a restart with the store out of reach does what one
-// with the store does, for an optional secret. Reads of the App itself return the
-// last value on.
+// TestRemovedValueIsNotCached: an optional secret is not set after a restart,
+// with the store out of reach as with the store. Reads of the App before still
+// return the last value.
 func TestRemovedValueIsNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, c, s := newProbe(), newEntries(), optional("webhook")

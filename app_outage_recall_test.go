@@ -12,8 +12,8 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// TestStartWaitsForLoadsUnderWay: as for a batch, for each secret, whichever
-// ends first.
+// TestStartWaitsForLoadsUnderWay: as for a batch, for each secret, in any order
+// in which they end.
 func TestStartWaitsForLoadsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, secrets := newProbe(), restarted("a", "b", "c")

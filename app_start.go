@@ -18,12 +18,13 @@ import (
 //
 // A store is out of reach if it returns any other error than a fault of the
 // stored text, [ErrNotFound], [ErrInvalid] or a refused access, which wraps
-// [io/fs.ErrPermission]. If AppOptions.Cache has what such a store confirmed
-// last, the text or that an optional secret has none, and AppOptions.MaxStale
-// has not passed since then, Start uses it: see SecretStatus.CachedAt. If a secret has no such entry and ctx has a
-// deadline, Start loads the secret again, with growing pauses, until ctx ends.
-// Then the error has the last reason for each secret. Without a deadline, and on
-// js/wasm, Start loads once. A problem of another kind ends Start at once.
+// [io/fs.ErrPermission]. If AppOptions.Cache has the answer that such a store
+// gave last, a text or that an optional secret has none, and AppOptions.MaxStale
+// has not passed since then, Start uses it: see SecretStatus.CachedAt. If a
+// secret has no such entry and ctx has a deadline, Start loads the secret again,
+// with growing pauses, until ctx ends. Then the error has the last reason for
+// each secret. Without a deadline, and on js/wasm, Start loads once. A problem of
+// another kind ends Start at once.
 //
 // After Start returns nil, reads return from memory: no I/O, no lock, and for
 // Text no allocation. The App refreshes its secrets until Close. After an error
