@@ -28,7 +28,7 @@ type told struct {
 // secret that was swapped to another store, or that another App serves, has no
 // changes here. The caller holds claims and sec.mu, so that changes are sent in
 // their order.
-func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
+func (sec *appSecret) tell(old *Document, now time.Time) {
 	was, doc := sec.told, sec.known()
 	if was == nil {
 		was = &told{doc: old} // no version of old expires, so seen has no meaning
@@ -39,28 +39,39 @@ func (sec *appSecret) tell(old *Document, now time.Time, starts bool) {
 	case !sec.serves():
 		sec.told = was
 		return
-	case !starts && was.doc == doc && !was.due(now):
+	case was.doc == doc && !was.due(now):
 		sec.app.wakeAt(was.nextEnd, now)
 		return
 	}
 	is := &told{doc: doc, seen: now, nextEnd: nextEnd(doc.data(), now), since: was.since}
-	if starts {
-		is.since = nil
-	}
 	if was.doc != nil {
 		c := difference(sec.decl.addr, was.doc, was.seen, doc, now)
 		if was.doc != doc || c.hasIDs() {
 			sec.app.changes.send(c)
-			if !starts {
-				is.since = is.since.then(c)
-			}
+			is.since = is.since.then(c)
 		}
 	}
-	sec.told = is
-	if is.since == nil && nextEnd(doc.data(), time.Time{}).IsZero() {
-		sec.told = nil // saves memory: most documents have no version that expires
-	}
+	sec.told = is.orNil()
 	sec.app.wakeAt(is.nextEnd, now)
+}
+
+// orNil returns nil if t holds nothing. It saves memory: most documents have no
+// version that expires.
+func (t *told) orNil() *told {
+	if t.since == nil && nextEnd(t.doc.data(), time.Time{}).IsZero() {
+		return nil
+	}
+	return t
+}
+
+// beginChanges forgets the changes before Start.
+func (sec *appSecret) beginChanges() {
+	claims.Lock()
+	defer claims.Unlock()
+	if sec.told != nil {
+		sec.told.since = nil
+		sec.told = sec.told.orNil()
+	}
 }
 
 // due reports whether a version has expired since the last Change, or the clock
@@ -86,7 +97,7 @@ func (a *App) tellExpired(now time.Time) {
 	for _, sec := range a.used() {
 		claims.Lock()
 		sec.mu.Lock()
-		sec.tell(sec.known(), now, false)
+		sec.tell(sec.known(), now)
 		sec.mu.Unlock()
 		claims.Unlock()
 	}

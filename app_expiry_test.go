@@ -360,3 +360,44 @@ func TestChangesFollowActive(t *testing.T) {
 		})
 	}
 }
+
+// TestChangesBeforeStartAreNoneForALateFunction, also where Start keeps the
+// document that a read before it has loaded.
+func TestChangesBeforeStartAreNoneForALateFunction(t *testing.T) {
+	optional := secret.Options{Namespace: "app", Name: "key", Optional: true}
+	for name, atStart := range map[string]string{
+		"the same text": "current=v2;v2=b;v3=c;v3_expires=2000-01-02T00:00:00Z",
+		"another text":  "current=v3;v3=c",
+		"removed":       "",
+		"cut off":       "current=v4;v2=b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, s := newProbe(), secret.Static(optional)
+				app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(s)
+				for _, text := range []string{"current=v1;v1=a", "current=v2;v2=b;v3=c;v3_expires=2000-01-02T00:00:00Z"} {
+					p.set(s, text)
+					require.NoError(t, s.Refresh(t.Context()))
+				}
+				p.texts.Delete(s.Address().String())
+				if atStart != "" {
+					p.set(s, atStart)
+				}
+				requireStart(t, app)
+				started, err := s.Current().Get(t.Context())
+				require.NoError(t, err)
+				var late, later told
+				app.OnChange(late.hear)
+				synctest.Wait()
+				require.Empty(t, late.all())
+				p.set(s, "current=v5;v5=e")
+				require.NoError(t, app.Refresh(t.Context()))
+				app.OnChange(later.hear)
+				synctest.Wait()
+				require.Len(t, late.all(), 1)
+				require.Equal(t, late.all(), later.all())
+				require.Equal(t, started.ID, late.all()[0].Old)
+			})
+		})
+	}
+}

@@ -28,7 +28,7 @@ func (sec *appSecret) keepMissing(f *flight) bool {
 	if !kept && !later {
 		sec.published = f.number
 		sec.cache.replaced(f)
-		sec.setMissing(f.err, cmp.Or(f.confirmed, time.Now()), f.purpose == toStart)
+		sec.setMissing(f.err, cmp.Or(f.confirmed, time.Now()))
 	}
 	sec.mu.Unlock()
 	claims.Unlock()
@@ -48,13 +48,13 @@ func (sec *appSecret) keepMissing(f *flight) bool {
 
 // setMissing makes reads return err, which wraps ErrNotFound. The caller holds
 // claims and mu.
-func (sec *appSecret) setMissing(err error, now time.Time, starts bool) {
+func (sec *appSecret) setMissing(err error, now time.Time) {
 	old := sec.known()
 	sec.missing, sec.doc, sec.err, sec.state = true, nil, nil, nil
 	sec.lastSuccess, sec.failedSince = now, time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
 	sec.serve(newDocument(&document{decl: sec.decl, err: err}))
-	sec.tell(old, wallClock(), starts)
+	sec.tell(old, wallClock())
 }
 
 // unset takes the place of the document of an optional secret that has no value.
@@ -77,6 +77,6 @@ func (sec *appSecret) letGo(now time.Time) bool {
 		return false
 	}
 	sec.cache.replaced(new(flight))
-	sec.setMissing(sec.err, now, false)
+	sec.setMissing(sec.err, now)
 	return true
 }

@@ -280,11 +280,6 @@ func (sec *appSecret) revive(text string) (doc *Document, fault string) {
 	if err != nil {
 		return nil, "its current version does not have the declared length"
 	}
-	// A load that finds the same text returns this document. So the text of the
-	// entry is no change.
-	if sec.loader.last.CompareAndSwap(nil, doc) {
-		sec.cache.text.CompareAndSwap(nil, &documentText{doc, text})
-	}
 	return doc, ""
 }
 

@@ -187,7 +187,7 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 	sec.failures, sec.skip, sec.stale = 0, 0, false
 	sec.cache.replaced(f)
 	sec.serve(f.doc)
-	sec.tell(old, wallClock(), f.purpose == toStart)
+	sec.tell(old, wallClock())
 	return old, recovered, true
 }
 

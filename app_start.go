@@ -66,6 +66,7 @@ func (a *App) Start(ctx context.Context) error {
 		if !sec.start(loads[i]) {
 			loads[i] = nil
 		}
+		sec.beginChanges()
 	}
 	a.startedFromCache(secrets, loads)
 	return a.run()

@@ -41,6 +41,7 @@ type loadOwner interface {
 	begin(p purpose, load func(parent context.Context)) // runs a load in a goroutine
 	keep(*flight)                                       // keeps the result, or refuses it, but for Start
 	keepText(text string, doc *Document)                // for AppOptions.Cache
+	lastGood() *Document                                // that the App has accepted; nil: none
 }
 
 // flight is a load that several callers wait for.
@@ -98,6 +99,14 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	if last := l.last.Load(); last != nil && last.data().print == print {
 		return last, nil
 	}
+	if l.owner != nil {
+		// This text is not the last one, but no change: the App has refused the last
+		// one, or has this one from its cache.
+		if good := l.owner.lastGood(); good != nil && good.data().print == print {
+			l.keepLast(text, good)
+			return good, nil
+		}
+	}
 	data, err := parse(text, d.Format)
 	if err != nil {
 		e := err.(*Error) // parse made it for this call
@@ -106,11 +115,15 @@ func (l *loader) load(ctx context.Context, store Store) (*Document, error) {
 	}
 	data.decl, data.print = d, print
 	doc := newDocument(data)
+	l.keepLast(text, doc)
+	return doc, nil
+}
+
+func (l *loader) keepLast(text string, doc *Document) {
 	l.last.Store(doc)
 	if l.owner != nil {
 		l.owner.keepText(text, doc)
 	}
-	return doc, nil
 }
 
 func (l *loader) fail(err error) error {
