@@ -12,6 +12,12 @@ var _ derivedHome = (*appSecret)(nil)
 
 func (sec *appSecret) owningApp() any { return sec.app }
 
+func (sec *appSecret) holding() (doc *Document, unset uint64) {
+	sec.mu.Lock()
+	defer sec.mu.Unlock()
+	return sec.doc, sec.unset
+}
+
 // adopt makes Status show the warnings of e.
 func (sec *appSecret) adopt(e derivedEntry) {
 	a := sec.app

@@ -50,6 +50,9 @@ func (sec *appSecret) keepMissing(f *flight) bool {
 // claims and mu.
 func (sec *appSecret) setMissing(err error, now time.Time) {
 	old := sec.known()
+	if sec.doc != nil {
+		sec.unset++
+	}
 	sec.missing, sec.doc, sec.err, sec.state = true, nil, nil, nil
 	sec.lastSuccess, sec.failedSince = now, time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false

@@ -27,6 +27,7 @@ type appSecret struct {
 	skip        int8 // the number of rounds to leave out
 	stale       bool
 	missing     bool         // the store has no value of an optional secret, and doc is nil
+	unset       uint64       // how often an optional secret has lost its value
 	cache       *secretCache // nil: AppOptions.Cache has no entry of this secret
 
 	// Guarded by app.mu.

@@ -64,8 +64,9 @@ func deriveFault(why string) error { return &Error{Op: "derive", Err: because(Er
 // succeeds again. When a version of those last documents starts or expires, f is
 // called for them again: an expired key does not remain in use. If f then fails
 // for them too, Get returns the error. The last value belongs to its App:
-// another App begins without one. If AppOptions.MaxStale makes reads of one of
-// the secrets fail, Get fails too.
+// another App begins without one. It ends when one of the secrets is optional
+// and no longer set. If AppOptions.MaxStale makes reads of one of the secrets
+// fail, Get fails too.
 //
 // Each Get loads the secrets that have no App, concurrently and with ctx. For a
 // new document of such a secret no last value is kept: if f fails, Get returns
@@ -113,7 +114,11 @@ func (c *derivation) String() string {
 func addresses(secrets []*Secret) string {
 	var list []string
 	for _, s := range secrets {
-		if addr := s.String(); !slices.Contains(list, addr) {
+		addr := s.String()
+		if s.Address() == (Address{}) { // a Literal
+			addr = "a secret without an address"
+		}
+		if !slices.Contains(list, addr) {
 			list = append(list, addr)
 		}
 	}

@@ -26,17 +26,25 @@ type derivation struct {
 	// The call under way uses these fields without mu; calls run one at a time.
 	good   *result // the last result without a fault
 	logged string  // the last logged fault; empty: none, or f has succeeded since
+	toldOf []any   // the Apps that have logged it
 }
 
 // result is the result of f for a set of documents. It never changes.
 type result struct {
 	_     uncomparable
 	docs  []*Document
-	from  []loadOwner // the Apps' secrets that hold docs; nil: none does
-	until time.Time   // when a version of docs starts or expires; zero: never
-	value any         // a pointer to the value
-	fault error       // of f for docs; with a value, that is the one for older documents
-	err   error       // wraps fault if there is no value to return
+	from  []source
+	until time.Time // when a version of docs starts or expires; zero: never
+	value any       // a pointer to the value
+	fault error     // of f for docs; with a value, that is the one for older documents
+	err   error     // wraps fault if there is no value to return
+}
+
+// source is where a document of a result comes from. The zero source: no App
+// holds the document. A last good value does not outlive its source.
+type source struct {
+	app   loadOwner // the App's secret that holds the document
+	unset uint64    // how often an optional secret has lost its value by then
 }
 
 // derivedFlight is a call of f that several readers wait for.
@@ -121,7 +129,7 @@ func (c *derivation) documents(ctx context.Context) ([]*Document, error) {
 
 // await returns the result for docs, or for newer documents.
 func (c *derivation) await(ctx context.Context, docs []*Document) (*result, error) {
-	from := make([]loadOwner, len(docs))
+	from := make([]source, len(docs))
 	for {
 		r, f := c.begin(docs, from)
 		if r != nil {
@@ -150,7 +158,7 @@ func gaveUpOn(ctx context.Context) error {
 // call under way, which it begins if there is none. It replaces documents in
 // docs that an App has replaced since: otherwise a slow reader would follow a
 // new result with an old one. It sets from, see result.
-func (c *derivation) begin(docs []*Document, from []loadOwner) (*result, *derivedFlight) {
+func (c *derivation) begin(docs []*Document, from []source) (*result, *derivedFlight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settleIn()
@@ -167,11 +175,10 @@ func (c *derivation) begin(docs []*Document, from []loadOwner) (*result, *derive
 	return nil, c.flight
 }
 
-// latest returns the document in memory, else doc, and the App's secret that
-// holds it. An App that has not loaded the secret yet does not hold the document
-// that an earlier App has left. It is no method of Secret: a Worker would then
-// link it.
-func latest(s *Secret, doc *Document) (*Document, loadOwner) {
+// latest returns the document in memory, else doc, and its source. An App that
+// has not loaded the secret yet does not hold the document that an earlier App
+// has left. It is no method of Secret: a Worker would then link it.
+func latest(s *Secret, doc *Document) (*Document, source) {
 	owner := s.loader.Load().owner
 	home, ok := owner.(derivedHome)
 	for {
@@ -179,20 +186,21 @@ func latest(s *Secret, doc *Document) (*Document, loadOwner) {
 		if live != nil && live.data().err == nil {
 			doc = live
 		}
-		switch {
-		case !ok:
-			return doc, nil
-		case home.lastGood() == doc:
-			return doc, owner
+		if !ok {
+			return doc, source{}
+		}
+		switch good, unset := home.holding(); {
+		case good == doc:
+			return doc, source{owner, unset}
 		case s.live.Load() == live:
-			return doc, nil
+			return doc, source{}
 		} // else it has just been replaced
 	}
 }
 
 // renew makes r the result for docs, which have the same content as its own
 // documents. The caller holds mu.
-func (c *derivation) renew(r *result, docs []*Document, from []loadOwner) *result {
+func (c *derivation) renew(r *result, docs []*Document, from []source) *result {
 	if c.flight != nil { // it stores a result soon
 		return r
 	}
@@ -206,7 +214,7 @@ func (c *derivation) renew(r *result, docs []*Document, from []loadOwner) *resul
 }
 
 // run computes the result for docs.
-func (c *derivation) run(f *derivedFlight, docs []*Document, from []loadOwner) {
+func (c *derivation) run(f *derivedFlight, docs []*Document, from []source) {
 	f.result = c.compute(docs, from)
 	c.mu.Lock()
 	c.last.Store(f.result)
@@ -215,7 +223,7 @@ func (c *derivation) run(f *derivedFlight, docs []*Document, from []loadOwner) {
 	close(f.done)
 }
 
-func (c *derivation) compute(docs []*Document, from []loadOwner) *result {
+func (c *derivation) compute(docs []*Document, from []source) *result {
 	if c.good != nil && sameDocuments(c.good.docs, docs) && c.good.holds(time.Now) {
 		// back from documents for which f fails
 		c.good = &result{docs: docs, from: from, until: c.good.until, value: c.good.value}
@@ -243,7 +251,7 @@ func (c *derivation) compute(docs []*Document, from []loadOwner) *result {
 }
 
 // try calls f.
-func (c *derivation) try(docs []*Document, from []loadOwner) *result {
+func (c *derivation) try(docs []*Document, from []source) *result {
 	r := &result{docs: docs, from: from, until: nextInstant(docs, time.Now())}
 	var err error
 	crashed := guard(func() {
@@ -279,11 +287,11 @@ func (e *derivedError) Error() string { return "with " + e.with + ": " + e.err.E
 func (e *derivedError) Unwrap() error { return e.err }
 
 // outlives reports whether the value of r stays in use although f fails for the
-// documents of next: the new ones come from the Apps that hold those of r. A
+// documents of next: the new ones come from the sources of those of r. A
 // document that no App holds must be the same.
 func (r *result) outlives(next *result) bool {
 	for i, doc := range next.docs {
-		if (next.from[i] == nil || next.from[i] != r.from[i]) && !sameDocument(doc, r.docs[i]) {
+		if (next.from[i] == source{} || next.from[i] != r.from[i]) && !sameDocument(doc, r.docs[i]) {
 			return false
 		}
 	}
@@ -292,8 +300,8 @@ func (r *result) outlives(next *result) bool {
 }
 
 // isFor reports whether r is the result for docs. After a fault that depends on
-// the Apps too: another App begins without a last good value.
-func (r *result) isFor(docs []*Document, from []loadOwner) bool {
+// the sources too: a new one begins without a last good value.
+func (r *result) isFor(docs []*Document, from []source) bool {
 	return sameDocuments(r.docs, docs) && (r.fault == nil || slices.Equal(r.from, from))
 }
 

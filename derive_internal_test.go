@@ -47,9 +47,9 @@ type publishing struct {
 	next *Document
 }
 
-func (p *publishing) lastGood() *Document {
+func (p *publishing) holding() (*Document, uint64) {
 	p.s.live.Store(p.next)
-	return p.next
+	return p.next, 0
 }
 
 // TestDocumentThatIsReplacedInTheSameMoment still belongs to its App.
@@ -63,5 +63,5 @@ func TestDocumentThatIsReplacedInTheSameMoment(t *testing.T) {
 	l.owner = home
 	doc, from := latest(s, nil)
 	require.Same(t, after, doc)
-	require.Same(t, home, from)
+	require.Same(t, home, from.app)
 }

@@ -17,8 +17,8 @@ const WarnDerived = "derived"
 // derivedHome is the part of an App that a derivation uses: the App's secret. It
 // is an interface for the reason of loadOwner.
 type derivedHome interface {
-	owningApp() any // for comparisons
-	lastGood() *Document
+	owningApp() any                         // for comparisons
+	holding() (doc *Document, unset uint64) // see source
 	adopt(derivedEntry)
 	reportDerived(of, fault string, kept bool) // an empty fault: f works again
 }
@@ -51,24 +51,28 @@ func (c *derivation) settleIn() {
 	}
 }
 
-// report makes each App log a fault that is new, and its end.
+// report makes each App log a fault that is new to it, and its end.
 func (c *derivation) report(r *result) {
 	fault := ""
 	if r.fault != nil {
 		fault = shownFault(r.fault, r.docs)
 	}
-	if fault == c.logged {
-		return
-	}
-	c.logged = fault
 	var told []any
 	for _, s := range c.secrets {
 		home, ok := s.declared().loader.Load().owner.(derivedHome)
-		if ok && !slices.Contains(told, home.owningApp()) {
-			told = append(told, home.owningApp())
+		if !ok || slices.Contains(told, home.owningApp()) {
+			continue
+		}
+		told = append(told, home.owningApp())
+		logged := ""
+		if slices.Contains(c.toldOf, home.owningApp()) {
+			logged = c.logged
+		}
+		if fault != logged {
 			home.reportDerived(addresses(c.secrets), fault, r.err == nil)
 		}
 	}
+	c.logged, c.toldOf = fault, told
 }
 
 func (w weakEntry) gone() bool { return w.of.Value() == nil }
