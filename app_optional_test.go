@@ -88,18 +88,18 @@ func TestOptionalSecretMayBeMissing(t *testing.T) {
 		require.Zero(t, statusOf(t, app, s).FailedLoads)
 		require.Empty(t, log.lines())
 
-		var changes []secret.Change
-		app.OnChange(func(c secret.Change) { changes = append(changes, c) })
+		var changes told
+		app.OnChange(changes.hear)
 		p.set(s, "one")
 		time.Sleep(2 * time.Minute)
 		requireRead(t, "one", s)
 		st := statusOf(t, app, s)
 		require.Equal(t, "v1", st.Current)
 		require.True(t, st.Optional)
-		require.Len(t, changes, 1)
-		require.Equal(t, s.Address(), changes[0].Address)
-		require.Empty(t, changes[0].Old)
-		require.Equal(t, "v1", changes[0].New)
+		require.Len(t, changes.all(), 1)
+		require.Equal(t, s.Address(), changes.all()[0].Address)
+		require.Empty(t, changes.all()[0].Old)
+		require.Equal(t, "v1", changes.all()[0].New)
 	})
 }
 
