@@ -40,7 +40,7 @@ func TestEachAppLogsAFaultOfADerivedValue(t *testing.T) {
 	require.Len(t, common.lines(), 1, "the App that has logged the fault logs its end")
 }
 
-// TestDerivedOfARemovedOptionalSecret: the value that nobody may use any more
+// TestDerivedOfARemovedOptionalSecret: the value that reads return no more
 // does not come back with a document for which f fails.
 func TestDerivedOfARemovedOptionalSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
