@@ -3,7 +3,6 @@ package secret
 import (
 	"cmp"
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -270,13 +269,11 @@ func (r request) run(parent context.Context, flights []*flight) {
 	loads.Wait()
 }
 
-// answer is a store of one secret: of the text that a BatchStore returns for it.
+// answer is a store of one secret: of its outcome of GetAll.
 type answer struct {
 	answered chan struct{} // closed when the other fields are set
 	sec      *appSecret
-	text     string
-	found    bool
-	err      error // if none was found; nil: the store has no text
+	outcome
 }
 
 func (a *answer) Get(context.Context, Address) (string, error) {
@@ -289,57 +286,14 @@ func (a *answer) Get(context.Context, Address) (string, error) {
 
 func (a *answer) Locate(addr Address) string { return guarded{a.sec.store}.Locate(addr) }
 
-// ask calls GetAll. If it does not return, or its error cannot be read, that is
-// the error of every secret without a text.
+// ask calls GetAll.
 func (r request) ask(ctx context.Context, answers []answer) {
-	c := guard(func() {
-		addrs := make([]Address, len(r.secrets)) // the store may keep it
-		for i, sec := range r.secrets {
-			addrs[i] = sec.decl.addr
-		}
-		texts, err := r.batch.store.GetAll(ctx, addrs)
-		for i, sec := range r.secrets {
-			answers[i].text, answers[i].found = texts[sec.decl.addr]
-		}
-		if err == nil {
-			return
-		}
-		// Call the methods of the store's error here, since they may panic too.
-		own := map[Address]error{}
-		collectErrors(err, own)
-		_ = errors.Is(err, errUnavailable)
-		_ = err.Error()
-		for i, sec := range r.secrets {
-			answers[i].fail(ctx, cmp.Or(own[sec.decl.addr], err))
-		}
-	})
-	if c != nil {
-		for i := range answers {
-			answers[i].fail(ctx, errors.New(c.why("the store")))
-		}
+	addrs := make([]Address, len(r.secrets))
+	for i, sec := range r.secrets {
+		addrs[i] = sec.decl.addr
 	}
-}
-
-// fail sets the error, unless a text was found.
-func (a *answer) fail(ctx context.Context, err error) {
-	switch {
-	case a.found:
-	case err == ctx.Err():
-		a.err = gaveUp(ctx)
-	default:
-		a.err = err
-	}
-}
-
-// collectErrors finds the errors that err joins for single addresses.
-func collectErrors(err error, own map[Address]error) {
-	switch e := err.(type) {
-	case *Error:
-		own[e.Address] = e.Err
-	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			collectErrors(one, own)
-		}
+	for i, one := range askAll(ctx, r.batch.store, addrs) {
+		answers[i].outcome = one
 	}
 }
 

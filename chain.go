@@ -28,8 +28,10 @@ import (
 // The Watch of a Chain runs those of its stores. If one ends, it ends the others
 // and returns, and the error names the store.
 //
-// The Chain is no [BatchStore], also if its stores are: an App asks it for one
-// secret at a time.
+// The Chain is a [BatchStore] if one of its stores is. GetAll asks the stores in
+// order, each for the addresses that the stores before do not have. It calls Get
+// of a store that is no BatchStore, for up to 64 addresses at a time.
+// AppOptions.Timeout bounds all that together.
 //
 // A nil store, or none at all, makes every read fail with [ErrInvalid]. A Chain
 // within a Chain is the same as its stores in that place. Two Chains are never
@@ -40,8 +42,13 @@ func Chain(stores ...Store) Store {
 	c := new(chain)
 	l := newLinks(stores)
 	c.p.Store(l)
-	if l.watched() {
+	switch watched, batch := l.watched(), l.batch(); {
+	case watched && batch:
+		return &watchedBatchChain{watchedChain{c}}
+	case watched:
 		return &watchedChain{c}
+	case batch:
+		return &batchChain{c}
 	}
 	return c
 }
@@ -110,11 +117,17 @@ func (c *chain) Get(ctx context.Context, addr Address) (string, error) {
 			l.holders.Delete(addr)
 			return "", l.failure(ctx, i, addr, err)
 		}
-		looked = append(looked, strings.TrimPrefix(err.Error(), ErrNotFound.Error()+": "))
+		looked = append(looked, whereNot(err))
 	}
 	l.holders.Delete(addr)
-	return "", because(ErrNotFound, strings.Join(looked, ", and "))
+	return "", nowhere(looked)
 }
+
+// whereNot returns the reason of an error that wraps ErrNotFound.
+func whereNot(err error) string { return strings.TrimPrefix(err.Error(), ErrNotFound.Error()+": ") }
+
+// nowhere is the error of a Chain whose stores have no text, each for its reason.
+func nowhere(looked []string) error { return because(ErrNotFound, strings.Join(looked, ", and ")) }
 
 // Locate implements [Locator] with the place in the store that returned the last
 // text.
@@ -134,9 +147,22 @@ func (l *links) failure(ctx context.Context, i int, addr Address, err error) err
 	if err == ctx.Err() {
 		err = gaveUp(ctx)
 	}
+	if _, is := l.stores[i].(Locator); !is {
+		return l.named(i, l.typeOf(i), err)
+	}
+	place := l.place(ctx, i, addr)
+	if strings.Contains(err.Error(), place) {
+		place = ""
+	}
+	return l.named(i, place, err)
+}
+
+// place returns the place where a store looks, with the declared binding name, or
+// "" if the store names none.
+func (l *links) place(ctx context.Context, i int, addr Address) string {
 	s, is := l.stores[i].(Locator)
 	if !is {
-		return l.named(i, l.typeOf(i), err)
+		return ""
 	}
 	place := s.Locate(addr)
 	if name := BindingOf(ctx, addr); name != addr.Binding() {
@@ -144,10 +170,7 @@ func (l *links) failure(ctx context.Context, i int, addr Address, err error) err
 			place = folder + name
 		}
 	}
-	if strings.Contains(err.Error(), place) {
-		place = ""
-	}
-	return l.named(i, place, err)
+	return place
 }
 
 func (l *links) typeOf(i int) string { return reflect.TypeOf(l.stores[i]).String() }

@@ -1,6 +1,11 @@
 package secret
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+)
 
 // BatchStore is an optional interface of a [Store] that answers for many secrets
 // in one request. An App uses it for all its secrets that have this store, from
@@ -33,4 +38,94 @@ import "context"
 type BatchStore interface {
 	Store
 	GetAll(ctx context.Context, addrs []Address) (map[Address]string, error)
+}
+
+// outcome is what a BatchStore returned for one address.
+type outcome struct {
+	text  string
+	found bool
+	err   error // if none was found; nil: the store has no text
+}
+
+// askAll calls GetAll and returns the outcome for each address. If GetAll does not
+// return, or its error cannot be read, that is the error of every address.
+func askAll(ctx context.Context, s BatchStore, addrs []Address) []outcome {
+	outcomes := make([]outcome, len(addrs))
+	c := guard(func() {
+		texts, err := getAll(ctx, s, slices.Clone(addrs)) // the store may keep the list
+		for i, addr := range addrs {
+			outcomes[i].text, outcomes[i].found = texts[addr]
+		}
+		if err == nil {
+			return
+		}
+		// Call the methods of the store's error here, since they may panic too.
+		own := map[Address]error{}
+		rest := restOf(err, own)
+		_ = errors.Is(err, errUnavailable)
+		_ = err.Error()
+		for i, addr := range addrs {
+			outcomes[i].fail(ctx, cmp.Or(own[addr], rest))
+		}
+	})
+	if c != nil {
+		for i := range outcomes {
+			outcomes[i].fail(ctx, errors.New(c.why("the store")))
+		}
+	}
+	return outcomes
+}
+
+// getAll calls GetAll, or for a Chain the method that returns the reason for every
+// address without a text.
+func getAll(ctx context.Context, s BatchStore, addrs []Address) (map[Address]string, error) {
+	c, is := s.(interface {
+		getAll(context.Context, []Address) (map[Address]string, []error)
+	})
+	if !is {
+		return s.GetAll(ctx, addrs)
+	}
+	texts, errs := c.getAll(ctx, addrs)
+	return texts, errors.Join(errs...)
+}
+
+// fail sets the error, unless a text was found.
+func (r *outcome) fail(ctx context.Context, err error) {
+	switch {
+	case r.found:
+	case err == ctx.Err():
+		r.err = gaveUp(ctx)
+	default:
+		r.err = err
+	}
+}
+
+// restOf returns the error of the addresses that have none of their own, and
+// fills in the errors that err joins for single addresses.
+func restOf(err error, own map[Address]error) error {
+	rest := collectErrors(err, own)
+	if len(own) == 0 {
+		return err
+	}
+	if len(rest) > 0 {
+		return errors.Join(rest...)
+	}
+	// It does not say that any other address is not found.
+	return errors.New(err.Error())
+}
+
+// collectErrors fills in the errors that err joins for single addresses, and
+// returns the others.
+func collectErrors(err error, own map[Address]error) (rest []error) {
+	switch e := err.(type) {
+	case *Error:
+		own[e.Address] = e.Err
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			rest = append(rest, collectErrors(one, own)...)
+		}
+	default:
+		rest = append(rest, err)
+	}
+	return rest
 }

@@ -27,6 +27,19 @@ func TestChainIsAStore(t *testing.T) {
 			return secret.Chain(secret.NewMemory(nil), memory(values))
 		})
 	})
+	t.Run("in BatchStores and others", func(t *testing.T) {
+		TestStore(t, func(t *testing.T, values map[secret.Address]string) secret.Store {
+			some := map[secret.Address]string{}
+			for i, a := range sorted(values) {
+				if i%3 == 0 {
+					some[a] = values[a]
+				}
+			}
+			chain := secret.Chain(chainOf(t, some), batch{memory(values), oneByOne}, secret.NewMemory(nil))
+			require.Implements(t, (*secret.BatchStore)(nil), chain)
+			return chain
+		})
+	})
 }
 
 // TestChainWatches: a value moves between the stores of the Chain.
