@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/layer/internal/cloudflareapi"
+	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
 )
 
@@ -25,7 +27,8 @@ func (l *layer) bindingsCommand() *cobra.Command {
 		Long: `Print the secrets_store_secrets block for wrangler's config. The block binds a Worker to the
 published values. wrangler does not inherit it to env.NAME: repeat it there. The store's id comes
 from --store, else from a request to the account. --format toml is for wrangler.toml, and jsonc for
-wrangler.jsonc, with the address of each secret as a comment.`,
+wrangler.jsonc, with the address of each secret as a comment. wrangler refuses a binding without a
+value, so the block leaves out an optional secret that has none in the ledger.`,
 		Example: `  layer secret bindings --store 0123456789abcdef0123456789abcdef
   layer secret bindings --format toml >> wrangler.toml`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -35,7 +38,7 @@ wrangler.jsonc, with the address of each secret as a comment.`,
 			if l.json && format != "json" {
 				return usagef("give only one of --json and --format %s", format)
 			}
-			set, err := l.settings(c)
+			set, known, err := l.settings(c)
 			if err != nil {
 				return err
 			}
@@ -58,6 +61,7 @@ wrangler.jsonc, with the address of each secret as a comment.`,
 					return err
 				}
 			}
+			spec.Secrets = l.withoutUnset(spec.Secrets, known)
 			list := []bindingJSON{}
 			for _, s := range spec.Secrets {
 				if err := checkVariable(s, "a Worker's binding", "declare another one, or none"); err != nil {
@@ -87,6 +91,25 @@ wrangler.jsonc, with the address of each secret as a comment.`,
 	c.Flags().StringVar(&format, "format", format, "the `FORMAT` of the output: json, jsonc or toml")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(bindingFormats, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// withoutUnset leaves out the optional secrets without a value: wrangler deploys
+// no Worker with such a binding. `layer secret apply` creates no value for them.
+// If the ledger is not known, it leaves none out. A secret with a declared name
+// in the store may have a value there that is not in the ledger.
+func (l *layer) withoutUnset(all []secret.SpecSecret, known *rotate.State) (list []secret.SpecSecret) {
+	for _, s := range all {
+		if s.Optional && s.Kind != secret.KindRandom && s.Generator == "" && strings.HasPrefix(s.SecretName, "lo_") {
+			if known == nil {
+				l.say("%s is optional: remove its binding while it has no value", s.Address)
+			} else if _, err := known.Value(s.Address); errors.Is(err, rotate.ErrNotFound) {
+				l.say("%s is left out: it is optional and has no value", s.Address)
+				continue
+			}
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 var bindingFormats = []string{"json", "jsonc", "toml"}

@@ -21,7 +21,7 @@ a constant is reported with its position.`,
   layer secret spec ./cmd/server --workspace acme --project shop
   layer secret spec --graph`,
 		RunE: func(c *cobra.Command, args []string) error {
-			set, err := l.settings(c)
+			set, _, err := l.settings(c)
 			if err != nil {
 				return err
 			}
@@ -49,16 +49,19 @@ a constant is reported with its position.`,
 }
 
 // settings returns workspace, project and environment: from the flags, else
-// from the ledger, if there is one that can be opened.
-func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
-	var set rotate.Settings
+// from the ledger, if there is one that can be opened. It also returns the state
+// of that ledger, or nil.
+func (l *layer) settings(c *cobra.Command) (set rotate.Settings, known *rotate.State, err error) {
 	p, err := l.parsePlace(l.ledger)
 	if err != nil {
-		return set, err
+		return set, nil, err
 	}
 	if _, err := os.Stat(l.path(p.text)); p.kind != inFile || err == nil {
 		_, state, err := l.load(c.Context(), opening{})
 		set = state.Settings()
+		if err == nil {
+			known = &state
+		}
 		named := c.Flags().Changed("workspace") && c.Flags().Changed("project") && c.Flags().Changed("environment")
 		switch {
 		case err == nil || named:
@@ -66,7 +69,7 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 			// No identity here, or no ledger yet.
 			l.say("%s; so names are derived from the flags only", words(err))
 		default:
-			return set, err
+			return set, nil, err
 		}
 	}
 	for flag, to := range map[string]*string{"workspace": &set.Workspace, "project": &set.Project,
@@ -75,5 +78,5 @@ func (l *layer) settings(c *cobra.Command) (rotate.Settings, error) {
 			*to, _ = c.Flags().GetString(flag)
 		}
 	}
-	return set, nil
+	return set, known, nil
 }
