@@ -9,7 +9,7 @@ import (
 
 // linesOf returns a line for each problem, and one line for all secrets of a
 // folder that cannot be opened.
-func linesOf(found []problem) (lines []string) {
+func linesOf(op string, found []problem) (lines []string) {
 	folders := map[string][]problem{}
 	for _, p := range found {
 		if folder := p.folder(); folder != nil {
@@ -19,7 +19,7 @@ func linesOf(found []problem) (lines []string) {
 	for _, p := range found {
 		folder := p.folder()
 		if folder == nil {
-			lines = append(lines, p.line())
+			lines = append(lines, p.line(op))
 			continue
 		}
 		if all := folders[folder.path]; all != nil {
@@ -75,8 +75,13 @@ func (e *folderError) fault() string {
 }
 
 // todo returns the next step for the operator. It depends on the place where
-// the store looks: see [Locator].
-func (p problem) todo() string {
+// the store looks: see [Locator]. After a Refresh the App goes on, and no start
+// is needed.
+func (p problem) todo(op string) string {
+	again := ""
+	if op == "start" {
+		again = ", then start again"
+	}
 	state, address := stateOf(p.err), p.decl.addr.String()
 	switch {
 	case p.decl.isLiteral():
@@ -102,7 +107,7 @@ func (p problem) todo() string {
 		}
 		return "write the value to that file, or create and publish it with: layer secret apply"
 	case errors.Is(p.err, fs.ErrPermission):
-		return "let the program read it, then start again"
+		return "let the program read it" + again
 	}
 	switch state {
 	case ErrNotFound:
@@ -117,7 +122,7 @@ func (p problem) todo() string {
 	case ErrEncoding:
 		return "store a key of the declared length, or correct the declaration"
 	}
-	return "see whether the store can be reached, then start again"
+	return "see whether the store can be reached" + again
 }
 
 const startUnderRun = "start the program with: layer secret run -- PROGRAM"

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,4 +130,29 @@ func TestFolderThatIsMissingIsOneProblem(t *testing.T) {
 	require.EqualError(t, app.Refresh(t.Context()), "secret: refresh: 1 problem with the App's 2 secrets; their last values "+
 		"stay:\n  $SECRET.app.a and $SECRET.app.b: not found: folder "+missing+" does not exist; create or mount it, or "+
 		"correct the path given to Dir")
+}
+
+// TestRefreshAdvisesNoStart: the App has started, and goes on.
+func TestRefreshAdvisesNoStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"out of reach": {errRefused, ": connection refused; see whether the store can be reached"},
+		"no access":    {fs.ErrPermission, ": permission denied; let the program read it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, s := newProbe(), static("key")
+			p.set(s, "one")
+			app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: silence}).Use(s)
+			requireStart(t, app)
+			p.step(func(context.Context, secret.Address) error { return c.err })
+			err := app.Refresh(t.Context())
+			require.ErrorContains(t, err, c.want)
+			require.NotContains(t, err.Error(), "start again")
+			other := static("key")
+			err = secret.NewApp(secret.AppOptions{Store: p, Refresh: -1}).Use(other).Start(t.Context())
+			require.ErrorContains(t, err, c.want+", then start again")
+		})
+	}
 }

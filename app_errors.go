@@ -32,7 +32,7 @@ type problems struct {
 }
 
 func problemsError(op string, found []problem, of int, note string) error {
-	lines := linesOf(found)
+	lines := linesOf(op, found)
 	count := strconv.Itoa(len(lines)) + " problems"
 	if len(lines) == 1 {
 		count = "1 problem"
@@ -52,7 +52,7 @@ func (p *problems) Unwrap() []error {
 }
 
 // line returns the secret, the reason, the place and the next step.
-func (p problem) line() string {
+func (p problem) line(op string) string {
 	line, why := "(undeclared)", p.err
 	switch {
 	case p.decl.isLiteral():
@@ -67,7 +67,7 @@ func (p problem) line() string {
 		line += located.place()
 	}
 	line += ": " + strings.ReplaceAll(why.Error(), "\n", " ")
-	if todo := p.todo(); todo != "" {
+	if todo := p.todo(op); todo != "" {
 		line += "; " + todo
 	}
 	return line

@@ -95,7 +95,7 @@ func TestFailingSecretBacksOff(t *testing.T) {
 		err := app.Refresh(context.Background())
 		require.ErrorIs(t, err, errRefused)
 		require.Equal(t, "secret: refresh: 1 problem with the App's 2 secrets; their last values stay:\n"+
-			"  $SECRET.app.bad: connection refused; see whether the store can be reached, then start again", err.Error())
+			"  $SECRET.app.bad: connection refused; see whether the store can be reached", err.Error())
 
 		p.step(nil)
 		p.set(bad, "current=v2;v2="+marker+"-new")

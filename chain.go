@@ -14,10 +14,11 @@ import (
 // first text that it finds: an override in the environment before a mounted
 // folder, the new store before the old one during a move.
 //
-// Only [ErrNotFound] leads to the next store. Any other error ends the search,
-// and names the store: a Chain never falls back to an older copy because the
-// store before is out of reach. A text that is empty or malformed was found, so
-// it ends the search too. The first store that has a text decides, also if a
+// Only [ErrNotFound] leads to the next store, and a binding name that no variable
+// of [Env] can have, such as tls.crt. Any other error ends the search, and names
+// the store: a Chain never falls back to an older copy because the store before
+// is out of reach. A text that is empty or malformed was found, so it ends the
+// search too. The first store that has a text decides, also if a
 // later store has a newer one: a stale copy in an early store hides each later
 // rotation, so remove such copies, or put the store that `layer secret`
 // publishes to first.
@@ -113,7 +114,7 @@ func (c *chain) Get(ctx context.Context, addr Address) (string, error) {
 			l.holders.Store(addr, i)
 			return text, nil
 		}
-		if !errors.Is(err, ErrNotFound) {
+		if !l.lacks(i, err) {
 			l.holders.Delete(addr)
 			return "", l.failure(ctx, i, addr, err)
 		}
@@ -123,8 +124,19 @@ func (c *chain) Get(ctx context.Context, addr Address) (string, error) {
 	return "", nowhere(looked)
 }
 
-// whereNot returns the reason of an error that wraps ErrNotFound.
-func whereNot(err error) string { return strings.TrimPrefix(err.Error(), ErrNotFound.Error()+": ") }
+// lacks reports whether a store has no text, by its error. No variable has a name
+// such as tls.crt, so Env has none, and the error of Env counts only if no other
+// store can have the text.
+func (l *links) lacks(i int, err error) bool {
+	_, isEnv := l.stores[i].(*envStore)
+	return errors.Is(err, ErrNotFound) || isEnv && len(l.stores) > 1 && errors.Is(err, ErrInvalid)
+}
+
+// whereNot returns the reason of an error for which lacks is true.
+func whereNot(err error) string {
+	text := strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": ")
+	return strings.TrimPrefix(text, ErrNotFound.Error()+": ")
+}
 
 // nowhere is the error of a Chain whose stores have no text, each for its reason.
 func nowhere(looked []string) error { return because(ErrNotFound, strings.Join(looked, ", and ")) }

@@ -102,7 +102,7 @@ func (l *links) ask(ctx context.Context, i int, all []*sought) (rest []*sought) 
 		case r.found:
 			s.outcome = r
 			l.holders.Store(s.addr, i)
-		case r.err != nil && !errors.Is(r.err, ErrNotFound):
+		case r.err != nil && !l.lacks(i, r.err):
 			s.err = l.failure(ctx, i, s.addr, r.err)
 		case r.err != nil:
 			s.looked, rest = append(s.looked, whereNot(r.err)), append(rest, s)

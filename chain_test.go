@@ -113,6 +113,40 @@ func TestChainNamesEachPlaceOfAMissingValue(t *testing.T) {
 		filepath.Join(dir, authBinding)+" does not exist")
 }
 
+// TestChainAsksBehindANameThatIsNoVariable: Env cannot have it, so no older copy
+// is read in its stead. Without another store it is a mistake.
+func TestChainAsksBehindANameThatIsNoVariable(t *testing.T) {
+	dir := t.TempDir()
+	s := func(store secret.Store) *secret.Secret {
+		return secret.Static(secret.Options{Namespace: "auth", Name: "session-key", Binding: "tls.crt", Store: store})
+	}
+	for name, store := range map[string]secret.Store{
+		"one by one": secret.Chain(secret.Env(), secret.Dir(dir)),
+		"several":    secret.Chain(secret.Env(), secret.Dir(dir), newMany()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(dir, "tls.crt")
+			require.NoError(t, os.RemoveAll(file))
+			err := secret.NewApp(secret.AppOptions{Refresh: -1}).Use(s(store)).Start(t.Context())
+			require.ErrorIs(t, err, secret.ErrNotFound)
+			require.NotErrorIs(t, err, secret.ErrInvalid)
+			require.ErrorContains(t, err, "not found: environment variable tls.crt: ")
+			require.ErrorContains(t, err, ", and file "+file+" does not exist")
+			write(t, file, "certificate")
+			read := s(store)
+			app := secret.NewApp(secret.AppOptions{Refresh: -1, Logger: silence}).Use(read)
+			requireStart(t, app)
+			requireRead(t, "certificate", read)
+			requireRead(t, "certificate", s(store))
+		})
+	}
+	_, err := s(secret.Chain(secret.Env())).Current().Text()
+	require.ErrorIs(t, err, secret.ErrInvalid)
+	refused := brokenStore{secret.ErrInvalid}
+	_, err = s(secret.Chain(refused, secret.Dir(dir))).Current().Text()
+	require.ErrorIs(t, err, secret.ErrInvalid, "of another store it ends the search")
+}
+
 // TestChainLocatesTheStoreThatHasIt: a message about a text that is present but
 // wrong has the text's place, with the declared name.
 func TestChainLocatesTheStoreThatHasIt(t *testing.T) {
