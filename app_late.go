@@ -66,6 +66,16 @@ func (sec *appSecret) unread() bool {
 	return sec.known() == nil && sec.err == nil && sec.flight == nil
 }
 
+// started reports whether the App has started and is not closed.
+func (a *App) started() bool {
+	if !a.made() {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == appStarted
+}
+
 // take makes s read from the App of sec. The document that another App loaded
 // is not refreshed any more. The caller holds claims.
 func (sec *appSecret) take(s *Secret) {

@@ -326,3 +326,39 @@ func TestLateSecretsWithoutBackgroundWork(t *testing.T) {
 	require.NoError(t, app.Close())
 	require.Zero(t, w.now)
 }
+
+// TestUnreadLateSecretIsNoFailure: its first read loads it, so no read has
+// failed, and a readiness probe goes on.
+func TestUnreadLateSecretIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, early, late, other := newProbe(), static("early"), static("late"), optional("other")
+		p.set(early, "one")
+		app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, MaxStale: time.Hour, Logger: silence}).Use(early)
+		require.True(t, statusOf(t, app, early).Failing, "before Start")
+		requireStart(t, app)
+		app.Use(late, other)
+		for range 2 {
+			require.True(t, app.Status().OK)
+			for _, s := range []*secret.Secret{late, other} {
+				st := statusOf(t, app, s)
+				require.False(t, st.Failing)
+				require.False(t, st.NeedsPerson)
+				require.Zero(t, st.LastSuccess)
+			}
+			time.Sleep(59 * time.Minute)
+		}
+		_, err := late.Current().Text()
+		require.ErrorIs(t, err, secret.ErrNotFound)
+		require.True(t, statusOf(t, app, late).Failing, "a read has failed")
+		require.False(t, app.Status().OK)
+		requireMissing(t, other)
+		require.False(t, statusOf(t, app, other).LastSuccess.IsZero())
+		p.set(late, "one")
+		requireRead(t, "one", late)
+		require.False(t, statusOf(t, app, late).Failing)
+
+		wrong := secret.Static(secret.Options{Name: "no name!"})
+		app.Use(wrong)
+		require.True(t, statusOf(t, app, wrong).Failing, "its declaration is wrong")
+	})
+}

@@ -23,8 +23,9 @@ type SecretStatus struct {
 	Address Address `json:"address"`
 	Binding string  `json:"binding"`
 	Kind    Kind    `json:"kind"`
-	// Optional is Options.Optional. If Current is empty and Failing false, the
-	// secret is not set, and reads return [ErrNotFound]. That needs no person.
+	// Optional is Options.Optional. If Current is empty, LastSuccess set and Failing
+	// false, the secret is not set, and reads return [ErrNotFound]. That needs no
+	// person.
 	Optional bool `json:"optional,omitempty"`
 	// Format is the format of the stored text. FormatAuto: nothing has been loaded
 	// yet.
@@ -50,7 +51,8 @@ type SecretStatus struct {
 	CachedAt time.Time `json:"cachedAt,omitzero"`
 	// Failing reports that reads fail: nothing was ever loaded, or
 	// AppOptions.MaxStale has passed. It is false for an optional secret that is not
-	// set.
+	// set, and for a secret that was given to Use after Start until its first read,
+	// which loads it.
 	Failing bool `json:"failing,omitempty"`
 	// NeedsPerson reports that waiting does not help: reads fail, the stored text
 	// is at fault, the store has been out of reach for an hour, or there is a
@@ -86,10 +88,11 @@ const outOfReach = time.Hour
 func (a *App) Status() Status {
 	now := time.Now()
 	secrets := a.used()
+	started := a.started()
 	derived := a.settleDerived()
 	st := Status{Time: utc(now), OK: a.made(), Secrets: make([]SecretStatus, len(secrets))}
 	for i, sec := range secrets {
-		st.Secrets[i] = sec.status(now)
+		st.Secrets[i] = sec.status(now, started)
 		sec.warnDerived(&st.Secrets[i], derived)
 		st.OK = st.OK && !st.Secrets[i].NeedsPerson
 	}
@@ -101,12 +104,12 @@ func compareAddress(a, b Address) int {
 	return strings.Compare(a.String(), b.String())
 }
 
-func (sec *appSecret) status(now time.Time) SecretStatus {
+func (sec *appSecret) status(now time.Time, started bool) SecretStatus {
 	sec.mu.Lock()
 	defer sec.mu.Unlock()
 	d := sec.decl
 	st := SecretStatus{Address: d.addr, Binding: d.binding, Kind: d.kind, Optional: d.Optional,
-		Failing:     sec.doc == nil && !sec.missing || sec.stale,
+		Failing:     sec.known() == nil && !(started && sec.err == nil && d.err == nil) || sec.stale,
 		LastSuccess: utc(sec.lastSuccess), StaleSince: utc(sec.failedSince),
 		CachedAt: utc(sec.cache.confirmed()),
 		Loads:    sec.loads, FailedLoads: sec.loader.failed, LoadTime: sec.spent}

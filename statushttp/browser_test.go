@@ -53,6 +53,13 @@ func unsetOne() secret.SecretStatus {
 	return secret.SecretStatus{Address: a, Binding: a.Binding(), Optional: true, LastSuccess: noon.Add(-12 * time.Second)}
 }
 
+// unreadOne was given to Use after Start, and nothing has read it.
+func unreadOne() secret.SecretStatus {
+	s := unsetOne()
+	s.LastSuccess = time.Time{}
+	return s
+}
+
 func unsetAndStale() secret.SecretStatus {
 	s := unsetOne()
 	s.StaleSince, s.LastError = noon.Add(-33*time.Minute), "load: no route to host"
@@ -144,6 +151,7 @@ var scenes = []struct {
 	{"stale", status(staleOne(), wellOne())},
 	{"never loaded", status(neverLoaded())},
 	{"hostile", status(hostileOne(), wellOne())},
+	{"unread", status(wellOne(), unreadOne())},
 	{"unset", status(wellOne(), unsetOne(), staleOne(), unsetAndStale())},
 	{"none", status()},
 	{"thousand", thousand()},

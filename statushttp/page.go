@@ -109,9 +109,10 @@ var (
 	failing    = condition{"failing", "bad", "reads fail", "Reads fail"}
 	unattended = condition{"person", "warn", "needs a person", "Needs a person"}
 	stale      = condition{"stale", "warn", "stale", "Stale"}
-	unset      = condition{"unset", "unset", "not set", "Not set"} // optional, and the store has no value
+	unset      = condition{"unset", "unset", "not set", "Not set"}            // optional, and the store has no value
+	unread     = condition{"unread", "unset", "not read yet", "Not read yet"} // given to Use after Start
 	well       = condition{"ok", "ok", "OK", "OK"}
-	conditions = []condition{failing, unattended, stale, unset, well}
+	conditions = []condition{failing, unattended, stale, unset, unread, well}
 )
 
 func conditionOf(s secret.SecretStatus) condition {
@@ -122,6 +123,8 @@ func conditionOf(s secret.SecretStatus) condition {
 		return unattended
 	case !s.StaleSince.IsZero():
 		return stale
+	case s.Current == "" && s.LastSuccess.IsZero():
+		return unread
 	case s.Optional && s.Current == "":
 		return unset
 	}
@@ -185,6 +188,9 @@ func summary(status secret.Status) (text, class string) {
 	}
 	if unset := count[unset]; unset > 0 {
 		return fmt.Sprintf("%d of %d secrets not set (optional), no problems", unset, len(status.Secrets)), well.Class
+	}
+	if unread := count[unread]; unread > 0 {
+		return fmt.Sprintf("%d of %d secrets not read yet, no problems", unread, len(status.Secrets)), well.Class
 	}
 	return fmt.Sprint(len(status.Secrets)) + plural(len(status.Secrets), " secret: OK", " secrets: all OK"), well.Class
 }

@@ -98,6 +98,8 @@ func TestPageSaysEachState(t *testing.T) {
 		{"optional and not set", status(wellOne(), unsetOne()), []string{"1 of 2 secrets not set (optional), no problems",
 			"Not set (1)", "OK (1)", "$SECRET.billing.webhook-of-a-partner not set", "optional", "confirmed 12 s ago"},
 			"Reads fail"},
+		{"not read yet", status(wellOne(), unreadOne()), []string{"1 of 2 secrets not read yet, no problems",
+			"Not read yet (1)", "OK (1)", "$SECRET.billing.webhook-of-a-partner not read yet"}, "not set"},
 		{"not set and out of reach", status(unsetAndStale()), []string{"Stale (1)",
 			"33 min ago; the secret was not set then, and reads return ErrNotFound", "Last error"}, "last good document"},
 		{"stale", status(wellOne(), staleOne()), []string{"1 of 2 secrets is stale", "Stale (1)", "OK (1)",
