@@ -86,7 +86,7 @@ func TestLiteralHasNoStore(t *testing.T) {
 	s := secret.Literal("one").With(oneSecret("two"))
 	require.ErrorIs(t, s.Err(), secret.ErrInvalid)
 	_, err := s.Current().Text()
-	require.ErrorContains(t, err, "not made by Static, Random or Generated")
+	require.ErrorContains(t, err, "a Literal has no address")
 	require.ErrorIs(t, secret.Literal("").With(nil).Err(), secret.ErrInvalid)
 }
 

@@ -67,10 +67,14 @@ func (s *Secret) Err() error { return s.declaration().err }
 // nil store means the environment.
 func (s *Secret) With(store Store) *Secret {
 	d := *s.declaration()
-	d.Store = store
-	if d.addr == (Address{}) { // also of a Literal: no store has a value of it
+	if d.addr == (Address{}) { // no store has a value of it
 		d.err = undeclared.declaration().err
+		if d.isLiteral() {
+			d.err = &Error{Op: "declare", Err: because(ErrInvalid, "a Literal has no address, so no store has a value of it; "+
+				"declare the secret, or make another Literal")}
+		}
 	}
+	d.Store = store
 	return newSecret(&d)
 }
 
