@@ -180,7 +180,8 @@ func TestChainLocatesTheStoreThatHasIt(t *testing.T) {
 func TestChainPassesTheContextOn(t *testing.T) {
 	cause := errors.New("the caller has gone")
 	ctx, cancel := context.WithCancelCause(context.Background())
-	chain := secret.Chain(secret.Env(), watcherOf(nil), endingStore(func() { cancel(cause) }), oneSecret("text"))
+	chain := secret.Chain(secret.Env(), watcherOf(nil), endingStore(func() { cancel(cause) }),
+		plainStore{authKey: "text"})
 	_, err := chain.Get(ctx, authKey)
 	require.ErrorIs(t, err, cause)
 	require.ErrorIs(t, err, context.Canceled)
