@@ -214,7 +214,25 @@ func TestChainAnswersForAllWhenItsContextEnds(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, secret.ErrNotFound)
 		require.Empty(t, last.asked())
+		texts, _ = secret.Chain(hanging, plainStore{addrs[0]: "old"}).(secret.BatchStore).GetAll(ctx, addrs[:1])
+		require.Empty(t, texts, "the next store is not asked")
 	})
+}
+
+// TestChainLocatesTheStoreThatHadIt in a GetAll.
+func TestChainLocatesTheStoreThatHadIt(t *testing.T) {
+	memory, addrs := secret.NewMemory(nil), addressesOf(2)
+	chain := secret.Chain(newMany(), memory).(secret.BatchStore)
+	locate := func() string {
+		_, err := chain.GetAll(t.Context(), addrs)
+		require.NoError(t, err)
+		return chain.(secret.Locator).Locate(addrs[1])
+	}
+	require.Empty(t, locate())
+	memory.Set(addrs[1].String(), "text")
+	require.Equal(t, "memory store, "+addrs[1].Binding(), locate())
+	memory.Delete(addrs[1].String())
+	require.Empty(t, locate())
 }
 
 // TestAppAsksTheBatchStoreInAChainOnce in Start, for a Refresh and for each round.
