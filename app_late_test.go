@@ -360,5 +360,8 @@ func TestUnreadLateSecretIsNoFailure(t *testing.T) {
 		wrong := secret.Static(secret.Options{Name: "no name!"})
 		app.Use(wrong)
 		require.True(t, statusOf(t, app, wrong).Failing, "its declaration is wrong")
+		never := secret.NewApp(secret.AppOptions{Store: p, Logger: silence}).Use(other)
+		require.NoError(t, never.Close())
+		require.True(t, statusOf(t, never, other).Failing, "closed, never started")
 	})
 }
