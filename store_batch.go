@@ -33,8 +33,8 @@ import (
 // A type that embeds a BatchStore and has a Get of its own needs a GetAll of its
 // own, too.
 //
-// [Env], [Dir], [NewMemory] and [Chain] return no BatchStore. secrettest.TestStore
-// tests one.
+// [Env], [Dir] and [NewMemory] return no BatchStore, and [Chain] returns one if
+// one of its stores is. secrettest.TestStore tests one.
 type BatchStore interface {
 	Store
 	GetAll(ctx context.Context, addrs []Address) (map[Address]string, error)
