@@ -63,8 +63,8 @@ func TestAbsenceIsCached(t *testing.T) {
 					lines := log.lines()
 					require.Len(t, lines, 3)
 					require.Contains(t, lines[2], "secrets=2")
-					var changes []secret.Change
-					app.OnChange(func(ch secret.Change) { changes = append(changes, ch) })
+					var heard told
+					app.OnChange(heard.hear)
 					time.Sleep(30 * time.Minute)
 					requireMissingSince(t, app, s, confirmed, began)
 					require.Equal(t, 1, c.written(s), "an outage confirms nothing")
@@ -75,6 +75,8 @@ func TestAbsenceIsCached(t *testing.T) {
 					m.step(nil)
 					m.answers(m.present)
 					time.Sleep(6 * time.Minute)
+					synctest.Wait()
+					changes := heard.all()
 					st := statusOf(t, app, s)
 					require.Zero(t, st.CachedAt)
 					require.Zero(t, st.StaleSince)

@@ -20,11 +20,12 @@ import (
 // The values are on the disk as plain text, unless keyring.SealCache encrypts
 // them.
 //
-// The first Put makes the directory, with the ones above it, with mode 0700.
-// Files have mode 0600. A directory that another user owns, or may enter (a mode
-// other than 0700 or less), is refused: each call returns an error that contains
-// the next step, and the App works without the cache. The same holds for a path
-// that is a link. Links in the directory are not followed. On Windows a mode
+// The first Put makes the directory, with the ones above it, with mode 0700, or
+// sets that mode if the directory is there and empty. Files have mode 0600. A
+// directory that another user owns, or one with content that other users may
+// enter (a mode other than 0700 or less), is refused: each call returns an error
+// that contains the next step, and the App works without the cache. The same
+// holds for a path that is a link. Links in the directory are not followed. On Windows a mode
 // protects nothing, and the directory has the access list of the one above:
 // choose a place in the profile of the service's user.
 //
@@ -57,7 +58,7 @@ func (c *dirCache) Get(ctx context.Context, addr Address) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root, err := c.open()
+	root, err := c.open(false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", because(ErrNotFound, "directory "+c.path+" does not exist")
 	}
@@ -86,8 +87,9 @@ func cacheName(ctx context.Context, addr Address) (string, error) {
 	return "secret." + addr.Namespace + "." + addr.Name, nil
 }
 
-// open opens the directory and checks who may enter it.
-func (c *dirCache) open() (*os.Root, error) {
+// open opens the directory and checks who may enter it. To write, it closes an
+// empty directory to other users.
+func (c *dirCache) open(toWrite bool) (*os.Root, error) {
 	if c.path == "" {
 		return nil, because(ErrInvalid, "the path of a DirCache is empty")
 	}
@@ -102,14 +104,14 @@ func (c *dirCache) open() (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.check(root, named); err != nil {
+	if err := c.check(root, named, toWrite); err != nil {
 		root.Close()
 		return nil, err
 	}
 	return root, nil
 }
 
-func (c *dirCache) check(root *os.Root, named fs.FileInfo) error {
+func (c *dirCache) check(root *os.Root, named fs.FileInfo, toWrite bool) error {
 	info, err := root.Stat(".")
 	switch {
 	case err != nil:
@@ -120,11 +122,25 @@ func (c *dirCache) check(root *os.Root, named fs.FileInfo) error {
 		return nil
 	case !ownedByThisUser(info):
 		return because(ErrInvalid, "directory "+c.path+" belongs to another user")
-	case info.Mode().Perm()&0o077 != 0:
+	case info.Mode().Perm()&0o077 == 0:
+		return nil
+	case !isEmpty(root):
 		return because(ErrInvalid, "directory "+c.path+" has mode "+strconv.FormatInt(int64(info.Mode().Perm()), 8)+
 			", so other users may enter it: set mode 0700, or name a directory in it that does not exist yet")
+	case toWrite:
+		return c.do("close to others", func() error { return root.Chmod(".", 0o700) })
 	}
 	return nil
+}
+
+func isEmpty(root *os.Root) bool {
+	dir, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	_, err = dir.ReadDir(1)
+	return err == io.EOF
 }
 
 func (c *dirCache) read(root *os.Root, name string) (string, error) {
@@ -176,10 +192,10 @@ func (c *dirCache) Put(ctx context.Context, addr Address, text string) error {
 	if len(text) > maxCacheFile {
 		return because(ErrTooLarge, "the entry is too large")
 	}
-	root, err := c.open()
+	root, err := c.open(true)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = c.do("make", func() error { return os.MkdirAll(c.path, 0o700) }); err == nil {
-			root, err = c.open()
+			root, err = c.open(true)
 		}
 	}
 	if err != nil {

@@ -108,5 +108,5 @@ func TestDirCacheChecksTheDirectoryItHasOpened(t *testing.T) {
 	root, err := os.OpenRoot(path)
 	require.NoError(t, err)
 	defer root.Close()
-	require.ErrorContains(t, (&dirCache{path: path}).check(root, named), "was replaced while it was opened")
+	require.ErrorContains(t, (&dirCache{path: path}).check(root, named, true), "was replaced while it was opened")
 }

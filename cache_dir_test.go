@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 var keyAddr = secret.Address{Namespace: "app", Name: "key"}
@@ -104,6 +105,30 @@ func TestDirCacheNames(t *testing.T) {
 	require.ErrorIs(t, secret.DirCache("").Put(ctx, keyAddr, "x"), secret.ErrInvalid)
 }
 
+// TestDirCacheClosesAnEmptyDirectory to other users when it writes there, as one
+// that systemd or a test has made.
+func TestDirCacheClosesAnEmptyDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are another thing there")
+	}
+	path, ctx := t.TempDir(), context.Background()
+	require.NoError(t, os.Chmod(path, 0o755))
+	mode := func() os.FileMode {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		return info.Mode().Perm()
+	}
+	c := secret.DirCache(path)
+	_, err := c.Get(ctx, keyAddr)
+	require.ErrorIs(t, err, secret.ErrNotFound)
+	require.Equal(t, os.FileMode(0o755), mode(), "a Get changes nothing")
+	require.NoError(t, c.Put(ctx, keyAddr, marker))
+	require.Equal(t, os.FileMode(0o700), mode())
+	text, err := c.Get(ctx, keyAddr)
+	require.NoError(t, err)
+	require.True(t, text == marker)
+}
+
 // TestDirCacheRefuses a directory that others may enter, links, and anything
 // but a regular file; it changes nothing.
 func TestDirCacheRefuses(t *testing.T) {
@@ -117,13 +142,18 @@ func TestDirCacheRefuses(t *testing.T) {
 		require.NoError(t, os.Chmod(path, mode))
 		return path
 	}
+	filled := func(t *testing.T, mode os.FileMode) string {
+		path := directory(t, mode)
+		require.NoError(t, os.WriteFile(filepath.Join(path, "of another program"), nil, 0o600))
+		return path
+	}
 	for name, tc := range map[string]struct {
 		path func(*testing.T) string
 		says string
 	}{
-		"others may read": {func(t *testing.T) string { return directory(t, 0o755) },
+		"others may read": {func(t *testing.T) string { return filled(t, 0o755) },
 			"has mode 755, so other users may enter it: set mode 0700"},
-		"the group may enter": {func(t *testing.T) string { return directory(t, 0o710) }, "has mode 710"},
+		"the group may enter": {func(t *testing.T) string { return filled(t, 0o710) }, "has mode 710"},
 		"a file": {func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "file")
 			require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
@@ -241,7 +271,7 @@ func TestThousandSecretsStartFromADirectory(t *testing.T) {
 	require.Eventually(t, func() bool {
 		found, err := os.ReadDir(path)
 		return err == nil && len(found) >= 1000
-	}, time.Minute, 10*time.Millisecond)
+	}, 3*time.Minute, 10*time.Millisecond) // a later round writes what a slow disk has delayed
 	require.NoError(t, app.Close())
 
 	p.step(refuse)
@@ -258,5 +288,7 @@ func TestThousandSecretsStartFromADirectory(t *testing.T) {
 		fastest = min(fastest, time.Since(began))
 		require.NoError(t, app.Close())
 	}
-	require.Less(t, fastest, time.Second)
+	if !slow.Raced {
+		require.Less(t, fastest, time.Second)
+	}
 }

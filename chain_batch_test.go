@@ -312,6 +312,12 @@ func TestMissingOptionalSecretInAChainIsNoFailure(t *testing.T) {
 	app := secret.NewApp(secret.AppOptions{Store: secret.Chain(secret.Env(), m), Refresh: -1, Logger: silence}).Use(secrets...)
 	requireStart(t, app)
 	require.True(t, app.Status().OK)
+	out := secrets[2].Address()
+	m.answers(func(context.Context, []secret.Address) (map[secret.Address]string, error) {
+		return nil, errors.Join(&secret.Error{Address: out, Err: secret.ErrNotFound}, errRefused)
+	})
+	require.ErrorContains(t, app.Refresh(t.Context()), "2 problems")
+	requireMissing(t, secrets[2])
 	m.answers(func(context.Context, []secret.Address) (map[secret.Address]string, error) { return nil, errRefused })
 	require.ErrorContains(t, app.Refresh(t.Context()), "3 problems")
 }

@@ -30,6 +30,9 @@ func (v *vault) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.
 		return nil, err // of every address
 	}
 	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %s", res.Status) // else every text would be missing
+	}
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func (s *Store) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.
 	}
 	slices.Sort(keys)
 	if err := r.read(ctx, slices.Compact(keys)); err != nil {
-		return nil, fmt.Errorf("etcd %s: %w", s.client.prefix, err)
+		return nil, fmt.Errorf("etcd %s: %w", s.client.prefix, asReader(err))
 	}
 	texts, failed := make(map[secret.Address]string, len(keyOf)), len(wrong) > 0
 	for addr, key := range keyOf {
@@ -72,7 +72,7 @@ func (s *Store) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.
 		case found:
 			texts[addr] = text
 		case err != nil:
-			wrong[addr], failed = fmt.Errorf("%s: %w", place(key), err), true
+			wrong[addr], failed = fmt.Errorf("%s: %w", place(key), asReader(err)), true
 		default:
 			wrong[addr] = notFound(key)
 		}

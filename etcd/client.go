@@ -92,6 +92,15 @@ func connect(ctx context.Context, o Options) (*client, error) {
 	if who != nil {
 		who.auth = pb.NewAuthClient(conn)
 	}
+	return c, nil
+}
+
+// connectUser is connect with a login, if there is a user.
+func connectUser(ctx context.Context, o Options) (*client, error) {
+	c, err := connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.login(ctx); err != nil {
 		c.close()
 		return nil, fmt.Errorf("etcd: %w", err)

@@ -10,12 +10,17 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
@@ -165,6 +170,47 @@ func TestLoginIsBounded(t *testing.T) {
 			"endpoints and the network")
 		require.Equal(t, 10*time.Second, time.Since(began))
 	})
+}
+
+// TestStoreOpensWhileEtcdIsDown: an App starts from its cache then. The first
+// read that etcd answers logs the user in. A wrong password is reported at once.
+func TestStoreOpensWhileEtcdIsDown(t *testing.T) {
+	var up, in, wrong atomic.Bool
+	down := status.Error(codes.Unavailable, "connection refused")
+	f := &fake{login: func(context.Context) (*pb.AuthenticateResponse, error) {
+		switch {
+		case !up.Load():
+			return nil, down
+		case wrong.Load():
+			return nil, rpctypes.ErrGRPCAuthFailed
+		}
+		in.Store(true)
+		return &pb.AuthenticateResponse{Token: "token"}, nil
+	}, get: func(context.Context, *pb.RangeRequest) (*pb.RangeResponse, error) {
+		switch {
+		case !up.Load():
+			return nil, down
+		case !in.Load():
+			return nil, rpctypes.ErrGRPCUserEmpty
+		}
+		return &pb.RangeResponse{Kvs: []*mvccpb.KeyValue{{Value: []byte("v1=a")}}}, nil
+	}}
+	o := as(f.start(t), "reader")
+	s := openStore(t, o)
+	_, err := etcd.OpenPublisher(t.Context(), o)
+	require.ErrorContains(t, err, "the user cannot be logged in")
+	up.Store(true)
+	text, err := s.Get(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, "v1=a", text)
+
+	wrong.Store(true)
+	_, err = etcd.OpenStore(t.Context(), o)
+	require.ErrorContains(t, err, "the user cannot be logged in")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = etcd.OpenStore(ended, o)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestNothingIsShown(t *testing.T) {

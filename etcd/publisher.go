@@ -23,7 +23,7 @@ type Publisher struct{ client *client }
 // same Options. If Options have a user, it logs the user in, within 10 seconds or
 // until ctx ends. Otherwise it sends no request.
 func OpenPublisher(ctx context.Context, o Options) (*Publisher, error) {
-	c, err := connect(ctx, o)
+	c, err := connectUser(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 
@@ -131,6 +132,12 @@ func (c *client) login(ctx context.Context) error {
 		return fmt.Errorf("the user cannot be logged in: %w", err)
 	}
 	return nil
+}
+
+// answered reports whether etcd itself refused a login.
+func answered(err error) bool {
+	var wrong badLogin
+	return errors.As(err, &wrong) || errors.Is(err, fs.ErrPermission)
 }
 
 // signed calls ask. If the request is refused only because of its token, signed

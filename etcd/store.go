@@ -18,10 +18,18 @@ type Store struct{ client *client }
 // OpenStore returns the store of the values that a [Publisher] with the same
 // Options publishes. If Options have a user, it logs the user in, within 10
 // seconds or until ctx ends. Otherwise it sends no request.
+//
+// A login that gets no answer is no error: an App can start from its cache while
+// etcd is down, and the first read that etcd answers logs the user in. A wrong
+// user or password is an error.
 func OpenStore(ctx context.Context, o Options) (*Store, error) {
 	c, err := connect(ctx, o)
 	if err != nil {
 		return nil, err
+	}
+	if err := c.login(ctx); err != nil && (ctx.Err() != nil || answered(err)) {
+		c.close()
+		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	return &Store{c}, nil
 }

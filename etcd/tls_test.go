@@ -95,7 +95,7 @@ func said(t *testing.T, o etcd.Options, says ...string) {
 	var read, watched, opened error
 	all.Go(func() { _, read = s.Get(t.Context(), key) })
 	all.Go(func() { watched = s.Watch(within(t, deadline), []secret.Address{key}, func(secret.Address) {}) })
-	all.Go(func() { _, opened = etcd.OpenStore(t.Context(), as(o, "reader")) })
+	all.Go(func() { _, opened = etcd.OpenPublisher(t.Context(), as(o, "reader")) })
 	all.Wait()
 	for place, err := range map[string]error{"etcd key " + prefix(o) + key.Binding(): read, "etcd " +
 		prefix(o): watched, "etcd: the user cannot be logged in": opened} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"filippo.io/age"
@@ -217,19 +218,23 @@ func setAtOnce(t *testing.T, c crowd) {
 	first, others := c.begin(4)
 	value := func(i int) string { return fmt.Sprintf("madeup_value_of_person_%d", i) }
 	var all sync.WaitGroup
+	var confirmed atomic.Int64
 	for i, dir := range others {
 		all.Go(func() {
 			cmd := exec.CommandContext(t.Context(), program(t), "secret", "set", "$SECRET.billing.stripe-secret", "--spec",
 				"spec.json", "--value-env", "MINE")
 			cmd.Dir, cmd.Env = dir, append(append(plainEnv(), c.at()...), "MINE="+value(i))
 			out, err := cmd.CombinedOutput()
-			if err != nil && !strings.Contains(string(out),
+			if err == nil {
+				confirmed.Add(1)
+			} else if !strings.Contains(string(out),
 				"The text is recorded in the ledger, and the next run sends it again") {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
 	}
 	all.Wait()
+	require.NotZero(t, confirmed.Load(), "at least the last one finds its own text in the target")
 	c.layer(first, 0, "apply", "--spec", "spec.json")
 	sets := 0
 	for _, e := range c.state(first).Log() {
