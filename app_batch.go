@@ -203,8 +203,8 @@ func (r request) join(ctx context.Context, p purpose) ([]*flight, []error) {
 		missing = false
 		for i, sec := range r.secrets {
 			switch f := loads[i]; {
-			case f == nil || !f.landed(ctx):
-				errs[i] = sec.fail(gaveUp(ctx))
+			case f == nil || !f.landed(ctx): // its other fields are not set yet
+				loads[i], errs[i] = nil, sec.fail(gaveUp(ctx))
 			case f.cut && p != toStart: // it ended with the context of another caller
 				loads[i], missing = nil, true
 			default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strconv"
@@ -281,4 +282,22 @@ func TestAnswersOfABatchStore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestErrorWithoutAnAddress is the error of every address, with what it wraps.
+func TestErrorWithoutAnAddress(t *testing.T) {
+	m := newMany()
+	secrets := m.declared(3)
+	m.answers(func(context.Context, []secret.Address) (map[secret.Address]string, error) {
+		return nil, &secret.Error{Op: "load", Err: fs.ErrPermission}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		err := secret.NewApp(secret.AppOptions{Store: m, Refresh: -1, Logger: silence}).Use(secrets...).Start(ctx)
+		require.ErrorIs(t, err, fs.ErrPermission)
+		require.ErrorContains(t, err, "3 problems")
+		require.Zero(t, time.Since(began), "a refused access is not tried again")
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"testing"
@@ -450,4 +451,37 @@ func TestDerivedShowsNoValue(t *testing.T) {
 		"slice": []any{d, text}, "map": map[string]any{"d": d}} {
 		requireSilent(t, name, v)
 	}
+}
+
+// readingHandler is a Logger that needs the derived value to send a record.
+type readingHandler struct {
+	slog.Handler
+	read func(context.Context)
+}
+
+func (h readingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h readingHandler) Handle(ctx context.Context, _ slog.Record) error {
+	h.read(ctx)
+	return nil
+}
+
+func TestLoggerMayReadTheDerivedValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s, j := newProbe(), static("a"), new(join)
+		p.set(s, "a1")
+		d := secret.Derive(j.of, s)
+		var app *secret.App
+		app = secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, Logger: slog.New(readingHandler{
+			read: func(ctx context.Context) {
+				_, _ = d.Get(ctx)
+				app.Status()
+			}})}).Use(s)
+		requireStart(t, app)
+		requireDerived(t, "a1;", d)
+		p.set(s, "bad")
+		oneRefresh(t, app)
+		began := time.Now()
+		requireDerived(t, "a1;", d)
+		require.Zero(t, time.Since(began))
+	})
 }

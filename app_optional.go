@@ -50,6 +50,7 @@ func (sec *appSecret) keepMissing(f *flight) bool {
 // claims and mu.
 func (sec *appSecret) setMissing(err error, now time.Time) {
 	old := sec.known()
+	sec.becomesLive()
 	if sec.doc != nil {
 		sec.unset++
 	}

@@ -344,3 +344,19 @@ func TestOptionalInASpec(t *testing.T) {
 		Start(context.Background())
 	require.ErrorContains(t, err, "declared twice, differently: Optional")
 }
+
+// TestStartKeepsItsOwnEarlierValue, not that of an App that has served the
+// secret meanwhile.
+func TestStartKeepsItsOwnEarlierValue(t *testing.T) {
+	first, second, s := newProbe(), newProbe(), optional("webhook")
+	first.set(s, "of the first")
+	second.set(s, "of the second")
+	a := secret.NewApp(secret.AppOptions{Store: first, Refresh: -1, Logger: silence}).Use(s)
+	requireRead(t, "of the first", s)
+	b := secret.NewApp(secret.AppOptions{Store: second, Refresh: -1, Logger: silence}).Use(s)
+	requireRead(t, "of the second", s)
+	require.NoError(t, b.Close())
+	first.texts.Delete(s.Address().String())
+	requireStart(t, a)
+	requireRead(t, "of the first", s)
+}

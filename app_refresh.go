@@ -185,7 +185,7 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 	}
 	for _, sec := range a.used() {
 		sec.mu.Lock()
-		ends, live := sec.lastSuccess.Add(limit), (sec.doc != nil || sec.missing) && !sec.stale
+		ends, live := sec.lastSuccess.Add(limit), sec.live()
 		sec.mu.Unlock()
 		switch {
 		case !live:
@@ -196,6 +196,18 @@ func (a *App) expireStale(now time.Time) (next time.Time) {
 		}
 	}
 	return next
+}
+
+// live reports whether reads return an answer of the store. The caller holds
+// sec.mu.
+func (sec *appSecret) live() bool { return sec.known() != nil && !sec.stale }
+
+// becomesLive wakes the timer for MaxStale if sec was not live: the timer may be
+// set for a later time. The caller holds sec.mu.
+func (sec *appSecret) becomesLive() {
+	if sec.app.options.MaxStale > 0 && !sec.live() {
+		sec.app.wakeClock()
+	}
 }
 
 // dispatch makes a request in the background; the caller holds a.mu. All requests

@@ -324,3 +324,30 @@ func TestMaxStaleOfWatched(t *testing.T) {
 		require.Empty(t, log.lines())
 	})
 }
+
+// TestMaxStaleBoundsWhatBecomesReadable without rounds: after an outage, and of a
+// secret that was given to Use after Start.
+func TestMaxStaleBoundsWhatBecomesReadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s, late := newProbe(), static("key"), static("late")
+		p.set(s, "one")
+		p.set(late, "two")
+		app := secret.NewApp(secret.AppOptions{Store: p, Refresh: -1, MaxStale: 10 * time.Minute, Logger: silence}).Use(s)
+		requireStart(t, app)
+		defer app.Close()
+		time.Sleep(11 * time.Minute)
+		_, err := s.Current().Text()
+		require.ErrorContains(t, err, "MaxStale")
+		oneRefresh(t, app)
+		app.Use(late)
+		requireRead(t, "two", late)
+		time.Sleep(9 * time.Minute)
+		requireRead(t, "one", s)
+		requireRead(t, "two", late)
+		time.Sleep(2 * time.Minute)
+		for _, s := range []*secret.Secret{s, late} {
+			_, err = s.Current().Text()
+			require.ErrorContains(t, err, "MaxStale")
+		}
+	})
+}

@@ -95,6 +95,9 @@ func (sec *appSecret) start(f *flight) (published bool) {
 	if published && f.outage != nil {
 		sec.failed(f.outage)
 	}
+	claims.Lock()
+	defer claims.Unlock()
+	sec.serve(sec.served) // an earlier document, too: another App may have served the readers until now
 	return published
 }
 
@@ -182,6 +185,7 @@ func (sec *appSecret) replace(f *flight) (old *Document, recovered, ok bool) {
 		return nil, false, false
 	}
 	old, recovered = sec.known(), sec.state != nil || sec.stale
+	sec.becomesLive()
 	sec.missing = false
 	sec.doc, sec.err, sec.state, sec.published = f.doc, nil, nil, f.number
 	sec.lastSuccess, sec.failedSince = cmp.Or(f.confirmed, time.Now()), time.Time{}

@@ -213,13 +213,18 @@ func (c *derivation) renew(r *result, docs []*Document, from []source) *result {
 	return &renewed
 }
 
-// run computes the result for docs.
+// run computes the result for docs. A Logger may read the value: it gets the
+// fault when reads find the result.
 func (c *derivation) run(f *derivedFlight, docs []*Document, from []source) {
 	f.result = c.compute(docs, from)
+	reports := c.report(f.result)
 	c.mu.Lock()
 	c.last.Store(f.result)
 	c.flight = nil
 	c.mu.Unlock()
+	for _, report := range reports {
+		report()
+	}
 	close(f.done)
 }
 
@@ -227,7 +232,6 @@ func (c *derivation) compute(docs []*Document, from []source) *result {
 	if c.good != nil && sameDocuments(c.good.docs, docs) && c.good.holds(time.Now) {
 		// back from documents for which f fails
 		c.good = &result{docs: docs, from: from, until: c.good.until, value: c.good.value}
-		c.report(c.good)
 		return c.good
 	}
 	r := c.try(docs, from)
@@ -246,7 +250,6 @@ func (c *derivation) compute(docs []*Document, from []source) *result {
 		}
 		r.value, r.until = c.good.value, earlier(r.until, c.good.until)
 	}
-	c.report(r)
 	return r
 }
 

@@ -51,8 +51,9 @@ func (c *derivation) settleIn() {
 	}
 }
 
-// report makes each App log a fault that is new to it, and its end.
-func (c *derivation) report(r *result) {
+// report returns the calls that make each App log a fault that is new to it, and
+// its end.
+func (c *derivation) report(r *result) (calls []func()) {
 	fault := ""
 	if r.fault != nil {
 		fault = shownFault(r.fault, r.docs)
@@ -69,10 +70,11 @@ func (c *derivation) report(r *result) {
 			logged = c.logged
 		}
 		if fault != logged {
-			home.reportDerived(addresses(c.secrets), fault, r.err == nil)
+			calls = append(calls, func() { home.reportDerived(addresses(c.secrets), fault, r.err == nil) })
 		}
 	}
 	c.logged, c.toldOf = fault, told
+	return calls
 }
 
 func (w weakEntry) gone() bool { return w.of.Value() == nil }

@@ -119,6 +119,9 @@ func restOf(err error, own map[Address]error) error {
 func collectErrors(err error, own map[Address]error) (rest []error) {
 	switch e := err.(type) {
 	case *Error:
+		if e.Address == (Address{}) {
+			return []error{e}
+		}
 		own[e.Address] = e.Err
 	case interface{ Unwrap() []error }:
 		for _, one := range e.Unwrap() {
