@@ -85,25 +85,57 @@ func (f *function) isPlain(call *ast.CallExpr) bool {
 	return ok && f.plain[f.rootOf(s.X)]
 }
 
-// readsOthers reports whether a function reads other versions than the current
-// one, itself or by a function of this package.
-func (c *checker) readsOthers(d ast.Decl) bool { return c.findOthers(d, map[*types.Func]bool{}) }
+// readsOthers reports whether a declaration reads other versions than the
+// current one, itself or by functions of this package.
+func (c *checker) readsOthers(d ast.Decl) bool {
+	if c.readers == nil {
+		c.findReaders()
+	}
+	itself, calls := c.readsItself(d)
+	return itself || slices.ContainsFunc(calls, func(f types.Object) bool { return c.readers[f] })
+}
 
-func (c *checker) findOthers(d ast.Decl, seen map[*types.Func]bool) (found bool) {
-	ast.Inspect(d, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			if f := c.functionNamed(c.called(call)); f != nil && !seen[f.Origin()] {
-				seen[f.Origin()] = true
-				if body := c.bodies[f.Origin()]; body != nil {
-					found = found || c.findOthers(body, seen)
-				}
-			}
-			n := c.callee(call)
-			found = found || n.pkg == libraryPath && (n.recv == "Secret" || n.recv == "Document") &&
-				slices.Contains([]string{"Active", "ActiveAt", "ActiveVersion", "Version", "At", "All"}, n.name) ||
-				n.pkg == libraryPath+"/keyring"
+// findReaders finds the functions that read other versions, from those that do
+// so themselves to their callers. It looks at each body once.
+func (c *checker) findReaders() {
+	c.readers = map[types.Object]bool{}
+	callers := map[types.Object][]types.Object{}
+	var found []types.Object
+	for f, d := range c.bodies {
+		itself, calls := c.readsItself(d)
+		if itself {
+			found = append(found, f)
 		}
-		return !found
+		for _, called := range calls {
+			callers[called] = append(callers[called], f)
+		}
+	}
+	for len(found) > 0 {
+		f := found[0]
+		found = found[1:]
+		if !c.readers[f] {
+			c.readers[f] = true
+			found = append(found, callers[f]...)
+		}
+	}
+}
+
+// readsItself returns the functions of this package that a declaration calls, and
+// whether it reads other versions itself.
+func (c *checker) readsItself(d ast.Decl) (itself bool, calls []types.Object) {
+	ast.Inspect(d, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if f := c.functionNamed(c.called(call)); f != nil {
+			calls = append(calls, f.Origin())
+		}
+		to := c.callee(call)
+		itself = itself || to.pkg == libraryPath && (to.recv == "Secret" || to.recv == "Document") &&
+			slices.Contains([]string{"Active", "ActiveAt", "ActiveVersion", "Version", "At", "All"}, to.name) ||
+			to.pkg == libraryPath+"/keyring"
+		return true
 	})
-	return found
+	return itself, calls
 }

@@ -94,6 +94,9 @@ type checker struct {
 	// known, and finding are the functions that are being read for that.
 	results map[types.Object]fact
 	finding map[types.Object]bool
+	// readers are the functions that read other versions than the current one. Nil:
+	// not found yet.
+	readers map[types.Object]bool
 }
 
 func run(pass *analysis.Pass) (any, error) {
