@@ -72,6 +72,8 @@ func (a *App) secretFor(s *Secret) *appSecret {
 	a.secrets = append(a.secrets, sec)
 	if first == nil {
 		a.byAddr[d.addr] = sec
+	} else {
+		sec.cache = nil // the entry of the address is that of the first, whose store may be another
 	}
 	return sec
 }
