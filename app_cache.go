@@ -169,7 +169,7 @@ func (a *App) refuseCache() error {
 		return appError("the key of AppOptions.Cache: " + key.Err().Error())
 	}
 	for _, sec := range a.secrets {
-		if _, ok := sec.store.(ownCache); ok {
+		if slices.ContainsFunc(storesOf(sec.store), isCache) {
 			return appError("the store of " + sec.decl.addr.String() + " is a Cache, which is no store; " +
 				"give the store as Store, and the Cache as AppOptions.Cache")
 		}
@@ -180,4 +180,17 @@ func (a *App) refuseCache() error {
 		}
 	}
 	return nil
+}
+
+// storesOf returns the stores of a Chain, or s.
+func storesOf(s Store) []Store {
+	if c, ok := s.(interface{ links() *links }); ok {
+		return c.links().stores
+	}
+	return []Store{s}
+}
+
+func isCache(s Store) bool {
+	_, ok := s.(ownCache)
+	return ok
 }

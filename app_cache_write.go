@@ -59,7 +59,7 @@ func (a *App) cacheLimit() time.Duration { return min(cacheTimeout, a.options.Ti
 // save writes the answer of f to the cache, in the background: its document, or
 // that the store has no value for an optional secret.
 func (sec *appSecret) save(f *flight) {
-	if sec.cache == nil || f.outage != nil {
+	if sec.cache == nil || f.outage != nil || !f.missing && sec.overridden() {
 		return
 	}
 	// Without a monotonic clock reading, the ages of entries follow a clock that is
@@ -73,6 +73,17 @@ func (sec *appSecret) save(f *flight) {
 		e.doc, e.text = f.doc, last.text
 	}
 	sec.enqueue(e)
+}
+
+// overridden reports whether the last text is a variable, which comes before the
+// other stores of a Chain. Like those of [Env] alone it is not copied.
+func (sec *appSecret) overridden() bool {
+	c, ok := sec.store.(interface{ holder(Address) Store })
+	if !ok {
+		return false
+	}
+	_, is := c.holder(sec.decl.addr).(*envStore)
+	return is
 }
 
 func (sec *appSecret) enqueue(e cacheEntry) {

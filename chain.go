@@ -144,13 +144,19 @@ func nowhere(looked []string) error { return because(ErrNotFound, strings.Join(l
 // Locate implements [Locator] with the place in the store that returned the last
 // text.
 func (c *chain) Locate(addr Address) string {
-	l := c.links()
-	if i, ok := l.holders.Load(addr.withDefault()); ok {
-		if s, ok := l.stores[i.(int)].(Locator); ok {
-			return s.Locate(addr)
-		}
+	if s, ok := c.holder(addr).(Locator); ok {
+		return s.Locate(addr)
 	}
 	return ""
+}
+
+// holder returns the store that returned the last text, or nil.
+func (c *chain) holder(addr Address) Store {
+	l := c.links()
+	if i, ok := l.holders.Load(addr.withDefault()); ok {
+		return l.stores[i.(int)]
+	}
+	return nil
 }
 
 // failure returns err with the store that returned it, and the place unless err
