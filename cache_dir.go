@@ -35,7 +35,12 @@ import (
 //
 // With an empty path each call returns an error that wraps [ErrInvalid]. A
 // relative path begins in the working directory of each call.
-func DirCache(path string) Cache { return &dirCache{path: path} }
+func DirCache(path string) Cache {
+	if path != "" { // for Clean that is the working directory
+		path = filepath.Clean(path) // with a slash at its end, a link would be followed
+	}
+	return &dirCache{path: path}
+}
 
 type dirCache struct {
 	path  string

@@ -40,3 +40,26 @@ func TestDirCacheDoesNotWaitForAPipe(t *testing.T) {
 	require.ErrorContains(t, err, "is no regular file")
 	require.Less(t, time.Since(began), 5*time.Second)
 }
+
+// TestDirCacheRefusesALinkInEachForm of its path: the system follows a link
+// before a slash.
+func TestDirCacheRefusesALinkInEachForm(t *testing.T) {
+	in := t.TempDir()
+	target, link := filepath.Join(in, "target"), filepath.Join(in, "link")
+	require.NoError(t, os.Mkdir(target, 0o700))
+	require.NoError(t, os.Symlink(target, link))
+	for _, path := range []string{link, link + "/", link + "//", link + "/.", link + "/./"} {
+		c := secret.DirCache(path)
+		require.ErrorContains(t, c.Put(t.Context(), keyAddr, "x"), "is a link", path)
+		_, err := c.Get(t.Context(), keyAddr)
+		require.ErrorContains(t, err, "is a link", path)
+	}
+	require.Empty(t, cacheFiles(t, target))
+	for _, path := range []string{target + "/", in + "//new/./"} {
+		c := secret.DirCache(path)
+		require.NoError(t, c.Put(t.Context(), keyAddr, "x"), path)
+		text, err := c.Get(t.Context(), keyAddr)
+		require.NoError(t, err, path)
+		require.Equal(t, "x", text)
+	}
+}
