@@ -41,7 +41,7 @@ func TestDirCacheDoesNotWaitForAPipe(t *testing.T) {
 	require.Less(t, time.Since(began), 5*time.Second)
 }
 
-// TestDirCacheRefusesALinkInEachForm of its path: the system follows a link
+// TestDirCacheRefusesALinkInEachForm of a path: the system follows a link
 // before a slash.
 func TestDirCacheRefusesALinkInEachForm(t *testing.T) {
 	in := t.TempDir()

@@ -57,11 +57,11 @@ func (c *sealedCache) Put(ctx context.Context, addr secret.Address, text string)
 	if c.cache == nil {
 		return errNoCache()
 	}
-	sealed, err := c.sealer.SealText([]byte(text), []byte(addr.String()))
+	sealed, err := c.sealer.seal(ctx, []byte(text), []byte(addr.String()))
 	if err != nil {
 		return err
 	}
-	return c.cache.Put(ctx, addr, sealed)
+	return c.cache.Put(ctx, addr, base64url.EncodeToString(sealed))
 }
 
 func errNoCache() error {

@@ -211,3 +211,37 @@ func TestKeyOfACacheOutOfReach(t *testing.T) {
 		require.Len(t, plain, 1)
 	})
 }
+
+// hungStore hangs until the context of a Get ends.
+type hungStore struct{}
+
+func (hungStore) Get(ctx context.Context, _ secret.Address) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+// TestSealCacheReturnsWithItsContext, also while the store of its key hangs.
+func TestSealCacheReturnsWithItsContext(t *testing.T) {
+	const limit = 2 * time.Second
+	for name, call := range map[string]func(context.Context, secret.Cache) error{
+		"Get": func(ctx context.Context, c secret.Cache) error { _, err := c.Get(ctx, stripeAddr); return err },
+		"Put": func(ctx context.Context, c secret.Cache) error { return c.Put(ctx, stripeAddr, "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, good := bootstrap(hexKey(1))
+				plain := plainCache{}
+				require.NoError(t, keyring.SealCache(plain, good).Put(ctx, stripeAddr, "before"))
+				before := plain[stripeAddr]
+				ctx, cancel := context.WithTimeout(ctx, limit)
+				defer cancel()
+				began := time.Now()
+				err := call(ctx, keyring.SealCache(plain, good.With(hungStore{})))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorContains(t, err, "$SECRET.bootstrap.cache-key")
+				require.Equal(t, limit, time.Since(began))
+				require.Equal(t, before, plain[stripeAddr])
+			})
+		})
+	}
+}

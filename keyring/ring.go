@@ -59,11 +59,11 @@ func (r *ring) usable() error {
 }
 
 // current returns the version for new work, and its key.
-func (r *ring) current() (secret.Version, *key, error) {
+func (r *ring) current(ctx context.Context) (secret.Version, *key, error) {
 	if err := r.usable(); err != nil {
 		return secret.Version{}, nil, err
 	}
-	doc, err := r.secret.Load(new(lazyTimeout))
+	doc, err := r.secret.Load(ctx)
 	if err != nil {
 		return secret.Version{}, nil, err
 	}

@@ -44,23 +44,28 @@ func NewSealer(s *secret.Secret, purpose string) *Sealer {
 // [secret.Secret.Load]. Without an App each call asks the store and waits up to
 // 10 seconds.
 func (s *Sealer) Seal(plaintext, context []byte) ([]byte, error) {
+	return s.seal(new(lazyTimeout), plaintext, context)
+}
+
+// seal is Seal with a context for the load of the key.
+func (s *Sealer) seal(ctx context.Context, plaintext, context []byte) ([]byte, error) {
 	r := s.made()
 	if r == nil {
 		return nil, unmade("Sealer")
 	}
-	sealed, err := r.seal(plaintext, context)
+	sealed, err := r.seal(ctx, plaintext, context)
 	if err != nil {
 		return nil, r.failed("seal", err)
 	}
 	return sealed, nil
 }
 
-func (r *ring) seal(plaintext, context []byte) ([]byte, error) {
+func (r *ring) seal(ctx context.Context, plaintext, context []byte) ([]byte, error) {
 	if len(plaintext) > maxPlaintext {
 		return nil, because(secret.ErrTooLarge, "the text has "+strconv.Itoa(len(plaintext))+
 			" bytes, a sealed one takes up to 67108864; use age for larger ones")
 	}
-	v, k, err := r.current()
+	v, k, err := r.current(ctx)
 	if err != nil {
 		return nil, err
 	}

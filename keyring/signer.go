@@ -66,7 +66,7 @@ func (r *ring) sign(payload []byte, expires time.Time) (string, error) {
 				"the token's expiry lies outside 1970-01-01T00:00:01Z to the end of 9999; the zero Time means none")
 		}
 	}
-	v, k, err := r.current()
+	v, k, err := r.current(new(lazyTimeout))
 	if err != nil {
 		return "", err
 	}
