@@ -54,8 +54,12 @@ func retriable(errs []error) (which []int, all bool) {
 // from the cache, and until ctx ends by more loads, if ctx has a deadline. It
 // does nothing if Start has a problem of another kind.
 func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads []*flight, errs []error) {
-	which, all := retriable(errs)
-	if !timeout.Timers || !all || len(which) == 0 || ctx.Err() != nil {
+	which, all := a.unready(loads, errs)
+	if !timeout.Timers || !all || len(which) == 0 {
+		return
+	}
+	defer a.refuseOutdated(ctx, secrets, loads, errs)
+	if ctx.Err() != nil {
 		return
 	}
 	flights := underWay(secrets)
@@ -63,10 +67,13 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 		bounded, cancel := context.WithTimeoutCause(ctx, a.cacheLimit(), cacheSlow{})
 		a.each(len(which), func(n int) {
 			i := which[n]
+			if errs[i] == nil {
+				return // the store is not out of reach for it
+			}
 			loads[i], errs[i] = secrets[i].recall(bounded, loads[i], errs[i])
 		})
 		cancel()
-		which, all = retriable(errs)
+		which, all = a.unready(loads, errs)
 	}
 	_, deadline := ctx.Deadline()
 	// The first loads may have been cut short: for the cache, or in the queue for a
@@ -74,8 +81,9 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	cut := reach != ctx && reach.Err() != nil && (deadline || len(secrets) > a.options.Concurrency)
 	told := false
 	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
-		if !cut {
-			if first := errs[which[0]]; !told && first != nil {
+		// The stores of loads that are only outdated are healthy: there is no pause.
+		if first := errs[which[0]]; !cut && first != nil {
+			if !told {
 				told = true
 				a.log(slog.LevelWarn, "secrets cannot be loaded, Start tries again until its context ends",
 					"secrets", len(which), "error", first.Error())
@@ -97,8 +105,7 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 			}
 			loads[i], errs[i] = some[n], failed[n]
 		}
-		which, all = retriable(errs)
-		which = append(which, a.outdated(loads, errs)...)
+		which, all = a.unready(loads, errs)
 	}
 	if ctx.Err() == nil {
 		return
@@ -109,6 +116,27 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 			located.Err = &ended{cause: e.Err, err: endOf(ctx)}
 			errs[i] = &located
 		}
+	}
+}
+
+// unready returns what retriable does, and then the outdated loads.
+func (a *App) unready(loads []*flight, errs []error) (which []int, all bool) {
+	which, all = retriable(errs)
+	return append(which, a.outdated(loads, errs)...), all
+}
+
+// refuseOutdated makes outdated loads problems of Start: reads of their values
+// would fail at once.
+func (a *App) refuseOutdated(ctx context.Context, secrets []*appSecret, loads []*flight, errs []error) {
+	for _, i := range a.outdated(loads, errs) {
+		cause := loads[i].outage
+		if cause == nil {
+			cause = errors.New("Start took longer to load all secrets")
+		}
+		if ctx.Err() != nil {
+			cause = &ended{cause: cause, err: endOf(ctx)}
+		}
+		errs[i] = secrets[i].fail(&staleError{a.options.MaxStale, cause})
 	}
 }
 
