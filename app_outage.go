@@ -18,15 +18,22 @@ func (a *App) reach(ctx context.Context, secrets []*appSecret) (context.Context,
 	if !timeout.Timers || a.options.Cache == nil {
 		return ctx, func() {}
 	}
-	limit := a.options.Timeout
-	for _, sec := range secrets {
-		limit = max(limit, sec.batch.patience(sec.limit))
-	}
+	limit := a.patience(secrets)
 	if end, ok := ctx.Deadline(); ok {
 		rest := time.Until(end)
 		limit = min(limit, rest-rest/10)
 	}
 	return timeout.Context(ctx, limit)
+}
+
+// patience returns how long Start waits for one request, whichever of these
+// secrets it is for.
+func (a *App) patience(secrets []*appSecret) time.Duration {
+	limit := a.options.Timeout
+	for _, sec := range secrets {
+		limit = max(limit, sec.batch.patience(sec.limit))
+	}
+	return limit
 }
 
 // isOutOfReach reports whether err says that the store could not be asked. All
@@ -164,16 +171,22 @@ func underWay(secrets []*appSecret) []*flight {
 	return flights
 }
 
-// resume is loadEach for Start, where Start stopped waiting for these flights.
+// resume is loadEach for Start, where Start stopped waiting for these flights. It
+// waits for all of them together, for the time of one request.
 func (a *App) resume(ctx context.Context, secrets []*appSecret, flights []*flight) ([]*flight, []error) {
 	loads, errs := make([]*flight, len(secrets)), make([]error, len(secrets))
+	bounded, cancel := timeout.Context(ctx, a.patience(secrets))
+	defer cancel()
 	var rest []int
 	for i, f := range flights {
-		if f == nil || !f.landed(ctx) {
+		switch {
+		case f == nil:
 			rest = append(rest, i)
-			continue
+		case f.landed(bounded):
+			loads[i], errs[i] = f, secrets[i].accepted(f, f.err)
+		default:
+			errs[i] = secrets[i].fail(gaveUp(bounded))
 		}
-		loads[i], errs[i] = f, secrets[i].accepted(f, f.err)
 	}
 	some, failed := a.loadEach(ctx, chosen(secrets, rest), toStart)
 	for n, i := range rest {

@@ -102,3 +102,70 @@ func TestStartFailsForAStaleValueBesideAnOutage(t *testing.T) {
 		require.NoError(t, app.Close())
 	})
 }
+
+// TestStartEndsWithoutADeadline: also if the store ignores its context, there are
+// more secrets than places, and the cache has no entries. All waits for loads
+// under way take the time of one.
+func TestStartEndsWithoutADeadline(t *testing.T) {
+	const limit = time.Second
+	for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, gate := newProbe(), make(chan struct{})
+				p.step(until(gate))
+				o := secret.AppOptions{Store: p, Cache: newEntries(), Concurrency: 8, Timeout: limit, Logger: silence}
+				app := secret.NewApp(o).Use(declaredAgain(9)...)
+				ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // a failure, not a deadlock
+				if deadline > 0 {
+					ctx, cancel = context.WithTimeout(t.Context(), deadline)
+				}
+				defer cancel()
+				if deadline == 0 {
+					ctx = noDeadline{ctx}
+				}
+				began := time.Now()
+				err := app.Start(ctx)
+				took := time.Since(began)
+				close(gate)
+				require.NoError(t, app.Close())
+				require.ErrorContains(t, err, "9 problems with the App's 9 secrets")
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorContains(t, err, "no answer from the store within 1s")
+				if deadline > 0 {
+					require.Equal(t, deadline, took)
+				} else {
+					require.LessOrEqual(t, took, 3*limit)
+				}
+			})
+		})
+	}
+}
+
+// TestStartRetriesWhereALoadNeverEnds: a load that never ends takes its own limit
+// from Start, and not the rest of the time.
+func TestStartRetriesWhereALoadNeverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, stuck, other := newProbe(), make(chan struct{}), static("stuck"), static("other")
+		p.set(other, "one")
+		p.step(func(ctx context.Context, addr secret.Address) error {
+			if addr == stuck.Address() {
+				return until(gate)(ctx, addr)
+			}
+			return errRefused
+		})
+		o := secret.AppOptions{Store: p, Cache: newEntries(), Timeout: time.Second, Logger: silence}
+		app := secret.NewApp(o).Use(stuck, other)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err, asked := app.Start(ctx), p.gets(other)
+		close(gate)
+		require.NoError(t, app.Close())
+		require.ErrorIs(t, err, errRefused)
+		require.Greater(t, asked, 5)
+	})
+}
+
+// noDeadline is a context that ends, and does not say so.
+type noDeadline struct{ context.Context }
+
+func (noDeadline) Deadline() (end time.Time, ok bool) { return end, false }
