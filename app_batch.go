@@ -127,15 +127,21 @@ func fewHints(n, of int) bool { return n == 1 || n <= max(4, of/100) && n < of/2
 // loadEach loads secrets for Start or Refresh, with up to Concurrency requests at
 // a time. It returns the load or the error of each.
 func (a *App) loadEach(ctx context.Context, secrets []*appSecret, p purpose) ([]*flight, []error) {
+	return a.eachRequest(secrets, func(r request) ([]*flight, []error) {
+		if p == toStart {
+			return r.first(ctx)
+		}
+		return r.refresh(ctx)
+	})
+}
+
+// eachRequest is loadEach with any load.
+func (a *App) eachRequest(secrets []*appSecret, load func(request) ([]*flight, []error)) ([]*flight, []error) {
 	loads, errs := make([]*flight, len(secrets)), make([]error, len(secrets))
 	list := requests(secrets)
 	a.each(len(list), func(n int) {
 		r := list[n]
-		load := r.refresh
-		if p == toStart {
-			load = r.first
-		}
-		some, failed := load(ctx)
+		some, failed := load(r)
 		for j, i := range r.index {
 			loads[i], errs[i] = some[j], failed[j]
 		}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
+	"sync"
 	"time"
 
 	"github.com/layeron-hq/secret/internal/timeout"
@@ -14,20 +16,81 @@ import (
 
 // reach returns the context of Start's first loads. With a cache they end in
 // time to use it.
-func (a *App) reach(ctx context.Context, secrets []*appSecret) (context.Context, context.CancelFunc) {
-	if !timeout.Timers || a.options.Cache == nil {
+func (a *App) reach(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !timeout.Timers || a.options.Cache == nil || !ok {
 		return ctx, func() {}
 	}
-	limit := a.patience(secrets)
-	if end, ok := ctx.Deadline(); ok {
-		rest := time.Until(end)
-		limit = min(limit, rest-rest/10)
-	}
-	return timeout.Context(ctx, limit)
+	rest := time.Until(end)
+	return timeout.Context(ctx, rest-rest/10)
 }
 
-// patience returns how long Start waits for one request, whichever of these
-// secrets it is for.
+// firstLoads is loadEach for Start. With a cache it asks a store that is out of
+// reach for no more secrets after the time of one request: their turns would take
+// as long each. A queue that takes longer says nothing about its store.
+func (a *App) firstLoads(ctx context.Context, secrets []*appSecret) ([]*flight, []error) {
+	if !timeout.Timers || a.options.Cache == nil {
+		return a.loadEach(ctx, secrets, toStart)
+	}
+	began := time.Now()
+	var mu sync.Mutex
+	outages := map[any]error{} // by store
+	return a.eachRequest(secrets, func(r request) ([]*flight, []error) {
+		store := r.secrets[0].identity()
+		if time.Since(began) >= r.batch.patience(r.secrets[0].limit) {
+			mu.Lock()
+			outage := outages[store]
+			mu.Unlock()
+			if outage != nil {
+				return r.unasked(outage)
+			}
+		}
+		loads, errs := r.first(ctx)
+		for _, err := range errs {
+			if err != nil && isOutOfReach(err) {
+				mu.Lock()
+				outages[store] = err
+				mu.Unlock()
+			}
+		}
+		return loads, errs
+	})
+}
+
+// identity is equal for secrets of one store. Stores that cannot be compared
+// count as one if they have the same type.
+func (sec *appSecret) identity() any {
+	if isComparable(sec.store) {
+		return sec.store
+	}
+	return reflect.TypeOf(sec.store)
+}
+
+// unasked is the result of a request that Start did not make, because of the
+// outage that another request has found.
+func (r request) unasked(outage error) ([]*flight, []error) {
+	if e, ok := outage.(*Error); ok {
+		outage = e.Err // the address is that of another secret
+	}
+	errs := make([]error, len(r.secrets))
+	for i, sec := range r.secrets {
+		errs[i] = sec.fail(notAsked{outage})
+		if sec.decl.err != nil {
+			errs[i] = sec.decl.err
+		}
+	}
+	return make([]*flight, len(r.secrets)), errs
+}
+
+// notAsked is an outage that the load of another secret has found.
+type notAsked struct{ outage error }
+
+func (e notAsked) Error() string { return "not asked for after another secret: " + e.outage.Error() }
+
+func (e notAsked) Unwrap() error { return e.outage }
+
+// patience returns the longest time that Start waits for one request for these
+// secrets.
 func (a *App) patience(secrets []*appSecret) time.Duration {
 	limit := a.options.Timeout
 	for _, sec := range secrets {
@@ -85,7 +148,11 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	_, deadline := ctx.Deadline()
 	// The first loads may have been cut short: for the cache, or in the queue for a
 	// place.
-	cut := reach != ctx && reach.Err() != nil && (deadline || len(secrets) > a.options.Concurrency)
+	cut := deadline && reach.Err() != nil
+	for _, i := range which {
+		asked := !errors.As(errs[i], new(notAsked))
+		cut = cut || !asked || deadline && a.options.Cache != nil && flights[i] != nil
+	}
 	told := false
 	for pause := shortestRestart; all && len(which) > 0 && (cut || deadline); pause = min(2*pause, longestRetry) {
 		// The stores of loads that are only outdated are healthy: there is no pause.
@@ -126,7 +193,7 @@ func (a *App) withstand(ctx, reach context.Context, secrets []*appSecret, loads 
 	}
 }
 
-// unready returns what retriable does, and then the outdated loads.
+// unready returns the secrets of retriable, and then those of outdated.
 func (a *App) unready(loads []*flight, errs []error) (which []int, all bool) {
 	which, all = retriable(errs)
 	return append(which, a.outdated(loads, errs)...), all

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -169,3 +170,118 @@ func TestStartRetriesWhereALoadNeverEnds(t *testing.T) {
 type noDeadline struct{ context.Context }
 
 func (noDeadline) Deadline() (end time.Time, ok bool) { return end, false }
+
+// TestHealthyStoreIsNotReplaced: a queue that takes longer than one request may
+// says nothing about the store. Start takes the new values.
+func TestHealthyStoreIsNotReplaced(t *testing.T) {
+	for _, takes := range []time.Duration{100 * time.Millisecond, 110 * time.Millisecond, 299 * time.Millisecond} {
+		for name, deadline := range map[string]time.Duration{"no deadline": 0, "a deadline": time.Minute} {
+			t.Run(takes.String()+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p, c, log := newProbe(), newEntries(), new(logged)
+					o := secret.AppOptions{Store: p, Cache: c, Concurrency: 2, Timeout: 300 * time.Millisecond,
+						Refresh: time.Hour, Logger: log.logger()}
+					secrets := declaredAgain(8)
+					for _, s := range secrets {
+						p.set(s, "old")
+					}
+					ran(t, o, secrets...)
+					secrets = declaredAgain(8)
+					for _, s := range secrets {
+						p.set(s, "new")
+					}
+					before := p.gets()
+					p.step(func(context.Context, secret.Address) error { time.Sleep(takes); return nil })
+					ctx, cancel := context.WithCancel(t.Context())
+					if deadline > 0 {
+						ctx, cancel = context.WithTimeout(t.Context(), deadline)
+					}
+					defer cancel()
+					began := time.Now()
+					app := secret.NewApp(o).Use(secrets...)
+					require.NoError(t, app.Start(ctx))
+					require.Equal(t, 4*takes, time.Since(began))
+					for _, s := range secrets {
+						requireRead(t, "new", s)
+						require.Zero(t, statusOf(t, app, s).CachedAt)
+					}
+					require.Equal(t, 8, p.gets()-before)
+					require.Empty(t, log.lines())
+					require.NoError(t, app.Close())
+				})
+			})
+		}
+	}
+}
+
+// TestOnlyTheStoreOutOfReachIsReplaced: of two stores with one queue, one hangs
+// or fails late. The cache has its values, after about one Timeout, and the
+// other store the new ones. A secret without an entry is asked for nevertheless.
+func TestOnlyTheStoreOutOfReachIsReplaced(t *testing.T) {
+	const limit = 900 * time.Millisecond
+	for name, down := range map[string]func(context.Context, secret.Address) error{
+		"hangs":      hang,
+		"fails late": func(context.Context, secret.Address) error { time.Sleep(limit / 2); return errRefused },
+	} {
+		for kind, wrap := range map[string]func(secret.Store) secret.Store{
+			"comparable":     func(s secret.Store) secret.Store { return s },
+			"not comparable": func(s secret.Store) secret.Store { return listed{s} },
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ill, well, c := newProbe(), newProbe(), newEntries()
+					o := secret.AppOptions{Store: wrap(ill), Cache: c, Concurrency: 4, Timeout: limit, Logger: silence}
+					declare := func(text string) (bad, good []*secret.Secret) {
+						bad = declaredAgain(100)
+						for i, s := range bad {
+							ill.set(s, text)
+							one := secret.Static(secret.Options{Namespace: "app", Name: "w" + strconv.Itoa(i), Store: well})
+							well.set(one, text)
+							good = append(good, one)
+						}
+						return bad, good
+					}
+					bad, good := declare("old")
+					ran(t, o, append(bad, good...)...)
+					bad, good = declare("new")
+					ill.step(down)
+					well.step(func(context.Context, secret.Address) error { time.Sleep(time.Millisecond); return nil })
+					app := secret.NewApp(o).Use(append(bad, good...)...)
+					began := time.Now()
+					require.NoError(t, app.Start(t.Context()))
+					require.Less(t, time.Since(began), limit+100*time.Millisecond)
+					for i := range bad {
+						requireRead(t, "old", bad[i])
+						require.NotZero(t, statusOf(t, app, bad[i]).CachedAt)
+						require.Contains(t, statusOf(t, app, bad[i]).LastError, map[string]string{
+							"hangs": "no answer from the store within 900ms", "fails late": "connection refused"}[name])
+						requireRead(t, "new", good[i])
+						require.Zero(t, statusOf(t, app, good[i]).CachedAt)
+					}
+					require.NoError(t, app.Close())
+
+					ill.step(func(ctx context.Context, addr secret.Address) error {
+						if addr.Name == "last" {
+							return nil
+						}
+						return down(ctx, addr)
+					})
+					last := static("last")
+					ill.set(last, "new")
+					bad = declaredAgain(100)
+					app = secret.NewApp(o).Use(append(bad, last)...)
+					requireStart(t, app)
+					requireRead(t, "old", bad[0])
+					requireRead(t, "new", last)
+				})
+			})
+		}
+	}
+}
+
+// listed is a store that == panics for.
+type listed []secret.Store
+
+func (l listed) Get(ctx context.Context, addr secret.Address) (string, error) {
+	return l[0].Get(ctx, addr)
+}

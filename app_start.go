@@ -42,9 +42,9 @@ func (a *App) Start(ctx context.Context) error {
 	defer context.AfterFunc(a.lifetime, func() { cancel(errClosed) })()
 	found := a.conflicts(secrets)
 	found = append(found, a.claim(secrets)...)
-	reach, cut := a.reach(ctx, secrets)
+	reach, cut := a.reach(ctx)
 	defer cut()
-	loads, errs := a.loadEach(reach, secrets, toStart)
+	loads, errs := a.firstLoads(reach, secrets)
 	if len(found) == 0 {
 		a.withstand(ctx, reach, secrets, loads, errs)
 	}
