@@ -84,16 +84,23 @@ func (b *begun) ends(t testing.TB, limit time.Duration) error {
 	}
 }
 
-// spy is a Store whose reads a test can observe and break.
+// spy is a Store whose reads a test can observe and break. It has no GetAll, which
+// an App would call instead of Get.
 type spy struct {
-	*etcd.Store
+	watchedStore
 	reads atomic.Int64
 	fault atomic.Pointer[func(read func() (string, error)) (string, error)]
 }
 
+type watchedStore interface {
+	secret.Store
+	secret.Watcher
+	secret.Locator
+}
+
 func (s *spy) Get(ctx context.Context, addr secret.Address) (string, error) {
 	defer s.reads.Add(1)
-	read := func() (string, error) { return s.Store.Get(ctx, addr) }
+	read := func() (string, error) { return s.watchedStore.Get(ctx, addr) }
 	if fault := s.fault.Swap(nil); fault != nil { // a fault applies to one read
 		return (*fault)(read)
 	}
@@ -106,7 +113,7 @@ func (s *spy) Get(ctx context.Context, addr secret.Address) (string, error) {
 func follow(t testing.TB, store *etcd.Store) (*secret.App, *secret.Secret, *spy) {
 	t.Helper()
 	s := secret.Static(secret.Options{Namespace: key.Namespace, Name: key.Name})
-	spied := &spy{Store: store}
+	spied := &spy{watchedStore: store}
 	app := secret.NewApp(secret.AppOptions{Store: spied, Logger: quiet}).Use(s)
 	require.NoError(t, app.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, app.Close()) })
