@@ -13,14 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // TestRootDirCacheRefusesAnotherUsersDirectory: that user could put entries
 // there.
 func TestRootDirCacheRefusesAnotherUsersDirectory(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a directory away")
-	}
+	slow.Root(t)
 	path := filepath.Join(t.TempDir(), "cache")
 	require.NoError(t, os.Mkdir(path, 0o700))
 	require.NoError(t, os.Chown(path, 12345, 12345))
