@@ -26,24 +26,28 @@ func (k *key) mac() *mac { return k.macs.Get().(*mac) }
 
 // giveBack returns m to the pool. It keeps nothing of a message.
 func (k *key) giveBack(m *mac) {
-	clear(m.text[:cap(m.text)])
-	if cap(m.text) > 4096 {
-		m.text = nil
-	}
+	clear(m.scratch[:])
+	clear(m.sum[:])
 	k.macs.Put(m)
 }
 
-// mac is HMAC-SHA256 with a buffer that would otherwise be allocated for each
-// message.
+// mac is HMAC-SHA256 with the memory that would otherwise be allocated for each
+// message: what is given to a hash.Hash is not on the stack.
 type mac struct {
-	hash hash.Hash
-	text []byte
-	sum  [sha256.Size]byte
+	hash    hash.Hash
+	scratch [1024]byte
+	sum     [sha256.Size]byte
 }
 
-// of returns the code of m.text. The result is valid until m is used again.
-func (m *mac) of() []byte {
+// of returns the code of a text. The result is valid until m is used again.
+func (m *mac) of(text []byte) []byte {
 	m.hash.Reset()
-	m.hash.Write(m.text)
+	m.hash.Write(text)
 	return m.hash.Sum(m.sum[:0])
+}
+
+// tag returns the code of a text as a token writes it. The result is valid until
+// m is used again.
+func (m *mac) tag() []byte {
+	return base64url.AppendEncode(m.scratch[:0], m.hash.Sum(m.sum[:0]))
 }

@@ -46,12 +46,9 @@ func parseSealed(text []byte) (s sealed, ok bool) {
 func (k *key) forMessage(header, context []byte) (aead cipher.AEAD, commitment [commitLen]byte) {
 	m := k.mac()
 	defer k.giveBack(m)
-	m.text = append(append(append(m.text[:0], header...), context...), 1)
 	var messageKey [32]byte
-	copy(messageKey[:], m.of())
-
-	m.text = append(append(append(append(m.text[:0], messageKey[:]...), header...), context...), 2)
-	copy(commitment[:], m.of())
+	copy(messageKey[:], m.of(append(append(append(m.scratch[:0], header...), context...), 1)))
+	copy(commitment[:], m.of(append(append(append(append(m.scratch[:0], messageKey[:]...), header...), context...), 2)))
 
 	block, err := aes.NewCipher(messageKey[:])
 	if err == nil {

@@ -2,7 +2,7 @@ package keyring
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
+	"crypto/subtle"
 	"encoding/binary"
 	"strings"
 )
@@ -12,10 +12,13 @@ const (
 	expiryLen   = 8
 	maxPayload  = 64 << 10
 	lastSecond  = 253402300799 // 9999-12-31T23:59:59Z
+
+	// pieceLen is a number of triples that leaves room for the start of a token in
+	// mac.scratch
+	pieceLen = 696
 )
 
 var (
-	base64url  = base64.RawURLEncoding.Strict()
 	tagLen     = base64url.EncodedLen(sha256.Size)
 	maxBodyLen = base64url.EncodedLen(expiryLen + maxPayload)
 )
@@ -67,21 +70,47 @@ func cut(s string) (before, after string) {
 	return s, ""
 }
 
-// decode decodes unpadded base64url into dst. It refuses line breaks, which
-// package base64 skips: they would be another spelling.
-func decode(dst []byte, text string) ([]byte, bool) {
-	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
-		return nil, false
+// newToken returns the token of a payload. It encodes and signs piece by piece,
+// so that the token is the only memory as long as the payload.
+func (k *key) newToken(id string, expires int64, payload []byte) string {
+	m := k.mac()
+	defer k.giveBack(m)
+	m.hash.Reset()
+	var token strings.Builder
+	token.Grow(len(tokenPrefix) + len(id) + 1 + base64url.EncodedLen(expiryLen+len(payload)) + 1 + tagLen)
+
+	// nine bytes, so that the rest of the payload is encoded by itself
+	start := binary.BigEndian.AppendUint64(make([]byte, 0, expiryLen+1), uint64(expires))
+	start = append(start, payload[:min(1, len(payload))]...)
+	payload = payload[len(start)-expiryLen:]
+	text := append(append(append(m.scratch[:0], tokenPrefix...), id...), '.')
+	text = base64url.AppendEncode(text, start)
+	for {
+		piece := payload[:min(pieceLen, len(payload))]
+		end := len(text) + base64url.EncodedLen(len(piece))
+		encode(m.scratch[len(text):end], piece)
+		m.hash.Write(m.scratch[:end])
+		token.Write(m.scratch[:end])
+		if payload = payload[len(piece):]; len(payload) == 0 {
+			break
+		}
+		text = m.scratch[:0]
 	}
-	n, err := base64url.Decode(dst, []byte(text))
-	return dst[:n], err == nil
+	token.WriteByte('.')
+	token.Write(m.tag())
+	return token.String()
 }
 
-// appendUnsigned appends a token without its tag and without the dot before the
-// tag.
-func appendUnsigned(b []byte, id string, expires int64, payload []byte) []byte {
-	b = append(append(append(b, tokenPrefix...), id...), '.')
-	body := make([]byte, expiryLen, expiryLen+len(payload))
-	binary.BigEndian.PutUint64(body, uint64(expires))
-	return base64url.AppendEncode(b, append(body, payload...))
+// signed reports whether k signed the token. It compares the tag's characters,
+// not the decoded bytes: each tag has one spelling.
+func (k *key) signed(t token) bool {
+	m := k.mac()
+	defer k.giveBack(m)
+	m.hash.Reset()
+	for text := t.signed; text != ""; {
+		n := copy(m.scratch[:], text)
+		m.hash.Write(m.scratch[:n])
+		text = text[n:]
+	}
+	return subtle.ConstantTimeCompare(m.tag(), []byte(t.tag)) == 1
 }
