@@ -32,7 +32,7 @@ func (k *key) giveBack(m *mac) {
 }
 
 // mac is HMAC-SHA256 with the memory that would otherwise be allocated for each
-// message: what is given to a hash.Hash is not on the stack.
+// message: a slice that is passed to a hash.Hash cannot be on the stack.
 type mac struct {
 	hash    hash.Hash
 	scratch [1024]byte
