@@ -57,7 +57,7 @@ func (sec *appSecret) setMissing(err error, now time.Time) {
 	sec.missing, sec.doc, sec.err, sec.state = true, nil, nil, nil
 	sec.lastSuccess, sec.failedSince = now, time.Time{}
 	sec.failures, sec.skip, sec.stale = 0, 0, false
-	sec.serve(newDocument(&document{decl: sec.decl, err: err}))
+	sec.serve(failing(sec.decl, err))
 	sec.tell(old, wallClock())
 }
 

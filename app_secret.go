@@ -291,7 +291,7 @@ func (sec *appSecret) expire(now time.Time, limit time.Duration) {
 	}
 	err := &Error{Op: "load", Address: sec.decl.addr, Err: &staleError{limit, cause}}
 	sec.stale = true
-	sec.serve(newDocument(&document{decl: sec.decl, err: err}))
+	sec.serve(failing(sec.decl, err))
 	sec.mu.Unlock()
 	claims.Unlock()
 	sec.app.log(slog.LevelError, "secret is read no more", "address", sec.decl.addr.String(), "error", err.Error())

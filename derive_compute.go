@@ -183,7 +183,7 @@ func latest(s *Secret, doc *Document) (*Document, source) {
 	home, ok := owner.(derivedHome)
 	for {
 		live := s.live.Load()
-		if live != nil && live.data().err == nil {
+		if live != nil && live.data().err() == nil {
 			doc = live
 		}
 		if !ok {

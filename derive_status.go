@@ -89,7 +89,7 @@ func (w weakEntry) settle(ctx context.Context) {
 	docs := make([]*Document, len(c.secrets))
 	for i, s := range c.secrets {
 		docs[i] = s.declared().live.Load()
-		if docs[i] == nil || docs[i].data().err != nil {
+		if docs[i] == nil || docs[i].data().err() != nil {
 			return // only a Get loads documents
 		}
 	}

@@ -1,9 +1,7 @@
 package secret
 
 import (
-	"cmp"
 	"iter"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -19,19 +17,25 @@ type Document struct {
 	p atomic.Pointer[document] // reflection, and so fmt, shows only an address here
 }
 
-// document is a parsed text. It never changes after seal.
+// document is a parsed text. It never changes after newDocument. Every secret
+// of an App holds one: a field more costs all of them.
 type document struct {
+	public  Document // points to this document: one allocation holds both
 	format  Format
-	marker  string // the id in "current"; empty: none
-	current int    // index of the current version
-	text    string // of the current version: programs read it most often
-	entries []entry
-	index   index  // of entries by id; nil for few entries
-	extra   string // top-level JSON members that this format does not name, byte for byte
+	current int32 // index of the current version
+	// whether the versions are in the order of their activeFrom
+	ascending bool
+	marker    string // the id in "current"; empty: none
+	text      string // of the current version: programs read it most often
+	entries   []entry
+	index     index                   // of entries by id; nil for few entries
+	order     atomic.Pointer[[]int32] // see inOrder
+	extra     string                  // top-level JSON members that this format does not name, byte for byte
 
-	decl  *declaration // of the secret that d was loaded for; nil: none
-	print fingerprint  // of the text, in a document that was loaded
-	err   error        // if set, every read fails with it and there are no versions
+	// of the secret that d was loaded for; nil: none. If its err is set, every read
+	// of d fails with it and there are no versions.
+	decl  *declaration
+	print fingerprint // of the text, in a document that was loaded
 }
 
 // entry is one version. A zero activeFrom means always active, a zero expiresAt
@@ -48,9 +52,25 @@ type entry struct {
 type uncomparable [0]func()
 
 func newDocument(d *document) *Document {
-	pub := new(Document)
-	pub.p.Store(d)
-	return pub
+
+	d.ascending = isAscending(d.entries)
+	d.public.p.Store(d)
+	return &d.public
+}
+
+// failing returns a document whose reads fail with err.
+func failing(decl *declaration, err error) *Document {
+	failed := *decl
+	failed.err = err
+	return newDocument(&document{decl: &failed})
+}
+
+// err returns the error of every read of d, or nil.
+func (d *document) err() error {
+	if d.decl == nil {
+		return nil
+	}
+	return d.decl.err
 }
 
 const (
@@ -137,9 +157,9 @@ func (d *document) seal(copied bool) (twice int) {
 	if n := len(d.entries); cap(d.entries)-n > (n+5)/8 {
 		d.entries = append(make([]entry, 0, n), d.entries...)
 	}
-	d.current = len(d.entries) - 1
+	d.current = int32(len(d.entries) - 1)
 	if i := d.find(d.marker); i >= 0 {
-		d.current = i
+		d.current = int32(i)
 	}
 	if n := len(d.entries); n > 0 {
 		d.text = d.entries[d.current].text
@@ -171,35 +191,11 @@ func (d *document) eachString(f func(*string)) {
 // find returns the index of the version with that id, or -1.
 func (d *document) find(id string) int { return d.index.find(d.entries, id) }
 
-// at returns the index of the version that was in force at t, or -1.
-//
-// A version that begins after the current one is announced: no program has used
-// it yet, so it is returned only if no other version fits.
-func (d *document) at(t time.Time) int {
-	best := -1
-	for i := range d.entries {
-		if d.entries[i].activeAt(t) && (best < 0 || d.inForceBefore(i, best)) {
-			best = i
-		}
-	}
-	return best
-}
+func (e *entry) activeAt(t time.Time) bool { return e.begun(t) && !e.expired(t) }
 
-// inForceBefore reports whether version i, which comes later in the text than
-// j, takes precedence over j for a time.
-func (d *document) inForceBefore(i, j int) bool {
-	a, b, current := d.entries[i].activeFrom, d.entries[j].activeFrom, d.entries[d.current].activeFrom
-	if x, y := current.Before(a), current.Before(b); x != y {
-		return y
-	}
-	return b.Before(a) || !a.Before(b) && j != d.current
-}
+func (e *entry) begun(t time.Time) bool { return !t.Before(e.activeFrom) || e.activeFrom.IsZero() }
 
-func (e *entry) activeAt(t time.Time) bool {
-	return (e.activeFrom.IsZero() || !t.Before(e.activeFrom)) && !e.expired(t)
-}
-
-func (e *entry) expired(t time.Time) bool { return !e.expiresAt.IsZero() && !t.Before(e.expiresAt) }
+func (e *entry) expired(t time.Time) bool { return !t.Before(e.expiresAt) && !e.expiresAt.IsZero() }
 
 // The following functions return the index of the version that a read asks for,
 // or an error if there is none.
@@ -220,12 +216,14 @@ func (d *document) pickAt(t time.Time) (int, error) {
 	return i, nil
 }
 
-func (d *document) pickActiveVersion(id string, now time.Time) (int, error) {
+// pickActiveVersion calls clock only for a version that expires: reading the
+// clock takes longer than the rest.
+func (d *document) pickActiveVersion(id string, clock func() time.Time) (int, error) {
 	i := d.find(id)
 	switch {
 	case i < 0:
 		return -1, d.refuse("active version", id, ErrVersionNotFound)
-	case d.entries[i].expired(now):
+	case !d.entries[i].expiresAt.IsZero() && d.entries[i].expired(clock()):
 		return -1, d.refuse("active version", id, because(ErrNotActive, "the version has expired"))
 	}
 	return i, nil
@@ -243,7 +241,10 @@ func (d *Document) version(i int) Version {
 	if i < 0 || i >= len(data.entries) {
 		return Version{}
 	}
-	e := &data.entries[i]
+	return data.entries[i].version(d, i)
+}
+
+func (e *entry) version(d *Document, i int) Version {
 	return Version{ID: e.id, ActiveFrom: e.activeFrom, ExpiresAt: e.expiresAt, doc: d, i: i}
 }
 
@@ -254,38 +255,6 @@ func (d *Document) picked(i int, err error) (Version, error) {
 	return d.version(i), nil
 }
 
-// accepted returns the versions for which accept is true: first the current
-// one, then by activeFrom, latest first, and for equal times the later in the
-// text first.
-func (d *Document) accepted(accept func(*entry) bool) []Version {
-	data := d.data()
-	var found []int
-	for i := range data.entries {
-		if accept(&data.entries[i]) {
-			found = append(found, i)
-		}
-	}
-	slices.SortFunc(found, func(i, j int) int {
-		switch {
-		case i == j:
-			return 0
-		case i == data.current:
-			return -1
-		case j == data.current:
-			return 1
-		}
-		if c := data.entries[j].activeFrom.Compare(data.entries[i].activeFrom); c != 0 {
-			return c
-		}
-		return cmp.Compare(j, i)
-	})
-	vs := make([]Version, len(found))
-	for k, i := range found {
-		vs[k] = d.version(i)
-	}
-	return vs
-}
-
 // StoredAs returns the format of the text: FormatPlain, FormatJSON or
 // FormatCompact. It is FormatJSON for a document made by [NewDocument]. (Its
 // name is not Format, because that is the method of [fmt.Formatter].)
@@ -294,7 +263,7 @@ func (d *Document) StoredAs() Format { return d.data().format }
 // Current returns the version for new work: the one that "current" names, else
 // the last. It does not look at times: it returns an expired current version
 // too.
-func (d *Document) Current() Version { return d.version(d.data().current) }
+func (d *Document) Current() Version { return d.version(int(d.data().current)) }
 
 // Version returns the version with that id, expired or not, because data made
 // with it must stay readable. If there is none, the error wraps
@@ -329,7 +298,7 @@ func (d *Document) At(t time.Time) (Version, error) {
 // activeFrom, latest first, and for equal times the later in the text first. If
 // there is none, the slice is empty. The slice belongs to the caller.
 func (d *Document) Active(now time.Time) []Version {
-	return d.accepted(func(e *entry) bool { return !e.expired(now) })
+	return d.accepted(now, false)
 }
 
 // ActiveAt returns every version whose life includes t (activeFrom <= t <
@@ -337,14 +306,14 @@ func (d *Document) Active(now time.Time) []Version {
 // time. To accept or reject something now use Active: ActiveAt(now) leaves
 // announced versions out.
 func (d *Document) ActiveAt(t time.Time) []Version {
-	return d.accepted(func(e *entry) bool { return e.activeAt(t) })
+	return d.accepted(t, true)
 }
 
 // ActiveVersion returns the version with that id if it has not expired: for a
 // token that contains the id of its key. Otherwise the error wraps
 // [ErrVersionNotFound] or [ErrNotActive].
 func (d *Document) ActiveVersion(id string, now time.Time) (Version, error) {
-	return d.picked(d.data().pickActiveVersion(id, now))
+	return d.picked(d.data().pickActiveVersion(id, func() time.Time { return now }))
 }
 
 // All yields the versions in the order of the text.

@@ -263,13 +263,10 @@ func gaveUp(ctx context.Context) error {
 // fingerprint compares texts without keeping them: a document does not always
 // hold its text, and need not keep two copies of a value. The seeds are random,
 // so no one can construct two texts that collide.
-type fingerprint struct {
-	size int
-	a, b uint64
-}
+type fingerprint struct{ a, b uint64 }
 
 var secondSeed = maphash.MakeSeed()
 
 func fingerprintOf(text string) fingerprint {
-	return fingerprint{len(text), maphash.String(indexSeed, text), maphash.String(secondSeed, text)}
+	return fingerprint{maphash.String(indexSeed, text), maphash.String(secondSeed, text)}
 }

@@ -28,67 +28,75 @@ const (
 // Get makes the read. If it has to ask the store, ctx bounds that. Errors are
 // of type [*Error] and wrap one of the package's sentinels, an error of the
 // store or the error of ctx.
-func (r Ref) Get(ctx context.Context) (Version, error) {
-	doc, err := r.s.Load(ctx)
-	if err != nil {
-		return Version{}, err
-	}
-	return r.of(doc)
-}
-
-// of makes the read from a document.
-func (r Ref) of(doc *Document) (Version, error) { return doc.picked(r.index(doc.data())) }
-
-// index returns the index of the version that the read asks for.
-func (r Ref) index(d *document) (int, error) {
-	switch r.pick {
-	case pickVersion:
-		return d.pickVersion(r.id)
-	case pickAt:
-		return d.pickAt(r.t)
-	case pickActiveVersion:
-		return d.pickActiveVersion(r.id, time.Now())
-	}
-	return d.current, nil
-}
-
-func (r Ref) getNow() (Version, error) {
-	doc, err := r.s.loadNow()
-	if err != nil {
-		return Version{}, err
-	}
-	return r.of(doc)
-}
+func (r Ref) Get(ctx context.Context) (Version, error) { return r.s.get(ctx, &r) }
 
 // Text returns the text of the version, exactly as stored. If it has to ask the
 // store, it waits up to 10 seconds. On js/wasm there is no limit, since a limit
 // takes a timer; use Get to bound the read there.
 func (r Ref) Text() (string, error) { return r.s.text(&r) }
 
-// text is a separate function so that the compiler inlines Text in the caller,
-// and the Ref never leaves the caller's frame.
+// text is a separate function, like get, so that the compiler inlines Text in
+// the caller, and the Ref never leaves the caller's frame. The most frequent
+// reads are kept short: an answer from memory, of a document without an error.
 func (s *Secret) text(r *Ref) (string, error) {
-	// The most frequent read is kept short: an answer from memory.
-	if s != nil {
-		if doc := s.live.Load(); doc != nil {
-			d := doc.p.Load()
-			if r.pick == pickCurrent && d.text != "" {
-				return d.text, nil
-			}
-			i := -1
+	if doc := s.memory(); doc != nil {
+		if d := doc.p.Load(); d.text != "" {
 			switch r.pick {
+			case pickCurrent:
+				return d.text, nil
 			case pickVersion:
-				i = d.find(r.id)
+				if i := d.find(r.id); i >= 0 {
+					return d.entries[i].text, nil
+				}
 			case pickAt:
-				i = d.at(r.t)
+				if i := d.at(r.t); i >= 0 {
+					return d.entries[i].text, nil
+				}
 			}
-			if 0 <= i && i < len(d.entries) {
-				return d.entries[i].text, nil
+			i, err := r.index(d)
+			if err != nil {
+				return "", err
 			}
+			return d.entries[i].text, nil
 		}
 	}
 	v, err := r.getNow()
 	return v.Text(), err
+}
+
+func (s *Secret) get(ctx context.Context, r *Ref) (Version, error) {
+	doc := s.memory()
+	if doc == nil || doc.p.Load().text == "" {
+		var err error
+		if doc, err = s.Load(ctx); err != nil {
+			return Version{}, err
+		}
+	}
+	i, err := r.index(doc.p.Load())
+	if err != nil {
+		return Version{}, err
+	}
+	return doc.version(i), nil
+}
+
+// getNow is get for reads without a context.
+func (r *Ref) getNow() (Version, error) {
+	ctx, cancel := r.s.limit()
+	defer cancel()
+	return r.s.get(ctx, r)
+}
+
+// index returns the index of the version that the read asks for.
+func (r *Ref) index(d *document) (int, error) {
+	switch r.pick {
+	case pickVersion:
+		return d.pickVersion(r.id)
+	case pickAt:
+		return d.pickAt(r.t)
+	case pickActiveVersion:
+		return d.pickActiveVersion(r.id, time.Now)
+	}
+	return int(d.current), nil
 }
 
 // Bytes returns the result of [Version.Bytes], with the time limit of Text.

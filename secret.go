@@ -88,7 +88,7 @@ func (s *Secret) With(store Store) *Secret {
 func (s *Secret) Load(ctx context.Context) (*Document, error) {
 	s = s.declared()
 	if doc := s.live.Load(); doc != nil {
-		if err := doc.data().err; err != nil {
+		if err := doc.data().err(); err != nil {
 			return nil, err
 		}
 		return doc, nil
@@ -159,11 +159,25 @@ func (s *Secret) ActiveAt(t time.Time) ([]Version, error) {
 
 // loadNow is Load for reads without a context.
 func (s *Secret) loadNow() (*Document, error) {
-	s = s.declared()
-	if s.live.Load() != nil {
-		return s.Load(context.Background())
-	}
-	ctx, cancel := timeout.Context(context.Background(), timeout.Default)
+	ctx, cancel := s.limit()
 	defer cancel()
 	return s.Load(ctx)
+}
+
+// limit returns the context for reads without one. A read from memory needs no
+// timer.
+func (s *Secret) limit() (context.Context, context.CancelFunc) {
+	if s.memory() != nil {
+		return context.Background(), func() {}
+	}
+	return timeout.Context(context.Background(), timeout.Default)
+}
+
+// memory returns the document that reads return without asking the store, or
+// nil.
+func (s *Secret) memory() *Document {
+	if s == nil {
+		return nil
+	}
+	return s.live.Load()
 }
