@@ -62,26 +62,26 @@ func parse(text string, pin Format) (*document, error) {
 // version document, a damaged one, or a plain value such as JSON credentials.
 func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 	const want = `the declaration pins FormatJSON: {"current": …, "versions": {…}}`
-	var o jsonShape
+	r := jsonReader{s: t.s, base: t.start}
 	if t.s[0] == '{' {
-		o = scanJSON(t.s)
+		r.document()
 	}
 	why := ""
 	switch {
-	case !pinned && !o.versionDocument():
+	case !pinned && !r.versionDocument():
 		return plainDocument(text), nil
-	case !pinned && o.disguised:
+	case !pinned && r.disguised:
 		why = badDisguise
-	case !pinned && !o.valid():
+	case !pinned && !r.valid():
 		why = "a JSON version document with a syntax error here; was it cut off?"
 	case t.s[0] != '{':
 		why = "not a JSON object; " + want
-	case !o.valid():
+	case !r.valid():
 		why = "a JSON syntax error; " + want
-	case !o.versionsObject:
+	case !r.versionsObject:
 		why = `no object "versions"; ` + want
 	default:
-		d, err := parseJSON(t, o.versions, o.members)
+		d, err := r.finish()
 		switch {
 		case err != nil:
 			return nil, err
@@ -93,8 +93,8 @@ func parseObject(text string, t trimmed, pinned bool) (*document, error) {
 		why = `no version in "versions"; ` + want
 	}
 	e := malformed("", "", why)
-	if !o.valid() {
-		e.at(t.start + max(o.fault, 0))
+	if t.s[0] != '{' || !r.valid() {
+		e.at(t.start + r.bad)
 	}
 	return nil, e
 }

@@ -38,7 +38,7 @@ func disguised(text string, quotes int, left *decodings) bool {
 		}
 		comment := commentEnd(s)
 		switch {
-		case c == '{' && scanJSON(s).versionDocument():
+		case c == '{' && isVersionDocument(s):
 			return true
 		case comment == 0 && looksCompact(s, false):
 			return true
@@ -99,10 +99,13 @@ func unquotedName(s string) bool {
 // isEscaped reports whether s is the inside of a JSON string and holds an
 // escape.
 func isEscaped(s string) bool {
-	end, ok := scanInside(s, 0)
+	end, _, ok := scanInside(s, 0)
 	return ok && end == len(s) && strings.IndexByte(s, '\\') >= 0
 }
 
 // hasControl reports whether s, which is white space, holds a character that a
 // JSON string must escape.
-func hasControl(s string) bool { return plainEnd(s, 0) < len(s) }
+func hasControl(s string) bool {
+	end, _ := plainEnd(s, 0)
+	return end < len(s)
+}

@@ -5,283 +5,398 @@ import (
 	"unicode/utf8"
 )
 
-// parseJSON parses a text that scanJSON accepted: one valid object with an
-// object "versions". versions is the number of its members, members the number
-// in all objects together. parseJSON checks only the rules of a version
-// document and relies on the syntax.
-func parseJSON(t trimmed, versions, members int) (*document, error) {
-	if !utf8.ValidString(t.s) {
-		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(t.start + invalidUTF8(t.s))
+// jsonReader reads a text that begins with a brace in one pass: it checks the
+// syntax, decides whether the text is a version document, and builds the
+// document. After a fault that is not one of syntax it keeps nothing and reads
+// on, because a fault matters only in a version document.
+//
+// Its buffers are arrays: with slices of other variables it would move to the
+// heap.
+type jsonReader struct {
+	s    string
+	base int // the offset of s in the stored text
+
+	bad            int    // offset of the first syntax error; 0: the text is one valid JSON object
+	disguised      bool   // comments precede the first member, or its name is not in double quotes
+	currentFirst   bool   // the first top-level member is named current
+	versionsNamed  bool   // a top-level member is named versions …
+	versionsObject bool   // … and one such is an object,
+	versions       int    // with that many members
+	escaped        bool   // the last string has escapes
+	high           uint64 // see plainEnd: of all strings
+	fault          *Error // the first against the rules of a version document
+
+	checks bool // keep nothing: there is a fault, or the text must be checked before
+	ids    bool // look for ids given twice too, which seal does otherwise
+	copied bool // some kept strings are not parts of s
+	marker string
+	extra  string
+	first  int // the offset of the first version
+	few    [4]entry
+	many   []entry // in place of few, once there are more
+	count  int     // of entries
+
+	unnamed int     // members that this format does not name
+	names   []place // their names, in all open objects; nil: do not look for names given twice
+	shallow [32]int32
+	deep    []int32 // in place of shallow: see skip
+}
+
+// dense is the number of versions above which they take more memory than the
+// text: see checksDense.
+func (r *jsonReader) dense() int { return max(fewEntries, len(r.s)/entrySize) }
+
+// valid reports whether the text is one valid JSON object.
+func (r *jsonReader) valid() bool { return r.bad == 0 && !r.disguised }
+
+// versionDocument reports whether the text is a version document in disguise,
+// or was meant to be a version document and has a fault.
+func (r *jsonReader) versionDocument() bool {
+	if r.bad == 0 {
+		return r.versionsObject
 	}
-	r := jsonReader{s: t.s, base: t.start, doc: &document{format: FormatJSON}, members: members}
-	if r.checks = checksDense && versions > fewEntries && versions > len(t.s)/entrySize; r.checks {
-		if err := r.document(); err != nil {
-			return nil, err
-		}
+	return r.currentFirst || r.versionsNamed
+}
+
+// isVersionDocument is versionDocument for the text s, which begins with a brace.
+func isVersionDocument(s string) bool {
+	r := jsonReader{s: s, fault: new(Error), checks: true}
+	r.document()
+	return r.versionDocument()
+}
+
+// finish returns the document that r has read, from a text for which valid and
+// versionDocument are true. It reads a text again that has names to
+// compare or many versions for its size. Their number is known then, so a text
+// that is refused costs little memory.
+func (r *jsonReader) finish() (*document, error) {
+	if r.high&highBits != 0 && !utf8.ValidString(r.s) {
+		return nil, malformed("", "", "invalid UTF-8 in a JSON version document").at(r.base + invalidUTF8(r.s))
 	}
-	r.checks, r.doc.entries = false, make([]entry, 0, versions)
-	return r.doc, r.document()
+	dense := checksDense && r.versions > r.dense()
+	if dense || r.unnamed > 0 {
+		check := jsonReader{s: r.s, base: r.base, checks: true, ids: dense, deep: r.deep,
+			names: make([]place, 0, r.unnamed+r.versions)}
+		check.document()
+		r.fault = check.fault
+	}
+	if r.fault != nil {
+		return nil, r.fault
+	}
+	if dense {
+		*r = jsonReader{s: r.s, deep: r.deep, many: make([]entry, r.versions)}
+		r.document()
+	}
+	d := &document{format: FormatJSON, marker: r.marker, extra: r.extra}
+	if r.many != nil {
+		d.entries = r.many[:r.count]
+	} else {
+		d.entries = append(make([]entry, 0, r.count), r.few[:r.count]...)
+	}
+	if twice := d.seal(r.copied); twice >= 0 {
+		return nil, malformed(d.entries[twice].id, "", "a version id given twice")
+	}
+	return d, nil
 }
 
 func invalidUTF8(s string) int {
-	for i := 0; i < len(s); {
-		c, n := utf8.DecodeRuneInString(s[i:])
-		if c == utf8.RuneError && n == 1 {
+	for i := range s {
+		if c, n := utf8.DecodeRuneInString(s[i:]); c == utf8.RuneError && n == 1 {
 			return i
 		}
-		i += n
 	}
 	return len(s)
 }
 
-type jsonReader struct {
-	s       string
-	base    int // the offset of s in the stored text
-	doc     *document
-	copied  bool    // some strings in doc are not parts of s
-	checks  bool    // only look for faults; doc holds one version at a time: see checksDense
-	members int     // of all objects
-	names   []place // of the members in open objects that this format does not name
-	marks   []int32 // reused by skip
-}
-
-// fault returns an error with the offset in the stored text. It is not inlined,
-// for the same reason as because.
+// fail records the first fault, with its offset in the stored text unless at is
+// -1. It is not inlined, for the same reason as because.
 //
 //go:noinline
-func (r *jsonReader) fault(id, member string, at int, why string) error {
-	return malformed(id, member, why).at(r.base + at)
+func (r *jsonReader) fail(id, member string, at int, why string) {
+	if r.fault != nil {
+		return
+	}
+	if r.fault, r.checks = malformed(id, member, why), true; at >= 0 {
+		r.fault.at(r.base + at)
+	}
 }
 
-func (r *jsonReader) document() error {
+// syntax records the first syntax error, and returns -1. A position that is -1
+// ends the reading.
+func (r *jsonReader) syntax(at int) int {
+	if r.bad == 0 {
+		r.bad = at
+	}
+	return -1
+}
+
+func (r *jsonReader) document() {
 	var extra extraMembers
-	seenCurrent, seenVersions := false, false
-	for m := membersOf(0); m.next(r); {
+	current, seenVersions := -1, false // the number of the member "current"
+	m := membersOf(r.beforeNames())
+	for m.next(r) {
 		switch m.name {
 		case "current":
-			if seenCurrent {
-				return r.fault("", "current", m.at, "given twice")
+			if current >= 0 {
+				r.fail("", "current", m.at, "given twice")
+			} else {
+				current = m.index
 			}
-			seenCurrent = true
-			text, err := r.optionalString("", "current", &m)
-			if err != nil {
-				return err
-			}
-			r.doc.marker = text
+			r.marker = r.optionalString("", "current", &m)
 		case "versions":
 			if seenVersions {
-				return r.fault("", "versions", m.at, "given twice")
+				r.fail("", "versions", m.at, "given twice")
 			}
 			seenVersions = true
-			if r.s[m.value] != '{' {
-				return r.fault("", "versions", m.value, "not an object")
-			}
-			if err := r.versions(&m); err != nil {
-				return err
+			if r.s[m.value] == '{' {
+				r.versionsObject = true
+				r.allVersions(&m)
+			} else {
+				r.fail("", "versions", m.value, "not an object")
+				m.end = r.skip("", m.value, 1)
 			}
 		default:
-			if err := r.unnamed("", &m, &extra); err != nil {
-				return err
-			}
+			r.addUnnamed("", &m, &extra, 1)
 		}
 	}
-	if err := r.closeNames("", 0); err != nil {
-		return err
+	// The last name counts, though its value may be missing.
+	r.versionsNamed = seenVersions || m.name == "versions"
+	r.currentFirst = r.currentFirst || current == 0 || m.index == 0 && m.name == "current"
+	if m.end < 0 {
+		return
 	}
-	if r.checks {
-		return nil
+	if end := skipSpace(r.s, m.end); end < len(r.s) {
+		r.syntax(end)
+		return
 	}
-	r.doc.extra = r.join(extra.runs[:extra.n])
-	if twice := r.doc.seal(r.copied); twice >= 0 {
-		return malformed(r.doc.entries[twice].id, "", "a version id given twice")
+	r.closeNames("", 0)
+	if !r.checks {
+		r.extra = r.join(extra.runs[:extra.n])
 	}
-	return nil
 }
 
-// versions parses the object at m.value, and sets m.end.
-func (r *jsonReader) versions(m *members) error {
-	v := membersOf(m.value)
+// beforeNames returns the offset at which the members begin, after comments.
+func (r *jsonReader) beforeNames() int {
+	i := skipSpace(r.s, 1)
+	for i < len(r.s) && r.s[i] != '"' && r.s[i] != '}' {
+		n := commentEnd(r.s[i:])
+		if n == 0 {
+			r.currentFirst = unquotedName(r.s[i:])
+			r.disguised = r.disguised || r.currentFirst
+			break
+		}
+		r.disguised = true
+		i = skipSpace(r.s, i+n)
+	}
+	return i
+}
+
+// allVersions reads the object at m.value, and sets m.end.
+func (r *jsonReader) allVersions(m *members) {
+	v := membersOf(m.value + 1)
 	mark := len(r.names)
+	r.first = m.value
 	for v.next(r) {
+		r.versions++
 		if v.name == "" || v.loneSurrogate {
-			return r.fault("", "", v.at, "a version id that is empty or holds a lone surrogate")
+			r.fail("", "", v.at, "a version id that is empty or holds a lone surrogate")
 		}
 		if r.s[v.value] != '{' {
-			return r.fault(v.name, "", v.value, "a version that is not an object with a \"value\"")
-		}
-		if r.checks {
-			r.doc.entries = r.doc.entries[:0]
-			r.addName(v.name, v.at)
-		}
-		r.doc.add(v.name, "")
-		if err := r.version(&v); err != nil {
-			return err
-		}
-	}
-	m.end = v.end
-	return r.closeNames("", mark)
-}
-
-// version parses the object at m.value into the last entry, and sets m.end.
-func (r *jsonReader) version(m *members) error {
-	id := m.name
-	e := &r.doc.entries[len(r.doc.entries)-1]
-	var seenValue, seenFrom, seenEnd bool
-	var extra extraMembers
-	mark := len(r.names)
-	f := membersOf(m.value)
-	for f.next(r) {
-		var twice *bool
-		var err error
-		switch f.name {
-		case "value":
-			twice = &seenValue
-			if r.s[f.value] != '"' {
-				return r.fault(id, "value", f.value, "not a string")
-			}
-			e.text, err = r.optionalString(id, "value", &f)
-		case "activeFrom":
-			twice = &seenFrom
-			e.activeFrom, err = r.optionalTime(id, "activeFrom", &f)
-		case "expiresAt":
-			twice = &seenEnd
-			e.expiresAt, err = r.optionalTime(id, "expiresAt", &f)
-		default:
-			if err := r.unnamed(id, &f, &extra); err != nil {
-				return err
-			}
+			r.fail(v.name, "", v.value, "a version that is not an object with a \"value\"")
+			v.end = r.skip("", v.value, 2)
 			continue
 		}
-		if *twice {
-			return r.fault(id, f.name, f.at, "given twice")
+		if r.ids {
+			r.addName(v.name, v.at)
 		}
-		if err != nil {
-			return err
+		r.version(&v)
+	}
+	if m.end = v.end; v.end >= 0 {
+		r.closeNames("", mark)
+	}
+}
+
+// version reads the object at m.value as one version, and sets m.end.
+func (r *jsonReader) version(m *members) {
+	id := m.name
+	e := r.newEntry(m.at)
+	*e = entry{id: id}
+	var extra extraMembers
+	seen, mark := 0, len(r.names)
+	f := membersOf(m.value + 1)
+	for f.next(r) {
+		bit, at := 1, (*time.Time)(nil)
+		switch f.name {
+		case "value":
+			if r.s[f.value] != '"' {
+				r.fail(id, "value", f.value, "not a string")
+			}
+		case "activeFrom":
+			bit, at = 2, &e.activeFrom
+		case "expiresAt":
+			bit, at = 4, &e.expiresAt
+		default:
+			r.addUnnamed(id, &f, &extra, 3)
+			continue
 		}
-		*twice = true
+		if seen&bit != 0 {
+			r.fail(id, f.name, f.at, "given twice")
+		}
+		seen |= bit
+		text := r.optionalString(id, f.name, &f)
+		if at == nil {
+			e.text = text
+		} else if r.s[f.value] == '"' {
+			var ok bool
+			if *at, ok = parseTime(text); !ok {
+				r.fail(id, f.name, f.value, badTime)
+			}
+		}
 	}
-	m.end = f.end
-	if err := r.closeNames(id, mark); err != nil {
-		return err
+	if m.end = f.end; f.end < 0 {
+		return
 	}
-	if e.text == "" {
+	r.closeNames(id, mark)
+	switch {
+	case e.text == "":
 		why := "missing"
-		if seenValue {
+		if seen&1 != 0 {
 			why = "empty"
 		}
-		return r.fault(id, "value", m.value, why)
-	}
-	if !lifeInOrder(e.activeFrom, e.expiresAt) {
-		return r.fault(id, "expiresAt", m.value, "not after activeFrom")
-	}
-	if !r.checks {
+		r.fail(id, "value", m.value, why)
+	case !lifeInOrder(e.activeFrom, e.expiresAt):
+		r.fail(id, "expiresAt", m.value, "not after activeFrom")
+	case !r.checks:
 		e.extra = r.join(extra.runs[:extra.n])
 	}
-	return nil
 }
 
-// optionalString parses a string or null at m.value, and sets m.end.
-func (r *jsonReader) optionalString(id, member string, m *members) (string, error) {
-	switch r.s[m.value] {
-	case 'n':
-		m.end = m.value + len("null")
-		return "", nil
-	case '"':
-		text, end, lone := r.str(m.value)
-		if lone {
-			return "", r.fault(id, member, m.value, "a lone surrogate")
+// newEntry returns the place for a version whose name is at an offset.
+func (r *jsonReader) newEntry(at int) *entry {
+	n, all := r.count, r.few[:]
+	if r.many != nil {
+		all = r.many
+	}
+	if checksDense && n == len(all) && n == r.dense() {
+		r.checks = true
+	}
+	if r.checks {
+		return &r.few[0]
+	}
+	if n == len(all) {
+		// As many as there will be if the others are as long as those before.
+		room := n + (len(r.s)-at)/((at-r.first)/n) + 1
+		if r.many != nil {
+			room = max(room, 2*n)
 		}
-		m.end = end
-		return text, nil
+		if checksDense {
+			room = min(room, r.dense())
+		}
+		r.many = make([]entry, room)
+		copy(r.many, all)
+		all = r.many
 	}
-	return "", r.fault(id, member, m.value, "neither a string nor null")
+	r.count++
+	return &all[n]
 }
 
-func (r *jsonReader) optionalTime(id, member string, m *members) (time.Time, error) {
-	at := m.value
-	text, err := r.optionalString(id, member, m)
-	if err != nil || r.s[at] == 'n' {
-		return time.Time{}, err
+// optionalString reads a string or null at m.value, and sets m.end.
+func (r *jsonReader) optionalString(id, member string, m *members) (text string) {
+	lone, c := false, r.s[m.value]
+	if c != '"' {
+		m.end = r.skip(id, m.value, 3)
+	} else if text, m.end, lone = r.str(m.value); lone {
+		r.fail(id, member, m.value, "a lone surrogate")
 	}
-	t, ok := parseTime(text)
-	if !ok {
-		return time.Time{}, r.fault(id, member, at, badTime)
+	if c != '"' && c != 'n' {
+		r.fail(id, member, m.value, "neither a string nor null")
 	}
-	return t, nil
+	return text
 }
 
-// unnamed keeps a member that this format does not name, and sets m.end.
-func (r *jsonReader) unnamed(id string, m *members, extra *extraMembers) error {
+// addUnnamed keeps a member that this format does not name, in an object that
+// is depth deep, and sets m.end.
+func (r *jsonReader) addUnnamed(id string, m *members, extra *extraMembers, depth int) {
 	r.addName(m.name, m.at)
-	end, err := r.skip(id, m.value)
-	if err != nil {
-		return err
+	if m.end = r.skip(id, m.value, depth); m.end >= 0 {
+		extra.add(m.at, m.end, m.index)
 	}
-	m.end = end
-	extra.add(m.at, end, m.index)
-	return nil
 }
 
-// skip returns the end of the value at i, and checks that no object in it
-// repeats a name. It does not recurse: values may be nested 10,000 deep.
-func (r *jsonReader) skip(id string, i int) (end int, err error) {
-	marks := r.marks // for each open bracket: the index of its first name, or -1 for an array
+// skip returns the end of the value at i, in an object that is depth deep, and
+// checks that no object in it repeats a name. It does not recurse: values may be
+// nested 10,000 deep.
+func (r *jsonReader) skip(id string, i, depth int) (end int) {
+	marks := r.shallow[:0] // for each open bracket: the number of names before its first, or -1 for an array
 	for {
-		if c := r.s[i]; c == '{' || c == '[' {
-			if marks == nil {
-				r.marks = make([]int32, 0, min(len(r.s)/2, maxNesting))
-				marks = r.marks
+		c := r.s[i]
+		opened := c == '{' || c == '['
+		if opened {
+			if depth+len(marks) == maxNesting {
+				return r.syntax(i)
+			}
+			if len(marks) == cap(marks) {
+				if r.deep == nil {
+					r.deep = make([]int32, 0, min(len(r.s), maxNesting))
+				}
+				marks = append(r.deep, marks...)
 			}
 			mark := len(r.names)
 			if c == '[' {
 				mark = -1
 			}
 			marks = append(marks, int32(mark))
-			i = r.skipSpace(i + 1)
-		} else {
-			i, _ = scanScalar(r.s, i)
+			i++
+		} else if i = r.scalar(i); i < 0 {
+			return -1
 		}
+		// Close the brackets that end here, up to the next value.
 		for {
 			if len(marks) == 0 {
-				return i, nil
+				return i
 			}
-			top := marks[len(marks)-1]
-			i = r.skipSpace(i)
-			if c := r.s[i]; c == '}' || c == ']' {
+			if i = skipSpace(r.s, i); i == len(r.s) {
+				return r.syntax(i)
+			}
+			top := int(marks[len(marks)-1])
+			if c := r.s[i]; top >= 0 && c == '}' || top < 0 && c == ']' {
 				if top >= 0 {
-					if err := r.closeNames(id, int(top)); err != nil {
-						return 0, err
-					}
+					r.closeNames(id, top)
 				}
-				marks = marks[:len(marks)-1]
+				marks, opened = marks[:len(marks)-1], false
 				i++
 				continue
-			} else if c == ',' {
-				i = r.skipSpace(i + 1)
+			}
+			if !opened {
+				i = r.after(i, ',')
 			}
 			if top >= 0 {
 				name, afterName, _ := r.str(i)
 				r.addName(name, i)
-				i = r.skipSpace(r.skipSpace(afterName) + 1)
+				i = r.after(afterName, ':')
+			}
+			if i < 0 {
+				return -1
 			}
 			break
 		}
 	}
 }
 
-// addName records a name and its place.
+// addName records a name and its offset.
 func (r *jsonReader) addName(name string, at int) {
-	if r.names == nil {
-		r.names = make([]place, 0, r.members)
+	r.unnamed++
+	if r.fault == nil && r.names != nil {
+		r.names = append(r.names, placeOf(name, at))
 	}
-	n := len(r.names)
-	r.names = r.names[:n+1]
-	r.names[n] = placeOf(name, at)
 }
 
-// closeNames returns an error if a name occurs twice among those recorded since
+// closeNames looks for a name that occurs twice among those recorded since
 // mark, and removes them.
-func (r *jsonReader) closeNames(id string, mark int) error {
+func (r *jsonReader) closeNames(id string, mark int) {
+	if r.fault != nil || r.names == nil {
+		return
+	}
 	names := r.names[mark:]
 	r.names = r.names[:mark]
 	sortPlaces(names)
@@ -290,11 +405,11 @@ func (r *jsonReader) closeNames(id string, mark int) error {
 			x, _, _ := r.str(a.at())
 			if y, _, _ := r.str(names[j].at()); x == y {
 				// The error does not contain the name: this format does not define it.
-				return malformed(id, "", "a name is given twice in one object")
+				r.fail(id, "", -1, "a name is given twice in one object")
+				return
 			}
 		}
 	}
-	return nil
 }
 
 // members iterates over the members of an object. The caller that reads a value
@@ -305,63 +420,46 @@ type members struct {
 	index         int  // 0 for the first member
 	at            int  // the name's opening quote
 	value         int  // the offset of the value
-	end           int  // the end of the value; after the last member, the end of the object
+	end           int  // the end of the value; after the last member, the end of the object; -1: a syntax error
 }
 
-// membersOf returns the iterator for the object at i.
-func membersOf(i int) members { return members{index: -1, end: i + 1} }
+// membersOf returns the iterator for the object whose first member is at i.
+func membersOf(i int) members { return members{index: -1, end: i} }
 
 // next moves to the next member, and reports whether there is one.
 func (m *members) next(r *jsonReader) bool {
-	i := r.skipSpace(m.end)
-	if r.s[i] == ',' {
-		i = r.skipSpace(i + 1)
+	i := m.end
+	if i < 0 {
+		return false
 	}
-	if r.s[i] == '}' {
+	if i = skipSpace(r.s, i); i < len(r.s) && r.s[i] == '}' {
 		m.end = i + 1
 		return false
 	}
-	m.at = i
-	m.name, i, m.loneSurrogate = r.str(i)
-	m.value = r.skipSpace(r.skipSpace(i) + 1)
-	m.index++
-	return true
-}
-
-// skipSpace is not inlined, for the same reason as because.
-//
-//go:noinline
-func (r *jsonReader) skipSpace(i int) int { return skipSpace(r.s, i) }
-
-// str parses the string at i. If it has no escapes, the result is a part of the
-// text.
-func (r *jsonReader) str(i int) (text string, end int, lone bool) {
-	end = plainEnd(r.s, i+1)
-	if r.s[end] == '"' {
-		return r.s[i+1 : end], end + 1, false
+	if m.index >= 0 {
+		i = r.after(i, ',')
 	}
-	end, _ = scanString(r.s, i)
-	r.copied = true
-	text, lone = unescape(r.s[i+1 : end-1])
-	return text, end, lone
+	m.at = i
+	m.index++
+	m.name, i, m.loneSurrogate = r.str(i)
+	i = r.after(i, ':')
+	m.value, m.end = i, i
+	return i >= 0
 }
-
-// span is a part of the text.
-type span struct{ start, end int }
 
 // extraMembers collects the members of one object that this format does not
 // name, as runs of adjacent members.
 type extraMembers struct {
-	runs      [4]span // at most three named members separate them
+	runs      [4][2]int // the offsets of each; at most three named members separate them
 	n         int
 	lastIndex int
 }
 
 func (x *extraMembers) add(start, end, index int) {
 	if x.n > 0 && x.lastIndex == index-1 {
-		x.runs[x.n-1].end = end
-	} else {
-		x.runs[x.n].start, x.runs[x.n].end = start, end
+		x.runs[x.n-1][1] = end
+	} else if x.n < len(x.runs) { // there are more only if a name is given twice
+		x.runs[x.n] = [2]int{start, end}
 		x.n++
 	}
 	x.lastIndex = index
@@ -369,13 +467,13 @@ func (x *extraMembers) add(start, end, index int) {
 
 // join returns runs with commas between, each byte for byte. It copies each at
 // most twice.
-func (r *jsonReader) join(runs []span) string {
+func (r *jsonReader) join(runs [][2]int) string {
 	n := len(runs)
 	switch n {
 	case 0:
 		return ""
 	case 1:
-		return r.s[runs[0].start:runs[0].end]
+		return r.s[runs[0][0]:runs[0][1]]
 	}
 	r.copied = true
 	return r.join(runs[:n/2]) + "," + r.join(runs[n/2:])

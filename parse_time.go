@@ -23,16 +23,16 @@ func parseTime(s string) (time.Time, bool) {
 		s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
 		return time.Time{}, false
 	}
-	century, ok1 := twoDigits(s, 0)
-	yy, ok2 := twoDigits(s, 2)
-	month, ok3 := twoDigits(s, 5)
-	day, ok4 := twoDigits(s, 8)
-	hour, ok5 := twoDigits(s, 11)
-	minute, ok6 := twoDigits(s, 14)
-	second, ok7 := twoDigits(s, 17)
-	year := century*100 + yy
-	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || !ok7 || month < 1 || month > 12 ||
-		day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	var n [7]int
+	valid := true
+	for k, i := range [...]uint8{0, 2, 5, 8, 11, 14, 17} {
+		tens, units := s[i]-'0', s[i+1]-'0'
+		valid = valid && tens <= 9 && units <= 9
+		n[k] = int(tens)*10 + int(units)
+	}
+	year, month, day, hour, minute, second := n[0]*100+n[1], n[2], n[3], n[4], n[5], n[6]
+	if !valid || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
 	nanos, rest, ok := fraction(s[19:])
