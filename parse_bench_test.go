@@ -80,11 +80,23 @@ func BenchmarkParsePlain(b *testing.B) {
 	}
 }
 
-// TestParseAllocations holds the budget for three versions.
+// TestParseAllocations holds the budget: the Document, its versions and, for
+// more than eight of them, the index.
 func TestParseAllocations(t *testing.T) {
-	asJSON, asCompact := documents(3)
-	for name, text := range map[string]string{"json": asJSON, "compact": asCompact} {
-		allocs := testing.AllocsPerRun(100, func() { _, _ = secret.Parse(text) })
-		require.LessOrEqual(t, allocs, 8.0, name)
+	for _, c := range []struct {
+		versions int
+		most     float64
+	}{{1, 3}, {3, 3}, {8, 3}, {50, 4}, {1_000, 4}} {
+		inside := numbered(c.versions, `"v#":{"value":"value-of-thirty-three-bytes--00001",`+
+			`"activeFrom":"2026-05-01T00:00:00Z","expiresAt":"2026-06-01T00:00:00Z"}`, ",")
+		for name, text := range map[string]string{
+			"json":    `{"current":"v0","versions":{` + inside + `}}`,
+			"compact": numbered(c.versions, "v#=value-of-thirty-three-bytes--00001", ";"),
+			"compact with times": numbered(c.versions, "v#=value-of-thirty-three-bytes--00001;"+
+				"v#_expires=2026-06-01T00:00:00Z", ";"),
+		} {
+			allocs := testing.AllocsPerRun(20, func() { _, _ = secret.Parse(text) })
+			require.LessOrEqual(t, allocs, c.most, "%s, %d versions", name, c.versions)
+		}
 	}
 }

@@ -101,17 +101,22 @@ func (s *segments) next() bool {
 }
 
 func parseCompact(t trimmed) (*document, error) {
-	d := &document{format: FormatCompact, entries: make([]entry, 0, (len(t.s)+entrySize-1)/entrySize)}
-	var early []int32 // the offsets of attributes that do not follow their version
-	checked := false
+	count := 0 // versions, if the text has no fault
 	for s := (segments{rest: t.s}); s.next(); {
-		if n := len(d.entries); n >= fewEntries && n == cap(d.entries) && !checked {
-			// The versions built below take more memory than the text.
-			if fault := checkCompact(t); fault != nil {
-				return nil, fault
-			}
-			checked = true
+		key, _, _ := cut(s.segment, '=')
+		if strings.IndexByte(key, '_') < 0 && key != "current" {
+			count++
 		}
+	}
+	// The versions may take many times the memory of the text.
+	if checksDense && count > fewEntries && count*entrySize > 3*len(t.s) {
+		if fault := checkCompact(t); fault != nil {
+			return nil, fault
+		}
+	}
+	d := &document{format: FormatCompact, entries: make([]entry, 0, count)}
+	var early []int32 // the offsets of attributes that do not follow their version
+	for s := (segments{rest: t.s}); s.next(); {
 		a, fault := d.addSegment(s.segment)
 		if fault != nil {
 			return nil, fault.at(t.start + s.at)

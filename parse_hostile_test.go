@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // numbered joins n pieces made of their numbers.
@@ -185,6 +186,9 @@ func TestHostileTexts(t *testing.T) {
 				require.Equal(t, h.versions(factor*h.n), countOf(doc))
 			}
 
+			if slow.Raced {
+				return // measurements follow: the runs without the race detector make them
+			}
 			const most = 5
 			once, eightTimes := timeOf(large, 1), timeOf(small, 8)
 			for start := time.Now(); once > most*eightTimes && time.Since(start) < 5*time.Second; {
@@ -325,6 +329,7 @@ func TestDocumentsKeepLittleAlive(t *testing.T) {
 		{"compact, many semicolons", 3, numbered(3, "v#=@"+strings.Repeat(";", 1_000), ";")},
 		{"compact, many versions", 200, numbered(200, "v#=@", ";")},
 	}
+	slow.Timed(t)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			const n, noise = 1_000, 32 << 10
