@@ -6,28 +6,44 @@ import (
 	"time"
 )
 
-// valueLength is the length of every value that a benchmark reads, in every
+// valueLength is the length of every value that a read returns, in every
 // library.
 const valueLength = 33
 
 func valueOf(i int) string { return fmt.Sprintf("value-of-thirty-three-bytes--%04d", i) }
 
-// inForce is an instant at which v2 of a document is in force.
-var inForce = time.Date(2002, 5, 15, 0, 0, 0, 0, time.UTC)
+func idOf(i int) string { return fmt.Sprintf("v%d", i) }
+
+// since returns the start of version i. The versions follow each other by a day,
+// and each is active until 2099.
+func since(i int) time.Time { return time.Date(2001, 1, i, 0, 0, 0, 0, time.UTC) }
+
+// middle returns the version in the middle of n. Reads by id and by time look for
+// it.
+func middle(n int) int { return (n + 1) / 2 }
 
 // documents returns one document of n versions, as JSON and in the compact
 // form.
-func documents(n int) (asJSON, asCompact string) {
+func documents(n int) (asJSON, asCompact string) { return documentsOf(n, valueOf) }
+
+// largeDocuments returns the same document of three versions with almost the
+// size that secret.Parse allows, 1 MiB.
+func largeDocuments() (asJSON, asCompact string) {
+	return documentsOf(3, func(i int) string { return strings.Repeat(valueOf(i), (1<<20-1024)/3/valueLength) })
+}
+
+func documentsOf(n int, value func(i int) string) (asJSON, asCompact string) {
 	var j, c strings.Builder
 	fmt.Fprintf(&j, `{"current":"v%d","versions":{`, n)
 	fmt.Fprintf(&c, "current=v%d", n)
 	for i := 1; i <= n; i++ {
-		from, until := fmt.Sprintf("20%02d-05-01T00:00:00.000Z", i), fmt.Sprintf("20%02d-06-01T00:00:00.000Z", i)
+		const layout = "2006-01-02T15:04:05.000Z"
+		from, until := since(i).Format(layout), since(i).AddDate(98, 0, 0).Format(layout)
 		if i > 1 {
 			j.WriteByte(',')
 		}
-		fmt.Fprintf(&j, `"v%d":{"value":%q,"activeFrom":%q,"expiresAt":%q}`, i, valueOf(i), from, until)
-		fmt.Fprintf(&c, ";v%d=%s;v%d_active=%s;v%d_expires=%s", i, valueOf(i), i, from, i, until)
+		fmt.Fprintf(&j, `"v%d":{"value":%q,"activeFrom":%q,"expiresAt":%q}`, i, value(i), from, until)
+		fmt.Fprintf(&c, ";v%d=%s;v%d_active=%s;v%d_expires=%s", i, value(i), i, from, i, until)
 	}
 	return j.String() + "}}", c.String()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -21,6 +20,22 @@ import (
 	"github.com/layeron-hq/secret/keyring"
 )
 
+var _ = register("keyring", group{pairs: func(s *session) ([]pair, error) {
+	r, err := openRings(s)
+	if err != nil {
+		return nil, err
+	}
+	var rows []pair
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{{"64B", 64}, {"1KiB", 1 << 10}, {"64KiB", 64 << 10}} {
+		payload := []byte(strings.Repeat("p", size.bytes))
+		rows = append(append(rows, r.signing(size.name, payload)...), r.sealing(size.name, payload)...)
+	}
+	return rows, nil
+}})
+
 // rings holds one key in every package that signs or seals.
 type rings struct {
 	key     []byte
@@ -32,96 +47,86 @@ type rings struct {
 	gcm     cipher.AEAD
 }
 
-var (
-	sessionPayload = bytes.Repeat([]byte{'p'}, 64)
-	record         = bytes.Repeat([]byte{'r'}, 1024)
-	recordContext  = []byte("customer 42")
-)
+var recordContext = []byte("customer 42")
 
-func (p *peers) openRings(ctx context.Context) error {
+func openRings(s *session) (*rings, error) {
 	key := sha256.Sum256([]byte("a made-up key"))
-	s := secret.Random(secret.Options{Name: "ring"})
+	ring := secret.Random(secret.Options{Name: "ring"})
 	text := "current=v3;v1=" + strings.Repeat("01", 32) + ";v2=" + strings.Repeat("02", 32) + ";v3=" +
 		hex.EncodeToString(key[:])
-	app := secret.NewApp(secret.AppOptions{Store: secret.NewMemory(map[string]string{s.Binding(): text})}).Use(s)
-	if err := app.Start(ctx); err != nil {
-		return err
+	store := secret.NewMemory(map[string]string{ring.Binding(): text})
+	app := secret.NewApp(secret.AppOptions{Store: store}).Use(ring)
+	if err := app.Start(s.ctx); err != nil {
+		return nil, err
 	}
-	p.closers = append(p.closers, app.Close)
-	r := rings{key: key[:], tokens: keyring.NewSigner(s, "session cookie"),
-		records: keyring.NewSealer(s, "customer record")}
+	s.cleanup(func() { _ = app.Close() })
+	r := rings{key: key[:], tokens: keyring.NewSigner(ring, "session cookie"),
+		records: keyring.NewSealer(ring, "customer record")}
 
 	// Their default encodes any Go value by gob. That comparison would not be fair.
-	r.signed = securecookie.New(r.key, nil).SetSerializer(securecookie.NopEncoder{})
-	r.secured = securecookie.New(r.key, r.key).SetSerializer(securecookie.NopEncoder{})
+	r.signed = securecookie.New(r.key, nil).SetSerializer(securecookie.NopEncoder{}).MaxLength(0)
+	r.secured = securecookie.New(r.key, r.key).SetSerializer(securecookie.NopEncoder{}).MaxLength(0)
 
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.tink, err = aead.New(handle); err != nil {
-		return err
+		return nil, err
 	}
 	block, err := aes.NewCipher(r.key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.gcm, err = cipher.NewGCMWithRandomNonce(block)
-	p.rings = r
-	return err
+	return &r, err
 }
 
-// keyrings returns the benchmarks of package keyring and of comparable
-// packages.
-func (p *peers) keyrings() []table {
-	r := p.rings
-	return []table{
-		{"Sign 64 bytes", r.sign()},
-		{"Verify 64 bytes", r.verify()},
-		{"Seal 1 KiB", r.seal()},
-		{"Open 1 KiB", r.open()},
-	}
-}
-
-func (r rings) sign() []benchmark {
-	expires := time.Now().Add(time.Hour)
-	return []benchmark{
-		{name: "gorilla/securecookie Encode", base: true, run: func(b *testing.B) {
-			for b.Loop() {
-				if _, err := r.signed.Encode("session", sessionPayload); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}},
-		{name: "**keyring** Sign", most: 1, run: func(b *testing.B) {
-			for b.Loop() {
-				if _, err := r.tokens.Sign(sessionPayload, expires); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}},
-	}
-}
-
-func (r rings) verify() []benchmark {
+// signing returns the rows of Sign and Verify. They are compared with what cannot
+// be left out: HMAC-SHA256 over the same bytes.
+func (r *rings) signing(size string, payload []byte) []pair {
 	// each row checks for errors
-	token, _ := r.tokens.Sign(sessionPayload, time.Now().Add(24*time.Hour))
-	cookie, _ := r.signed.Encode("session", sessionPayload)
-	signed := []byte(token[:strings.LastIndexByte(token, '.')])
-	mac := hmac.New(sha256.New, r.key)
-	mac.Write(signed)
-	tag := mac.Sum(nil)
-	return []benchmark{
-		{name: "crypto/hmac: New, Write, Sum, Equal", base: true, run: func(b *testing.B) {
+	expires := time.Now().Add(24 * time.Hour)
+	token, _ := r.tokens.Sign(payload, expires)
+	cookie, _ := r.signed.Encode("session", payload)
+	signed := []byte(token[:max(0, strings.LastIndexByte(token, '.'))])
+	tag := sum(r.key, signed)
+	const bare, cookies = "crypto/hmac", "gorilla/securecookie"
+	sign := func(b *testing.B) {
+		for b.Loop() {
+			if _, err := r.tokens.Sign(payload, expires); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	verify := func(b *testing.B) {
+		for ctx := context.Background(); b.Loop(); {
+			if _, err := r.tokens.Verify(ctx, token); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return []pair{
+		{size + "/Sign", bare, sign, func(b *testing.B) {
 			for b.Loop() {
-				mac := hmac.New(sha256.New, r.key)
-				mac.Write(signed)
-				if !hmac.Equal(mac.Sum(nil), tag) {
+				sum(r.key, signed)
+			}
+		}},
+		{size + "/Sign/securecookie", cookies, sign, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := r.signed.Encode("session", payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}},
+		{size + "/Verify", bare, verify, func(b *testing.B) {
+			for b.Loop() {
+				if !hmac.Equal(sum(r.key, signed), tag) {
 					b.Fatal("not equal")
 				}
 			}
 		}},
-		{name: "gorilla/securecookie Decode", run: func(b *testing.B) {
+		{size + "/Verify/securecookie", cookies, verify, func(b *testing.B) {
 			for b.Loop() {
 				var payload []byte
 				if err := r.signed.Decode("session", cookie, &payload); err != nil {
@@ -129,80 +134,75 @@ func (r rings) verify() []benchmark {
 				}
 			}
 		}},
-		{name: "**keyring** Verify", most: 1.5, run: func(b *testing.B) {
-			ctx := b.Context()
-			for b.Loop() {
-				if _, err := r.tokens.Verify(ctx, token); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}},
 	}
 }
 
-func (r rings) seal() []benchmark {
-	return []benchmark{
-		{name: "crypto/cipher AES-256-GCM, ready", base: true, run: func(b *testing.B) {
+func sum(key, text []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(text)
+	return mac.Sum(nil)
+}
+
+// sealing returns the rows of Seal and Open. They are compared with AES-256-GCM
+// whose key is set up already.
+func (r *rings) sealing(size string, record []byte) []pair {
+	alone := r.gcm.Seal(nil, nil, record, recordContext)
+	encrypted, _ := r.tink.Encrypt(record, recordContext)
+	cookie, _ := r.secured.Encode("record", record)
+	sealed, _ := r.records.Seal(record, recordContext)
+	const gcm, tinks, cookies = "AES-256-GCM, ready", "tink AEAD, AES-256-GCM", "gorilla/securecookie, encrypting"
+	seal := func(b *testing.B) {
+		for b.Loop() {
+			if _, err := r.records.Seal(record, recordContext); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	open := func(b *testing.B) {
+		for ctx := context.Background(); b.Loop(); {
+			if _, err := r.records.Open(ctx, sealed, recordContext); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return []pair{
+		{size + "/Seal", gcm, seal, func(b *testing.B) {
 			for b.Loop() {
 				r.gcm.Seal(nil, nil, record, recordContext)
 			}
 		}},
-		{name: "tink AEAD Encrypt, AES-256-GCM", run: func(b *testing.B) {
+		{size + "/Seal/tink", tinks, seal, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.tink.Encrypt(record, recordContext); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}},
-		{name: "gorilla/securecookie Encode, encrypting", run: func(b *testing.B) {
+		{size + "/Seal/securecookie", cookies, seal, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.secured.Encode("record", record); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}},
-		{name: "**keyring** Seal", most: 3.5, run: func(b *testing.B) {
-			for b.Loop() {
-				if _, err := r.records.Seal(record, recordContext); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}},
-	}
-}
-
-func (r rings) open() []benchmark {
-	alone := r.gcm.Seal(nil, nil, record, recordContext)
-	encrypted, _ := r.tink.Encrypt(record, recordContext)
-	cookie, _ := r.secured.Encode("record", record)
-	sealed, _ := r.records.Seal(record, recordContext)
-	return []benchmark{
-		{name: "crypto/cipher AES-256-GCM, ready", base: true, run: func(b *testing.B) {
+		{size + "/Open", gcm, open, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.gcm.Open(nil, nil, alone, recordContext); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}},
-		{name: "tink AEAD Decrypt, AES-256-GCM", run: func(b *testing.B) {
+		{size + "/Open/tink", tinks, open, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.tink.Decrypt(encrypted, recordContext); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}},
-		{name: "gorilla/securecookie Decode, encrypting", run: func(b *testing.B) {
+		{size + "/Open/securecookie", cookies, open, func(b *testing.B) {
 			for b.Loop() {
 				var plain []byte
 				if err := r.secured.Decode("record", cookie, &plain); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}},
-		{name: "**keyring** Open", most: 3.5, run: func(b *testing.B) {
-			ctx := b.Context()
-			for b.Loop() {
-				if _, err := r.records.Open(ctx, sealed, recordContext); err != nil {
 					b.Fatal(err)
 				}
 			}

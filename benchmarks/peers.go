@@ -29,16 +29,16 @@ type peers struct {
 	setec   setec.Secret
 	file    *runtimevar.Variable
 	aws     *secretcache.Cache
-	own     *secret.Secret
-	rings   rings
+	own     map[int]*secret.Secret // by the number of versions
 
 	closers []func() error
 }
 
+// newPeers opens every library, with a value that it has read.
 func newPeers(ctx context.Context) (*peers, error) {
 	p := new(peers)
-	for _, open := range []func(context.Context) error{p.openPlain, p.openSetec, p.openFile, p.openAWS, p.openOwn,
-		p.openRings} {
+	for _, open := range []func(context.Context) error{p.openPlain, p.openSetec, p.openFile, p.openAWS,
+		p.openOwn} {
 		if err := open(ctx); err != nil {
 			p.close()
 			return nil, err
@@ -124,16 +124,4 @@ func (p *peers) openAWS(context.Context) (err error) {
 		_, err = p.aws.GetSecretString(variable)
 	}
 	return err
-}
-
-func (p *peers) openOwn(ctx context.Context) error {
-	text, _ := documents(3)
-	p.own = secret.Static(secret.Options{Name: "benchmark"})
-	store := secret.NewMemory(map[string]string{variable: text})
-	app := secret.NewApp(secret.AppOptions{Store: store}).Use(p.own)
-	if err := app.Start(ctx); err != nil {
-		return err
-	}
-	p.closers = append(p.closers, app.Close)
-	return nil
 }
