@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/layeron-hq/secret"
 )
 
 // valueLength is the length of every value that a read returns, in every
@@ -46,4 +48,8 @@ func documentsOf(n int, value func(i int) string) (asJSON, asCompact string) {
 		fmt.Fprintf(&c, ";v%d=%s;v%d_active=%s;v%d_expires=%s", i, value(i), i, from, i, until)
 	}
 	return j.String() + "}}", c.String()
+}
+
+func addressOf(i int) secret.Address {
+	return secret.Address{Namespace: "bench", Name: fmt.Sprintf("key-%05d", i)}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -83,21 +85,22 @@ func (s *session) folder(inMemory bool) (string, error) {
 	return dir, err
 }
 
-func measureAll(ctx context.Context, o options) ([]result, error) {
-	var all []result
+// measureAll returns the rows of all groups. If one fails, it returns the rest
+// and the error.
+func measureAll(ctx context.Context, o options) (all []result, err error) {
 	for _, name := range order {
 		if g, ok := groups[name]; ok {
 			if !o.lines {
 				fmt.Fprintf(os.Stderr, "%s …\n", name)
 			}
-			results, err := measureGroup(&session{ctx: ctx, group: name, rows: o.rows}, g, o)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
+			results, failed := measureGroup(&session{ctx: ctx, group: name, rows: o.rows}, g, o)
+			if failed != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", name, failed))
 			}
 			all = append(all, results...)
 		}
 	}
-	return all, nil
+	return all, err
 }
 
 func measureGroup(s *session, g group, o options) (results []result, err error) {
@@ -121,7 +124,7 @@ func measureGroup(s *session, g group, o options) (results []result, err error) 
 	rows, err := g.pairs(s)
 	for _, p := range rows {
 		if err != nil || s.ctx.Err() != nil {
-			return nil, cmpError(err, context.Cause(s.ctx))
+			return results, cmp.Or(err, context.Cause(s.ctx))
 		}
 		if !s.wants(p.name) {
 			continue
@@ -135,13 +138,6 @@ func measureGroup(s *session, g group, o options) (results []result, err error) 
 		}
 	}
 	return results, err
-}
-
-func cmpError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // writeLine writes a result as a line of go test -bench, for benchstat.

@@ -21,15 +21,15 @@ func main() {
 	flag.DurationVar(&o.each, "time", 10*time.Millisecond, "how long one measurement of a pair takes")
 	rows := flag.String("rows", ".", "measure only rows whose name matches this regular expression")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 if a limit is not kept")
-	flag.BoolVar(&o.lines, "lines", false, "print every round of this project, without peers, in the form of go test -bench")
+	flag.BoolVar(&o.lines, "lines", false, "print the figures of this project, without peers, as lines of go test -bench")
 	idle := flag.String("idle", "", "") // for the processes that this one starts
 	testing.Init()
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *idle != "" {
-		err = idleChild(ctx, *idle, flag.Args())
+	if *idle != "" && child != nil {
+		err = child(ctx, *idle, flag.Args())
 	} else if o.rows, err = regexp.Compile(*rows); err == nil {
 		err = run(ctx, o)
 	}
@@ -38,6 +38,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// child is the main function of the processes that this one starts.
+var child func(ctx context.Context, name string, args []string) error
 
 type options struct {
 	rows         *regexp.Regexp
@@ -59,18 +62,19 @@ func run(ctx context.Context, o options) error {
 		}
 	}()
 	results, err := measureAll(ctx, o)
-	if err != nil {
-		return err
-	}
-	if len(results) == 0 {
-		return errors.New("no row has a name that matches -rows")
-	}
-	if o.lines {
-		return nil
+	if len(results) == 0 || o.lines {
+		return errors.Join(err, noRows(results))
 	}
 	fmt.Printf("%s, %d processors, %d rounds of %s each.\n\n", runtime.Version(), runtime.GOMAXPROCS(0), o.rounds, o.each)
 	if kept := write(os.Stdout, results); o.check && !kept {
-		return errors.New("a limit is not kept")
+		err = errors.Join(err, errors.New("a limit is not kept"))
 	}
-	return nil
+	return err
+}
+
+func noRows(results []result) error {
+	if len(results) > 0 {
+		return nil
+	}
+	return errors.New("no row was measured: -rows selects by the names that the table shows")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"testing"
@@ -56,10 +55,6 @@ func newServer(n int) *server {
 	}
 	s.Memory = secret.NewMemory(all)
 	return s
-}
-
-func addressOf(i int) secret.Address {
-	return secret.Address{Namespace: "bench", Name: fmt.Sprintf("key-%05d", i)}
 }
 
 func (s *server) Get(_ context.Context, addr secret.Address) (string, error) {

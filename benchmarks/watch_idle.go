@@ -137,6 +137,8 @@ func (p *idleProcess) line() (string, error) {
 	return strings.TrimSpace(p.out.Text()), nil
 }
 
+func init() { child = idleChild }
+
 // idleChild is the other process: it watches and prints its processor time
 // between two lines of its standard input.
 func idleChild(ctx context.Context, name string, args []string) error {
