@@ -27,6 +27,10 @@ type group struct {
 	once func(*session) ([]result, error)
 }
 
+// versus is in the name of a row that compares what another row measures with a
+// further peer.
+const versus = "/vs-"
+
 // pair is a row of two functions, which are measured alternately.
 type pair struct {
 	name         string // under the name of the group
@@ -107,7 +111,7 @@ func measureGroup(s *session, g group, o options) (results []result, err error) 
 	defer s.close()
 	show := func(r result) {
 		r.name = path.Join(s.group, r.name)
-		if o.lines {
+		if o.lines && !strings.Contains(r.name, versus) {
 			r.writeLine(os.Stdout)
 		}
 		results = append(results, r)
@@ -126,7 +130,7 @@ func measureGroup(s *session, g group, o options) (results []result, err error) 
 		if err != nil || s.ctx.Err() != nil {
 			return results, cmp.Or(err, context.Cause(s.ctx))
 		}
-		if !s.wants(p.name) {
+		if !s.wants(p.name) || o.lines && strings.Contains(p.name, versus) {
 			continue
 		}
 		if o.lines {

@@ -112,7 +112,7 @@ func (r *rings) signing(size string, payload []byte) []pair {
 				sum(r.key, signed)
 			}
 		}},
-		{size + "/Sign/securecookie", cookies, sign, func(b *testing.B) {
+		{size + "/Sign/vs-securecookie", cookies, sign, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.signed.Encode("session", payload); err != nil {
 					b.Fatal(err)
@@ -126,7 +126,7 @@ func (r *rings) signing(size string, payload []byte) []pair {
 				}
 			}
 		}},
-		{size + "/Verify/securecookie", cookies, verify, func(b *testing.B) {
+		{size + "/Verify/vs-securecookie", cookies, verify, func(b *testing.B) {
 			for b.Loop() {
 				var payload []byte
 				if err := r.signed.Decode("session", cookie, &payload); err != nil {
@@ -171,14 +171,14 @@ func (r *rings) sealing(size string, record []byte) []pair {
 				r.gcm.Seal(nil, nil, record, recordContext)
 			}
 		}},
-		{size + "/Seal/tink", tinks, seal, func(b *testing.B) {
+		{size + "/Seal/vs-tink", tinks, seal, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.tink.Encrypt(record, recordContext); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}},
-		{size + "/Seal/securecookie", cookies, seal, func(b *testing.B) {
+		{size + "/Seal/vs-securecookie", cookies, seal, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.secured.Encode("record", record); err != nil {
 					b.Fatal(err)
@@ -192,14 +192,14 @@ func (r *rings) sealing(size string, record []byte) []pair {
 				}
 			}
 		}},
-		{size + "/Open/tink", tinks, open, func(b *testing.B) {
+		{size + "/Open/vs-tink", tinks, open, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.tink.Decrypt(encrypted, recordContext); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}},
-		{size + "/Open/securecookie", cookies, open, func(b *testing.B) {
+		{size + "/Open/vs-securecookie", cookies, open, func(b *testing.B) {
 			for b.Loop() {
 				var plain []byte
 				if err := r.secured.Decode("record", cookie, &plain); err != nil {

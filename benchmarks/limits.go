@@ -69,7 +69,7 @@ var limits = func() map[string]limit {
 
 	add(limit{ratio: 1.3}, "keyring/1KiB/Sign", "keyring/1KiB/Verify", "keyring/64KiB/Sign", "keyring/64KiB/Verify")
 	add(limit{ratio: 1.5}, "keyring/64B/Verify")
-	add(limit{ratio: 1}, "keyring/64B/Sign/securecookie")
+	add(limit{ratio: 1}, "keyring/64B/Sign/vs-securecookie")
 	add(limit{ratio: 2.5}, "keyring/1KiB/Seal", "keyring/1KiB/Open", "keyring/64KiB/Seal", "keyring/64KiB/Open")
 
 	// A change of a folder, and the processor time of an idle minute: 0.3 %.

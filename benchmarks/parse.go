@@ -56,6 +56,6 @@ func parsing(size, asJSON, asCompact string, n int) []pair {
 	return []pair{
 		{size + "/JSON", "encoding/json into structs", parse(asJSON), structs},
 		{size + "/compact", "encoding/json into structs", parse(asCompact), structs},
-		{size + "/JSON/map", "encoding/json into a map", parse(asJSON), aMap},
+		{size + "/JSON/vs-map", "encoding/json into a map", parse(asJSON), aMap},
 	}
 }

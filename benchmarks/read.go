@@ -104,30 +104,30 @@ func (p *peers) reads(n int) []pair {
 func (p *peers) others() []pair {
 	ctx := context.Background()
 	return []pair{
-		{"3/Current/atomic", "atomic.Pointer load", p.readCurrent, func(b *testing.B) {
+		{"3/Current/vs-atomic", "atomic.Pointer load", p.readCurrent, func(b *testing.B) {
 			for b.Loop() {
 				check(b, *p.atomic.Load())
 			}
 		}},
-		{"3/Current/Getenv", "os.Getenv", p.readCurrent, func(b *testing.B) {
+		{"3/Current/vs-getenv", "os.Getenv", p.readCurrent, func(b *testing.B) {
 			for b.Loop() {
 				check(b, os.Getenv(variable))
 			}
 		}},
-		{"3/Current/setec-Store", "setec Store Secret.Get", p.readCurrent, func(b *testing.B) {
+		{"3/Current/vs-setec-store", "setec Store Secret.Get", p.readCurrent, func(b *testing.B) {
 			for b.Loop() {
 				if len(p.setec.Get()) != valueLength {
 					b.Fatal("another value was read")
 				}
 			}
 		}},
-		{"3/Current/runtimevar", "runtimevar file Latest", p.readCurrent, func(b *testing.B) {
+		{"3/Current/vs-runtimevar", "runtimevar file Latest", p.readCurrent, func(b *testing.B) {
 			for b.Loop() {
 				snapshot, _ := p.file.Latest(ctx)
 				check(b, snapshot.Value.(string))
 			}
 		}},
-		{"3/Current/aws", "aws caching GetSecretString", p.readCurrent, func(b *testing.B) {
+		{"3/Current/vs-aws", "aws caching GetSecretString", p.readCurrent, func(b *testing.B) {
 			for b.Loop() {
 				text, _ := p.aws.GetSecretString(variable)
 				check(b, text)

@@ -151,7 +151,7 @@ const (
 // watchLatency returns the rows p50 and p99 for n secrets.
 func watchLatency(s *session, n int) ([]result, error) {
 	row := func(percentile int, peer string) string { return fmt.Sprintf("%d/p%d%s", n, percentile, peer) }
-	if !s.wants(row(50, ""), row(99, ""), row(50, "/viper"), row(99, "/viper")) {
+	if !s.wants(row(50, ""), row(99, ""), row(50, versus+"viper"), row(99, versus+"viper")) {
 		return nil, nil
 	}
 	w, err := newWatched(s, n)
@@ -168,7 +168,7 @@ func watchLatency(s *session, n int) ([]result, error) {
 	for _, peer := range watchers[1:] {
 		for _, percentile := range []int{50, 99} {
 			at := func(name string) figure { return took(times[name][(len(times[name])-1)*percentile/100]) }
-			suffix := map[bool]string{true: "/" + peer.name}[peer.name != "fsnotify"]
+			suffix := map[bool]string{true: versus + peer.name}[peer.name != "fsnotify"]
 			results = append(results, result{row(percentile, suffix), peer.name, at("secret"), at(peer.name)})
 		}
 	}

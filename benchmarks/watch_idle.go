@@ -24,7 +24,7 @@ func watchIdle(s *session, sizes []int) ([]result, error) {
 	running := map[key]*idleProcess{}
 	var order []key
 	for _, n := range sizes {
-		if !s.wants(fmt.Sprintf("%d/idle", n), fmt.Sprintf("%d/idle/viper", n)) {
+		if !s.wants(fmt.Sprintf("%d/idle", n), fmt.Sprintf("%d/idle/vs-viper", n)) {
 			continue
 		}
 		w, err := newWatched(s, n)
@@ -69,7 +69,7 @@ func watchIdle(s *session, sizes []int) ([]result, error) {
 		case "fsnotify":
 			results = append(results, result{fmt.Sprintf("%d/idle", k.n), k.name, own, used[k]})
 		case "viper":
-			results = append(results, result{fmt.Sprintf("%d/idle/viper", k.n), k.name, own, used[k]})
+			results = append(results, result{fmt.Sprintf("%d/idle/vs-viper", k.n), k.name, own, used[k]})
 		}
 	}
 	return results, nil
