@@ -1,0 +1,100 @@
+// Package growth holds the law of growth in tests: if the number of secrets
+// doubles, no cost more than doubles.
+package growth
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/layeron-hq/secret/internal/slow"
+)
+
+// double is the most by which a cost may grow if the number doubles: 10 % more
+// than twice.
+const double = 2.2
+
+// Sizes returns the numbers of secrets for which the law is held: 100 and its
+// doubles up to 1,600, or beyond 10,000 if every test was asked for.
+func Sizes() []int {
+	if slow.All() {
+		return []int{100, 200, 400, 800, 1600, 3200, 6400, 12800}
+	}
+	return []int{100, 200, 400, 800, 1600}
+}
+
+// broken returns how costs break the law, or "". The size before may have been a
+// cheap one, since slices and maps grow in steps. So a cost breaks the law if it
+// has grown too much from every smaller size.
+func broken(sizes []int, costs []float64) string {
+	for i, n := range sizes[1:] {
+		most := 0.0
+		for j, m := range sizes[:i+1] {
+			most = max(most, costs[j]*math.Pow(double, math.Log2(float64(n)/float64(m))))
+		}
+		if cost := costs[i+1]; cost > most*(1+1e-9) {
+			return fmt.Sprintf("with %d it costs %.4g and may cost %.4g, by the costs of fewer", n, cost, most)
+		}
+	}
+	return ""
+}
+
+// Counts requires that a cost without chance in it, such as a number of bytes,
+// keeps the law.
+func Counts(t testing.TB, what string, sizes []int, cost func(n int) float64) {
+	t.Helper()
+	var costs []float64
+	for _, n := range sizes {
+		costs = append(costs, cost(n))
+	}
+	t.Logf("%s for %d: %.0f", what, sizes, costs)
+	if found := broken(sizes, costs); found != "" {
+		t.Errorf("%s: %s", what, found)
+	}
+}
+
+const (
+	rounds  = 100
+	longest = 20 * time.Second
+	shortly = 2 * time.Millisecond // of processor time, for one measurement
+)
+
+// Times requires that the processor time of an operation keeps the law. prepare
+// returns the operation for a size. All sizes are measured round by round, until
+// the shortest times keep the law or the test has tried for long enough: other
+// load only makes a round longer.
+func Times(t testing.TB, what string, sizes []int, prepare func(n int) func()) {
+	t.Helper()
+	slow.Timed(t)
+	operations, best := make([]func(), len(sizes)), make([]float64, len(sizes))
+	for i, n := range sizes {
+		operations[i] = prepare(n)
+	}
+	found := ""
+	for began, round := time.Now(), 0; round < rounds && (round < 3 || time.Since(began) < longest); round++ {
+		for i, f := range operations {
+			if took := float64(spent(f)); round == 0 || took < best[i] {
+				best[i] = took
+			}
+		}
+		if found = broken(sizes, best); found == "" && round > 0 {
+			break
+		}
+	}
+	t.Logf("%s for %d: %.0f ns", what, sizes, best)
+	if found != "" {
+		t.Errorf("%s: %s", what, found)
+	}
+}
+
+// spent returns the processor time of one run of f.
+func spent(f func()) time.Duration {
+	before := processorTime()
+	for n := 1; ; n++ {
+		f()
+		if total := processorTime() - before; total >= shortly {
+			return total / time.Duration(n)
+		}
+	}
+}
