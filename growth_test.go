@@ -3,8 +3,6 @@ package secret_test
 import (
 	"context"
 	"fmt"
-	"math"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -32,42 +30,12 @@ func grown(n int) (asJSON, asCompact string) {
 	return j.String() + "}}", c.String()
 }
 
-// law holds the law of growth for the allocations, the bytes and the processor
-// time of an operation.
-func law(t *testing.T, what string, prepare func(n int) func()) {
-	t.Helper()
-	sizes, objects := growth.Sizes(), map[int]float64{}
-	growth.Counts(t, "bytes of "+what, sizes, func(n int) float64 {
-		var bytes float64
-		bytes, objects[n] = allocatedBy(prepare(n))
-		return bytes
-	})
-	growth.Counts(t, "allocations of "+what, sizes, func(n int) float64 { return objects[n] })
-	growth.Times(t, "time of "+what, sizes, prepare)
-}
-
-// allocatedBy returns the bytes and the objects that f allocates, at least:
-// goroutines of an App allocate as well.
-func allocatedBy(f func()) (bytes, objects float64) {
-	f()
-	bytes, objects = math.Inf(1), math.Inf(1)
-	for range 5 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		bytes = min(bytes, float64(after.TotalAlloc-before.TotalAlloc))
-		objects = min(objects, float64(after.Mallocs-before.Mallocs))
-	}
-	return bytes, objects
-}
-
 func TestGrowthOfParse(t *testing.T) {
 	for name, text := range map[string]func(n int) string{
 		"JSON":    func(n int) string { text, _ := grown(n); return text },
 		"compact": func(n int) string { _, text := grown(n); return text },
 	} {
-		law(t, "Parse, "+name, func(n int) func() {
+		growth.Law(t, "Parse, "+name, growth.Sizes(), func(n int) func() {
 			text := text(n)
 			return func() {
 				_, err := secret.Parse(text)
@@ -97,7 +65,7 @@ func grownTexts(n int) map[string]string {
 }
 
 func TestGrowthOfStart(t *testing.T) {
-	law(t, "Start", func(n int) func() {
+	growth.Law(t, "Start", growth.Sizes(), func(n int) func() {
 		texts := grownTexts(n)
 		return func() {
 			app := grownApp(texts, n)
@@ -108,7 +76,7 @@ func TestGrowthOfStart(t *testing.T) {
 }
 
 func TestGrowthOfStatus(t *testing.T) {
-	law(t, "Status", func(n int) func() {
+	growth.Law(t, "Status", growth.Sizes(), func(n int) func() {
 		app := grownApp(grownTexts(n), n)
 		require.NoError(t, app.Start(context.Background()))
 		t.Cleanup(func() { _ = app.Close() })

@@ -5,6 +5,7 @@ package growth
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,6 +41,35 @@ func broken(sizes []int, costs []float64) string {
 	return ""
 }
 
+// Law requires that the law holds for the bytes, the allocations and the
+// processor time of an operation. prepare returns the operation for a size.
+func Law(t testing.TB, what string, sizes []int, prepare func(n int) func()) {
+	t.Helper()
+	objects := map[int]float64{}
+	Counts(t, "bytes of "+what, sizes, func(n int) float64 {
+		f := prepare(n)
+		f()
+		bytes, least := Allocated(f)
+		for range 4 { // goroutines of the test may allocate as well
+			b, o := Allocated(f)
+			bytes, least = min(bytes, b), min(least, o)
+		}
+		objects[n] = least
+		return bytes
+	})
+	Counts(t, "allocations of "+what, sizes, func(n int) float64 { return objects[n] })
+	Times(t, "time of "+what, sizes, prepare)
+}
+
+// Allocated returns the bytes and the objects that f allocates.
+func Allocated(f func()) (bytes, objects float64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc - before.TotalAlloc), float64(after.Mallocs - before.Mallocs)
+}
+
 // Counts requires that a cost without chance in it, such as a number of bytes,
 // keeps the law.
 func Counts(t testing.TB, what string, sizes []int, cost func(n int) float64) {
@@ -66,7 +96,14 @@ const (
 // load only makes a round longer.
 func Times(t testing.TB, what string, sizes []int, prepare func(n int) func()) {
 	t.Helper()
-	slow.Timed(t)
+	if slow.Raced {
+		return // the race detector would be measured
+	}
+	times(t, what, sizes, prepare, longest)
+}
+
+func times(t testing.TB, what string, sizes []int, prepare func(n int) func(), longest time.Duration) {
+	t.Helper()
 	operations, best := make([]func(), len(sizes)), make([]float64, len(sizes))
 	for i, n := range sizes {
 		operations[i] = prepare(n)

@@ -3,6 +3,7 @@ package growth
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 func TestLawFindsWhatGrowsFaster(t *testing.T) {
@@ -42,15 +43,15 @@ func TestLawFindsTimeThatGrowsFaster(t *testing.T) {
 	for name, c := range map[string]struct {
 		steps  func(n int) int
 		broken bool
-	}{"linear": {func(n int) int { return 1000 * n }, false}, "square": {func(n int) int { return 20 * n * n }, true}} {
+	}{"linear": {func(n int) int { return 20_000 * n }, false}, "square": {func(n int) int { return 200 * n * n }, true}} {
 		r := &recorder{TB: t}
-		Times(r, name, []int{100, 200, 400}, func(n int) func() {
+		times(r, name, []int{100, 200, 400}, func(n int) func() {
 			return func() {
 				for i := range c.steps(n) {
 					sink += i
 				}
 			}
-		})
+		}, time.Second)
 		if r.failed != c.broken {
 			t.Errorf("%s: refused is %v", name, r.failed)
 		}
