@@ -32,7 +32,7 @@ var _ = register("command", group{once: func(s *session) ([]result, error) {
 		}
 		figures, err := commands(s, n)
 		if err != nil {
-			return nil, err
+			return results, err
 		}
 		for _, row := range commandRows {
 			r := result{name: fmt.Sprintf("%d/%s", n, row), ours: figures[row], theirs: smaller[row]}

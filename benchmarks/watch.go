@@ -27,7 +27,7 @@ var _ = register("watch", group{once: func(s *session) ([]result, error) {
 	for _, n := range []int{1000, 10000} {
 		rows, err := watchLatency(s, n)
 		if err != nil {
-			return nil, err
+			return results, err
 		}
 		results = append(results, rows...)
 	}
