@@ -79,9 +79,10 @@ var limits = func() map[string]limit {
 
 	add(limit{ratio: 0.5}, "start/1000/batch")
 
-	// Commands: times for one secret. The ratio is the growth, with 10 % of slack.
+	// Commands: times for one secret. The ratio is the growth, with 10 % of slack. A
+	// wall time depends on the disk, so it has a limit only for a local SSD.
 	for _, row := range []string{"1000/apply", "1000/announce", "1000/flip+prune", "10000/apply", "10000/announce"} {
-		add(limit{ratio: 1.1, time: 3 * time.Millisecond}, "command/"+row+"/wall")
+		add(limit{time: 3 * time.Millisecond}, "command/"+row+"/wall")
 		add(limit{ratio: 1.1}, "command/"+row+"/cpu")
 	}
 	add(limit{ratio: 1.1, time: 120 * time.Microsecond}, "command/1000/status/cpu", "command/10000/status/cpu")
