@@ -153,6 +153,10 @@ func (sec *appSecret) skips(watched bool) bool {
 	return watched && sec.err == nil || sec.doc == nil && !sec.missing && sec.err == nil
 }
 
+// hintsTogether is how much earlier than at its moment a hint is followed, with
+// others. Each time the timer wakes up it looks at all secrets.
+const hintsTogether = 10 * time.Millisecond
+
 // followHints begins a load for every secret whose hint is due, and the Watches
 // of late secrets. It returns the time of the next hint or Watch.
 func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
@@ -163,10 +167,10 @@ func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	for _, sec := range a.secrets {
 		switch {
 		case sec.hinted.IsZero() || sec.busy: // settle wakes the timer when a busy secret is done
-		case now.Before(sec.hinted):
+		case now.Add(hintsTogether).Before(sec.hinted):
 			next = earlier(next, sec.hinted)
 		default:
-			sec.hinted = time.Time{}
+			sec.hinted, sec.repeats = time.Time{}, false
 			due = append(due, sec)
 		}
 	}
@@ -316,7 +320,7 @@ func (a *App) hintAgain(secrets []*appSecret) {
 		}
 		a.mu.Lock()
 		if sec.hinted.IsZero() {
-			sec.hinted = again[pause]
+			sec.hinted, sec.repeats = again[pause], true
 		}
 		a.mu.Unlock()
 	}

@@ -32,6 +32,7 @@ type appSecret struct {
 
 	// Guarded by app.mu.
 	hinted  time.Time // when to load because of a hint; zero: no hint
+	repeats bool      // hinted is of hintAgain
 	busy    bool      // a load for the App is under way
 	watched bool      // a Watcher reports its changes
 	group   *watchGroup

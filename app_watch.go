@@ -39,12 +39,13 @@ type watchGroup struct {
 	watcher Watcher
 	secrets []*appSecret
 	end     context.CancelFunc
+	near    bool // see isNear
 }
 
 // beginWatch begins one Watch. The caller holds a.mu.
 func (a *App) beginWatch(ctx context.Context, w Watcher, secrets []*appSecret) *watchGroup {
 	ctx, end := context.WithCancel(ctx)
-	g := &watchGroup{w, secrets, end}
+	g := &watchGroup{w, secrets, end, isNear(w)}
 	for _, sec := range secrets {
 		sec.group, sec.watched = g, false
 	}
@@ -120,16 +121,64 @@ func watchOnce(ctx context.Context, w Watcher, addrs []Address, changed func(Add
 	return why
 }
 
-// hint schedules a load within the next second. A thousand replicas get a hint
-// at the same moment, so each picks a random delay.
+// hint schedules a load within the next second, or at once if the store is on
+// this machine. A thousand replicas get a hint at the same moment, so each picks
+// a random delay.
 func (a *App) hint(g *watchGroup, sec *appSecret) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	first := sec.group == g && !sec.watched
 	sec.watched = sec.watched || sec.group == g
-	if sec.hinted.IsZero() && !sec.unread() {
-		sec.hinted = sec.batch.spread(time.Now().Add(rand.N(hintSpread)))
+	if sec.unread() {
+		return
+	}
+	// An earlier hint has picked a delay: another choice would make it shorter.
+	if !sec.hinted.IsZero() && !sec.repeats && !g.near {
+		return
+	}
+	at := time.Now()
+	if spread := g.spread(first); spread > 0 {
+		at = sec.batch.spread(at.Add(rand.N(spread)))
+	}
+	if sec.hinted.IsZero() || at.Before(sec.hinted) {
+		sec.hinted, sec.repeats = at, false
 		a.wakeClock()
 	}
+}
+
+// nearSpread is the part of a second over which the first hints of a store on
+// this machine are spread, for each secret: 10,000 secrets are not all loaded
+// at one moment after Start.
+const nearSpread = 100 * time.Microsecond
+
+// spread returns the longest delay of a hint. The first hints of a Watch report
+// no change.
+func (g *watchGroup) spread(first bool) time.Duration {
+	switch {
+	case !g.near:
+		return hintSpread
+	case first:
+		return min(hintSpread, time.Duration(len(g.secrets))*nearSpread)
+	}
+	return 0
+}
+
+// isNear reports whether a store is on this machine. No other machine asks it,
+// so its reads need no spreading. A type of another package is never near, even
+// if it embeds one of these.
+func isNear(s any) bool {
+	switch s := s.(type) {
+	case dirStore, *Memory, *envStore:
+		return true
+	case interface{ links() *links }:
+		for _, one := range s.links().stores {
+			if !isNear(one) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // unwatched makes the rounds load the secrets of g every time again, except

@@ -406,3 +406,78 @@ func TestCloseEndsWatch(t *testing.T) {
 		require.Len(t, w.begun(), 1)
 	})
 }
+
+// TestHintDuringABackOff: a hint is followed at once, or within a second if the
+// store is elsewhere, although a failed load waits for its repetition.
+func TestHintDuringABackOff(t *testing.T) {
+	for name, tc := range map[string]struct {
+		store func(*telling) secret.Store
+		soon  time.Duration
+	}{
+		"elsewhere":       {func(w *telling) secret.Store { return w }, time.Second},
+		"on this machine": {func(w *telling) secret.Store { return w.texts }, time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newTelling(), static("key")
+				w.set(s, "one")
+				requireStart(t, secret.NewApp(secret.AppOptions{Store: tc.store(w), Refresh: time.Hour, Logger: silence}).Use(s))
+				time.Sleep(2 * time.Second)
+				for range 5 { // each failure makes the pause longer
+					w.texts.Delete("$SECRET.app.key")
+					time.Sleep(tc.soon)
+					synctest.Wait()
+				}
+				w.set(s, "two")
+				time.Sleep(tc.soon)
+				synctest.Wait()
+				requireRead(t, "two", s)
+			})
+		})
+	}
+}
+
+// TestHintsOfOneMomentAreSpreadOnce: further hints do not make the delay of a
+// replica shorter.
+func TestHintsOfOneMomentAreSpreadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newTelling(), static("key")
+		w.set(s, "one")
+		requireStart(t, secret.NewApp(secret.AppOptions{Store: w, Refresh: time.Hour, Logger: silence}).Use(s))
+		time.Sleep(2 * time.Second)
+		early := 0
+		for range 60 {
+			before := w.gets()
+			for range 50 {
+				w.set(s, "two")
+				synctest.Wait()
+			}
+			time.Sleep(250 * time.Millisecond)
+			synctest.Wait()
+			if w.gets() > before {
+				early++
+			}
+			time.Sleep(2 * time.Second)
+		}
+		require.Less(t, early, 40, "a quarter of them is expected")
+	})
+}
+
+// TestManyFirstHintsAreSpread: those of a store on this machine, too, since they
+// report no change.
+func TestManyFirstHintsAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := secret.NewMemory(nil)
+		var secrets []*secret.Secret
+		for i := range 1000 {
+			m.Set("$SECRET.app.n"+strconv.Itoa(i), "one")
+			secrets = append(secrets, static("n"+strconv.Itoa(i)))
+		}
+		requireStart(t, secret.NewApp(secret.AppOptions{Store: m, Refresh: time.Hour, Logger: silence}).Use(secrets...))
+		time.Sleep(150 * time.Millisecond)
+		m.Set("$SECRET.app.n7", "two")
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		requireRead(t, "two", secrets[7])
+	})
+}
