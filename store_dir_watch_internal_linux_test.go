@@ -1,0 +1,300 @@
+package secret
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
+)
+
+// IsLocalPath is for the tests of package secret_test.
+var IsLocalPath = isLocalPath
+
+// Instances returns the number of inotify instances of this process.
+func Instances(t *testing.T) (n int) {
+	files, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	for _, file := range files {
+		if target, _ := os.Readlink("/proc/self/fd/" + file.Name()); target == "anon_inode:inotify" {
+			n++
+		}
+	}
+	return n
+}
+
+// LocalDir returns a folder on a file system of which every change is reported.
+func LocalDir(t testing.TB) string {
+	dir := t.TempDir()
+	if isLocalPath(dir) {
+		return dir
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "secret")
+	if err != nil || !isLocalPath(dir) {
+		slow.Lacks(t, "no folder on a local file system here: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// Only the files of secrets, and the names that their links lead through, are
+// looked at after an event.
+func TestEventsOfOtherFilesAreIgnored(t *testing.T) {
+	type news struct {
+		files map[int32]bool
+		links progress
+		all   bool
+	}
+	none := map[int32]bool{}
+	begun, ended := map[int32]bool{0: false}, map[int32]bool{0: true}
+	for name, tc := range map[string]struct {
+		events []any // masks and names in turn
+		want   news
+	}{
+		"a temporary file": {[]any{syscall.IN_CREATE, "A.tmp", syscall.IN_MODIFY, "A.tmp", syscall.IN_CLOSE_WRITE, "A.tmp",
+			syscall.IN_MOVED_FROM, "A.tmp"}, news{files: none}},
+		"a note beside the file": {[]any{syscall.IN_MOVED_TO, "A.note"}, news{files: none}},
+		"the next link of a mount": {[]any{syscall.IN_CREATE, "..data_tmp", syscall.IN_MOVED_FROM, "..data_tmp"},
+			news{files: none}},
+		"the swap of a mount":     {[]any{syscall.IN_MOVED_TO, "..data"}, news{files: none, links: changeEnded}},
+		"a link is made":          {[]any{syscall.IN_CREATE, "..data"}, news{files: none, links: changeBegun}},
+		"renamed":                 {[]any{syscall.IN_MOVED_TO, "A"}, news{files: ended}},
+		"written":                 {[]any{syscall.IN_MODIFY, "A", syscall.IN_CLOSE_WRITE, "A"}, news{files: ended}},
+		"being written":           {[]any{syscall.IN_MODIFY, "A"}, news{files: begun}},
+		"created":                 {[]any{syscall.IN_CREATE, "A"}, news{files: begun}},
+		"written, and once again": {[]any{syscall.IN_CLOSE_WRITE, "A", syscall.IN_MODIFY, "A"}, news{files: begun}},
+		"renamed, then chmod":     {[]any{syscall.IN_MOVED_TO, "A", syscall.IN_ATTRIB, "A"}, news{files: ended}},
+		"chmod":                   {[]any{syscall.IN_ATTRIB, "A"}, news{files: begun}},
+		"deleted":                 {[]any{syscall.IN_DELETE, "A"}, news{files: begun}},
+		"chmod of the folder":     {[]any{syscall.IN_ATTRIB | syscall.IN_ISDIR, ""}, news{files: none, all: true}},
+		"the folder is renamed":   {[]any{syscall.IN_MOVE_SELF, ""}, news{files: none, all: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &dirEvents{files: map[string]int32{"A": 0}, links: map[string]bool{"..data": true},
+				news: dirNews{files: map[int32]bool{}}}
+			for i := 0; i < len(tc.events); i += 2 {
+				e.note(uint32(tc.events[i].(int)), []byte(tc.events[i+1].(string)))
+			}
+			require.Equal(t, tc.want, news{e.news.files, e.news.links, e.news.all})
+		})
+	}
+}
+
+// dirOf returns a Watch of n files, and the addresses that it reports.
+func dirOf(t testing.TB, dir string, n int) (w *dirWatch, changed *[]Address) {
+	var addrs []Address
+	for i := range n {
+		addrs = append(addrs, Address{Namespace: "app", Name: fmt.Sprintf("n%d", i)})
+		require.NoError(t, os.WriteFile(filepath.Join(dir, addrs[i].Binding()), []byte("first"), 0o600))
+	}
+	w = newDirWatch(t.Context(), dirStore{dir}, addrs)
+	t.Cleanup(func() { w.events.close() })
+	changed = new([]Address)
+	w.changed = func(addr Address) { *changed = append(*changed, addr) }
+	return w, changed
+}
+
+// age lets a file and its comparison be from a time in which the clock stepped
+// many times in between.
+func (f *dirFile) age() { f.at = f.stamp.changeTime + int64(time.Minute) }
+
+// A change that leaves inode, size and change time as they are is found by the
+// content: soon if the clock may not have stepped on, else within a minute.
+func TestSameMetadataIsNotTrustedAtOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		old  bool
+		look func(*dirWatch)
+		want int
+	}{
+		"changed a moment ago":          {false, func(w *dirWatch) { w.compareInPass(0, false) }, 1},
+		"metadata from long ago":        {true, func(w *dirWatch) { w.compareInPass(0, false) }, 0},
+		"the content, once a minute":    {true, func(w *dirWatch) { w.compareInPass(0, true) }, 1},
+		"a pass":                        {true, func(w *dirWatch) { w.pass() }, 1},
+		"of an unknown file system":     {true, func(w *dirWatch) { w.local = false; w.pass() }, 1},
+		"and its metadata is not asked": {true, func(w *dirWatch) { w.local = false; w.compareInPass(0, true) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, changed := dirOf(t, LocalDir(t), 1)
+			w.begin()
+			w.compare(0, true)
+			f := &w.files[0]
+			require.NoError(t, os.WriteFile(f.path, []byte("other"), 0o600))
+			f.stamp = stampOf(f.path)
+			f.at = f.stamp.changeTime + int64(coarseClock)/2
+			if tc.old {
+				f.age()
+			}
+			tc.look(w)
+			w.closeRoot()
+			require.Len(t, *changed, tc.want)
+			tc.look(w)
+			w.closeRoot()
+			require.Len(t, *changed, tc.want, "it is reported once")
+		})
+	}
+}
+
+// Each file has its turn, however many there are.
+func TestEveryFileHasItsTurn(t *testing.T) {
+	const n = 3 * statAtLeast
+	w, changed := dirOf(t, LocalDir(t), n)
+	w.begin()
+	w.watching = true // but no event comes
+	for i := range w.files {
+		w.files[i].age()
+		require.NoError(t, os.WriteFile(w.files[i].path, []byte("second"), 0o600))
+	}
+	for pass := range statPasses {
+		w.pass()
+		require.LessOrEqual(t, len(*changed), (pass+1)*(statAtLeast+(n+readPasses-1)/readPasses))
+	}
+	w.closeRoot()
+	require.Len(t, *changed, n)
+}
+
+func TestPermissionsAreAChange(t *testing.T) {
+	dir := LocalDir(t)
+	w, changed := dirOf(t, dir, 1)
+	w.begin()
+	require.NoError(t, os.Chmod(w.files[0].path, 0o644))
+	w.compare(0, false)
+	w.compare(0, false)
+	w.closeRoot()
+	require.LessOrEqual(t, len(*changed), 1, "the first comparison does not know the content")
+	w.files[0].age()
+	before := len(*changed)
+	require.NoError(t, os.Remove(w.files[0].path))
+	w.compare(0, false)
+	require.Len(t, *changed, before+1)
+	w.compare(0, true)
+	require.Len(t, *changed, before+1, "a missing file is no news")
+	w.closeRoot()
+}
+
+func TestLocalFileSystems(t *testing.T) {
+	dir := LocalDir(t)
+	for path, want := range map[string]bool{dir: true, filepath.Join(dir, "no", "such", "folder"): true,
+		"/proc/self": false, "/sys": false, "": false} {
+		if path != "" {
+			require.Equal(t, want, isLocalPath(path), path)
+		}
+	}
+}
+
+// A Watch sleeps while nothing happens, and does not in a bubble.
+func TestPeriodOfLooks(t *testing.T) {
+	waiting := &dirEvents{wake: make(chan struct{}, 1)}
+	for name, tc := range map[string]struct {
+		w    dirWatch
+		want time.Duration
+	}{
+		"no events":            {dirWatch{local: true}, lookEvery},
+		"in a bubble":          {dirWatch{events: &dirEvents{}}, pollEvery},
+		"local":                {dirWatch{events: waiting, local: true}, folderEvery},
+		"not local":            {dirWatch{events: waiting}, lookEvery},
+		"a file is written":    {dirWatch{events: waiting, later: map[int32]time.Time{0: time.Now()}}, pollEvery},
+		"a link is being made": {dirWatch{events: waiting, linked: time.Now()}, pollEvery},
+	} {
+		require.Equal(t, tc.want, tc.w.period(), name)
+	}
+	require.False(t, inBubble())
+	synctest.Test(t, func(t *testing.T) { require.True(t, inBubble()) })
+}
+
+// TestIdleWatchCostsLittle compares a minute of a Watch of 10,000 files with
+// reading each of them once a second. The 0.3 % of a core is 1.4 % of
+// that; this bound leaves room for a loaded machine.
+func TestIdleWatchCostsLittle(t *testing.T) {
+	slow.Test(t)
+	slow.Timed(t)
+	w, changed := dirOf(t, LocalDir(t), 10_000)
+	w.begin()
+	require.True(t, w.watching)
+	for i := range w.files {
+		w.files[i].age() // as files that are older than a moment
+	}
+	const idleBound = 0.03
+	best := 1.0
+	for range 5 {
+		reading := cpu(func() {
+			for i := range w.files {
+				_, _ = w.store.Get(context.Background(), w.files[i].addr)
+			}
+		})
+		watching := cpu(func() { w.second() })
+		if best = min(best, float64(watching)/float64(reading)); best < idleBound {
+			break
+		}
+	}
+	require.Empty(t, *changed)
+	require.Less(t, best, idleBound)
+}
+
+// second makes the looks of a second.
+func (w *dirWatch) second() {
+	for range int(lookEvery / folderEvery) {
+		w.look(w.next.Add(-folderEvery))
+	}
+	w.look(w.next)
+}
+
+// cpu returns the time of a core that f takes in this thread.
+func cpu(f func()) time.Duration {
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(1, &before) // RUSAGE_THREAD
+	f()
+	_ = syscall.Getrusage(1, &after)
+	return time.Duration(after.Utime.Nano()+after.Stime.Nano()) - time.Duration(before.Utime.Nano()+before.Stime.Nano())
+}
+
+func TestIdleLookAllocatesLittle(t *testing.T) {
+	w, _ := dirOf(t, LocalDir(t), 100)
+	w.begin()
+	for i := range w.files {
+		w.files[i].state, w.files[i].known = w.read(&w.files[i]), true
+		w.files[i].age()
+	}
+	w.closeRoot()
+	w.look(w.next)
+	looks := func(next time.Duration) float64 {
+		return testing.AllocsPerRun(100, func() {
+			for i := range w.files {
+				w.files[i].age() // the files of this test are new
+			}
+			w.look(w.next.Add(next))
+		})
+	}
+	require.LessOrEqual(t, looks(-folderEvery), 1.0, "a look at the folder")
+	require.LessOrEqual(t, looks(0), 120.0, "a pass: one for each file, and the content of two")
+}
+
+func BenchmarkDirWatch(b *testing.B) {
+	for _, n := range []int{100, 1_000, 10_000} {
+		w, _ := dirOf(b, LocalDir(b), n)
+		w.begin()
+		for i := range w.files {
+			w.files[i].age()
+		}
+		b.Run(fmt.Sprintf("idle second/secrets=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w.second()
+			}
+		})
+		b.Run(fmt.Sprintf("reading all/secrets=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range w.files {
+					_, _ = w.store.Get(context.Background(), w.files[i].addr)
+				}
+			}
+		})
+	}
+}

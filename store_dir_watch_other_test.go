@@ -1,0 +1,7 @@
+//go:build !linux
+
+package secret_test
+
+import "testing"
+
+func localDir(t testing.TB) string { return t.TempDir() }
