@@ -107,7 +107,8 @@ func (l *layer) load(ctx context.Context, how opening) (rotate.Ledger, rotate.St
 	if err != nil {
 		return nil, rotate.State{}, err
 	}
-	state, _, err := opened.Load(ctx)
+	state, rev, err := opened.Load(ctx)
+	l.rev = rev
 	if err == nil {
 		p, _ := l.parsePlace(l.ledger) // it was opened
 		l.tidy(ctx, p, how)

@@ -62,9 +62,10 @@ type layer struct {
 	json                            bool
 	workspace, project, environment string
 
-	name    string      // of the command
-	warned  string      // the last warning of warnOnce
-	closers []io.Closer // connections to close at the end
+	name    string          // of the command
+	rev     rotate.Revision // of the ledger, as load returned it
+	warned  string          // the last warning of warnOnce
+	closers []io.Closer     // connections to close at the end
 
 	ctx        context.Context // of the command, for questions that an identity asks
 	keys, own  *keyboard       // the terminals of stdin and of the process, once opened

@@ -22,11 +22,12 @@ func (l *layer) planCommand() *cobra.Command {
 	return &cobra.Command{Use: "plan", Short: "Show the changes that apply would make", Args: noArgs,
 		Example: `  layer secret plan`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o, _, err := l.operator(c.Context(), false)
+			o, state, err := l.operator(c.Context(), false)
 			if err != nil {
 				return err
 			}
 			o.DryRun = true
+			l.readsOnce(o, state)
 			r, err := o.Apply(c.Context())
 			if needsAdoption(r, err) {
 				if adopting, err := o.Rotate(c.Context(), rotate.RotateOptions{Adopt: true}); err == nil {
@@ -107,7 +108,9 @@ with --then reports the same changes again.`,
 			if to := state.Moved(); to != "" && !dry {
 				l.say("the ledger had moved to %s and is in use here again: make sure that no command uses the other one", to)
 			}
-			o.DryRun = dry
+			if o.DryRun = dry; dry {
+				l.readsOnce(o, state)
+			}
 			if how.Immediate && !dry {
 				l.say(risk)
 			}
@@ -156,7 +159,7 @@ func needsAdoption(r rotate.Result, err error) bool {
 func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, args []string, yes bool) error {
 	l.dry = true
 	defer func() { l.dry = false }()
-	o, _, addrs, err := l.operatorOn(ctx, true, args)
+	o, state, addrs, err := l.operatorOn(ctx, true, args)
 	if err != nil {
 		return err
 	}
@@ -165,6 +168,7 @@ func (l *layer) confirmAdoption(ctx context.Context, how rotate.RotateOptions, a
 		return err
 	}
 	o.DryRun = true
+	l.readsOnce(o, state)
 	r, err := o.Rotate(ctx, how)
 	if err != nil {
 		return err

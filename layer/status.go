@@ -44,10 +44,11 @@ secrets that these choose are shown, and only they count for the exit status.`,
 			if err != nil {
 				return err
 			}
-			o, _, addrs, err := l.operatorOn(c.Context(), false, args)
+			o, state, addrs, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
+			l.readsOnce(o, state)
 			filter.addresses = addrs
 			o.Overdue = max(overdue, time.Nanosecond) // zero means the default
 			r, err := o.Status(c.Context())

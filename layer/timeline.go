@@ -26,10 +26,11 @@ func (l *layer) timelineCommand() *cobra.Command {
 		Example: `  layer secret timeline
   layer secret timeline auth.session-key --svg timeline.svg`,
 		RunE: func(c *cobra.Command, args []string) error {
-			o, _, only, err := l.operatorOn(c.Context(), false, args)
+			o, state, only, err := l.operatorOn(c.Context(), false, args)
 			if err != nil {
 				return err
 			}
+			l.readsOnce(o, state)
 			if err := declared(o.Spec, only...); err != nil {
 				return err
 			}

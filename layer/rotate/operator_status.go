@@ -194,11 +194,11 @@ func (s *state) confirmed(a taken) bool {
 }
 
 // undeclared returns the states of the ledger's secrets that no declaration
-// names.
+// names. The run must have an order for every declared secret.
 func (r *run) undeclared(st *state, p policy) []SecretStatus {
 	var list []SecretStatus
 	for _, rec := range st.Secrets {
-		if _, declared := r.find(rec.Address); declared || rec.empty() {
+		if _, declared := r.orders[rec.Address]; declared || rec.empty() {
 			continue
 		}
 		s := describe(secret.SpecSecret{Address: rec.Address, Kind: rec.Kind}, rec.Name, rec, verdictSettled, p, true)
@@ -213,8 +213,8 @@ func (r *run) undeclared(st *state, p policy) []SecretStatus {
 // that retains every version will be full.
 func (r *run) theRest(list []SecretStatus, but secret.Address) string {
 	var rest []string
-	for _, s := range list {
-		spec, _ := r.find(s.Address)
+	for i, spec := range r.targets() { // which list has in the same order
+		s := list[i]
 		if _, forever := retention(spec.Rotation); forever && s.Address != but && s.Current != "" {
 			rest = append(rest, fmt.Sprintf("%s in %d rotations", s.Address, s.Room))
 		}

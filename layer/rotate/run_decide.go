@@ -204,10 +204,12 @@ func (r *run) check(ctx context.Context) (decided bool, err error) {
 	return false, nil
 }
 
-// doubtful reports whether the target seems to contradict the ledger.
+// doubtful reports whether the target seems to contradict the ledger. For a dry run
+// a missing value is a contradiction too: it reports the value, while another run
+// publishes it again only after it has recorded that.
 func (r *run) doubtful() bool {
 	for _, d := range r.pass.decisions {
-		if d.verdict == verdictDrifted || d.verdict == verdictAhead {
+		if d.verdict == verdictDrifted || d.verdict == verdictAhead || r.DryRun && d.verdict == verdictMissing {
 			return true
 		}
 	}
