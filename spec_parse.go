@@ -84,27 +84,77 @@ var errShape = errors.New("of another shape")
 
 var _ json.Unmarshaler = (*specMembers)(nil)
 
-// UnmarshalJSON splits an object into its members.
+// UnmarshalJSON splits an object into its members. data must be valid JSON.
 func (m *specMembers) UnmarshalJSON(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+	i := specSpace(data, 0)
+	if data[i] != '{' {
 		return errShape
 	}
-	m.values, m.twice = map[string]json.RawMessage{}, map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
+	m.values, m.twice = map[string]json.RawMessage{}, nil
+	for i = specSpace(data, i+1); data[i] != '}'; {
+		end := specValueEnd(data, i)
+		name, err := specString(data[i:end])
 		if err != nil {
 			return err
 		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
+		i = specSpace(data, specSpace(data, end)+1) // the colon
+		end = specValueEnd(data, i)
+		if _, known := m.values[name]; known && m.twice == nil {
+			m.twice = map[string]bool{name: true}
+		} else if known {
+			m.twice[name] = true
 		}
-		name := token.(string)
-		_, m.twice[name] = m.values[name]
-		m.values[name] = value
+		m.values[name] = data[i:end:end]
+		if i = specSpace(data, end); data[i] == ',' {
+			i = specSpace(data, i+1)
+		}
 	}
 	return nil
+}
+
+func specSpace(data []byte, i int) int {
+	for data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r' {
+		i++
+	}
+	return i
+}
+
+// specValueEnd returns the index behind the value that begins at i.
+func specValueEnd(data []byte, i int) int {
+	for depth := 0; ; i++ {
+		switch data[i] {
+		case '"':
+			for i++; data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		default:
+			if depth > 0 {
+				continue
+			}
+			for i < len(data) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(data[i])) {
+				i++
+			}
+			return i
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+}
+
+// specString returns the text of a JSON string.
+func specString(data []byte) (text string, err error) {
+	if data[0] == '"' && bytes.IndexByte(data, '\\') < 0 {
+		return string(data[1 : len(data)-1]), nil
+	}
+	return text, json.Unmarshal(data, &text)
 }
 
 // specParams is a map of strings that does not accept null; encoding/json would
@@ -147,17 +197,35 @@ func (m *specMembers) readAll(path string, members []specMember) error {
 		case !ok:
 		case m.twice[member.name]:
 			return specError(at, "is given twice")
-		case bytes.Equal(data, []byte("null")) || json.Unmarshal(data, member.dst) != nil:
+		case bytes.Equal(data, []byte("null")) || readMember(data, member.dst) != nil:
 			return specError(at, "is invalid, allowed is "+member.want)
 		}
 	}
 	return nil
 }
 
+// readMember is json.Unmarshal, without a second check of the syntax where the
+// destination is a string or an object.
+func readMember(data []byte, dst any) (err error) {
+	switch dst := dst.(type) {
+	case *string:
+		*dst, err = specString(data)
+	case **string:
+		var text string
+		text, err = specString(data)
+		*dst = &text
+	case *specMembers:
+		err = dst.UnmarshalJSON(data)
+	default:
+		err = json.Unmarshal(data, dst)
+	}
+	return err
+}
+
 // parseSpecSecret turns one member of "secrets" back into its declaration.
 func parseSpecSecret(path string, data []byte) (*declaration, error) {
 	var m specMembers
-	if json.Unmarshal(data, &m) != nil {
+	if m.UnmarshalJSON(data) != nil {
 		return nil, specError(path, "is not an object")
 	}
 	var kind Kind
