@@ -3,6 +3,7 @@ package timeline
 import (
 	"math"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -152,7 +153,7 @@ type step struct {
 	layout, above         string
 }
 
-var steps = func() []step {
+var steps = sync.OnceValue(func() []step {
 	var list []step
 	for _, n := range []int{1, 2, 5, 10, 15, 30} {
 		list = append(list, step{seconds: n, layout: "15:04:05", above: "Mon 2006-01-02"})
@@ -172,7 +173,7 @@ var steps = func() []step {
 		}
 	}
 	return list
-}()
+})
 
 func (st step) length() float64 {
 	return float64(st.seconds) + day*float64(st.days) + 30.4*day*float64(st.months)
@@ -192,8 +193,8 @@ func (st step) larger() float64 {
 // ticks returns the marks of the axis, as many as fit with the width that each
 // label needs. wide is the width of the whole axis, in letters.
 func (s span) ticks(wide float64) []tick {
-	st := steps[len(steps)-1]
-	for _, try := range steps {
+	st := steps()[len(steps())-1]
+	for _, try := range steps() {
 		letters := wide / s.length() // a second
 		if try.length()*letters >= float64(len(try.layout)+2) &&
 			(try.above == "" || try.larger()*letters >= float64(len(try.above)+1)) {

@@ -4,10 +4,11 @@ import (
 	"go/ast"
 	"go/constant"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
 // checkShown reports a value that is passed to a function which prints it, or
@@ -79,16 +80,16 @@ func (f *function) onlyType(call *ast.CallExpr, i int) bool {
 
 // directive matches a directive of a format: the flags, width and precision,
 // and the verb.
-var directive = regexp.MustCompile(`%([-+# 0-9.*\[\]]*)(\pL|.)?`)
+var directive = lazyregexp.New(`%([-+# 0-9.*\[\]]*)(\pL|.)?`)
 
 // part matches the parts of a directive that have to do with arguments.
-var part = regexp.MustCompile(`\*|\[[0-9]+\]`)
+var part = lazyregexp.New(`\*|\[[0-9]+\]`)
 
 // verbsOf returns the verbs with which a format prints an argument.
 func verbsOf(format string, i int) (verbs string) {
 	next := 0
-	for _, d := range directive.FindAllStringSubmatch(format, -1) {
-		for _, p := range part.FindAllString(d[1], -1) {
+	for _, d := range directive().FindAllStringSubmatch(format, -1) {
+		for _, p := range part().FindAllString(d[1], -1) {
 			if p != "*" {
 				next, _ = strconv.Atoi(strings.Trim(p, "[]"))
 				next--
