@@ -138,7 +138,7 @@ func specValueEnd(data []byte, i int) int {
 			if depth > 0 {
 				continue
 			}
-			for i < len(data) && !bytes.ContainsRune([]byte(",]} \t\n\r"), rune(data[i])) {
+			for i < len(data) && strings.IndexByte(",]} \t\n\r", data[i]) < 0 {
 				i++
 			}
 			return i
