@@ -4,7 +4,9 @@
 //
 // A replacement takes four steps, in this order: the new content is written to
 // a temporary file beside the old one and synced ([Folder.Prepare]), renamed
-// ([Folder.Commit]), and the folder is synced ([Folder.Sync]).
+// ([Folder.Commit]), and the folder is synced ([Folder.Sync]). Where many files
+// are replaced, each step is done for all of them before the next one: see
+// [Folder.Write] and [Folder.Flush].
 //
 // Owner, group and permission bits survive a replacement ([Access]). Several
 // processes may write in one folder: see [Folder.Sweep].
@@ -94,10 +96,14 @@ type Temp struct {
 	name string // of the temporary file
 	of   string // of the file that it replaces
 	data []byte
+	file *os.File // nil once it is closed
 	lock *os.File // nil if the file system has no locks
 }
 
 func (t *Temp) release() {
+	if t.file != nil {
+		_ = t.file.Close()
+	}
 	if t.lock != nil {
 		_ = t.lock.Close()
 	}
@@ -117,9 +123,21 @@ var ErrSwept = errors.New("another process keeps removing the temporary files of
 	"older version of layer writes there, then run again")
 
 // Prepare writes data to a temporary file beside the named one and syncs it.
-// The file gets its access before it contains any data. After an error no
-// temporary file is left.
+// After an error no temporary file is left.
 func (f Folder) Prepare(name string, data []byte, access Access) (*Temp, error) {
+	t, err := f.Write(name, data, access)
+	if err == nil {
+		err = f.Flush(t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Write is Prepare without the sync. The file gets its access before it
+// contains any data. The caller calls Flush or Discard.
+func (f Folder) Write(name string, data []byte, access Access) (*Temp, error) {
 	for range lockAttempts {
 		t := &Temp{name: tempName(name), of: name, data: data}
 		err := f.fill(t, access)
@@ -135,29 +153,37 @@ func (f Folder) Prepare(name string, data []byte, access Access) (*Temp, error) 
 }
 
 func (f Folder) fill(t *Temp, access Access) error {
-	var file *os.File
 	err := f.Do("create "+t.of, func() (err error) {
-		file, err = f.Root.OpenFile(t.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		t.file, err = f.Root.OpenFile(t.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	if err := f.hold(t, file); err != nil {
+	if err := f.hold(t, t.file); err != nil {
 		return err
 	}
 	folder, _ := f.Root.Stat(".")
-	if err := access.give(file, folder); err != nil {
+	if err := access.give(t.file, folder); err != nil {
 		return err
 	}
-	if err := f.Do("write "+t.of, func() error { _, err := file.Write(t.data); return err }); err != nil {
+	return f.Do("write "+t.of, func() error { _, err := t.file.Write(t.data); return err })
+}
+
+// Flush syncs and closes a temporary file of Write. After an error no temporary
+// file is left. Calls for several files may run at the same time: the file
+// system then groups the writes to its journal.
+func (f Folder) Flush(t *Temp) error {
+	err := f.Do("sync "+t.of, t.file.Sync)
+	if err == nil {
+		err = f.Do("close "+t.of, t.file.Close)
+	}
+	if err != nil {
+		f.Discard(t)
 		return err
 	}
-	if err := f.Do("sync "+t.of, file.Sync); err != nil {
-		return err
-	}
-	return f.Do("close "+t.of, file.Close)
+	t.file = nil
+	return nil
 }
 
 // hold locks a new temporary file against sweeps. It returns [ErrSwept] if a

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -94,14 +95,30 @@ func temporary(t *testing.T, dir string) []string {
 }
 
 var (
-	creatingNew = slices.Concat([]string{"make folder", "sync folder"}, oneFile(stepsBinding),
-		oneFile(noteFile(stepsBinding)))
-	replacingOld = slices.Concat([]string{"sweep " + stepsBinding}, oneFile(stepsBinding),
-		oneFile(noteFile(stepsBinding)))
+	creatingNew  = slices.Concat([]string{"make folder", "sync folder"}, batchSteps(stepsBinding))
+	replacingOld = slices.Concat([]string{"sweep " + stepsBinding}, batchSteps(stepsBinding))
 )
 
-func oneFile(name string) []string {
-	return []string{"create " + name, "write " + name, "sync " + name, "close " + name, "rename " + name, "sync folder"}
+// batchSteps returns the steps of a batch with these names.
+func batchSteps(names ...string) (steps []string) {
+	for _, name := range names {
+		for _, file := range []string{name, noteFile(name)} {
+			steps = append(steps, "create "+file, "write "+file)
+		}
+	}
+	for _, name := range names {
+		for _, file := range []string{name, noteFile(name)} {
+			steps = append(steps, "sync "+file, "close "+file)
+		}
+	}
+	for _, name := range names {
+		steps = append(steps, "rename "+name)
+	}
+	steps = append(steps, "sync folder")
+	for _, name := range names {
+		steps = append(steps, "rename "+noteFile(name))
+	}
+	return append(steps, "sync folder")
 }
 
 func stepsOf(replaced bool) []string {
@@ -222,7 +239,11 @@ func TestDirRenameWithoutAnAnswer(t *testing.T) {
 		if what != "rename "+stepsBinding {
 			return nil
 		}
-		require.NoError(t, os.Rename(temporary(t, dir)[0], filepath.Join(dir, stepsBinding)))
+		for _, temp := range temporary(t, dir) {
+			if strings.HasPrefix(filepath.Base(temp), ".layer-"+stepsBinding+".") {
+				require.NoError(t, os.Rename(temp, filepath.Join(dir, stepsBinding)))
+			}
+		}
 		return syscall.EIO
 	}
 	errs := p.Publish(t.Context(), []driver.Item{newItem})
