@@ -325,7 +325,7 @@ func (w *work) contradicted() bool {
 			w.r.withdraw(GoneWithdrawn) // another ledger may have used its id for another value
 		}
 	}
-	first := w.r.Published == nil && len(w.r.Versions) == 1
+	first := w.r.Published == nil && len(w.r.Versions) == 1 && w.r.Current == bareID // earlier ones may be cut
 	w.out.adopts = true
 	w.act(OpAdopt, w.r.Current)
 	if first {

@@ -416,13 +416,14 @@ func (r *run) record(ctx context.Context, st *state) error {
 		}
 	}
 	var all []Action
+	var entries []LogEntry
 	for _, s := range r.targets() {
 		dec := r.pass.decisions[s.Address]
 		all = append(all, dec.actions...)
-		for _, e := range logOf(dec, r.By, r.now()) {
-			swapped.log(e)
-		}
+		entries = append(entries, logOf(dec, r.By, r.now())...)
 	}
+	swapped.log(entries...)
+	swapped = swapped.released(st.policy(r.now(), r.Window, r.Margin, r.Limit))
 	r.tell(Event{Stage: StageRecord, Secrets: len(records), Actions: all})
 	committed, rev, err := Commit(ctx, r.Ledger, r.loaded.rev, wrapState(swapped))
 	switch {

@@ -89,7 +89,8 @@ type state struct {
 	FpKey []byte `json:"fpKey"`
 	ByKey []byte `json:"byKey"`
 	// Former are the earlier ByKeys, the oldest first. Notes that were signed under
-	// them before they were replaced are the ledger's too.
+	// them before they were replaced are the ledger's too, within Reach. See released
+	// for how long.
 	Former [][]byte `json:"former,omitempty"`
 	// Anchor is the key behind State.ID. Rekeyed replaces it.
 	Anchor []byte `json:"anchor,omitempty"`
@@ -111,7 +112,7 @@ type state struct {
 	Retire []resource `json:"retire,omitempty"`
 	// Sweep are the names under which a crash may have left a resource.
 	Sweep []sweep `json:"sweep,omitempty"`
-	// Log are the last 10,000 entries, the newest last.
+	// Log are the last entries, the newest last: see bounded.
 	Log []LogEntry `json:"log,omitempty"`
 	// Reporting: the records keep which generation was reported last. The first
 	// run with Operator.Reports sets it; nothing clears it.
@@ -131,10 +132,7 @@ type write struct {
 // no reports. A program refuses a later format, because it would drop fields.
 const stateFormat = 4
 
-const (
-	keepWrites = 64
-	keepLog    = 10_000
-)
+const keepWrites = 64
 
 // NewState returns the state of a new ledger, with no secrets, a new id and new
 // keys.
@@ -223,7 +221,7 @@ func (s State) Succeeds(print string) bool {
 func (s State) Rekeyed() State {
 	next := *s.state()
 	next.Anchor = randomBytes(32)
-	next.Former, next.Reach = append(slices.Clip(next.Former), next.ByKey), append(next.reaches(), next.reached())
+	next.Former, next.Reach = append(slices.Clip(next.Former), next.ByKey), append(next.reaches(), next.reachedNow())
 	next.FpKey, next.ByKey = randomBytes(32), randomBytes(32)
 	return wrapState(&next)
 }
@@ -264,20 +262,19 @@ func (s State) WithLog(e LogEntry) State {
 	return wrapState(&next)
 }
 
-// log adds an entry, and drops the oldest one when there are keepLog.
-func (s *state) log(e LogEntry) {
-	e.Gen, e.At = s.Gen+1, e.At.UTC()
-	old := s.Log
-	if len(old) >= keepLog {
-		old = old[len(old)-keepLog+1:]
+// log adds entries. The next write drops the oldest ones: see bounded.
+func (s *state) log(entries ...LogEntry) {
+	s.Log = slices.Grow(slices.Clip(s.Log), len(entries))
+	for _, e := range entries {
+		e.Gen, e.At = s.Gen+1, e.At.UTC()
+		s.Log = append(s.Log, e)
 	}
-	s.Log = append(slices.Clip(old), e)
 }
 
 // stamped returns the state as CompareAndSwap stores it: with the next
 // generation and an id for this write.
 func (s State) stamped() State {
-	next := *s.state()
+	next := *s.state().bounded()
 	next.Format = stateFormat
 	next.Gen++
 	old := next.Writes
