@@ -18,7 +18,7 @@ import (
 // whole batch before the next one:
 //
 //  1. write a temporary file for each value and each note
-//  2. sync these files, several at a time
+//  2. sync these files, several at a time, the values first
 //  3. rename the values
 //  4. sync the directory
 //  5. rename the notes
@@ -179,31 +179,28 @@ func (b *batch) noNote(f *files, err error) error {
 }
 
 // sync syncs the temporary files, several at a time. Until all are synced, no
-// name changes.
+// name changes. The values go first: a file system that places the files of a
+// batch side by side can then free them together when they are replaced.
 func (b *batch) sync() {
+	b.flush(func(f *files) (string, *atomicfile.Temp) { return f.item.Name, f.value })
+	b.flush(func(f *files) (string, *atomicfile.Temp) { return noteFile(f.item.Name), f.note })
+}
+
+// flush syncs one file of each item.
+func (b *batch) flush(of func(*files) (name string, temp *atomicfile.Temp)) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, b.d.width())
 	for f := range b.going {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			b.flush(f)
+			name, temp := of(f)
+			if err := b.folder.Flush(temp); err != nil {
+				b.drop(f, driver.NotApplied(b.d.failed(name, "cannot be written", err)))
+			}
 		})
 	}
 	running.Wait()
-}
-
-// flush syncs the two files of an item.
-func (b *batch) flush(f *files) {
-	name, temp := f.item.Name, f.value
-	err := b.folder.Flush(temp)
-	if err == nil {
-		name, temp = noteFile(f.item.Name), f.note
-		err = b.folder.Flush(temp)
-	}
-	if err != nil {
-		b.drop(f, driver.NotApplied(b.d.failed(name, "cannot be written", err)))
-	}
 }
 
 // rename gives a temporary file its name, and writes it again if it was swept.
@@ -215,8 +212,8 @@ func (b *batch) rename(temp *atomicfile.Temp, name, content string, access atomi
 	return applied, err
 }
 
-// width is the number of items whose files are synced at a time. A test that
-// counts steps needs them in order.
+// width is the number of files that are synced at a time. A test that counts
+// steps needs them in order.
 func (d *Publisher) width() int {
 	if d.step != nil {
 		return 1

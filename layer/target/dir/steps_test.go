@@ -107,9 +107,10 @@ func batchSteps(names ...string) (steps []string) {
 		}
 	}
 	for _, name := range names {
-		for _, file := range []string{name, noteFile(name)} {
-			steps = append(steps, "sync "+file, "close "+file)
-		}
+		steps = append(steps, "sync "+name, "close "+name)
+	}
+	for _, name := range names {
+		steps = append(steps, "sync "+noteFile(name), "close "+noteFile(name))
 	}
 	for _, name := range names {
 		steps = append(steps, "rename "+name)
