@@ -20,7 +20,8 @@ type Publisher interface {
 	// the request had no effect and never will. After any other error the
 	// outcome is unknown.
 	//
-	// A Publisher that needs a request for each item calls [Progress].
+	// A Publisher that needs a request for each item calls [Stopped] before each
+	// one, and [Progress] after it.
 	Publish(ctx context.Context, items []Item) []error
 	// Inspect returns the present state of the named values. A name without a
 	// value is absent from the map. One request should serve many names.

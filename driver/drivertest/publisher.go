@@ -28,6 +28,9 @@ import (
 //     its error at its index, and the other items are published; an item whose
 //     error wraps [driver.ErrNotApplied] had no effect;
 //   - context: after the context has ended, every method returns its error;
+//   - stop: after a stop ([driver.Stopped]) Publish may return before all items
+//     are published. The error of each other item wraps [driver.ErrNotApplied] and
+//     the reason;
 //   - shown: no error shows a text, and neither does the Publisher under any
 //     verb of fmt, in JSON or in a log;
 //   - remove, recognize, check, name: the promises of the optional interfaces,
@@ -74,6 +77,7 @@ var publisherChecks = []publisherCheck{
 	{"many", nil, checkMany},
 	{"errors", nil, checkErrors},
 	{"context", nil, checkEnded},
+	{"stop", nil, checkStopped},
 	{"shown", nil, checkNothingShown},
 	{"remove", is[driver.Remover], checkRemove},
 	{"recognize", is[driver.Recognizer], checkRecognize},

@@ -204,6 +204,38 @@ func checkEnded(on *onPublisher) {
 	on.absent("after calls with a context that had ended", next[1].Name)
 }
 
+func checkStopped(on *onPublisher) {
+	stop, end := context.WithCancel(on.ctx)
+	ctx := driver.WithStop(on.ctx, stop)
+	first := []driver.Item{on.item("first", publisherText, 1), on.item("second", publisherText, 1)}
+	next := []driver.Item{on.item("first", publisherOther, 2), on.item("second", publisherOther, 2)}
+	if errs := on.p.Publish(ctx, first); errs != nil {
+		on.problem("Publish before a stop returns errors")
+	}
+	on.stands("before a stop", first...)
+	end()
+	errs := on.p.Publish(ctx, next)
+	if errs == nil { // it needs one request for all, or does not stop
+		on.stands("after a stop", next...)
+		return
+	}
+	if len(errs) != len(next) {
+		on.problem("Publish of 2 after a stop returns %d errors", len(errs))
+		return
+	}
+	for i, err := range errs {
+		on.silent("the error of an item after a stop", err)
+		switch {
+		case err == nil:
+			on.stands("after a stop, without an error", next[i])
+		case !errors.Is(err, driver.ErrNotApplied) || !errors.Is(err, context.Canceled):
+			on.problem("the error of an item after a stop is %v instead of the reason, as not applied", err)
+		default:
+			on.stands("after a stop, not published", first[i])
+		}
+	}
+}
+
 func checkNothingShown(on *onPublisher) {
 	a := on.item("first", publisherText, 1)
 	on.publish(a, on.item("second", publisherOther, 1))

@@ -73,6 +73,17 @@ func (f *faulty) change(change func(*driver.Item)) {
 	}
 }
 
+// stopWith makes f return an error for each item after a stop.
+func (f *faulty) stopWith(stopped func(ctx context.Context, items []driver.Item) error) {
+	f.publish = func(ctx context.Context, items []driver.Item) []error {
+		if driver.Stopped(ctx) == nil || ctx.Err() != nil {
+			return f.put(ctx, items)
+		}
+		err := stopped(ctx, items)
+		return slices.Repeat([]error{err}, len(items))
+	}
+}
+
 func TestPublisherPasses(t *testing.T) {
 	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
 		f := newFaulty()
@@ -87,6 +98,15 @@ func TestPublisherWithoutRead(t *testing.T) {
 
 // plain has none of the optional interfaces.
 type plain struct{ driver.Publisher }
+
+// A publisher that stops keeps the promise too.
+func TestPublisherThatStops(t *testing.T) {
+	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
+		f := newFaulty()
+		f.stopWith(func(ctx context.Context, _ []driver.Item) error { return driver.NotApplied(driver.Stopped(ctx)) })
+		return f, f.Text
+	})
+}
 
 func TestPublisherSkipsWhatIsNotThere(t *testing.T) {
 	TestPublisher(t, func(*testing.T) (driver.Publisher, func(string) (string, bool)) {
@@ -268,6 +288,23 @@ func TestPublisherFindsFaults(t *testing.T) {
 				}
 				return errs
 			}
+		}},
+		"publishes after the stop": {"stop", func(f *faulty) {
+			f.stopWith(func(ctx context.Context, items []driver.Item) error {
+				f.put(ctx, items)
+				return driver.NotApplied(driver.Stopped(ctx))
+			})
+		}},
+		"another error at the stop": {"stop", func(f *faulty) {
+			f.stopWith(func(context.Context, []driver.Item) error { return driver.NotApplied(errors.New("failed")) })
+		}},
+		"does not promise at the stop": {"stop", func(f *faulty) {
+			f.stopWith(func(ctx context.Context, _ []driver.Item) error { return driver.Stopped(ctx) })
+		}},
+		"shows a text at the stop": {"stop", func(f *faulty) {
+			f.stopWith(func(ctx context.Context, _ []driver.Item) error {
+				return driver.NotApplied(errors.Join(driver.Stopped(ctx), shown))
+			})
 		}},
 		"inspects after the end": {"context", func(f *faulty) {
 			f.inspect = func(_ context.Context, names []string) (map[string]driver.Published, error) {

@@ -245,7 +245,11 @@ func (o *Operator) run(ctx context.Context, orders map[secret.Address]order, op 
 		if ctx.Err() != nil {
 			return r.result(), r.interrupted()
 		}
-		if err := r.step(stepping); err != nil {
+		during := driver.WithStop(stepping, ctx)
+		if r.stage.reads() {
+			during = ctx
+		}
+		if err := r.step(during); err != nil {
 			if ctx.Err() != nil {
 				return r.result(), r.interrupted()
 			}
@@ -269,9 +273,9 @@ func (o *Operator) lock(ctx context.Context) (unlock func() error, err error) {
 	return unlock, err
 }
 
-// grace is how long the present step may take after the run was interrupted. If
-// the run did not wait for the answer, the outcome of the request would be
-// unknown.
+// grace is how long a request that has begun may take after the run was
+// interrupted. If the run did not wait for the answer, the outcome would be
+// unknown. A step that only reads ends at once, and no other request begins.
 const grace = 5 * time.Second
 
 // outlast returns a context that ends d after ctx ends.

@@ -123,6 +123,12 @@ const (
 	stageDone
 )
 
+// reads reports whether a stage changes nothing outside, so that an interrupted
+// run need not wait for its end.
+func (s stage) reads() bool {
+	return s == stageLoad || s == stageInspect || s == stageAscertain || s == stageLook
+}
+
 const (
 	maxConflicts = 20
 	maxPasses    = 12

@@ -26,7 +26,7 @@ func (r *run) decideAll(ctx context.Context) error {
 		r.stage = stageInspect // the run was held up: the inspection is too old
 		return nil
 	}
-	if err := r.decideEach(d); err != nil {
+	if err := r.decideEach(ctx, d); err != nil {
 		return err
 	}
 	if !r.loaded.certain && r.doubtful() {
@@ -66,6 +66,9 @@ func (r *run) decideAll(ctx context.Context) error {
 		r.stage = stageClean // every secret is settled, or has a problem
 		return nil
 	}
+	if err := driver.Stopped(ctx); err != nil {
+		return err // nothing is recorded yet
+	}
 	// A pass that records something leads to another pass, which confirms it.
 	if r.tries.passes++; r.tries.passes > maxPasses {
 		return problemf(Unsettled, "after %d attempts: run it again", maxPasses)
@@ -74,13 +77,16 @@ func (r *run) decideAll(ctx context.Context) error {
 }
 
 // decideEach decides on each secret of the run.
-func (r *run) decideEach(d *desk) error {
+func (r *run) decideEach(ctx context.Context, d *desk) error {
 	if err := r.checkNames(d.state); err != nil {
 		return err
 	}
 	r.pass.decisions, r.pass.refused = map[secret.Address]decision{}, nil
 	makes := 0
 	for _, spec := range r.targets() {
+		if err := driver.Stopped(ctx); err != nil {
+			return err
+		}
 		dec, err := r.decideOne(d, spec, r.orders[spec.Address])
 		if err != nil {
 			return err
