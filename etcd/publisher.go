@@ -57,8 +57,8 @@ func (p *Publisher) each(ctx context.Context, n int, do func(i int) error) []err
 	var lost error
 	for i := range n {
 		err := lost
-		if ctx.Err() != nil {
-			err = driver.NotApplied(context.Cause(ctx))
+		if stopped := driver.Stopped(ctx); stopped != nil {
+			err = driver.NotApplied(stopped)
 		}
 		if err == nil {
 			err = do(i)

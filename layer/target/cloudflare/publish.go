@@ -69,7 +69,7 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 	for queue := batches(items, fresh); len(queue) > 0; {
 		batch := queue[0]
 		queue = queue[1:]
-		if stop != nil {
+		if stop = orStopped(ctx, stop); stop != nil {
 			fillOf(errs, batch, stop)
 			continue
 		}
@@ -83,7 +83,7 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 		driver.Progress(ctx, done)
 	}
 	for _, i := range known {
-		if stop != nil {
+		if stop = orStopped(ctx, stop); stop != nil {
 			errs[i] = stop
 			continue
 		}
@@ -99,6 +99,15 @@ func (s *Store) Publish(ctx context.Context, items []driver.Item) []error {
 		}
 	}
 	return nil
+}
+
+// orStopped returns the error of every request that is not sent any more: stop,
+// or the reason why the caller wants to stop.
+func orStopped(ctx context.Context, stop error) error {
+	if err := driver.Stopped(ctx); stop == nil && err != nil {
+		return driver.NotApplied(err)
+	}
+	return stop
 }
 
 func checkItem(item driver.Item, twice bool) error {
