@@ -43,8 +43,9 @@ func many(t testing.TB, n int) *rotate.Operator {
 	return o
 }
 
-// The whole of a command but for its start and its output: apply creates the
-// values, rotate announces and flips at once, and finish flips and prunes.
+// The whole of a command but for its start and its output. rotate publishes
+// three texts of each secret in one run, since the window is a nanosecond: it
+// announces, flips and prunes.
 func BenchmarkCommandsOfManySecrets(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprint("apply/", n), func(b *testing.B) {

@@ -94,6 +94,7 @@ func TestAnInterruptedRunEndsSoon(t *testing.T) {
 		"loading":         {"load", 0, false, 0, false},
 		"inspecting":      {"inspect", 7, false, 0, false},
 		"planning":        {"decide", 7, false, 0, false},
+		"planned":         {"decide", n - 1, false, 0, false},
 		"publishing":      {"publish", 20, false, 20, true},
 		"publishing last": {"publish", n - 1, false, n - 1, true},
 		"looking":         {"look", 7, false, n, true},
@@ -129,6 +130,9 @@ func TestAnInterruptedRunEndsSoon(t *testing.T) {
 				require.ErrorIs(t, err, ErrInterrupted)
 				require.LessOrEqual(t, time.Since(since), 250*time.Millisecond)
 				require.Len(t, s.store.Names(), test.sent)
+				if test.request == "decide" {
+					require.Equal(t, test.n+1, decided)
+				}
 				require.Empty(t, r.Actions, "the target has confirmed nothing")
 				if test.recorded {
 					require.ErrorContains(t, err, "50 secrets are recorded in the ledger and not confirmed")

@@ -355,3 +355,17 @@ func TestBatchIsWrittenAgainWhenSwept(t *testing.T) {
 		require.Empty(t, temporary(t, dir))
 	}
 }
+
+// Inspect reads no further value after the end of its context.
+func TestInspectEndsWithItsContext(t *testing.T) {
+	dir, last := batchPlace(t, 5, true), 0
+	ctx, end := context.WithCancel(t.Context())
+	found, err := New(dir).Inspect(driver.WithProgress(ctx, func(done int) {
+		if last = done; done == 2 {
+			end()
+		}
+	}), namesOf(batchItems(5, 1)))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Nil(t, found)
+	require.Equal(t, 2, last)
+}
