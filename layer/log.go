@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"slices"
@@ -103,20 +104,21 @@ type logJSON struct {
 // printLog prints a table for people, tab-separated lines with a header for a
 // pipe, or a JSON object a line. names are those of recipients.
 func (l *layer) printLog(entries []rotate.LogEntry, names map[string]string) error {
+	out := bufio.NewWriterSize(l.out, 1<<16) // a write for each entry takes longer than the entry
 	if l.json {
 		for _, e := range entries {
-			if err := writeJSON(l.out, logJSON{e, namesAmong(e.IDs, names)}, ""); err != nil {
+			if err := writeJSON(out, logJSON{e, namesAmong(e.IDs, names)}, ""); err != nil {
 				return err
 			}
 		}
-		return nil
+		return out.Flush()
 	}
 	if !l.out.terminal {
-		l.out.row("at", "by", "op", "address", "ids")
+		writeRow(out, "at", "by", "op", "address", "ids")
 		for _, e := range entries {
-			l.out.row(stamp(e.At), dash(e.By), string(e.Op), dash(e.Address), dash(namedIDs(e.IDs, names, false)))
+			writeRow(out, stamp(e.At), dash(e.By), string(e.Op), dash(e.Address), dash(namedIDs(e.IDs, names, false)))
 		}
-		return nil
+		return out.Flush()
 	}
 	if len(entries) == 0 {
 		fmt.Fprintln(l.out, "the log has no such entry")

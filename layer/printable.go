@@ -52,6 +52,9 @@ func printable(text string) string {
 const blank = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 func isHidden(r rune) bool {
+	if r < 0x7f { // most names, and much faster
+		return r < ' '
+	}
 	return r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(blank, r)
 }
 
@@ -61,11 +64,13 @@ func (s *screen) line(format string, args ...any) {
 }
 
 // row prints cells for another program, separated by tabs.
-func (s *screen) row(cells ...string) {
+func (s *screen) row(cells ...string) { writeRow(s, cells...) }
+
+func writeRow(w io.Writer, cells ...string) {
 	for i := range cells {
 		cells[i] = printable(cells[i])
 	}
-	fmt.Fprintln(s, strings.Join(cells, "\t"))
+	_, _ = io.WriteString(w, strings.Join(cells, "\t")+"\n")
 }
 
 // lines prints a text of several lines.
