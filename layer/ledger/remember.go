@@ -232,7 +232,8 @@ func (r *remembered) trusts(s rotate.State) {
 
 // Confirmed implements [rotate.Confirmer].
 func (r *remembered) Confirmed(ctx context.Context, s rotate.State) {
-	if known, err := r.known(); err != nil || r.peek || known.knows(r.memory, s) || known.left(s) {
+	known, err := r.known()
+	if err != nil || r.peek || known.left(s) || known.knows(r.memory, s) && !known.fades(r.place) {
 		return
 	}
 	_ = r.remember(ctx, s, true) // a memory that is behind the ledger refuses nothing

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
@@ -21,6 +22,7 @@ type seen struct {
 	Places  map[string]string     `json:"places,omitempty"`  // file -> origin
 	Ledgers map[string]seenLedger `json:"ledgers,omitempty"` // origin -> the latest
 	Marks   map[string][]string   `json:"marks,omitempty"`   // origin -> see mark
+	Used    []string              `json:"used,omitempty"`    // places, the last used one last: see forget
 }
 
 type seenLedger struct {
@@ -42,6 +44,9 @@ func readSeen(path string) (seen, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return seen{}, nil
 	}
+	if info, e := os.Stat(path); err != nil && e == nil && info.Mode().IsRegular() && info.Size() > maxSeen {
+		return seen{}, fmt.Errorf("%s, the memory of ledgers seen, has more than %d bytes. %s", path, maxSeen, makeAnew)
+	}
 	if err != nil {
 		return seen{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -50,11 +55,13 @@ func readSeen(path string) (seen, error) {
 
 var errSeenDamaged = errors.New("it is damaged")
 
+const makeAnew = "Make sure that the ledger is that of the latest commit (`git log`) or backup, then delete this file: " +
+	"layer makes it again"
+
 func parseSeen(path string, data []byte) (seen, error) {
 	var s seen
 	if json.Unmarshal(data, &s) != nil || s.Version < 1 {
-		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. Make sure that the ledger is that of the latest "+
-			"commit (`git log`) or backup, then delete this file: layer makes it again", path, errSeenDamaged)
+		return seen{}, fmt.Errorf("%s, the memory of ledgers seen: %w. %s", path, errSeenDamaged, makeAnew)
 	}
 	if s.Version > 1 {
 		return seen{}, fmt.Errorf("%s was written by a newer version of layer (format %d): update layer", path,
@@ -183,6 +190,8 @@ func (s seen) with(m memory, st rotate.State) seen {
 		}
 		next.Marks[st.Origin()] = marks
 	}
+	next.Used = append(slices.DeleteFunc(slices.Clone(s.Used), func(place string) bool { return place == m.place }), m.place)
+	next.forget(m.place)
 	return next
 }
 

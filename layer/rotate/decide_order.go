@@ -311,6 +311,9 @@ func (w *work) rollback() {
 func (w *work) revoke() {
 	v := w.r.version(w.order.version)
 	switch {
+	case v == nil && 0 < number(w.order.version) && number(w.order.version) <= w.r.Highest:
+		w.out.done = true // it has left so long ago that the ledger does not keep it
+		return
 	case v == nil:
 		w.problem(NoVersion, "it has no version %s", w.order.version)
 		w.out.problem.Version = w.order.version

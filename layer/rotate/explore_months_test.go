@@ -149,17 +149,8 @@ func TestMonthsOfRotations(t *testing.T) {
 	default:
 		lives = 3
 	}
-	spec := func(rotation *secret.Rotation) secret.Spec {
-		return specOf(
-			secret.Random(secret.Options{Namespace: "auth", Name: "key", Bytes: 16,
-				Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor, Days: 10}}}),
-			secret.Static(secret.Options{Namespace: "mail", Name: "password", Rotation: rotation}),
-			secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "fake",
-				Rotation: &secret.Rotation{EveryDays: 14}}),
-		)
-	}
 	// The static secret is a document and a bare value by turns.
-	s := times(day, day, time.Minute).forms(spec(&secret.Rotation{EveryDays: 90}), spec(nil))
+	s := times(day, day, time.Minute).forms(longLived(&secret.Rotation{EveryDays: 90}), longLived(nil))
 	moves, published := 0, 0
 	for i := range lives {
 		m := &months{walker: newWalker(&s), Rand: rand.New(rand.NewPCG(seed+uint64(i), 0)), w: newWorld(&s)}
@@ -175,4 +166,15 @@ func TestMonthsOfRotations(t *testing.T) {
 	}
 	t.Logf("seeds %d to %d: %d lives of 18 months, %d moves, %d documents published", seed, seed+uint64(lives)-1, lives,
 		moves, published)
+}
+
+// longLived are the declarations of a long life.
+func longLived(rotation *secret.Rotation) secret.Spec {
+	return specOf(
+		secret.Random(secret.Options{Namespace: "auth", Name: "key", Bytes: 16,
+			Rotation: &secret.Rotation{EveryDays: 30, Retain: secret.Retention{Mode: secret.RetainFor, Days: 10}}}),
+		secret.Static(secret.Options{Namespace: "mail", Name: "password", Rotation: rotation}),
+		secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "fake",
+			Rotation: &secret.Rotation{EveryDays: 14}}),
+	)
 }

@@ -15,6 +15,9 @@ import (
 
 func (p *port) Load(context.Context) (State, Revision, error) {
 	p.did = callLoad
+	if p.w.forgets {
+		return forgetful(p.w.ledger), worldRevision(p.w.rev), nil
+	}
 	return p.w.ledger, worldRevision(p.w.rev), nil
 }
 

@@ -59,7 +59,8 @@ type setting struct {
 	commands       []command
 	variants       []variant // other than spec without consent, from index 1
 	mutant         *mutant
-	instants       int // how many of the next interesting instants a clock may move to
+	instants       int  // how many of the next interesting instants a clock may move to
+	forgets        bool // a run loads no version that has left
 }
 
 // slot is one value in the store.
