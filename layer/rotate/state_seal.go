@@ -47,7 +47,8 @@ const MaxSealed = 64 << 20
 func CheckSize(size, limit int) error {
 	if size > limit {
 		return fmt.Errorf("it would have %d bytes, and %d is the most: "+
-			"remove secrets, or retain versions for a shorter time", size, limit)
+			"remove secrets, or retain versions for a shorter time and revoke the old ones. "+
+			"Removing needs no room, so remove one first", size, limit)
 	}
 	return nil
 }
