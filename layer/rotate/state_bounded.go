@@ -15,9 +15,9 @@ const (
 	// they would be the larger part of a ledger, and of the time to load it.
 	keepGone = 4
 	// keepLog is how many entries of the log are kept, and keepLogOf how many for
-	// each secret, if that is more: every change of the last rotation of 1,000
-	// secrets, a year of weekly rotations of 20, and the last run with any number.
-	keepLog   = 3000
+	// each secret, if that is more. So the log has every change of the last run, and
+	// with 10 secrets that rotate each week those of the last year.
+	keepLog   = 2000
 	keepLogOf = 2
 	// keepFormer is how many former keys without a reach are kept. A machine that
 	// has not seen the ledger since then asks the operator again.
