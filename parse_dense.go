@@ -15,6 +15,7 @@ func checkCompact(t trimmed) *Error {
 	}
 	names := make([]place, 0, count)
 	var d document
+	var line *Error // the last of the faults, as in parseCompact
 	for s := (segments{rest: t.s}); s.next(); {
 		d.entries = d.entries[:0]
 		a, fault := d.addSegment(s.segment)
@@ -23,8 +24,8 @@ func checkCompact(t trimmed) *Error {
 		}
 		for _, e := range d.entries { // it has one, unless the segment is an attribute or current
 			a.id = e.id
-			if holdsVersionLine(e.text) {
-				return malformed(e.id, "", badLine)
+			if line == nil && holdsVersionLine(e.text) {
+				line = malformed(e.id, "", badLine)
 			}
 		}
 		if a.id != "" {
@@ -45,8 +46,10 @@ func checkCompact(t trimmed) *Error {
 		for j := first; j < len(names) && names[j].like(p); j++ {
 			switch otherID, other := keyAt(t.s, names[j]); {
 			case i == j || otherID != id:
+			case other == suffix && suffix == "":
+				return malformed(id, "", "given twice")
 			case other == suffix:
-				return malformed(id, suffix, "given twice")
+				return malformed(id, suffix, "given twice").at(t.start + names[j].at())
 			case other == "" && why == badOrphan:
 				why = ""
 			case suffix == "expires" && other == "active" &&
@@ -54,11 +57,14 @@ func checkCompact(t trimmed) *Error {
 				why = badLife
 			}
 		}
-		if why != "" {
+		switch why {
+		case badOrphan:
+			return malformed(id, suffix, why).at(t.start + p.at())
+		case badLife:
 			return malformed(id, suffix, why)
 		}
 	}
-	return nil
+	return line
 }
 
 // keyAt returns the parts of a key: the id and, for an attribute, the suffix.
