@@ -101,13 +101,7 @@ func (s *segments) next() bool {
 }
 
 func parseCompact(t trimmed) (*document, error) {
-	count := 0 // versions, if the text has no fault
-	for s := (segments{rest: t.s}); s.next(); {
-		key, _, _ := cut(s.segment, '=')
-		if strings.IndexByte(key, '_') < 0 && key != "current" {
-			count++
-		}
-	}
+	count := countCompact(t.s)
 	// The versions may take many times the memory of the text.
 	if checksDense && count > fewEntries && count*entrySize > 3*len(t.s) {
 		if fault := checkCompact(t); fault != nil {
@@ -152,6 +146,28 @@ func parseCompact(t trimmed) (*document, error) {
 		}
 	}
 	return d, nil
+}
+
+// countCompact returns the number of versions in a compact text: keys without an
+// underscore. It may be one too high, and for a text with a fault any number.
+func countCompact(s string) (n int) {
+	if strings.HasPrefix(s, "current=") {
+		n = -1
+	}
+	for i := 0; i < len(s); i++ {
+		for i < len(s) && s[i] != '=' && s[i] != '_' && s[i] != ';' {
+			i++
+		}
+		if i < len(s) && s[i] == '=' {
+			n++
+		}
+		end := strings.IndexByte(s[i:], ';')
+		if end < 0 {
+			break
+		}
+		i += end
+	}
+	return n
 }
 
 const (
