@@ -20,15 +20,14 @@ type Document struct {
 // document is a parsed text. It never changes after newDocument. Every secret
 // of an App holds one: a field more costs all of them.
 type document struct {
-	public  Document // points to this document: one allocation holds both
-	format  Format
-	current int32 // index of the current version
-	// whether the versions are in the order of their activeFrom
-	ascending bool
+	public    Document // points to this document: one allocation holds both
+	format    Format
+	ascending bool   // whether the versions are in the order of their activeFrom
+	current   int32  // index of the current version
 	marker    string // the id in "current"; empty: none
 	text      string // of the current version: programs read it most often
 	entries   []entry
-	index     index                   // of entries by id; nil for few entries
+	index     *index                  // of entries by id; nil for few entries
 	order     atomic.Pointer[[]int32] // see inOrder
 	extra     string                  // top-level JSON members that this format does not name, byte for byte
 
@@ -52,7 +51,6 @@ type entry struct {
 type uncomparable [0]func()
 
 func newDocument(d *document) *Document {
-
 	d.ascending = isAscending(d.entries)
 	d.public.p.Store(d)
 	return &d.public
@@ -193,9 +191,9 @@ func (d *document) find(id string) int { return d.index.find(d.entries, id) }
 
 func (e *entry) activeAt(t time.Time) bool { return e.begun(t) && !e.expired(t) }
 
-func (e *entry) begun(t time.Time) bool { return !t.Before(e.activeFrom) || e.activeFrom.IsZero() }
+func (e *entry) begun(t time.Time) bool { return e.activeFrom.IsZero() || !t.Before(e.activeFrom) }
 
-func (e *entry) expired(t time.Time) bool { return !t.Before(e.expiresAt) && !e.expiresAt.IsZero() }
+func (e *entry) expired(t time.Time) bool { return !e.expiresAt.IsZero() && !t.Before(e.expiresAt) }
 
 // The following functions return the index of the version that a read asks for,
 // or an error if there is none.

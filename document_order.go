@@ -43,8 +43,11 @@ func (d *document) at(t time.Time) int {
 	best, bestAnnounced := -1, false
 	for i := end - 1; i >= 0; i-- {
 		e := &d.entries[i]
-		if !e.activeAt(t) {
+		if i == int(d.current) || !e.activeAt(t) {
 			continue
+		}
+		if d.ascending && i < int(d.current) {
+			return i // those before it in the text began earlier
 		}
 		announced := current.activeFrom.Before(e.activeFrom)
 		if d.ascending && !announced {

@@ -124,3 +124,15 @@ func TestUsualTextsNeedNoOrder(t *testing.T) {
 	}
 	require.Nil(t, noDocument.inOrder())
 }
+
+// TestClockIsReadOnlyForAVersionThatExpires: reading it takes longer than the
+// rest of a read.
+func TestClockIsReadOnlyForAVersionThatExpires(t *testing.T) {
+	doc, err := Parse("v1=a;v2=b;v2_expires=2026-02-01T00:00:00Z;v3=c;v3_active=2026-03-01T00:00:00Z")
+	require.NoError(t, err)
+	for id, expires := range map[string]bool{"v1": false, "v2": true, "v3": false, "v4": false} {
+		reads := 0
+		_, _ = doc.data().pickActiveVersion(id, func() time.Time { reads++; return time.Now() })
+		require.Equal(t, expires, reads > 0, id)
+	}
+}

@@ -72,11 +72,15 @@ func (s *Secret) get(ctx context.Context, r *Ref) (Version, error) {
 			return Version{}, err
 		}
 	}
-	i, err := r.index(doc.p.Load())
-	if err != nil {
-		return Version{}, err
+	d := doc.p.Load()
+	i := int(d.current)
+	if r.pick != pickCurrent {
+		var err error
+		if i, err = r.index(d); err != nil {
+			return Version{}, err
+		}
 	}
-	return doc.version(i), nil
+	return d.entries[i].version(doc, i), nil
 }
 
 // getNow is get for reads without a context.
