@@ -19,7 +19,7 @@ func TestNumberOfVersionsDoesNotChangeTheError(t *testing.T) {
 		"an attribute without version": {"v1=a;v0_expires=2026-01-01T00:00:00Z", "at byte 5"},
 		"an end before the start":      {"v1=a;v1_expires=2025-01-01T00:00:00Z;v1_active=2026-01-01T00:00:00Z", "version v1, expires"},
 		"a version in a line":          {"v1=a\nv2=b", "version v1"},
-		"a line, then a wrong name":     {"v1=a\nv2=b;v3_x=1", "at byte 10"},
+		"a line, then a wrong name":    {"v1=a\nv2=b;v3_x=1", "at byte 10"},
 		"a line of a version twice":    {"v1=a\nv2=b;v1=c", "version v1: malformed: given twice"},
 		"an empty value":               {"v1=", "version v1, at byte 0"},
 		"no time":                      {"v1=a;v1_expires=never", "version v1, expires, at byte 5"},
