@@ -3,6 +3,7 @@ package keyring_test
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,7 +59,8 @@ func TestRingsMayBeUsedConcurrently(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			for n := range 50 {
-				payload := []byte(strconv.Itoa(i*50 + n))
+				// of one piece and of several
+				payload := []byte(strings.Repeat(strconv.Itoa(i*50+n), 1+n*n/4))
 				token, err := m.tokens.Sign(payload, time.Time{})
 				got, err2 := m.tokens.Verify(ctx, token)
 				sealed, err3 := m.records.SealText(payload, payload)
