@@ -204,11 +204,12 @@ func unescape(s string) (text string, lone bool) {
 	b := make([]byte, len(s))
 	n := 0
 	for {
-		i, _ := plainEnd(s, 0) // at a backslash, or the end of s
-		n += copy(b[n:], s[:i])
-		if i == len(s) {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 {
+			n += copy(b[n:], s)
 			return ownString(b[:n]), lone
 		}
+		n += copy(b[n:], s[:i])
 		c := s[i+1]
 		s = s[i+2:]
 		if k := strings.IndexByte("bfnrt", c); k >= 0 {
