@@ -206,7 +206,7 @@ func TestKeyOfACacheOutOfReach(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, plain)
 		store.Fail(nil)
-		time.Sleep(10 * time.Minute)
+		time.Sleep(12 * time.Minute) // a watched secret is loaded every tenth round, of 54 to 66 seconds
 		require.NoError(t, app.Close())
 		require.Len(t, plain, 1)
 	})
