@@ -59,7 +59,7 @@ func TestRingsMayBeUsedConcurrently(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			for n := range 50 {
-				// of one piece and of several
+				// short, and longer than the memory that calls share
 				payload := []byte(strings.Repeat(strconv.Itoa(i*50+n), 1+n*n/4))
 				token, err := m.tokens.Sign(payload, time.Time{})
 				got, err2 := m.tokens.Verify(ctx, token)

@@ -13,10 +13,6 @@ const (
 	expiryLen   = 8
 	maxPayload  = 64 << 10
 	lastSecond  = 253402300799 // 9999-12-31T23:59:59Z
-
-	// pieceLen is a number of triples that leaves room for the start of a token in
-	// mac.scratch
-	pieceLen = 696
 )
 
 var (
@@ -71,31 +67,23 @@ func cut(s string) (before, after string) {
 	return s, ""
 }
 
-// newToken returns the token of a payload. It encodes and signs piece by piece,
-// so that the token is the only memory as long as the payload.
+// newToken returns the token of a payload. The token is the only memory that it
+// allocates.
 func (k *key) newToken(id string, expires int64, payload []byte) string {
 	m := k.mac()
 	defer k.giveBack(m)
-	m.hash.Reset()
-	token := make([]byte, 0, len(tokenPrefix)+len(id)+1+base64url.EncodedLen(expiryLen+len(payload))+1+tagLen)
+	size := len(tokenPrefix) + len(id) + 1 + base64url.EncodedLen(expiryLen+len(payload))
+	token := append(append(append(make([]byte, 0, size+1+tagLen), tokenPrefix...), id...), '.')
 
 	// nine bytes, so that the rest of the payload is encoded by itself
 	start := binary.BigEndian.AppendUint64(make([]byte, 0, expiryLen+1), uint64(expires))
 	start = append(start, payload[:min(1, len(payload))]...)
-	payload = payload[len(start)-expiryLen:]
-	text := append(append(append(m.scratch[:0], tokenPrefix...), id...), '.')
-	text = base64url.AppendEncode(text, start)
-	for {
-		piece := payload[:min(pieceLen, len(payload))]
-		end := len(text) + base64url.EncodedLen(len(piece))
-		encode(m.scratch[len(text):end], piece)
-		m.hash.Write(m.scratch[:end])
-		token = append(token, m.scratch[:end]...)
-		if payload = payload[len(piece):]; len(payload) == 0 {
-			break
-		}
-		text = m.scratch[:0]
-	}
+	token = base64url.AppendEncode(token, start)
+	encode(token[len(token):size], payload[len(start)-expiryLen:])
+	token = token[:size]
+
+	m.hash.Reset()
+	m.hash.Write(token)
 	token = append(append(token, '.'), m.tag()...)
 	return unsafe.String(unsafe.SliceData(token), len(token)) // not a copy; strings.Builder adds 1 KB to a Worker
 }
