@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // lives returns a compact text of n versions that begin a week after each other;
@@ -116,4 +117,25 @@ func TestActiveVersionEndsAtItsInstant(t *testing.T) {
 		_, err := s.ActiveVersion("v3").Text()
 		require.ErrorIs(t, err, secret.ErrVersionNotFound)
 	})
+}
+
+// TestAtHalvesADocumentInOrder: a hundred times the versions do not take ten
+// times as long.
+func TestAtHalvesADocumentInOrder(t *testing.T) {
+	slow.Timed(t)
+	shortest := func(n int) time.Duration {
+		d, middle := parsed(t, lives(n, false)), time.Date(1990, 1, 2+7*(n/2), 0, 0, 0, 0, time.UTC)
+		_, err := d.At(middle)
+		require.NoError(t, err)
+		least := time.Hour
+		for range 20 {
+			began := time.Now()
+			for range 200 {
+				_, _ = d.At(middle)
+			}
+			least = min(least, time.Since(began))
+		}
+		return least
+	}
+	require.Less(t, shortest(1_500), 10*shortest(15))
 }
