@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,15 +62,12 @@ type dirEvents struct {
 	news    dirNews          // not taken yet
 }
 
-// inBubble reports whether the clock is that of a testing/synctest bubble. The
-// system call returns the real time. If that is set right now, the answer may
-// be wrong, which costs some time of a core.
+// inBubble reports whether the caller is in a testing/synctest bubble: the time
+// there, and only there, has no monotonic part. TestInBubble fails if a release
+// of Go changes that.
 func inBubble() bool {
-	var real syscall.Timeval
-	if syscall.Gettimeofday(&real) != nil {
-		return true
-	}
-	return time.Since(time.Unix(0, real.Nano())).Abs() > time.Minute
+	now := time.Now()
+	return now == now.Round(0)
 }
 
 // subscribe returns nil if the system has no instance left.
@@ -131,13 +129,17 @@ func (n *inotify) run() {
 	defer close(n.done)
 	for {
 		got, err := n.file.Read(n.buf)
-		if err != nil {
+		if errors.Is(err, os.ErrClosed) {
 			return
 		}
+		rest := readEvery
+		if err != nil { // the descriptor cannot wait: it is read on a timer
+			rest = pollEvery
+		}
 		instances.Lock()
-		n.handOutAll(n.buf[:got])
+		n.handOutAll(n.buf[:max(got, 0)])
 		instances.Unlock()
-		time.Sleep(readEvery)
+		time.Sleep(rest)
 	}
 }
 

@@ -99,7 +99,7 @@ func TestDirWatchOfPermissions(t *testing.T) {
 			defer close(done)
 			_ = secret.Dir(m.path).(secret.Watcher).Watch(watch, []secret.Address{authKey}, func(secret.Address) { hints++ })
 		}()
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Minute) // after all reads that the first hint has caused
 		synctest.Wait()
 		before := hints
 		require.NoError(t, os.Chmod(m.file, 0o644))
@@ -290,4 +290,87 @@ func TestDirWatchConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 	require.Zero(t, secret.Instances(t))
+}
+
+// A Watch in a bubble and one outside live side by side, whichever begins first,
+// and also if the clock of the bubble shows about the real time.
+func TestDirWatchInAndOutsideABubble(t *testing.T) {
+	for name, outsideFirst := range map[string]bool{"outside first": true, "bubble first": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMount(t, nil)
+			real := time.Now().Round(0)
+			inside, begun, written := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			var outside *secret.Secret
+			begin := func() {
+				outside = startDir(t, m)
+				require.Eventually(t, func() bool { return secret.Instances(t) > 0 }, time.Minute, time.Millisecond)
+				close(begun)
+			}
+			if outsideFirst {
+				begin()
+			}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(time.Until(real))
+					s := startDir(t, m)
+					time.Sleep(time.Second)
+					close(inside)
+					<-begun // this stops the clock of the bubble
+					m.replace("other")
+					time.Sleep(soon(false))
+					synctest.Wait()
+					requireRead(t, "other", s)
+					require.Equal(t, 2, secret.Instances(t))
+					close(written)
+				})
+			}()
+			<-inside
+			if !outsideFirst {
+				begin()
+			}
+			<-done
+			<-written
+			for _, text := range []string{"other", "third"} {
+				if text == "third" {
+					m.replace(text)
+				}
+				require.Eventually(t, func() bool {
+					got, err := outside.Current().Text()
+					return err == nil && got == text
+				}, time.Minute, time.Millisecond)
+			}
+			require.Equal(t, 1, secret.Instances(t))
+		})
+	}
+}
+
+// Bubbles share the instance, and no channel.
+func TestDirWatchInSeveralBubbles(t *testing.T) {
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			m := newMount(t, nil)
+			synctest.Test(t, func(t *testing.T) {
+				s := startDir(t, m)
+				for i := range 20 {
+					m.replace(fmt.Sprint("text ", i))
+					time.Sleep(soon(false))
+					synctest.Wait()
+					requireRead(t, fmt.Sprint("text ", i), s)
+				}
+			})
+		})
+	}
+}
+
+// A program that this one starts does not get the descriptor.
+func TestDirWatchIsNotInherited(t *testing.T) {
+	m := newMount(t, nil)
+	startDir(t, m)
+	require.Eventually(t, func() bool { return secret.Instances(t) == 1 }, time.Minute, time.Millisecond)
+	out, err := exec.CommandContext(t.Context(), "ls", "-l", "/proc/self/fd").CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NotContains(t, string(out), "inotify")
 }
