@@ -9,6 +9,7 @@ type dirFile struct {
 	path  string
 	stamp stamp
 	at    int64 // when the file was compared, in Unix nanoseconds
+	told  int64 // when changed was called for it
 	state fileState
 	known bool // state is set
 	link  bool

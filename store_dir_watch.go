@@ -28,6 +28,9 @@ const (
 	// coarseClock is the longest step of the clock that change times are taken
 	// from. Two changes within one step may have one change time.
 	coarseClock = 20 * time.Millisecond
+	// followFor is how long a reader may take to follow a hint. If the file changes
+	// until then, the reader may get a content that a comparison does not see.
+	followFor = time.Minute
 )
 
 // Watch implements [Watcher].
@@ -132,6 +135,7 @@ func (w *dirWatch) begin() {
 		}
 		f := &w.files[i]
 		f.stamp, f.at = stampOf(f.path), time.Now().UnixNano()
+		f.told = f.at
 		if f.doubtful() || !w.isLocal(f) {
 			f.state, f.known = w.read(f), true
 		}
@@ -158,6 +162,7 @@ func (w *dirWatch) look(now time.Time) {
 	}
 	if w.relink {
 		w.readLinks()
+		w.compareLinks(false) // a change before their folders were watched has no event
 	}
 }
 
@@ -221,10 +226,14 @@ func (w *dirWatch) follow(now time.Time, news dirNews) {
 	}
 	if !w.linked.IsZero() && !now.Before(w.linked) {
 		w.linked, w.relink = time.Time{}, true
-		for i := range w.files {
-			if w.files[i].link {
-				w.compare(i, true)
-			}
+		w.compareLinks(true)
+	}
+}
+
+func (w *dirWatch) compareLinks(content bool) {
+	for i := range w.files {
+		if w.files[i].link {
+			w.compare(i, content)
 		}
 	}
 }
@@ -232,7 +241,7 @@ func (w *dirWatch) follow(now time.Time, news dirNews) {
 // compareNow compares a file that has an event. It may have become a link.
 func (w *dirWatch) compareNow(i int32) {
 	f := &w.files[i]
-	w.compare(int(i), true)
+	w.compareFile(int(i), true, true)
 	if f.link || isLink(f.path) {
 		w.relink = true
 	}
@@ -280,7 +289,9 @@ func (w *dirWatch) compareInPass(i int, content bool) {
 
 // compare calls changed if a file differs from the last comparison: in its
 // metadata, and then in its content.
-func (w *dirWatch) compare(i int, content bool) {
+func (w *dirWatch) compare(i int, content bool) { w.compareFile(i, content, false) }
+
+func (w *dirWatch) compareFile(i int, content, event bool) {
 	if w.ctx.Err() != nil {
 		return
 	}
@@ -299,9 +310,9 @@ func (w *dirWatch) compare(i int, content bool) {
 	if !fast {
 		state = w.read(f)
 	}
-	news := !same
-	if f.known {
-		news = state != f.state
+	news := f.known && state != f.state
+	if s.valid && (event || !same) {
+		news = news || !f.known || at-f.told < int64(followFor)
 	}
 	if !same && (f.link || isLink(f.path)) {
 		w.relink = true
@@ -310,6 +321,7 @@ func (w *dirWatch) compare(i int, content bool) {
 	if !news {
 		return
 	}
+	f.told = at
 	w.changed(f.addr)
 	for _, addr := range w.also[int32(i)] {
 		w.changed(addr)

@@ -141,6 +141,66 @@ func TestSameMetadataIsNotTrustedAtOnce(t *testing.T) {
 	}
 }
 
+// A reader follows a hint some time later. It may then read a state that has
+// gone again before the Watch looks, so the next event is a hint even if the
+// content is as before.
+func TestSameContentAgainIsAHint(t *testing.T) {
+	w, changed := dirOf(t, LocalDir(t), 1)
+	w.begin()
+	w.compareNow(0)
+	f := &w.files[0]
+	replace := func() {
+		require.NoError(t, os.WriteFile(f.path+".new", []byte("other"), 0o600))
+		require.NoError(t, os.Rename(f.path+".new", f.path))
+	}
+	hints := func(look func()) (n int) {
+		before := len(*changed)
+		look()
+		w.closeRoot()
+		return len(*changed) - before
+	}
+	replace()
+	require.Equal(t, 1, hints(func() { w.compareNow(0) }))
+	replace()
+	require.Equal(t, 1, hints(func() { w.compare(0, false) }), "another file")
+	require.Equal(t, 1, hints(func() { w.compareNow(0) }), "an event, and the clock may not have stepped on")
+	require.Zero(t, hints(func() { w.compare(0, true) }), "no event")
+	f.told -= int64(time.Minute)
+	replace()
+	require.Zero(t, hints(func() { w.compareNow(0) }), "the reader has followed the last hint")
+}
+
+// A folder that links lead into is watched only after they were compared.
+func TestFilesBehindANewLinkAreComparedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // without a goroutine that waits for events
+		dir := LocalDir(t)
+		w, changed := dirOf(t, dir, 2)
+		f := &w.files[0]
+		publish := func(dated string) {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, dated), 0o700))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, dated, f.name), []byte(dated), 0o600))
+			require.NoError(t, os.Symlink(dated, filepath.Join(dir, "..new")))
+			require.NoError(t, os.Rename(filepath.Join(dir, "..new"), filepath.Join(dir, "..data")))
+		}
+		publish("first")
+		require.NoError(t, os.Remove(f.path))
+		require.NoError(t, os.Symlink("..data/"+f.name, f.path))
+		w.begin()
+		publish("other")
+		w.follow(time.Now(), w.events.take())
+		require.Equal(t, []Address{f.addr}, *changed)
+		write := func(text string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "other", f.name), []byte(text), 0o600))
+		}
+		write("by no event")
+		w.look(time.Now())
+		require.Equal(t, []Address{f.addr, f.addr}, *changed)
+		write("by an event")
+		w.look(time.Now())
+		require.Equal(t, []Address{f.addr, f.addr, f.addr}, *changed)
+	})
+}
+
 // Each file has its turn, however many there are.
 func TestEveryFileHasItsTurn(t *testing.T) {
 	const n = 3 * statAtLeast
@@ -204,8 +264,24 @@ func TestPeriodOfLooks(t *testing.T) {
 	} {
 		require.Equal(t, tc.want, tc.w.period(), name)
 	}
+}
+
+// A bubble is one whatever its clock shows.
+func TestInBubble(t *testing.T) {
+	real := time.Now()
 	require.False(t, inBubble())
-	synctest.Test(t, func(t *testing.T) { require.True(t, inBubble()) })
+	synctest.Test(t, func(t *testing.T) {
+		require.True(t, inBubble())
+		time.Sleep(time.Until(real.Round(0))) // the clock of the bubble shows about the real time
+		require.WithinDuration(t, real.Round(0), time.Now(), time.Minute)
+		require.True(t, inBubble())
+		within := make(chan bool)
+		go func() { within <- inBubble() }()
+		require.True(t, <-within)
+		time.Sleep(200 * 365 * 24 * time.Hour)
+		require.True(t, inBubble())
+	})
+	require.False(t, inBubble())
 }
 
 // TestIdleWatchCostsLittle compares a minute of a Watch of 10,000 files with
