@@ -24,7 +24,7 @@ var (
 // so a read finds the files of a swapped mount at once.
 //
 // The store is a [Watcher]: an App follows a change without a setting. On Linux
-// it uses inotify, which costs one file descriptor for all folders of the
+// it uses inotify, which costs two file descriptors for all folders of the
 // process, and follows a change within about 20 ms: a file that is written,
 // renamed or linked, a link that is swapped, as Kubernetes does, and a folder
 // that is replaced or mounted. A file without a notification, such as a single

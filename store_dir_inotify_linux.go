@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,9 +30,9 @@ const (
 // Watches of the process share one. It is open while there is a Watch.
 type inotify struct {
 	fd      int
-	file    *os.File // read by run; nil: each Watch reads the events from time to time
-	done    chan struct{}
-	users   int
+	gate    *os.File               // see run
+	done    chan struct{}          // closed at the end of run; nil: each Watch reads the events from time to time
+	users   int                    // zero: it is closed
 	folders map[int32][]*dirEvents // by watch descriptor
 	// Its size bounds the work of one read. If events come faster for long, the
 	// queue of the system overflows, which costs a pass.
@@ -72,7 +71,7 @@ func inBubble() bool {
 
 // subscribe returns nil if the system has no instance left.
 func subscribe(path string, files map[string]int32) *dirEvents {
-	e := &dirEvents{files: files, base: filepath.Base(path), news: dirNews{files: map[int32]bool{}}}
+	e := &dirEvents{files: files, base: filepath.Base(path)}
 	at := &instances.polled
 	if !inBubble() {
 		at, e.wake = &instances.waiting, make(chan struct{}, 1)
@@ -86,7 +85,7 @@ func subscribe(path string, files map[string]int32) *dirEvents {
 		}
 		n := &inotify{fd: fd, folders: map[int32][]*dirEvents{}, buf: make([]byte, 32<<10)}
 		if e.wake != nil {
-			n.file, n.done = os.NewFile(uintptr(fd), "inotify"), make(chan struct{})
+			n.gate, n.done = gateOf(fd), make(chan struct{})
 			go n.run()
 		}
 		*at = n
@@ -107,40 +106,92 @@ func (e *dirEvents) close() {
 	last := n.users == 0
 	switch {
 	case !last:
-	case n.file == nil:
+	case n.done == nil:
 		instances.polled = nil
-		_ = syscall.Close(n.fd)
 	default:
 		instances.waiting = nil
 	}
 	instances.Unlock()
-	if last && n.file != nil {
-		_ = n.file.Close()
+	if !last {
+		return
+	}
+	if n.done != nil {
+		_ = n.gate.Close()
 		<-n.done
 	}
+	_ = syscall.Close(n.fd)
 }
 
-// readEvery is the shortest time between two reads of events. Without it a storm
-// of events would wake the process for each one.
+// readEvery is the shortest time between two reads of events.
 const readEvery = 5 * time.Millisecond
 
-// run reads events and wakes their Watches, until the instance is closed.
+// run reads events and wakes their Watches, until the instance is closed. The
+// scheduler of Go would wake up for each event of a descriptor that it waits
+// for, also during the pause. So it waits for an epoll descriptor, the gate,
+// which reports one event and then none until it is armed again.
 func (n *inotify) run() {
 	defer close(n.done)
 	for {
-		got, err := n.file.Read(n.buf)
-		if errors.Is(err, os.ErrClosed) {
+		err := n.wait()
+		began := time.Now()
+		instances.Lock()
+		closed := n.users == 0
+		if !closed {
+			n.read()
+		}
+		instances.Unlock()
+		if closed {
 			return
 		}
-		rest := readEvery
-		if err != nil { // the descriptor cannot wait: it is read on a timer
-			rest = pollEvery
-		}
-		instances.Lock()
-		n.handOutAll(n.buf[:max(got, 0)])
-		instances.Unlock()
-		time.Sleep(rest)
+		time.Sleep(restAfter(time.Since(began), err != nil))
 	}
+}
+
+const armed = syscall.EPOLLIN | syscall.EPOLLONESHOT
+
+// gateOf returns nil, which cannot wait, if the system has no descriptor left.
+func gateOf(fd int) *os.File {
+	gate, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	if err = syscall.SetNonblock(gate, true); err == nil { // the mark of a descriptor that the scheduler waits for
+		err = syscall.EpollCtl(gate, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: armed})
+	}
+	if err != nil {
+		_ = syscall.Close(gate)
+		return nil
+	}
+	return os.NewFile(uintptr(gate), "inotify")
+}
+
+// wait returns nil when there are events. An error is that of a gate that is
+// closed or cannot wait.
+func (n *inotify) wait() error {
+	conn, err := n.gate.SyscallConn()
+	if err != nil {
+		return err
+	}
+	err = conn.Control(func(gate uintptr) {
+		_ = syscall.EpollCtl(int(gate), syscall.EPOLL_CTL_MOD, n.fd, &syscall.EpollEvent{Events: armed})
+	})
+	if err != nil {
+		return err
+	}
+	var events [1]syscall.EpollEvent
+	return conn.Read(func(gate uintptr) bool {
+		got, _ := syscall.EpollWait(int(gate), events[:], 0)
+		return got > 0
+	})
+}
+
+// restAfter returns the pause after a read, so that reading takes at most a
+// fifth of a core. Without a gate the events are read on a timer.
+func restAfter(took time.Duration, failed bool) time.Duration {
+	if failed {
+		return pollEvery
+	}
+	return min(max(readEvery, 4*took), pollEvery)
 }
 
 // watch watches a folder beside the others, and reports whether its events come.
@@ -222,10 +273,7 @@ func (e *dirEvents) take() dirNews {
 		e.in.read()
 	}
 	news := e.news
-	if len(news.files) > 0 {
-		e.news.files = map[int32]bool{}
-	}
-	e.news = dirNews{files: e.news.files}
+	e.news = dirNews{}
 	return news
 }
 
@@ -301,6 +349,9 @@ func (e *dirEvents) note(mask uint32, name []byte) {
 		}
 	}
 	if i, ok := e.files[string(name)]; ok {
+		if e.news.files == nil { // the Watch has taken the last ones
+			e.news.files = map[int32]bool{}
+		}
 		switch ended, known := e.news.files[i]; {
 		case mask&endEvents != 0:
 			e.news.files[i] = true

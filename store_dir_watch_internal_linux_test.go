@@ -52,7 +52,7 @@ func TestEventsOfOtherFilesAreIgnored(t *testing.T) {
 		links progress
 		all   bool
 	}
-	none := map[int32]bool{}
+	var none map[int32]bool
 	begun, ended := map[int32]bool{0: false}, map[int32]bool{0: true}
 	for name, tc := range map[string]struct {
 		events []any // masks and names in turn
@@ -77,8 +77,7 @@ func TestEventsOfOtherFilesAreIgnored(t *testing.T) {
 		"the folder is renamed":   {[]any{syscall.IN_MOVE_SELF, ""}, news{files: none, all: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &dirEvents{files: map[string]int32{"A": 0}, links: map[string]bool{"..data": true},
-				news: dirNews{files: map[int32]bool{}}}
+			e := &dirEvents{files: map[string]int32{"A": 0}, links: map[string]bool{"..data": true}}
 			for i := 0; i < len(tc.events); i += 2 {
 				e.note(uint32(tc.events[i].(int)), []byte(tc.events[i+1].(string)))
 			}
@@ -263,6 +262,69 @@ func TestPeriodOfLooks(t *testing.T) {
 		"a link is being made": {dirWatch{events: waiting, linked: time.Now()}, pollEvery},
 	} {
 		require.Equal(t, tc.want, tc.w.period(), name)
+	}
+}
+
+// inotifyOf returns an instance that watches a folder with a secret named A, and
+// the events for it.
+func inotifyOf(t *testing.T, dir string) (*inotify, *dirEvents) {
+	fd, err := syscall.InotifyInit1(syscall.IN_NONBLOCK | syscall.IN_CLOEXEC)
+	require.NoError(t, err)
+	n := &inotify{fd: fd, folders: map[int32][]*dirEvents{}, buf: make([]byte, 4<<10), done: make(chan struct{}), users: 1}
+	e := &dirEvents{in: n, files: map[string]int32{"A": 0}, wake: make(chan struct{}, 1)}
+	require.True(t, e.watch(dir))
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	return n, e
+}
+
+// A storm of events wakes the process once for each read.
+func TestEventsDoNotWakeDuringAPause(t *testing.T) {
+	dir := LocalDir(t)
+	n, _ := inotifyOf(t, dir)
+	n.gate = gateOf(n.fd)
+	require.NotNil(t, n.gate)
+	defer n.gate.Close()
+	write := func(text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, "A"), []byte(text), 0o600)) }
+	for range 3 {
+		write("text")
+		require.NoError(t, n.wait())
+		write("other")
+		var events [1]syscall.EpollEvent
+		got, err := syscall.EpollWait(int(n.gate.Fd()), events[:], 0)
+		require.NoError(t, err)
+		require.Zero(t, got)
+		require.NoError(t, n.wait(), "the events of the pause are not lost")
+		n.read()
+	}
+}
+
+// Events come also if the system has no descriptor left for the gate.
+func TestEventsWithoutAGate(t *testing.T) {
+	dir := LocalDir(t)
+	n, e := inotifyOf(t, dir)
+	go n.run()
+	for range 3 {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "A"), []byte("text"), 0o600))
+		<-e.wake
+		e.take()
+	}
+	instances.Lock()
+	n.users = 0
+	instances.Unlock()
+	<-n.done
+}
+
+func TestReadingOfEventsRests(t *testing.T) {
+	for _, tc := range []struct {
+		took, want time.Duration
+		failed     bool
+	}{
+		{0, readEvery, false},
+		{3 * time.Millisecond, 12 * time.Millisecond, false},
+		{time.Second, pollEvery, false}, // another process had the core
+		{0, pollEvery, true},
+	} {
+		require.Equal(t, tc.want, restAfter(tc.took, tc.failed))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -28,9 +29,9 @@ func startDir(t *testing.T, m *mount) *secret.Secret {
 	return s
 }
 
-// All Watches of a process share one file descriptor, which is closed with the
-// last one.
-func TestDirWatchesShareOneDescriptor(t *testing.T) {
+// All Watches of a process share one instance, which is closed with the last
+// one.
+func TestDirWatchesShareOneInstance(t *testing.T) {
 	require.Zero(t, secret.Instances(t))
 	const folders, apps = 10, 20
 	mounts := make([]*mount, folders)
@@ -92,25 +93,25 @@ func TestDirWatchSurvivesAStorm(t *testing.T) {
 func TestDirWatchOfPermissions(t *testing.T) {
 	m := newMount(t, nil)
 	synctest.Test(t, func(t *testing.T) {
-		hints := 0
+		var hints atomic.Int32
 		done := make(chan struct{})
 		watch, end := context.WithCancel(context.Background())
 		go func() {
 			defer close(done)
-			_ = secret.Dir(m.path).(secret.Watcher).Watch(watch, []secret.Address{authKey}, func(secret.Address) { hints++ })
+			_ = secret.Dir(m.path).(secret.Watcher).Watch(watch, []secret.Address{authKey}, func(secret.Address) { hints.Add(1) })
 		}()
 		time.Sleep(2 * time.Minute) // after all reads that the first hint has caused
 		synctest.Wait()
-		before := hints
+		before := hints.Load()
 		require.NoError(t, os.Chmod(m.file, 0o644))
 		require.NoError(t, os.Chtimes(m.file, time.Time{}, time.Now()))
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		require.Equal(t, before, hints, "the content is as before")
+		require.Equal(t, before, hints.Load(), "the content is as before")
 		require.NoError(t, os.Rename(m.file, m.file+".away"))
 		time.Sleep(soon(false))
 		synctest.Wait()
-		require.Equal(t, before+1, hints)
+		require.Equal(t, before+1, hints.Load())
 		end()
 		<-done
 	})
