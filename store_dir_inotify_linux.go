@@ -57,7 +57,8 @@ type dirEvents struct {
 	files   map[string]int32 // by name; never changes
 	base    string           // the name of the folder itself
 	links   map[string]bool  // the names that links lead through
-	folders []int32          // watch descriptors
+	own     int32            // watch descriptor of the folder of the secrets; 0: none
+	folders []int32          // watch descriptors of all folders
 	news    dirNews          // not taken yet
 }
 
@@ -194,35 +195,36 @@ func restAfter(took time.Duration, failed bool) time.Duration {
 	return min(max(readEvery, 4*took), pollEvery)
 }
 
-// watch watches a folder beside the others, and reports whether its events come.
-func (e *dirEvents) watch(path string) bool {
+// watch watches the folder of the secrets, and reports whether its events come.
+func (e *dirEvents) watch(path string) (ok bool) {
 	if e == nil {
 		return false
 	}
 	instances.Lock()
 	defer instances.Unlock()
-	_, ok := e.in.add(e, path, wanted)
+	e.own, ok = e.in.add(e, path, wanted)
 	return ok
 }
 
-// follow watches these folders and no others, and reports events of these names
-// as events of links. The first folder is the parent folder.
-func (e *dirEvents) follow(links map[string]bool, paths []string) {
+// follow watches the parent folder and these, beside the folder of the secrets,
+// and no others, and reports events of these names as events of links. The watch
+// of the folder itself stays: it works on without a permission to begin one.
+func (e *dirEvents) follow(links map[string]bool, parent string, paths []string) {
 	if e == nil {
 		return
 	}
 	instances.Lock()
 	defer instances.Unlock()
 	e.links = links
-	var now []int32
-	for i, path := range paths {
-		mask := uint32(wanted)
-		if i == 0 {
-			mask = nameEvents
-		}
+	now := []int32{e.own}
+	add := func(path string, mask uint32) {
 		if folder, ok := e.in.add(e, path, mask); ok {
 			now = append(now, folder)
 		}
+	}
+	add(parent, nameEvents)
+	for _, path := range paths {
+		add(path, wanted)
 	}
 	e.in.keep(e, now)
 }
@@ -248,9 +250,9 @@ func (n *inotify) add(e *dirEvents, path string, mask uint32) (folder int32, ok 
 
 // keep stops watching all folders but these.
 func (n *inotify) keep(e *dirEvents, now []int32) {
-	for _, folder := range e.folders {
+	e.folders = slices.DeleteFunc(e.folders, func(folder int32) bool {
 		if slices.Contains(now, folder) {
-			continue
+			return false
 		}
 		others := slices.DeleteFunc(n.folders[folder], func(o *dirEvents) bool { return o == e })
 		n.folders[folder] = others
@@ -258,8 +260,8 @@ func (n *inotify) keep(e *dirEvents, now []int32) {
 			delete(n.folders, folder)
 			_, _ = syscall.InotifyRmWatch(n.fd, uint32(folder))
 		}
-	}
-	e.folders = now
+		return true
+	})
 }
 
 // take returns the events since the last call.

@@ -137,10 +137,10 @@ func (w *dirWatch) readLinks() {
 			name = first
 		}
 	}
-	// With the parent folder, a folder that is replaced is found at once.
-	paths := append(make([]string, 0, 2+len(folders)), filepath.Dir(w.store.path), w.store.path)
+	paths := make([]string, 0, len(folders))
 	for folder := range folders {
 		paths = append(paths, w.store.path+"/"+folder)
 	}
-	w.events.follow(names, paths)
+	// With the parent folder, a folder that is replaced is found at once.
+	w.events.follow(names, filepath.Dir(w.store.path), paths)
 }

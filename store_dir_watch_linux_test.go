@@ -125,17 +125,72 @@ func TestDirWatchWithoutInotify(t *testing.T) {
 	for name, limit := range map[string]string{"no instance": "max_inotify_instances", "no watch": "max_inotify_watches"} {
 		t.Run(name, func(t *testing.T) {
 			// In a user namespace of its own a process sets its own limits.
-			again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLimitedDirWatch$", "-test.v")
-			again.Env = append(os.Environ(), limited+"="+limit)
-			again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER,
-				UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-				GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}}
-			out, err := again.CombinedOutput()
-			if _, ran := err.(*exec.ExitError); err != nil && !ran {
-				slow.Lacks(t, "no user namespaces here: %v", err)
-			}
-			require.NoError(t, err, string(out))
-			require.Contains(t, string(out), "--- PASS: TestLimitedDirWatch")
+			inNamespace(t, "TestLimitedDirWatch", limited+"="+limit, 0)
+		})
+	}
+}
+
+// inNamespace runs another test in a user namespace, under this user there.
+func inNamespace(t *testing.T, test, env string, user int) {
+	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	again.Env = append(os.Environ(), env)
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getgid(), Size: 1}}}
+	out, err := again.CombinedOutput()
+	if _, ran := err.(*exec.ExitError); err != nil && !ran {
+		slow.Lacks(t, "no user namespaces here: %v", err)
+	}
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS: "+test)
+}
+
+// unprivileged is set in a process whose user may not read every file.
+const unprivileged = "SECRET_TEST_UNPRIVILEGED"
+
+// A folder that cannot be read for a while is followed afterwards as before.
+func TestDirWatchOfAFolderThatCannotBeRead(t *testing.T) {
+	inNamespace(t, "TestUnprivilegedDirWatch", unprivileged+"=1", 1000)
+}
+
+func TestUnprivilegedDirWatch(t *testing.T) {
+	if os.Getenv(unprivileged) == "" {
+		t.Skip("TestDirWatchOfAFolderThatCannotBeRead runs it")
+	}
+	for name, tc := range map[string]struct {
+		at    func(*mount) string
+		begin func(*mount)
+	}{
+		"folder":     {func(m *mount) string { return m.path }, nil},
+		"kubelet":    {func(m *mount) string { return m.path }, ways["kubelet"].begin},
+		"file":       {func(m *mount) string { return m.file }, nil},
+		"its parent": {func(m *mount) string { return filepath.Dir(m.path) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMount(t, tc.begin)
+			synctest.Test(t, func(t *testing.T) {
+				s := startDir(t, m)
+				follow := func(text string, slow bool) {
+					t.Helper()
+					time.Sleep(soon(slow))
+					synctest.Wait()
+					requireRead(t, text, s)
+				}
+				time.Sleep(time.Second)
+				for i, mode := range []os.FileMode{0, 0o300, 0o100, 0} {
+					path := tc.at(m)
+					before, err := os.Stat(path)
+					require.NoError(t, err)
+					require.NoError(t, os.Chmod(path, mode))
+					time.Sleep(3 * time.Second)
+					require.NoError(t, os.Chmod(path, before.Mode()))
+					text := fmt.Sprint("text ", i)
+					write(t, m.file, text)
+					follow(text, name == "its parent")
+					m.replace(text + " again")
+					follow(text+" again", false)
+				}
+			})
 		})
 	}
 }
