@@ -28,6 +28,8 @@ const (
 	// coarseClock is the longest step of the clock that change times are taken
 	// from. Two changes within one step may have one change time.
 	coarseClock = 20 * time.Millisecond
+	// restPerFile bounds the rest after a look in a storm.
+	restPerFile = 200 * time.Microsecond
 	// followFor is how long a reader may take to follow a hint. If the file changes
 	// until then, the reader may get a content that a comparison does not see.
 	followFor = time.Minute
@@ -46,8 +48,9 @@ func (s dirStore) Watch(ctx context.Context, addrs []Address, changed func(Addre
 	defer timer.Stop()
 	for {
 		every, wake := w.period(), w.events.woken()
-		// A storm of events does not keep a core busy.
-		if rest := min(4*w.took, lookEvery); rest > pollEvery {
+		// A storm of events does not keep a core busy. A look at few files took long
+		// only because another process had the core.
+		if rest := min(4*w.took, time.Duration(len(w.files))*restPerFile, lookEvery); rest > pollEvery {
 			every, wake = rest, nil
 		}
 		timer.Reset(every)

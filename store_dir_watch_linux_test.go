@@ -430,3 +430,49 @@ func TestDirWatchIsNotInherited(t *testing.T) {
 	require.NoError(t, err, string(out))
 	require.NotContains(t, string(out), "inotify")
 }
+
+// Apps start and are closed at any time, also during a storm of events.
+func TestDirWatchOfManyAppsInAStorm(t *testing.T) {
+	m := newMount(t, nil)
+	storm, calm := context.WithCancel(t.Context())
+	var writer, apps sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; storm.Err() == nil; i++ {
+			_ = os.WriteFile(fmt.Sprint(m.file, ".other", i%100), nil, 0o600)
+			_ = os.WriteFile(m.file+".new", fmt.Appendf(nil, "text %d", i), 0o600)
+			_ = os.Rename(m.file+".new", m.file)
+		}
+	})
+	for range 10 {
+		apps.Go(func() {
+			for range 10 {
+				s := sessionKey(nil)
+				app := secret.NewApp(secret.AppOptions{Store: secret.Dir(m.path), Logger: silence}).Use(s)
+				if err := app.Start(storm); err != nil {
+					t.Error("not started")
+					return
+				}
+				for before, now := "", ""; now == before; { // until a change is followed
+					text, err := s.Current().Text()
+					if err != nil {
+						t.Error("no text")
+						break
+					}
+					if before == "" {
+						before = text
+					}
+					now = text
+					time.Sleep(time.Millisecond)
+				}
+				began := time.Now()
+				if app.Close() != nil || time.Since(began) > 5*time.Second {
+					t.Error("not closed in time")
+				}
+			}
+		})
+	}
+	apps.Wait()
+	calm()
+	writer.Wait()
+	require.Zero(t, secret.Instances(t))
+}
