@@ -154,7 +154,8 @@ func (sec *appSecret) skips(watched bool) bool {
 }
 
 // hintsTogether is how much earlier than at its moment a hint is followed, with
-// others. Each time the timer wakes up it looks at all secrets.
+// others. Each time the timer wakes up it looks at all secrets. The hints of a
+// batch have one moment together: before it, a part of them would be followed.
 const hintsTogether = 10 * time.Millisecond
 
 // followHints begins a load for every secret whose hint is due, and the Watches
@@ -167,7 +168,7 @@ func (a *App) followHints(ctx context.Context, now time.Time) (next time.Time) {
 	for _, sec := range a.secrets {
 		switch {
 		case sec.hinted.IsZero() || sec.busy: // settle wakes the timer when a busy secret is done
-		case now.Add(hintsTogether).Before(sec.hinted):
+		case now.Before(sec.hinted) && (sec.batch != nil || now.Add(hintsTogether).Before(sec.hinted)):
 			next = earlier(next, sec.hinted)
 		default:
 			sec.hinted, sec.repeats = time.Time{}, false
