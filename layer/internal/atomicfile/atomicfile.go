@@ -42,8 +42,15 @@ func Open(path string, step func(what string) error) (Folder, error) {
 	return Folder{root, step}, err
 }
 
+// EveryStep, if not nil, is called before each change in every folder. Only a
+// test sets it, before the first change: it ends the process there.
+var EveryStep func()
+
 // Do calls step, and change if step allows it.
 func (f Folder) Do(what string, change func() error) error {
+	if EveryStep != nil {
+		EveryStep()
+	}
 	if f.Step != nil {
 		if err := f.Step(what); err != nil {
 			return err

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
+	"github.com/layeron-hq/secret/layer/internal/atomicfile"
+)
+
+// killVar is the number of steps on files after which a command kills itself.
+const killVar = "LAYER_TEST_KILL_AT"
+
+// mainOrKilled is main. With killVar it ends the process before one step: while
+// a ledger, a value, a note or layer.seen is created, written, synced, closed or
+// renamed, or while their folder is synced.
+func mainOrKilled() {
+	if at, err := strconv.ParseInt(os.Getenv(killVar), 10, 64); err == nil {
+		var steps atomic.Int64
+		atomicfile.EveryStep = func() {
+			if steps.Add(1) > at {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+	}
+	main()
+}
+
+// A command of several secrets is killed before each step on a file, in the
+// ledger and in the target. Readers find whole values at any time, and the next
+// run finishes the work: every secret is confirmed, no version gets another
+// value, and no id is used twice.
+func TestKilledBeforeAnyStepOfABatch(t *testing.T) {
+	t.Parallel()
+	var list []string
+	for i := range 2 {
+		list = append(list, fmt.Sprintf(`{"kind": "random", "namespace": "many", "name": "key-%d", `+
+			`"rotation": {"everyDays": 7, "retain": {"mode": "none"}}}`, i))
+	}
+	next := []string{"secret", "rotate", "--spec", "spec.json"}
+	now := append(next, "--now")
+	empty := t.TempDir()
+	declare(t, empty, list...)
+	layerIn(t, empty, nil, 0, "secret", "init", "--to", "dir:secrets", "--window", "1s", "--margin", "1ms")
+	created := copied(t, empty)
+	layerIn(t, created, nil, 0, "secret", "apply", "--spec", "spec.json")
+	announced := copied(t, created)
+	layerIn(t, announced, nil, 0, now...)
+	flipped := later(t, announced, func(s secretJSON) bool { return *s.Current == "v2" })
+	later(t, flipped, func(s secretJSON) bool { return len(s.Versions) == 1 })
+	for name, c := range map[string]struct {
+		from  string // the folder before the command
+		args  []string
+		steps int // at least, before which it is killed
+	}{
+		"apply":  {empty, []string{"secret", "apply", "--spec", "spec.json"}, 30},
+		"rotate": {created, now, 30},
+		"flip":   {announced, next, 30},
+		"prune":  {flipped, next, 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stride := 1
+			if !slow.All() {
+				stride, c.steps = 13, 2
+			}
+			kills := 0
+			for at := 0; ; at += stride {
+				dir := copied(t, c.from)
+				values := valuesIn(t, dir, nil)
+				cmd, stdout, stderr := start(t, dir, []string{fmt.Sprint(killVar, "=", at)}, c.args...)
+				_ = cmd.Wait()
+				if cmd.ProcessState.Exited() {
+					require.Zero(t, cmd.ProcessState.ExitCode(), stderr)
+					break
+				}
+				kills++
+				require.Empty(t, stdout.String(), "a killed run claims nothing")
+				values = valuesIn(t, dir, values)
+				mustHere(t, dir, c.args[1], "--spec", "spec.json")
+				values = valuesIn(t, dir, values)
+				for address, s := range statusOf(t, dir, nil) {
+					require.Contains(t, []string{"ok", "pending"}, s.State, "%s, killed before step %d", address, at)
+				}
+				require.Empty(t, leftovers(t, dir), "killed before step %d", at)
+				mustHere(t, dir, now[1:]...)
+				valuesIn(t, dir, values)
+			}
+			t.Logf("%d kills", kills)
+			require.GreaterOrEqual(t, kills, c.steps)
+		})
+	}
+}
+
+// later rotates copies of a folder until that has the effect on every secret,
+// and returns the last copy. The next run in the folder has the same effect.
+func later(t *testing.T, dir string, effect func(secretJSON) bool) string {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < time.Minute; {
+		next := copied(t, dir)
+		layerIn(t, next, nil, 0, "secret", "rotate", "--spec", "spec.json")
+		all := true
+		for _, s := range statusOf(t, next, nil) {
+			all = all && effect(s)
+		}
+		if all {
+			return next
+		}
+	}
+	require.Fail(t, "the time never came")
+	return ""
+}
+
+// copied returns a copy of a folder.
+func copied(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	require.NoError(t, os.CopyFS(to, os.DirFS(dir)))
+	for _, private := range []string{"layer.identity", "layer.secrets.age"} {
+		require.NoError(t, os.Chmod(filepath.Join(to, private), 0o600))
+	}
+	return to
+}
+
+// valuesIn returns the values of the versions in a target, by file and id, and
+// those of before. It requires that none has another value than before.
+func valuesIn(t *testing.T, dir string, before map[string]string) map[string]string {
+	t.Helper()
+	values := maps.Clone(before)
+	if values == nil {
+		values = map[string]string{}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "secrets", "LAYERON_*"))
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		doc, err := secret.Parse(strings.TrimSuffix(string(text), "\n"))
+		require.NoError(t, err)
+		for v := range doc.All() {
+			key := filepath.Base(file) + " " + v.ID
+			old, ok := before[key]
+			require.True(t, !ok || old == v.Text(), "%s has another value", key)
+			values[key] = v.Text()
+		}
+	}
+	return values
+}
