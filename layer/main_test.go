@@ -33,7 +33,7 @@ import (
 func TestMain(m *testing.M) {
 	// Otherwise the race detector delays the end of every process by a second.
 	_ = os.Setenv(raceOptions, "atexit_sleep_ms=0")
-	testscript.Main(suite{m}, map[string]func(){"layer": mainOrKilled, "age-plugin-" + pluginName: agePlugin})
+	testscript.Main(suite{m}, map[string]func(){"layer": mainOrEnded, "age-plugin-" + pluginName: agePlugin})
 }
 
 const raceOptions = "GORACE"

@@ -32,6 +32,15 @@ type reportJSON struct {
 	Error string    `json:"error,omitempty"`
 }
 
+// failureJSON is the JSON of a command that ended early.
+type failureJSON struct {
+	OK    bool   `json:"ok"`
+	Error string `json:"error"`
+	// Actions are the changes that the target had confirmed by then.
+	Actions     []actionJSON `json:"actions,omitempty"`
+	Unconfirmed []actionJSON `json:"unconfirmed,omitempty"`
+}
+
 type secretJSON struct {
 	Address      string        `json:"address"`
 	Kind         string        `json:"kind"`
@@ -352,9 +361,9 @@ func (l *layer) progress(e rotate.Event) {
 func (l *layer) progressText(words string) { l.err.progress(words + " …") }
 
 // failed prints the confirmed actions of a run that ended early, and returns
-// err.
+// err. With --json, exit prints them with the error.
 func (l *layer) failed(o *rotate.Operator, r rotate.Result, err error) error {
-	if !l.json {
+	if l.early = r; !l.json {
 		l.err.clear()
 		if len(r.Actions) > 0 {
 			l.printActions(o, r)

@@ -64,6 +64,7 @@ type layer struct {
 
 	name    string          // of the command
 	rev     rotate.Revision // of the ledger, as load returned it
+	early   rotate.Result   // of a run that ended early
 	warned  string          // the last warning of warnOnce
 	closers []io.Closer     // connections to close at the end
 
@@ -133,10 +134,8 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	}
 	text := words(err)
 	if asJSON {
-		l.printJSON(struct {
-			OK    bool   `json:"ok"`
-			Error string `json:"error"`
-		}{false, text})
+		l.printJSON(failureJSON{Error: text, Actions: actionsJSON(l.early.Actions),
+			Unconfirmed: actionsJSON(l.early.Unconfirmed)})
 		return status
 	}
 	l.printError(err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,19 +21,30 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/atomicfile"
 )
 
-// killVar is the number of steps on files after which a command kills itself.
-const killVar = "LAYER_TEST_KILL_AT"
+// With these variables a command ends itself, or sends itself the signal of
+// Ctrl-C, after that many steps on files.
+const killVar, interruptVar = "LAYER_TEST_KILL_AT", "LAYER_TEST_INTERRUPT_AT"
 
-// mainOrKilled is main. With killVar it ends the process before one step: while
-// a ledger, a value, a note or layer.seen is created, written, synced, closed or
-// renamed, or while their folder is synced.
-func mainOrKilled() {
+// mainOrEnded is main. With killVar or interruptVar the signal comes before a
+// step: while a ledger, a value, a note or layer.seen is created, written,
+// synced, closed or renamed, or while their folder is synced.
+func mainOrEnded() {
+	var steps atomic.Int64
 	if at, err := strconv.ParseInt(os.Getenv(killVar), 10, 64); err == nil {
-		var steps atomic.Int64
 		atomicfile.EveryStep = func() {
 			if steps.Add(1) > at {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
+			}
+		}
+	}
+	if at, err := strconv.ParseInt(os.Getenv(interruptVar), 10, 64); err == nil {
+		arrived := make(chan os.Signal, 1)
+		signal.Notify(arrived, os.Interrupt)
+		atomicfile.EveryStep = func() {
+			if steps.Add(1) == at+1 {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+				<-arrived
 			}
 		}
 	}
@@ -100,6 +113,72 @@ func TestKilledBeforeAnyStepOfABatch(t *testing.T) {
 			}
 			t.Logf("%d kills", kills)
 			require.GreaterOrEqual(t, kills, c.steps)
+		})
+	}
+}
+
+// Ctrl-C comes before each step on a file. The report has every change that the
+// target has confirmed, and no other, as text and as JSON. The next run finishes
+// the rest.
+func TestInterruptedBeforeAnyStepOfABatch(t *testing.T) {
+	t.Parallel()
+	const n = 3
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf(`{"kind": "random", "namespace": "many", "name": "key-%d"}`, i))
+	}
+	from := t.TempDir()
+	declare(t, from, list...)
+	layerIn(t, from, nil, 0, "secret", "init", "--to", "dir:secrets")
+	for _, asJSON := range []bool{false, true} {
+		t.Run(fmt.Sprint("JSON ", asJSON), func(t *testing.T) {
+			t.Parallel()
+			stride := 1
+			if !slow.All() {
+				stride = 4
+			}
+			seen := map[string]int{}
+			for at := 0; ; at += stride {
+				dir, args := copied(t, from), []string{"secret", "apply", "--spec", "spec.json"}
+				if asJSON {
+					args = append(args, "--json")
+				}
+				cmd, stdout, stderr := start(t, dir, []string{fmt.Sprint(interruptVar, "=", at)}, args...)
+				_ = cmd.Wait()
+				if cmd.ProcessState.ExitCode() == 0 { // all done
+					break
+				}
+				require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr)
+				actions, unconfirmed := strings.Count(stdout.String(), ": created v1\n"), n
+				text := stderr.String()
+				if asJSON {
+					var r reportJSON
+					require.NoError(t, json.Unmarshal([]byte(stdout.String()), &r))
+					require.False(t, r.OK)
+					actions, unconfirmed, text = len(r.Actions), len(r.Unconfirmed), r.Error
+				}
+				values := valuesIn(t, dir, nil)
+				switch {
+				case strings.Contains(text, "3 secrets are recorded in the ledger and not confirmed"):
+					require.Zero(t, actions, "before step %d", at)
+					require.Equal(t, n, unconfirmed, "before step %d", at)
+					seen["recorded"]++
+				case len(values) == n:
+					require.Contains(t, text, "nothing is left half done")
+					require.Equal(t, n, actions, "before step %d", at)
+					seen["confirmed"]++
+				default:
+					require.Empty(t, values)
+					require.Zero(t, actions, "before step %d", at)
+					seen["nothing"]++
+				}
+				mustHere(t, dir, args[1:]...)
+				require.Len(t, valuesIn(t, dir, values), n)
+				require.Empty(t, leftovers(t, dir), "before step %d", at)
+			}
+			t.Log(seen)
+			require.Positive(t, seen["recorded"])
+			require.Positive(t, seen["confirmed"])
 		})
 	}
 }
