@@ -22,6 +22,8 @@ func (l *layer) logCommand() *cobra.Command {
 addresses it shows only the changes of these secrets. A recipient is shown by the name behind its
 key, if it has one; of "recipients" entries, + is an added key, - a removed one and = another name.
 
+The ledger keeps the last 2,000 entries, or 2 for each secret if that is more.
+
 In a pipe the columns are separated by tabs, below a header. --json prints a JSON object a line.
 The log is for information and proves nothing: every process that can write the ledger can write its
 log.`,

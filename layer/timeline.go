@@ -22,7 +22,8 @@ func (l *layer) timelineCommand() *cobra.Command {
 	ascii := false
 	c := &cobra.Command{Use: "timeline [ADDRESS...]", Short: "Draw the lives of the versions", Args: count(0, -1),
 		ValidArgsFunction: l.completeAddresses(-1),
-		Long:              `Draw the lives of the versions as bars over time. Marks show now, overlaps and the next rotation.`,
+		Long: `Draw the lives of the versions as bars over time. Marks show now, overlaps and the next rotation.
+Of the versions that programs no longer get, the ledger keeps the last 4 of each secret.`,
 		Example: `  layer secret timeline
   layer secret timeline auth.session-key --svg timeline.svg`,
 		RunE: func(c *cobra.Command, args []string) error {
