@@ -26,7 +26,7 @@ func forgetful(s State) State {
 // wrong with a ledger that keeps none. So the bound may be any number.
 func TestEveryInterleavingIsSafeWithoutAPast(t *testing.T) {
 	for _, s := range scenarios() {
-		s.most = min(most(), 10_000)
+		s.most = min(most(), 4_000)
 		s.forgets = true
 		t.Run(s.name, func(t *testing.T) {
 			if r := explore(t, s); r.broken != nil {
