@@ -155,7 +155,7 @@ func (sec *appSecret) skips(watched bool) bool {
 
 // hintsTogether is how much earlier than at its moment a hint is followed, with
 // others. Each time the timer wakes up it looks at all secrets. The hints of a
-// batch have one moment together: before it, a part of them would be followed.
+// batch have one moment together: before it, only a part would be followed.
 const hintsTogether = 10 * time.Millisecond
 
 // followHints begins a load for every secret whose hint is due, and the Watches

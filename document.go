@@ -18,7 +18,7 @@ type Document struct {
 }
 
 // document is a parsed text. It never changes after newDocument. Every secret
-// of an App holds one: a field more costs all of them.
+// of an App holds one: a further field costs each secret.
 type document struct {
 	public    Document // points to this document: one allocation holds both
 	format    Format

@@ -81,7 +81,7 @@ func BenchmarkParsePlain(b *testing.B) {
 }
 
 // TestParseAllocations holds the budget: the Document, its versions and, for
-// more than eight of them, the index.
+// more than eight versions, the index.
 func TestParseAllocations(t *testing.T) {
 	for _, c := range []struct {
 		versions int

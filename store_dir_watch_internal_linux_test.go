@@ -328,7 +328,7 @@ func TestReadingOfEventsRests(t *testing.T) {
 	}
 }
 
-// A bubble is one whatever its clock shows.
+// A bubble is one, and its clock does not matter.
 func TestInBubble(t *testing.T) {
 	real := time.Now()
 	require.False(t, inBubble())
@@ -347,7 +347,7 @@ func TestInBubble(t *testing.T) {
 }
 
 // TestIdleWatchCostsLittle compares a minute of a Watch of 10,000 files with
-// reading each of them once a second. The 0.3 % of a core is 1.4 % of
+// reading each file once a second. The bound of 0.3 % of a core is 1.4 % of
 // that; this bound leaves room for a loaded machine.
 func TestIdleWatchCostsLittle(t *testing.T) {
 	slow.Test(t)

@@ -278,7 +278,7 @@ func TestRootDirWatchOfMounts(t *testing.T) {
 }
 
 // TestDirWatchIsFast measures in real time, from the change until a read under
-// an App returns it. The targets: half of the changes within 20 ms, and
+// an App returns it. The bounds: half of the changes within 20 ms, and
 // 99 % within 200 ms. On a loaded machine one of several attempts counts.
 func TestDirWatchIsFast(t *testing.T) {
 	slow.Test(t)
@@ -348,7 +348,7 @@ func TestDirWatchConcurrently(t *testing.T) {
 	require.Zero(t, secret.Instances(t))
 }
 
-// A Watch in a bubble and one outside live side by side, whichever begins first,
+// A Watch in a bubble and one outside live side by side, in both orders,
 // and also if the clock of the bubble shows about the real time.
 func TestDirWatchInAndOutsideABubble(t *testing.T) {
 	for name, outsideFirst := range map[string]bool{"outside first": true, "bubble first": false} {

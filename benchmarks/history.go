@@ -3,7 +3,7 @@ package main
 import "time"
 
 // These rows are a ledger after ten years of weekly rotations, for one of its
-// secrets. The peer is the same ledger after a tenth of them.
+// secrets. The peer is the same ledger after a tenth as many.
 
 const (
 	tenYears       = 520

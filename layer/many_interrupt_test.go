@@ -16,7 +16,7 @@ import (
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
-// Ctrl-C ends a run of 1,000 secrets within 0.3 s, in whatever phase it is. The
+// Ctrl-C ends a run of 1,000 secrets within 0.3 s, in every phase. The
 // report claims no secret that the target has not confirmed, and the next run
 // finishes the rest without a second value.
 func TestInterruptedRunOfManySecretsEndsAtOnce(t *testing.T) {

@@ -75,7 +75,7 @@ func (l slowLedger) Load(ctx context.Context) (State, Revision, error) {
 	return l.MemoryLedger.Load(ctx)
 }
 
-// In whatever phase the interruption comes, a run of many secrets ends within
+// In every phase of an interruption, a run of many secrets ends within
 // the time of one request: it begins no other. Its report claims only what the
 // target has confirmed, nothing is lost, and the next run finishes the rest.
 func TestAnInterruptedRunEndsSoon(t *testing.T) {

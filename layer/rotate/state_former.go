@@ -133,7 +133,7 @@ func (s *state) moreRecent(v left, text string) bool {
 //     since a key was replaced is known from any text under a later key.
 //
 // A note without a reach counts as no note, so nothing overwrites its value. A
-// key without a reach stays for Succeeds, the last keepFormer of them.
+// key without a reach stays for Succeeds, the last keepFormer ones.
 func (s *state) released(p policy) *state {
 	if len(s.Former) == 0 {
 		return s
@@ -235,7 +235,7 @@ func (s *state) confirmedUnder(r *record, p policy) int {
 }
 
 // signerOf returns the index in Former of the key that signed a note. It is
-// len(Former) for the present key, and -1 if none of them signed it.
+// len(Former) for the present key, and -1 if none signed it.
 func (s *state) signerOf(name, text string) int {
 	m := noteForm().FindStringSubmatch(text)
 	if m == nil {

@@ -5,7 +5,7 @@
 // A replacement takes four steps, in this order: the new content is written to
 // a temporary file beside the old one and synced ([Folder.Prepare]), renamed
 // ([Folder.Commit]), and the folder is synced ([Folder.Sync]). Where many files
-// are replaced, each step is done for all of them before the next one: see
+// are replaced, each step is done for all secrets before the next one: see
 // [Folder.Write] and [Folder.Flush].
 //
 // Owner, group and permission bits survive a replacement ([Access]). Several
