@@ -56,6 +56,7 @@ func TestLimitsAreKept(t *testing.T) {
 		if !ok {
 			return
 		}
+		l = l.inGate()
 		r, err := p.measure(mostRounds, testing.Benchmark, func(r result) bool { return l.broken(r) == "" })
 		if err != nil {
 			t.Fatal(err)
@@ -95,6 +96,9 @@ func TestLimitsHaveRows(t *testing.T) {
 		}
 		if l.String() == "" {
 			t.Errorf("the limit of %s is empty", name)
+		}
+		if l.held > 0 && l.held <= l.ratio {
+			t.Errorf("the limit of %s: the gate holds the target, and so needs no other ratio", name)
 		}
 	}
 }

@@ -16,8 +16,8 @@ func valueOf(i int) string { return fmt.Sprintf("value-of-thirty-three-bytes--%0
 
 func idOf(i int) string { return fmt.Sprintf("v%d", i) }
 
-// since returns the start of version i. The versions follow each other by a day,
-// and each is active until 2099.
+// since returns the start of version i. The versions follow each other by a day.
+// The last one is current and has no end; each other is active until 2099.
 func since(i int) time.Time { return time.Date(2001, 1, i, 0, 0, 0, 0, time.UTC) }
 
 // middle returns the version in the middle of n. Reads by id and by time look for
@@ -44,8 +44,13 @@ func documentsOf(n int, value func(i int) string) (asJSON, asCompact string) {
 		if i > 1 {
 			j.WriteByte(',')
 		}
-		fmt.Fprintf(&j, `"v%d":{"value":%q,"activeFrom":%q,"expiresAt":%q}`, i, value(i), from, until)
-		fmt.Fprintf(&c, ";v%d=%s;v%d_active=%s;v%d_expires=%s", i, value(i), i, from, i, until)
+		fmt.Fprintf(&j, `"v%d":{"value":%q,"activeFrom":%q`, i, value(i), from)
+		fmt.Fprintf(&c, ";v%d=%s;v%d_active=%s", i, value(i), i, from)
+		if i < n {
+			fmt.Fprintf(&j, `,"expiresAt":%q`, until)
+			fmt.Fprintf(&c, ";v%d_expires=%s", i, until)
+		}
+		j.WriteByte('}')
 	}
 	return j.String() + "}}", c.String()
 }

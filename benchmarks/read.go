@@ -51,6 +51,7 @@ func (p *peers) readCurrent(b *testing.B) {
 // out in full: a function value in between would be measured with them.
 func (p *peers) reads(n int) []pair {
 	own, ctx, id, at := p.own[n], context.Background(), idOf(middle(n)), since(middle(n)).Add(1)
+	current := idOf(n)
 	var rows []pair
 	for _, r := range []struct {
 		name string
@@ -81,6 +82,12 @@ func (p *peers) reads(n int) []pair {
 			}
 		}},
 		{"ActiveVersion", func(b *testing.B) {
+			for b.Loop() {
+				text, _ := own.ActiveVersion(current).Text()
+				check(b, text)
+			}
+		}},
+		{"ActiveVersion/middle", func(b *testing.B) { // expires, unless it is the only one
 			for b.Loop() {
 				text, _ := own.ActiveVersion(id).Text()
 				check(b, text)
