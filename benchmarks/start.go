@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -86,7 +85,7 @@ func starting(ctx context.Context, store secret.Store, n int) func(*testing.B) {
 
 // newApp returns an App with n new declarations, beginning with number first.
 func newApp(store secret.Store, n, first int) *secret.App {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	app := secret.NewApp(secret.AppOptions{Store: store, Logger: quiet})
 	for i := range n {
 		app.Use(declared(first + i))

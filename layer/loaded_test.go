@@ -100,23 +100,34 @@ func TestReadingCommandsLoadTheLedgerOnce(t *testing.T) {
 // status is still that of one moment: a contradiction is checked with the ledger of
 // that time.
 func TestStatusBesideAnotherRun(t *testing.T) {
+	status := []string{"status"}
+	two := []string{"--spec", "two.json"}
 	for name, tt := range map[string]struct {
-		other []string // runs after the status has read the ledger
-		want  string
+		command []string
+		other   []string // runs after the command has read the ledger
+		want    string
 	}{
-		"removed":   {[]string{"remove", "auth.session-key", "--yes", "--spec", "without.json"}, "\tunpublished\t"},
-		"rotated":   {[]string{"rotate", "--immediate"}, "\tok\tv2\t"},
-		"announced": {[]string{"rotate", "--now"}, "\tpending\tv1\t"},
+		"removed":             {status, []string{"remove", "auth.session-key", "--yes", "--spec", "without.json"}, "\tunpublished\t"},
+		"rotated":             {status, []string{"rotate", "--immediate"}, "\tok\tv2\t"},
+		"announced":           {status, []string{"rotate", "--now"}, "\tpending\tv1\t"},
+		"created":             {append(status, two...), append([]string{"apply"}, two...), "auth.second\trandom\tok\tv1\t"},
+		"created, a plan":     {append([]string{"plan"}, two...), append([]string{"apply"}, two...), "nothing to do"},
+		"rotated, a dry run":  {[]string{"rotate", "--dry-run"}, []string{"rotate", "--immediate"}, "nothing to do"},
+		"rotated, a timeline": {[]string{"timeline"}, []string{"rotate", "--immediate"}, "v2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newLedgerReads(t)
 			dir, flags := e.remoteLedger(t, rotating)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "without.json"), []byte(`{"secrets": []}`), 0o600))
+			for file, secrets := range map[string]string{"without.json": "",
+				"two.json": rotating + "," + strings.Replace(rotating, "session-key", "second", 1)} {
+				text := `{"secrets": [` + secrets + `]}`
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+			}
 			e.atTheNextRead(func() {
 				layerIn(t, dir, e.environment(), 0, slices.Concat([]string{"secret"}, flags, tt.other)...)
 			})
-			stdout, _ := layerIn(t, dir, e.environment(), 0, append([]string{"secret", "status"}, flags...)...)
-			require.Contains(t, stdout, tt.want)
+			stdout, stderr := layerIn(t, dir, e.environment(), 0, slices.Concat([]string{"secret"}, flags, tt.command)...)
+			require.Contains(t, stdout+stderr, tt.want)
 		})
 	}
 }
