@@ -107,7 +107,8 @@ func TestStatusBesideAnotherRun(t *testing.T) {
 		other   []string // runs after the command has read the ledger
 		want    string
 	}{
-		"removed":             {status, []string{"remove", "auth.session-key", "--yes", "--spec", "without.json"}, "\tunpublished\t"},
+		"removed": {status, []string{"remove", "auth.session-key", "--yes", "--spec", "without.json"},
+			"\tunpublished\t"},
 		"rotated":             {status, []string{"rotate", "--immediate"}, "\tok\tv2\t"},
 		"announced":           {status, []string{"rotate", "--now"}, "\tpending\tv1\t"},
 		"created":             {append(status, two...), append([]string{"apply"}, two...), "auth.second\trandom\tok\tv1\t"},
