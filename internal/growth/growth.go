@@ -25,20 +25,21 @@ func Sizes() []int {
 	return []int{100, 200, 400, 800, 1600}
 }
 
-// broken returns how costs break the law, or "". The size before may have been a
-// cheap one, since slices and maps grow in steps. So a cost breaks the law if it
-// has grown too much from every smaller size.
-func broken(sizes []int, costs []float64) string {
+// broken returns how costs break the law, or "", and the index of the cost that
+// does. The size before may have been a cheap one, since slices and maps grow in
+// steps. So a cost breaks the law if it has grown too much from every smaller
+// size.
+func broken(sizes []int, costs []float64) (found string, at int) {
 	for i, n := range sizes[1:] {
 		most := 0.0
 		for j, m := range sizes[:i+1] {
 			most = max(most, costs[j]*math.Pow(double, math.Log2(float64(n)/float64(m))))
 		}
 		if cost := costs[i+1]; cost > most*(1+1e-9) {
-			return fmt.Sprintf("with %d it costs %.4g and may cost %.4g, by the costs of fewer", n, cost, most)
+			return fmt.Sprintf("with %d it costs %.4g and may cost %.4g, by the costs of fewer", n, cost, most), i + 1
 		}
 	}
-	return ""
+	return "", -1
 }
 
 // Law requires that the law holds for the bytes, the allocations and the
@@ -79,21 +80,22 @@ func Counts(t testing.TB, what string, sizes []int, cost func(n int) float64) {
 		costs = append(costs, cost(n))
 	}
 	t.Logf("%s for %d: %.0f", what, sizes, costs)
-	if found := broken(sizes, costs); found != "" {
+	if found, _ := broken(sizes, costs); found != "" {
 		t.Errorf("%s: %s", what, found)
 	}
 }
 
 const (
-	rounds  = 100
-	longest = 20 * time.Second
-	shortly = 2 * time.Millisecond // of processor time, for one measurement
+	mostTries = 300
+	longest   = 20 * time.Second
+	shortly   = 2 * time.Millisecond // of processor time, for one measurement
 )
 
 // Times requires that the processor time of an operation keeps the law. prepare
-// returns the operation for a size. All sizes are measured round by round, until
-// the shortest times keep the law or the test has tried for long enough: other
-// load only makes a round longer.
+// returns the operation for a size. All sizes are measured in three rounds, and
+// after that a size that breaks the law, until the shortest times keep the law or
+// the test has tried for long enough: other load only makes a run longer, and a
+// long run is seldom undisturbed.
 func Times(t testing.TB, what string, sizes []int, prepare func(n int) func()) {
 	t.Helper()
 	if slow.Raced {
@@ -108,16 +110,20 @@ func times(t testing.TB, what string, sizes []int, prepare func(n int) func(), l
 	for i, n := range sizes {
 		operations[i] = prepare(n)
 	}
-	found := ""
-	for began, round := time.Now(), 0; round < rounds && (round < 3 || time.Since(began) < longest); round++ {
-		for i, f := range operations {
-			if took := float64(spent(f)); round == 0 || took < best[i] {
-				best[i] = took
-			}
+	measure := func(i int) {
+		if took := float64(spent(operations[i])); best[i] == 0 || took < best[i] {
+			best[i] = took
 		}
-		if found = broken(sizes, best); found == "" && round > 0 {
-			break
+	}
+	for range 3 {
+		for i := range operations {
+			measure(i)
 		}
+	}
+	found, at := broken(sizes, best)
+	for began, tries := time.Now(), 0; found != "" && tries < mostTries && time.Since(began) < longest; tries++ {
+		measure(at)
+		found, at = broken(sizes, best)
 	}
 	t.Logf("%s for %d: %.0f ns", what, sizes, best)
 	if found != "" {
