@@ -7,7 +7,7 @@ import "time"
 
 const (
 	tenYears       = 520
-	historySecrets = 3
+	historySecrets = 40 // the log of the ledger, 2,000 entries, is full after a year
 )
 
 var _ = register("history", group{once: func(s *session) ([]result, error) {
