@@ -37,13 +37,12 @@ func ExampleNewCollector() {
 	for line := range strings.Lines(page.Body.String()) {
 		name, _, _ := strings.Cut(line, "{")
 		switch name {
-		case "secret_current_version_info", "secret_failing", "secret_loads_total", "secret_next_expiry_timestamp_seconds":
+		case "secret_current_version_info", "secret_failing", "secret_next_expiry_timestamp_seconds":
 			fmt.Print(line)
 		}
 	}
 	// Output:
 	// secret_current_version_info{address="$SECRET.billing.stripe-secret",version="v2"} 1
 	// secret_failing{address="$SECRET.billing.stripe-secret"} 0
-	// secret_loads_total{address="$SECRET.billing.stripe-secret"} 1
 	// secret_next_expiry_timestamp_seconds{address="$SECRET.billing.stripe-secret"} 4.0709088e+09
 }
