@@ -44,8 +44,9 @@ init makes these files, beside the ledger or, for a remote ledger, in the curren
   .layer-NAME.….tmp       a file that is being written; after a crash the next run removes it
 
 TARGET is where values are published: dir:PATH, a folder with a file for each secret, dir:~/PATH in
-the home folder; cloudflare, the account's Secrets Store; or etcd://HOST:PORT,HOST:PORT. A team keeps
-its ledger in a bucket or in Postgres: give the place with --ledger.`,
+the home folder; cloudflare, the account's Secrets Store; kubernetes:NAMESPACE/NAME, a Secret; or
+etcd://HOST:PORT,HOST:PORT. A team keeps its ledger in a bucket or in Postgres: give the place with
+--ledger.`,
 		Example: `  layer secret init --to dir:./secrets --window 5s --margin 5s
   layer secret init --to cloudflare --workspace acme --project shop --environment production
   layer secret init --to cloudflare --ledger 's3://acme-ledgers/shop?endpoint=https://ACCOUNT.r2.cloudflarestorage.com'`,

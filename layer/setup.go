@@ -22,6 +22,7 @@ import (
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/cloudflare"
+	"github.com/layeron-hq/secret/layer/target/kubernetes"
 )
 
 // Prepares a command: keys, ledger, declarations, target and generators, in
@@ -167,6 +168,10 @@ func (l *layer) checkFlags() error {
 		if _, err := etcd.ParseURL(l.to); err != nil {
 			return usageError{err}
 		}
+	case kind == "kubernetes":
+		if _, err := kubernetes.ParseTarget(l.to); err != nil {
+			return usageError{err}
+		}
 	case l.to != "" && l.to != "cloudflare" && (kind != "dir" || path == ""):
 		return usagef("--to names no target: use one of %s", targets)
 	case kind == "dir" && (resemblesAddress(path) || resemblesKey(path)):
@@ -184,7 +189,7 @@ func (l *layer) checkFlags() error {
 	return nil
 }
 
-const targets = "dir:PATH, cloudflare or etcd://HOST:PORT,…"
+const targets = "dir:PATH, cloudflare, kubernetes:NAMESPACE/NAME or etcd://HOST:PORT,…"
 
 // publisher returns the publisher of a target.
 func (l *layer) publisher(ctx context.Context, target string, set rotate.Settings) (driver.Publisher, error) {
@@ -196,6 +201,8 @@ func (l *layer) publisher(ctx context.Context, target string, set rotate.Setting
 		return cloudflare.NewStore(l.cloudflare())
 	case kind == "etcd":
 		return l.etcd(ctx, target, set)
+	case kind == "kubernetes":
+		return l.kubernetes(target)
 	}
 	return nil, fmt.Errorf("the ledger has no target that this version of layer supports: give one with --to, %s", targets)
 }

@@ -17,12 +17,25 @@ var allowed = []string{"Apache-2.0", "BSD-1-Clause", "BSD-2-Clause", "BSD-3-Clau
 // title is a line of a licence's text that is no part of its terms.
 var title = regexp.MustCompile(`(?i)^(the )?(apache|bsd|isc|mit)( \d-clause)? licen[cs]e( \(\w+\))?$`)
 
+// scope is a line that says which files of a module have which of its licences.
+// The rest of the licence's text has the terms.
+var scope = regexp.MustCompile(`^(` + strings.Join([]string{
+	// sigs.k8s.io/json
+	`Files other than internal/golang/\* licensed under:`, `internal/golang/\* files licensed under:`,
+	// sigs.k8s.io/yaml and go.yaml.in/yaml
+	`# The forked go-yaml\.v[23] library under (this|the) project is covered by (two|an)`, `different licenses \(MIT and Apache\):`,
+	`#+ (MIT|Apache) License #+`, `The following files were ported to Go from C files of libyaml, and thus`,
+	`are still covered by their original( MIT license, with the additional)?`, `Apache license:`, `-+`,
+	`copyright star?ting in 2011 when the project was ported over:`,
+	`(\w+\.go ?)+`, `All the remaining project files are covered by the Apache license:`,
+}, `|`) + `)$`)
+
 // licences returns the licences in the text. It fails where one is not allowed,
 // and where a line belongs to none, since that line may be a condition.
 func licences(text string) ([]string, error) {
 	ids, unknown := scan(text)
 	for line := range strings.Lines(unknown) {
-		if line = strings.TrimSpace(line); line != "" && !title.MatchString(line) {
+		if line = strings.TrimSpace(line); line != "" && !title.MatchString(line) && !scope.MatchString(line) {
 			return nil, fmt.Errorf("no known licence has the line %.100q", line)
 		}
 	}

@@ -1,0 +1,245 @@
+package kubernetes
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/layeron-hq/secret/driver"
+)
+
+// maxAnswer is the largest answer that is read, in bytes. A Secret has at most
+// 1 MiB of values, which are base64 in JSON, and its annotations and its
+// managed fields.
+const maxAnswer = 8 << 20
+
+// refusal is the error of a request that the API server answered with an error.
+// Its text shows the server's message only if the message repeats no value: an
+// admission webhook may write anything there.
+type refusal struct {
+	status int
+	reason string   // such as NotFound
+	causes []string // such as NamespaceTerminating
+	detail string
+	// applied reports that the request may have been applied, or may still be
+	applied bool
+}
+
+func (e *refusal) Error() string { return e.detail }
+
+// is reports whether err is a refusal with this HTTP status.
+func is(err error, status int) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == status
+}
+
+// status is the API server's answer instead of an object.
+type status struct {
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	Details struct {
+		Causes []struct {
+			Reason string `json:"reason"`
+		} `json:"causes"`
+	} `json:"details"`
+}
+
+// request is one request for the object. The values in send are never part of an
+// error.
+type request struct {
+	method string
+	path   string // after the collection; empty for the collection itself
+	dry    bool   // the server checks the request, and changes nothing
+	send   *patch
+}
+
+// do sends one request, once. An error of a request that certainly had no effect
+// wraps driver.ErrNotApplied; so does each error of a request that only reads.
+func (p *Publisher) do(ctx context.Context, r request) (object, error) {
+	query := url.Values{}
+	var body []byte
+	if r.send != nil {
+		query.Set("fieldManager", "layer")
+		query.Set("fieldValidation", "Strict")
+		var err error
+		if body, err = json.Marshal(r.send); err != nil {
+			return object{}, driver.NotApplied(errors.New("the request cannot be encoded"))
+		}
+	}
+	if r.dry {
+		query.Set("dryRun", "All")
+	}
+	to := p.collection + r.path
+	if len(query) > 0 {
+		to += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, to, bytes.NewReader(body))
+	if err != nil {
+		return object{}, driver.NotApplied(errors.New("the address of the cluster in the kubeconfig is no URL"))
+	}
+	sent := &sending{Reader: bytes.NewReader(body)}
+	if len(body) > 0 {
+		req.Body, req.GetBody = sent, nil // without GetBody, net/http does not send a request again
+	}
+	req.Header.Set("Accept", "application/json")
+	switch r.method {
+	case http.MethodPatch:
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+	case http.MethodPost:
+		req.Header.Set("Content-Type", "application/json")
+	}
+	harmless := r.dry || r.method == http.MethodGet
+	res, err := p.client.Do(req)
+	if err != nil {
+		err = p.unanswered(ctx, err)
+		if harmless || !sent.begun {
+			return object{}, driver.NotApplied(err)
+		}
+		return object{}, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil || len(answer) > maxAnswer:
+		err = errors.New("the answer ended early, or is too long")
+	case res.StatusCode/100 != 2:
+		err = p.refused(res.StatusCode, answer, r)
+		var refused *refusal
+		if errors.As(err, &refused) && !refused.applied {
+			harmless = true
+		}
+	default:
+		var found object
+		if json.Unmarshal(answer, &found) == nil && found.Metadata.UID != "" {
+			return found, nil
+		}
+		err = errors.New("the answer is no Secret: the address of the cluster may be that of another server")
+	}
+	if harmless {
+		return object{}, driver.NotApplied(err)
+	}
+	return object{}, err
+}
+
+// sending is a body that records whether its reading has begun.
+type sending struct {
+	*bytes.Reader
+	begun bool
+}
+
+func (s *sending) Read(b []byte) (int, error) {
+	s.begun = true
+	return s.Reader.Read(b)
+}
+
+func (s *sending) Close() error { return nil }
+
+// unanswered returns the error of a request without an answer. The text of err
+// is not shown, but for the plugin's and the network's: it may repeat a part of
+// the kubeconfig.
+func (p *Publisher) unanswered(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		if u.Timeout() {
+			return errors.New("the API server gave no answer in time: run again")
+		}
+		err = u.Err
+	}
+	text := oneLine(err.Error())
+	if strings.HasPrefix(text, "getting credentials: ") {
+		return fmt.Errorf("the plugin of the kubeconfig gave no credential: %s", text)
+	}
+	return fmt.Errorf("the API server cannot be reached: %s", text)
+}
+
+// refused returns the error for an answer without success.
+func (p *Publisher) refused(code int, answer []byte, r request) error {
+	var s status
+	_ = json.Unmarshal(answer, &s)
+	e := &refusal{status: code, reason: s.Reason}
+	for _, c := range s.Details.Causes {
+		e.causes = append(e.causes, c.Reason)
+	}
+	message := oneLine(s.Message)
+	if len(message) > 600 {
+		message = message[:600] + "…"
+	}
+	if message == "" || repeats(message, r.send) {
+		message = fmt.Sprintf("HTTP status %d %s", code, e.reason)
+	}
+	// After 408 and 5xx the request may have been applied, or may still be. An
+	// intermediary may answer so, and etcd behind the API server.
+	e.applied = code >= 500 || code == http.StatusRequestTimeout || code < 400
+	e.detail = message
+	if advice := e.advice(p.object); advice != "" {
+		e.detail += ": " + advice
+	}
+	return e
+}
+
+// advice returns the next step, or "".
+func (e *refusal) advice(o Object) string {
+	switch {
+	case e.status == http.StatusUnauthorized:
+		return "log in again, `kubectl auth whoami` shows the user"
+	case slices.Contains(e.causes, "NamespaceTerminating"):
+		return "the namespace is being deleted: wait until it is gone and create it again, or choose another one"
+	case e.status == http.StatusForbidden && strings.HasPrefix(e.detail, "secrets ") && strings.Contains(e.detail, " cannot "):
+		return fmt.Sprintf("the user needs a Role with the verbs get and patch on %s, and create on secrets", o)
+	case e.status == http.StatusConflict:
+		return "others write the object at the same time: run again"
+	case e.status == http.StatusTooManyRequests:
+		return "the API server has too many requests: run again in a minute"
+	case strings.Contains(e.detail, "database space exceeded"):
+		return "etcd behind the API server is full: free space there, then run again"
+	case strings.Contains(e.detail, "request is too large"):
+		return "etcd behind the API server takes a smaller request: publish to several objects"
+	case e.status >= 500:
+		return "run again: then layer finds out whether the request was applied"
+	}
+	return ""
+}
+
+// denied reports whether an admission webhook or policy refused a request.
+func denied(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status < 500 &&
+		(strings.HasPrefix(r.detail, "admission webhook ") || strings.Contains(r.detail, " denied request"))
+}
+
+// undry reports whether a webhook refused a request because it cannot check one
+// without a change.
+func undry(err error) bool {
+	return is(err, http.StatusBadRequest) && strings.Contains(err.Error(), "does not support dry run")
+}
+
+// repeats reports whether a message of the server contains a value that was
+// sent, or eight consecutive characters of one, plain or in base64.
+func repeats(message string, sent *patch) bool {
+	if sent == nil {
+		return false
+	}
+	for _, value := range sent.Data {
+		for _, text := range []string{oneLine(string(value)), base64.StdEncoding.EncodeToString(value)} {
+			if text == "" {
+				continue
+			}
+			for i := 0; i == 0 || i+8 <= len(text); i++ {
+				if strings.Contains(message, text[i:min(i+8, len(text))]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
