@@ -50,6 +50,13 @@ var advice = map[rotate.Kind]func(p *rotate.Problem) string{
 	rotate.LosesIDs: fixed(". To publish the bare value, run `layer secret apply --yes`. To keep the versions, declare " +
 		"a " +
 		"Rotation or Format: FormatJSON"),
+	rotate.InUse: func(p *rotate.Problem) string {
+		if p.Version == "" {
+			return ""
+		}
+		return fill(". To end that version now, run `layer secret revoke %s ", p.Address) + p.Version + "`"
+	},
+	rotate.Waiting: fixed(". The next `layer secret rotate` after that begins the rotation"),
 	rotate.NewName: func(p *rotate.Problem) string {
 		return fill(": `layer secret rename %s %s`, with the same address twice, publishes it "+
 			"under the new name", p.Address, p.Address)

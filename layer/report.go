@@ -342,6 +342,7 @@ var stages = map[rotate.Stage]string{
 	rotate.StageCheck:   "checking for room",
 	rotate.StageRecord:  "recording in the ledger",
 	rotate.StageMake:    "making a credential",
+	rotate.StageTest:    "testing whether the credential works",
 	rotate.StagePublish: "publishing",
 	rotate.StageWait:    "waiting for the target",
 	rotate.StageClean:   "cleaning up",

@@ -50,6 +50,7 @@ type decision struct {
 	create    bool     // under a name without a value in the target
 	also      *record  // another record that changes in the same commit
 	make      bool     // a generator has to make a value first
+	test      *version // an older value that must work, and has to be tested first
 	done      bool     // the order was carried out, or there was nothing to do
 	problem   *Problem // why an operator is needed, or the failure
 	adopts    bool     // the operator's order overwrites the value in the target
@@ -66,6 +67,10 @@ type desk struct {
 	made   func(secret.Address) (version, bool)       // returns a generator's value of this run
 	title  func(secret.SpecSecret) string             // returns a name for a generator's resource
 	able   func(generator string) bool                // reports whether it is registered
+	asks   func(generator string) bool                // reports whether it is a driver.RequestGenerator
+	most   func(secret.SpecSecret) int                // see driver.Bounded; 0: any number
+	tests  func(secret.SpecSecret) bool               // reports whether the generator is a driver.Tester
+	tested func(secret.Address) (tested, bool)        // returns the result for an older value
 	sent   func(secret.Address) (gen uint64, ok bool) // this run's request, and if it was answered
 	judge  func(verdict, sighting, *record) verdict   // replaces a verdict: for tests
 	sum    func(text string) string                   // see run.sum

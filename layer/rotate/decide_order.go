@@ -1,7 +1,9 @@
 package rotate
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/layeron-hq/secret"
@@ -23,6 +25,10 @@ func (w *work) carryOut() {
 		}
 	}
 	switch w.order.op {
+	case orderLook:
+		if w.r.Announced == "" && !w.r.empty() && w.rotates() && w.due() {
+			w.out.problem = w.full()
+		}
 	case orderApply:
 		w.createMissing()
 	case orderRotate:
@@ -100,6 +106,9 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 	if w.spec.Kind == secret.KindRandom {
 		return w.desk.mint(w.spec), nil, true
 	}
+	if w.out.problem = w.full(); w.out.problem != nil {
+		return "", nil, false
+	}
 	// The request of an earlier run is not waited for: its result is unknown, and
 	// its name is swept.
 	if v, ok := w.desk.made(w.spec.Address); ok {
@@ -107,6 +116,9 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 		return v.Value, v.Resource, true
 	}
 	w.r.Making = &making{Generator: w.spec.Generator, Name: w.desk.title(w.spec), At: w.desk.policy.now.UTC()}
+	if w.desk.asks(w.spec.Generator) {
+		w.r.Making.request = request{w.spec.Address.String(), maps.Clone(w.spec.Params)}
+	}
 	w.out.next, w.out.make = w.r, true
 	return "", nil, false
 }
@@ -121,6 +133,7 @@ func (w *work) rotate() {
 		if w.order.value, w.resource, w.ready = w.newValue(); w.out.make {
 			return
 		}
+		begins = w.ready || w.out.problem == nil || !errors.Is(w.out.problem, InUse)
 	}
 	var op Op
 	timed, replaced := false, ""
@@ -302,7 +315,9 @@ func (w *work) rollback() {
 			"there is no previous version to return to: either there never was one, or it was pruned or revoked")
 		return
 	}
-	w.replaceAndPublish(v.Value, v.Resource)
+	if w.works(v) {
+		w.replaceAndPublish(v.Value, v.Resource)
+	}
 }
 
 // revoke ends the version and every other version with the same value,

@@ -92,9 +92,13 @@ func newDesk(st *state, p policy) *desk {
 		title: func(spec secret.SpecSecret) string {
 			return fmt.Sprintf("layer %.8s %.60s %s", st.ID, spec.Address.String(), randomHex(6))
 		},
-		able:  func(string) bool { return false },
-		sent:  func(secret.Address) (uint64, bool) { return 0, false },
-		sum:   func(string) string { return "" },
-		judge: func(v verdict, _ sighting, _ *record) verdict { return v },
+		able:   func(string) bool { return false },
+		asks:   func(string) bool { return false },
+		most:   func(secret.SpecSecret) int { return 0 },
+		tests:  func(secret.SpecSecret) bool { return false },
+		tested: func(secret.Address) (tested, bool) { return tested{}, false },
+		sent:   func(secret.Address) (uint64, bool) { return 0, false },
+		sum:    func(string) string { return "" },
+		judge:  func(v verdict, _ sighting, _ *record) verdict { return v },
 	}
 }

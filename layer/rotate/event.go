@@ -26,6 +26,7 @@ const (
 	StageCheck   Stage = "check"   // ask the target whether values can be created
 	StageRecord  Stage = "record"  // record the decisions in the ledger
 	StageMake    Stage = "make"    // ask a generator for a value
+	StageTest    Stage = "test"    // test whether a generator's value works
 	StagePublish Stage = "publish" // publish to the target
 	StageWait    Stage = "wait"    // wait until readers can read the text
 	StageClean   Stage = "clean"   // delete the credentials that a generator made and that no version uses

@@ -135,7 +135,7 @@ func (w *world) finished() bool {
 		}
 	}
 	for _, t := range w.tokens {
-		if !w.usesToken(t) {
+		if !usesToken(w.ledger, t) {
 			return false
 		}
 	}

@@ -208,6 +208,7 @@ func (p *printer) settled(w *world) {
 	for _, t := range w.tokens {
 		p.int(index(p.values, t.name))
 		p.int(index(p.values, t.id))
+		p.flag(t.broken)
 	}
 }
 
@@ -292,5 +293,10 @@ func (p *printer) run(w *world, r *run) {
 		p.int(int(int64(s.gen - p.gen)))
 		m := r.mine.made[spec.Address]
 		p.int(index(p.values, m.Value))
+		p.int(index(p.values, r.mine.failed[spec.Address].ID))
+	}
+	if t := r.pass.trial; t != nil {
+		p.int(t.tries)
+		p.int(index(p.values, t.value.Value))
 	}
 }

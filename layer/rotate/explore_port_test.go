@@ -74,6 +74,11 @@ func (p *port) swap(next State) {
 			}
 		}
 	}
+	for _, t := range p.w.tokens {
+		if t.broken && usesToken(next, t) && p.bad == nil {
+			p.bad = errors.New("generator: a version has a value that does not work")
+		}
+	}
 	if err := p.w.newLedger(next, p.sudden()); err != nil && p.bad == nil {
 		p.bad = err
 	}
@@ -142,7 +147,7 @@ func (p *port) Make(_ context.Context, name string, _ map[string]string) (driver
 	w := p.w
 	f := flight{token: name, until: w.at.Add(w.late)}
 	w.minted++
-	made := token{name, strconv.Itoa(w.minted)}
+	made := token{name, strconv.Itoa(w.minted), p.goes == useless}
 	switch p.goes {
 	case vanishes:
 		return driver.Made{}, errInjected
@@ -153,7 +158,7 @@ func (p *port) Make(_ context.Context, name string, _ map[string]string) (driver
 		w.flights = append(w.flights, f)
 	}
 	w.tokens = append(w.tokens, made)
-	if p.goes != goesWell {
+	if p.goes != goesWell && p.goes != useless {
 		return driver.Made{}, errInjected
 	}
 	return driver.Made{Value: driver.NewValue("token " + made.id), ID: made.id}, nil
@@ -177,7 +182,7 @@ func (p *port) Sweep(_ context.Context, names, known []string) error {
 
 func (p *port) delete(which func(token) bool) error {
 	for _, t := range p.w.tokens {
-		if which(t) && p.w.usesToken(t) && p.bad == nil {
+		if which(t) && usesToken(p.w.ledger, t) && p.bad == nil {
 			p.bad = fmt.Errorf("generator: a token that a version uses was deleted")
 		}
 	}
@@ -187,8 +192,8 @@ func (p *port) delete(which func(token) bool) error {
 
 // usesToken reports whether the ledger has a version that was made with the
 // token.
-func (w *world) usesToken(t token) bool {
-	for _, rec := range w.ledger.state().Secrets {
+func usesToken(s State, t token) bool {
+	for _, rec := range s.state().Secrets {
 		for _, v := range rec.Versions {
 			if v.Resource != nil && v.Resource.ID == t.id && v.Gone == "" {
 				return true
@@ -196,4 +201,51 @@ func (w *world) usesToken(t token) bool {
 		}
 	}
 	return false
+}
+
+// loginPort is a generator that depends on the declaration, tests its values,
+// and has two of them at a time.
+type loginPort struct {
+	*port
+	asked driver.Request
+}
+
+func (l loginPort) For(r driver.Request) driver.Generator { return loginPort{l.port, r} }
+
+func (l loginPort) MostInUse() int { return 2 }
+
+func (l loginPort) check() {
+	if l.bad == nil && (l.asked.Address != "$SECRET.r2.token" || l.asked.Params["bucket"] != "media") {
+		l.port.bad = errors.New("generator: a call without the declaration")
+	}
+}
+
+func (l loginPort) Make(ctx context.Context, name string, params map[string]string) (driver.Made, error) {
+	l.check()
+	if l.bad == nil && len(l.asked.InUse) >= l.MostInUse() {
+		l.port.bad = errors.New("generator: a value is made while all places are taken")
+	}
+	made, err := l.port.Make(ctx, name, params)
+	l.did = callLogin
+	return made, err
+}
+
+func (l loginPort) Test(_ context.Context, made driver.Made) error {
+	l.check()
+	l.did = callTest
+	works := slices.ContainsFunc(l.w.tokens, func(t token) bool { return t.id == made.ID && !t.broken })
+	if l.goes == fails || !works {
+		return errInjected
+	}
+	return nil
+}
+
+func (l loginPort) Retire(ctx context.Context, id string) error {
+	l.check()
+	return l.port.Retire(ctx, id)
+}
+
+func (l loginPort) Sweep(ctx context.Context, names, known []string) error {
+	l.check()
+	return l.port.Sweep(ctx, names, known)
 }

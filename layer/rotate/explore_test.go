@@ -182,6 +182,12 @@ func generatedKey() secret.Spec {
 		Rotation: &secret.Rotation{EveryDays: 7}}))
 }
 
+// loginKey is like generatedKey, with a generator that tests its values.
+func loginKey() secret.Spec {
+	return specOf(secret.Generated(secret.Options{Namespace: "r2", Name: "token", Generator: "logins",
+		Params: map[string]string{"bucket": "media"}, Rotation: &secret.Rotation{EveryDays: 7}}))
+}
+
 // times returns a setting with this window and margin. Readers are three
 // quarters of the window behind, as rotation.md requires. The margin covers the
 // clocks, a run that is delayed between ledger and store, and late requests.
@@ -265,11 +271,14 @@ func scenarios() []*scenario {
 		add("tiny/"+root.name, tiny.of(none), root.prepare, 3, 3, 2, 0)
 		add("generated/"+root.name, same.of(generatedKey()), root.prepare, 3, 2, 1, 0)
 		add("generated, held/"+root.name, same.of(generatedKey()), root.prepare, 3, 2, 0, 2)
+		add("tested/"+root.name, same.of(loginKey()), root.prepare, 3, 2, 2, 0)
+		add("tested, held/"+root.name, same.of(loginKey()), root.prepare, 3, 2, 0, 2)
 		add("now/"+root.name, same.of(none, nowCommand), root.prepare, 3, 2, 1, 0)
 		if root.prepare != nil {
 			add("immediate/"+root.name, same.of(none, immediateCommand), root.prepare, 3, 2, 1, 0)
 			add("rollback/"+root.name, same.of(none, rollbackCommand), root.prepare, 3, 2, 1, 0)
 			add("revoke/"+root.name, same.of(none, revokeCommand), root.prepare, 3, 2, 1, 0)
+			add("tested, revoke/"+root.name, same.of(loginKey(), revokeCommand, rollbackCommand), root.prepare, 2, 2, 1, 0)
 			add("generated, revoke/"+root.name, same.of(generatedKey(), revokeCommand), root.prepare, 2, 2, 1, 0)
 		}
 	}

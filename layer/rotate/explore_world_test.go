@@ -84,6 +84,7 @@ type flight struct {
 // token is an object that the generator made.
 type token struct {
 	name, id string
+	broken   bool // it never works
 }
 
 // command is a command that an operator may begin.
@@ -130,6 +131,7 @@ const (
 	superseded outcome = "carried out, and another run has built on it"
 	refused    outcome = "refused"
 	pending    outcome = "not readable yet"
+	useless    outcome = "made, and it never works"
 )
 
 // call is the call that a step made.
@@ -143,6 +145,8 @@ const (
 	callPublish call = "publish"
 	callMake    call = "make"
 	callClean   call = "clean"
+	callTest    call = "test"
+	callLogin   call = "make, to be tested"
 )
 
 var otherOutcomes = map[call][]outcome{
@@ -151,6 +155,8 @@ var otherOutcomes = map[call][]outcome{
 	callPublish: {unanswered, vanishes, late, twice, lateCrash, twiceCrash},
 	callMake:    {unanswered, vanishes, late, twice},
 	callClean:   {fails},
+	callTest:    {fails},
+	callLogin:   {unanswered, vanishes, late, twice, useless},
 }
 
 var errInjected = errors.New("the network is down")
@@ -171,7 +177,7 @@ func newPort(s *setting) *port {
 	for i := range p.ops {
 		for _, as := range append([]variant{{spec: s.spec}}, s.variants...) {
 			o := &Operator{Ledger: p, Publisher: p, Spec: as.spec, LosesIDs: as.yes, Window: s.window, Margin: s.margin,
-				Generators: map[string]driver.Generator{"fake": p},
+				Generators: map[string]driver.Generator{"fake": p, "logins": loginPort{p, driver.Request{}}},
 				clock:      func() time.Time { return p.w.at.Add(s.skew[i]) },
 				mint:       func(secret.SpecSecret) string { return p.mint() },
 				pause:      func(context.Context, time.Duration) error { return nil },
@@ -261,7 +267,7 @@ func (w *world) arrive(f flight, from int) error {
 	}
 	switch {
 	case f.token != "":
-		w.tokens = append(w.tokens, token{f.token, fmt.Sprintf("late%d", len(w.tokens))})
+		w.tokens = append(w.tokens, token{f.token, fmt.Sprintf("late%d", len(w.tokens)), false})
 		return nil
 	case f.secret < 0:
 		if f.rev != w.rev {

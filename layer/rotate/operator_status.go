@@ -160,7 +160,9 @@ func (r *run) result() Result {
 		s := describe(spec, r.name(spec), rec, v, p, r.makes(spec))
 		if p := r.report.problems[spec.Address]; p != nil {
 			s.Problem = p
-			s.NeedsPerson = s.NeedsPerson || !errors.Is(p, Unsettled) || r.mine.sent[spec.Address].err != nil
+			s.NeedsPerson = s.NeedsPerson || !errors.Is(p, Unsettled) && !errors.Is(p, Waiting) ||
+				r.mine.sent[spec.Address].err != nil
+			s.Overdue = s.Overdue && !errors.Is(p, Waiting)
 		}
 		if p := r.report.finished[spec.Address]; p != nil && s.Problem == nil && s.Current == p.Version {
 			s.Problem, s.NeedsPerson = p, true

@@ -93,6 +93,11 @@ const (
 	// NotMade: a run was ordered to make a version, and has only finished one that
 	// another run had recorded before.
 	NotMade Kind = "refused/not made"
+	// InUse: as many values are in use as the generator has at a time.
+	InUse Kind = "refused/in use"
+	// Waiting: a rotation that is due begins when an older value has ended. It needs
+	// no operator.
+	Waiting Kind = "refused/in use/waiting"
 	// Undeclared: no declaration names the secret.
 	Undeclared Kind = "refused/undeclared"
 	// NoLedger: there is no ledger. It wraps [ErrNotFound].

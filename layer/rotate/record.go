@@ -137,6 +137,20 @@ type resource struct {
 	Generator string `json:"generator"`
 	Name      string `json:"name"` // it was made under
 	ID        string `json:"id"`   // driver.Made.ID
+	request
+}
+
+// same reports whether both are the same resource.
+func (r resource) same(o resource) bool {
+	return r.Generator == o.Generator && r.Name == o.Name && r.ID == o.ID
+}
+
+// request is the part of a declaration that a driver.RequestGenerator needs to
+// end a value, also when the declaration has gone. It is empty for any other
+// generator.
+type request struct {
+	Address string            `json:"address,omitempty"`
+	Params  map[string]string `json:"params,omitempty"`
 }
 
 // making is a request to a generator. Its name is in the ledger before the
@@ -145,6 +159,7 @@ type making struct {
 	Generator string    `json:"generator"`
 	Name      string    `json:"name"`
 	At        time.Time `json:"at"` // when it was recorded
+	request
 }
 
 // sweep is a name under which a generator may have made a resource that is in
@@ -154,6 +169,12 @@ type sweep struct {
 	Generator string    `json:"generator"`
 	Name      string    `json:"name"`
 	Until     time.Time `json:"until"` // a late request may make it until then
+	request
+}
+
+// swept returns the entry for the name of a request whose value no version has.
+func (m *making) swept(until time.Time) sweep {
+	return sweep{Generator: m.Generator, Name: m.Name, Until: until.UTC(), request: m.request}
 }
 
 // intent is a text that is to be published. It is in the ledger before the

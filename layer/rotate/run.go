@@ -13,7 +13,7 @@ import (
 
 // This file is the order of the steps of a run:
 //
-//	load, inspect, decide, record, make, publish, look, decide, clean
+//	load, inspect, decide, record, make, test, publish, look, decide, clean
 //
 // A run may crash after any step, and another run may work at the same time.
 // Both are safe because of five rules, and each is carried out here:
@@ -70,12 +70,14 @@ type pass struct {
 	to        []secret.Address // the secrets of items, at the same index
 	recorded  time.Time        // when the ledger had stored the decisions
 	refused   error            // why orders that belong together are not carried out
+	trial     *trial           // a value that is tested; it is never changed
 }
 
 // tries are the counts of repeated steps, and the steps that are done once.
 type tries struct {
 	passes, conflicts, looks int
 	checked, cleaned         bool
+	fitted                   map[string]int // sizes that the target has room for
 }
 
 // mine are this run's own changes.
@@ -83,6 +85,10 @@ type mine struct {
 	sent map[secret.Address]sending
 	made map[secret.Address]version // by generators, and in no record yet
 	done map[secret.Address]bool    // orders that are in the ledger and must not begin again
+	// failed are the resources of values that did not work, until the record has
+	// dropped their request.
+	failed map[secret.Address]resource
+	tested map[secret.Address]tested // results for older values
 }
 
 // taken is an action and the generation of the text that contains it.
@@ -116,6 +122,7 @@ const (
 	stageDecide
 	stageAscertain
 	stageMake
+	stageTest
 	stagePublish
 	stageLook
 	stageClean
@@ -125,7 +132,7 @@ const (
 // reads reports whether a stage changes nothing outside, so that an interrupted
 // run need not wait for its end.
 func (s stage) reads() bool {
-	return s == stageLoad || s == stageInspect || s == stageAscertain || s == stageLook
+	return s == stageLoad || s == stageInspect || s == stageAscertain || s == stageTest || s == stageLook
 }
 
 const (
@@ -138,7 +145,8 @@ const (
 func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
 	return &run{Operator: o, op: op, orders: orders,
 		target: target{names: map[secret.Address]string{}},
-		mine:   mine{map[secret.Address]sending{}, map[secret.Address]version{}, map[secret.Address]bool{}},
+		mine: mine{map[secret.Address]sending{}, map[secret.Address]version{}, map[secret.Address]bool{},
+			map[secret.Address]resource{}, map[secret.Address]tested{}},
 		report: report{problems: map[secret.Address]*Problem{}, finished: map[secret.Address]*Problem{}}}
 }
 
@@ -146,7 +154,8 @@ func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
 func (r *run) copy() *run {
 	c := *r
 	c.orders, c.target.names = maps.Clone(r.orders), maps.Clone(r.target.names)
-	c.mine = mine{maps.Clone(r.mine.sent), maps.Clone(r.mine.made), maps.Clone(r.mine.done)}
+	c.mine = mine{maps.Clone(r.mine.sent), maps.Clone(r.mine.made), maps.Clone(r.mine.done),
+		maps.Clone(r.mine.failed), maps.Clone(r.mine.tested)}
 	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems),
 		slices.Clone(r.report.adoptions), maps.Clone(r.report.finished), slices.Clone(r.report.notes)}
 	return &c
@@ -188,6 +197,8 @@ func (r *run) step(ctx context.Context) error {
 		return r.ascertain(ctx)
 	case stageMake:
 		return r.makeOne(ctx)
+	case stageTest:
+		return r.testOne(ctx)
 	case stagePublish:
 		return r.publishAll(ctx)
 	case stageLook:
@@ -221,6 +232,9 @@ func (r *run) desk() *desk {
 		d.judge = r.judge
 	}
 	d.able = func(name string) bool { return r.Generators[name] != nil }
+	d.asks = func(name string) bool { _, ok := r.Generators[name].(driver.RequestGenerator); return ok }
+	d.most, d.tests = r.mostInUse, r.tests
+	d.tested = func(a secret.Address) (tested, bool) { t, ok := r.mine.tested[a]; return t, ok }
 	d.sum, d.by, d.loses = r.sum, r.By, r.LosesIDs
 	d.made = func(a secret.Address) (version, bool) { v, ok := r.mine.made[a]; return v, ok }
 	if r.DryRun {

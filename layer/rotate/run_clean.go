@@ -28,7 +28,7 @@ func (r *run) clean(ctx context.Context) error {
 	next := *st
 	next.Retire, next.Sweep = nil, nil
 	for _, res := range st.Retire {
-		g := r.Generators[res.Generator]
+		g := r.generator(res.Generator, r.request(res.Generator, res.request))
 		if g == nil {
 			next.Retire = append(next.Retire, res)
 			continue
@@ -40,19 +40,24 @@ func (r *run) clean(ctx context.Context) error {
 					res.Generator, err))
 		}
 	}
-	names := map[string][]string{}
+	names := map[string][]sweep{} // by generator, and by request if it depends on that
 	for _, s := range st.Sweep {
-		names[s.Generator] = append(names[s.Generator], s.Name)
+		names[r.sweeper(s)] = append(names[r.sweeper(s)], s)
 	}
 	failed := map[string]bool{}
-	for _, generator := range slices.Sorted(maps.Keys(names)) {
-		g := r.Generators[generator]
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		generator := names[key][0].Generator
+		g := r.generator(generator, r.request(generator, names[key][0].request))
 		if g == nil {
-			failed[generator] = true
+			failed[key] = true
 			continue
 		}
-		if err := g.Sweep(ctx, names[generator], st.known(generator)); err != nil {
-			failed[generator] = true
+		var list []string
+		for _, s := range names[key] {
+			list = append(list, s.Name)
+		}
+		if err := g.Sweep(ctx, list, st.known(generator)); err != nil {
+			failed[key] = true
 			r.report.notes = append(r.report.notes,
 				fmt.Errorf("%s: the remains of a crash could not be swept up, the next run tries again: %w",
 					generator, err))
@@ -60,7 +65,7 @@ func (r *run) clean(ctx context.Context) error {
 	}
 	// A late request may still make a resource before Until.
 	for _, s := range st.Sweep {
-		if failed[s.Generator] || r.now().Before(s.Until) {
+		if failed[r.sweeper(s)] || r.now().Before(s.Until) {
 			next.Sweep = append(next.Sweep, s)
 		}
 	}
@@ -90,7 +95,7 @@ func (s *state) uses(res resource) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(s.Retire, func(o resource) bool { return o == res })
+	return slices.ContainsFunc(s.Retire, res.same)
 }
 
 // known returns the ids of a generator's resources that versions hold. A sweep

@@ -45,6 +45,12 @@ func (r *run) decideAll(ctx context.Context) error {
 	if r.pass.refused != nil {
 		return r.pass.refused
 	}
+	if r.tryOlder() {
+		return nil
+	}
+	if decided, err := r.fits(ctx, d.state); err != nil || !decided {
+		return err
+	}
 	// A recorded note in the target shows that this ledger is genuine.
 	if confirmed, _ := d.state.compareNotes(r.target.names, r.target.found); confirmed {
 		r.confirmed(ctx, r.loaded.state)
@@ -98,6 +104,7 @@ func (r *run) decideEach(ctx context.Context, d *desk) error {
 		}
 		r.pass.decisions[spec.Address] = dec
 	}
+	r.sendFirst()
 	return r.together(d)
 }
 
@@ -118,6 +125,14 @@ func (r *run) decideOne(d *desk, spec secret.SpecSecret, one order) (decision, e
 		}
 	}
 	dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
+	if problem := d.tooMany(spec); problem != nil {
+		switch {
+		case r.op == "status":
+			dec.problem = problem
+		case one.op == orderApply || one.op == orderRotate:
+			r.pass.refused = problem
+		}
+	}
 	if r.amend != nil {
 		r.amend(d, spec, rec, &dec)
 	}

@@ -32,6 +32,7 @@ func (r *run) load(ctx context.Context) error {
 	// A value that was made for an earlier state may have been swept by another
 	// run.
 	r.loaded.state, r.loaded.rev, r.mine.made = st, rev, map[secret.Address]version{}
+	r.mine.failed, r.mine.tested = map[secret.Address]resource{}, map[secret.Address]tested{}
 	r.stage = r.afterLoad()
 	switch {
 	case st.Moved() == "" || r.DryRun: // a dry run changes nothing, so a fence does not stop it

@@ -50,7 +50,11 @@ func (r *run) record(ctx context.Context, st *state) error {
 				if mine, ok := r.mine.made[s.Address]; !ok || mine.Resource.Name != old.Making.Name {
 					until = r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin)
 				}
-				next.Sweep = append(slices.Clip(next.Sweep), sweep{old.Making.Generator, old.Making.Name, until.UTC()})
+				next.Sweep = append(slices.Clip(next.Sweep), old.Making.swept(until))
+			}
+			// A value that did not work is ended by its id, too.
+			if res, ok := r.mine.failed[s.Address]; ok && res.Name == old.Making.Name {
+				retire = append(retire, res)
 			}
 		}
 		records = append(records, dec.next)
@@ -97,6 +101,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 	for _, rec := range records {
 		if rec.Making == nil {
 			delete(r.mine.made, rec.Address) // a version has it now; no second one may use it
+			delete(r.mine.failed, rec.Address)
 		}
 	}
 	r.collectDone()

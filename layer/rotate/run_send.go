@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 )
 
 // This file sends the recorded requests: to the generators, and to the target.
@@ -19,32 +22,50 @@ func (r *run) makeOne(ctx context.Context) error {
 	// Another run may have swept the name by now: a resource that is made
 	// afterwards would be left behind.
 	if r.overslept() {
-		r.stage = stageLoad
+		r.pass.minting, r.stage = nil, stageLoad
+		if len(r.mine.made) > 0 {
+			// Values that were made are kept: they are recorded unless another run has
+			// changed the ledger.
+			r.stage = stageDecide
+		}
 		return nil
 	}
 	addr := r.pass.minting[0]
 	r.pass.minting = r.pass.minting[1:]
 	spec, _ := r.Operator.find(addr)
-	m := r.loaded.state.state().find(addr).Making
+	rec := r.loaded.state.state().find(addr)
+	m := rec.Making
 	r.tell(Event{Stage: StageMake, Secrets: r.pass.toMake, Done: r.pass.toMake - len(r.pass.minting) - 1})
-	made, err := r.Generators[m.Generator].Make(ctx, m.Name, maps.Clone(spec.Params))
+	asked := r.request(m.Generator, m.request)
+	asked.InUse = rec.inUse(m.Generator, r.now())
+	g := r.generator(m.Generator, asked)
+	made, err := g.Make(ctx, m.Name, maps.Clone(spec.Params))
 	if err == nil {
 		err = checkValue(spec, made.Value.Reveal())
 	}
 	if err != nil {
-		// The secret is only settled from here on: the name is swept, and the next run
-		// makes another value.
-		one := r.orders[addr]
-		one.op = orderSettle
-		r.orders = maps.Clone(r.orders)
-		r.orders[addr] = one
-		r.report.notes = append(r.report.notes,
-			fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
+		r.unmade(addr, fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
 		return nil
 	}
-	r.mine.made[addr] = version{Value: made.Value.Reveal(),
-		Resource: &resource{Generator: m.Generator, Name: m.Name, ID: made.ID}}
+	v := version{Value: made.Value.Reveal(),
+		Resource: &resource{Generator: m.Generator, Name: m.Name, ID: made.ID, request: m.request}}
+	if _, ok := g.(driver.Tester); ok {
+		r.pass.trial, r.stage = &trial{addr: addr, value: v}, stageTest
+		return nil
+	}
+	r.mine.made[addr] = v
 	return nil
+}
+
+// unmade reports that a secret gets no new value in this run. The secret is
+// only settled from here on: the name is swept, and the next run makes another
+// value.
+func (r *run) unmade(addr secret.Address, err error) {
+	one := r.orders[addr]
+	one.op = orderSettle
+	r.orders = maps.Clone(r.orders)
+	r.orders[addr] = one
+	r.report.notes = append(r.report.notes, err)
 }
 
 // publishAll sends the recorded texts. Each request is sent once: a retry

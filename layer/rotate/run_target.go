@@ -214,6 +214,15 @@ func (r *run) moved(ctx context.Context, st *state, target string) (*state, erro
 			r.report.actions = append(r.report.actions, taken{a, w.r.Gen})
 		}
 	}
+	if f, ok := r.Publisher.(driver.Fitter); ok && len(records) > 0 {
+		sizes := map[string]int{}
+		for _, rec := range records {
+			sizes[rec.Name] = len(rec.Intent.Text)
+		}
+		if err := f.Fits(ctx, sizes); err != nil {
+			return nil, problemf(Stopped, "%w", err)
+		}
+	}
 	next.Targets = slices.DeleteFunc(slices.Clone(st.Targets), func(f former) bool { return f.Target == target })
 	next.Targets = append(next.Targets, old)
 	moved := next.with(records...)

@@ -167,8 +167,8 @@ func TestUnsealRefuses(t *testing.T) {
 		{"not a state", encryptText(t, hidden, recipient), "its content is not a ledger: another file was put in its place"},
 		{"half a state", encryptText(t, `{"format":1,"id":"`+hidden+`"}`, recipient), "its content is not a ledger"},
 		{"a secret that is null", nullSecret(t, recipient, to), "its content is not a ledger"},
-		{"from the future", encryptText(t, `{"format":5,"id":"`+hidden+`"}`, recipient),
-			"written by a newer version of layer (format 5): update layer"},
+		{"from the future", encryptText(t, `{"format":6,"id":"`+hidden+`"}`, recipient),
+			"written by a newer version of layer (format 6): update layer"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Unseal(tc.in, ids)

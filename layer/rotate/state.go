@@ -126,11 +126,32 @@ type write struct {
 	ID  string `json:"id"`
 }
 
-// stateFormat is the format that is written. Formats 1 to 3 are read too. Format
+// The formats of a state. stateFormat is the usual one. Formats 1 to 3 are read too. Format
 // 1 has no sums and no place. Formats 1 and 2 have no anchor and no reach of
 // former keys. Format 3 does not record which texts are bare values, and keeps
 // no reports. A program refuses a later format, because it would drop fields.
-const stateFormat = 4
+//
+// A state with the request of a driver.RequestGenerator has requestFormat: an
+// earlier layer would drop the parameters, and no value could be ended then. A
+// state without one keeps the earlier format.
+const (
+	stateFormat   = 4
+	requestFormat = 5
+)
+
+// format returns the format of the state.
+func (s *state) format() int {
+	asked := slices.ContainsFunc(s.Retire, func(r resource) bool { return r.Address != "" }) ||
+		slices.ContainsFunc(s.Sweep, func(x sweep) bool { return x.Address != "" }) ||
+		slices.ContainsFunc(s.Secrets, func(r *record) bool {
+			return r.Making != nil && r.Making.Address != "" || slices.ContainsFunc(r.Versions,
+				func(v version) bool { return v.Resource != nil && v.Resource.Address != "" })
+		})
+	if asked {
+		return requestFormat
+	}
+	return stateFormat
+}
 
 const keepWrites = 64
 
@@ -275,7 +296,7 @@ func (s *state) log(entries ...LogEntry) {
 // generation and an id for this write.
 func (s State) stamped() State {
 	next := *s.state().bounded()
-	next.Format = stateFormat
+	next.Format = next.format()
 	next.Gen++
 	old := next.Writes
 	if len(old) >= keepWrites {
@@ -329,7 +350,7 @@ func decodeState(data []byte) (State, error) {
 		return State{}, errNoState
 	}
 	switch {
-	case st.Format > stateFormat || st.Format < 0:
+	case st.Format > requestFormat || st.Format < 0:
 		return State{}, fmt.Errorf("the ledger was written by a newer version of layer (format %d): update layer",
 			st.Format)
 	case st.Format == 0 || st.ID == "" || len(st.FpKey) < 16 || len(st.ByKey) < 16 ||
