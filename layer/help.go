@@ -39,6 +39,8 @@ var usedFlags = map[string][]string{
 	"layer secret bindings":          targetFlags,
 	"layer secret doctor":            targetFlags,
 	"layer secret vet":               {"json"},
+	"layer secret generator":         {},
+	"layer secret generator test":    {"json", "ledger"},
 	"layer secret timeline":          append(slices.Clone(targetFlags), "margin", "window"),
 }
 

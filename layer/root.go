@@ -207,7 +207,7 @@ in default.token. The name of the secret's binding works in its place.`,
 		l.rotateCommand(), l.rollbackCommand(), l.revokeCommand(), l.renameCommand(), l.removeCommand(), l.statusCommand(),
 		l.targetCommand(), l.timelineCommand(),
 		l.bindingsCommand(), l.runCommand(), l.revealCommand(), l.exportCommand(), l.importCommand(), l.doctorCommand(),
-		l.vetCommand(), l.ledgerCommand(), l.logCommand(), helpCommand()} {
+		l.vetCommand(), l.ledgerCommand(), l.generatorCommand(), l.logCommand(), helpCommand()} {
 		group.AddCommand(c)
 	}
 	root.AddCommand(group)

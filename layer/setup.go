@@ -114,12 +114,8 @@ func (l *layer) operator(ctx context.Context, adopt bool) (*rotate.Operator, rot
 	if o.Publisher, err = l.publisher(ctx, target, set); err != nil {
 		return nil, rotate.State{}, err
 	}
-	if l.getenv("CLOUDFLARE_API_TOKEN") != "" && l.getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
-		tokens, err := r2.New(l.r2())
-		if err != nil {
-			return nil, rotate.State{}, err
-		}
-		o.Generators = map[string]driver.Generator{r2.Name: tokens}
+	if o.Generators, err = l.generators(); err != nil {
+		return nil, rotate.State{}, err
 	}
 	if o.Former, err = l.formerTargets(ctx, state); err != nil {
 		return nil, rotate.State{}, err
