@@ -22,6 +22,7 @@ var recipes = map[string]string{
 	"After a rotation: deploy, reload, notify": "after_a_rotation",
 	"Moving values in and out":                 "values_in_and_out",
 	"An API key that gets a Rotation":          "api_key_rotation",
+	"An API key from a script":                 "api_key_script",
 	"Programs that do not use the library":     "other_programs",
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/layeron-hq/secret"
 )
 
-// This file decides what a generator with few values, or with a test, allows: a
+// This file has the decisions for a generator with few values, or with a test: a
 // new value only while one of its places is free, and an older value only if it
 // works again.
 

@@ -14,7 +14,7 @@ import (
 )
 
 // This file reads the answer of a program. Its text may contain a value, so no
-// error repeats any of it, except the text of the member error without values.
+// error repeats any part, except the text of the member error without values.
 
 const (
 	maxOutput = 128 << 10 // bytes of stdout, and of stderr
@@ -22,7 +22,7 @@ const (
 	maxReason = 500       // bytes of the member error
 )
 
-// answer is what a program wrote to stdout.
+// answer is the parsed stdout of a program.
 type answer struct {
 	members     map[string]json.RawMessage
 	unsupported bool

@@ -25,7 +25,7 @@ import (
 
 const hidden = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
 
-// bench is a folder with one program, and what it has shown.
+// bench is a folder with one program, and the lines that it has shown.
 type bench struct {
 	t      *testing.T
 	folder string

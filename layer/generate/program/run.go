@@ -73,7 +73,7 @@ func (s *steps) run(ctx context.Context, path string, timeout time.Duration, q q
 	return a, refused
 }
 
-// show shows what the program wrote to stderr, line by line.
+// show shows the stderr of the program, line by line.
 func (s *steps) show(program string, stderr []byte, hidden mask) {
 	if s.o.Show == nil || len(stderr) == 0 {
 		return
