@@ -387,6 +387,21 @@ func TestACrashAroundATest(t *testing.T) {
 	}
 }
 
+// An interrupted test ends at once. The value is ended by the next run.
+func TestInterruptedTestLeavesNothingBehind(t *testing.T) {
+	s, _, g := withLogins(t, every(30))
+	ctx, cancel := context.WithCancel(t.Context())
+	g.test = func(driver.Made) error { cancel(); return errLost }
+	_, err := s.seen(s.Apply(ctx))
+	require.ErrorIs(t, err, ErrInterrupted)
+	require.ErrorContains(t, err, "the next run ends a value that a generator may have made")
+	require.Equal(t, []string{"token-1"}, g.ids())
+	g.test = nil
+	require.Equal(t, []string{"create v1"}, s.did(s.apply()))
+	require.Equal(t, []string{"token-2"}, g.ids())
+	s.settled()
+}
+
 // A target without room for the texts is asked before the ledger has them.
 func TestTargetWithoutRoomChangesNothing(t *testing.T) {
 	s := newScene(t, aRandom("a", every(30)), aRandom("b", every(30)))

@@ -253,13 +253,18 @@ func (r *run) makes(s secret.SpecSecret) bool {
 // interrupted returns an error that wraps ErrInterrupted and has the number of
 // secrets that the next run finishes.
 func (r *run) interrupted() error {
-	left := 0
+	left, making := 0, false
 	for _, rec := range r.loaded.state.state().Secrets {
 		if rec.Intent != nil {
 			left++
 		}
+		making = making || rec.Making != nil
 	}
-	if left == 0 {
+	switch {
+	case left == 0 && making:
+		return fmt.Errorf("%w: no new version is recorded, and the next run ends a value that a generator may have made",
+			ErrInterrupted)
+	case left == 0:
 		return fmt.Errorf("%w: nothing is left half done", ErrInterrupted)
 	}
 	what := "1 secret is"

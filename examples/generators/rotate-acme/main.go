@@ -81,7 +81,7 @@ func (r request) acme(token, method, path string, body, into any) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode >= 300 {
-		return fmt.Errorf("Acme answered %s to %s", answer.Status, method)
+		return fmt.Errorf("the API answered %s to %s", answer.Status, method)
 	}
 	if into == nil {
 		return nil

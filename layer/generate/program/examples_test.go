@@ -106,7 +106,7 @@ func TestExamplesConform(t *testing.T) {
 			server := httptest.NewServer(service)
 			defer server.Close()
 			ok, err := program.Conform(t.Context(), program.Options{Folder: dir,
-				Env: []string{"PATH=" + os.Getenv("PATH"), "ACME_ADMIN_TOKEN=" + adminToken},
+				Env:  []string{"PATH=" + os.Getenv("PATH"), "ACME_ADMIN_TOKEN=" + adminToken},
 				Show: func(_, line string) { t.Log(line) }},
 				map[string]string{"make": "./rotate-acme", "api": server.URL},
 				func(f program.Finding) { require.True(t, f.OK, "%s: %s", f.Step, f.Text) })

@@ -51,6 +51,8 @@ func (s *steps) run(ctx context.Context, path string, timeout time.Duration, q q
 	switch {
 	case errors.Is(failure, errTimeout):
 		return a, fmt.Errorf("the program did not end within %s and was stopped", timeout)
+	case errors.Is(failure, context.DeadlineExceeded):
+		return a, errors.New("the program did not end in time and was stopped")
 	case errors.Is(failure, errTooMuch):
 		return a, fmt.Errorf("the program wrote more than %d KiB to stdout and was stopped", maxOutput>>10)
 	case failure != nil && !errors.As(failure, &status):
