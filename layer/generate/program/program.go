@@ -134,10 +134,14 @@ func (s *steps) Test(ctx context.Context, made driver.Made) error {
 	return err
 }
 
-// Retire implements [driver.Generator]. A value of a program that cannot retire
-// counts as ended.
+// Retire implements [driver.Generator]. The value of a program that cannot retire
+// is not asked for again: a line names it, because it may still work.
 func (s *steps) Retire(ctx context.Context, id string) error {
-	_, err := s.ask(ctx, question{Step: "retire", ID: id})
+	a, err := s.ask(ctx, question{Step: "retire", ID: id})
+	if err == nil && a.unsupported && s.o.Show != nil {
+		s.o.Show(filepath.Base(s.request.Params["make"]), fmt.Sprintf("this program cannot end a value (it answered "+
+			"unsupported): %s may still work, end it at its provider", id))
+	}
 	return err
 }
 

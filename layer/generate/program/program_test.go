@@ -205,6 +205,14 @@ func TestOtherSteps(t *testing.T) {
 	}
 }
 
+// The operator learns of a value that the program cannot end.
+func TestRetireThatIsUnsupportedIsShown(t *testing.T) {
+	b := newBench(t, `echo '{"unsupported":true}'`)
+	require.NoError(t, b.steps().Retire(t.Context(), "key_1"))
+	require.Equal(t, []string{"make.sh: this program cannot end a value (it answered unsupported): key_1 may still " +
+		"work, end it at its provider"}, b.shown)
+}
+
 // Everything on stderr is shown, and no part of a value, in any form.
 func TestStderrIsShownWithoutValues(t *testing.T) {
 	value := hidden + "\nsecond line of it"
