@@ -271,7 +271,7 @@ func scenarios() []*scenario {
 		add("tiny/"+root.name, tiny.of(none), root.prepare, 3, 3, 2, 0)
 		add("generated/"+root.name, same.of(generatedKey()), root.prepare, 3, 2, 1, 0)
 		add("generated, held/"+root.name, same.of(generatedKey()), root.prepare, 3, 2, 0, 2)
-		add("tested/"+root.name, same.of(loginKey()), root.prepare, 3, 2, 2, 0)
+		add("tested/"+root.name, same.of(loginKey()), root.prepare, 3, 2, 1, 0)
 		add("tested, held/"+root.name, same.of(loginKey()), root.prepare, 3, 2, 0, 2)
 		add("now/"+root.name, same.of(none, nowCommand), root.prepare, 3, 2, 1, 0)
 		if root.prepare != nil {
@@ -282,6 +282,7 @@ func scenarios() []*scenario {
 			add("generated, revoke/"+root.name, same.of(generatedKey(), revokeCommand), root.prepare, 2, 2, 1, 0)
 		}
 	}
+	add("tested, faults/due", same.of(loginKey()), due, 3, 2, 2, 0)
 	add("static/empty", same.of(static, setCommand("one")), nil, 3, 2, 1, 1)
 	add("static/set", same.of(static, setCommand("one"), rollbackCommand), stated, 3, 2, 1, 0)
 	add("static/revoke", same.of(static, setCommand("one"), revokeCommand), stated, 3, 2, 1, 0)
