@@ -72,7 +72,7 @@ type LogEntry struct {
 // state is the content of a State. It never changes once a State holds it, and
 // neither do its records.
 type state struct {
-	// Format is the format of this JSON: see stateFormat.
+	// Format is the format of this JSON: see state.format.
 	Format int `json:"format"`
 	// ID is the result of State.Origin. NewState sets it; nothing changes it.
 	ID string `json:"id"`
@@ -124,33 +124,6 @@ type state struct {
 type write struct {
 	Gen uint64 `json:"gen"`
 	ID  string `json:"id"`
-}
-
-// The formats of a state. stateFormat is the usual one. Formats 1 to 3 are read too. Format
-// 1 has no sums and no place. Formats 1 and 2 have no anchor and no reach of
-// former keys. Format 3 does not record which texts are bare values, and keeps
-// no reports. A program refuses a later format, because it would drop fields.
-//
-// A state with the request of a driver.RequestGenerator has requestFormat: an
-// earlier layer would drop the parameters, and no value could be ended then. A
-// state without one keeps the earlier format.
-const (
-	stateFormat   = 4
-	requestFormat = 5
-)
-
-// format returns the format of the state.
-func (s *state) format() int {
-	asked := slices.ContainsFunc(s.Retire, func(r resource) bool { return r.Address != "" }) ||
-		slices.ContainsFunc(s.Sweep, func(x sweep) bool { return x.Address != "" }) ||
-		slices.ContainsFunc(s.Secrets, func(r *record) bool {
-			return r.Making != nil && r.Making.Address != "" || slices.ContainsFunc(r.Versions,
-				func(v version) bool { return v.Resource != nil && v.Resource.Address != "" })
-		})
-	if asked {
-		return requestFormat
-	}
-	return stateFormat
 }
 
 const keepWrites = 64
