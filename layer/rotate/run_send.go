@@ -39,6 +39,10 @@ func (r *run) makeOne(ctx context.Context) error {
 	asked := r.request(m.Generator, m.request)
 	asked.InUse = rec.inUse(m.Generator, r.now())
 	g := r.generator(m.Generator, asked)
+	if err := r.sweepEarlier(ctx, spec, g); err != nil {
+		r.unmade(addr, err)
+		return nil
+	}
 	made, err := g.Make(ctx, m.Name, maps.Clone(spec.Params))
 	if err == nil {
 		err = checkValue(spec, made.Value.Reveal())

@@ -71,9 +71,11 @@ type role struct {
 func id(role, name string) string { return role + "/" + name }
 
 // unsettled is the time for which a value that is not recorded may still become
-// so: another run may have made it, and records it next. It is longer than the
-// engine's delay between its record of a name and its call of Make.
-const unsettled = time.Hour
+// so: another run may have made it, and records it next. The engine calls Make at
+// most a minute after it recorded the name, and a call takes at most callTime. So
+// a call that is late finds the value of the run that overtook it younger than
+// this, and does not replace it.
+const unsettled = 5 * time.Minute
 
 // choice is the input of choose.
 type choice struct {

@@ -50,7 +50,7 @@ func TestNewValueGetsTheRoleThatIsNotInUse(t *testing.T) {
 		other = "layer 76543210 $SECRET.shop.db cccc"
 	)
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	old, young := now.Add(-2*time.Hour), now.Add(-time.Minute)
+	old, young := now.Add(-6*time.Minute), now.Add(-time.Minute)
 	a, b := "app_a", "app_b"
 	for _, tc := range []struct {
 		title  string

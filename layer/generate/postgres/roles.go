@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -32,6 +33,7 @@ func (r *roles) MostInUse() int { return 2 }
 func (r *roles) Make(ctx context.Context, name string, given map[string]string) (driver.Made, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	began := time.Now().Round(0) // the clock of the wall: the other one may stand still while a machine sleeps
 	p, err := parseParams(given)
 	if err == nil && (!plain(name) || name == "") {
 		err = errors.New("the name of a value must be UTF-8 without control characters")
@@ -45,6 +47,9 @@ func (r *roles) Make(ctx context.Context, name string, given map[string]string) 
 	}
 	defer s.close()
 	value, chosen, err := s.prepare(ctx, p, admin, name, r.request.InUse)
+	if err == nil && time.Now().Round(0).Sub(began) > callTime {
+		err = errors.New("the machine was asleep: run again")
+	}
 	if err != nil {
 		return driver.Made{}, wrap(driver.NotApplied(err)) // the transaction is rolled back
 	}

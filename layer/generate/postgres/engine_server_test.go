@@ -1,0 +1,277 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/generate/postgres"
+	"github.com/layeron-hq/secret/layer/rotate"
+	"github.com/layeron-hq/secret/layer/target/dir"
+)
+
+// fragile is a ledger whose run is killed before it records a value that was made.
+type fragile struct {
+	rotate.Ledger
+	made *atomic.Bool // a value was made since the last record
+	kill *atomic.Bool
+}
+
+var errKilled = errors.New("killed")
+
+func (l fragile) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
+	if l.made.Swap(false) && l.kill.Swap(false) {
+		return "", errKilled
+	}
+	return l.Ledger.CompareAndSwap(ctx, old, next)
+}
+
+// noted notes that a value was made.
+type noted struct {
+	*postgres.Generator
+	made *atomic.Bool
+}
+
+func (g noted) For(r driver.Request) driver.Generator {
+	return notedRoles{g.Generator.For(r), g.made}
+}
+
+type notedRoles struct {
+	driver.Generator
+	made *atomic.Bool
+}
+
+func (g notedRoles) Make(ctx context.Context, name string, params map[string]string) (driver.Made, error) {
+	m, err := g.Generator.Make(ctx, name, params)
+	if err == nil {
+		g.made.Store(true)
+	}
+	return m, err
+}
+
+func (g notedRoles) Test(ctx context.Context, made driver.Made) error {
+	return g.Generator.(driver.Tester).Test(ctx, made)
+}
+
+// TestServerBusyPoolLosesNoQuery: a service with a busy pool follows five
+// rotations. Runs end at each statement, before and after it, and between Make and
+// the record of its value.
+func TestServerBusyPoolLosesNoQuery(t *testing.T) {
+	w := newWorld(t)
+	d := w.declare(t, "host", w.server.Address, "terminate", "false")
+	admin := w.admin(t)
+	run(t, admin, "CREATE TABLE orders (n int)", "GRANT INSERT ON orders TO "+d.params["grant"])
+	database := secret.Generated(secret.Options{Namespace: "shop", Name: "database", Generator: postgres.Name,
+		Params: d.params, Rotation: &secret.Rotation{EveryDays: 30}})
+	require.NoError(t, database.Err())
+
+	folder := t.TempDir()
+	var dsn atomic.Pointer[string]
+	direct := w.server.URL("postgres")
+	dsn.Store(&direct)
+	var made, kill atomic.Bool
+	ledger := fragile{&rotate.MemoryLedger{}, &made, &kill}
+	_, _, err := rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{Target: "dir:" + folder}))
+	require.NoError(t, err)
+	app := secret.NewApp(secret.AppOptions{Store: secret.Dir(folder), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	app.Use(database)
+	operator := &rotate.Operator{Ledger: ledger, Publisher: dir.New(folder), Spec: app.Spec(),
+		Window: 2 * time.Second, Margin: time.Second,
+		Generators: map[string]driver.Generator{postgres.Name: noted{postgres.New(postgres.Options{
+			Getenv: func(string) string { return *dsn.Load() }}), &made}}}
+	shows := func(err error) {
+		t.Helper()
+		for _, p := range passwords(t, folder) {
+			require.NotContains(t, fmt.Sprint(err), p)
+		}
+	}
+	rotateOnce := func(now bool) (actions string, err error) {
+		r, err := operator.Rotate(t.Context(), rotate.RotateOptions{Now: now})
+		for _, a := range r.Actions {
+			actions += string(a.Action) + " "
+		}
+		err = errors.Join(append([]error{err}, r.Failed...)...)
+		shows(err)
+		return actions, err
+	}
+
+	_, err = operator.Apply(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, app.Start(t.Context()))
+	defer app.Close()
+
+	service := serve(t, database)
+	used := func() string {
+		return one(t, admin, "SELECT count(*)::text FROM pg_roles AS r WHERE shobj_description(oid, 'pg_authid') LIKE "+
+			"'layer secret: in use by %' AND rolname LIKE $1", d.params["role"]+"__")
+	}
+	crashes := 0
+	for rotation := range 5 {
+		require.Equal(t, "1", used())
+		kill.Store(true)
+		_, err := rotateOnce(true)
+		require.ErrorIs(t, err, errKilled)
+		require.False(t, kill.Load())
+		crashes++
+
+		after, added := rotation%2 == 1, ""
+		cut := 1
+		for ; !strings.Contains(added, "add"); cut++ {
+			p := startProxy(t, w.server.Address, cut, after)
+			through := strings.Replace(direct, w.server.Address, p.address, 1)
+			dsn.Store(&through)
+			added, err = rotateOnce(true)
+			dsn.Store(&direct)
+			if p.seen.Load() < int32(cut) {
+				require.NoError(t, err)
+				require.Contains(t, added, "add")
+				break
+			}
+			require.True(t, err != nil || strings.Contains(added, "add"))
+			crashes++
+		}
+		require.Equal(t, "2", used())
+		wait := func(step string) {
+			t.Helper()
+			require.Eventually(t, func() bool {
+				actions, err := rotateOnce(false)
+				require.NoError(t, err)
+				return strings.Contains(actions, step)
+			}, time.Minute, 100*time.Millisecond)
+		}
+		wait("flip")
+		before := service.queries.Load()
+		require.Equal(t, "2", used())
+		// The old value ends, and so does each attempt to retire it, a statement later
+		// each time.
+		cut = 1
+		require.Eventually(t, func() bool {
+			p := startProxy(t, w.server.Address, cut, after)
+			through := strings.Replace(direct, w.server.Address, p.address, 1)
+			dsn.Store(&through)
+			_, err := rotateOnce(false)
+			dsn.Store(&direct)
+			if p.seen.Load() >= int32(cut) {
+				require.Error(t, err)
+				crashes++
+				cut++
+			}
+			return used() == "1"
+		}, time.Minute, 100*time.Millisecond)
+		require.Greater(t, service.queries.Load(), before)
+		_, err = rotateOnce(false)
+		require.NoError(t, err)
+	}
+	service.stop()
+	require.Zero(t, service.failed.Load())
+	require.GreaterOrEqual(t, service.connections.Load(), int64(10))
+	require.Equal(t, fmt.Sprint(service.queries.Load()), one(t, admin, "SELECT count(*)::text FROM orders"))
+	users := one(t, admin, "SELECT count(DISTINCT rolname)::text FROM pg_roles WHERE rolcanlogin AND rolname LIKE $1",
+		d.params["role"]+"__")
+	require.Equal(t, "2", users)
+	log := w.log(t)
+	for _, p := range service.passwords() {
+		require.False(t, strings.Contains(log, p), "a password is in the server's log")
+	}
+	require.Len(t, service.passwords(), 6)
+	t.Logf("%d queries over %d connections, %d crashes", service.queries.Load(), service.connections.Load(), crashes)
+}
+
+// passwords returns the passwords in the published texts.
+func passwords(t *testing.T, folder string) (list []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	require.NoError(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		for _, part := range strings.Split(string(b), "postgres://")[1:] {
+			if _, rest, ok := strings.Cut(part, ":"); ok {
+				password, _, _ := strings.Cut(rest, "@")
+				list = append(list, password)
+			}
+		}
+	}
+	return list
+}
+
+// service writes rows over a pool, as fast as it can.
+type service struct {
+	queries, failed, connections atomic.Int64
+	mu                           sync.Mutex
+	seen                         map[string]bool
+	stop                         func()
+}
+
+func (s *service) passwords() (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.seen {
+		list = append(list, p)
+	}
+	return list
+}
+
+// serve starts a service as docs/postgres.md describes it.
+func serve(t *testing.T, database *secret.Secret) *service {
+	t.Helper()
+	s := &service{seen: map[string]bool{}}
+	config, err := pgxpool.ParseConfig("")
+	require.NoError(t, err)
+	config.MaxConns, config.MaxConnLifetime, config.HealthCheckPeriod = 4, 200*time.Millisecond, 100*time.Millisecond
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		text, err := database.Current().Text()
+		if err != nil {
+			return err
+		}
+		next, err := pgx.ParseConfig(text)
+		if err != nil {
+			return errors.New("the database's connection string cannot be parsed")
+		}
+		s.connections.Add(1)
+		s.mu.Lock()
+		s.seen[next.Password] = true
+		s.mu.Unlock()
+		c.Config = next.Config
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := pool.Exec(context.WithoutCancel(ctx), "INSERT INTO orders VALUES (1)"); err != nil {
+					s.failed.Add(1)
+					t.Errorf("a query is lost: %v", err)
+					return
+				}
+				s.queries.Add(1)
+				time.Sleep(2 * time.Millisecond) // the other tests use the machine too
+			}
+		})
+	}
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		all.Wait()
+		pool.Close()
+	})
+	t.Cleanup(s.stop)
+	return s
+}
