@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/layer/generate/postgres"
 	programs "github.com/layeron-hq/secret/layer/generate/program"
 	"github.com/layeron-hq/secret/layer/generate/r2"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -21,7 +22,8 @@ import (
 
 // generators returns the generators that this process has the means for.
 func (l *layer) generators() (map[string]driver.Generator, error) {
-	all := map[string]driver.Generator{programs.Name: programs.New(l.programs())}
+	all := map[string]driver.Generator{programs.Name: programs.New(l.programs()),
+		postgres.Name: postgres.New(postgres.Options{Getenv: l.getenv})}
 	if l.getenv("CLOUDFLARE_API_TOKEN") != "" && l.getenv("CLOUDFLARE_ACCOUNT_ID") != "" {
 		tokens, err := r2.New(l.r2())
 		if err != nil {

@@ -24,6 +24,7 @@ var recipes = map[string]string{
 	"An API key that gets a Rotation":          "api_key_rotation",
 	"An API key from a script":                 "api_key_script",
 	"Programs that do not use the library":     "other_programs",
+	"A database password":                      "database_password",
 }
 
 // teamRecipes maps the sections of the teams' guide that contain commands to

@@ -44,9 +44,11 @@ func TestRecipesWork(t *testing.T) {
 		env.Setenv("PATH", env.Getenv("PATH")+string(filepath.ListSeparator)+tools)
 		return setUpRecipe(env)
 	}
+	commands := recipeCommands()
+	commands["database"] = databaseCommand(t)
 	testscript.Run(t, testscript.Params{Dir: "testdata/recipes", Setup: setUp, RequireExplicitExec: true,
 		RequireUniqueNames: true,
-		Cmds:               recipeCommands()})
+		Cmds:               commands})
 }
 
 // buildKeygen builds age-keygen and returns its folder. It is from the version

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -54,6 +55,9 @@ func (r *record) hide(value, what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	value = strings.TrimPrefix(value, "AGE-SECRET-KEY-1") // errors name this prefix
+	if u, err := url.Parse(value); err == nil && u.Scheme == "postgres" && u.User != nil {
+		value, _ = u.User.Password() // the rest is in declarations
+	}
 	if len(value) >= 8 {
 		r.values[value] = what
 	}

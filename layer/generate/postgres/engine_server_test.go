@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -88,7 +87,7 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 	ledger := fragile{&rotate.MemoryLedger{}, &made, &kill}
 	_, _, err := rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{Target: "dir:" + folder}))
 	require.NoError(t, err)
-	app := secret.NewApp(secret.AppOptions{Store: secret.Dir(folder), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	app := secret.NewApp(secret.AppOptions{Store: secret.Dir(folder), Logger: slog.New(slog.DiscardHandler)})
 	app.Use(database)
 	operator := &rotate.Operator{Ledger: ledger, Publisher: dir.New(folder), Spec: app.Spec(),
 		Window: 2 * time.Second, Margin: time.Second,
