@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
@@ -36,7 +38,9 @@ func ExampleGenerator_For() {
 	roles := generator.For(driver.Request{Address: "$SECRET.shop.database", Params: params})
 
 	_, err := roles.Make(context.Background(), "layer 1b9d6bcf $SECRET.shop.database 5f3a", params)
-	fmt.Println(err)
+	fmt.Println("the variable is empty:", strings.Contains(err.Error(), "DATABASE_ADMIN_URL, which dsn_env names, is empty"))
+	fmt.Println("nothing has changed:", errors.Is(err, driver.ErrNotApplied))
 	// Output:
-	// postgres: the environment variable DATABASE_ADMIN_URL, which dsn_env names, is empty: put the administrator's connection string into it, such as postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full
+	// the variable is empty: true
+	// nothing has changed: true
 }

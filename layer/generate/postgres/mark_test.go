@@ -25,7 +25,8 @@ func TestPasswordHas256Bits(t *testing.T) {
 
 func TestMarkKeepsTheNameOfTheValue(t *testing.T) {
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	for _, name := range []string{"layer 01234567 $SECRET.shop.db 0123456789ab", "x", " since  ended ", `it's "x"\`, "鍵"} {
+	for _, name := range []string{"layer 01234567 $SECRET.shop.db 0123456789ab", "x", " since  ended ", `it's "x"\`,
+		"鍵"} {
 		m, ok := parseMark(inUseMark(name, at))
 		require.True(t, ok)
 		require.Equal(t, mark{name: name, at: at}, m)
@@ -36,8 +37,8 @@ func TestMarkKeepsTheNameOfTheValue(t *testing.T) {
 	m, ok := parseMark("layer secret: free")
 	require.True(t, ok)
 	require.Equal(t, mark{free: true}, m)
-	for _, comment := range []string{"", "the service", "layer secret", "layer secret: in use by ", "layer secret: in use by x",
-		"layer secret: in use by x since yesterday"} {
+	for _, comment := range []string{"", "the service", "layer secret", "layer secret: in use by ",
+		"layer secret: in use by x", "layer secret: in use by x since yesterday"} {
 		_, ok := parseMark(comment)
 		require.False(t, ok, comment)
 	}
@@ -76,7 +77,8 @@ func TestNewValueGetsTheRoleThatIsNotInUse(t *testing.T) {
 		{title: "a foreign role as the other one", roles: map[string]string{b: ""}, says: `the role "app_b" exists`},
 		{title: "another ledger's", roles: map[string]string{b: inUseMark(other, old)},
 			says: "another secret or another ledger"},
-		{title: "another ledger's, which has ended", roles: map[string]string{a: freeMark(other, young)}, want: a, exists: true},
+		{title: "another ledger's, which has ended", roles: map[string]string{a: freeMark(other, young)}, want: a,
+			exists: true},
 		{title: "not recorded, and old", roles: map[string]string{a: inUseMark(last, old)}, want: a, exists: true},
 		{title: "not recorded, and young", roles: map[string]string{a: inUseMark(last, young)},
 			says: `the role "app_a" got a password 1m0s ago`},
