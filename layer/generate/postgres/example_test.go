@@ -38,7 +38,7 @@ func ExampleGenerator_For() {
 	roles := generator.For(driver.Request{Address: "$SECRET.shop.database", Params: params})
 
 	_, err := roles.Make(context.Background(), "layer 1b9d6bcf $SECRET.shop.database 5f3a", params)
-	fmt.Println("the variable is empty:", strings.Contains(err.Error(), "DATABASE_ADMIN_URL, which dsn_env names, is empty"))
+	fmt.Println("the variable is empty:", strings.Contains(err.Error(), "which dsn_env names, is empty"))
 	fmt.Println("nothing has changed:", errors.Is(err, driver.ErrNotApplied))
 	// Output:
 	// the variable is empty: true

@@ -89,8 +89,8 @@ func encryptions(t *testing.T, w world) {
 }
 
 func names(t *testing.T, w world) {
-	for i, base := range []string{`it's "quoted"`, `Capitals`, `Übergröße 鍵`, `back\slash''`, `a/b`, `a;b--`, "user", "$1",
-		" ", strings.Repeat("r", 61), strings.Repeat("é", 30) + "z"} {
+	for i, base := range []string{`it's "quoted"`, `Capitals`, `Übergröße 鍵`, `back\slash''`, `a/b`, `a;b--`, "user",
+		"$1", " ", strings.Repeat("r", 61), strings.Repeat("é", 30) + "z"} {
 		t.Run(base, func(t *testing.T) {
 			grant := fmt.Sprintf(`rights'"\ Ü %d`, i)
 			d := w.declare(t, "role", base, "grant", grant)

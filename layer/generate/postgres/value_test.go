@@ -23,7 +23,8 @@ func TestValueIsTheAdministratorsWithAnotherLogin(t *testing.T) {
 	}{
 		{"postgres://admin:Xq7mVt2b@db.internal/shop?sslmode=verify-full", params{},
 			"postgres://app_a:PW@db.internal:5432/shop?sslmode=verify-full"},
-		{"postgres://admin:Xq7mVt2b@db.internal:6543/shop", params{}, "postgres://app_a:PW@db.internal:6543/shop?sslmode=prefer"},
+		{"postgres://admin:Xq7mVt2b@db.internal:6543/shop", params{},
+			"postgres://app_a:PW@db.internal:6543/shop?sslmode=prefer"},
 		{"host=db.internal user=admin password=Xq7mVt2b dbname=shop sslmode=require", params{},
 			"postgres://app_a:PW@db.internal:5432/shop?sslmode=require"},
 		{"postgres://admin:Xq7mVt2b@db/shop?sslmode=allow", params{}, "postgres://app_a:PW@db:5432/shop?sslmode=allow"},
