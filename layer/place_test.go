@@ -276,7 +276,7 @@ func TestWrongAddresses(t *testing.T) {
 		"etcd:h:" + pw:                   "not of the form",
 		"etcd":                           "not of the form",
 		"etcd://h:2379?tls=%zz" + pw:     "damaged",
-		"redis://:" + pw + "@h":          "--to names no target: use one of dir:PATH, cloudflare or etcd://HOST:PORT",
+		"redis://:" + pw + "@h":          "--to names no target: use one of dir:PATH, cloudflare, kubernetes:NAMESPACE/NAME or etcd://HOST:PORT",
 		"postgres://u:" + pw + "@h/d":    "--to names no target",
 		"cloudflare:" + pw:               "--to names no target",
 		"dir:postgres://u:" + pw + "@h":  "--to names no target, .*: a folder with one of .* is written dir:./NAME",
