@@ -19,8 +19,12 @@ var errNoLock = errors.New("the lock was released already")
 func (l *Ledger) Lock(ctx context.Context) (unlock func() error, err error) {
 	select {
 	case l.gate <- struct{}{}:
-	case <-ctx.Done():
-		return nil, l.explain(fmt.Errorf("another part of this program holds its lock: %w", context.Cause(ctx)))
+	default: // only then the error below is right
+		select {
+		case l.gate <- struct{}{}:
+		case <-ctx.Done():
+			return nil, l.explain(fmt.Errorf("another part of this program holds its lock: %w", context.Cause(ctx)))
+		}
 	}
 	lock, err := filelock.Take(ctx, l.lockPath, l.path)
 	if err != nil {
