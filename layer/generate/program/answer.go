@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func (a answer) made(inUse []string) (driver.Made, error) {
 	}
 	id, value := m[0], m[1]
 	switch {
-	case strings.Contains(id, value):
+	case strings.Contains(id, cmp.Or(strings.TrimSpace(value), value)): // a script may add a line end
 		return driver.Made{}, errors.New("the id contains the value: an id is shown and stored as it is, so it must " +
 			"not be secret")
 	case len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):

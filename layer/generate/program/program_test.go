@@ -131,6 +131,7 @@ func TestAnswersThatAreRefused(t *testing.T) {
 		"value of an object": {`echo '{"id":"k","value":{"a":"` + hidden + `"}}'`, "the member value is not a text"},
 		"empty value":        {`echo '{"id":"k","value":""}'`, "the member value is empty"},
 		"the value as id":    {`echo '{"id":"` + hidden + `","value":"` + hidden + `"}'`, "the id contains the value"},
+		"and a line end":     {`printf '{"id":"` + hidden + `","value":"` + hidden + `\\n"}'`, "the id contains the value"},
 		"an id with a line":  {`printf '{"id":"a\\nb","value":"` + hidden + `"}'`, "cannot be printed"},
 		"the id in use":      {`echo '{"id":"k0","value":"` + hidden + `"}'`, "still in use"},
 		"another version":    {`echo '{"version":2,"id":"k","value":"` + hidden + `"}'`, "another version of the protocol"},
@@ -165,13 +166,17 @@ func TestProgramThatDoesNotStart(t *testing.T) {
 		"missing":        {"./other.sh", "the program is missing"},
 		"not declared":   {"", "no program is declared"},
 		"not executable": {"./text", "make it executable with chmod +x"},
-		"a folder":       {".", "make it executable"},
+		"a folder":       {".", "the path leads to a folder"},
+		"no first line":  {"./plain", "begin it with a line such as #!/bin/sh"},
+		"CRLF":           {"./windows", "end its lines with LF alone"},
 		"an argument":    {"./make.sh --fast", "the program is missing"},
 		"not searched":   {"sh", "the program is missing"},
 		"no interpreter": {"./wrong", "the interpreter in its first line"},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(b.folder, "text"), nil, 0o600))
 		require.NoError(t, os.WriteFile(filepath.Join(b.folder, "wrong"), []byte("#!/no/such\n"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(b.folder, "plain"), []byte("echo\n"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(b.folder, "windows"), []byte("#!/bin/sh\r\necho\r\n"), 0o700))
 		b.params["make"] = c.path
 		_, err := b.make()
 		require.ErrorContains(t, err, c.want, name)
@@ -239,7 +244,35 @@ echo "made key_1" >&2`)
 	b = newBench(t, `echo "the key is `+hidden+`"; echo "made `+hidden+`" >&2`)
 	_, err = b.make()
 	require.Error(t, err)
-	require.Equal(t, []string{"make.sh: made•••"}, b.shown)
+	require.Equal(t, []string{"make.sh: made •••"}, b.shown)
+}
+
+// A value is masked too in the usual dumps, inside a larger base64 text, and in
+// parts of a few characters.
+func TestStderrShowsNoPartOfAValue(t *testing.T) {
+	for name, command := range map[string]string{
+		"folded":         `printf %s "$v" | fold -w 4; echo`,
+		"spaced":         `printf %s "$v" | sed 's/./& /g'; echo`,
+		"od":             `printf %s "$v" | od -An -c`,
+		"od in hex":      `printf %s "$v" | od -An -t x1`,
+		"upper case":     `printf %s "$v" | tr a-z A-Z; echo`,
+		"Basic":          `printf '%s:' "$v" | base64 -w 0; echo`,
+		"Basic, a user":  `printf 'u:%s' "$v" | base64 -w 0; echo`,
+		"Basic, another": `printf 'user:%s' "$v" | base64 -w 0; echo`,
+		"narrow base64":  `printf %s "$v" | base64 -w 5`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, `v=`+hidden+`
+(`+command+`) >&2
+echo '{"id":"k","value":"`+hidden+`"}'`)
+			_, err := b.make()
+			require.NoError(t, err)
+			require.NotEmpty(t, b.shown)
+			// What is left is the edge of a base64 text.
+			left := strings.NewReplacer("make.sh: ", "", "•••", "", " ", "").Replace(strings.Join(b.shown, ""))
+			require.Less(t, len(left), 12, "%d characters are left", len(left))
+		})
+	}
 }
 
 // A program that hangs, or leaves a process that keeps its pipes open, is ended

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -58,7 +59,7 @@ func (s *steps) run(ctx context.Context, path string, timeout time.Duration, q q
 	case failure != nil && !errors.As(failure, &status):
 		return a, failure
 	}
-	reason = hidden.line(strings.Join(strings.Fields(reason), " "))
+	reason = hidden.text(strings.Join(strings.Fields(reason), " "))
 	if len(reason) > maxReason {
 		reason = strings.ToValidUTF8(reason[:maxReason], "") + "…"
 	}
@@ -81,8 +82,10 @@ func (s *steps) show(program string, stderr []byte, hidden mask) {
 		return
 	}
 	shown := 0
-	for line := range strings.Lines(string(stderr)) {
-		if line = strings.TrimSpace(hidden.line(line)); line == "" {
+	// A carriage return ends a line too: progress is written over and over.
+	text := strings.ReplaceAll(string(stderr), "\r", "\n")
+	for line := range strings.Lines(hidden.text(text)) {
+		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		if shown++; shown > maxLines {
@@ -126,7 +129,7 @@ func execute(ctx context.Context, path string, o *Options, input []byte) (stdout
 		cmd.Env = []string{}
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, nil, notStarted(err)
+		return nil, nil, notStarted(path, err)
 	}
 	_, _, _ = pipes[0][0].Close(), pipes[1][1].Close(), pipes[2][1].Close()
 
@@ -190,17 +193,30 @@ func execute(ctx context.Context, path string, o *Options, input []byte) (stdout
 }
 
 // notStarted returns the reason why a program did not start.
-func notStarted(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
+func notStarted(path string, err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	if about, statErr := os.Stat(path); statErr == nil && about.IsDir() {
+		return errors.New("the path leads to a folder, not to a program")
 	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && exists(path):
+		return errors.New("the program is there, but not the interpreter in its first line: correct it, and end the lines " +
+			"with LF alone")
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("the program is missing, or the interpreter in its first line: a relative path starts at the " +
-			"folder of the ledger")
+		return errors.New("the program is missing: a relative path starts at the folder of the ledger")
 	case errors.Is(err, fs.ErrPermission):
 		return errors.New("the program may not be run: make it executable with chmod +x")
+	case errors.Is(err, syscall.ENOEXEC):
+		return errors.New("the program is neither a script nor a binary for this machine: if it is a script, begin it " +
+			"with a line such as #!/bin/sh")
 	}
 	return fmt.Errorf("the program cannot be started: %w", err)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
