@@ -22,13 +22,13 @@ test)
 	acme "$(of .value)" GET /me >/dev/null || fail 'Acme does not accept the key'
 	echo '{}' ;;
 retire)
-	acme "$ACME_ADMIN_TOKEN" DELETE "/keys/$(of .id)" || fail 'Acme did not delete the key'
+	acme "$ACME_ADMIN_TOKEN" DELETE "/keys/$(of .id)" >/dev/null || fail 'Acme did not delete the key'
 	echo '{}' ;;
 sweep)
 	keys=$(acme "$ACME_ADMIN_TOKEN" GET /keys) || fail 'Acme did not list its keys'
 	for id in $(printf '%s %s' "$request" "$keys" | jq -rs '.[0] as $r | .[1][]
 		| select(IN(.name; $r.names[]) and (IN(.id; $r.known[]) | not)) | .id'); do
-		acme "$ACME_ADMIN_TOKEN" DELETE "/keys/$id" || fail 'Acme did not delete a key'
+		acme "$ACME_ADMIN_TOKEN" DELETE "/keys/$id" >/dev/null || fail 'Acme did not delete a key'
 	done
 	echo '{}' ;;
 *)

@@ -69,7 +69,9 @@ func (a *acme) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		_ = json.NewEncoder(w).Encode(list)
 	case http.MethodDelete:
-		delete(a.keys, strings.TrimPrefix(r.URL.Path, "/keys/"))
+		id := strings.TrimPrefix(r.URL.Path, "/keys/")
+		delete(a.keys, id)
+		_ = json.NewEncoder(w).Encode(map[string]any{"id": id, "deleted": true})
 	}
 }
 

@@ -168,7 +168,7 @@ func TestProgramThatDoesNotStart(t *testing.T) {
 		"not executable": {"./text", "make it executable with chmod +x"},
 		"a folder":       {".", "the path leads to a folder"},
 		"no first line":  {"./plain", "begin it with a line such as #!/bin/sh"},
-		"CRLF":           {"./windows", "end its lines with LF alone"},
+		"CRLF":           {"./windows", "end the lines with LF alone"},
 		"an argument":    {"./make.sh --fast", "the program is missing"},
 		"not searched":   {"sh", "the program is missing"},
 		"no interpreter": {"./wrong", "the interpreter in its first line"},
