@@ -48,7 +48,7 @@ func (r *run) record(ctx context.Context, st *state) error {
 			if old.Making.Name != "" {
 				until := old.Making.At
 				if mine, ok := r.mine.made[s.Address]; !ok || mine.Resource.Name != old.Making.Name {
-					until = r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin)
+					until = r.lateUntil(st)
 				}
 				next.Sweep = append(slices.Clip(next.Sweep), old.Making.swept(until))
 			}

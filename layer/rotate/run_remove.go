@@ -96,8 +96,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	// A late request to a generator may still make a resource under this name.
 	if rec.Making != nil {
 		gone.Making = nil
-		until := r.now().Add(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin)
-		next.Sweep = append(slices.Clip(next.Sweep), rec.Making.swept(until))
+		next.Sweep = append(slices.Clip(next.Sweep), rec.Making.swept(r.lateUntil(st)))
 	}
 	for _, res := range retire {
 		if !next.uses(res) {

@@ -3,10 +3,22 @@ package rotate
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
 )
+
+// longestMake is how long a generator may go on after its run was killed, such as
+// a program that is left alone. A step takes at most 10 minutes, and begins at
+// most a minute after its name was recorded.
+const longestMake = 15 * time.Minute
+
+// lateUntil returns the end of the time in which a request to a generator whose
+// answer this run does not have may still make a value.
+func (r *run) lateUntil(st *state) time.Time {
+	return r.now().Add(max(st.policy(r.now(), r.Window, r.Margin, r.Limit).margin, longestMake))
+}
 
 // sweepEarlier ends the remains of interrupted runs before a bounded generator
 // makes the next value of a secret: they would take up a place that the value

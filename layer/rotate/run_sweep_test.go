@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -33,4 +34,37 @@ func TestBoundedGeneratorIsSweptBeforeItMakesAValue(t *testing.T) {
 	require.Equal(t, []string{"sweep", "make"}, g.calls[:2])
 	require.Len(t, g.ids(), 1)
 	require.Equal(t, []string{"token-2"}, g.ids())
+}
+
+// The program of a run that was killed goes on without it: what it makes then is
+// ended too, however short the margin is.
+func TestValueThatAKilledRunMakesLateIsEnded(t *testing.T) {
+	for name, remove := range map[string]bool{"taken over": false, "removed": true} {
+		t.Run(name, func(t *testing.T) {
+			s, key, g := withLogins(t, every(30))
+			s.Margin = time.Second
+			r := newRun(s.Operator, s.all(order{op: orderApply}), "apply")
+			for r.stage != stageMake {
+				require.NoError(t, r.step(t.Context()))
+			}
+			late := s.record(key).Making.Name // and now the run is killed
+			if remove {
+				s.declare()
+				s.did(s.remove(key))
+			} else {
+				s.did(s.apply())
+			}
+			s.pass(time.Minute)
+			s.did(s.rotate())
+			s.pass(longestMake - 2*time.Minute)
+			g.mint(late)
+			s.did(s.rotate())
+			for _, id := range g.ids() {
+				require.NotEqual(t, late, g.names[id])
+			}
+			s.pass(2 * time.Minute)
+			s.did(s.rotate())
+			require.Empty(t, s.state().Sweep)
+		})
+	}
 }
