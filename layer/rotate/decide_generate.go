@@ -105,19 +105,20 @@ func (d *desk) tooMany(spec secret.SpecSecret) *Problem {
 	life := d.policy.window + d.policy.margin + more
 	switch {
 	case forever:
-		return problemf(Refused, "%s: %s has %s at a time, so a replaced version cannot be retained forever: "+
-			"declare another Retain. Nothing was changed", spec.Address, spec.Generator, values(most)).of(spec.Address)
+		return problemf(Refused, "%s has %s at a time, so a replaced version cannot be retained forever: "+
+			"declare another Retain. Nothing was changed", spec.Generator, values(most)).of(spec.Address)
 	case life >= time.Duration(spec.Rotation.EveryDays)*day*time.Duration(most-1):
-		return problemf(Refused, "%s: %s has %s at a time, and this rotation needs more: a replaced version stays in "+
+		return problemf(Refused, "%s has %s at a time, and this rotation needs more: a replaced version stays in "+
 			"use for %s (window, margin and Retain), and a new one is made every %d days. "+
-			"Declare a shorter Retain or more days. Nothing was changed", spec.Address, spec.Generator, values(most),
-			inDays(life), spec.Rotation.EveryDays).of(spec.Address)
+			"Declare a shorter Retain or more days. Nothing was changed", spec.Generator, values(most), inDays(life),
+			spec.Rotation.EveryDays).of(spec.Address)
 	}
 	return nil
 }
 
 // inDays writes a duration in days if it is whole days.
 func inDays(d time.Duration) string {
+	d = d.Round(time.Second) // a margin of none is stored as a nanosecond
 	if d%day == 0 {
 		return fmt.Sprintf("%d days", d/day)
 	}

@@ -248,6 +248,7 @@ func TestRotationThatNeedsTooManyValuesIsRefused(t *testing.T) {
 	}{
 		"forever":            {kept(), 2, "has 2 values at a time, so a replaced version cannot be retained forever"},
 		"too long":           {retain(30, 28), 2, "a replaced version stays in use for 30 days"},
+		"no margin":          {retain(30, 29), 2, "a replaced version stays in use for 30 days (window, margin"},
 		"just short enough":  {retain(30, 27), 2, ""},
 		"three places":       {retain(30, 57), 3, ""},
 		"three places, full": {retain(30, 58), 3, "has 3 values at a time"},
@@ -257,6 +258,9 @@ func TestRotationThatNeedsTooManyValuesIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _, g := withLogins(t, c.rotation)
+			if name == "no margin" {
+				s.Margin = time.Nanosecond // as layer stores 0s
+			}
 			if g.most = c.most; c.refused == "" {
 				require.Equal(t, []string{"create v1"}, s.did(s.apply()))
 				return
@@ -269,10 +273,13 @@ func TestRotationThatNeedsTooManyValuesIsRefused(t *testing.T) {
 			} {
 				err := s.stopped(do)
 				require.ErrorContains(t, err, c.refused, name)
+				require.ErrorContains(t, err, "$SECRET.storage.r2: ", name)
 				require.ErrorIs(t, err, Refused)
 			}
 			require.Empty(t, g.calls)
-			require.ErrorContains(t, s.status(s.Spec.Secrets[0].Address).Problem, c.refused)
+			problem := s.status(s.Spec.Secrets[0].Address).Problem
+			require.ErrorContains(t, problem, c.refused)
+			require.NotContains(t, problem.Error(), "$SECRET", "the caller names the secret")
 		})
 	}
 }

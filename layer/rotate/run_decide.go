@@ -130,7 +130,7 @@ func (r *run) decideOne(d *desk, spec secret.SpecSecret, one order) (decision, e
 		case r.op == "status":
 			dec.problem = problem
 		case one.op == orderApply || one.op == orderRotate:
-			r.pass.refused = problem
+			r.pass.refused = problem.because("%s: %w", spec.Address, problem.Err)
 		}
 	}
 	if r.amend != nil {
