@@ -35,9 +35,8 @@ func (r *run) clean(ctx context.Context) error {
 		}
 		if err := g.Retire(ctx, res.ID); err != nil {
 			next.Retire = append(next.Retire, res)
-			r.report.notes = append(r.report.notes,
-				fmt.Errorf("%s: an unused resource could not be ended, the next run tries again: %w",
-					res.Generator, err))
+			r.report.notes = append(r.report.notes, fmt.Errorf("%s: an unused resource could not be ended, "+
+				"the next run tries again%s: %w", from(res.Generator, res.Address), res.named(), err))
 		}
 	}
 	names := map[string][]sweep{} // by generator, and by request if it depends on that
@@ -56,11 +55,12 @@ func (r *run) clean(ctx context.Context) error {
 		for _, s := range names[key] {
 			list = append(list, s.Name)
 		}
-		if err := g.Sweep(ctx, list, st.known(generator)); err != nil {
+		address := names[key][0].Address
+		if err := g.Sweep(ctx, list, st.known(generator, address)); err != nil {
 			failed[key] = true
 			r.report.notes = append(r.report.notes,
 				fmt.Errorf("%s: the remains of a crash could not be swept up, the next run tries again: %w",
-					generator, err))
+					from(generator, address), err))
 		}
 	}
 	// A late request may still make a resource before Until.
@@ -85,12 +85,31 @@ func (r *run) clean(ctx context.Context) error {
 	return nil
 }
 
+// from returns the words for a generator, with the address of its secret if it
+// depends on that.
+func from(generator, address string) string {
+	if address == "" {
+		return generator
+	}
+	return address + ": " + generator
+}
+
+// named returns the words for the id of a resource that an operator may have to
+// end.
+func (r resource) named() string {
+	if r.Address == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (its id is %s)", r.ID)
+}
+
 // uses reports whether a version holds a resource, or state.Retire already
 // lists it.
 func (s *state) uses(res resource) bool {
 	for _, rec := range s.Secrets {
 		for _, v := range rec.Versions {
-			if v.Resource != nil && v.Resource.Generator == res.Generator && v.Resource.ID == res.ID {
+			if v.Resource != nil && v.Resource.Generator == res.Generator && v.Resource.ID == res.ID &&
+				v.Resource.Address == res.Address {
 				return true
 			}
 		}
@@ -99,12 +118,14 @@ func (s *state) uses(res resource) bool {
 }
 
 // known returns the ids of a generator's resources that versions hold. A sweep
-// ends all others under the names that it is given.
-func (s *state) known(generator string) []string {
+// ends all others under the names that it is given. If the generator depends on
+// the secret, only the ids of that secret are returned: another one may be at
+// another provider, which uses the same ids.
+func (s *state) known(generator, address string) []string {
 	var ids []string
 	for _, rec := range s.Secrets {
 		for _, v := range rec.Versions {
-			if v.Resource != nil && v.Resource.Generator == generator {
+			if v.Resource != nil && v.Resource.Generator == generator && v.Resource.Address == address {
 				ids = append(ids, v.Resource.ID)
 			}
 		}

@@ -37,7 +37,7 @@ func (r *run) sweepEarlier(ctx context.Context, spec secret.SpecSecret, g driver
 	if len(names) == 0 {
 		return nil
 	}
-	if err := g.Sweep(ctx, names, st.known(spec.Generator)); err != nil {
+	if err := g.Sweep(ctx, names, st.known(spec.Generator, spec.Address.String())); err != nil {
 		return fmt.Errorf("%s: the remains of an interrupted run could not be swept up, so %s makes no value yet: %w",
 			spec.Address, spec.Generator, err)
 	}
