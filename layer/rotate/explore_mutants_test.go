@@ -183,6 +183,13 @@ func mutants() []mutant {
 			r.Operator = &o
 		}},
 
+		// Generators with a test.
+		{name: "published untested", where: "tested/empty", step: func(r *run) {
+			if t := r.pass.trial; r.stage == stageTest && !t.older {
+				r.mine.made[t.addr], r.pass.trial, r.stage = t.value, nil, stageMake
+			}
+		}},
+
 		// Crashes and concurrent runs.
 		{name: "sent before it is in the ledger", where: "faults/due", first: true},
 		{name: "sending again is not recorded", where: "held/due", amend: change(func(_ *desk, old, next *record) {
