@@ -36,8 +36,8 @@ func TestBoundedGeneratorIsSweptBeforeItMakesAValue(t *testing.T) {
 	require.Equal(t, []string{"token-2"}, g.ids())
 }
 
-// The program of a run that was killed goes on without it: what it makes then is
-// ended too, however short the margin is.
+// The program of a run that was killed goes on without it. A value that it makes
+// then is ended too, however short the margin is.
 func TestValueThatAKilledRunMakesLateIsEnded(t *testing.T) {
 	for name, remove := range map[string]bool{"taken over": false, "removed": true} {
 		t.Run(name, func(t *testing.T) {
