@@ -37,13 +37,14 @@ func ParseTarget(text string) (Object, error) {
 		return Object{}, errors.New("kubernetes: a target has the form " + form)
 	}
 	if asked {
-		values, err := url.ParseQuery(query)
-		context := values["context"]
-		if err != nil || len(values) != 1 || len(context) != 1 || context[0] == "" {
+		name, value, _ := strings.Cut(query, "=")
+		// Not a form's encoding, where a plus is a space: a context may have one.
+		context, err := url.PathUnescape(value)
+		if err != nil || name != "context" || context == "" || strings.Contains(value, "&") {
 			return Object{}, errors.New("kubernetes: after the question mark, a target has context=CONTEXT, " +
-				"and nothing else")
+				"and nothing else: write & as %26 and % as %25")
 		}
-		o.Context = context[0]
+		o.Context = context
 	}
 	return o, o.check()
 }

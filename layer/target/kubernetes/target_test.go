@@ -14,6 +14,10 @@ func TestParseTarget(t *testing.T) {
 		"kubernetes:prod/app.v1-x":                                      {"prod", "app.v1-x", ""},
 		"kubernetes:1/2?context=eu":                                     {"1", "2", "eu"},
 		"kubernetes:prod/app?context=arn%3Aaws%3Aeks%2Fa%26b":           {"prod", "app", "arn:aws:eks/a&b"},
+		"kubernetes:prod/app?context=me+you@eu":                         {"prod", "app", "me+you@eu"},
+		"kubernetes:prod/app?context=a b;c=d#e":                         {"prod", "app", "a b;c=d#e"},
+		"kubernetes:prod/app?context=a%20b%2Bc%25":                      {"prod", "app", "a b+c%"},
+		"kubernetes:prod/app?context=default/api-x:6443/kube:admin":     {"prod", "app", "default/api-x:6443/kube:admin"},
 		"kubernetes:prod/app?context=gke_project_zone_name":             {"prod", "app", "gke_project_zone_name"},
 		"kubernetes:" + long + "/" + long + "." + long + "?context=a@b": {long, long + "." + long, "a@b"},
 	} {
@@ -25,7 +29,9 @@ func TestParseTarget(t *testing.T) {
 		"kubernetes:prod/a/b", "kubernetes:Prod/app", "kubernetes:prod/App", "kubernetes:-prod/app", "kubernetes:prod/app-",
 		"kubernetes:prod/.app", "kubernetes:prod/a..b", "kubernetes:prod/app_1", "kubernetes:" + long + "a/app",
 		"kubernetes:prod/" + strings.Repeat("a", 254), "kubernetes:prod/app?", "kubernetes:prod/app?context=",
-		"kubernetes:prod/app?context=a&context=b", "kubernetes:prod/app?token=" + marker, "kubernetes:prod/app?%zz",
+		"kubernetes:prod/app?context=a&context=b", "kubernetes:prod/app?token=" + marker, "kubernetes:prod/app?%zz", "kubernetes:prod/app?context=%zz",
+		"kubernetes:prod/app?token=" + marker + "&context=a", "kubernetes:prod/app?context=a&token=" + marker,
+		"kubernetes:prod/app?context",
 		"kubernetes:prod/" + marker + "=", "kubernetes:" + marker + "/app", "kubernetes:pr.od/app", "kubernetes:prod/app\n"} {
 		o, err := ParseTarget(text)
 		require.Error(t, err, text)
