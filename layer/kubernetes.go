@@ -1,12 +1,20 @@
 package main
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+
+	"k8s.io/klog/v2"
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/layer/target/kubernetes"
 )
+
+// silenceKlog drops the log of client-go, which repeats the output of a plugin.
+// Every error is also the error of a request.
+var silenceKlog = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
 
 // kubernetes opens the target kubernetes:NAMESPACE/NAME. It connects as kubectl
 // does.
@@ -29,5 +37,6 @@ func (l *layer) kubernetes(target string) (driver.Publisher, error) {
 	for _, name := range dropped {
 		plugin = append(plugin, name+"=")
 	}
+	silenceKlog()
 	return kubernetes.New(kubernetes.Options{Object: o, PluginEnv: plugin})
 }

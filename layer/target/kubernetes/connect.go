@@ -1,8 +1,8 @@
 package kubernetes
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -55,17 +55,57 @@ func (o Options) config() (*rest.Config, error) {
 		}
 		return config, nil
 	}
-	if o.Context != "" && loaded.Contexts[o.Context] == nil {
-		return nil, errors.New("kubernetes: the kubeconfig has no context of the name that the target gives: " +
-			"`kubectl config get-contexts` lists its contexts")
+	if err := entries(loaded, o.Context); err != nil {
+		return nil, err
 	}
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
 	config, err := clientcmd.NewNonInteractiveClientConfig(*loaded, o.Context, overrides, rules).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubernetes: the kubeconfig has no usable context: %s: `kubectl config view` prints "+
-			"its contexts", oneLine(err.Error()))
+		return nil, unusable(err)
 	}
 	return config, nil
+}
+
+// entries returns an error if the kubeconfig lacks the context, or the context's
+// cluster or user. client-go would send requests without a credential then.
+func entries(config *clientcmdapi.Config, asked string) error {
+	name := cmp.Or(asked, config.CurrentContext)
+	found := config.Contexts[name]
+	switch {
+	case found == nil && asked != "":
+		return errors.New("kubernetes: the kubeconfig has no context of the name that the target gives: " +
+			"`kubectl config get-contexts` lists its contexts")
+	case found == nil:
+		return errors.New("kubernetes: the kubeconfig has no usable context: its current context is not set, or is " +
+			"missing: choose one with `kubectl config use-context`, or add ?context=CONTEXT to the target")
+	case config.Clusters[found.Cluster] == nil:
+		return errors.New("kubernetes: the kubeconfig has no usable context: it lacks the cluster that the context " +
+			"names: `kubectl config view` prints both")
+	case found.AuthInfo != "" && config.AuthInfos[found.AuthInfo] == nil:
+		return errors.New("kubernetes: the kubeconfig has no usable context: it lacks the user that the context " +
+			"names: `kubectl config view` prints both")
+	}
+	return nil
+}
+
+// unusable returns the error for a context that client-go refuses with this
+// error, whose text it does not show: it repeats settings, which may be
+// credentials, such as the password of a proxy, or a key or a token in the place
+// of the name of its file.
+func unusable(err error) error {
+	wrong := "a setting of its cluster or of its user cannot be used"
+	text := err.Error()
+	for _, setting := range []string{"proxy-url", "certificate-authority", "client-key", "client-cert", "interactiveMode"} {
+		if strings.Contains(text, setting) {
+			wrong = "the setting " + setting + " cannot be used"
+			break
+		}
+	}
+	if strings.Contains(text, "more than one authentication method") {
+		wrong = "its user has more than one kind of credential"
+	}
+	return errors.New("kubernetes: the kubeconfig has no usable context: " + wrong + ": `kubectl auth whoami` prints the " +
+		"reason")
 }
 
 // open returns a Publisher that connects by config.

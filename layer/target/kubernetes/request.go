@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/layeron-hq/secret/driver"
 )
@@ -97,10 +98,10 @@ func (p *Publisher) do(ctx context.Context, r request) (object, error) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	harmless := r.dry || r.method == http.MethodGet
-	res, err := p.client.Do(req)
+	res, err := p.answer(ctx, req)
 	if err != nil {
 		err = p.unanswered(ctx, err)
-		if harmless || !sent.begun {
+		if harmless || sent.withdraw() {
 			return object{}, driver.NotApplied(err)
 		}
 		return object{}, err
@@ -129,14 +130,47 @@ func (p *Publisher) do(ctx context.Context, r request) (object, error) {
 	return object{}, err
 }
 
-// sending is a body that records whether its reading has begun.
-type sending struct {
-	*bytes.Reader
-	begun bool
+// answer sends a request and returns its answer, or the error of ctx when it
+// ends: a plugin of the kubeconfig, which runs before a request is sent, does not
+// end with ctx.
+func (p *Publisher) answer(ctx context.Context, req *http.Request) (*http.Response, error) {
+	type result struct {
+		res *http.Response
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		res, err := p.client.Do(req)
+		done <- result{res, err}
+	}()
+	select {
+	case r := <-done:
+		return r.res, r.err
+	case <-ctx.Done():
+		// An answer that comes now needs no Close: its connection ends with ctx.
+		return nil, context.Cause(ctx)
+	}
 }
 
+// sending is a body that is either read or withdrawn, whichever comes first.
+type sending struct {
+	*bytes.Reader
+	state atomic.Int32
+}
+
+const (
+	unread = iota
+	begun
+	withdrawn
+)
+
+// withdraw reports whether no byte was read. None is read afterwards.
+func (s *sending) withdraw() bool { return s.state.CompareAndSwap(unread, withdrawn) }
+
 func (s *sending) Read(b []byte) (int, error) {
-	s.begun = true
+	if !s.state.CompareAndSwap(unread, begun) && s.state.Load() == withdrawn {
+		return 0, errors.New("the request was withdrawn")
+	}
 	return s.Reader.Read(b)
 }
 
@@ -156,8 +190,12 @@ func (p *Publisher) unanswered(ctx context.Context, err error) error {
 		err = u.Err
 	}
 	text := oneLine(err.Error())
-	if strings.HasPrefix(text, "getting credentials: ") {
-		return fmt.Errorf("the plugin of the kubeconfig gave no credential: %s", text)
+	if reason, ok := strings.CutPrefix(text, "getting credentials: "); ok {
+		// A decoder's error repeats parts of the output, which has the credential.
+		if strings.HasPrefix(reason, "decoding stdout: ") {
+			reason = "its output is no ExecCredential in JSON"
+		}
+		return fmt.Errorf("the plugin of the kubeconfig gave no credential: %s", reason)
 	}
 	return fmt.Errorf("the API server cannot be reached: %s", text)
 }
