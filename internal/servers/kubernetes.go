@@ -112,6 +112,13 @@ func (k *Kubernetes) Ask(t testing.TB, method, path, body string) (int, string) 
 	if method == http.MethodPatch {
 		kind = "application/merge-patch+json"
 	}
+	return k.AskAs(t, method, path, kind, body)
+}
+
+// AskAs sends a request whose body has this media type as KubernetesAdmin, and
+// returns status and answer.
+func (k *Kubernetes) AskAs(t testing.TB, method, path, kind, body string) (int, string) {
+	t.Helper()
 	status, answer, err := k.ask(method, path, kind, body)
 	require.NoError(t, err)
 	return status, answer

@@ -6,8 +6,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +85,7 @@ func TestServerKubernetes(t *testing.T) {
 	})
 	t.Run("rights", c.testRights)
 	t.Run("others", c.testOthers)
+	t.Run("server-side apply", c.testServerSideApply)
 	t.Run("refused objects", c.testRefusedObjects)
 	t.Run("limits", c.testLimits)
 	t.Run("webhooks", c.testWebhooks)
@@ -114,9 +117,19 @@ func (c cluster) testRights(t *testing.T) {
 	p := c.publisher(t, "rights-exists", servers.KubernetesUser)
 	require.NoError(t, p.Check(t.Context(), []string{"B"}))
 	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", "text")}))
-	// Kubernetes allows no list with resourceNames, except by the name.
-	status, _ := c.asUser(t, "GET", secrets("rights-exists"))
-	require.Equal(t, http.StatusForbidden, status)
+	// With resourceNames, Kubernetes allows list and watch only by the name.
+	c.namespace(t, "rights-list", `[{"apiGroups":[""],"resources":["secrets"],"resourceNames":["app"],"verbs":["list","watch"]}]`)
+	for query, want := range map[string]int{
+		"":                                   http.StatusForbidden,
+		"?fieldSelector=metadata.name%3Db":   http.StatusForbidden,
+		"?labelSelector=a%3Db":               http.StatusForbidden,
+		"?watch=1":                           http.StatusForbidden,
+		"?fieldSelector=metadata.name%3Dapp": http.StatusOK,
+		"?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dapp": http.StatusOK,
+	} {
+		status, _ := c.asUser(t, "GET", secrets("rights-list")+query)
+		require.Equal(t, want, status, query)
+	}
 
 	t.Setenv("KUBECONFIG", c.KubeconfigOf(t, "stranger", "{token: unknown}"))
 	stranger, err := New(Options{Object: Object{Namespace: "rights-exists", Name: "app"}})
@@ -163,6 +176,45 @@ func (c cluster) testOthers(t *testing.T) {
 	o := c.object(t, "others")
 	require.Equal(t, map[string][]byte{"other": []byte("new")}, o.Data)
 	require.Equal(t, map[string]string{"n": "1"}, o.Metadata.Annotations)
+}
+
+// A server-side apply by others removes no key of ours, also not when it drops
+// keys of its own, and a request of ours removes none of theirs.
+func (c cluster) testServerSideApply(t *testing.T) {
+	c.namespace(t, "applied", rules)
+	p := c.publisher(t, "applied", servers.KubernetesUser)
+	apply := func(content string) {
+		t.Helper()
+		status, answer := c.AskAs(t, "PATCH", secrets("applied")+"/app?fieldManager=theirs", "application/apply-patch+yaml",
+			`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"app"},"data":`+content+`}`)
+		require.Equal(t, 2, status/100, answer)
+	}
+	want := func(keys ...string) {
+		t.Helper()
+		o := c.object(t, "applied")
+		require.ElementsMatch(t, keys, slices.Collect(maps.Keys(o.Data)))
+		for _, name := range keys {
+			if name < "a" {
+				require.Equal(t, noteText, o.Metadata.Annotations[annotation(name)])
+			}
+		}
+	}
+	apply(`{"one":"MQ==","two":"Mg=="}`)
+	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", "text")}))
+	want("one", "two", "B")
+	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("C", "text")}))
+	want("one", "two", "B", "C")
+	before, err := p.Inspect(t.Context(), []string{"B", "C"})
+	require.NoError(t, err)
+	apply(`{"one":"MQ=="}`)
+	want("one", "B", "C")
+	after, err := p.Inspect(t.Context(), []string{"B", "C"})
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	require.Nil(t, p.Remove(t.Context(), []string{"B"}))
+	want("one", "C")
+	apply(`{}`)
+	want("C")
 }
 
 func (c cluster) testRefusedObjects(t *testing.T) {
