@@ -47,13 +47,7 @@ func TestServerKubernetes(t *testing.T) {
 // docs/kubernetes.md.
 func kubernetesNamespace(t testing.TB, k *servers.Kubernetes, name string) {
 	t.Helper()
-	k.Must(t, "POST", "/api/v1/namespaces", `{"metadata":{"name":"`+name+`"}}`)
-	path := "/apis/rbac.authorization.k8s.io/v1/namespaces/" + name
-	k.Must(t, "POST", path+"/roles", `{"metadata":{"name":"layer"},"rules":[
-		{"apiGroups":[""],"resources":["secrets"],"resourceNames":["app"],"verbs":["get","patch"]},
-		{"apiGroups":[""],"resources":["secrets"],"verbs":["create"]}]}`)
-	k.Must(t, "POST", path+"/rolebindings", `{"metadata":{"name":"layer"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io",
-		"kind":"Role","name":"layer"},"subjects":[{"kind":"User","name":"layer","apiGroup":"rbac.authorization.k8s.io"}]}`)
+	k.Namespace(t, name, servers.KubernetesRole(t, "../docs/kubernetes.md", name))
 }
 
 type kubernetesSecret struct {

@@ -108,7 +108,7 @@ users:
 // body of a PATCH is a JSON merge patch.
 func (k *Kubernetes) Ask(t testing.TB, method, path, body string) (int, string) {
 	t.Helper()
-	kind := "application/json"
+	kind := "application/yaml" // and so JSON
 	if method == http.MethodPatch {
 		kind = "application/merge-patch+json"
 	}
@@ -148,4 +148,42 @@ func (k *Kubernetes) ask(method, path, kind, body string) (int, string, error) {
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	return res.StatusCode, string(bytes.TrimSpace(answer)), err
+}
+
+// Namespace makes a namespace, in which KubernetesUser has this Role, in YAML or
+// JSON. Empty: none.
+func (k *Kubernetes) Namespace(t testing.TB, name, role string) {
+	t.Helper()
+	k.Must(t, http.MethodPost, "/api/v1/namespaces", `{"metadata":{"name":"`+name+`"}}`)
+	if role == "" {
+		return
+	}
+	path := "/apis/rbac.authorization.k8s.io/v1/namespaces/" + name
+	k.Must(t, http.MethodPost, path+"/roles", role)
+	k.Must(t, http.MethodPost, path+"/rolebindings", `{"metadata":{"name":"layer"},
+		"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"layer"},
+		"subjects":[{"kind":"User","name":"layer","apiGroup":"rbac.authorization.k8s.io"}]}`)
+	// The server applies roles a moment after it has stored them.
+	for deadline := time.Now().Add(30 * time.Second); strings.Contains(role, "get"); time.Sleep(5 * time.Millisecond) {
+		if strings.Contains(k.Must(t, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+			`{"apiVersion":"authorization.k8s.io/v1","kind":"SubjectAccessReview","spec":{"user":"layer","resourceAttributes":{
+			"namespace":"`+name+`","verb":"get","resource":"secrets","name":"app"}}}`), `"allowed":true`) {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "the role of %s is not applied", name)
+	}
+}
+
+// KubernetesRole returns the Role of the guide at path, docs/kubernetes.md, for
+// a namespace.
+func KubernetesRole(t testing.TB, path, namespace string) string {
+	t.Helper()
+	guide, err := os.ReadFile(path)
+	require.NoError(t, err)
+	_, role, found := strings.Cut(string(guide), "```yaml\n")
+	require.True(t, found)
+	role, _, found = strings.Cut(role, "---\n")
+	require.True(t, found)
+	require.Contains(t, role, "kind: Role\n")
+	return strings.Replace(role, "namespace: shop}", "namespace: "+namespace+"}", 1)
 }

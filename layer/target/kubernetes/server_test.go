@@ -21,27 +21,25 @@ import (
 	"github.com/layeron-hq/secret/internal/servers"
 )
 
-// rules are the Role of docs/kubernetes.md: get and patch for one object, and
-// create, which Kubernetes cannot limit to a name.
-const rules = `[{"apiGroups":[""],"resources":["secrets"],"resourceNames":["app"],"verbs":["get","patch"]},
-	{"apiGroups":[""],"resources":["secrets"],"verbs":["create"]}]`
+// guided stands for the Role of docs/kubernetes.md.
+const guided = "guided"
 
 // cluster is a real API server.
 type cluster struct{ *servers.Kubernetes }
 
 func startCluster(t *testing.T) cluster { return cluster{servers.StartKubernetes(t)} }
 
-// namespace makes a namespace in which KubernetesUser has these rules.
+// namespace makes a namespace in which KubernetesUser has these rules, in JSON.
 func (c cluster) namespace(t *testing.T, name, rules string) {
 	t.Helper()
-	c.Must(t, "POST", "/api/v1/namespaces", `{"metadata":{"name":"`+name+`"}}`)
-	if rules == "" {
-		return
+	switch rules {
+	case guided:
+		c.Namespace(t, name, servers.KubernetesRole(t, "../../../docs/kubernetes.md", name))
+	case "":
+		c.Namespace(t, name, "")
+	default:
+		c.Namespace(t, name, `{"metadata":{"name":"layer"},"rules":`+rules+`}`)
 	}
-	path := "/apis/rbac.authorization.k8s.io/v1/namespaces/" + name
-	c.Must(t, "POST", path+"/roles", `{"metadata":{"name":"layer"},"rules":`+rules+`}`)
-	c.Must(t, "POST", path+"/rolebindings", `{"metadata":{"name":"layer"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io",
-		"kind":"Role","name":"layer"},"subjects":[{"kind":"User","name":"layer","apiGroup":"rbac.authorization.k8s.io"}]}`)
 }
 
 // publisher returns a Publisher for the object app of a namespace.
@@ -70,7 +68,7 @@ func TestServerKubernetes(t *testing.T) {
 		drivertest.TestPublisher(t, func(t *testing.T) (driver.Publisher, func(string) (string, bool)) {
 			n++
 			namespace := fmt.Sprintf("conformance-%d", n)
-			c.namespace(t, namespace, rules)
+			c.namespace(t, namespace, guided)
 			return c.publisher(t, namespace, servers.KubernetesUser), func(name string) (string, bool) {
 				status, answer := c.Ask(t, "GET", secrets(namespace)+"/app", "")
 				if status == http.StatusNotFound {
@@ -152,7 +150,7 @@ func (c cluster) asUser(t *testing.T, method, path string) (int, string) {
 
 // Keys, labels and managers of others stay, and a label changes no Modified.
 func (c cluster) testOthers(t *testing.T) {
-	c.namespace(t, "others", rules)
+	c.namespace(t, "others", guided)
 	c.Must(t, "POST", secrets("others"), `{"metadata":{"name":"app","labels":{"team":"a"},"annotations":{"n":"1"}},
 		"type":"example.com/kind","data":{"other":"b2xk"}}`)
 	p := c.publisher(t, "others", servers.KubernetesUser)
@@ -181,7 +179,7 @@ func (c cluster) testOthers(t *testing.T) {
 // A server-side apply by others removes no key of ours, also not when it drops
 // keys of its own, and a request of ours removes none of theirs.
 func (c cluster) testServerSideApply(t *testing.T) {
-	c.namespace(t, "applied", rules)
+	c.namespace(t, "applied", guided)
 	p := c.publisher(t, "applied", servers.KubernetesUser)
 	apply := func(content string) {
 		t.Helper()
@@ -218,7 +216,7 @@ func (c cluster) testServerSideApply(t *testing.T) {
 }
 
 func (c cluster) testRefusedObjects(t *testing.T) {
-	c.namespace(t, "immutable", rules)
+	c.namespace(t, "immutable", guided)
 	c.Must(t, "POST", secrets("immutable"), `{"metadata":{"name":"app"},"immutable":true,"data":{"other":"b2xk"}}`)
 	p := c.publisher(t, "immutable", servers.KubernetesUser)
 	require.ErrorContains(t, p.Check(t.Context(), []string{"B"}), "it is immutable")
@@ -231,14 +229,14 @@ func (c cluster) testRefusedObjects(t *testing.T) {
 	require.ErrorContains(t, err, "immutable")
 	require.NotContains(t, err.Error(), marker)
 
-	c.namespace(t, "deleted", rules)
+	c.namespace(t, "deleted", guided)
 	c.Must(t, "POST", secrets("deleted"), `{"metadata":{"name":"app","finalizers":["example.com/wait"]}}`)
 	c.Must(t, "DELETE", secrets("deleted")+"/app", "")
 	p = c.publisher(t, "deleted", servers.KubernetesUser)
 	require.ErrorContains(t, p.Check(t.Context(), []string{"B"}), "it is being deleted")
 
 	// Without controllers, the namespace stays in this phase.
-	c.namespace(t, "ending", rules)
+	c.namespace(t, "ending", guided)
 	c.Must(t, "DELETE", "/api/v1/namespaces/ending", "")
 	p = c.publisher(t, "ending", servers.KubernetesUser)
 	err = p.Check(t.Context(), []string{"B"})
@@ -252,7 +250,7 @@ func (c cluster) testRefusedObjects(t *testing.T) {
 // The limits are those of the server: values that room allows are stored, and
 // one byte more is not.
 func (c cluster) testLimits(t *testing.T) {
-	c.namespace(t, "limits", rules)
+	c.namespace(t, "limits", guided)
 	p := c.publisher(t, "limits", servers.KubernetesUser)
 	half := strings.Repeat("x", maxData/2)
 	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("A", half), item("B", half)}))
@@ -298,7 +296,7 @@ func (c cluster) testWebhooks(t *testing.T) {
 	forget := func(kind string) {
 		c.Must(t, "DELETE", "/apis/admissionregistration.k8s.io/v1/"+strings.ToLower(kind)+"s/w", "")
 	}
-	c.namespace(t, "webhooks", rules)
+	c.namespace(t, "webhooks", guided)
 	p := c.publisher(t, "webhooks", servers.KubernetesUser)
 	// The server reads the configurations a moment later.
 	eventually := func(want string, try func() error) {
@@ -358,7 +356,7 @@ func (c cluster) testWebhooks(t *testing.T) {
 
 // The context of the target is used, not the current one.
 func (c cluster) testContexts(t *testing.T) {
-	c.namespace(t, "contexts", rules)
+	c.namespace(t, "contexts", guided)
 	admin, user := c.Kubeconfig(t, servers.KubernetesAdmin), c.Kubeconfig(t, servers.KubernetesUser)
 	t.Setenv("KUBECONFIG", admin+":"+user)
 	for context, status := range map[string]int{"": http.StatusOK, "admin": http.StatusOK, "layer": http.StatusForbidden} {
