@@ -43,17 +43,23 @@ func watchIdle(s *session, sizes []int) ([]result, error) {
 	if len(order) == 0 {
 		return nil, nil
 	}
-	for _, step := range []func(*idleProcess) error{(*idleProcess).await, (*idleProcess).begin} {
+	for _, step := range []struct {
+		do   func(*idleProcess) error
+		rest time.Duration
+	}{
+		{(*idleProcess).await, 20 * time.Second}, // after the first hints, which load each secret again
+		{(*idleProcess).begin, time.Minute},
+	} {
 		for _, k := range order {
-			if err := step(running[k]); err != nil {
+			if err := step.do(running[k]); err != nil {
 				return nil, err
 			}
 		}
-	}
-	select {
-	case <-time.After(time.Minute):
-	case <-s.ctx.Done():
-		return nil, context.Cause(s.ctx)
+		select {
+		case <-time.After(step.rest):
+		case <-s.ctx.Done():
+			return nil, context.Cause(s.ctx)
+		}
 	}
 	used := map[key]figure{}
 	for _, k := range order {
