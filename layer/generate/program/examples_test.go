@@ -59,7 +59,7 @@ func (a *acme) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		a.n++
-		k.ID, k.Secret = fmt.Sprintf("key_%d", a.n), fmt.Sprintf("sk_live_4eC39HqLyjWD_%d", a.n)
+		k.ID, k.Secret = fmt.Sprintf("key_%d", a.n), fmt.Sprintf("madeup_4eC39HqLyjWD_%d", a.n)
 		a.keys[k.ID] = [2]string{k.Name, k.Secret}
 		_ = json.NewEncoder(w).Encode(k)
 	case http.MethodGet:
