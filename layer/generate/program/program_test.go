@@ -279,9 +279,6 @@ echo '{"id":"k","value":"`+hidden+`"}'`)
 // A program that hangs, or leaves a process that keeps its pipes open, is ended
 // with everything it started.
 func TestHangingProgramsAreEnded(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	for name, c := range map[string]struct {
 		script, want string
 		most         time.Duration
