@@ -1,6 +1,9 @@
 package secret
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // dirFile is a file that a Watch follows, and its state at the last comparison.
 type dirFile struct {
@@ -38,18 +41,28 @@ func (f *dirFile) doubtful() bool {
 		f.stamp.changeTime > f.at-int64(coarseClock))
 }
 
-// printOf returns the fingerprint of a small file that is no link. It is much
-// faster than read.
-func (w *dirWatch) printOf(f *dirFile) (print fingerprint, ok bool) {
+// unchanged reads a small file that is no link, and reports whether its metadata
+// and content are those of the last comparison. It is much faster than the other
+// way, which then has to find out what has changed.
+func (w *dirWatch) unchanged(f *dirFile) bool {
+	if !f.stamp.valid || f.stamp.fault != "" || f.link || f.state.err != "" {
+		return false
+	}
 	if w.buf == nil {
 		w.buf = make([]byte, 16<<10)
 	}
+	at := time.Now().UnixNano()
 	content, ok := contentOf(f.path, f.stamp, w.buf)
+	var print fingerprint
 	if ok {
 		print = fingerprintOf(withoutNewline(string(content)))
 	}
 	clear(content)
-	return print, ok
+	if !ok || f.known && print != f.state.print {
+		return false
+	}
+	f.at, f.state.print, f.known = at, print, true
+	return true
 }
 
 func (w *dirWatch) read(f *dirFile) fileState {
@@ -73,17 +86,25 @@ func (w *dirWatch) closeRoot() {
 	w.root, w.rootErr = nil, nil
 }
 
-// isLocal reports whether the file is on a local file system that is known.
+// isLocal reports whether the file is on a local file system that is known. It
+// sets remote if not.
 func (w *dirWatch) isLocal(f *dirFile) bool {
-	if !f.stamp.valid || f.stamp.fault != "" || f.stamp.device == w.folder.device {
-		return f.stamp.valid && w.local
+	local := f.stamp.valid && w.local
+	if f.stamp.valid && f.stamp.fault == "" && f.stamp.device != w.folder.device {
+		var known bool
+		if local, known = w.devices[f.stamp.device]; !known {
+			local = isLocalPath(f.path)
+			w.devices[f.stamp.device] = local
+		}
 	}
-	local, known := w.devices[f.stamp.device]
-	if !known {
-		local = isLocalPath(f.path)
-		w.devices[f.stamp.device] = local
-	}
+	w.remote = w.remote || !local
 	return local
+}
+
+// forgetDevices makes isLocal find out again where each file is.
+func (w *dirWatch) forgetDevices() {
+	clear(w.devices)
+	w.remote = true
 }
 
 // sameFile reports whether two stamps are of one file.

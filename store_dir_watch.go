@@ -20,11 +20,11 @@ const (
 	// lookEvery is the period of the slow pass, which finds changes without an event.
 	lookEvery = time.Second
 	// statAtLeast is the number of files whose metadata each slow pass compares
-	// beside inotify. If there are more, each one's turn comes in statPasses.
-	statAtLeast, statPasses = 256, 30
-	// readPasses is the number of slow passes in which the content of each file is
+	// beside inotify. If there are more, each one's turn comes in slowPasses.
+	statAtLeast = 256
+	// slowPasses is the number of slow passes in which the content of each file is
 	// compared once, although its metadata is as before.
-	readPasses = 60
+	slowPasses = 60
 	// coarseClock is the longest step of the clock that change times are taken
 	// from. Two changes within one step may have one change time.
 	coarseClock = 20 * time.Millisecond
@@ -78,6 +78,7 @@ type dirWatch struct {
 	local    bool       // the folder is on a local file system that is known
 	watching bool       // events of the folder come
 	devices  map[uint64]bool
+	remote   bool // a file may be on a file system that is not local, or not known
 
 	later  map[int32]time.Time // files to compare after a pause
 	linked time.Time           // when to compare all links; zero: not due
@@ -196,7 +197,7 @@ func (w *dirWatch) subscribe() bool {
 func (w *dirWatch) open(s stamp) {
 	w.closeRoot()
 	w.folder, w.local = s, isLocalPath(w.store.path)
-	clear(w.devices)
+	w.forgetDevices()
 	w.watching = w.subscribe()
 	w.relink = w.events != nil
 }
@@ -259,13 +260,13 @@ func (w *dirWatch) compareAll() {
 // pass is the slow pass.
 func (w *dirWatch) pass() {
 	w.passes++
-	if w.passes%readPasses == 0 {
-		clear(w.devices)
+	if w.passes%slowPasses == 0 {
+		w.forgetDevices()
 	}
 	all := len(w.files)
-	stats, reads := all, (all+readPasses-1)/readPasses
+	stats, reads := all, (all+slowPasses-1)/slowPasses
 	if w.watching {
-		stats = min(all, max(statAtLeast, (all+statPasses-1)/statPasses))
+		stats = min(all, max(statAtLeast, reads))
 	}
 	for range stats {
 		w.compareInPass(w.statAt, false)
@@ -275,9 +276,12 @@ func (w *dirWatch) pass() {
 		w.compareInPass(w.readAt, true)
 		w.readAt = (w.readAt + 1) % all
 	}
-	for i := range w.files {
-		if !w.isLocal(&w.files[i]) {
-			w.compare(i, true)
+	if w.remote {
+		w.remote = false // isLocal finds out
+		for i := range w.files {
+			if !w.isLocal(&w.files[i]) {
+				w.compare(i, true)
+			}
 		}
 	}
 }
@@ -299,20 +303,16 @@ func (w *dirWatch) compareFile(i int, content, event bool) {
 		return
 	}
 	f := &w.files[i]
+	if content && !event && w.unchanged(f) {
+		return
+	}
 	s := stampOf(f.path) // before the content: a change in between is found next time
 	same := s.valid && s == f.stamp
 	if same && (s.fault != "" || !content && !f.doubtful()) {
 		return
 	}
 	at := time.Now().UnixNano()
-	var state fileState
-	fast := false
-	if same && !f.link && f.state.err == "" {
-		state.print, fast = w.printOf(f)
-	}
-	if !fast {
-		state = w.read(f)
-	}
+	state := w.read(f)
 	news := f.known && state != f.state
 	if s.valid && (event || !same) {
 		news = news || !f.known || at-f.told < int64(followFor)
@@ -321,6 +321,7 @@ func (w *dirWatch) compareFile(i int, content, event bool) {
 		w.relink = true
 	}
 	f.stamp, f.at, f.state, f.known = s, at, state, true
+	w.isLocal(f) // notes a remote file
 	if !news {
 		return
 	}

@@ -15,12 +15,16 @@ func stampOf(path string) stamp {
 	for {
 		switch err := syscall.Stat(path, &st); err {
 		case nil:
-			return stamp{valid: true, device: uint64(st.Dev), inode: st.Ino, size: st.Size, changeTime: st.Ctim.Nano()}
+			return stampFrom(&st)
 		case syscall.EINTR:
 		default:
 			return stamp{valid: true, fault: err.Error()}
 		}
 	}
+}
+
+func stampFrom(st *syscall.Stat_t) stamp {
+	return stamp{valid: true, device: uint64(st.Dev), inode: st.Ino, size: st.Size, changeTime: st.Ctim.Nano()}
 }
 
 // isLocalPath reports whether the path is on a file system that only this
@@ -71,20 +75,16 @@ func readLink(path string) (target string, is bool) {
 	return string(buf[:n]), true
 }
 
-// contentOf returns the content of the file with this stamp, if it fits into buf
-// and the path is no link.
+// contentOf returns the content of the file if the path is no link, the file has
+// this stamp, and the content fits into buf.
 func contentOf(path string, s stamp, buf []byte) (content []byte, ok bool) {
-	if s.size >= int64(len(buf)) {
-		return nil, false
-	}
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, false
 	}
 	defer syscall.Close(fd)
 	var st syscall.Stat_t
-	if syscall.Fstat(fd, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || uint64(st.Dev) != s.device ||
-		st.Ino != s.inode || st.Size != s.size {
+	if syscall.Fstat(fd, &st) != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG || stampFrom(&st) != s {
 		return nil, false
 	}
 	for n := 0; n < int(s.size); {
