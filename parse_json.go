@@ -22,7 +22,6 @@ type jsonReader struct {
 	versionsNamed  bool   // a top-level member is named versions …
 	versionsObject bool   // … and one such is an object,
 	versions       int    // with that many members
-	escaped        bool   // the last string has escapes
 	high           uint64 // see plainEnd: of all strings
 	fault          *Error // the first against the rules of a version document
 
@@ -97,15 +96,6 @@ func (r *jsonReader) finish() (*document, error) {
 		return nil, malformed(d.entries[twice].id, "", "a version id given twice")
 	}
 	return d, nil
-}
-
-func invalidUTF8(s string) int {
-	for i := range s {
-		if c, n := utf8.DecodeRuneInString(s[i:]); c == utf8.RuneError && n == 1 {
-			return i
-		}
-	}
-	return len(s)
 }
 
 // fail records the first fault, with its offset in the stored text unless at is
@@ -441,10 +431,31 @@ func (m *members) next(r *jsonReader) bool {
 	}
 	m.at = i
 	m.index++
-	m.name, i, m.loneSurrogate = r.str(i)
-	i = r.after(i, ':')
+	if name := frequent(r.s, i); name != "" {
+		m.name, m.loneSurrogate, i = name, false, i+len(name)+len(`"":`)
+	} else {
+		m.name, i, m.loneSurrogate = r.str(i)
+		i = r.after(i, ':')
+	}
 	m.value, m.end = i, i
 	return i >= 0
+}
+
+// frequent returns the name of the member at i if it is one of a version, and
+// its value a string without white space before. Most members are so.
+func frequent(s string, i int) string {
+	if i < 0 || len(s)-i < len(`"activeFrom":"`) {
+		return ""
+	}
+	switch name := s[i+1:]; {
+	case name[:8] == `value":"`:
+		return name[:5]
+	case name[:13] == `activeFrom":"`:
+		return name[:10]
+	case name[:12] == `expiresAt":"`:
+		return name[:9]
+	}
+	return ""
 }
 
 // extraMembers collects the members of one object that this format does not

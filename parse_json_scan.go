@@ -42,12 +42,17 @@ func (r *jsonReader) after(i int, c byte) int {
 // str reads the string at i. If it has no escapes, the result is a part of the
 // text.
 func (r *jsonReader) str(i int) (text string, end int, lone bool) {
+	if i >= 0 && i < len(r.s) && r.s[i] == '"' {
+		end, high := plainEnd(r.s, i+1)
+		if end < len(r.s) && r.s[end] == '"' { // the case of most strings
+			r.high |= high
+			return r.s[i+1 : end], end + 1, false
+		}
+	}
 	if end = r.stringAt(i); end < 0 {
 		return "", -1, false
 	}
-	if text = r.s[i+1 : end-1]; !r.escaped {
-		return text, end, false // the case of most strings
-	}
+	text = r.s[i+1 : end-1]
 	if r.fault != nil && len(text) > len(`\u0076`)*len("versions") {
 		return "", end, false // only the names that this format defines matter now
 	}
@@ -56,20 +61,15 @@ func (r *jsonReader) str(i int) (text string, end int, lone bool) {
 	return text, end, lone
 }
 
-// stringAt returns the end of the string at i, or -1, and sets escaped.
+// stringAt returns the end of the string at i, or -1.
 func (r *jsonReader) stringAt(i int) int {
 	if i < 0 || i == len(r.s) || r.s[i] != '"' {
 		return r.syntax(i)
 	}
-	end, high := plainEnd(r.s, i+1)
+	end, high, ok := scanInside(r.s, i+1)
 	r.high |= high
-	if r.escaped = end == len(r.s) || r.s[end] != '"'; r.escaped {
-		var ok bool
-		end, high, ok = scanInside(r.s, end)
-		r.high |= high
-		if !ok || end == len(r.s) {
-			return r.syntax(end)
-		}
+	if !ok || end == len(r.s) {
+		return r.syntax(end)
 	}
 	return end + 1
 }
@@ -132,9 +132,7 @@ const highBits = 0x8080808080808080
 func plainEnd(s string, i int) (end int, high uint64) {
 	const ones = 0x0101010101010101
 	for ; i+8 <= len(s); i += 8 {
-		w := s[i : i+8]
-		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 |
-			uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		x := eight(s, i)
 		high |= x
 		quote, slash := x^'"'*ones, x^'\\'*ones
 		// The lowest high bit that is set belongs to the first byte that is below ' ',
@@ -183,18 +181,6 @@ func scanDigits(s string, i int) (end int, ok bool) {
 		i++
 	}
 	return i, i > start
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
 }
 
 // unescape resolves the escapes of a valid JSON string. It writes a surrogate

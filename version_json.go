@@ -78,3 +78,13 @@ func syntaxOffset(e *json.SyntaxError, text string) int {
 }
 
 func typeName(dst any) string { return fmt.Sprintf("%T", dst) }
+
+// invalidUTF8 returns the offset of the first fault.
+func invalidUTF8(s string) int {
+	for i := range s {
+		if c, n := utf8.DecodeRuneInString(s[i:]); c == utf8.RuneError && n == 1 {
+			return i
+		}
+	}
+	return len(s)
+}
