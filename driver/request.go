@@ -41,11 +41,3 @@ type Bounded interface {
 	// in use.
 	MostInUse() int
 }
-
-// Fitter is a [Publisher] whose values share a limited room.
-type Fitter interface {
-	// Fits returns an error if the target cannot hold texts of these sizes, in bytes
-	// by name, beside its other values. The engine calls it before it records the
-	// texts.
-	Fits(ctx context.Context, sizes map[string]int) error
-}

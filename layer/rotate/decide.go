@@ -21,6 +21,7 @@ type order struct {
 	named     bool           // the operator named this secret
 	immediate bool           // both phases at once
 	adopt     bool           // overwrite a contradicting value in the target
+	short     bool           // the target has no room for a new version
 	whole     bool           // carried out with the run's other orders, in one change, or not at all
 	value     string         // for orderSet
 	version   string         // for orderRevoke: an id

@@ -76,6 +76,9 @@ func (w *work) createMissing() {
 		}
 		return
 	}
+	if w.order.short {
+		return // a generator's value would be made in vain
+	}
 	if value, res, ok := w.newValue(); ok {
 		w.r.create(value, res, w.desk.policy)
 		w.act(OpCreate, w.r.Current)
@@ -127,7 +130,7 @@ func (w *work) newValue() (value string, res *resource, ok bool) {
 // flip, pruned versions and an announcement share one text, so that there is
 // one intent at a time.
 func (w *work) rotate() {
-	begins := w.r.Announced == "" && w.due()
+	begins := w.r.Announced == "" && !w.order.short && w.due()
 	if begins && w.rotates() && !w.plainInTwoPhases() {
 		// Nothing else changes before the generator has made the value.
 		if w.order.value, w.resource, w.ready = w.newValue(); w.out.make {

@@ -78,6 +78,7 @@ type tries struct {
 	passes, conflicts, looks int
 	checked, cleaned         bool
 	fitted                   map[string]int // sizes that the target has room for
+	short                    map[secret.Address]shortage
 }
 
 // mine are this run's own changes.

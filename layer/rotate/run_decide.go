@@ -48,7 +48,7 @@ func (r *run) decideAll(ctx context.Context) error {
 	if r.tryOlder() {
 		return nil
 	}
-	if decided, err := r.fits(ctx, d.state); err != nil || !decided {
+	if decided, err := r.fits(ctx); err != nil || !decided {
 		return err
 	}
 	// A recorded note in the target shows that this ledger is genuine.
@@ -124,7 +124,12 @@ func (r *run) decideOne(d *desk, spec secret.SpecSecret, one order) (decision, e
 			return decision{}, err
 		}
 	}
+	short, isShort := r.tries.short[spec.Address]
+	one.short = isShort
 	dec := d.decide(spec, name, rec, r.sighting(rec, r.target.names[spec.Address]), one)
+	if isShort {
+		dec = dec.withoutRoom(short, spec.Address)
+	}
 	if problem := d.tooMany(spec); problem != nil {
 		switch {
 		case r.op == "status":

@@ -154,31 +154,3 @@ func (r *run) sendFirst() {
 		}
 	}
 }
-
-// fits asks the target, before the ledger has an intent, whether it has room
-// for the texts. decided is false if it asked: that took time, so the run
-// decides again.
-func (r *run) fits(ctx context.Context, st *state) (decided bool, err error) {
-	fitter, ok := r.Publisher.(driver.Fitter)
-	sizes := map[string]int{}
-	for addr, dec := range r.pass.decisions {
-		if !dec.send {
-			continue
-		}
-		if old := st.find(addr); old == nil || old.Intent == nil || old.Intent.Text != dec.next.Intent.Text {
-			sizes[dec.next.Name] = len(dec.next.Intent.Text)
-		}
-	}
-	larger := false
-	for name, size := range sizes {
-		larger = larger || size > r.tries.fitted[name]
-	}
-	if !ok || !larger || r.op == "status" {
-		return true, nil
-	}
-	if err := fitter.Fits(ctx, sizes); err != nil {
-		return false, problemf(Stopped, "%w", err)
-	}
-	r.tries.fitted = sizes
-	return false, nil
-}
