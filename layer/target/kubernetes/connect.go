@@ -138,7 +138,7 @@ func open(o Options, config *rest.Config) (*Publisher, error) {
 			"machine: the values would be sent unencrypted")
 	}
 	path := strings.TrimSuffix(base.String(), "/") + "/api/v1/namespaces/" + o.Namespace + "/secrets"
-	return &Publisher{object: o.Object, client: client, collection: path}, nil
+	return &Publisher{object: o.Object, client: client, collection: path, pause: wait}, nil
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -9,9 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
+
+	"github.com/layeron-hq/secret/driver"
 )
 
 // fakeServer is an API server with one namespace, for the faults that a real one
@@ -37,6 +41,7 @@ func newFake(t *testing.T) (*fakeServer, *Publisher) {
 	t.Cleanup(s.Close)
 	p, err := open(Options{Object: object0}, &rest.Config{Host: s.URL, BearerToken: "token-of-the-fake"})
 	require.NoError(t, err)
+	p.pause = func(ctx context.Context, _ time.Duration) error { return driver.Stopped(ctx) }
 	return f, p
 }
 
@@ -87,6 +92,13 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaType", "not this type")
 		return
 	}
+	if r.Method == http.MethodPatch {
+		asked, _ := sent["metadata"].(map[string]any)["resourceVersion"].(string)
+		if now := found["metadata"].(map[string]any)["resourceVersion"]; asked != "" && asked != now {
+			refuse(w, http.StatusConflict, "Conflict", "the object has been modified; please apply your changes to the latest version")
+			return
+		}
+	}
 	if sent != nil {
 		found = merged(found, sent)
 		f.version++
@@ -132,7 +144,21 @@ func (f *fakeServer) put(name, content string) {
 	require.NoError(f.t, json.Unmarshal([]byte(content), &o))
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.version++
+	o["metadata"].(map[string]any)["resourceVersion"] = strconv.Itoa(f.version)
 	f.secrets[name] = o
+}
+
+// patch changes an object, as another client would.
+func (f *fakeServer) patch(name, content string) {
+	f.t.Helper()
+	var change map[string]any
+	require.NoError(f.t, json.Unmarshal([]byte(content), &change))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.version++
+	f.secrets[name] = merged(merged(f.secrets[name], change), map[string]any{
+		"metadata": map[string]any{"resourceVersion": strconv.Itoa(f.version)}})
 }
 
 // object returns the stored object.

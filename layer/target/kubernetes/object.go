@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,15 +12,41 @@ import (
 	"github.com/layeron-hq/secret/layer/internal/lazyregexp"
 )
 
-// object is the part of a Secret that this package reads.
+// object is the part of a Secret that this package reads. The zero object is one
+// that does not exist.
 type object struct {
 	Metadata struct {
 		UID         string            `json:"uid"`
+		Version     string            `json:"resourceVersion"`
 		Deletion    string            `json:"deletionTimestamp"`
 		Annotations map[string]string `json:"annotations"`
+		Managed     json.RawMessage   `json:"managedFields"`
 	} `json:"metadata"`
 	Immutable bool              `json:"immutable"`
 	Data      map[string][]byte `json:"data"`
+	rest      int               // the size of all but the values and the managed fields, in bytes
+}
+
+func (o object) exists() bool { return o.Metadata.UID != "" }
+
+// value returns the state of a value, and whether the object has it.
+func (o object) value(name string) (driver.Published, bool) {
+	value, ok := o.Data[name]
+	if !ok {
+		return driver.Published{}, false
+	}
+	return driver.Published{Note: o.Metadata.Annotations[annotation(name)], Modified: digest(value)}, true
+}
+
+// changeable returns an error if the API server would refuse every change.
+func (o object) changeable() error {
+	switch {
+	case o.Immutable:
+		return fmt.Errorf("%w: it is immutable: delete it and run again, or choose another NAME", secret.ErrInvalid)
+	case o.Metadata.Deletion != "":
+		return fmt.Errorf("%w: it is being deleted: wait until it is gone, or remove its finalizers", secret.ErrInvalid)
+	}
+	return nil
 }
 
 // patch is the part of a Secret that this package writes, as a JSON merge patch:
@@ -37,6 +64,7 @@ type patch struct {
 type patchMetadata struct {
 	Name        string             `json:"name,omitempty"`
 	Namespace   string             `json:"namespace,omitempty"`
+	Version     string             `json:"resourceVersion,omitempty"` // the server refuses the patch of another one
 	Annotations map[string]*string `json:"annotations"`
 }
 
@@ -55,15 +83,6 @@ func (p patch) remove(name string) {
 	p.Data[name] = nil
 	p.Metadata.Annotations[annotation(name)] = nil
 }
-
-const (
-	// maxData is the most that the values of one Secret may have, in bytes.
-	maxData = 1 << 20
-	// maxAnnotations is the most that the keys and values of all annotations of an
-	// object may have, in bytes.
-	maxAnnotations = 256 << 10
-	maxNote        = 200 // bytes
-)
 
 // Annotations with the notes begin with this prefix.
 const prefix = "secret.layeron.dev/"
@@ -114,43 +133,10 @@ func checkItem(item driver.Item) error {
 			"not - or . first", secret.ErrInvalid, item.Name)
 	case text == "":
 		return fmt.Errorf("%s: %w: there is no text to publish", item.Name, secret.ErrEmpty)
-	case len(stored(text)) > maxData:
+	case len(stored(text)) > maxValues:
 		return fmt.Errorf("%s: %w: the values of one Secret may have 1 MiB together", item.Name, secret.ErrTooLarge)
 	case len(item.Note) > maxNote:
 		return fmt.Errorf("%s: %w: a note may have at most %d characters", item.Name, secret.ErrInvalid, maxNote)
-	}
-	return nil
-}
-
-// room returns an error if the object cannot hold these sizes, in bytes by name,
-// beside its values under other names.
-func (o object) room(sizes map[string]int) error {
-	data, notes := 0, 0
-	annotations := map[string]bool{}
-	for name, size := range sizes {
-		data += size
-		annotations[annotation(name)] = true
-		notes += len(annotation(name)) + maxNote
-	}
-	for name, value := range o.Data {
-		if _, replaced := sizes[name]; !replaced {
-			data += len(value)
-		}
-	}
-	for name, value := range o.Metadata.Annotations {
-		if !annotations[name] {
-			notes += len(name) + len(value)
-		}
-	}
-	const several = "publish to several objects: give each group of secrets a ledger of its own, with another " +
-		"NAME in its target"
-	switch {
-	case data > maxData:
-		return fmt.Errorf("%w: its values would have %d bytes, and a Secret may have 1 MiB (%d): %s", secret.ErrTooLarge,
-			data, maxData, several)
-	case notes > maxAnnotations:
-		return fmt.Errorf("%w: its annotations could have %d bytes, and an object may have 256 KiB (%d): %s",
-			secret.ErrTooLarge, notes, maxAnnotations, several)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
@@ -22,7 +23,10 @@ import (
 // object that is immutable.
 //
 // Text and note are written in one request, all items of a call in one request
-// where possible. Each request is sent once. Modified is the SHA-256 of the
+// where possible. A request is sent again only if the API server has refused it
+// because another client changed the object, or had changed it, or because the
+// server has too many requests. A value that another client has changed since
+// the last Inspect is not replaced. Modified is the SHA-256 of the
 // value, because the object's resourceVersion also changes with its labels. Do
 // not show it: the digest of a value that can be guessed reveals the value. A
 // text that ends with a newline gets one more, because secret.Dir drops one.
@@ -33,6 +37,8 @@ type Publisher struct {
 	object     Object
 	client     *http.Client
 	collection string // the URL of the namespace's secrets
+	seen       seen
+	pause      func(context.Context, time.Duration) error // see wait
 }
 
 // NameOf implements [driver.Namer]: it returns the binding.
@@ -46,23 +52,21 @@ func (p *Publisher) ModifiedOf(text driver.Value) string {
 // Place implements [driver.Placer]: it returns the UID of the object, which no
 // object of another cluster has, and none that replaces it under the same name.
 func (p *Publisher) Place(ctx context.Context) (string, error) {
-	found, exists, err := p.get(ctx)
-	if err != nil || !exists {
-		return "", p.named(err)
-	}
-	return found.Metadata.UID, nil
+	found, err := p.get(ctx)
+	return found.Metadata.UID, p.named(err)
 }
 
 // Inspect implements [driver.Publisher]. It sends one request.
 func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]driver.Published, error) {
-	found, _, err := p.get(ctx)
+	found, err := p.get(ctx)
 	if err != nil {
 		return nil, p.named(err)
 	}
+	p.seen.look(found, names)
 	published := map[string]driver.Published{}
 	for _, name := range names {
-		if value, ok := found.Data[name]; ok {
-			published[name] = driver.Published{Note: found.Metadata.Annotations[annotation(name)], Modified: digest(value)}
+		if value, ok := found.value(name); ok {
+			published[name] = value
 		}
 	}
 	driver.Progress(ctx, len(names))
@@ -71,7 +75,7 @@ func (p *Publisher) Inspect(ctx context.Context, names []string) (map[string]dri
 
 // Versions implements [driver.Lister].
 func (p *Publisher) Versions(ctx context.Context, name string) ([]string, error) {
-	found, _, err := p.get(ctx)
+	found, err := p.get(ctx)
 	if err != nil {
 		return nil, p.named(err)
 	}
@@ -86,37 +90,44 @@ func (p *Publisher) Versions(ctx context.Context, name string) ([]string, error)
 	return ids, nil
 }
 
-// get returns the object, and whether it exists.
-func (p *Publisher) get(ctx context.Context) (object, bool, error) {
+// get returns the object, and the zero object if it does not exist.
+func (p *Publisher) get(ctx context.Context) (object, error) {
 	if ctx.Err() != nil {
-		return object{}, false, context.Cause(ctx)
+		return object{}, context.Cause(ctx)
 	}
 	found, err := p.do(ctx, request{method: http.MethodGet, path: "/" + p.object.Name})
 	if is(err, http.StatusNotFound) {
-		return object{}, false, nil
+		return object{}, nil
 	}
-	return found, err == nil, err
+	return found, err
 }
 
 // Check implements [driver.Checker]: the API server checks a request that
-// changes nothing (dryRun), with its rules of access, its limits and its
-// admission.
+// changes nothing (dryRun), with its rules of access and its admission. Fits
+// checks the limits.
 func (p *Publisher) Check(ctx context.Context, create []string) error {
 	if len(create) == 0 {
 		return context.Cause(ctx)
 	}
-	sizes := map[string]int{}
 	for _, name := range create {
 		if err := checkItem(driver.Item{Name: name, Text: driver.NewValue("0")}); err != nil {
 			return p.named(err)
 		}
-		sizes[name] = 1
 	}
-	if err := p.fits(ctx, sizes); err != nil {
+	found, err := p.get(ctx)
+	if err == nil {
+		err = found.changeable()
+	}
+	if err != nil {
 		return p.named(err)
 	}
-	// Without values: a policy may refuse an invented one.
-	_, err := p.write(ctx, newPatch(), true)
+	// Without values: a policy may refuse an invented one. A patch comes first also
+	// if there is no object, because the rights to both are needed.
+	what := newPatch()
+	_, err = p.do(ctx, request{method: http.MethodPatch, path: "/" + p.object.Name, dry: true, send: &what})
+	if is(err, http.StatusNotFound) {
+		_, err = p.do(ctx, p.creation(what, true))
+	}
 	if undry(err) {
 		return nil // the first write shows the rest
 	}
@@ -126,25 +137,25 @@ func (p *Publisher) Check(ctx context.Context, create []string) error {
 // Fits implements [driver.Fitter]. A size without the newline that a text may
 // need counts as one with it.
 func (p *Publisher) Fits(ctx context.Context, sizes map[string]int) error {
-	larger := make(map[string]int, len(sizes))
+	found, err := p.get(ctx)
+	if err == nil {
+		err = found.changeable()
+	}
+	if err != nil {
+		return p.named(err)
+	}
+	want := make(map[string]wanted, len(sizes))
 	for name, size := range sizes {
-		larger[name] = size + 1
+		want[name] = wanted{value: size + 1}
 	}
-	return p.named(p.fits(ctx, larger))
-}
-
-// fits returns an error if the object refuses values of these sizes.
-func (p *Publisher) fits(ctx context.Context, sizes map[string]int) error {
-	found, _, err := p.get(ctx)
-	switch {
-	case err != nil:
-		return err
-	case found.Immutable:
-		return fmt.Errorf("%w: it is immutable: delete it and run again, or choose another NAME", secret.ErrInvalid)
-	case found.Metadata.Deletion != "":
-		return fmt.Errorf("%w: it is being deleted: wait until it is gone, or remove its finalizers", secret.ErrInvalid)
+	without := driver.NoRoom{}
+	for name, err := range found.unfit(want) {
+		without[name] = p.named(err)
 	}
-	return found.room(sizes)
+	if len(without) > 0 {
+		return without
+	}
+	return nil
 }
 
 // Publish implements [driver.Publisher]. All items are one request. If the
@@ -152,22 +163,16 @@ func (p *Publisher) fits(ctx context.Context, sizes map[string]int) error {
 // of its own.
 func (p *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	errs := make([]error, len(items))
-	sizes := map[string]int{}
 	var ready []int
 	for i, item := range items {
 		if err := checkItem(item); err != nil {
 			errs[i] = driver.NotApplied(p.named(err))
 			continue
 		}
-		sizes[item.Name] = len(stored(item.Text.Reveal()))
 		ready = append(ready, i)
 	}
 	if len(ready) > 0 {
-		if err := p.fits(ctx, sizes); err != nil {
-			p.spread(errs, ready, driver.NotApplied(err))
-		} else {
-			p.publish(ctx, items, ready, errs)
-		}
+		p.publish(ctx, items, ready, errs)
 	}
 	driver.Progress(ctx, len(items))
 	return orNil(errs)
@@ -175,22 +180,62 @@ func (p *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 
 // publish sends the items with these indexes, and sets their errors.
 func (p *Publisher) publish(ctx context.Context, items []driver.Item, ready []int, errs []error) {
-	all := newPatch()
-	for _, i := range ready {
-		all.set(items[i])
-	}
-	found, err := p.write(ctx, all, false)
-	if len(ready) > 1 && (is(err, http.StatusUnprocessableEntity) || is(err, http.StatusBadRequest) || denied(err)) {
+	sent := ready // an error before anything is decided concerns every item
+	var all patch
+	var names []string
+	found, err := p.update(ctx, func(o object) (patch, error) {
+		all, names, sent = newPatch(), nil, ready
+		if err := o.changeable(); err != nil {
+			return all, err
+		}
+		if err := p.seen.replaced(o); err != nil {
+			return all, err
+		}
+		want := map[string]wanted{}
 		for _, i := range ready {
+			want[items[i].Name] = wanted{len(stored(items[i].Text.Reveal())), len(items[i].Note)}
+		}
+		sent = slices.Clone(ready)
+		slices.SortStableFunc(sent, func(a, b int) int { // what makes room comes first
+			return o.growth(items[a].Name, want[items[a].Name]).values - o.growth(items[b].Name, want[items[b].Name]).values
+		})
+		for _, i := range ready {
+			if errs[i] = p.seen.changed(o, items[i].Name, &items[i]); errs[i] != nil {
+				delete(want, items[i].Name)
+			}
+		}
+		without := o.unfit(want)
+		sent = slices.DeleteFunc(sent, func(i int) bool {
+			if reason := without[items[i].Name]; errs[i] == nil && reason != nil {
+				errs[i] = reason
+			}
+			if errs[i] != nil {
+				errs[i] = driver.NotApplied(p.named(errs[i]))
+			}
+			return errs[i] != nil
+		})
+		for _, i := range sent {
+			all.set(items[i])
+			names = append(names, items[i].Name)
+		}
+		return all, nil
+	})
+	if len(sent) > 1 && refusesContent(err) {
+		for _, i := range sent {
+			if err := driver.Stopped(ctx); err != nil {
+				errs[i] = driver.NotApplied(p.named(err))
+				continue
+			}
 			p.publish(ctx, items, []int{i}, errs)
 		}
 		return
 	}
 	if err != nil {
-		p.spread(errs, ready, err)
+		p.spread(errs, sent, err)
 		return
 	}
-	for _, i := range ready {
+	p.seen.note(found, names)
+	for _, i := range sent {
 		name := items[i].Name
 		if string(found.Data[name]) != string(all.Data[name]) ||
 			found.Metadata.Annotations[annotation(name)] != items[i].Note {
@@ -203,51 +248,46 @@ func (p *Publisher) publish(ctx context.Context, items []driver.Item, ready []in
 // Remove implements [driver.Remover]. The object stays, also without a key.
 func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 	errs := make([]error, len(names))
-	gone := newPatch()
 	var ready []int
 	for i, name := range names {
 		if !key().MatchString(name) {
 			errs[i] = driver.NotApplied(p.named(checkItem(driver.Item{Name: name})))
 			continue
 		}
-		gone.remove(name)
 		ready = append(ready, i)
 	}
-	found, exists, err := p.get(ctx)
-	switch {
-	case err != nil:
-		p.spread(errs, ready, driver.NotApplied(err))
-	case exists && len(ready) > 0:
-		for name := range gone.Data {
-			if _, there := found.Data[name]; !there {
-				delete(gone.Data, name)
+	sent := ready
+	found, err := p.update(ctx, func(o object) (patch, error) {
+		gone := newPatch()
+		sent = ready
+		if !o.exists() {
+			return gone, nil
+		}
+		if err := p.seen.replaced(o); err != nil {
+			return gone, err
+		}
+		sent = nil
+		for _, i := range ready {
+			errs[i] = nil
+			if _, there := o.Data[names[i]]; !there {
+				continue
 			}
+			if err := p.seen.changed(o, names[i], nil); err != nil {
+				errs[i] = driver.NotApplied(p.named(err))
+				continue
+			}
+			gone.remove(names[i])
+			sent = append(sent, i)
 		}
-		if _, err := p.do(ctx, request{method: http.MethodPatch, path: "/" + p.object.Name, send: &gone}); err != nil &&
-			!is(err, http.StatusNotFound) {
-			p.spread(errs, ready, err)
-		}
+		return gone, nil
+	})
+	if err != nil {
+		p.spread(errs, sent, err)
+	} else {
+		p.seen.note(found, names)
 	}
 	driver.Progress(ctx, len(names))
 	return orNil(errs)
-}
-
-// write patches the object, or creates it if it is missing. Another writer may
-// create it first: then it is patched after all.
-func (p *Publisher) write(ctx context.Context, what patch, dry bool) (object, error) {
-	change := request{method: http.MethodPatch, path: "/" + p.object.Name, dry: dry, send: &what}
-	found, err := p.do(ctx, change)
-	if !is(err, http.StatusNotFound) {
-		return found, err
-	}
-	fresh := what
-	fresh.Type = "Opaque"
-	fresh.Metadata.Name, fresh.Metadata.Namespace = p.object.Name, p.object.Namespace
-	found, err = p.do(ctx, request{method: http.MethodPost, dry: dry, send: &fresh})
-	if !is(err, http.StatusConflict) {
-		return found, err
-	}
-	return p.do(ctx, change)
 }
 
 // spread sets err for the items with these indexes.

@@ -67,9 +67,9 @@ func TestPublishSendsOneRequest(t *testing.T) {
 		items = append(items, item(fmt.Sprintf("K%d", i), "text"))
 	}
 	require.Nil(t, p.Publish(t.Context(), items))
-	require.Equal(t, []string{"GET", "PATCH", "POST"}, f.methods())
+	require.Equal(t, []string{"GET", "POST"}, f.methods())
 	require.Nil(t, p.Publish(t.Context(), items))
-	require.Equal(t, []string{"GET", "PATCH", "POST", "GET", "PATCH"}, f.methods())
+	require.Equal(t, []string{"GET", "POST", "GET", "PATCH"}, f.methods())
 }
 
 // Another writer creates the object between the requests.
@@ -82,7 +82,7 @@ func TestPublishAfterACreationByOthers(t *testing.T) {
 		return false
 	}
 	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", "text")}))
-	require.Equal(t, []string{"GET", "PATCH", "POST", "PATCH"}, f.methods())
+	require.Equal(t, []string{"GET", "POST", "GET", "PATCH"}, f.methods())
 	o, _ := f.object("app")
 	require.Len(t, o.Data, 2)
 }
@@ -97,11 +97,6 @@ func TestPublishRefuses(t *testing.T) {
 			"secret/app in namespace prod: .*immutable: delete it and run again, or choose another NAME"},
 		"deleted": {`{"metadata":{"uid":"u","deletionTimestamp":"2026-01-01T00:00:00Z"}}`, []driver.Item{item("B", "x")},
 			"it is being deleted"},
-		"values over 1 MiB": {`{"metadata":{"uid":"u"},"data":{"other":"` + base64.StdEncoding.EncodeToString(make([]byte,
-			maxData-10)) + `"}}`, []driver.Item{item("B", "six..."), item("C", "seven..")},
-			`have 1048579 bytes, and a Secret may have 1 MiB \(1048576\): publish to several objects`},
-		"notes over 256 KiB": {`{"metadata":{"uid":"u","annotations":{"other":"` + strings.Repeat("x", maxAnnotations-200) +
-			`"}}}`, []driver.Item{item("B", "x")}, "an object may have 256 KiB .*several objects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, p := newFake(t)
@@ -113,25 +108,10 @@ func TestPublishRefuses(t *testing.T) {
 				require.Regexp(t, c.want, err.Error())
 			}
 			require.Equal(t, []string{"GET"}, f.methods(), "nothing is written")
-			names := []string{}
-			for _, i := range c.items {
-				names = append(names, i.Name)
-			}
-			if name != "values over 1 MiB" { // Check has no sizes
-				require.Regexp(t, c.want, p.Check(t.Context(), names))
-			}
+			require.Regexp(t, c.want, p.Check(t.Context(), []string{"B"}))
+			require.Regexp(t, c.want, p.Fits(t.Context(), map[string]int{"B": 1}))
 		})
 	}
-}
-
-// A value that is replaced makes room.
-func TestRoomCountsReplacedValuesOnce(t *testing.T) {
-	f, p := newFake(t)
-	f.put("app", `{"metadata":{"uid":"u"}}`)
-	large := strings.Repeat("x", maxData-10)
-	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", large)}))
-	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", large+"1234567890")}))
-	require.Error(t, p.Publish(t.Context(), []driver.Item{item("B", large+"1234567890x")})[0])
 }
 
 // After an answer that is no success, ErrNotApplied is right.
@@ -146,7 +126,6 @@ func TestPublishAfterAnErrorOfTheServer(t *testing.T) {
 		"no login": {401, "Unauthorized", "Unauthorized", false, "Unauthorized: log in again"},
 		"no right": {403, "Forbidden", `secrets "app" is forbidden: User "layer" cannot patch resource "secrets"`, false,
 			"needs a Role with the verbs get and patch on secret/app"},
-		"conflict":          {409, "Conflict", "the object has been modified", false, "others write the object"},
 		"too many requests": {429, "TooManyRequests", "please try again later", false, "run again in a minute"},
 		"webhook":           {400, "", `admission webhook "w" denied the request: labels are missing`, false, "labels are missing"},
 		"webhook that shows the value": {400, "", `admission webhook "w" denied the request: ` + marker + ` is weak`, false,
@@ -154,7 +133,7 @@ func TestPublishAfterAnErrorOfTheServer(t *testing.T) {
 		"webhook that shows base64": {400, "", `denied: ` + base64.StdEncoding.EncodeToString([]byte(marker)), false,
 			"HTTP status 400"},
 		"etcd is full": {500, "InternalError", full, true, "etcd behind the API server is full"},
-		"too large":    {500, "", "etcdserver: request is too large", true, "takes a smaller request: publish to several"},
+		"too large":    {500, "", "etcdserver: request is too large", false, "takes a smaller request: publish to several"},
 		"no leader":    {500, "", "etcdserver: request timed out", true, "run again: then layer finds out"},
 		"unavailable":  {503, "ServiceUnavailable", "the server is currently unable", true, "run again"},
 		"timeout":      {504, "Timeout", "request did not complete within the allotted timeout", true, "run again"},

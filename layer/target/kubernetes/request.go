@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/layeron-hq/secret/driver"
 )
@@ -30,6 +32,8 @@ type refusal struct {
 	reason string   // such as NotFound
 	causes []string // such as NamespaceTerminating
 	detail string
+	large  bool          // over the limit of etcd, which checks it before anything else
+	after  time.Duration // when the server takes the request; 0: it does not say
 	// applied reports that the request may have been applied, or may still be
 	applied bool
 }
@@ -62,9 +66,28 @@ type request struct {
 	send   *patch
 }
 
-// do sends one request, once. An error of a request that certainly had no effect
-// wraps driver.ErrNotApplied; so does each error of a request that only reads.
+// A server with too many requests has refused one before it did anything, and
+// names the seconds after which it takes one. They are few.
+const (
+	maxWaits = 5
+	maxWait  = 5 * time.Second
+)
+
+// do sends one request, again after a wait if the server asks for one. An error
+// of a request that certainly had no effect wraps driver.ErrNotApplied; so does
+// each error of a request that only reads.
 func (p *Publisher) do(ctx context.Context, r request) (object, error) {
+	for waits := 0; ; waits++ {
+		found, err := p.once(ctx, r)
+		var refused *refusal
+		if !errors.As(err, &refused) || refused.after == 0 || waits == maxWaits || p.pause(ctx, refused.after) != nil {
+			return found, err
+		}
+	}
+}
+
+// once sends one request, once.
+func (p *Publisher) once(ctx context.Context, r request) (object, error) {
 	query := url.Values{}
 	var body []byte
 	if r.send != nil {
@@ -112,14 +135,20 @@ func (p *Publisher) do(ctx context.Context, r request) (object, error) {
 	case err != nil || len(answer) > maxAnswer:
 		err = errors.New("the answer ended early, or is too long")
 	case res.StatusCode/100 != 2:
-		err = p.refused(res.StatusCode, answer, r)
-		var refused *refusal
-		if errors.As(err, &refused) && !refused.applied {
-			harmless = true
+		refused := p.refused(res.StatusCode, answer, r)
+		if seconds, wrong := strconv.Atoi(res.Header.Get("Retry-After")); wrong == nil && 0 <= seconds &&
+			refused.status == http.StatusTooManyRequests && time.Duration(seconds)*time.Second <= maxWait {
+			refused.after = max(time.Duration(seconds)*time.Second, time.Second)
 		}
+		harmless = harmless || !refused.applied
+		err = refused
 	default:
 		var found object
-		if json.Unmarshal(answer, &found) == nil && found.Metadata.UID != "" {
+		if json.Unmarshal(answer, &found) == nil && found.exists() {
+			found.rest = len(answer) - len(found.Metadata.Managed)
+			for _, value := range found.Data {
+				found.rest -= base64.StdEncoding.EncodedLen(len(value))
+			}
 			return found, nil
 		}
 		err = errors.New("the answer is no Secret: the address of the cluster may be that of another server")
@@ -201,7 +230,7 @@ func (p *Publisher) unanswered(ctx context.Context, err error) error {
 }
 
 // refused returns the error for an answer without success.
-func (p *Publisher) refused(code int, answer []byte, r request) error {
+func (p *Publisher) refused(code int, answer []byte, r request) *refusal {
 	var s status
 	_ = json.Unmarshal(answer, &s)
 	e := &refusal{status: code, reason: s.Reason}
@@ -217,7 +246,8 @@ func (p *Publisher) refused(code int, answer []byte, r request) error {
 	}
 	// After 408 and 5xx the request may have been applied, or may still be. An
 	// intermediary may answer so, and etcd behind the API server.
-	e.applied = code >= 500 || code == http.StatusRequestTimeout || code < 400
+	e.large = strings.Contains(s.Message, "etcdserver: request is too large")
+	e.applied = !e.large && (code >= 500 || code == http.StatusRequestTimeout || code < 400)
 	e.detail = message
 	if advice := e.advice(p.object); advice != "" {
 		e.detail += ": " + advice
@@ -240,12 +270,20 @@ func (e *refusal) advice(o Object) string {
 		return "the API server has too many requests: run again in a minute"
 	case strings.Contains(e.detail, "database space exceeded"):
 		return "etcd behind the API server is full: free space there, then run again"
-	case strings.Contains(e.detail, "request is too large"):
+	case e.large:
 		return "etcd behind the API server takes a smaller request: publish to several objects"
 	case e.status >= 500:
 		return "run again: then layer finds out whether the request was applied"
 	}
 	return ""
+}
+
+// refusesContent reports whether the server refused a request because of its
+// values, so that it may take some of them.
+func refusesContent(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && (r.large || is(err, http.StatusUnprocessableEntity) || is(err, http.StatusBadRequest) ||
+		denied(err))
 }
 
 // denied reports whether an admission webhook or policy refused a request.

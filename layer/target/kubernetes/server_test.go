@@ -85,7 +85,11 @@ func TestServerKubernetes(t *testing.T) {
 	t.Run("others", c.testOthers)
 	t.Run("server-side apply", c.testServerSideApply)
 	t.Run("refused objects", c.testRefusedObjects)
+	t.Run("a busy client", c.testBusyClient)
+	t.Run("too many requests", c.testTooManyRequests)
 	t.Run("limits", c.testLimits)
+	t.Run("limit of etcd", c.testLimitOfEtcd)
+	t.Run("managed fields", c.testManagedFields)
 	t.Run("webhooks", c.testWebhooks)
 	t.Run("context of the kubeconfig", c.testContexts)
 }
@@ -252,23 +256,50 @@ func (c cluster) testRefusedObjects(t *testing.T) {
 func (c cluster) testLimits(t *testing.T) {
 	c.namespace(t, "limits", guided)
 	p := c.publisher(t, "limits", servers.KubernetesUser)
-	half := strings.Repeat("x", maxData/2)
+	half := strings.Repeat("x", maxValues/2)
 	require.Nil(t, p.Publish(t.Context(), []driver.Item{item("A", half), item("B", half)}))
 	status, _ := c.Ask(t, "PATCH", secrets("limits")+"/app", `{"data":{"C":"eA=="}}`)
 	require.Equal(t, http.StatusUnprocessableEntity, status)
 	require.ErrorContains(t, p.Publish(t.Context(), []driver.Item{item("C", "x")})[0], "publish to several objects")
 	require.Nil(t, p.Remove(t.Context(), []string{"A", "B"}))
 
-	// A thousand notes are over 256 KiB: the error comes before anything is written.
+	// The number of the guide: 1,500 secrets with usual names and notes fit, and each
+	// can rotate at the same time. Of more, only those without room are refused.
 	var many []driver.Item
-	for i := range 1500 {
-		many = append(many, item(fmt.Sprintf("LAYERON_SECRET_NAMESPACE_NAME_OF_A_SECRET_%d", i), "x"))
+	sizes := map[string]int{}
+	for i := range 2000 {
+		many = append(many, item(fmt.Sprintf("LAYERON_SECRET_NAMESPACE_NAME_OF_SECRET_%d", i), "x"))
+		sizes[many[i].Name] = 1
 	}
-	errs := p.Publish(t.Context(), many)
-	require.ErrorContains(t, errs[0], "an object may have 256 KiB")
+	var without driver.NoRoom
+	require.ErrorAs(t, p.Fits(t.Context(), sizes), &without)
 	require.Empty(t, c.object(t, "limits").Data)
-	require.Nil(t, p.Publish(t.Context(), many[:900]))
-	require.Len(t, c.object(t, "limits").Data, 900)
+	require.Nil(t, p.Publish(t.Context(), many[:1500]))
+	for _, i := range many[1500:] {
+		delete(sizes, i.Name)
+	}
+	require.NoError(t, p.Fits(t.Context(), sizes))
+	require.Nil(t, p.Publish(t.Context(), many[:1500]))
+	errs := p.Publish(t.Context(), many[1500:])
+	require.NoError(t, errs[0])
+	last := errs[len(errs)-1]
+	require.ErrorIs(t, last, driver.ErrNotApplied)
+	require.ErrorContains(t, last, "an object may have 256 KiB")
+	require.ErrorContains(t, last, "several objects")
+	// The check counts what the server counts.
+	left := maxAnnotations - p.mustGet(t).size().annotations
+	for extra, want := range map[int]int{left: 2, left + 1: 4} {
+		status, answer := c.Ask(t, "PATCH", secrets("limits")+"/app?dryRun=All",
+			`{"metadata":{"annotations":{"a":"`+strings.Repeat("x", extra-1)+`"}}}`)
+		require.Equal(t, want, status/100, answer)
+	}
+}
+
+func (p *Publisher) mustGet(t *testing.T) object {
+	t.Helper()
+	o, err := p.get(t.Context())
+	require.NoError(t, err)
+	return o
 }
 
 // An admission webhook may refuse a request, change it, or support no dry run.
