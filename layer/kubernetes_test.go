@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -69,6 +70,7 @@ func kubernetesObject(t testing.TB, k *servers.Kubernetes, namespace, name strin
 //	cluster keys NAME [KEY…]               the Secret has these keys
 //	cluster note NAME KEY PATTERN          the annotation for the key matches
 //	cluster patch NAME JSON [create]       a person writes by hand
+//	cluster fill NAME SPARE                 another client fills it, up to that number of bytes
 //	cluster delete NAME                    a person deletes by hand
 //	cluster reads NAME ADDRESS ID [FILE]   a program with the mounted Secret reads this version
 func cmdCluster(t testing.TB, k *servers.Kubernetes) func(*testscript.TestScript, bool, []string) {
@@ -88,6 +90,16 @@ func cmdCluster(t testing.TB, k *servers.Kubernetes) func(*testscript.TestScript
 				k.Must(t, "POST", path, `{"metadata":{"name":"`+args[1]+`"}}`)
 			}
 			k.Must(t, "PATCH", path+"/"+args[1], args[2])
+		case "fill":
+			spare, err := strconv.Atoi(args[2])
+			ts.Check(err)
+			left := 1<<20 - spare
+			for name, value := range o.Data {
+				if name != "other" {
+					left -= len(value)
+				}
+			}
+			k.Must(t, "PATCH", path+"/"+args[1], `{"data":{"other":"`+base64.StdEncoding.EncodeToString(make([]byte, left))+`"}}`)
 		case "delete":
 			k.Must(t, "DELETE", path+"/"+args[1], "")
 		case "reads":
