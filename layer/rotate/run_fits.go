@@ -10,8 +10,8 @@ import (
 )
 
 // This file asks a target with limited room, before the ledger has an intent,
-// for which texts it has room. A text without room must not stop the run: the
-// texts of the same run that prune versions may be what makes room.
+// for which texts it has room. A text without room must not stop the run: a
+// text of the same run may prune versions, and so make room.
 
 // shortage is the reason why the target has no room for a text.
 type shortage struct {
@@ -72,8 +72,7 @@ func (r *run) fits(ctx context.Context) (decided bool, err error) {
 	return false, nil
 }
 
-// withhold returns the decision without its text. It keeps what the target has
-// confirmed.
+// withhold returns the decision without its text, but with a confirmation.
 func (d decision) withhold(problem *Problem) decision {
 	return decision{verdict: d.verdict, next: d.confirmed, confirmed: d.confirmed, problem: problem}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// roomy is a shop whose texts may have limit bytes together. It refuses what
-// does not fit, as an object with a limited size does.
+// roomy is a shop whose texts may have limit bytes together. It refuses the
+// others, as an object with a limited size does.
 type roomy struct {
 	*shop
 	limit int
@@ -55,13 +55,13 @@ func (p *roomy) Fits(_ context.Context, sizes map[string]int) error {
 func (p *roomy) Publish(ctx context.Context, items []driver.Item) []error {
 	errs := p.shop.Publish(ctx, items)
 	if p.used() > p.limit {
-		panic("the engine published what does not fit")
+		panic("the engine published texts that do not fit")
 	}
 	return errs
 }
 
-// A text without room is refused alone: what makes room, and what fits then, is
-// done in the same run.
+// A text without room is refused alone. The same run prunes versions, and
+// publishes the texts that fit then.
 func TestOnlyTheTextWithoutRoomIsRefused(t *testing.T) {
 	short := &secret.Rotation{EveryDays: 7}
 	never := &secret.Rotation{EveryDays: 3000}

@@ -196,7 +196,7 @@ func (p *Publisher) publish(ctx context.Context, items []driver.Item, ready []in
 			want[items[i].Name] = wanted{len(stored(items[i].Text.Reveal())), len(items[i].Note)}
 		}
 		sent = slices.Clone(ready)
-		slices.SortStableFunc(sent, func(a, b int) int { // what makes room comes first
+		slices.SortStableFunc(sent, func(a, b int) int { // those that make room come first
 			return o.growth(items[a].Name, want[items[a].Name]).values - o.growth(items[b].Name, want[items[b].Name]).values
 		})
 		for _, i := range ready {

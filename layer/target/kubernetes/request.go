@@ -262,6 +262,8 @@ func (e *refusal) advice(o Object) string {
 		return "log in again, `kubectl auth whoami` shows the user"
 	case slices.Contains(e.causes, "NamespaceTerminating"):
 		return "the namespace is being deleted: wait until it is gone and create it again, or choose another one"
+	case e.status == http.StatusNotFound && strings.HasPrefix(e.detail, "namespaces "):
+		return fmt.Sprintf("create it, `kubectl create namespace %s`, or name another one in the target", o.Namespace)
 	case e.status == http.StatusForbidden && strings.HasPrefix(e.detail, "secrets ") && strings.Contains(e.detail, " cannot "):
 		return fmt.Sprintf("the user needs a Role with the verbs get and patch on %s, and create on secrets", o)
 	case e.status == http.StatusConflict:

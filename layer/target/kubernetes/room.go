@@ -28,7 +28,7 @@ const (
 	usualNote = 100
 )
 
-// size is what the limits of an object count, in bytes.
+// size has the sizes that the limits of an object count, in bytes.
 type size struct{ values, annotations, stored int }
 
 func (s size) plus(t size) size {
@@ -36,7 +36,7 @@ func (s size) plus(t size) size {
 }
 
 // exceeded returns an error if s, which has grown by growth, is over a limit.
-// What does not grow is no reason to refuse a change.
+// A part that does not grow is no reason to refuse a change.
 func (s size) exceeded(growth size) error {
 	const several = "publish to several objects: give each group of secrets a ledger of its own, with another " +
 		"NAME in its target"
@@ -48,7 +48,8 @@ func (s size) exceeded(growth size) error {
 		return fmt.Errorf("%w: its annotations would have %d bytes, and an object may have 256 KiB (%d): %s",
 			secret.ErrTooLarge, s.annotations, maxAnnotations, several)
 	case s.stored > maxStored && growth.stored > 0:
-		return fmt.Errorf("%w: it would have %d bytes with its keys and annotations, and etcd takes at most %d: %s", secret.ErrTooLarge, s.stored, maxStored, several)
+		return fmt.Errorf("%w: it would have %d bytes with its keys and annotations, and etcd takes at most "+
+			"%d: %s", secret.ErrTooLarge, s.stored, maxStored, several)
 	}
 	return nil
 }
@@ -95,8 +96,8 @@ func (o object) growth(name string, w wanted) size {
 }
 
 // unfit returns the reason for each value that the object has no room for beside
-// its other values. The rest fits together: first what makes room, then what
-// needs the least, so that most values fit.
+// its other values. The rest fits together. Values that make room come first, then those
+// that need the least, so that most values fit.
 func (o object) unfit(want map[string]wanted) map[string]error {
 	growth, used, sum := map[string]size{}, o.size(), size{}
 	for name, w := range want {

@@ -15,9 +15,9 @@ import (
 	"github.com/layeron-hq/secret/driver"
 )
 
-// What has no room is refused alone, before anything is written, and what makes
-// room counts.
-func TestOnlyWhatHasNoRoomIsRefused(t *testing.T) {
+// A value without room is refused alone, before anything is written. A smaller
+// value makes room.
+func TestOnlyAValueWithoutRoomIsRefused(t *testing.T) {
 	text := func(n int) string { return strings.Repeat("x", n) }
 	full := func(spare int) string {
 		return `{"metadata":{"uid":"u"},"data":{"LARGE":"` + base64.StdEncoding.EncodeToString(make([]byte, 1000)) +
@@ -66,8 +66,7 @@ func TestOnlyWhatHasNoRoomIsRefused(t *testing.T) {
 	}
 }
 
-// Fits and Publish agree: what Fits has no reason against is published, up to the
-// byte that a newline may need.
+// Publish refuses no value that Fits allowed.
 func TestFitsIsNeverLaxerThanPublish(t *testing.T) {
 	f, p := newFake(t)
 	f.put("app", `{"metadata":{"uid":"u"}}`)

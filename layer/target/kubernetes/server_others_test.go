@@ -33,12 +33,13 @@ func (c cluster) testBusyClient(t *testing.T) {
 	for i := range rounds {
 		_, err := p.Inspect(t.Context(), []string{"B", "C"})
 		require.NoError(t, err)
-		require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", fmt.Sprint("text ", i)), item("C", fmt.Sprint("text ", i))}))
+		text := fmt.Sprint("text ", i)
+		require.Nil(t, p.Publish(t.Context(), []driver.Item{item("B", text), item("C", text)}))
 		require.Nil(t, p.Remove(t.Context(), []string{"C"}))
 		found, err := p.Inspect(t.Context(), []string{"B", "C"})
 		require.NoError(t, err)
-		require.Equal(t, map[string]driver.Published{"B": {Note: noteText,
-			Modified: p.ModifiedOf(driver.NewValue(fmt.Sprint("text ", i)))}}, found)
+		require.Equal(t, map[string]driver.Published{"B": {Note: noteText, Modified: p.ModifiedOf(driver.NewValue(text))}},
+			found)
 	}
 	stop()
 	work.Wait()
@@ -55,8 +56,10 @@ func (c cluster) testBusyClient(t *testing.T) {
 	require.Equal(t, map[string][]byte{"B": []byte("last"), "NEW": []byte("theirs")}, o.Data)
 
 	// The API server refuses a patch that was made for an earlier version.
-	_, err = p.once(t.Context(), request{method: http.MethodPatch, path: "/app", send: &patch{APIVersion: "v1", Kind: "Secret",
-		Metadata: patchMetadata{Version: "1"}, Data: map[string][]byte{"B": []byte(marker)}}})
+	old := newPatch()
+	old.Metadata.Version = "1"
+	old.set(item("B", marker))
+	_, err = p.once(t.Context(), request{method: http.MethodPatch, path: "/app", send: &old})
 	require.True(t, is(err, http.StatusConflict))
 	require.ErrorIs(t, err, driver.ErrNotApplied)
 }
@@ -104,7 +107,7 @@ func (c cluster) testTooManyRequests(t *testing.T) {
 	work.Wait()
 }
 
-// etcd counts keys and annotations too. What room allows is stored, and the
+// etcd counts keys and annotations too. Values that fit are stored, and the
 // server's own refusal of a larger request is certain.
 func (c cluster) testLimitOfEtcd(t *testing.T) {
 	c.namespace(t, "etcd", guided)

@@ -248,7 +248,8 @@ func (c cluster) testRefusedObjects(t *testing.T) {
 	require.ErrorIs(t, p.Publish(t.Context(), []driver.Item{item("B", marker)})[0], driver.ErrNotApplied)
 
 	p = c.publisher(t, "absent", servers.KubernetesAdmin)
-	require.ErrorContains(t, p.Check(t.Context(), []string{"B"}), `namespaces "absent" not found`)
+	require.ErrorContains(t, p.Check(t.Context(), []string{"B"}), `namespaces "absent" not found: create it, `+
+		"`kubectl create namespace absent`")
 }
 
 // The limits are those of the server: values that room allows are stored, and
@@ -263,13 +264,17 @@ func (c cluster) testLimits(t *testing.T) {
 	require.ErrorContains(t, p.Publish(t.Context(), []driver.Item{item("C", "x")})[0], "publish to several objects")
 	require.Nil(t, p.Remove(t.Context(), []string{"A", "B"}))
 
-	// The number of the guide: 1,500 secrets with usual names and notes fit, and each
+	// The numbers of the guide: 1,500 secrets of 650 bytes with usual names fit, and each
 	// can rotate at the same time. Of more, only those without room are refused.
 	var many []driver.Item
 	sizes := map[string]int{}
 	for i := range 2000 {
-		many = append(many, item(fmt.Sprintf("LAYERON_SECRET_NAMESPACE_NAME_OF_SECRET_%d", i), "x"))
-		sizes[many[i].Name] = 1
+		text := strings.Repeat("x", 650)
+		if i >= 1500 {
+			text = "x"
+		}
+		many = append(many, item(fmt.Sprintf("LAYERON_SECRET_NAMESPACE_NAME_OF_SECRET_%d", i), text))
+		sizes[many[i].Name] = len(text)
 	}
 	var without driver.NoRoom
 	require.ErrorAs(t, p.Fits(t.Context(), sizes), &without)
@@ -286,7 +291,7 @@ func (c cluster) testLimits(t *testing.T) {
 	require.ErrorIs(t, last, driver.ErrNotApplied)
 	require.ErrorContains(t, last, "an object may have 256 KiB")
 	require.ErrorContains(t, last, "several objects")
-	// The check counts what the server counts.
+	// The server counts the same.
 	left := maxAnnotations - p.mustGet(t).size().annotations
 	for extra, want := range map[int]int{left: 2, left + 1: 4} {
 		status, answer := c.Ask(t, "PATCH", secrets("limits")+"/app?dryRun=All",

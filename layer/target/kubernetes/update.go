@@ -54,8 +54,10 @@ func (p *Publisher) update(ctx context.Context, change func(object) (patch, erro
 		case !overtaken:
 			return stored, err
 		case attempt == maxAttempts || time.Since(began) > attempting:
-			return stored, fmt.Errorf("another client changed the object during each of %d attempts: `kubectl -n %s get "+
-				"secret %s -o yaml --show-managed-fields` names it: %w", attempt, p.object.Namespace, p.object.Name, err)
+			// The command prints no value.
+			return stored, fmt.Errorf("another client changed the object during each of %d attempts: stop it, and run again. "+
+				"`kubectl -n %s get secret %s -o jsonpath='{.metadata.managedFields[*].manager}'` lists the clients: %w",
+				attempt, p.object.Namespace, p.object.Name, err)
 		}
 		if err := p.pause(ctx, rand.N(maxPause)); err != nil {
 			return stored, driver.NotApplied(err)
@@ -64,10 +66,10 @@ func (p *Publisher) update(ctx context.Context, change func(object) (patch, erro
 }
 
 // creation returns the request that creates the object with these values.
-func (p *Publisher) creation(what patch, dry bool) request {
-	what.Type = "Opaque"
-	what.Metadata.Name, what.Metadata.Namespace = p.object.Name, p.object.Namespace
-	return request{method: http.MethodPost, dry: dry, send: &what}
+func (p *Publisher) creation(content patch, dry bool) request {
+	content.Type = "Opaque"
+	content.Metadata.Name, content.Metadata.Namespace = p.object.Name, p.object.Namespace
+	return request{method: http.MethodPost, dry: dry, send: &content}
 }
 
 // seen is the object at the last Inspect, with this Publisher's own changes

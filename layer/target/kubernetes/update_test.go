@@ -131,8 +131,8 @@ func TestConflictsAreBounded(t *testing.T) {
 	conflicts = maxAttempts
 	err := p.Publish(t.Context(), []driver.Item{item("B", marker)})[0]
 	require.ErrorIs(t, err, driver.ErrNotApplied)
-	require.ErrorContains(t, err, "another client changed the object during each of 200 attempts: `kubectl -n prod get "+
-		"secret app -o yaml --show-managed-fields` names it")
+	require.ErrorContains(t, err, "another client changed the object during each of 200 attempts: stop it, and run "+
+		"again. `kubectl -n prod get secret app -o jsonpath='{.metadata.managedFields[*].manager}'` lists the clients")
 	require.Empty(t, redacttest.Check(err, marker))
 	o, _ := f.object("app")
 	require.Equal(t, "1", string(o.Data["B"]))
