@@ -30,6 +30,7 @@ import (
 func TestServerKubernetes(t *testing.T) {
 	k := servers.StartKubernetes(t)
 	t.Run("mount", func(t *testing.T) { rotatesUnderAMount(t, k) })
+	t.Run("another client", func(t *testing.T) { keepsTheKeyOfAnotherClient(t, k) })
 	config := k.Kubeconfig(t, servers.KubernetesUser)
 	commands := scriptCommands()
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){"cluster": cmdCluster(t, k)})
@@ -153,6 +154,50 @@ func (k kubelet) sync(t testing.TB, data map[string][]byte) {
 	if old != "" {
 		require.NoError(t, os.RemoveAll(filepath.Join(k.dir, old)))
 	}
+}
+
+// Another client creates a key after the inspection, and before the values are
+// published. Its value stays, and the other secret is published.
+func keepsTheKeyOfAnotherClient(t *testing.T, k *servers.Kubernetes) {
+	kubernetesNamespace(t, k, "raced")
+	t.Setenv("KUBECONFIG", k.Kubeconfig(t, servers.KubernetesUser))
+	publisher, err := kubernetes.New(kubernetes.Options{Object: kubernetes.Object{Namespace: "raced", Name: "app"}})
+	require.NoError(t, err)
+	taken := secret.Random(secret.Options{Namespace: "auth", Name: "taken"})
+	free := secret.Random(secret.Options{Namespace: "auth", Name: "free"})
+	ledger := &rotate.MemoryLedger{}
+	_, _, err = rotate.Commit(t.Context(), ledger, "", rotate.NewState(rotate.Settings{}))
+	require.NoError(t, err)
+	created := false
+	operator := &rotate.Operator{Ledger: ledger, Publisher: publisher,
+		Spec: secret.NewApp(secret.AppOptions{}).Use(taken, free).Spec(),
+		Progress: func(e rotate.Event) {
+			if e.Stage == rotate.StagePublish && !created {
+				created = true
+				k.Must(t, "POST", "/api/v1/namespaces/raced/secrets",
+					`{"metadata":{"name":"app"},"data":{"LAYERON_SECRET_AUTH_TAKEN":"dGhlaXJz"}}`)
+			}
+		}}
+	for range 2 {
+		result, err := operator.Apply(t.Context())
+		require.NoError(t, err)
+		require.False(t, result.OK() && result.Settled())
+		for _, one := range result.Secrets {
+			if one.Address == free.Address() {
+				require.Equal(t, rotate.StateOK, one.State)
+				continue
+			}
+			require.Equal(t, rotate.StateDrifted, one.State)
+			require.ErrorIs(t, one.Problem, rotate.Drifted)
+		}
+		o := kubernetesObject(t, k, "raced", "app")
+		require.Equal(t, "theirs", string(o.Data["LAYERON_SECRET_AUTH_TAKEN"]))
+		require.Empty(t, o.Metadata.Annotations["secret.layeron.dev/LAYERON_SECRET_AUTH_TAKEN"])
+		require.Contains(t, o.Data, "LAYERON_SECRET_AUTH_FREE")
+	}
+	result, err := operator.Rotate(t.Context(), rotate.RotateOptions{Adopt: true})
+	require.NoError(t, err)
+	require.True(t, result.OK() && result.Settled())
 }
 
 // Two programs mount a Secret, and kubelet updates each at another time. Through
