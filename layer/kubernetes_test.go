@@ -31,6 +31,7 @@ func TestServerKubernetes(t *testing.T) {
 	k := servers.StartKubernetes(t)
 	t.Run("mount", func(t *testing.T) { rotatesUnderAMount(t, k) })
 	t.Run("another client", func(t *testing.T) { keepsTheKeyOfAnotherClient(t, k) })
+	t.Run("manifests", func(t *testing.T) { acceptsTheManifests(t, k) })
 	config := k.Kubeconfig(t, servers.KubernetesUser)
 	commands := scriptCommands()
 	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){"cluster": cmdCluster(t, k)})
@@ -154,6 +155,41 @@ func (k kubelet) sync(t testing.TB, data map[string][]byte) {
 	if old != "" {
 		require.NoError(t, os.RemoveAll(filepath.Join(k.dir, old)))
 	}
+}
+
+// The API server accepts the manifests of the guide, without an unknown field:
+// the rights, the program's Pod and the CronJob, also as the guide changes it.
+func acceptsTheManifests(t *testing.T, k *servers.Kubernetes) {
+	guide, err := os.ReadFile("../docs/kubernetes.md")
+	require.NoError(t, err)
+	job, err := os.ReadFile("../deploy/kubernetes/cronjob.yaml")
+	require.NoError(t, err)
+	for _, name := range []string{"shop", "secrets"} {
+		k.Namespace(t, name, "")
+	}
+	create := func(path, manifest string) {
+		t.Helper()
+		k.Must(t, "POST", path+"?dryRun=All&fieldValidation=Strict", manifest)
+	}
+	blocks := strings.Split(string(guide), "```yaml\n")
+	require.Len(t, blocks, 4)
+	for i := range blocks {
+		blocks[i], _, _ = strings.Cut(blocks[i], "```")
+	}
+	const rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop"
+	rights := strings.Split(blocks[1], "---\n")
+	require.Len(t, rights, 3)
+	create(rbac+"/roles", rights[0])
+	create(rbac+"/rolebindings", rights[1])
+	create("/api/v1/namespaces/secrets/serviceaccounts", rights[2])
+	pod := "spec:\n" + strings.Replace(blocks[2], "- name: shop\n", "- name: shop\n          image: shop\n"+blocks[3], 1)
+	create("/api/v1/namespaces/shop/pods", "metadata: {name: shop}\n"+pod)
+
+	jobs := "/apis/batch/v1/namespaces/secrets/cronjobs"
+	create(jobs, string(job))
+	const automount = "automountServiceAccountToken: false"
+	require.Contains(t, string(job), automount)
+	create(jobs, strings.Replace(string(job), automount, "serviceAccountName: layer", 1))
 }
 
 // Another client creates a key after the inspection, and before the values are

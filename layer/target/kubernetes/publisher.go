@@ -128,7 +128,7 @@ func (p *Publisher) Check(ctx context.Context, create []string) error {
 	if is(err, http.StatusNotFound) {
 		_, err = p.do(ctx, p.creation(what, true))
 	}
-	if undry(err) {
+	if undry(err) || is(err, http.StatusConflict) { // another client has just created it
 		return nil // the first write shows the rest
 	}
 	return p.named(err)

@@ -297,6 +297,15 @@ func TestCheck(t *testing.T) {
 	require.False(t, exists)
 	require.ErrorContains(t, p.Check(t.Context(), []string{"../B"}), "cannot be a key of a Secret")
 
+	// Another client creates the object in the meantime.
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost {
+			f.put("app", `{"metadata":{"uid":"u"}}`)
+		}
+		return false
+	}
+	require.NoError(t, p.Check(t.Context(), []string{"B"}))
+
 	for message, want := range map[string]string{
 		`admission webhook "w" does not support dry run`:                 "",
 		`admission webhook "w" denied the request: this object is fixed`: "this object is fixed",
