@@ -245,7 +245,7 @@ func (a *App) dispatch(ctx context.Context, r request, fresh bool) {
 		if fresh {
 			r.awaitFlights(bounded)
 		}
-		_, errs := r.join(bounded, toRead)
+		_, errs := r.join(bounded, toFollow)
 		if ctx.Err() != nil {
 			return
 		}

@@ -64,14 +64,14 @@ func (sec *appSecret) begin(p purpose, load func(parent context.Context)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.state == appClosed && p != toStart:
-		go load(context.Background())
-	case a.state == appClosed:
-		go load(a.lifetime) // lifetime has ended by now
-	case p == toStart:
+	case p == toFollow, a.state != appClosed && p != toStart:
+		a.running.Go(func() { load(a.lifetime) }) // Close has not come back while a refresh runs
+	case a.state != appClosed:
 		a.running.Go(func() { load(a.starting) })
+	case p == toStart:
+		go load(a.lifetime) // lifetime has ended by now
 	default:
-		a.running.Go(func() { load(a.lifetime) })
+		go load(context.Background())
 	}
 }
 

@@ -52,7 +52,7 @@ type flight struct {
 	done    chan struct{} // closed when the other fields are set
 	doc     *Document
 	err     error
-	cut     bool // a load for Start whose caller has given up
+	cut     bool // the end of its context has cut a load for Start or of a refresh
 	missing bool // an optional secret has no value: err is no failure
 
 	confirmed time.Time // when the store returned the answer; zero: just now
@@ -64,7 +64,8 @@ type flight struct {
 type purpose uint8
 
 const (
-	toRead    purpose = iota // a read or a refresh in the background; any reader may share it
+	toRead    purpose = iota // a read; any reader may share it
+	toFollow                 // the App's own refresh; any reader may share it
 	toRefresh                // a caller asks for the text that is stored now
 	// for an App, under Start's context; its result is kept only after all secrets
 	// are loaded
@@ -194,7 +195,7 @@ func (l *loader) run(parent context.Context, f *flight, store Store) {
 	f.doc, f.err = l.load(ctx, guarded{store})
 	took := time.Since(began)
 	cancel()
-	f.cut = f.err != nil && f.purpose == toStart && parent.Err() != nil
+	f.cut = f.err != nil && (f.purpose == toStart || f.purpose == toFollow) && parent.Err() != nil
 	if l.owner != nil {
 		l.owner.keep(f)
 	}
