@@ -29,8 +29,19 @@ type Tester interface {
 	// Test returns nil if the value works now, and changes nothing. The engine calls
 	// it before it announces a new value, again until it succeeds or a minute has
 	// passed, and before a rollback publishes an older value again. A value that does
-	// not work is never published.
+	// not work is never published. An error that wraps errors.ErrUnsupported means
+	// that this generator cannot test: the value is published untested.
 	Test(ctx context.Context, made Made) error
+}
+
+// Limited is a [Generator] that may be unable to end a value, such as a program
+// of the operator's own.
+type Limited interface {
+	// CanRetire reports whether Retire can end a value, and changes nothing. An error
+	// means that this is not known. The engine calls it before it records a change
+	// that gives up a value, to warn the operator. The change is carried out in any
+	// case, and Retire is called too.
+	CanRetire(ctx context.Context) (bool, error)
 }
 
 // Bounded is a [Generator] of which only a few values work at a time, such as

@@ -126,6 +126,11 @@ unless a rename left its value in the target under a former name: then only that
 				return l.removeFormerNames(c.Context(), o, state, addr, yes)
 			}
 			if !yes {
+				if l.interactive() {
+					dry := *o
+					dry.DryRun = true
+					_, _ = dry.Remove(c.Context(), addr) // prints the warnings; the error comes again below
+				}
 				l.err.clear()
 				switch ok, err := l.ask(c.Context(), fmt.Sprintf("Delete every version of %s, from ledger and target, for good?",
 					addr)); {

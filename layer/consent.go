@@ -53,6 +53,7 @@ func joined(r, later rotate.Result) rotate.Result {
 	r.Actions = slices.Concat(r.Actions, later.Actions)
 	r.Unconfirmed = slices.Concat(r.Unconfirmed, later.Unconfirmed)
 	r.Failed = slices.Concat(r.Failed, later.Failed)
+	r.Warnings = slices.Concat(r.Warnings, later.Warnings)
 	r.Unreported = later.Unreported // of all declared secrets
 	r.Secrets = slices.Clone(r.Secrets)
 	for _, s := range later.Secrets {

@@ -27,6 +27,8 @@ type reportJSON struct {
 	// Undeclared are secrets of the ledger that no declaration names. Status lists
 	// them among the secrets.
 	Undeclared []string `json:"undeclared,omitempty"`
+	// Warnings are the parts of the actions that generators cannot do.
+	Warnings []warningJSON `json:"warnings,omitempty"`
 	// Then is the report to the command of --then; nil without --then.
 	Then  *thenJSON `json:"then,omitempty"`
 	Error string    `json:"error,omitempty"`
@@ -71,6 +73,15 @@ type actionJSON struct {
 	Version *string `json:"version"`
 	By      string  `json:"by,omitempty"`
 }
+
+type warningJSON struct {
+	Address string `json:"address"`
+	Version string `json:"version"`
+	Text    string `json:"text"`
+}
+
+// warningText returns the text of a warning, on one line.
+func warningText(p *rotate.Problem) string { return onOneLine(p.Err) }
 
 func orNull(s string) *string {
 	if s == "" {
@@ -147,6 +158,9 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, ok, changes bool
 	}
 	if changes {
 		out.Actions = append([]actionJSON{}, actionsJSON(r.Actions)...)
+	}
+	for _, p := range r.Warnings {
+		out.Warnings = append(out.Warnings, warningJSON{p.Address.String(), p.Version, warningText(p)})
 	}
 	if text := problemText(r); len(text) > 0 && !out.OK {
 		out.Error = strings.Join(text, "\n")
@@ -340,6 +354,7 @@ var stages = map[rotate.Stage]string{
 	rotate.StageLoad:    "opening the ledger",
 	rotate.StageInspect: "asking the target",
 	rotate.StageCheck:   "checking for room",
+	rotate.StageAsk:     "asking a generator for its steps",
 	rotate.StageRecord:  "recording in the ledger",
 	rotate.StageMake:    "making a credential",
 	rotate.StageTest:    "testing whether the credential works",
@@ -349,6 +364,9 @@ var stages = map[rotate.Stage]string{
 }
 
 func (l *layer) progress(e rotate.Event) {
+	for _, p := range e.Warnings {
+		l.warnOnce(fmt.Sprintf("%s: %s", p.Address, warningText(p)))
+	}
 	words := stages[e.Stage]
 	switch {
 	case e.Secrets > 1 && e.Done > 0:

@@ -65,7 +65,7 @@ type layer struct {
 	name    string          // of the command
 	rev     rotate.Revision // of the ledger, as load returned it
 	early   rotate.Result   // of a run that ended early
-	warned  string          // the last warning of warnOnce
+	warned  []string        // the warnings of warnOnce
 	closers []io.Closer     // connections to close at the end
 
 	ctx        context.Context // of the command, for questions that an identity asks

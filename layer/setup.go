@@ -59,11 +59,11 @@ func (l *layer) readIdentities(p place) (ledger.Identities, error) {
 	return ids, err
 }
 
-// warnOnce prints a warning, unless it is empty or the same as the one before.
+// warnOnce prints a warning, unless it is empty or was printed before.
 func (l *layer) warnOnce(warning string) {
-	if warning != "" && warning != l.warned {
+	if warning != "" && !slices.Contains(l.warned, warning) {
 		l.say("warning: %s", warning)
-		l.warned = warning
+		l.warned = append(l.warned, warning)
 	}
 }
 

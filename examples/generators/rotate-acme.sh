@@ -31,6 +31,8 @@ sweep)
 		acme "$ACME_ADMIN_TOKEN" DELETE "/keys/$id" >/dev/null || fail 'Acme did not delete a key'
 	done
 	echo '{}' ;;
+steps)
+	echo '{"steps":["make","test","retire","sweep"]}' ;;
 *)
 	echo '{"unsupported":true}' ;;
 esac

@@ -14,6 +14,10 @@ type Event struct {
 	// Actions are the actions that the run is about to record and carry out. They
 	// are set only in the event of [StageRecord].
 	Actions []Action
+	// Warnings are the parts that generators cannot do, of the changes that the run
+	// is about to record: see [Result].Warnings. They are set only in an event of
+	// [StageAsk].
+	Warnings []*Problem
 }
 
 // Stage is a stage of a run.
@@ -24,6 +28,7 @@ const (
 	StageLoad    Stage = "load"    // load the ledger
 	StageInspect Stage = "inspect" // inspect the values in the target
 	StageCheck   Stage = "check"   // ask the target whether values can be created
+	StageAsk     Stage = "ask"     // ask a generator whether it can end a value
 	StageRecord  Stage = "record"  // record the decisions in the ledger
 	StageMake    Stage = "make"    // ask a generator for a value
 	StageTest    Stage = "test"    // test whether a generator's value works

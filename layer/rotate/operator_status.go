@@ -37,6 +37,10 @@ type Result struct {
 	// Failed are the errors that concern no secret's text, such as an unused token
 	// that could not be deleted.
 	Failed []error
+	// Warnings are the parts of the changes that generators cannot do, such as to end
+	// a revoked value: of the kinds [NotEnded], [EndUnknown] and [Untested]. The other
+	// parts are carried out. An [Event] has the warnings before anything is changed.
+	Warnings []*Problem
 }
 
 // OK reports whether the next run finishes everything without an operator, and
@@ -137,7 +141,7 @@ const (
 
 // result reports the state of the run's secrets and its actions.
 func (r *run) result() Result {
-	result := Result{Failed: r.report.notes, Adoptions: r.report.adoptions}
+	result := Result{Failed: r.report.notes, Adoptions: r.report.adoptions, Warnings: r.report.warnings}
 	st := r.loaded.state.state()
 	result.Unreported = r.reports(st)
 	p := st.policy(r.now(), r.Window, r.Margin, r.Limit)

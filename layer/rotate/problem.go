@@ -55,6 +55,14 @@ const (
 	// Ahead: the target holds a later generation than the ledger.
 	Ahead Kind = "ahead"
 
+	// NotEnded: the value of a version that the document gives up works until it is
+	// ended at its provider.
+	NotEnded Kind = "not ended"
+	// EndUnknown: the same, if its generator cannot end it, which is not known.
+	EndUnknown Kind = "not ended/unknown"
+	// Untested: a rollback publishes a value again that its generator cannot test.
+	Untested Kind = "untested"
+
 	// Unsettled: the target has not confirmed the ledger's text.
 	Unsettled Kind = "unsettled"
 

@@ -71,6 +71,7 @@ type pass struct {
 	recorded  time.Time        // when the ledger had stored the decisions
 	refused   error            // why orders that belong together are not carried out
 	trial     *trial           // a value that is tested; it is never changed
+	ask       *resource        // whose generator is asked whether it can end values
 }
 
 // tries are the counts of repeated steps, and the steps that are done once.
@@ -90,6 +91,7 @@ type mine struct {
 	// dropped their request.
 	failed map[secret.Address]resource
 	tested map[secret.Address]tested // results for older values
+	ends   map[string]ability        // by run.requested
 }
 
 // taken is an action and the generation of the text that contains it.
@@ -105,6 +107,7 @@ type report struct {
 	adoptions []Adoption
 	finished  map[secret.Address]*Problem // forced rotations that have only finished an earlier one
 	notes     []error                     // failures that belong to no secret's text
+	warnings  []*Problem                  // of generators that cannot do their part
 }
 
 // sending is a generation that this run has sent, and the answer.
@@ -121,6 +124,7 @@ const (
 	stageBegin
 	stageInspect
 	stageDecide
+	stageAsk
 	stageAscertain
 	stageMake
 	stageTest
@@ -133,7 +137,7 @@ const (
 // reads reports whether a stage changes nothing outside, so that an interrupted
 // run need not wait for its end.
 func (s stage) reads() bool {
-	return s == stageLoad || s == stageInspect || s == stageAscertain || s == stageTest || s == stageLook
+	return s == stageLoad || s == stageInspect || s == stageAsk || s == stageAscertain || s == stageTest || s == stageLook
 }
 
 const (
@@ -147,7 +151,7 @@ func newRun(o *Operator, orders map[secret.Address]order, op string) *run {
 	return &run{Operator: o, op: op, orders: orders,
 		target: target{names: map[secret.Address]string{}},
 		mine: mine{map[secret.Address]sending{}, map[secret.Address]version{}, map[secret.Address]bool{},
-			map[secret.Address]resource{}, map[secret.Address]tested{}},
+			map[secret.Address]resource{}, map[secret.Address]tested{}, map[string]ability{}},
 		report: report{problems: map[secret.Address]*Problem{}, finished: map[secret.Address]*Problem{}}}
 }
 
@@ -156,9 +160,10 @@ func (r *run) copy() *run {
 	c := *r
 	c.orders, c.target.names = maps.Clone(r.orders), maps.Clone(r.target.names)
 	c.mine = mine{maps.Clone(r.mine.sent), maps.Clone(r.mine.made), maps.Clone(r.mine.done),
-		maps.Clone(r.mine.failed), maps.Clone(r.mine.tested)}
+		maps.Clone(r.mine.failed), maps.Clone(r.mine.tested), maps.Clone(r.mine.ends)}
 	c.report = report{slices.Clone(r.report.actions), maps.Clone(r.report.problems),
-		slices.Clone(r.report.adoptions), maps.Clone(r.report.finished), slices.Clone(r.report.notes)}
+		slices.Clone(r.report.adoptions), maps.Clone(r.report.finished), slices.Clone(r.report.notes),
+		slices.Clone(r.report.warnings)}
 	return &c
 }
 
@@ -194,6 +199,8 @@ func (r *run) step(ctx context.Context) error {
 		return r.inspect(ctx, stageDecide)
 	case stageDecide:
 		return r.decideAll(ctx)
+	case stageAsk:
+		return r.askOne(ctx)
 	case stageAscertain:
 		return r.ascertain(ctx)
 	case stageMake:

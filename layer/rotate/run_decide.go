@@ -51,11 +51,15 @@ func (r *run) decideAll(ctx context.Context) error {
 	if decided, err := r.fits(ctx); err != nil || !decided {
 		return err
 	}
+	if r.askFirst(d.state) {
+		return nil
+	}
 	// A recorded note in the target shows that this ledger is genuine.
 	if confirmed, _ := d.state.compareNotes(r.target.names, r.target.found); confirmed {
 		r.confirmed(ctx, r.loaded.state)
 	}
 	if r.DryRun {
+		r.warn(d.state)
 		if err := r.preview(ctx, d.state); err != nil {
 			return err
 		}
@@ -79,6 +83,7 @@ func (r *run) decideAll(ctx context.Context) error {
 	if r.tries.passes++; r.tries.passes > maxPasses {
 		return problemf(Unsettled, "after %d attempts: run it again", maxPasses)
 	}
+	r.warn(d.state)
 	return r.record(ctx, d.state)
 }
 

@@ -3,6 +3,7 @@ package rotate
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,8 +84,10 @@ type trial struct {
 
 // tested is the result of a test of an older value.
 type tested struct {
-	id  string // of the resource
-	err error
+	id       string // of the resource
+	version  string
+	untested bool // the generator cannot test
+	err      error
 }
 
 const (
@@ -109,12 +112,16 @@ func (r *run) testOne(ctx context.Context) error {
 	defer cancel()
 	err := r.declared(spec).(driver.Tester).Test(bounded,
 		driver.Made{Value: driver.NewValue(t.value.Value), ID: t.value.Resource.ID})
+	untested := errors.Is(err, errors.ErrUnsupported)
+	if untested {
+		err = nil
+	}
 	switch {
 	case t.older:
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		r.mine.tested[t.addr] = tested{t.value.Resource.ID, err}
+		r.mine.tested[t.addr] = tested{t.value.Resource.ID, t.value.ID, untested, err}
 		r.pass.trial, r.stage = nil, stageDecide
 	case err == nil:
 		r.mine.made[t.addr] = t.value

@@ -69,8 +69,9 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 			addr).of(addr)
 	case rec.Removed:
 		return false, nil
-	case r.DryRun:
-		return true, nil
+	}
+	if err := r.warnOfRemoval(ctx, rec); err != nil || r.DryRun {
+		return err == nil, err
 	}
 	former, err := r.removable(ctx, st, rec)
 	if err != nil {
@@ -110,6 +111,24 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	}
 	r.loaded.state, r.loaded.rev = committed, rev
 	return true, nil
+}
+
+// warnOfRemoval warns of the values that no generator ends.
+func (r *run) warnOfRemoval(ctx context.Context, rec *record) error {
+	var versions []version
+	for _, v := range rec.Versions {
+		if v.Gone != "" || v.Resource == nil {
+			continue
+		}
+		if r.unasked(*v.Resource) {
+			if err := r.askAbout(ctx, *v.Resource); err != nil {
+				return err
+			}
+		}
+		versions = append(versions, v)
+	}
+	r.warned(r.lasting(rec.Address, versions))
+	return nil
 }
 
 // removeValue deletes the value that the ledger published, and inspects the

@@ -59,6 +59,8 @@ func (r request) do(admin string) (any, error) {
 			}
 		}
 		return done, err
+	case "steps":
+		return map[string][]string{"steps": {"make", "test", "retire", "sweep"}}, nil
 	}
 	return map[string]bool{"unsupported": true}, nil
 }

@@ -56,7 +56,7 @@ func parse(output []byte) (answer, error) {
 	}
 	a.members, a.values = members, nil
 	for name, raw := range members {
-		if name != "id" && name != "error" {
+		if name != "id" && name != "error" && !(name == "steps" && namesSteps(raw)) {
 			a.values = append(a.values, leaves(raw)...)
 		}
 	}
@@ -114,6 +114,37 @@ func (a answer) made(inUse []string) (driver.Made, error) {
 			"id of its own")
 	}
 	return driver.Made{ID: id, Value: driver.NewValue(value)}, nil
+}
+
+// namesSteps reports whether a member consists of names of steps, which are no
+// values.
+func namesSteps(raw json.RawMessage) bool {
+	return !slices.ContainsFunc(leaves(raw), func(text string) bool {
+		return !slices.Contains([]string{"make", "test", "retire", "sweep", "steps"}, text)
+	})
+}
+
+// steps returns the steps in an answer to steps. Names that this layer does not
+// know are allowed: they are of a later one.
+func (a answer) steps() ([]string, error) {
+	raw, ok := a.members["steps"]
+	if !ok {
+		return nil, errors.New("the answer has no member steps")
+	}
+	wrong := errors.New("the member steps is not a list of texts")
+	var members []json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+		return nil, wrong
+	}
+	list := []string{}
+	for _, member := range members {
+		name, err := text(member)
+		if err != nil {
+			return nil, wrong
+		}
+		list = append(list, name)
+	}
+	return list, nil
 }
 
 // text returns a JSON string.

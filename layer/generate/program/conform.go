@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/layeron-hq/secret/driver"
@@ -16,7 +18,7 @@ import (
 
 // Finding is one result of [Conform].
 type Finding struct {
-	Step string // make, test, retire or sweep
+	Step string // make, test, retire, sweep or steps
 	OK   bool
 	Text string // in plain words
 }
@@ -29,8 +31,9 @@ const conformAddress = "$SECRET.layer.generator-test"
 // conforms; the error is the cause of the end of ctx.
 func Conform(ctx context.Context, o Options, params map[string]string, report func(Finding)) (bool, error) {
 	c := &conformance{ctx: ctx, steps: &steps{&o, driver.Request{Address: conformAddress, Params: params}},
-		report: report, ok: true}
+		report: report, ok: true, can: map[string]bool{}}
 	c.values()
+	c.listed()
 	c.cleanUp()
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -47,6 +50,7 @@ type conformance struct {
 	names, ids        []string // everything that was made
 	noTest            bool     // the program cannot do the step
 	noRetire, noSweep bool
+	can               map[string]bool // whether it did a step, of those that were asked for
 }
 
 func (c *conformance) finds(step string, ok bool, format string, args ...any) bool {
@@ -60,6 +64,9 @@ func (c *conformance) finds(step string, ok bool, format string, args ...any) bo
 // do runs one step, and reports whether the program can do it.
 func (c *conformance) do(q question) (supported bool, err error) {
 	a, err := c.steps.ask(c.ctx, q)
+	if err == nil {
+		c.can[q.Step] = !a.unsupported
+	}
 	return !a.unsupported, err
 }
 
@@ -71,7 +78,7 @@ func (c *conformance) make(what string) (driver.Made, string, bool) {
 	if err != nil {
 		return m, name, c.finds("make", false, "%s: %v", what, err)
 	}
-	c.ids = append(c.ids, m.ID)
+	c.ids, c.can["make"] = append(c.ids, m.ID), true
 	return m, name, c.finds("make", true, "%s", what)
 }
 
@@ -132,6 +139,35 @@ func (c *conformance) values() {
 		c.works(first, false, "the first value")
 		c.works(second, true, "the second value, which was not retired,")
 		c.retire(first.ID, "the first value again, which is no error")
+	}
+}
+
+// listed compares the program's answer to steps with the steps that it did.
+func (c *conformance) listed() {
+	if !c.can["make"] {
+		return // it has a fault that comes first
+	}
+	list, known, err := c.steps.list(c.ctx)
+	switch {
+	case err != nil:
+		c.finds("steps", false, "the list of steps: %v", err)
+		return
+	case !known:
+		c.finds("steps", true, "the program does not list its steps (it answers unsupported): before layer gives up a "+
+			"value, it warns that the value may not be ended")
+		return
+	}
+	ok := true
+	for _, step := range slices.Sorted(maps.Keys(c.can)) {
+		switch listed := slices.Contains(list, step); {
+		case listed && !c.can[step]:
+			ok = c.finds("steps", false, "the list names %s, and the program answers unsupported to it", step)
+		case !listed && c.can[step]:
+			ok = c.finds("steps", false, "the list lacks %s, and the program can do it", step)
+		}
+	}
+	if ok {
+		c.finds("steps", true, "the list of steps is right")
 	}
 }
 

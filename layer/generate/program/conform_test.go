@@ -38,6 +38,8 @@ sweep)
 		if list names | grep -qxF -e "$(head -1 "$f")" && ! list known | grep -qxF -e "${f#keys/}"; then rm "$f"; fi
 	done
 	echo '{}' ;;
+steps) echo '{"steps":["make","test","retire","sweep","of a later version"]}' ;;
+steps) echo '{"steps":["make","test","retire","sweep","of a later version"]}' ;;
 *) echo '{"unsupported":true}' ;;
 esac
 `
@@ -66,7 +68,7 @@ func TestConformingProgram(t *testing.T) {
 	ok, found, folder := conform(t, t.Context(), keeper)
 	require.True(t, ok, found)
 	require.NotContains(t, found, "FAIL")
-	for _, step := range []string{"make", "test", "retire", "sweep"} {
+	for _, step := range []string{"make", "test", "retire", "sweep", "steps"} {
 		require.Contains(t, found, step+": ")
 	}
 	left, err := filepath.Glob(filepath.Join(folder, "keys", "*"))
@@ -95,6 +97,13 @@ func TestFaultsOfAProgramAreFound(t *testing.T) {
 		"one value":         {`number_$n\"}`, `number\"}`, "FAIL make: both values are the same"},
 		"words on stdout":   {`	n=$((n+1))`, `	echo made; n=$((n+1))`, "FAIL make: a first value: ./make.sh, step make: the answer is not a JSON object"},
 		"no answer":         {`rm -f "keys/$(one id)"; echo '{}'`, `rm -f "keys/$(one id)"`, "FAIL retire: the first value: ./make.sh, step retire: the program wrote no answer"},
+		"lists too little":  {`"retire","sweep",`, `"retire",`, "FAIL steps: the list lacks sweep, and the program can do it"},
+		"lists too much": {`rm -f "keys/$(one id)"; echo '{}'`, `echo '{"unsupported":true}'`,
+			"FAIL steps: the list names retire, and the program answers unsupported to it"},
+		"lists no texts": {`["make"`, `[true,"make"`,
+			"FAIL steps: the list of steps: ./make.sh, step steps: the member steps is not a list of texts"},
+		"lists nothing": {`echo '{"steps":["make","test","retire","sweep","of a later version"]}'`, `:`,
+			"FAIL steps: the list of steps: ./make.sh, step steps: the program wrote no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, keeper, c.old)
@@ -113,7 +122,21 @@ n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n > count; echo "{\"id\"
 	require.Contains(t, found, "the program cannot test")
 	require.Contains(t, found, "the program cannot retire")
 	require.Contains(t, found, "the program cannot sweep")
+	require.Contains(t, found, "steps: the program does not list its steps (it answers unsupported)")
 	require.Contains(t, found, "values may be left behind: end them at their provider, by these ids: k1, k2, k3")
+}
+
+// The list of a program that can do less is right without the other steps.
+func TestListOfAProgramThatOnlyMakes(t *testing.T) {
+	ok, found, _ := conform(t, t.Context(), `q=$(cat); case $q in
+*'"step":"make"'*)
+	n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n > count
+	echo "{\"id\":\"k$n\",\"value\":\"sk_live_value_number_$n\"}" ;;
+*'"step":"steps"'*) echo '{"steps":["make"]}' ;;
+*) echo '{"unsupported":true}' ;;
+esac`)
+	require.True(t, ok, found)
+	require.Contains(t, found, "steps: the list of steps is right")
 }
 
 // An interruption ends the values that were made.

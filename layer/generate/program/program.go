@@ -3,9 +3,9 @@
 // "./rotate-stripe.sh"}.
 //
 // layer runs the program once for each step: make, test, retire and sweep. The
-// program reads one JSON object from stdin and writes one to stdout. A value is
-// only in these: never in an argument or in the environment. docs/generators.md
-// describes the protocol.
+// step steps asks which of these it can do. The program reads one JSON object
+// from stdin and writes one to stdout. A value is only in these: never in an
+// argument or in the environment. docs/generators.md describes the protocol.
 package program
 
 import (
@@ -15,6 +15,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/layeron-hq/secret/driver"
@@ -50,6 +51,7 @@ var (
 	_ driver.RequestGenerator = (*Generator)(nil)
 	_ driver.Generator        = (*steps)(nil)
 	_ driver.Tester           = (*steps)(nil)
+	_ driver.Limited          = (*steps)(nil)
 )
 
 // New returns a Generator. It runs no program.
@@ -128,10 +130,36 @@ func (s *steps) Make(ctx context.Context, name string, _ map[string]string) (dri
 	return made, nil
 }
 
-// Test implements [driver.Tester]. A program that cannot test has no objection.
+// Test implements [driver.Tester].
 func (s *steps) Test(ctx context.Context, made driver.Made) error {
-	_, err := s.ask(ctx, question{Step: "test", ID: made.ID, Value: made.Value.Reveal()})
+	a, err := s.ask(ctx, question{Step: "test", ID: made.ID, Value: made.Value.Reveal()})
+	if err == nil && a.unsupported {
+		return s.failed("test", fmt.Errorf("the program cannot test a value (it answered unsupported): %w",
+			errors.ErrUnsupported))
+	}
 	return err
+}
+
+// CanRetire implements [driver.Limited].
+func (s *steps) CanRetire(ctx context.Context) (bool, error) {
+	list, known, err := s.list(ctx)
+	if err == nil && !known {
+		err = s.failed("steps", errors.New("the program does not say which steps it can do (it answered unsupported)"))
+	}
+	return slices.Contains(list, "retire"), err
+}
+
+// list returns the steps that the program can do. known is false if the program
+// does not answer this question, as one that is older than the question.
+func (s *steps) list(ctx context.Context) (list []string, known bool, err error) {
+	a, err := s.ask(ctx, question{Step: "steps"})
+	if err != nil || a.unsupported {
+		return nil, false, err
+	}
+	if list, err = a.steps(); err != nil {
+		return nil, false, s.failed("steps", err)
+	}
+	return list, true, nil
 }
 
 // Retire implements [driver.Generator]. The value of a program that cannot retire
