@@ -194,3 +194,15 @@ func TestAQuestionThatTakesLong(t *testing.T) {
 	require.ErrorIs(t, err, ErrInterrupted)
 	require.Equal(t, 1, g.asks)
 }
+
+// A removal that is interrupted during the question removes nothing.
+func TestInterruptedQuestionOfARemoval(t *testing.T) {
+	s, key, g := withLimited(t, every(30))
+	s.did(s.apply())
+	s.declare()
+	ctx, cancel := context.WithCancel(t.Context())
+	g.unchanged = func() { cancel() }
+	_, err := s.unchanged(func() (Result, error) { return s.Remove(ctx, key.Address()) })
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []string{"token-1"}, g.ids())
+}
