@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/layer/generate/postgres"
 	"github.com/layeron-hq/secret/layer/ledger"
 )
 
@@ -50,7 +52,7 @@ func ownEnvironment() (lookup func(string) (string, bool), environ func() []stri
 // that it left out. The AWS variables are layer's own only if the ledger is in
 // a bucket.
 func (l *layer) passedOn(keep []string) (passed, dropped []string) {
-	own := ownCredentials
+	own := slices.Concat(ownCredentials, l.admins)
 	if strings.HasPrefix(l.ledger, "s3:") {
 		own = slices.Concat(own, ofBucket)
 	}
@@ -78,16 +80,55 @@ func isNamed(variable, name string) bool {
 }
 
 // keptNames parses --keep-env. Its error does not repeat a refused name, which
-// may be a value.
-func keptNames(given []string) (names []string, err error) {
-	all := slices.Concat(ownCredentials, ofBucket)
+// may be a value. Whether another variable is a credential of a generator is
+// known when the declarations are read.
+func (l *layer) keptNames(given []string) (names []string, err error) {
 	for _, list := range given {
 		for name := range strings.SplitSeq(list, ",") {
-			if !slices.Contains(all, name) {
-				return nil, usagef("--keep-env names a variable that is passed on anyway: it takes %s", strings.Join(all, ", "))
+			switch {
+			case slices.Contains(slices.Concat(ownCredentials, ofBucket), name):
+			case !variableForm().MatchString(name):
+				return nil, passedAnyway()
+			default:
+				l.kept = append(l.kept, name)
 			}
 			names = append(names, name)
 		}
 	}
 	return names, nil
+}
+
+func passedAnyway() error {
+	return usagef("--keep-env names a variable that is passed on anyway: it takes %s, and the variable in dsn_env of a "+
+		"declared secret", strings.Join(slices.Concat(ownCredentials, ofBucket), ", "))
+}
+
+// ownAlso makes the variables from which the declared generators take their
+// credentials layer's own.
+func (l *layer) ownAlso(spec secret.Spec) error {
+	l.admins = administrators(spec)
+	for _, name := range l.kept {
+		if !slices.Contains(l.admins, name) {
+			return passedAnyway()
+		}
+	}
+	for _, name := range l.admins {
+		if l.unsetenv != nil {
+			_ = l.unsetenv(name) // as in ownEnvironment
+		}
+	}
+	return nil
+}
+
+// administrators returns the names of the variables with an administrator's
+// connection string. A name in another form may be the string itself.
+func administrators(spec secret.Spec) (names []string) {
+	for _, s := range spec.Secrets {
+		name := s.Params["dsn_env"]
+		if s.Generator == postgres.Name && variableForm().MatchString(name) && !slices.Contains(ownCredentials, name) &&
+			!slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

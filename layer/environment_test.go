@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret"
 )
 
 // TestRunPassesNoCredentialOfTheBucket also checks that the programs of another
@@ -47,4 +49,34 @@ func TestCredentialsAreLeftOutByTheirWholeName(t *testing.T) {
 	l.ledger = "s3://ledgers"
 	passed, _ = l.passedOn(nil)
 	require.Equal(t, []string{"PGPASSWORD_FILE=b", "X=PGPASSWORD=e"}, passed)
+}
+
+// The variable that dsn_env names is layer's own from the moment at which the
+// declarations are read, also for a program that a package of others starts.
+func TestAdministratorsOfGeneratorsAreLeftOut(t *testing.T) {
+	of := func(generator, name string) secret.SpecSecret {
+		return secret.SpecSecret{Kind: secret.KindGenerated, Generator: generator, Params: map[string]string{"dsn_env": name}}
+	}
+	spec := secret.Spec{Secrets: []secret.SpecSecret{of("postgres/role", "ADMIN"), of("postgres/role", "ADMIN"),
+		of("program", "OTHER"), of("postgres/role", "postgres://u@db"), of("postgres/role", "PGPASSWORD"),
+		of("postgres/role", "UNSET"), of("postgres/role", "")}}
+	p := with(map[string]string{"ADMIN": "a", "OTHER": "b", "ADMIN_FILE": "c", "PGPASSWORD": "d"})
+	var unset []string
+	p.unsetenv = func(name string) error { unset = append(unset, name); return nil }
+	l := &layer{process: p}
+	l.environ = func() []string { return []string{"ADMIN=a", "OTHER=b", "ADMIN_FILE=c", "PGPASSWORD=d"} }
+	require.NoError(t, l.ownAlso(spec))
+	require.Equal(t, []string{"ADMIN", "UNSET"}, unset)
+	passed, dropped := l.passedOn(nil)
+	require.Equal(t, []string{"OTHER=b", "ADMIN_FILE=c"}, passed)
+	require.Equal(t, []string{"PGPASSWORD", "ADMIN"}, dropped)
+
+	_, err := l.keptNames([]string{"ADMIN,UNSET"})
+	require.NoError(t, err)
+	require.NoError(t, l.ownAlso(spec))
+	_, err = l.keptNames([]string{"postgres://u@db"})
+	require.ErrorContains(t, err, "is passed on anyway")
+	_, err = l.keptNames([]string{"OTHER"})
+	require.NoError(t, err)
+	require.ErrorContains(t, l.ownAlso(spec), "is passed on anyway")
 }

@@ -27,7 +27,7 @@ func (l *layer) kubernetes(target string) (driver.Publisher, error) {
 	// lacks some of layer's own credentials and has others.
 	passed, dropped := l.passedOn(nil)
 	var plugin []string
-	for _, name := range slices.Concat(ownCredentials, ofBucket) {
+	for _, name := range slices.Concat(ownCredentials, l.admins, ofBucket) {
 		for _, variable := range passed {
 			if strings.HasPrefix(variable, name+"=") {
 				plugin = append(plugin, variable)

@@ -28,6 +28,6 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	lookup, environ := ownEnvironment()
 	os.Exit(execute(ctx, os.Args[1:], process{in: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		lookup: lookup, environ: environ, exec: syscall.Exec,
+		lookup: lookup, environ: environ, unsetenv: os.Unsetenv, exec: syscall.Exec,
 		tty: func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) }}))
 }

@@ -24,6 +24,10 @@ type process struct {
 	lookup  func(name string) (string, bool)
 	environ func() []string
 
+	// unsetenv removes a variable from the environment that a program inherits if a
+	// package of others starts it. Nil: the process has no such environment.
+	unsetenv func(name string) error
+
 	// exec replaces the process with a program. It returns only if it fails.
 	exec func(program string, args, environ []string) error
 }

@@ -66,6 +66,8 @@ type layer struct {
 	rev     rotate.Revision // of the ledger, as load returned it
 	early   rotate.Result   // of a run that ended early
 	warned  []string        // the warnings of warnOnce
+	admins  []string        // variables with credentials of the declared generators
+	kept    []string        // variables of --keep-env that must be among admins
 	closers []io.Closer     // connections to close at the end
 
 	ctx        context.Context // of the command, for questions that an identity asks

@@ -43,8 +43,8 @@ program that reads its values from the target's folder, or that starts itself ag
 ledger that cannot be used, such as an older one, is reported, and the program keeps running.
 
 layer's own credentials are not passed on: LAYER_IDENTITY, CLOUDFLARE_API_TOKEN, PGPASSWORD,
-PGSSLPASSWORD, ETCDCTL_USER and ETCDCTL_PASSWORD, and, with a ledger in a bucket, the AWS_…
-credentials. --keep-env passes one on that the program needs.
+PGSSLPASSWORD, ETCDCTL_USER and ETCDCTL_PASSWORD, the variable in dsn_env of a declared secret, and,
+with a ledger in a bucket, the AWS_… credentials. --keep-env passes one on that the program needs.
 
 run refuses an old copy of the ledger, which it detects by the notes in the target. Without a
 credential for the target it does not read the notes.`,
@@ -56,7 +56,7 @@ credential for the target it does not read the notes.`,
 			if len(args) == 0 {
 				return usagef("`layer secret run` needs a program: layer secret run -- COMMAND")
 			}
-			if err := cmp.Or(p.parse(), w.parse(c.Flags().Changed("signal"))); err != nil {
+			if err := cmp.Or(p.parse(l), w.parse(c.Flags().Changed("signal"))); err != nil {
 				return err
 			}
 			path, err := exec.LookPath(args[0])

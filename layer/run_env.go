@@ -28,8 +28,8 @@ type passing struct {
 }
 
 // parse checks the flags, before the ledger is opened.
-func (p *passing) parse() (err error) {
-	if p.kept, err = keptNames(p.keep); err != nil {
+func (p *passing) parse(l *layer) (err error) {
+	if p.kept, err = l.keptNames(p.keep); err != nil {
 		return err
 	}
 	p.flags, err = parseEnv(p.env, p.kept)

@@ -74,7 +74,7 @@ func feedIn(t *testing.T, dir string, p passing) *feed {
 	l.dir = dir
 	l.command() // sets the defaults of the flags
 	l.spec = "spec.json"
-	require.NoError(t, p.parse())
+	require.NoError(t, p.parse(l))
 	f, err := l.withSecrets(context.Background(), p)
 	require.NoError(t, err)
 	require.NoError(t, f.begin(time.Now()))

@@ -247,8 +247,16 @@ func (p process) targetToKeep(ledger place, target string) (string, error) {
 }
 
 // readSpec returns the declarations: from --spec, else from the packages in the
-// current folder.
+// current folder. The credentials that they name are layer's own from here on.
 func (l *layer) readSpec(ctx context.Context, set rotate.Settings) (secret.Spec, error) {
+	spec, err := l.readDeclarations(ctx, set)
+	if err != nil {
+		return spec, err
+	}
+	return spec, l.ownAlso(spec)
+}
+
+func (l *layer) readDeclarations(ctx context.Context, set rotate.Settings) (secret.Spec, error) {
 	if l.spec == "" {
 		l.progressText("reading the declarations")
 		return l.readSource(ctx, nil, set)

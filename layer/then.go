@@ -76,7 +76,7 @@ func (l *layer) thenFlags(c *cobra.Command) {
 		case strings.TrimSpace(command) == "":
 			return usagef("--then is empty: give it a command for sh")
 		}
-		kept, err := keptNames(keep)
+		kept, err := l.keptNames(keep)
 		if err != nil {
 			return err
 		}

@@ -201,7 +201,8 @@ func TestInterruptedQuestionOfARemoval(t *testing.T) {
 	s.did(s.apply())
 	s.declare()
 	ctx, cancel := context.WithCancel(t.Context())
-	g.unchanged = func() { cancel() }
+	g.unchanged, g.err = func() { cancel() }, context.Canceled
+	s.Progress = func(e Event) { require.Empty(t, e.Warnings) }
 	_, err := s.unchanged(func() (Result, error) { return s.Remove(ctx, key.Address()) })
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{"token-1"}, g.ids())
