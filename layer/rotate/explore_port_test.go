@@ -145,6 +145,9 @@ func (p *port) Inspect(_ context.Context, names []string) (map[string]driver.Pub
 func (p *port) Make(_ context.Context, name string, _ map[string]string) (driver.Made, error) {
 	p.did = callMake
 	w := p.w
+	if !namedInLedger(w.ledger, name) && p.bad == nil {
+		p.bad = errors.New("generator: a value is made under a name that the ledger does not have")
+	}
 	f := flight{token: name, until: w.at.Add(w.late)}
 	w.minted++
 	made := token{name, strconv.Itoa(w.minted), p.goes == useless}
@@ -185,9 +188,35 @@ func (p *port) delete(which func(token) bool) error {
 		if which(t) && usesToken(p.w.ledger, t) && p.bad == nil {
 			p.bad = fmt.Errorf("generator: a token that a version uses was deleted")
 		}
+		if which(t) && p.w.confirmedWith(t) && p.bad == nil {
+			p.bad = fmt.Errorf("generator: a token was deleted, and no text without it is confirmed")
+		}
 	}
 	p.w.tokens = slices.DeleteFunc(slices.Clone(p.w.tokens), which)
 	return nil
+}
+
+// namedInLedger reports whether the ledger has the name of a request, so that it
+// is swept.
+func namedInLedger(s State, name string) bool {
+	return slices.ContainsFunc(s.state().Secrets, func(r *record) bool { return r.Making != nil && r.Making.Name == name }) ||
+		slices.Contains(namesOf(s.state().Sweep), name)
+}
+
+// confirmedWith reports whether the text that the target confirmed last has the
+// token's value, and is still there.
+func (w *world) confirmedWith(t token) bool {
+	for i, spec := range w.spec.Secrets {
+		rec := w.ledger.state().find(spec.Address)
+		if rec == nil || rec.Published == nil || rec.Published.Note != w.slots[i].note {
+			continue
+		}
+		r, err := read(w.slots[i].text)
+		if err == nil && slices.ContainsFunc(r.versions, func(l life) bool { return l.value == "token "+t.id }) {
+			return true
+		}
+	}
+	return false
 }
 
 // usesToken reports whether the ledger has a version that was made with the
@@ -224,6 +253,14 @@ func (l loginPort) Make(ctx context.Context, name string, params map[string]stri
 	l.check()
 	if l.bad == nil && len(l.asked.InUse) >= l.MostInUse() {
 		l.port.bad = errors.New("generator: a value is made while all places are taken")
+	}
+	// The remains of an interrupted run would take up a place that the value needs.
+	st := l.w.runs[l.who].loaded.state.state()
+	for _, t := range l.w.tokens {
+		if slices.Contains(namesOf(st.Sweep), t.name) && !slices.Contains(st.known("logins", l.asked.Address), t.id) &&
+			l.bad == nil {
+			l.port.bad = errors.New("generator: a value is made before the remains of an interrupted run are swept")
+		}
 	}
 	made, err := l.port.Make(ctx, name, params)
 	l.did = callLogin

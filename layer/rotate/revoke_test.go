@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/driver"
 )
 
 func TestRevokedVersionIsGoneEverywhere(t *testing.T) {
@@ -146,4 +148,32 @@ func TestARevokedVersionStaysGone(t *testing.T) {
 	s.did(s.rotate(RotateOptions{Adopt: true}))
 	require.Equal(t, []string{"v2"}, s.ids(key))
 	s.still()
+}
+
+// A generated version is revoked only when its successor works.
+func TestRevokeWithoutASuccessorRevokesNothing(t *testing.T) {
+	for name, fault := range map[string]func(*logins){
+		"it is not made":   func(g *logins) { g.make = func(string) (bool, error) { return false, errLost } },
+		"it does not work": func(g *logins) { g.test = func(driver.Made) error { return errLost } },
+		"the remains of a crash are not swept": func(g *logins) {
+			g.s.change(func(st *state) {
+				st.Sweep = append(st.Sweep, sweep{Generator: tokenMaker, Name: "n", Until: g.s.at.Add(day),
+					request: request{Address: g.key.Address().String()}})
+			})
+			g.sweep = errLost
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, key, g := withLogins(t, nil)
+			s.did(s.apply())
+			text := s.text(key)
+			fault(g)
+			r, err := s.seen(s.revoke(key, "v1"))
+			require.NoError(t, err)
+			require.False(t, r.OK())
+			require.ErrorContains(t, r.Failed[0], ", so nothing was revoked: ")
+			require.Empty(t, r.Actions)
+			require.Equal(t, text, s.text(key))
+		})
+	}
 }

@@ -130,8 +130,8 @@ func (r *run) testOne(ctx context.Context) error {
 		r.pass.trial = &t
 	default:
 		r.mine.failed[t.addr] = *t.value.Resource
-		r.unmade(t.addr, fmt.Errorf("%s: %s made a value that does not work, and it was not published: %w",
-			t.addr, t.value.Resource.Generator, err))
+		r.unmade(t.addr, fmt.Errorf("%s: %s made a value that does not work, and it was not published%s: %w",
+			t.addr, t.value.Resource.Generator, r.notRevoked(t.addr), err))
 		r.pass.trial, r.stage = nil, stageMake
 	}
 	return nil

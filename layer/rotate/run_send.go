@@ -48,7 +48,7 @@ func (r *run) makeOne(ctx context.Context) error {
 		err = checkValue(spec, made.Value.Reveal())
 	}
 	if err != nil {
-		r.unmade(addr, fmt.Errorf("%s: %s could not make its value: %w", addr, m.Generator, err))
+		r.unmade(addr, fmt.Errorf("%s: %s could not make its value%s: %w", addr, m.Generator, r.notRevoked(addr), err))
 		return nil
 	}
 	v := version{Value: made.Value.Reveal(),
@@ -70,6 +70,15 @@ func (r *run) unmade(addr secret.Address, err error) {
 	r.orders = maps.Clone(r.orders)
 	r.orders[addr] = one
 	r.report.notes = append(r.report.notes, err)
+}
+
+// notRevoked returns the words for an order to revoke a version whose successor
+// could not be made.
+func (r *run) notRevoked(addr secret.Address) string {
+	if r.orders[addr].op == orderRevoke {
+		return ", so nothing was revoked"
+	}
+	return ""
 }
 
 // publishAll sends the recorded texts. Each request is sent once: a retry

@@ -38,8 +38,8 @@ func (r *run) sweepEarlier(ctx context.Context, spec secret.SpecSecret, g driver
 		return nil
 	}
 	if err := g.Sweep(ctx, names, st.known(spec.Generator, spec.Address.String())); err != nil {
-		return fmt.Errorf("%s: the remains of an interrupted run could not be swept up, so %s makes no value yet: %w",
-			spec.Address, spec.Generator, err)
+		return fmt.Errorf("%s: the remains of an interrupted run could not be swept up, so %s makes no value yet%s: %w",
+			spec.Address, spec.Generator, r.notRevoked(spec.Address), err)
 	}
 	return nil
 }
