@@ -294,6 +294,9 @@ func (p *printer) run(w *world, r *run) {
 		m := r.mine.made[spec.Address]
 		p.int(index(p.values, m.Value))
 		p.int(index(p.values, r.mine.failed[spec.Address].ID))
+		t, ok := r.mine.tested[spec.Address]
+		p.flag(ok, t.err == nil)
+		p.int(index(p.values, t.id))
 	}
 	if t := r.pass.trial; t != nil {
 		p.int(t.tries)
