@@ -1,6 +1,7 @@
 package rotate
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/slow"
 )
 
@@ -190,6 +192,32 @@ func mutants() []mutant {
 			}
 		}},
 
+		// Generators.
+		{name: "made under a name that is not recorded", where: "generated/empty", step: func(r *run) {
+			if r.stage == stageMake && len(r.pass.minting) > 0 {
+				st := *r.loaded.state.state()
+				rec, m := st.find(r.pass.minting[0]).clone(), *st.find(r.pass.minting[0]).Making
+				m.Name += " too"
+				rec.Making = &m
+				r.loaded.state = wrapState(st.with(rec))
+			}
+		}},
+		{name: "made while all places are taken", where: "tested/due", step: func(r *run) {
+			r.asIf(func(l loginPort) driver.Generator { return unbounded{l} })
+		}},
+		{name: "made before the remains of a crash are swept", where: "tested/empty", step: func(r *run) {
+			r.asIf(func(l loginPort) driver.Generator { return unswept{l} })
+		}},
+		{name: "ended before a text without it is confirmed", where: "generated, revoke/due", step: func(r *run) {
+			for _, rec := range r.loaded.state.state().Secrets {
+				for _, v := range rec.Versions {
+					if r.stage == stagePublish && v.Gone != "" && v.Resource != nil {
+						_ = r.generator(v.Resource.Generator, driver.Request{}).Retire(context.Background(), v.Resource.ID)
+					}
+				}
+			}
+		}},
+
 		// Crashes and concurrent runs.
 		{name: "sent before it is in the ledger", where: "faults/due", first: true},
 		{name: "sending again is not recorded", where: "held/due", amend: change(func(_ *desk, old, next *record) {
@@ -202,6 +230,43 @@ func mutants() []mutant {
 		{name: "sent later than P", where: "held/due", step: func(r *run) { r.pass.recorded = r.now() }},
 		{name: "decided later than P", where: "both/ready", step: func(r *run) { r.target.at = r.now() }},
 	}
+}
+
+// asIf gives the run another generator in place of loginPort.
+func (r *run) asIf(other func(loginPort) driver.Generator) {
+	if l, ok := r.Generators["logins"].(loginPort); ok {
+		o := *r.Operator
+		o.Generators = map[string]driver.Generator{"logins": other(l)}
+		r.Operator = &o
+	}
+}
+
+// unbounded is loginPort whose bound the engine does not know. It sweeps by itself.
+type unbounded struct{ l loginPort }
+
+func (u unbounded) For(r driver.Request) driver.Generator { return unbounded{loginPort{u.l.port, r}} }
+
+func (u unbounded) Make(ctx context.Context, name string, params map[string]string) (driver.Made, error) {
+	st := u.l.w.runs[u.l.who].loaded.state.state()
+	_ = u.l.Sweep(ctx, namesOf(st.Sweep), st.known("logins", u.l.asked.Address))
+	return u.l.Make(ctx, name, params)
+}
+func (u unbounded) Test(ctx context.Context, made driver.Made) error { return u.l.Test(ctx, made) }
+func (u unbounded) Retire(ctx context.Context, id string) error      { return u.l.Retire(ctx, id) }
+func (u unbounded) Sweep(ctx context.Context, names, known []string) error {
+	return u.l.Sweep(ctx, names, known)
+}
+
+// unswept is loginPort that does not sweep before it makes a value.
+type unswept struct{ loginPort }
+
+func (u unswept) For(r driver.Request) driver.Generator { return unswept{loginPort{u.port, r}} }
+
+func (u unswept) Sweep(ctx context.Context, names, known []string) error {
+	if u.w.runs[u.who].stage == stageMake {
+		return nil
+	}
+	return u.loginPort.Sweep(ctx, names, known)
 }
 
 // TestEveryRuleIsNeeded removes the rules, one at a time, and checks that an
