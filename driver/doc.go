@@ -9,5 +9,6 @@
 //
 // A target implements [Publisher], and as many of the optional interfaces as it
 // can: [Namer], [Checker], [Recognizer], [Remover]. A generator implements
-// [Generator].
+// [Generator], and may implement [RequestGenerator], [Tester], [Bounded] and
+// [Limited].
 package driver
