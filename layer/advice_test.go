@@ -21,7 +21,8 @@ func TestEveryKindOfProblemHasItsAdvice(t *testing.T) {
 	explained := map[string]string{
 		"Unsettled": "the next run goes on", "Stopped": "the reason is another error",
 		"Refused": "the reason says what to do",
-		"Foreign": "the reason says what to do",
+		"Foreign": "the reason says what to do", "NotEnded": "a warning says what to do",
+		"EndUnknown": "a warning says what to do", "Untested": "a warning says what to do",
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), "rotate/problem.go", nil, 0)
 	require.NoError(t, err)
