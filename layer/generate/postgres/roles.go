@@ -23,6 +23,7 @@ var (
 	_ driver.Generator = (*roles)(nil)
 	_ driver.Tester    = (*roles)(nil)
 	_ driver.Bounded   = (*roles)(nil)
+	_ driver.Limited   = (*roles)(nil)
 )
 
 // MostInUse implements [driver.Bounded].
@@ -184,6 +185,16 @@ func (r *roles) Test(ctx context.Context, made driver.Made) error {
 // value by now.
 func (r *roles) Retire(ctx context.Context, id string) error {
 	return r.end(ctx, func(role role, m mark) bool { return role.name+"/"+m.name == id })
+}
+
+// CanRetire implements [driver.Limited]: a value can be ended if this machine has
+// the administrator's connection string. It does not connect.
+func (r *roles) CanRetire(context.Context) (bool, error) {
+	p, err := parseParams(r.request.Params)
+	if err == nil {
+		_, err = r.config(p)
+	}
+	return err == nil, wrap(err)
 }
 
 // Sweep implements [driver.Generator].
