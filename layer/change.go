@@ -45,7 +45,10 @@ func (l *layer) revokeCommand() *cobra.Command {
 		ValidArgsFunction: l.completeVersion,
 		Long: `Revoke a version in the ledger and the target, immediately, and with it every other version that
 has the same value. The current version gets a successor first. For a static secret the current
-version cannot be revoked: set a new value first.`,
+version cannot be revoked: set a new value first.
+
+The value of a generated secret is ended at its provider too. If the generator cannot do that, revoke
+says so before it changes anything.`,
 		Example: `  layer secret revoke auth.session-key v2`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if checkName(args[0]) == nil && !versionForm().MatchString(args[1]) {
