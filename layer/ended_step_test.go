@@ -205,7 +205,11 @@ func later(t *testing.T, dir string, effect func(secretJSON) bool) string {
 // copied returns a copy of a folder.
 func copied(t *testing.T, dir string) string {
 	t.Helper()
-	to := t.TempDir()
+	return copiedTo(t, dir, t.TempDir())
+}
+
+func copiedTo(t *testing.T, dir, to string) string {
+	t.Helper()
 	require.NoError(t, os.CopyFS(to, os.DirFS(dir)))
 	for _, private := range []string{"layer.identity", "layer.secrets.age"} {
 		require.NoError(t, os.Chmod(filepath.Join(to, private), 0o600))

@@ -20,16 +20,23 @@ func commandSizes() []int {
 	return []int{100, 200, 400}
 }
 
-// grownFolder declares n secrets in a new folder and initializes it. The folder is
-// in memory if possible: a disk would take most of the time.
+// inMemory returns a new folder, in memory if possible: a disk would take most of
+// the time.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	if info, err := os.Stat("/dev/shm"); err != nil || !info.IsDir() {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "layer")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// grownFolder declares n secrets in a new folder and initializes it.
 func grownFolder(t *testing.T, n int) string {
 	t.Helper()
-	dir := t.TempDir()
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		dir, err = os.MkdirTemp("/dev/shm", "layer-growth")
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	}
+	dir := inMemory(t)
 	var secrets []string
 	for i := range n {
 		secrets = append(secrets, fmt.Sprintf(`{"kind": "random", "namespace": "growth", "name": "key-%06d", `+

@@ -8,18 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/generate/postgres"
+	"github.com/layeron-hq/secret/layer/internal/busypool"
 	"github.com/layeron-hq/secret/layer/rotate"
 	"github.com/layeron-hq/secret/layer/target/dir"
 )
@@ -93,10 +92,12 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 		Window: 2 * time.Second, Margin: time.Second,
 		Generators: map[string]driver.Generator{postgres.Name: noted{postgres.New(postgres.Options{
 			Getenv: func(string) string { return *dsn.Load() }}), &made}}}
+	proxy := servers.StartPostgresProxy(t, w.server.Address)
+	through := strings.Replace(direct, w.server.Address, proxy.Address, 1)
 	shows := func(err error) {
 		t.Helper()
 		for _, p := range passwords(t, folder) {
-			require.NotContains(t, fmt.Sprint(err), p)
+			require.False(t, strings.Contains(fmt.Sprint(err), p), "an error shows a password")
 		}
 	}
 	rotateOnce := func(now bool) (actions string, err error) {
@@ -114,7 +115,7 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 	require.NoError(t, app.Start(t.Context()))
 	defer app.Close()
 
-	service := serve(t, database)
+	service := busypool.Start(t, database, "INSERT INTO orders VALUES (1)", nil)
 	used := func() string {
 		return one(t, admin, "SELECT count(*)::text FROM pg_roles AS r WHERE shobj_description(oid, 'pg_authid') LIKE "+
 			"'layer secret: in use by %' AND rolname LIKE $1", d.params["role"]+"__")
@@ -128,15 +129,14 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 		require.False(t, kill.Load())
 		crashes++
 
-		after, added := rotation%2 == 1, ""
+		fault, added := []servers.Fault{servers.Cut, servers.Lost}[rotation%2], ""
 		cut := 1
 		for ; !strings.Contains(added, "add"); cut++ {
-			p := startProxy(t, w.server.Address, cut, after)
-			through := strings.Replace(direct, w.server.Address, p.address, 1)
+			proxy.Stop(cut, fault, nil)
 			dsn.Store(&through)
 			added, err = rotateOnce(true)
 			dsn.Store(&direct)
-			if p.seen.Load() < int32(cut) {
+			if proxy.Seen() < cut {
 				require.NoError(t, err)
 				require.Contains(t, added, "add")
 				break
@@ -154,41 +154,40 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 			}, time.Minute, 100*time.Millisecond)
 		}
 		wait("flip")
-		before := service.queries.Load()
+		before := service.Queries.Load()
 		require.Equal(t, "2", used())
 		// The old value ends, and so does each attempt to retire it, a statement later
 		// each time.
 		cut = 1
 		require.Eventually(t, func() bool {
-			p := startProxy(t, w.server.Address, cut, after)
-			through := strings.Replace(direct, w.server.Address, p.address, 1)
+			proxy.Stop(cut, fault, nil)
 			dsn.Store(&through)
 			_, err := rotateOnce(false)
 			dsn.Store(&direct)
-			if p.seen.Load() >= int32(cut) {
+			if proxy.Seen() >= cut {
 				require.Error(t, err)
 				crashes++
 				cut++
 			}
 			return used() == "1"
 		}, time.Minute, 100*time.Millisecond)
-		require.Greater(t, service.queries.Load(), before)
+		require.Greater(t, service.Queries.Load(), before)
 		_, err = rotateOnce(false)
 		require.NoError(t, err)
 	}
-	service.stop()
-	require.Zero(t, service.failed.Load())
-	require.GreaterOrEqual(t, service.connections.Load(), int64(10))
-	require.Equal(t, fmt.Sprint(service.queries.Load()), one(t, admin, "SELECT count(*)::text FROM orders"))
+	service.Stop()
+	require.Zero(t, service.Failed.Load())
+	require.GreaterOrEqual(t, service.Connections.Load(), int64(10))
+	require.Equal(t, fmt.Sprint(service.Queries.Load()), one(t, admin, "SELECT count(*)::text FROM orders"))
 	users := one(t, admin, "SELECT count(DISTINCT rolname)::text FROM pg_roles WHERE rolcanlogin AND rolname LIKE $1",
 		d.params["role"]+"__")
 	require.Equal(t, "2", users)
 	log := w.log(t)
-	for _, p := range service.passwords() {
+	for _, p := range service.Passwords() {
 		require.False(t, strings.Contains(log, p), "a password is in the server's log")
 	}
-	require.Len(t, service.passwords(), 6)
-	t.Logf("%d queries over %d connections, %d crashes", service.queries.Load(), service.connections.Load(), crashes)
+	require.Len(t, service.Passwords(), 6)
+	t.Logf("%d queries over %d connections, %d crashes", service.Queries.Load(), service.Connections.Load(), crashes)
 }
 
 // passwords returns the passwords in the published texts.
@@ -207,70 +206,4 @@ func passwords(t *testing.T, folder string) (list []string) {
 		}
 	}
 	return list
-}
-
-// service writes rows over a pool, as fast as it can.
-type service struct {
-	queries, failed, connections atomic.Int64
-	mu                           sync.Mutex
-	seen                         map[string]bool
-	stop                         func()
-}
-
-func (s *service) passwords() (list []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for p := range s.seen {
-		list = append(list, p)
-	}
-	return list
-}
-
-// serve starts a service as docs/postgres.md describes it.
-func serve(t *testing.T, database *secret.Secret) *service {
-	t.Helper()
-	s := &service{seen: map[string]bool{}}
-	config, err := pgxpool.ParseConfig("")
-	require.NoError(t, err)
-	config.MaxConns, config.MaxConnLifetime, config.HealthCheckPeriod = 4, 200*time.Millisecond, 100*time.Millisecond
-	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		text, err := database.Current().Text()
-		if err != nil {
-			return err
-		}
-		next, err := pgx.ParseConfig(text)
-		if err != nil {
-			return errors.New("the database's connection string cannot be parsed")
-		}
-		s.connections.Add(1)
-		s.mu.Lock()
-		s.seen[next.Password] = true
-		s.mu.Unlock()
-		c.Config = next.Config
-		return nil
-	}
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	for range 6 {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				if _, err := pool.Exec(context.WithoutCancel(ctx), "INSERT INTO orders VALUES (1)"); err != nil {
-					s.failed.Add(1)
-					t.Errorf("a query is lost: %v", err)
-					return
-				}
-				s.queries.Add(1)
-				time.Sleep(2 * time.Millisecond) // the other tests use the machine too
-			}
-		})
-	}
-	s.stop = sync.OnceFunc(func() {
-		cancel()
-		all.Wait()
-		pool.Close()
-	})
-	t.Cleanup(s.stop)
-	return s
 }

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,15 +9,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,90 +219,6 @@ func config(t testing.TB, m driver.Made) *pgx.ConnConfig {
 	c, err := pgx.ParseConfig(text)
 	require.NoError(t, err)
 	return c
-}
-
-// proxy forwards connections to a server, and ends one at a statement.
-type proxy struct {
-	address string
-	seen    atomic.Int32 // statements
-	// cut is the number of the statement at which the connection ends, from 1 on. 0:
-	// it does not end.
-	cut int32
-	// after ends the connection after the statement, before its answer arrives.
-	after bool
-	all   sync.WaitGroup
-}
-
-func startProxy(t *testing.T, to string, cut int, after bool) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &proxy{address: l.Addr().String(), cut: int32(cut), after: after}
-	p.all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.all.Go(func() { p.serve(c, to) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		p.all.Wait()
-	})
-	return p
-}
-
-func (p *proxy) serve(c net.Conn, to string) {
-	defer c.Close()
-	s, err := net.Dial("tcp", to)
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	var mute atomic.Bool
-	answered := make(chan struct{}, 1)
-	go func() {
-		b := make([]byte, 65536)
-		for {
-			n, err := s.Read(b)
-			if err != nil {
-				c.Close()
-				close(answered)
-				return
-			}
-			if mute.Load() {
-				select {
-				case answered <- struct{}{}:
-				default:
-				}
-				continue
-			}
-			if _, err := c.Write(b[:n]); err != nil {
-				s.Close()
-			}
-		}
-	}()
-	b := make([]byte, 65536)
-	for {
-		n, err := c.Read(b)
-		if err != nil {
-			return
-		}
-		// A statement of the simple protocol is one packet.
-		if bytes.HasPrefix(b[:n], []byte("Q")) && p.seen.Add(1) == p.cut {
-			if p.after {
-				mute.Store(true)
-				_, _ = io.Copy(s, bytes.NewReader(b[:n]))
-				<-answered
-			}
-			return
-		}
-		if _, err := s.Write(b[:n]); err != nil {
-			return
-		}
-	}
 }
 
 // pair are a certificate and its key.

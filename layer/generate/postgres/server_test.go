@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/internal/servers"
 )
 
 func TestServerRoles(t *testing.T) {
@@ -319,13 +320,13 @@ func crashes(t *testing.T, w world) {
 	d.make()
 	d.make()
 	admin := w.admin(t)
-	through := func(cut int, after bool, do func() error) (err error, more bool) {
-		direct := d.dsn
-		p := startProxy(t, w.server.Address, cut, after)
-		d.dsn = strings.Replace(direct, w.server.Address, p.address, 1)
+	proxy, direct := servers.StartPostgresProxy(t, w.server.Address), d.dsn
+	through := func(cut int, fault servers.Fault, do func() error) (err error, more bool) {
+		d.dsn = strings.Replace(direct, w.server.Address, proxy.Address, 1)
 		defer func() { d.dsn = direct }()
+		proxy.Stop(cut, fault, nil)
 		err = d.clean(do())
-		return err, int(p.seen.Load()) >= cut
+		return err, proxy.Seen() >= cut
 	}
 	quiet := func() { // the server has ended the sessions that were cut off
 		require.Eventually(t, func() bool {
@@ -333,12 +334,12 @@ func crashes(t *testing.T, w world) {
 		}, 10*time.Second, 5*time.Millisecond)
 	}
 	times := 0
-	for _, after := range []bool{false, true} {
+	for _, fault := range []servers.Fault{servers.Cut, servers.Lost, servers.Refused} {
 		for cut, more := 1, true; more; cut++ {
 			d.works()
 			oldest := d.inUse[1]
 			var err error
-			if err, more = through(cut, after, func() error {
+			if err, more = through(cut, fault, func() error {
 				return d.generator().Retire(t.Context(), oldest.ID)
 			}); more {
 				require.Error(t, err)
@@ -352,7 +353,7 @@ func crashes(t *testing.T, w world) {
 
 			name := d.name()
 			made := driver.Made{}
-			err, again := through(cut, after, func() (err error) {
+			err, again := through(cut, fault, func() (err error) {
 				made, err = d.tryMake(name)
 				return err
 			})
@@ -373,7 +374,7 @@ func crashes(t *testing.T, w world) {
 			d.make()
 		}
 	}
-	require.GreaterOrEqual(t, times, 2*(7+8))
+	require.GreaterOrEqual(t, times, 3*(8+9))
 	d.works()
 }
 
