@@ -83,6 +83,9 @@ func (p *Postgres) run(t testing.TB, program string, args ...string) {
 func findInitdb(t testing.TB) string {
 	t.Helper()
 	slow.Test(t)
+	if dir := os.Getenv("POSTGRES_BIN"); dir != "" { // of another version
+		return filepath.Join(dir, "initdb")
+	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the location on Debian
 	if len(found) == 0 {
 		return Find(t, "initdb")

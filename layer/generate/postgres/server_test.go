@@ -171,7 +171,8 @@ func rights(t *testing.T, w world) {
 	refused("cannot be created: SQLSTATE 42501: let the administrator create roles: ALTER ROLE \"dba_" + base +
 		"\" CREATEROLE")
 	run(t, admin, "ALTER ROLE dba_"+base+" CREATEROLE")
-	if one(t, admin, "SHOW server_version_num") >= "160000" {
+	newer := one(t, admin, "SHOW server_version_num") >= "160000"
+	if newer {
 		refused("cannot be granted to")
 		run(t, admin, "GRANT "+base+"_rights TO dba_"+base+" WITH ADMIN OPTION")
 	}
@@ -181,9 +182,24 @@ func rights(t *testing.T, w world) {
 	d.make()
 	d.works()
 
-	run(t, admin, "ALTER ROLE "+base+"_b SUPERUSER") // which only a superuser may change
+	// Another administrator, who has not created the roles.
+	run(t, admin, "CREATE ROLE next_"+base+" LOGIN CREATEROLE PASSWORD '"+adminPassword+"'")
+	d.dsn = strings.Replace(d.dsn, "dba_", "next_", 1)
+	if newer {
+		err := d.clean(d.generator().Retire(t.Context(), d.ids()[1]))
+		require.ErrorContains(t, err, "the password of role \""+base+"_b\" cannot be set: SQLSTATE 42501: ")
+		advice := "GRANT \"" + base + "_b\" TO \"next_" + base + "\" WITH ADMIN OPTION"
+		require.ErrorContains(t, err, advice)
+		run(t, admin, advice, strings.Replace(advice, "_b", "_a", 1))
+		d.works()
+	}
+	d.retire()
+	d.make()
+	d.works()
+
+	run(t, admin, "ALTER ROLE "+base+"_a SUPERUSER") // which only a superuser may change
 	err := d.clean(d.generator().Retire(t.Context(), d.ids()[1]))
-	require.ErrorContains(t, err, "the password of role \""+base+"_b\" cannot be set: SQLSTATE 42501: let the "+
+	require.ErrorContains(t, err, "the password of role \""+base+"_a\" cannot be set: SQLSTATE 42501: let the "+
 		"administrator change the role")
 	d.works()
 
