@@ -3,28 +3,39 @@ package postgres
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // The mark of a role is its comment. It shows which value has the role's password,
-// for the sweep after a crash and for runs that overtake each other.
+// for the sweep after a crash and for runs that overtake each other. It also shows
+// the role that layer granted to it, and would revoke.
 
 const (
-	inUsePrefix = "layer secret: in use by "
-	freePrefix  = "layer secret: free"
-	timeForm    = "2006-01-02T15:04:05Z"
+	inUsePrefix   = "layer secret: in use by "
+	freePrefix    = "layer secret: free"
+	grantedPrefix = ", granted "
+	timeForm      = "2006-01-02T15:04:05Z"
 )
 
 // inUseMark returns the mark of a role that has the password of the value with
-// this name, since a time of the server.
-func inUseMark(name string, since time.Time) string {
-	return inUsePrefix + name + " since " + since.UTC().Format(timeForm)
+// this name, since a time of the server. granted is the role that layer granted to
+// it; empty: none.
+func inUseMark(name string, since time.Time, granted string) string {
+	return inUsePrefix + name + " since " + since.UTC().Format(timeForm) + grantedMark(granted)
 }
 
 // freeMark returns the mark of a role whose last value has ended.
-func freeMark(name string, ended time.Time) string {
-	return freePrefix + ", " + name + " ended " + ended.UTC().Format(timeForm)
+func freeMark(name string, ended time.Time, granted string) string {
+	return freePrefix + ", " + name + " ended " + ended.UTC().Format(timeForm) + grantedMark(granted)
+}
+
+func grantedMark(role string) string {
+	if role == "" {
+		return ""
+	}
+	return grantedPrefix + strconv.Quote(role)
 }
 
 // mark is a parsed mark.
@@ -34,6 +45,9 @@ type mark struct {
 	name string
 	at   time.Time // zero if an administrator wrote the mark
 	free bool
+	// granted is the role that layer granted to this one; empty: none. A role that was
+	// a member already has none.
+	granted string
 }
 
 // parseMark returns the mark in a comment. ok is false if the comment is none.
@@ -47,6 +61,11 @@ func parseMark(comment string) (m mark, ok bool) {
 		text = strings.TrimPrefix(comment[len(freePrefix):], ", ")
 	default:
 		return mark{}, false
+	}
+	if i := strings.LastIndex(text, grantedPrefix+`"`); i >= 0 { // a quote in a quoted name has a backslash
+		if granted, err := strconv.Unquote(text[i+len(grantedPrefix):]); err == nil {
+			text, m.granted = text[:i], granted
+		}
 	}
 	if i := strings.LastIndex(text, word); i >= 0 {
 		if at, err := time.Parse(timeForm, text[i+len(word):]); err == nil {
@@ -87,25 +106,28 @@ type choice struct {
 }
 
 // choose returns the role for a new value. exists reports whether the server has
-// it already.
-func (c choice) choose() (chosen string, exists bool, err error) {
+// it already, with the mark m.
+func (c choice) choose() (chosen string, exists bool, m mark, err error) {
 	for _, turn := range c.p.names() {
 		used := slices.ContainsFunc(c.inUse, func(id string) bool { return strings.HasPrefix(id, turn+"/") })
 		found := slices.IndexFunc(c.roles, func(r role) bool { return r.name == turn })
 		if found >= 0 {
 			if err := c.ours(c.roles[found], used); err != nil {
-				return "", false, err
+				return "", false, mark{}, err
 			}
 		}
 		if !used && chosen == "" {
 			chosen, exists = turn, found >= 0
+			if exists {
+				m, _ = parseMark(c.roles[found].comment)
+			}
 		}
 	}
 	if chosen == "" {
-		return "", false, fmt.Errorf("both roles, %s and %s, have values in use: wait until the older one has ended "+
+		return "", false, mark{}, fmt.Errorf("both roles, %s and %s, have values in use: wait until the older one has ended "+
 			"(layer secret status)", quoteName(c.p.names()[0]), quoteName(c.p.names()[1]))
 	}
-	return chosen, exists, nil
+	return chosen, exists, m, nil
 }
 
 // ours returns an error if a role must not get the new value. used reports that a

@@ -26,19 +26,22 @@ func TestPasswordHas256Bits(t *testing.T) {
 func TestMarkKeepsTheNameOfTheValue(t *testing.T) {
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	for _, name := range []string{"layer 01234567 $SECRET.shop.db 0123456789ab", "x", " since  ended ", `it's "x"\`,
-		"鍵"} {
-		m, ok := parseMark(inUseMark(name, at))
-		require.True(t, ok)
-		require.Equal(t, mark{name: name, at: at}, m)
-		m, ok = parseMark(freeMark(name, at))
-		require.True(t, ok)
-		require.Equal(t, mark{name: name, at: at, free: true}, m)
+		`x, granted "y"`, "鍵"} {
+		for _, granted := range []string{"", "app_rights", `it's, granted "x"\`, " since  ended ", "鍵"} {
+			m, ok := parseMark(inUseMark(name, at, granted))
+			require.True(t, ok)
+			require.Equal(t, mark{name: name, at: at, granted: granted}, m)
+			m, ok = parseMark(freeMark(name, at, granted))
+			require.True(t, ok)
+			require.Equal(t, mark{name: name, at: at, free: true, granted: granted}, m)
+		}
 	}
 	m, ok := parseMark("layer secret: free")
 	require.True(t, ok)
 	require.Equal(t, mark{free: true}, m)
 	for _, comment := range []string{"", "the service", "layer secret", "layer secret: in use by ",
-		"layer secret: in use by x", "layer secret: in use by x since yesterday"} {
+		"layer secret: in use by x", "layer secret: in use by x since yesterday",
+		`layer secret: in use by x, granted "y"`} {
 		_, ok := parseMark(comment)
 		require.False(t, ok, comment)
 	}
@@ -62,10 +65,10 @@ func TestNewValueGetsTheRoleThatIsNotInUse(t *testing.T) {
 		says   string
 	}{
 		{title: "no roles", want: a},
-		{title: "the first is in use", inUse: []string{"app_a/" + last}, roles: map[string]string{a: inUseMark(last, old)},
+		{title: "the first is in use", inUse: []string{"app_a/" + last}, roles: map[string]string{a: inUseMark(last, old, "")},
 			want: b},
 		{title: "the second is in use", inUse: []string{"app_b/" + last},
-			roles: map[string]string{a: freeMark(name, old), b: inUseMark(last, old)}, want: a, exists: true},
+			roles: map[string]string{a: freeMark(name, old, ""), b: inUseMark(last, old, "")}, want: a, exists: true},
 		{title: "both are in use", inUse: []string{"app_b/x", "app_a/y"}, says: "wait until the older one has ended"},
 		{title: "ids of another base name", inUse: []string{"api_a/x", "api_b/y"}, want: a},
 		{title: "handed over", roles: map[string]string{a: "layer secret: free"}, want: a, exists: true},
@@ -73,24 +76,24 @@ func TestNewValueGetsTheRoleThatIsNotInUse(t *testing.T) {
 			says: `COMMENT ON ROLE "app_a" IS 'layer secret: free'`},
 		{title: "a role with a comment", roles: map[string]string{a: "ours"}, says: `another comment than layer's`},
 		{title: "a foreign role, which would be next", inUse: []string{"app_a/" + last},
-			roles: map[string]string{a: inUseMark(last, old), b: ""}, says: `the role "app_b" exists`},
+			roles: map[string]string{a: inUseMark(last, old, ""), b: ""}, says: `the role "app_b" exists`},
 		{title: "a foreign role as the other one", roles: map[string]string{b: ""}, says: `the role "app_b" exists`},
-		{title: "another ledger's", roles: map[string]string{b: inUseMark(other, old)},
+		{title: "another ledger's", roles: map[string]string{b: inUseMark(other, old, "")},
 			says: "another secret or another ledger"},
-		{title: "another ledger's, which has ended", roles: map[string]string{a: freeMark(other, young)}, want: a,
+		{title: "another ledger's, which has ended", roles: map[string]string{a: freeMark(other, young, "")}, want: a,
 			exists: true},
-		{title: "not recorded, and old", roles: map[string]string{a: inUseMark(last, old)}, want: a, exists: true},
-		{title: "not recorded, and young", roles: map[string]string{a: inUseMark(last, young)},
+		{title: "not recorded, and old", roles: map[string]string{a: inUseMark(last, old, "")}, want: a, exists: true},
+		{title: "not recorded, and young", roles: map[string]string{a: inUseMark(last, young, "")},
 			says: `the role "app_a" got a password 1m0s ago`},
 		{title: "not recorded, by the server's clock in the future",
-			roles: map[string]string{a: inUseMark(last, now.Add(time.Hour))}, says: "another run is at work"},
+			roles: map[string]string{a: inUseMark(last, now.Add(time.Hour), "")}, says: "another run is at work"},
 	} {
 		t.Run(tc.title, func(t *testing.T) {
 			c := choice{p: params{role: "app"}, name: name, inUse: tc.inUse, now: now}
 			for role1, comment := range tc.roles {
 				c.roles = append(c.roles, role{role1, comment})
 			}
-			chosen, exists, err := c.choose()
+			chosen, exists, _, err := c.choose()
 			if tc.says != "" {
 				require.ErrorContains(t, err, tc.says)
 				return

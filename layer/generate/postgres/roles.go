@@ -84,7 +84,7 @@ func (s *session) prepare(ctx context.Context, p params, admin *pgconn.Config, n
 		return "", "", fmt.Errorf("there is no role %s, which the param grant names: CREATE ROLE %s, and grant it the "+
 			"rights of the service", quoteName(p.grant), quoteName(p.grant))
 	}
-	chosen, exists, err := choice{p: p, name: name, inUse: inUse, roles: found, now: now}.choose()
+	chosen, exists, earlier, err := choice{p: p, name: name, inUse: inUse, roles: found, now: now}.choose()
 	if err != nil {
 		return "", "", err
 	}
@@ -99,10 +99,11 @@ func (s *session) prepare(ctx context.Context, p params, admin *pgconn.Config, n
 	if err := s.set(ctx, chosen, exists, password, "LOGIN"); err != nil {
 		return "", "", err
 	}
-	if err := s.grant(ctx, p.grant, chosen); err != nil {
+	granted, err := s.grant(ctx, p.grant, chosen, earlier.granted)
+	if err != nil {
 		return "", "", err
 	}
-	return value, chosen, s.mark(ctx, chosen, inUseMark(name, now))
+	return value, chosen, s.mark(ctx, chosen, inUseMark(name, now, granted))
 }
 
 // set sets the password of a role, and creates the role unless it exists.
@@ -124,23 +125,6 @@ func (s *session) needsAdmin(quoted string) string {
 	admin := quoteName(s.user)
 	return "let the administrator change the role: ALTER ROLE " + admin + " CREATEROLE, and from Postgres 16 on GRANT " +
 		quoted + " TO " + admin + " WITH ADMIN OPTION"
-}
-
-// grant makes a role a member of another, unless it is one: then an administrator
-// without the right to grant can be used.
-func (s *session) grant(ctx context.Context, group, member string) error {
-	rows, err := s.rows(ctx, `SELECT 1 FROM pg_auth_members AS m JOIN pg_roles AS g ON g.oid = m.roleid
-	JOIN pg_roles AS r ON r.oid = m.member WHERE g.rolname::text =`+quoteText(group)+` AND r.rolname::text =`+
-		quoteText(member))
-	if err != nil {
-		return s.failed(ctx, "the members of "+quoteName(group)+" cannot be read", err, "")
-	}
-	if len(rows) > 0 {
-		return nil
-	}
-	return s.do(ctx, "the role "+quoteName(group)+" cannot be granted to "+quoteName(member), "GRANT "+
-		quoteName(group)+" TO "+quoteName(member), "let the administrator grant it: GRANT "+quoteName(group)+" TO "+
-		quoteName(s.user)+" WITH ADMIN OPTION")
 }
 
 func (s *session) mark(ctx context.Context, name, comment string) error {
@@ -249,7 +233,7 @@ func (r *roles) end(ctx context.Context, match func(role, mark) bool) error {
 		if err := s.set(ctx, role.name, true, newPassword(), option); err != nil {
 			return wrap(err)
 		}
-		if err := s.mark(ctx, role.name, freeMark(m.name, now)); err != nil {
+		if err := s.mark(ctx, role.name, freeMark(m.name, now, m.granted)); err != nil {
 			return wrap(err)
 		}
 	}

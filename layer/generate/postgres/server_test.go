@@ -27,6 +27,7 @@ func TestServerRoles(t *testing.T) {
 		{"json", jsonValues},
 		{"roles of others are refused", others},
 		{"the rights of the administrator", rights},
+		{"another grant", regrants},
 		{"settings of the administrator do not matter", settings},
 		{"retire", retire},
 		{"sweep", sweep},
@@ -154,57 +155,6 @@ func others(t *testing.T, w world) {
 	run(t, admin, "DROP ROLE "+d.params["grant"])
 	_, err = d.tryMake(d.name())
 	require.ErrorContains(t, err, "there is no role \""+d.params["grant"]+"\", which the param grant names")
-}
-
-// rights: an administrator need not be a superuser.
-func rights(t *testing.T, w world) {
-	d := w.declare(t)
-	base, admin := d.params["role"], w.admin(t)
-	run(t, admin, "CREATE ROLE dba_"+base+" LOGIN PASSWORD '"+adminPassword+"'")
-	d.dsn = fmt.Sprintf("postgres://dba_%s:%s@%s/postgres?sslmode=disable", base, adminPassword, w.server.Address)
-	refused := func(says string) {
-		t.Helper()
-		_, err := d.tryMake(d.name())
-		require.ErrorIs(t, err, driver.ErrNotApplied)
-		require.ErrorContains(t, err, says)
-	}
-	refused("cannot be created: SQLSTATE 42501: let the administrator create roles: ALTER ROLE \"dba_" + base +
-		"\" CREATEROLE")
-	run(t, admin, "ALTER ROLE dba_"+base+" CREATEROLE")
-	newer := one(t, admin, "SHOW server_version_num") >= "160000"
-	if newer {
-		refused("cannot be granted to")
-		run(t, admin, "GRANT "+base+"_rights TO dba_"+base+" WITH ADMIN OPTION")
-	}
-	d.make()
-	d.make()
-	d.retire()
-	d.make()
-	d.works()
-
-	// Another administrator, who has not created the roles.
-	run(t, admin, "CREATE ROLE next_"+base+" LOGIN CREATEROLE PASSWORD '"+adminPassword+"'")
-	d.dsn = strings.Replace(d.dsn, "dba_", "next_", 1)
-	if newer {
-		err := d.clean(d.generator().Retire(t.Context(), d.ids()[1]))
-		require.ErrorContains(t, err, "the password of role \""+base+"_b\" cannot be set: SQLSTATE 42501: ")
-		advice := "GRANT \"" + base + "_b\" TO \"next_" + base + "\" WITH ADMIN OPTION"
-		require.ErrorContains(t, err, advice)
-		run(t, admin, advice, strings.Replace(advice, "_b", "_a", 1))
-		d.works()
-	}
-	d.retire()
-	d.make()
-	d.works()
-
-	run(t, admin, "ALTER ROLE "+base+"_a SUPERUSER") // which only a superuser may change
-	err := d.clean(d.generator().Retire(t.Context(), d.ids()[1]))
-	require.ErrorContains(t, err, "the password of role \""+base+"_a\" cannot be set: SQLSTATE 42501: let the "+
-		"administrator change the role")
-	d.works()
-
-	d.dsn = config(t, d.inUse[0]).ConnString()
-	refused("one of the roles that take turns")
 }
 
 // settings: neither the role's time limits nor its formats nor its search_path
