@@ -36,5 +36,5 @@
 //
 // All statements use the simple protocol, without prepared statements, so the
 // administrator may connect through PgBouncer, which pools by session or by
-// transaction.
+// transaction. docs/postgres.md has its limits.
 package postgres

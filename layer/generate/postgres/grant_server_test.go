@@ -62,8 +62,8 @@ func rights(t *testing.T, w world) {
 	refused("one of the roles that take turns")
 }
 
-// regrants: each role loses with its next value what layer granted to it, and
-// nothing that others granted.
+// regrants: with its next value, each role loses the role that layer granted to
+// it, and none that others granted.
 func regrants(t *testing.T, w world) {
 	d := w.declare(t)
 	base, admin := d.params["role"], w.admin(t)
@@ -86,7 +86,7 @@ func regrants(t *testing.T, w world) {
 	d.make()
 	require.Equal(t, `_other, granted "x" _own`, groups("_a"))
 
-	// What others granted stays, although the param named it.
+	// A grant of others stays, although the param named it.
 	d.params["grant"] = own
 	d.retire()
 	d.make()
@@ -129,7 +129,7 @@ func regrants(t *testing.T, w world) {
 	require.ErrorContains(t, err, `the role "`+own+`", which the param grant named before, cannot be revoked from "`+base+
 		`_b": another role granted it: REVOKE "`+own+`" FROM "`+base+`_b" as the role that granted it`)
 	d.works()
-	run(t, admin, "COMMENT ON ROLE "+base+"_b IS 'layer secret: free'") // what the message says
+	run(t, admin, "COMMENT ON ROLE "+base+"_b IS 'layer secret: free'") // as the message says
 	d.make()
 	d.works()
 	require.Equal(t, `_other, granted "x" _own`, groups("_b"))
