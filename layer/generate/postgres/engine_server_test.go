@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -31,6 +30,9 @@ type fragile struct {
 }
 
 var errKilled = errors.New("killed")
+
+// passwordForm finds a password, also one that was never published.
+var passwordForm = regexp.MustCompile(`[A-Za-z0-9_-]{43}`)
 
 func (l fragile) CompareAndSwap(ctx context.Context, old rotate.Revision, next rotate.State) (rotate.Revision, error) {
 	if l.made.Swap(false) && l.kill.Swap(false) {
@@ -70,6 +72,7 @@ func (g notedRoles) Test(ctx context.Context, made driver.Made) error {
 // rotations. Runs end at each statement, before and after it, and between Make and
 // the record of its value.
 func TestServerBusyPoolLosesNoQuery(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	d := w.declare(t, "host", w.server.Address, "terminate", "false")
 	admin := w.admin(t)
@@ -89,24 +92,18 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 	app := secret.NewApp(secret.AppOptions{Store: secret.Dir(folder), Logger: slog.New(slog.DiscardHandler)})
 	app.Use(database)
 	operator := &rotate.Operator{Ledger: ledger, Publisher: dir.New(folder), Spec: app.Spec(),
-		Window: 2 * time.Second, Margin: time.Second,
+		Window: 1500 * time.Millisecond, Margin: 500 * time.Millisecond,
 		Generators: map[string]driver.Generator{postgres.Name: noted{postgres.New(postgres.Options{
 			Getenv: func(string) string { return *dsn.Load() }}), &made}}}
 	proxy := servers.StartPostgresProxy(t, w.server.Address)
 	through := strings.Replace(direct, w.server.Address, proxy.Address, 1)
-	shows := func(err error) {
-		t.Helper()
-		for _, p := range passwords(t, folder) {
-			require.False(t, strings.Contains(fmt.Sprint(err), p), "an error shows a password")
-		}
-	}
 	rotateOnce := func(now bool) (actions string, err error) {
 		r, err := operator.Rotate(t.Context(), rotate.RotateOptions{Now: now})
 		for _, a := range r.Actions {
 			actions += string(a.Action) + " "
 		}
 		err = errors.Join(append([]error{err}, r.Failed...)...)
-		shows(err)
+		require.False(t, passwordForm.MatchString(fmt.Sprint(err)), "an error shows a password")
 		return actions, err
 	}
 
@@ -187,23 +184,8 @@ func TestServerBusyPoolLosesNoQuery(t *testing.T) {
 		require.False(t, strings.Contains(log, p), "a password is in the server's log")
 	}
 	require.Len(t, service.Passwords(), 6)
-	t.Logf("%d queries over %d connections, %d crashes", service.Queries.Load(), service.Connections.Load(), crashes)
-}
-
-// passwords returns the passwords in the published texts.
-func passwords(t *testing.T, folder string) (list []string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
-	require.NoError(t, err)
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		require.NoError(t, err)
-		for _, part := range strings.Split(string(b), "postgres://")[1:] {
-			if _, rest, ok := strings.Cut(part, ":"); ok {
-				password, _, _ := strings.Cut(rest, "@")
-				list = append(list, password)
-			}
-		}
+	for _, p := range service.Passwords() {
+		require.True(t, passwordForm.MatchString(p))
 	}
-	return list
+	t.Logf("%d queries over %d connections, %d crashes", service.Queries.Load(), service.Connections.Load(), crashes)
 }

@@ -13,6 +13,7 @@ import (
 // TestServerPgBouncer: the administrator and the service use a pooler, which asks
 // the server for passwords.
 func TestServerPgBouncer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	through := func(t *testing.T, pooler string) *declared {
 		d := w.declare(t, "host", pooler)

@@ -251,8 +251,9 @@ func (r *roles) end(ctx context.Context, match func(role, mark) bool) error {
 // terminate ends the sessions of a role. It runs after the commit, so that they
 // cannot log in again.
 func (s *session) terminate(ctx context.Context, name string) error {
-	return s.do(ctx, "the sessions of role "+quoteName(name)+" cannot be ended", `SELECT pg_terminate_backend(pid)
-	FROM pg_stat_activity WHERE usename::text =`+quoteText(name)+` AND pid <> pg_backend_pid()`,
+	return s.do(ctx, "the sessions of role "+quoteName(name)+" cannot be ended", `SELECT
+	pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE usename::text =`+quoteText(name)+`
+	AND pid <> pg_catalog.pg_backend_pid()`,
 		"let the administrator end sessions: GRANT pg_signal_backend TO "+quoteName(s.user))
 }
 

@@ -1,9 +1,7 @@
 package postgres_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/driver"
-	"github.com/layeron-hq/secret/internal/servers"
 )
 
 func TestServerRoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, tc := range []struct {
 		name string
@@ -32,6 +30,7 @@ func TestServerRoles(t *testing.T) {
 		{"retire", retire},
 		{"sweep", sweep},
 		{"a run that overtakes another", overtaken},
+		{"a run that waits for another", waits},
 		{"a crash at each statement", crashes},
 		{"the context ends", contextEnds},
 		{"failures have advice", failures},
@@ -170,14 +169,32 @@ func settings(t *testing.T, w world) {
 		"ALTER ROLE dba_"+base+" SET backslash_quote = off",
 		"ALTER ROLE dba_"+base+" SET escape_string_warning = on",
 		"ALTER ROLE dba_"+base+" SET default_transaction_isolation = 'serializable'")
+	run(t, admin, "CREATE SCHEMA trap", "CREATE VIEW trap.pg_roles AS SELECT * FROM pg_catalog.pg_roles WHERE false",
+		"CREATE VIEW trap.pg_stat_activity AS SELECT * FROM pg_catalog.pg_stat_activity WHERE false",
+		"CREATE FUNCTION trap.current_setting(text) RETURNS text LANGUAGE sql AS $$SELECT 'on'$$",
+		"ALTER SYSTEM SET wal_writer_delay = '10s'")
+	w.reload(t)
 	d.dsn = fmt.Sprintf("postgres://dba_%s:%s@%s/postgres?sslmode=disable", base, adminPassword, w.server.Address)
-	d.params["role"] = `ü\'` + base
+	d.params["role"], d.params["terminate"] = `ü\'`+base, "true"
+	durable := func() bool { // sooner than the server would write it by itself
+		query := "SELECT (pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn())::text"
+		return one(t, admin, query) == "true"
+	}
+	run(t, admin, "CHECKPOINT")
+	require.Eventually(t, durable, 2*time.Second, 5*time.Millisecond)
+	m, err := d.tryMake(d.name())
+	require.NoError(t, err)
+	require.Eventually(t, durable, 2*time.Second, 5*time.Millisecond)
+	d.inUse = []driver.Made{m}
 	d.make()
-	d.make()
+	open := connect(t, m.Value.Reveal())
 	d.retire()
+	_, err = open.Exec(t.Context(), "SELECT 1")
+	require.Error(t, err, "the session is ended")
 	d.works()
+	run(t, admin, "ALTER SYSTEM RESET wal_writer_delay")
 	run(t, admin, "ALTER ROLE dba_"+base+" SET default_transaction_read_only = on")
-	_, err := d.tryMake(d.name())
+	_, err = d.tryMake(d.name())
 	require.ErrorContains(t, err, "is a standby or read-only")
 }
 
@@ -262,103 +279,6 @@ func sweep(t *testing.T, w world) {
 	d.works()
 	d.make()
 	require.NoError(t, g.Sweep(t.Context(), []string{name}, d.ids()), "again")
-	d.works()
-}
-
-// overtaken: a run whose request was late must not replace the password of the run
-// that took over.
-func overtaken(t *testing.T, w world) {
-	d := w.declare(t)
-	d.make()
-	late := d.name()
-	d.make()
-	d.inUse = d.inUse[1:] // the late run does not know the second value
-	_, err := d.tryMake(late)
-	require.ErrorIs(t, err, driver.ErrNotApplied)
-	require.ErrorContains(t, err, "another run is at work, or was interrupted")
-	d.works()
-}
-
-// crashes: whatever statement is the last one, the values in use work, and after a
-// sweep the next value can be made.
-func crashes(t *testing.T, w world) {
-	d := w.declare(t, "terminate", "true")
-	d.make()
-	d.make()
-	admin := w.admin(t)
-	proxy, direct := servers.StartPostgresProxy(t, w.server.Address), d.dsn
-	through := func(cut int, fault servers.Fault, do func() error) (err error, more bool) {
-		d.dsn = strings.Replace(direct, w.server.Address, proxy.Address, 1)
-		defer func() { d.dsn = direct }()
-		proxy.Stop(cut, fault, nil)
-		err = d.clean(do())
-		return err, proxy.Seen() >= cut
-	}
-	quiet := func() { // the server has ended the sessions that were cut off
-		require.Eventually(t, func() bool {
-			return one(t, admin, "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'layer'") == "0"
-		}, 10*time.Second, 5*time.Millisecond)
-	}
-	times := 0
-	for _, fault := range []servers.Fault{servers.Cut, servers.Lost, servers.Refused} {
-		for cut, more := 1, true; more; cut++ {
-			d.works()
-			oldest := d.inUse[1]
-			var err error
-			if err, more = through(cut, fault, func() error {
-				return d.generator().Retire(t.Context(), oldest.ID)
-			}); more {
-				require.Error(t, err)
-				times++
-			}
-			quiet()
-			require.NoError(t, d.test(d.inUse[0]))
-			require.NoError(t, d.generator().Retire(t.Context(), oldest.ID), "again")
-			require.Error(t, d.test(oldest))
-			d.inUse = d.inUse[:1]
-
-			name := d.name()
-			made := driver.Made{}
-			err, again := through(cut, fault, func() (err error) {
-				made, err = d.tryMake(name)
-				return err
-			})
-			quiet()
-			d.works()
-			if again {
-				require.Error(t, err)
-				require.Empty(t, made)
-				times++
-				more = true
-			}
-			// The value was not recorded: the run that takes over sweeps its name.
-			require.NoError(t, d.generator().Sweep(t.Context(), []string{name}, d.ids()))
-			d.works()
-			if made.ID != "" {
-				require.Error(t, d.test(made))
-			}
-			d.make()
-		}
-	}
-	require.GreaterOrEqual(t, times, 3*(8+9))
-	d.works()
-}
-
-func contextEnds(t *testing.T, w world) {
-	d := w.declare(t)
-	d.make()
-	holder := w.admin(t)
-	run(t, holder, "BEGIN", "SELECT pg_advisory_xact_lock(1818326629, 1)")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	end := errors.New("the operator pressed ^C")
-	time.AfterFunc(300*time.Millisecond, func() { cancel(end) })
-	_, err := d.generator(d.ids()...).Make(ctx, d.name(), d.params)
-	require.ErrorIs(t, d.clean(err), end)
-	require.ErrorIs(t, err, driver.ErrNotApplied)
-	require.ErrorIs(t, d.generator().Retire(ctx, d.ids()[0]), end)
-	require.ErrorIs(t, d.generator().Sweep(ctx, []string{"x"}, nil), end)
-	require.ErrorIs(t, d.generator().(driver.Tester).Test(ctx, d.inUse[0]), end)
-	run(t, holder, "SET LOCAL lock_timeout = 0", "COMMIT")
 	d.works()
 }
 

@@ -65,8 +65,9 @@ func (r *roles) connect(ctx context.Context, p params) (*session, *pgconn.Config
 		return nil, nil, s.failed(ctx, "the server cannot be reached with "+p.dsnEnv, err, "correct the user and the "+
 			"password in "+p.dsnEnv)
 	}
-	rows, err := s.rows(ctx, `SELECT current_user, current_setting('server_version_num'),
-	pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'`)
+	// The administrator's search_path may have others of these names.
+	rows, err := s.rows(ctx, `SELECT current_user, pg_catalog.current_setting('server_version_num'),
+	pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('transaction_read_only') = 'on'`)
 	switch {
 	case err != nil:
 		err = s.failed(ctx, "the server cannot be asked", err, "")
