@@ -220,7 +220,13 @@ func retire(t *testing.T, w world) {
 		require.Error(t, err)
 		run(t, current, "SELECT 1")
 		require.Equal(t, "false", login(d, "_a"))
+		has := func() string {
+			return one(t, admin, "SELECT rolpassword || shobj_description(oid, 'pg_authid') FROM pg_authid WHERE rolname = $1",
+				d.params["role"]+"_a")
+		}
+		before := has()
 		require.NoError(t, d.generator().Retire(t.Context(), id), "once more")
+		require.True(t, before == has(), "it changes the role")
 		d.make()
 		require.Equal(t, "true", login(d, "_a"))
 		d.works()
@@ -310,6 +316,12 @@ func failures(t *testing.T, w world) {
 	}
 	d.dsn = good
 	d.works()
+	host, port, _ := strings.Cut(w.server.Address, ":")
+	d.dsn = "host='no url," + host + "' port=1," + port + " user=postgres dbname=postgres sslmode=disable"
+	_, err := d.tryMake(d.name())
+	require.ErrorIs(t, err, driver.ErrNotApplied)
+	require.ErrorContains(t, err, "no connection string can hold the database's or the host's name")
+	d.dsn = good
 	require.ErrorContains(t, d.clean(d.generator().(driver.Tester).Test(t.Context(), driver.Made{
 		Value: driver.NewValue("postgres://x:" + adminPassword + "@" + w.server.Address + "/postgres?sslmode=disable")})),
 		`the login as "x" fails: SQLSTATE 28P01: the password is refused`)
