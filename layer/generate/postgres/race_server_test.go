@@ -47,7 +47,8 @@ func waits(t *testing.T, w world) {
 		failed <- err
 	}()
 	require.Eventually(t, func() bool {
-		return one(t, holder, "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == "1"
+		return one(t, holder, "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'layer' AND "+
+			"wait_event = 'advisory'") == "1"
 	}, 10*time.Second, 5*time.Millisecond)
 	run(t, holder, "COMMIT")
 	err := <-failed
