@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret/internal/servers"
 	"github.com/layeron-hq/secret/layer/internal/busypool"
 )
+
+// passwordForm finds a password that postgres/role makes.
+var passwordForm = regexp.MustCompile(`[A-Za-z0-9_-]{43}`)
 
 // strike is how a command is interrupted at a step.
 type strike struct {
@@ -38,6 +40,7 @@ var strikes = []strike{
 // document work all the time. The next run finishes the work and leaves nothing
 // behind, and a service with a busy pool loses no query.
 func TestServerDatabaseKilledAtEachStep(t *testing.T) {
+	t.Parallel()
 	w := newDatabase(t)
 	empty := w.stage(inMemory(t))
 	spec, err := json.Marshal(w.app(empty.dir).Spec())
@@ -137,11 +140,8 @@ func (w databaseTest) struck(c databaseStep, s strike, at int) bool {
 	values := valuesIn(w.T, dir, nil)
 	w.layer(dir, c.args...)
 	w.logins(dir, at)
-	for _, text := range valuesIn(w.T, dir, values) {
-		login, err := pgx.ParseConfig(text)
-		require.NoError(w, err)
-		require.False(w, strings.Contains(stdout.String()+stderr.String(), login.Password), "a password is shown")
-	}
+	valuesIn(w.T, dir, values)
+	require.False(w, passwordForm.MatchString(stdout.String()+stderr.String()), "a password is shown")
 	status := w.status(dir)
 	require.True(w, c.done(status), "step %d", at)
 	require.Contains(w, []string{"ok", "pending"}, status.State)

@@ -196,6 +196,7 @@ func (w databaseTest) clean(dir string, at int) {
 		require.WithinDuration(w, time.Now(), s.Until, 16*time.Minute, "step %d", at)
 	}
 	require.LessOrEqual(w, len(state.Sweep), 1, "step %d", at)
+	require.LessOrEqual(w, w.ask("SELECT count(*)::text FROM pg_roles WHERE rolname LIKE 'app%'"), "3", "step %d", at)
 	var got []string
 	for _, mark := range strings.Split(w.ask(`SELECT string_agg(rolname || ': ' ||
 	regexp_replace(shobj_description(oid, 'pg_authid'), ' since .*', ''), E'\n') FROM pg_roles WHERE rolname LIKE 'app__'`),

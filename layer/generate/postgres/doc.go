@@ -22,7 +22,9 @@
 //
 // The comment on each role is its mark. It contains the name of the role's value,
 // which the ledger holds too. A role without a mark is never changed, and neither
-// is a role that holds a value of another ledger or another secret.
+// is a role that holds a value of another ledger or another secret. The mark also
+// contains the role that layer granted: after a change of the param grant, the
+// next value revokes it. A grant of others stays.
 //
 // # Passwords
 //
