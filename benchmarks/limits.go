@@ -74,7 +74,8 @@ var limits = func() map[string]limit {
 	}
 	add(limit{ratio: 0.35, allocs: none}, "read/3/Current/parallel")
 
-	add(limit{ratio: 0.15, held: 0.2}, "parse/3/JSON", "parse/50/JSON")
+	add(limit{ratio: 0.15, held: 0.18}, "parse/3/JSON")
+	add(limit{ratio: 0.15}, "parse/50/JSON")
 	add(limit{ratio: 0.25}, "parse/3/compact", "parse/50/compact")
 	add(limit{ratio: 0.06}, "parse/1MiB/JSON", "parse/1MiB/compact")
 	add(limit{allocs: four}, "parse/1000/compact")
