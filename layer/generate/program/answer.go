@@ -124,6 +124,9 @@ func namesSteps(raw json.RawMessage) bool {
 	})
 }
 
+// errNoList is the error of an answer to steps that was meant as one.
+var errNoList = errors.New("the member steps is not a list of texts")
+
 // steps returns the steps in an answer to steps. Names that this layer does not
 // know are allowed: they are of a later one.
 func (a answer) steps() ([]string, error) {
@@ -131,16 +134,15 @@ func (a answer) steps() ([]string, error) {
 	if !ok {
 		return nil, errors.New("the answer has no member steps")
 	}
-	wrong := errors.New("the member steps is not a list of texts")
 	var members []json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return nil, wrong
+		return nil, errNoList
 	}
 	list := []string{}
 	for _, member := range members {
 		name, err := text(member)
 		if err != nil {
-			return nil, wrong
+			return nil, errNoList
 		}
 		list = append(list, name)
 	}
