@@ -147,6 +147,8 @@ func (r *run) lasts(addr secret.Address, v version) *Problem {
 			"a run that has the generator ends it%s", res.Generator, v.ID, res.named())
 	case !asked:
 		return nil // it can end any value
+	case answer.err != nil && r.scheduled(addr):
+		return nil // if it cannot, Retire reports it in time: each rotation would warn of a mere doubt
 	case answer.err != nil:
 		return r.warning(addr, EndUnknown, v.ID, "it is not known whether %s can end a value: the value of version %s may "+
 			"work until it is ended at its provider%s: %w", res.Generator, v.ID, res.named(), answer.err)
@@ -155,4 +157,10 @@ func (r *run) lasts(addr secret.Address, v version) *Problem {
 			"its provider%s", res.Generator, v.ID, res.named())
 	}
 	return nil
+}
+
+// scheduled reports whether a secret only follows its schedule.
+func (r *run) scheduled(addr secret.Address) bool {
+	o := r.orders[addr]
+	return (o.op == orderRotate || o.op == orderApply) && !o.immediate
 }

@@ -89,8 +89,9 @@ func TestWhatAGeneratorCannotEndIsSaidBefore(t *testing.T) {
 			warns := func(what string, do func() (Result, error), ids ...string) {
 				t.Helper()
 				var want []string
+				scheduled := what == "rotate" || what == "now" // a doubt is no warning then
 				for _, id := range ids {
-					if c.kind != "" {
+					if c.kind == NotEnded || c.kind == EndUnknown && !scheduled {
 						want = append(want, string(c.kind)+" "+id)
 					}
 				}

@@ -154,8 +154,8 @@ func (c *conformance) listed() {
 		return
 	case err != nil, !known:
 		// A program may be older than the question, and end with an error.
-		c.finds("steps", true, "the program does not list its steps: before layer gives up a value, it warns that the "+
-			"value may not be ended")
+		c.finds("steps", true, "the program does not list its steps: before a value is given up at once, "+
+			"layer warns that it may not be ended")
 		return
 	}
 	ok := true
