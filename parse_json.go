@@ -447,13 +447,13 @@ func frequent(s string, i int) string {
 	if i < 0 || len(s)-i < len(`"activeFrom":"`) {
 		return ""
 	}
-	switch name := s[i+1:]; {
-	case name[:8] == `value":"`:
-		return name[:5]
-	case name[:13] == `activeFrom":"`:
-		return name[:10]
-	case name[:12] == `expiresAt":"`:
-		return name[:9]
+	switch member := s[i:]; {
+	case member[:9] == `"value":"`:
+		return member[1:6]
+	case member[:14] == `"activeFrom":"`:
+		return member[1:11]
+	case member[:13] == `"expiresAt":"`:
+		return member[1:10]
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -483,5 +484,37 @@ func TestParseAgreesWithTheModel(t *testing.T) {
 	t.Log(kinds)
 	for _, kind := range []string{"empty", "malformed", "plain", "json", "compact"} {
 		require.Greater(t, kinds[kind], n/1000, "too few are %s", kind)
+	}
+}
+
+// Each byte of a JSON document matters: the parser and the model agree about all
+// texts that differ from a good one in one byte that JSON gives a meaning to.
+func TestJSONTextsThatDifferInOneByte(t *testing.T) {
+	for _, good := range []string{
+		`{"current":"v1","versions":{"v1":{"value":"a long value","expiresAt":"2026-06-25T00:00:00.000Z"},` +
+			`"value":{"activeFrom":"2026-05-25T00:00:00.000Z","value":"two"}}}`,
+		`{"value":"of no version","versions":{"v1":{"x":{"value":"x","expiresAt":"y"},"value":"one"}}}`,
+		"{ \"versions\" : { \"v1\" : { \"value\" : \"one\" ,\n\"expiresAt\" :\"2026-06-25T00:00:00Z\" } } }",
+	} {
+		require.Equal(t, "json", modelOf(good).kind)
+		for i := range len(good) + 1 {
+			agree(t, good[:i])
+			for _, c := range "\x00 \n\"'\\{}[]:,/#x0-\x7fé" {
+				agree(t, good[:i]+string(c)+good[i:])
+				if i < len(good) {
+					agree(t, good[:i]+string(c)+good[i+1:])
+				}
+			}
+			if i < len(good) {
+				agree(t, good[:i]+good[i+1:])
+			}
+		}
+	}
+}
+
+// agree fails the test if the parser and the model differ about a text.
+func agree(t *testing.T, text string) {
+	if want, got := modelOf(text), readingOf(text); !reflect.DeepEqual(want, got) {
+		require.Equal(t, want, got, "%q", text)
 	}
 }
