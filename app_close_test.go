@@ -137,3 +137,66 @@ func TestCloseWaitsForACallInClose(t *testing.T) {
 		require.Equal(t, 3*time.Second, took)
 	})
 }
+
+// TestReadThatSharesALoadOfTheAppOutlivesClose: Close ends the load, and a
+// read that shares it asks the store itself, with one Get and with a batch.
+func TestReadThatSharesALoadOfTheAppOutlivesClose(t *testing.T) {
+	for name, storeOf := range map[string]func(*probe) secret.Store{
+		"single": func(p *probe) secret.Store { return p },
+		"batch":  func(p *probe) secret.Store { return getsAsBatch{p} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newProbe()
+				app := secret.NewApp(secret.AppOptions{Store: storeOf(p), Logger: silence})
+				require.NoError(t, app.Start(context.Background()))
+				late := []*secret.Secret{static("one"), static("two")}
+				app.Use(late...)
+				for _, s := range late {
+					_, err := s.Load(context.Background())
+					require.ErrorIs(t, err, secret.ErrNotFound) // so the rounds load it
+				}
+				p.step(hang)
+				asked := p.gets()
+				for p.gets() < asked+2 { // until a round loads them
+					time.Sleep(time.Second)
+					synctest.Wait()
+				}
+				var reads sync.WaitGroup
+				for _, s := range late {
+					p.set(s, "text of "+s.Address().Name)
+					reads.Go(func() {
+						doc, err := s.Load(context.Background())
+						require.NoError(t, err)
+						require.Equal(t, "text of "+s.Address().Name, doc.Current().Text())
+					})
+				}
+				synctest.Wait()
+				require.Equal(t, asked+2, p.gets(), "the reads share the loads")
+				p.step(nil)
+				require.NoError(t, app.Close())
+				reads.Wait()
+			})
+		})
+	}
+}
+
+// getsAsBatch is a BatchStore that gets one secret after another at one moment.
+type getsAsBatch struct{ *probe }
+
+func (b getsAsBatch) GetAll(ctx context.Context, addrs []secret.Address) (map[secret.Address]string, error) {
+	texts := map[secret.Address]string{}
+	var mu sync.Mutex
+	var gets sync.WaitGroup
+	for _, addr := range addrs {
+		gets.Go(func() {
+			if text, err := b.Get(ctx, addr); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				texts[addr] = text
+			}
+		})
+	}
+	gets.Wait()
+	return texts, ctx.Err()
+}
