@@ -29,7 +29,7 @@ var (
 // renamed or linked, a link that is swapped, as Kubernetes does, and a folder
 // that is replaced or mounted. A file without a notification, such as a single
 // file that is mounted over another, is found by its inode, size and change
-// time, within a second, or within half a minute among thousands of secrets. The
+// time, within a second, or within a minute among thousands of secrets. The
 // content is compared once a minute.
 //
 // An App reads each file once a second, and follows a change within about a

@@ -178,6 +178,26 @@ func TestRemoteFilesAreReadEachSecond(t *testing.T) {
 	finds("of another folder")
 }
 
+// A file that does not fit into the buffer is not read into it, also where its
+// size is more than an int holds.
+func TestContentThatDoesNotFit(t *testing.T) {
+	path := filepath.Join(LocalDir(t), "file")
+	require.NoError(t, os.WriteFile(path, []byte("content"), 0o600))
+	for _, tc := range []struct {
+		size int64
+		fits bool
+	}{{7, true}, {16, true}, {17, false}, {3 << 30, false}} {
+		require.NoError(t, os.Truncate(path, tc.size))
+		content, ok := contentOf(path, stampOf(path), make([]byte, 16))
+		require.Equal(t, tc.fits, ok, tc.size)
+		want := 0
+		if tc.fits {
+			want = int(tc.size)
+		}
+		require.Equal(t, want, len(content), tc.size)
+	}
+}
+
 // A reader follows a hint some time later. It may then read a state that has
 // gone again before the Watch looks, so the next event is a hint even if the
 // content is as before.

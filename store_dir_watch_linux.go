@@ -78,6 +78,9 @@ func readLink(path string) (target string, is bool) {
 // contentOf returns the content of the file if the path is no link, the file has
 // this stamp, and the content fits into buf.
 func contentOf(path string, s stamp, buf []byte) (content []byte, ok bool) {
+	if s.size > int64(len(buf)) {
+		return nil, false
+	}
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, false
