@@ -70,7 +70,7 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 	case rec.Removed:
 		return false, nil
 	}
-	if err := r.warnOfRemoval(ctx, rec); err != nil || r.DryRun {
+	if err := r.warnOfRemoval(ctx, st, rec); err != nil || r.DryRun {
 		return err == nil, err
 	}
 	former, err := r.removable(ctx, st, rec)
@@ -114,10 +114,10 @@ func (r *run) remove(ctx context.Context, addr secret.Address) (bool, error) {
 }
 
 // warnOfRemoval warns of the values that no generator ends.
-func (r *run) warnOfRemoval(ctx context.Context, rec *record) error {
+func (r *run) warnOfRemoval(ctx context.Context, st *state, rec *record) error {
 	var versions []version
 	for _, v := range rec.Versions {
-		if v.Gone != "" || v.Resource == nil {
+		if v.Gone != "" || v.Resource == nil || st.otherHolder(rec.Address, *v.Resource) != nil {
 			continue
 		}
 		if r.unasked(*v.Resource) {
@@ -127,7 +127,7 @@ func (r *run) warnOfRemoval(ctx context.Context, rec *record) error {
 		}
 		versions = append(versions, v)
 	}
-	r.warned(r.lasting(rec.Address, versions))
+	r.warned(r.lasting(st, rec.Address, versions))
 	return nil
 }
 

@@ -58,7 +58,7 @@ func (r *run) unasked(res resource) bool {
 func (r *run) askFirst(st *state) bool {
 	for _, spec := range r.targets() {
 		for _, v := range givenUp(st.find(spec.Address), r.pass.decisions[spec.Address]) {
-			if r.unasked(*v.Resource) {
+			if st.otherHolder(spec.Address, *v.Resource) == nil && r.unasked(*v.Resource) {
 				r.pass.ask, r.stage = v.Resource, stageAsk
 				return true
 			}
@@ -103,7 +103,7 @@ func (r *run) warn(st *state) {
 			list = append(list, r.warning(spec.Address, Untested, t.version, "%s cannot test a value: the value of version "+
 				"%s is published again untested", spec.Generator, t.version))
 		}
-		list = append(list, r.lasting(spec.Address, givenUp(st.find(spec.Address), dec))...)
+		list = append(list, r.lasting(st, spec.Address, givenUp(st.find(spec.Address), dec))...)
 	}
 	r.warned(list)
 }
@@ -124,16 +124,34 @@ func (r *run) warning(addr secret.Address, kind Kind, id, format string, args ..
 	return &Problem{Kind: kind, Address: addr, Version: id, Err: fmt.Errorf(format, args...)}
 }
 
+// otherHolder returns another record that has a resource in its document, and nil
+// if there is none. After a rename, the record of the old address has it too.
+func (s *state) otherHolder(addr secret.Address, res resource) *record {
+	for _, rec := range s.Secrets {
+		if rec.Address != addr && rec.holds(res) {
+			return rec
+		}
+	}
+	return nil
+}
+
 // lasting returns a warning for each version whose value its generator does not
-// end, or may not end. Versions with the same value share one.
-func (r *run) lasting(addr secret.Address, versions []version) (list []*Problem) {
+// end, or may not end. Versions with the same value share one. A value that
+// another secret has too is not given up, so only a revocation warns of it.
+func (r *run) lasting(st *state, addr secret.Address, versions []version) (list []*Problem) {
 	var seen []resource
 	for _, v := range versions {
 		if slices.ContainsFunc(seen, v.Resource.same) {
 			continue
 		}
 		seen = append(seen, *v.Resource)
-		list = append(list, r.lasts(addr, v))
+		switch other := st.otherHolder(addr, *v.Resource); {
+		case other == nil:
+			list = append(list, r.lasts(addr, v))
+		case r.orders[addr].op == orderRevoke:
+			list = append(list, r.warning(addr, NotEnded, v.ID, "%s has the value of version %s too: the value works until "+
+				"that secret is removed", other.Address, v.ID))
+		}
 	}
 	return list
 }

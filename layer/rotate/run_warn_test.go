@@ -138,6 +138,41 @@ func TestWhatAGeneratorCannotEndIsSaidBefore(t *testing.T) {
 	}
 }
 
+// After a rename, two secrets have the value. It is given up by the last one, and
+// a revocation of the other one warns that it works on.
+func TestAValueThatAnotherSecretHasTooIsNotGivenUp(t *testing.T) {
+	renamed := func(t *testing.T) (s *scene, from, to *secret.Secret, g *limited) {
+		s, from, g = withLimited(t, every(30))
+		s.did(s.apply())
+		to = secret.Generated(secret.Options{Namespace: "storage", Name: "media", Generator: tokenMaker,
+			Params: map[string]string{"bucket": "media"}, Rotation: every(30)})
+		s.declare(to)
+		s.did(s.rename(from, to))
+		g.key = to
+		return s, from, to, g
+	}
+	for name, can := range map[string]bool{"it can": true, "it cannot": false} {
+		t.Run(name, func(t *testing.T) {
+			s, from, to, g := renamed(t)
+			g.can = can
+			require.Empty(t, s.warned(func() (Result, error) { return s.rotate(RotateOptions{Immediate: true}) }))
+			require.Equal(t, []string{"not ended v1"}, s.warned(func() (Result, error) { return s.revoke(to, "v1") }))
+			require.Zero(t, g.asks)
+			require.Contains(t, g.ids(), "token-1")
+			var want []string
+			if !can {
+				want = []string{"not ended v1"}
+			}
+			require.Equal(t, want, s.warned(func() (Result, error) { return s.remove(from) }))
+			require.Equal(t, 1, g.asks)
+		})
+	}
+	s, from, _, g := renamed(t)
+	require.Empty(t, s.warned(func() (Result, error) { return s.remove(from) }), "the new address has it")
+	require.Zero(t, g.asks)
+	require.Equal(t, []string{"token-1"}, g.ids())
+}
+
 // Without its generator here, a value is ended by a later run.
 func TestAValueWhoseGeneratorIsNotHereWorksOn(t *testing.T) {
 	s, key, _ := withTokens(t, kept())
