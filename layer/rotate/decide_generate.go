@@ -56,16 +56,7 @@ func (w *work) full() *Problem {
 	if most == 0 || len(w.r.inUse(w.spec.Generator, now)) < most {
 		return nil
 	}
-	// The place of the version that ends first becomes free.
-	var first *version
-	for i := range w.r.Versions {
-		v := &w.r.Versions[i]
-		if v.Gone == "" && v.ID != w.r.Current && v.uses(w.spec.Generator) && !w.r.ended(v, now) {
-			if end := w.r.endOf(v); first == nil || !end.IsZero() && end.Before(w.r.endOf(first)) {
-				first = v
-			}
-		}
-	}
+	first := w.r.nextFree(w.spec.Generator, now)
 	text := fmt.Sprintf("%s has %s at a time, and as many are in use", w.spec.Generator, values(most))
 	kind := InUse
 	if w.order.op == orderLook || w.order.op == orderRotate && !w.order.force && !w.order.immediate {
@@ -81,6 +72,36 @@ func (w *work) full() *Problem {
 		until = fmt.Sprintf("after %s, when version %s has ended", end.UTC().Format(time.RFC3339), first.ID)
 	}
 	return p.because("%s: a new one can be made %s", text, until)
+}
+
+// nextFree returns the version whose end makes the next place free, and nil if
+// that is not known. A rollback copies a value, so a place becomes free with the
+// last version that has its value.
+func (r *record) nextFree(generator string, now time.Time) (next *version) {
+	last := map[string]*version{} // by the id of the value
+	for i := range r.Versions {
+		v := &r.Versions[i]
+		if v.Gone != "" || !v.uses(generator) || r.ended(v, now) {
+			continue
+		}
+		if other := last[v.Resource.ID]; other == nil || r.endsBefore(other, v) {
+			last[v.Resource.ID] = v
+		}
+	}
+	for i := range r.Versions {
+		v := &r.Versions[i]
+		if v.ID != r.Current && v.Resource != nil && last[v.Resource.ID] == v && (next == nil || r.endsBefore(v, next)) {
+			next = v
+		}
+	}
+	return next
+}
+
+// endsBefore reports whether a version ends before another one. One whose end is
+// not known, such as the current one, ends last.
+func (r *record) endsBefore(v, other *version) bool {
+	a, b := r.endOf(v), r.endOf(other)
+	return !a.IsZero() && (b.IsZero() || a.Before(b))
 }
 
 func values(n int) string {
