@@ -54,7 +54,8 @@ func (o *Operator) Remove(ctx context.Context, addr secret.Address) (result Resu
 		if o.DryRun || err != nil {
 			return r.result(), nil
 		}
-		return r.result(), r.clean(ctx)
+		err = r.clean(ctx)
+		return r.result(), err
 	}
 }
 

@@ -243,3 +243,22 @@ func TestInterruptedQuestionOfARemoval(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{"token-1"}, g.ids())
 }
+
+// A removal reports that a value could not be ended, and so does a later one.
+func TestRemovalReportsAValueThatIsNotEnded(t *testing.T) {
+	s, key, g := withLimited(t, every(30))
+	g.can = true
+	s.did(s.apply())
+	s.declare()
+	g.retire = errors.New("the provider is down")
+	for range 2 {
+		r, err := s.remove(key)
+		require.NoError(t, err)
+		require.False(t, r.OK())
+		require.ErrorContains(t, errors.Join(r.Failed...), "an unused resource could not be ended, the next run tries "+
+			"again (its id is token-1): the provider is down")
+	}
+	g.retire = nil
+	s.did(s.remove(key))
+	require.Empty(t, g.ids())
+}
