@@ -170,7 +170,7 @@ func (w *work) works(v *version) bool {
 		w.out.test = &older
 		return false
 	case t.err != nil:
-		w.problem(Refused, "the value of version %s does not work any more, so it was not published: %w", v.ID, t.err)
+		w.problem(Refused, "the value of version %s failed its test, so it was not published: %w", v.ID, t.err)
 		return false
 	}
 	return true

@@ -218,7 +218,7 @@ func TestRollbackTestsTheOlderValue(t *testing.T) {
 	g.test = func(driver.Made) error { return errors.New("this login is disabled") }
 	err := s.problem(key)(s.unchanged(func() (Result, error) { return s.rollback(key, false) }))
 	require.ErrorIs(t, err, Refused)
-	require.ErrorContains(t, err, "the value of version v1 does not work any more, so it was not published: "+
+	require.ErrorContains(t, err, "the value of version v1 failed its test, so it was not published: "+
 		"this login is disabled")
 	require.Equal(t, []string{"test token-1"}, g.turns())
 
