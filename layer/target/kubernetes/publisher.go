@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -257,9 +258,9 @@ func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 		ready = append(ready, i)
 	}
 	sent := ready
+	var gone patch
 	found, err := p.update(ctx, func(o object) (patch, error) {
-		gone := newPatch()
-		sent = ready
+		gone, sent = newPatch(), ready
 		if !o.exists() {
 			return gone, nil
 		}
@@ -284,7 +285,7 @@ func (p *Publisher) Remove(ctx context.Context, names []string) []error {
 	if err != nil {
 		p.spread(errs, sent, err)
 	} else {
-		p.seen.note(found, names)
+		p.seen.note(found, slices.Collect(maps.Keys(gone.Data)))
 	}
 	driver.Progress(ctx, len(names))
 	return orNil(errs)

@@ -103,6 +103,7 @@ func TestRemoveKeepsWhatOthersChanged(t *testing.T) {
 		require.ErrorIs(t, errs[0], driver.ErrNotApplied)
 		require.ErrorContains(t, errs[0], "another client changed A")
 		require.NoError(t, errs[1])
+		require.ErrorContains(t, p.Remove(t.Context(), []string{"A"})[0], "another client changed A", "until the next Inspect")
 		o, _ := f.object("app")
 		require.Len(t, o.Data, 1)
 		require.Equal(t, "hand", string(o.Data["A"]))
