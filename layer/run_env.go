@@ -71,8 +71,8 @@ func parseEnv(typed, keep []string) ([]envFlag, error) {
 				"and no digit first", which)
 		case name == ledger.IdentityVariable:
 			return nil, usagef("%s sets %s, which opens ledgers: give the program's variable another name", which, name)
-		case slices.Contains(keep, name): // one of the known names
-			return nil, usagef("--env and --keep-env both set %s: leave one out", name)
+		case slices.Contains(keep, name):
+			return nil, usagef("%s and --keep-env set the same variable: leave one out", which)
 		case slices.ContainsFunc(list, func(e envFlag) bool { return e.name == name }):
 			return nil, usagef("%s sets a variable that an earlier one sets: each needs a NAME of its own", which)
 		}
