@@ -357,7 +357,7 @@ func (w *work) publish(op Op, timed bool, replaced string) {
 			text, err = w.r.render(w.spec, w.desk.policy.limit)
 		}
 	}
-	if err == nil && op == OpAdd && len(text) > w.desk.policy.limit-100 {
+	if err == nil && op == OpAdd && len(text) > w.desk.policy.limit-flipRoom {
 		// The flip adds an end to the old version, and that text must fit too.
 		// Otherwise the new version would stay announced forever.
 		flipped := w.r.clone()

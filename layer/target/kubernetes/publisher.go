@@ -17,20 +17,20 @@ import (
 )
 
 // Publisher is a [driver.Publisher] for one Secret, and a [driver.Checker],
-// [driver.Fitter], [driver.Lister], [driver.Namer], [driver.Placer], [driver.Recognizer] and
-// [driver.Remover]. Each value is a key of the object, named like its binding,
-// and its note is an annotation of the object. It creates the object if it is
-// missing, and changes no other key, label, annotation or owner. It refuses an
-// object that is immutable.
+// [driver.Fitter], [driver.Lister], [driver.Namer], [driver.Placer],
+// [driver.Recognizer] and [driver.Remover]. Each value is a key of the object,
+// named like its binding, and its note is an annotation of the object. It creates
+// the object if it is missing, and changes no other key, label, annotation or
+// owner. It refuses an object that is immutable.
 //
 // Text and note are written in one request, all items of a call in one request
-// where possible. A request is sent again only if the API server has refused it
-// because another client changed the object, or had changed it, or because the
-// server has too many requests. A value that another client has changed since
-// the last Inspect is not replaced. Modified is the SHA-256 of the
-// value, because the object's resourceVersion also changes with its labels. Do
-// not show it: the digest of a value that can be guessed reveals the value. A
-// text that ends with a newline gets one more, because secret.Dir drops one.
+// where possible. A request is sent again only if the API server has refused it,
+// because another client had changed the object, or because the server has too
+// many requests. A value that another client has changed since the last Inspect
+// is not replaced. Modified is the SHA-256 of the value, because the object's
+// resourceVersion also changes with its labels. Do not show it: the digest of a
+// value that can be guessed reveals the value. A text that ends with a newline
+// gets one more, because secret.Dir drops one.
 //
 // A Publisher is safe for concurrent use. It holds a credential, and shows
 // nothing but the names of its object under every format.
@@ -160,8 +160,7 @@ func (p *Publisher) Fits(ctx context.Context, sizes map[string]int) error {
 }
 
 // Publish implements [driver.Publisher]. All items are one request. If the
-// server refuses the content of the request, each item gets a request
-// of its own.
+// server refuses the content of the request, each item gets a request of its own.
 func (p *Publisher) Publish(ctx context.Context, items []driver.Item) []error {
 	errs := make([]error, len(items))
 	var ready []int

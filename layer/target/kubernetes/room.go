@@ -96,8 +96,8 @@ func (o object) growth(name string, w wanted) size {
 }
 
 // unfit returns the reason for each value that the object has no room for beside
-// its other values. The rest fits together. Values that make room come first, then those
-// that need the least, so that most values fit.
+// its other values. The rest fits together. Values that make room come first,
+// then those that need the least, so that most values fit.
 func (o object) unfit(want map[string]wanted) map[string]error {
 	growth, used, sum := map[string]size{}, o.size(), size{}
 	for name, w := range want {

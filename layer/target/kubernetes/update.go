@@ -128,7 +128,7 @@ func (s *seen) changed(o object, name string, want *driver.Item) error {
 	case want != nil && there && now.Note == want.Note && string(o.Data[name]) == stored(want.Text.Reveal()):
 		return nil
 	}
-	return fmt.Errorf("another client changed %s after this run had read it, and it is not overwritten: run again", name)
+	return fmt.Errorf("another client changed %s after this run had read it, and it stays as it is: run again", name)
 }
 
 // wait waits for d, or until the operator wants to stop.
