@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,19 +11,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// remove says before its question that the program cannot end the value, once.
-func TestWarningOfAGeneratorComesBeforeTheQuestion(t *testing.T) {
-	t.Parallel()
+// makesOnly returns a folder with a value of a program that cannot end one.
+func makesOnly(t *testing.T) string {
+	t.Helper()
 	dir := folder(t, `{"address": "$SECRET.billing.acme", "namespace": "billing", "name": "acme", "kind": "generated", `+
 		`"binding": "BILLING_ACME", "generator": "program", "params": {"make": "./rotate.sh"}}`)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "rotate.sh"), []byte(`#!/bin/sh
+n=$(cat count 2>/dev/null || echo 0)
 case $(cat) in
-*'"step":"make"'*) echo '{"id":"k1","value":"madeup_Wm29bHs4Ly"}' ;;
+*'"step":"make"'*) n=$((n+1)); echo $n >count; echo '{"id":"k'$n'","value":"madeup_Wm29bHs4Ly'$n'"}' ;;
 *'"step":"steps"'*) echo '{"steps":["make"]}' ;;
 *) echo '{"unsupported":true}' ;;
 esac
 `), 0o700))
 	layerIn(t, dir, nil, 0, "secret", "apply", "--spec", "spec.json")
+	return dir
+}
+
+// remove says before its question that the program cannot end the value, once.
+func TestWarningOfAGeneratorComesBeforeTheQuestion(t *testing.T) {
+	t.Parallel()
+	dir := makesOnly(t)
 	declare(t, dir)
 	for _, status := range []int{1, 0} {
 		x := atTerminal(t, dir, nil, 200, "secret", "remove", "billing.acme", "--spec", "spec.json")
@@ -31,4 +41,28 @@ esac
 		x.types(map[int]string{1: "n\n", 0: "y\n"}[status])
 		require.Equal(t, 1, strings.Count(x.ends(status), warning))
 	}
+}
+
+// An interrupted run whose changes are recorded has its warnings in JSON too.
+func TestInterruptedRunReportsItsWarnings(t *testing.T) {
+	t.Parallel()
+	from := makesOnly(t)
+	changed := 0
+	for at := 0; ; at++ {
+		cmd, stdout, stderr := start(t, copied(t, from), []string{fmt.Sprint(interruptVar, "=", at)},
+			"secret", "rotate", "--immediate", "--json", "--spec", "spec.json")
+		_ = cmd.Wait()
+		if cmd.ProcessState.ExitCode() == 0 { // all done
+			break
+		}
+		require.Equal(t, 130, cmd.ProcessState.ExitCode(), stderr)
+		var r reportJSON
+		require.NoError(t, json.Unmarshal([]byte(stdout.String()), &r))
+		if len(r.Actions)+len(r.Unconfirmed) > 0 {
+			changed++
+			require.Len(t, r.Warnings, 1, "before step %d", at)
+			require.Equal(t, "v1", r.Warnings[0].Version)
+		}
+	}
+	require.Positive(t, changed)
 }

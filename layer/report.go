@@ -39,8 +39,9 @@ type failureJSON struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error"`
 	// Actions are the changes that the target had confirmed by then.
-	Actions     []actionJSON `json:"actions,omitempty"`
-	Unconfirmed []actionJSON `json:"unconfirmed,omitempty"`
+	Actions     []actionJSON  `json:"actions,omitempty"`
+	Unconfirmed []actionJSON  `json:"unconfirmed,omitempty"`
+	Warnings    []warningJSON `json:"warnings,omitempty"`
 }
 
 type secretJSON struct {
@@ -82,6 +83,13 @@ type warningJSON struct {
 
 // warningText returns the text of a warning, on one line.
 func warningText(p *rotate.Problem) string { return onOneLine(p.Err) }
+
+func warningsJSON(warnings []*rotate.Problem) (list []warningJSON) {
+	for _, p := range warnings {
+		list = append(list, warningJSON{p.Address.String(), p.Version, warningText(p)})
+	}
+	return list
+}
 
 func orNull(s string) *string {
 	if s == "" {
@@ -159,9 +167,7 @@ func (l *layer) reportJSON(o *rotate.Operator, r rotate.Result, ok, changes bool
 	if changes {
 		out.Actions = append([]actionJSON{}, actionsJSON(r.Actions)...)
 	}
-	for _, p := range r.Warnings {
-		out.Warnings = append(out.Warnings, warningJSON{p.Address.String(), p.Version, warningText(p)})
-	}
+	out.Warnings = warningsJSON(r.Warnings)
 	if text := problemText(r); len(text) > 0 && !out.OK {
 		out.Error = strings.Join(text, "\n")
 	}

@@ -137,7 +137,7 @@ func (l *layer) exit(ctx context.Context, err error, args []string) int {
 	text := words(err)
 	if asJSON {
 		l.printJSON(failureJSON{Error: text, Actions: actionsJSON(l.early.Actions),
-			Unconfirmed: actionsJSON(l.early.Unconfirmed)})
+			Unconfirmed: actionsJSON(l.early.Unconfirmed), Warnings: warningsJSON(l.early.Warnings)})
 		return status
 	}
 	l.printError(err)
