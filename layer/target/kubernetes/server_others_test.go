@@ -95,7 +95,7 @@ func (c cluster) testTooManyRequests(t *testing.T) {
 			stop()
 			work.Wait()
 		}
-		return nil
+		return wait(ctx, d) // the server needs it
 	}
 	for began, i := time.Now(), 0; waits == nil; i++ {
 		require.Less(t, time.Since(began), time.Minute, "the server has enough capacity")
