@@ -157,7 +157,7 @@ func (w *dirWatch) look(now time.Time) {
 	news := w.events.take()
 	// For a remote file system each stat may be a request.
 	if pass || w.local || news.moved || news.lost {
-		w.lookAtFolder(pass, news.lost)
+		w.lookAtFolder(news.lost)
 	}
 	w.follow(now, news)
 	w.took = time.Since(now)
@@ -171,11 +171,12 @@ func (w *dirWatch) look(now time.Time) {
 }
 
 // lookAtFolder begins to watch another folder if one is at the path now, and
-// with retry the same one if that failed.
-func (w *dirWatch) lookAtFolder(retry, lost bool) {
+// the same one if that has failed: a folder that was deleted after its stamp was
+// taken may be followed by one with the same inode.
+func (w *dirWatch) lookAtFolder(lost bool) {
 	s := stampOf(w.store.path)
 	w.watching = w.watching && !lost
-	if s.sameFile(w.folder) && !lost && (w.watching || !retry || s.fault != "" || !w.subscribe()) {
+	if s.sameFile(w.folder) && !lost && (w.watching || s.fault != "" || !w.subscribe()) {
 		return
 	}
 	moved, blind := !s.sameFile(w.folder), !w.watching

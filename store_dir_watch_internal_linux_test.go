@@ -258,6 +258,26 @@ func TestFilesBehindANewLinkAreComparedAgain(t *testing.T) {
 	})
 }
 
+// A folder may be deleted while the Watch begins, and its successor may get its
+// inode.
+func TestFolderThatCouldNotBeWatchedIsTriedAtEachLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // without a goroutine that waits for events
+		dir := LocalDir(t)
+		w, changed := dirOf(t, dir, 1)
+		f := &w.files[0]
+		old := stampOf(dir)
+		require.NoError(t, os.RemoveAll(dir))
+		w.open(old)
+		require.False(t, w.watching)
+		require.NoError(t, os.Mkdir(dir, 0o700))
+		require.NoError(t, os.WriteFile(f.path, []byte("other"), 0o600))
+		w.folder, w.next = stampOf(dir), time.Now().Add(lookEvery)
+		w.look(time.Now())
+		require.True(t, w.watching)
+		require.Equal(t, []Address{f.addr}, *changed)
+	})
+}
+
 // Each file has its turn, however many there are.
 func TestEveryFileHasItsTurn(t *testing.T) {
 	const n = 3 * statAtLeast
