@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // simpleAt is At without an order: it compares every version with the best so
@@ -59,6 +61,7 @@ func simpleAccepted(d *document, accept func(*entry) bool) []int {
 // none, and ends before the start, at the instants of the document and beside
 // them.
 func TestReadsByTimeAgreeWithASimpleSearch(t *testing.T) {
+	slow.Sequential(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	epoch := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	indexes := func(vs []Version) []int {

@@ -172,6 +172,7 @@ func one(int) int    { return 1 }
 // for caches and a busy machine. A text over the bound is measured again, and
 // the least time counts.
 func TestHostileTexts(t *testing.T) {
+	slow.Sequential(t)
 	for _, h := range hostile {
 		t.Run(h.name, func(t *testing.T) {
 			small, large := h.text(h.n), h.text(8*h.n)

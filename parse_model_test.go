@@ -490,6 +490,7 @@ func TestParseAgreesWithTheModel(t *testing.T) {
 // Each byte of a JSON document matters: the parser and the model agree about all
 // texts that differ from a good one in one byte that JSON gives a meaning to.
 func TestJSONTextsThatDifferInOneByte(t *testing.T) {
+	slow.Sequential(t)
 	for _, good := range []string{
 		`{"current":"v1","versions":{"v1":{"value":"a long value","expiresAt":"2026-06-25T00:00:00.000Z"},` +
 			`"value":{"activeFrom":"2026-05-25T00:00:00.000Z","value":"two"}}}`,

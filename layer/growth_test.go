@@ -55,6 +55,7 @@ func mustHere(t *testing.T, dir string, args ...string) {
 }
 
 func TestGrowthOfCommands(t *testing.T) {
+	slow.Timed(t)
 	folders := map[int]string{}
 	for _, n := range commandSizes() {
 		folders[n] = grownFolder(t, n)

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/term"
+
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 const passphrase = "madeup-passphrase-Wm29"
@@ -224,6 +226,9 @@ func TestIdentityAsksAtTheTerminal(t *testing.T) {
 		"plugin":    {withPIN, "age-plugin-layertest: PIN (not shown): ", "madeup-PIN"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name == "SSH" {
+				slow.Sequential(t) // the key is derived from each passphrase
+			}
 			file := writeKey(t, t.TempDir(), "key", test.text)
 			env := []string{"LAYER_LEDGER_ID=" + strings.TrimSpace(id)}
 			x := atTerminal(t, dir, env, 120, "secret", "log", "--identity", file)
@@ -250,7 +255,7 @@ func TestIdentityAsksAtTheTerminal(t *testing.T) {
 			require.Contains(t, x.ends(1), ": the passphrase is wrong")
 		})
 	}
-	file := writeKey(t, t.TempDir(), "key", sshText)
+	file := writeKey(t, t.TempDir(), "key", underPassphrase(t, string(key)))
 	// stdin is the value, so the terminal itself is asked.
 	x := atTerminalWith(t, dir, writeKey(t, t.TempDir(), "value", "madeup_Wm29bHs4Ly"),
 		[]string{"LAYER_LEDGER_ID=" + strings.TrimSpace(id)}, "secret", "set",

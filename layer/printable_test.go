@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/layeron-hq/secret"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/ledger"
 	"github.com/layeron-hq/secret/layer/ledger/file"
 	"github.com/layeron-hq/secret/layer/rotate"
@@ -40,6 +41,7 @@ func requireHarmless(t *testing.T, output string) {
 }
 
 func TestHiddenCharactersAreEscaped(t *testing.T) {
+	slow.Sequential(t)
 	require.Equal(t,
 		`mallory\x1b[2J\x1b]0;title\x07\nlayer: forged\r\t\x00\x7f\u0085\u009b31m\u202e\u2066\u200b\u2028\ufeff\u00ad\u3164\U000e0041\xffend`,
 		printable(hostile))

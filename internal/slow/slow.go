@@ -60,3 +60,12 @@ func Timed(t testing.TB) {
 		t.Skip("a measurement: the runs without the race detector make it")
 	}
 }
+
+// Sequential skips t under the race detector: t computes for seconds in one
+// goroutine. The detector finds nothing in it, and makes it many times slower.
+func Sequential(t testing.TB) {
+	t.Helper()
+	if Raced {
+		t.Skip("one goroutine: the runs without the race detector run it")
+	}
+}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/layeron-hq/secret/driver"
 	"github.com/layeron-hq/secret/internal/redacttest"
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -85,6 +86,7 @@ func answers(list ...string) (Prompts, *int) {
 // Each form of an identity opens a ledger that is sealed to its public key. It needs
 // the passphrase if it has one, and its marks are the same however the key is stored.
 func TestIdentityFormsOpenTheLedger(t *testing.T) {
+	slow.Sequential(t)
 	own, ownTo, err := NewIdentity()
 	require.NoError(t, err)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
@@ -159,6 +161,7 @@ func TestIdentityFormsOpenTheLedger(t *testing.T) {
 }
 
 func TestProtectedIdentityIsRefused(t *testing.T) {
+	slow.Sequential(t)
 	own, _, err := NewIdentity()
 	require.NoError(t, err)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/layeron-hq/secret/internal/slow"
 	"github.com/layeron-hq/secret/layer/rotate"
 )
 
@@ -74,6 +75,7 @@ func TestMemoryForgetsTheLeastRecentlyUsed(t *testing.T) {
 		require.Contains(t, few.with(at("p0001"), st).Ledgers, "left", "if there is room it stays")
 	})
 	t.Run("by their length, too", func(t *testing.T) {
+		slow.Sequential(t)
 		s := crowded(100)
 		for _, origin := range s.Places {
 			for len(s.Marks[origin]) < maxMarks {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/driver"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // rekey renews the note keys, and returns the keys of the removed recipient.
@@ -174,6 +175,7 @@ func story(s *scene, key *secret.Secret) string {
 // more, has the effect of no note: on every outcome, every id and every
 // generation.
 func TestForgedNoteHasTheEffectOfNone(t *testing.T) {
+	slow.Sequential(t)
 	for situation, prepare := range situations {
 		key, other := aRandom("key", retained(2)), aRandom("other", retained(2))
 		staged := func(t *testing.T) (*scene, *state) {

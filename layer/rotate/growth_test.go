@@ -10,6 +10,7 @@ import (
 
 	"github.com/layeron-hq/secret"
 	"github.com/layeron-hq/secret/internal/growth"
+	"github.com/layeron-hq/secret/internal/slow"
 )
 
 // grownState returns a ledger of n published secrets with two versions each.
@@ -31,6 +32,7 @@ func grownState(n int, to string) State {
 }
 
 func TestGrowthOfTheLedger(t *testing.T) {
+	slow.Timed(t)
 	id, to := keyed(t)
 	sealed := func(n int) []byte {
 		text, err := Seal(grownState(n, to))

@@ -83,7 +83,10 @@ func (b *bench) week(ctx context.Context) {
 // the first weeks: 10 secrets rotate 520 times. In the long form 1,000 secrets in
 // a folder stay below 4 MiB; their ids begin with those of the ninth year.
 func TestTenYearsOfRotationsStaySmall(t *testing.T) {
-	t.Run("10 secrets", func(t *testing.T) { staysSmall(t, 10, 520, 0) })
+	t.Run("10 secrets", func(t *testing.T) {
+		slow.Sequential(t)
+		staysSmall(t, 10, 520, 0)
+	})
 	t.Run("1,000 secrets", func(t *testing.T) {
 		slow.Test(t)
 		slow.Timed(t)
